@@ -1,0 +1,183 @@
+"""BL(x, y) = W·𝔹_L(…𝔹₁(x, y)) + b: the compositional utility, single to deep (Eq. 5, 13)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from behavior_learning.core.bases import Basis, affine_basis
+from behavior_learning.core.block import BlockInput, Layer, Multiplier, Rows
+from behavior_learning.core.heads import ROLES, get_head
+from behavior_learning.errors import OptionError
+
+__all__ = ["Architecture", "BehaviorNetwork", "Readout"]
+
+Output = Literal["scalar", "vector"]
+ReadoutKind = Literal["identity", "nonnegative", "free"]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The shape of a network, free of data.
+
+    Attributes
+    ----------
+    layers : blocks per layer; ``(1,)`` is BL(Single), ``(5, 3, 1)`` is BL[5,3,1].
+    rows : rows of the utility, inequality and equality head of every block.
+    heads : names of φ, ρ and ψ; None drops a head.
+    output : ``"scalar"`` evaluates candidates y; ``"vector"`` reads x only and gives one output per class.
+    readout : ``"identity"`` (a single scalar block is the utility), ``"nonnegative"`` or ``"free"``.
+    readout_bias : whether the readout has a bias; in scalar output it cancels in the normaliser.
+    """
+
+    layers: tuple[int, ...] = (1,)
+    rows: tuple[int, int, int] = (1, 1, 1)
+    heads: tuple[str | None, str | None, str | None] = ("tanh", "relu", "abs")
+    output: Output = "scalar"
+    readout: ReadoutKind = "nonnegative"
+    readout_bias: bool = False
+
+    def __post_init__(self):
+        if not self.layers or any(not _is_count(width) or width < 1 for width in self.layers):
+            raise OptionError(f"layers needs one positive integer per layer, such as (2, 1); got {self.layers!r}.")
+        if len(self.rows) != 3 or any(not _is_count(count) for count in self.rows):
+            raise OptionError(
+                f"rows needs three counts (utility, inequality, equality), such as (1, 1, 1); got {self.rows!r}."
+            )
+        if len(self.heads) != 3:
+            raise OptionError(f"heads needs three names (utility, inequality, equality); got {self.heads!r}.")
+        if not any(self.head_rows.values()):
+            raise OptionError("Every head is dropped: give at least one head a name and a positive number of rows.")
+        if self.readout == "identity" and (self.output != "scalar" or self.layers[-1] != 1):
+            raise OptionError(
+                "readout='identity' needs output='scalar' and a last layer of one block; "
+                f"got output={self.output!r} and layers={self.layers!r}. Use 'nonnegative' or 'free'."
+            )
+        for role, name in zip(ROLES, self.heads, strict=True):
+            if name is not None:
+                get_head(role, name)
+
+    @property
+    def head_rows(self) -> dict[str, int]:
+        """Rows per head and block, 0 where a head is dropped."""
+        named = zip(ROLES, self.heads, self.rows, strict=True)
+        return {role: rows if name is not None else 0 for role, name, rows in named}
+
+    @property
+    def smooth(self) -> bool:
+        """Whether BL is continuously differentiable in its parameters and inputs."""
+        names = zip(ROLES, self.heads, strict=True)
+        return all(get_head(role, name).smooth for role, name in names if name is not None and self.head_rows[role])
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+class Readout(eqx.Module):
+    """W·s + b (Eq. 13); a readout without weight is the identity on a single block."""
+
+    weight: Multiplier | None
+    bias: Float[Array, " outputs"] | None
+
+    def __call__(self, s: Float[Array, "*batch blocks"]) -> Float[Array, "*batch outputs"]:
+        linear = s if self.weight is None else s @ self.weight.value.T
+        return linear if self.bias is None else linear + self.bias
+
+
+class BehaviorNetwork(eqx.Module):
+    """The compositional utility BL(x, y) of layers of UMP blocks.
+
+    Source: Eq. 5 and 13; A.1 for the output modes.
+    """
+
+    basis: Basis
+    layers: tuple[Layer, ...]
+    readout: Readout
+    architecture: Architecture = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+        """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
+        if self.architecture.output == "vector":
+            outputs = self.readout(self._top(x, jnp.zeros((1, 1, 0), x.dtype)))
+            return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
+        utility = self.readout(self._top(x, y))[..., 0]
+        return jnp.broadcast_to(utility, (len(x), y.shape[1]))
+
+    def _top(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "#n #k blocks"]:
+        z = BlockInput(self.basis(x, y), None)
+        for layer in self.layers:
+            s = layer(z)
+            z = BlockInput(None, s)
+        return s
+
+    @classmethod
+    def random(
+        cls,
+        key: PRNGKeyArray,
+        architecture: Architecture,
+        *,
+        features: int,
+        response: int,
+        scale: float = 1.0,
+        basis: Basis | None = None,
+    ) -> "BehaviorNetwork":
+        """Draw a network at its starting point.
+
+        Parameters
+        ----------
+        features, response : d and m; in vector output m is the number of classes.
+        scale : coefficients have standard deviation scale/√(number of inputs of the row).
+        """
+        vector = architecture.output == "vector"
+        basis = affine_basis(features, 0 if vector else response) if basis is None else basis
+        *layer_keys, readout_key = jax.random.split(key, len(architecture.layers) + 1)
+        inputs = (basis.size, *architecture.layers[:-1])
+        layers = tuple(
+            random_layer(k, architecture, blocks=blocks, inputs=size, scale=scale)
+            for k, blocks, size in zip(layer_keys, architecture.layers, inputs, strict=True)
+        )
+        readout = random_readout(readout_key, architecture, outputs=response if vector else 1)
+        return cls(basis, layers, readout, architecture)
+
+
+def random_layer(key: PRNGKeyArray, architecture: Architecture, *, blocks: int, inputs: int, scale: float) -> Layer:
+    keys = jax.random.split(key, len(ROLES))
+    names = dict(zip(ROLES, architecture.heads, strict=True))
+    return Layer(
+        **{
+            role: random_rows(k, role, names[role], (blocks, rows, inputs), scale)
+            for k, (role, rows) in zip(keys, architecture.head_rows.items(), strict=True)
+        }
+    )
+
+
+def random_rows(key: PRNGKeyArray, role: str, name: str | None, shape: Sequence[int], scale: float) -> Rows:
+    blocks, rows, inputs = shape
+    coef_key, intercept_key, multiplier_key = jax.random.split(key, 3)
+    spread = scale / max(inputs, 1) ** 0.5
+    return Rows(
+        coef=spread * jax.random.normal(coef_key, (blocks, rows, inputs)),
+        intercept=spread * jax.random.normal(intercept_key, (blocks, rows)),
+        multiplier=Multiplier.from_value(
+            jax.random.uniform(multiplier_key, (blocks, rows), minval=0.5, maxval=1.5), nonnegative=True
+        ),
+        head=get_head(role, name) if name is not None and rows else None,
+    )
+
+
+def random_readout(key: PRNGKeyArray, architecture: Architecture, *, outputs: int) -> Readout:
+    blocks = architecture.layers[-1]
+    bias = jnp.zeros(outputs) if architecture.readout_bias else None
+    if architecture.readout == "identity":
+        return Readout(None, bias)
+    nonnegative = architecture.readout == "nonnegative"
+    if nonnegative:
+        weight = jax.random.uniform(key, (outputs, blocks), minval=0.5, maxval=1.5)
+    else:
+        weight = jax.random.normal(key, (outputs, blocks)) / blocks**0.5
+    return Readout(Multiplier.from_value(weight, nonnegative=nonnegative), bias)

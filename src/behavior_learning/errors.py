@@ -1,0 +1,44 @@
+"""Exceptions and warnings, each named for what went wrong."""
+
+__all__ = [
+    "BLError",
+    "BLWarning",
+    "ConvergenceWarning",
+    "DataError",
+    "NoQuadratureError",
+    "OptionError",
+    "UnseenCategoryWarning",
+    "UnseenMissingWarning",
+]
+
+
+class BLError(Exception):
+    """Root of every exception this library raises on purpose."""
+
+
+class OptionError(BLError, ValueError):
+    """An option has a value that is not one of the valid ones."""
+
+
+class DataError(BLError, ValueError):
+    """Rows, columns or responses that no model can be fitted to or predicted from."""
+
+
+class NoQuadratureError(BLError, ValueError):
+    """The normaliser was asked for where quadrature cannot reach it."""
+
+
+class BLWarning(UserWarning):
+    """Root of every warning this library gives."""
+
+
+class ConvergenceWarning(BLWarning):
+    """Training stopped before its own criterion was met."""
+
+
+class UnseenCategoryWarning(BLWarning):
+    """A category at prediction was absent from training and is treated as missing."""
+
+
+class UnseenMissingWarning(BLWarning):
+    """A value is missing at prediction in a column that was complete in training."""
