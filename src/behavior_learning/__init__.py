@@ -1,0 +1,36 @@
+"""Learn the optimisation problem behind behaviour.
+
+Names load on first use, so that importing the package stays fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from behavior_learning import datasets
+    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.estimators.classifier import BLClassifier
+    from behavior_learning.estimators.regressor import BLRegressor
+    from behavior_learning.persistence import load
+
+__all__ = ["Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "load"]
+
+_HOME = {
+    "Architecture": "core.network",
+    "BLClassifier": "estimators.classifier",
+    "BLRegressor": "estimators.regressor",
+    "BehaviorNetwork": "core.network",
+    "load": "persistence",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    if name in __all__:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,7 @@
 """Learning objectives: each returns one loss per row, in nats for likelihoods (Section 2.2)."""
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.core.spaces import Space, Utility
@@ -17,7 +18,7 @@ class NegativeLogLikelihood(eqx.Module):
     """
 
     space: Space
-    temperature: float = 1.0
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)

@@ -84,6 +84,12 @@ class Rows(eqx.Module):
     def masked_coef(self) -> Float[Array, "blocks rows inputs"]:
         return self.coef if self.mask is None else jnp.where(jnp.array(self.mask), self.coef, 0.0)
 
+    @property
+    def n_parameters(self) -> int:
+        blocks, rows, inputs = self.coef.shape
+        coefficients = blocks * rows * inputs if self.mask is None else blocks * sum(map(sum, self.mask))
+        return coefficients + 2 * blocks * rows
+
 
 class Layer(eqx.Module):
     """𝔹: parallel blocks that share their input (A.2)."""

@@ -103,17 +103,32 @@ class BehaviorNetwork(eqx.Module):
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
         if self.architecture.output == "vector":
-            outputs = self.readout(self._top(x, jnp.zeros((1, 1, 0), x.dtype)))
+            outputs = self.readout(self.block_utilities(x, y)[-1])
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
-        utility = self.readout(self._top(x, y))[..., 0]
+        utility = self.readout(self.block_utilities(x, y)[-1])[..., 0]
         return jnp.broadcast_to(utility, (len(x), y.shape[1]))
 
-    def _top(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "#n #k blocks"]:
+    def block_utilities(
+        self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
+    ) -> tuple[Float[Array, "#n #k blocks"], ...]:
+        """The utility of every block, layer by layer; axes along which it does not vary have length 1."""
+        if self.architecture.output == "vector":
+            y = jnp.zeros((1, 1, 0), x.dtype)
         z = BlockInput(self.basis(x, y), None)
+        utilities = []
         for layer in self.layers:
-            s = layer(z)
-            z = BlockInput(None, s)
-        return s
+            utilities.append(layer(z))
+            z = BlockInput(None, utilities[-1])
+        return tuple(utilities)
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers are learned."""
+        heads = [rows for layer in self.layers for rows in layer.heads.values()]
+        weight, bias = self.readout.weight, self.readout.bias
+        return sum(rows.n_parameters for rows in heads) + sum(
+            0 if values is None else values.size for values in (None if weight is None else weight.raw, bias)
+        )
 
     @classmethod
     def random(

@@ -5,7 +5,7 @@ One `logsumexp` over a space's candidates is the normaliser of Eq. 3, a sum for 
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -13,42 +13,60 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-__all__ = ["Box", "Categories", "Space", "Utility"]
+__all__ = ["Box", "Categories", "Quadrature", "Space", "Utility"]
 
 Utility = Callable[[Float[Array, "n d"], Float[Array, "#n k m"]], Float[Array, "n k"]]
 """BL(x, y) on candidates: the one primitive of the library."""
+
+
+class Quadrature(NamedTuple):
+    """A sum over candidates that stands for the sum or integral over a space.
+
+    Attributes
+    ----------
+    candidates : values of y; the row axis has length 1 where all rows share them.
+    log_weights : logarithm of the measure each candidate stands for.
+    """
+
+    candidates: Float[Array, "#n k m"]
+    log_weights: Float[Array, "#n k"]
 
 
 class Space(Protocol):
     """What the Gibbs distribution needs to know of where y lives."""
 
     @property
+    def size(self) -> int:
+        """k, the number of candidates per row."""
+        ...
+
+    @property
     def dimension(self) -> int:
         """m, the length of a candidate y."""
         ...
 
-    @property
-    def candidates(self) -> Float[Array, "1 k m"]:
-        """The values of y at which the normaliser is evaluated."""
+    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
+        """The rule whose weighted sum of exp{utility} is the normaliser."""
         ...
 
-    @property
-    def log_weights(self) -> Float[Array, " k"]:
-        """Logarithm of the measure each candidate stands for."""
+    def refined(self, factor: int) -> "Space":
+        """The same space with `factor` times the candidates, or itself where the sum is exact."""
         ...
 
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Array, at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
-        """BL at the observed responses."""
+        """The utility of the observed responses."""
         ...
 
-    def quantile(self, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]) -> Array:
+    def inverse_cdf(self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]) -> Array:
         """The responses below which a share q of the mass lies."""
         ...
 
-    def maximiser(self, utility: Utility, x: Float[Array, "n d"], at_candidates: Float[Array, "n k"]) -> Array:
-        """argmax of BL over the space, refined between candidates where it is continuous."""
+    def maximiser(
+        self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
+    ) -> Array:
+        """argmax of the utility over the space, refined between candidates where it is continuous."""
         ...
 
 
@@ -61,84 +79,100 @@ class Categories(eqx.Module):
     def dimension(self) -> int:
         return self.size
 
-    @property
-    def candidates(self) -> Float[Array, "1 k k"]:
-        return jnp.eye(self.size)[None]
+    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
+        return Quadrature(jnp.eye(self.size, dtype=x.dtype)[None], jnp.zeros((1, self.size), x.dtype))
 
-    @property
-    def log_weights(self) -> Float[Array, " k"]:
-        return jnp.zeros(self.size)
+    def refined(self, factor: int) -> "Categories":
+        return self
 
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
         return jnp.take_along_axis(at_candidates, y[:, None], axis=1)[:, 0]
 
-    def quantile(self, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]) -> Int[Array, "n j"]:
+    def inverse_cdf(
+        self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]
+    ) -> Int[Array, "n j"]:
         """The lowest code whose cumulative probability reaches q."""
-        cumulative = jnp.cumsum(jax.nn.softmax(log_density, axis=1), axis=1)
+        cumulative = jnp.cumsum(jnp.exp(log_density), axis=1)
         code = jnp.sum(cumulative[:, None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
 
-    def maximiser(self, utility: Utility, x: Float[Array, "n d"], at_candidates: Float[Array, "n k"]) -> Int[Array, " n"]:
+    def maximiser(
+        self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
+    ) -> Int[Array, " n"]:
         return jnp.argmax(at_candidates, axis=1)
 
 
 class Box(eqx.Module):
-    """A bounded interval [lower, upper] of the real line, with composite Gauss–Legendre candidates.
+    """A bounded interval [lower, upper] of the real line.
+
+    The integral over y is Gauss–Legendre in u after y = μ + s·sinh(u), with μ and s the mean and the standard deviation
+    of each row's own density, found by a first pass over equally weighted candidates. Candidates then crowd where the
+    mass is, however narrow, and thin out logarithmically towards the ends.
 
     Attributes
     ----------
     lower, upper : the ends, in the units of y.
-    nodes : how many candidates; they stand in panels of at most 64.
+    size : candidates per row and pass; they stand in equal panels of at most 64.
     """
 
-    lower: float = eqx.field(static=True)
-    upper: float = eqx.field(static=True)
-    nodes: int = eqx.field(static=True, default=64)
+    lower: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    upper: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    size: int = eqx.field(static=True, default=32)
 
     @property
     def dimension(self) -> int:
         return 1
 
-    @property
-    def candidates(self) -> Float[Array, "1 k 1"]:
-        return jnp.asarray(self._rule[0])[None, :, None]
+    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
+        mean, spread = jax.lax.stop_gradient(self._moments(utility, x))
+        start, end = jnp.arcsinh((self.lower - mean) / spread), jnp.arcsinh((self.upper - mean) / spread)
+        nodes, weights = _unit_rule(self.size)
+        u = start[:, None] + (end - start)[:, None] * nodes
+        y = mean[:, None] + spread[:, None] * jnp.sinh(u)
+        log_weights = jnp.log(weights * ((end - start) * spread)[:, None] * jnp.cosh(u))
+        return Quadrature(y[..., None], log_weights)
 
-    @property
-    def log_weights(self) -> Float[Array, " k"]:
-        return jnp.log(jnp.asarray(self._rule[1]))
-
-    @property
-    def _rule(self) -> tuple[np.ndarray, np.ndarray]:
-        unit_nodes, unit_weights = _unit_rule(self.nodes)
-        width = self.upper - self.lower
-        return self.lower + width * unit_nodes, width * unit_weights
+    def _moments(self, utility: Utility, x: Float[Array, "n d"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Mean and standard deviation of each row's density; the latter at least the spacing of the candidates."""
+        nodes, weights = _unit_rule(self.size)
+        y = self.lower + (self.upper - self.lower) * nodes
+        mass = jax.nn.softmax(utility(x, y[None, :, None]) + jnp.log(weights), axis=1)
+        mean = mass @ y
+        spread = jnp.sqrt(jnp.sum(mass * (y - mean[:, None]) ** 2, axis=1))
+        return mean, jnp.maximum(spread, (self.upper - self.lower) / self.size)
 
     def refined(self, factor: int) -> "Box":
-        """The same interval with `factor` times the candidates."""
-        return Box(self.lower, self.upper, self.nodes * factor)
+        return Box(self.lower, self.upper, self.size * factor)
 
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Float[Array, " n"], at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
-        return utility(x, y[:, None, None])[:, 0]
+        inside = (y >= self.lower) & (y <= self.upper)
+        return jnp.where(inside, utility(x, y[:, None, None])[:, 0], -jnp.inf)
 
-    def quantile(self, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]) -> Float[Array, "n j"]:
+    def inverse_cdf(
+        self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]
+    ) -> Float[Array, "n j"]:
         """Invert the distribution function of the density interpolated linearly between candidates."""
-        edges = jnp.concatenate([jnp.array([self.lower]), jnp.asarray(self._rule[0]), jnp.array([self.upper])])
         density = jnp.exp(log_density - jnp.max(log_density, axis=1, keepdims=True))
         density = jnp.pad(density, ((0, 0), (1, 1)), mode="edge")
-        return jax.vmap(_invert, in_axes=(None, 0, 0))(edges, density, jnp.broadcast_to(q, (len(density), q.shape[1])))
+        q = jnp.broadcast_to(q, (len(density), q.shape[1]))
+        return jax.vmap(_invert)(self._edges(rule), density, q)
 
     def maximiser(
-        self, utility: Utility, x: Float[Array, "n d"], at_candidates: Float[Array, "n k"]
+        self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
         """Golden-section search between the neighbours of the best candidate; kinks do not disturb it."""
-        edges = jnp.concatenate([jnp.array([self.lower]), jnp.asarray(self._rule[0]), jnp.array([self.upper])])
-        best = jnp.argmax(at_candidates, axis=1) + 1
-        at = lambda y: utility(x, y[:, None, None])[:, 0]
-        return _golden_section(at, edges[best - 1], edges[best + 1])
+        edges, best = self._edges(rule), jnp.argmax(at_candidates, axis=1)[:, None]
+        low, high = (jnp.take_along_axis(edges, best + step, axis=1)[:, 0] for step in (0, 2))
+        return _golden_section(lambda y: utility(x, y[:, None, None])[:, 0], low, high)
+
+    def _edges(self, rule: Quadrature) -> Float[Array, "n k+2"]:
+        """The candidates between the two ends."""
+        ends = jnp.broadcast_to(self.lower, (len(rule.candidates), 1)), jnp.broadcast_to(self.upper, (len(rule.candidates), 1))
+        return jnp.concatenate([ends[0], rule.candidates[..., 0], ends[1]], axis=1)
 
 
 def _invert(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[Array, " j"]) -> Float[Array, " j"]:

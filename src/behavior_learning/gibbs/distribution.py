@@ -1,14 +1,32 @@
 """p_τ(y|x) = exp{BL(x, y)/τ} / Z_τ(x): exact probabilities, moments, quantiles and draws (Eq. 3)."""
 
+from typing import NamedTuple
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from behavior_learning.core.spaces import Space, Utility
+from behavior_learning.core.spaces import Quadrature, Space, Utility
 
 __all__ = ["Gibbs"]
+
+
+class _Evaluated(NamedTuple):
+    """What every quantity below starts from: the rule, BL/τ at its candidates, and log Z."""
+
+    rule: Quadrature
+    scaled_utility: Float[Array, "n k"]
+    log_normalizer: Float[Array, " n"]
+
+    @property
+    def log_density(self) -> Float[Array, "n k"]:
+        return self.scaled_utility - self.log_normalizer[:, None]
+
+    @property
+    def mass(self) -> Float[Array, "n k"]:
+        return jnp.exp(self.log_density + self.rule.log_weights)
 
 
 class Gibbs(eqx.Module):
@@ -23,34 +41,35 @@ class Gibbs(eqx.Module):
 
     utility: Utility
     space: Space
-    temperature: Float[Array, ""] | float = 1.0
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""
-        at_candidates = self._at_candidates(x)
-        observed = self.space.observed(self.utility, x, y, at_candidates)
-        return observed / self.temperature - self._log_normalizer(at_candidates)
+        at = self._evaluate(x)
+        return self.space.observed(self._scaled, x, y, at.scaled_utility) - at.log_normalizer
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """log Z(x) = log ∫ exp{BL(x, y)/τ} dy, a sum for classes."""
-        return self._log_normalizer(self._at_candidates(x))
-
-    def log_density(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-        """log p at the candidates of the space."""
-        at_candidates = self._at_candidates(x)
-        return at_candidates / self.temperature - self._log_normalizer(at_candidates)[:, None]
+        return self._evaluate(x).log_normalizer
 
     def mass(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-        """Probability carried by each candidate; a row sums to one."""
-        return jnp.exp(self.log_density(x) + self.space.log_weights)
+        """Probability carried by each candidate of the space's quadrature; a row sums to one."""
+        return self._evaluate(x).mass
+
+    def log_mass(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
+        """Logarithm of `mass`, without underflow."""
+        at = self._evaluate(x)
+        return at.log_density + at.rule.log_weights
 
     def mean(self, x: Float[Array, "n d"]) -> Float[Array, "n m"]:
         """E[y|x]; for classes, whose candidates are one-hot, the vector of probabilities."""
-        return self.mass(x) @ self.space.candidates[0]
+        at = self._evaluate(x)
+        return jnp.einsum("nk,nkm->nm", at.mass, jnp.broadcast_to(at.rule.candidates, (*at.mass.shape, self.space.dimension)))
 
     def mode(self, x: Float[Array, "n d"]) -> Array:
         """argmax_y BL(x, y): the deterministic best response, the limit of the distribution as τ → 0."""
-        return self.space.maximiser(self.utility, x, self._at_candidates(x))
+        at = self._evaluate(x)
+        return self.space.maximiser(self._scaled, x, at.rule, at.scaled_utility)
 
     def median(self, x: Float[Array, "n d"]) -> Array:
         """The response with half the mass below it; for classes in the order of their codes."""
@@ -58,23 +77,30 @@ class Gibbs(eqx.Module):
 
     def quantile(self, x: Float[Array, "n d"], q: Float[Array, " j"]) -> Array:
         """Responses below which shares q of the mass lie, one column per q."""
-        return self.space.quantile(self.log_density(x), q[None])
+        return self.inverse_cdf(x, q[None])
 
-    def interval(self, x: Float[Array, "n d"], coverage: float) -> Array:
+    def interval(self, x: Float[Array, "n d"], coverage: Float[Array, ""] | float) -> Array:
         """Central interval: equal mass outside on both sides; columns are its lower and upper end."""
-        return self.quantile(x, jnp.array([0.5 - coverage / 2, 0.5 + coverage / 2]))
+        return self.quantile(x, 0.5 + jnp.array([-0.5, 0.5]) * coverage)
+
+    def inverse_cdf(self, x: Float[Array, "n d"], q: Float[Array, "#n j"]) -> Array:
+        """Responses below which shares q of the mass lie, with shares of its own for every row."""
+        at = self._evaluate(x)
+        return self.space.inverse_cdf(at.rule, at.log_density, q)
 
     def entropy(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """−E[log p(y|x)] in nats; differential for continuous y."""
-        log_density = self.log_density(x)
-        return -jnp.sum(jnp.exp(log_density + self.space.log_weights) * log_density, axis=1)
+        at = self._evaluate(x)
+        return -jnp.sum(at.mass * at.log_density, axis=1)
 
     def sample(self, key: PRNGKeyArray, x: Float[Array, "n d"], draws: int) -> Array:
         """Independent draws by inversion, `draws` columns per row."""
-        return self.space.quantile(self.log_density(x), jax.random.uniform(key, (len(x), draws)))
+        return self.inverse_cdf(x, jax.random.uniform(key, (len(x), draws), x.dtype))
 
-    def _at_candidates(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
-        return self.utility(x, self.space.candidates)
+    def _scaled(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+        return self.utility(x, y) / self.temperature
 
-    def _log_normalizer(self, at_candidates: Float[Array, "n k"]) -> Float[Array, " n"]:
-        return logsumexp(at_candidates / self.temperature + self.space.log_weights, axis=1)
+    def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
+        rule = self.space.quadrature(self._scaled, x)
+        scaled_utility = self._scaled(x, rule.candidates)
+        return _Evaluated(rule, scaled_utility, logsumexp(scaled_utility + rule.log_weights, axis=1))

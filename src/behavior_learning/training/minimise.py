@@ -12,10 +12,24 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
-__all__ = ["Progress", "Trace", "minimise"]
+__all__ = ["Losses", "Progress", "Refine", "Trace", "minimise"]
 
 Progress = Callable[[int, float], None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far."""
+
+
+class Losses(NamedTuple):
+    """The loss that is lowered, and the one that decides which parameters are kept; means over rows.
+
+    A validation loss that is not finite is never kept.
+    """
+
+    train: Loss
+    validation: Loss
+
+
+Refine = Callable[[Losses, Float[np.ndarray, " starts"]], Losses | None]
+"""Given the last validation loss of every active start, the losses to go on with, or None to keep the present ones."""
 
 
 class Trace(NamedTuple):
@@ -40,8 +54,7 @@ class _State(NamedTuple):
 
 def minimise(
     starts: Params,
-    loss: Loss,
-    validation_loss: Loss,
+    losses: Losses,
     optimizer: Optimizer,
     *,
     data: Data,
@@ -50,80 +63,103 @@ def minimise(
     max_epochs: int,
     patience: int,
     chunk: int = 25,
+    refine: Refine | None = None,
     progress: Progress | None = None,
-) -> tuple[Params, Trace]:
-    """Lower `loss` from every start until its validation loss has not improved for `patience` epochs.
+) -> tuple[Params, Trace, Losses]:
+    """Lower the training loss from every start until its validation loss has not improved for `patience` epochs.
 
     Parameters
     ----------
     starts : parameters with a leading axis of starts; they train in one compiled program.
-    loss, validation_loss : means over rows; the first may carry a penalty.
     data, validation : arrays with rows first.
     chunk : epochs per call of the compiled program.
+    refine : may replace the losses between chunks; what was best under the old ones is then forgotten.
 
     Returns
     -------
-    The best parameters of each start, and the trace.
+    The best parameters of each start, the trace, and the losses that training ended with.
     """
     keys = jax.random.split(key, jax.tree.leaves(starts)[0].shape[0])
-    run = partial(_run_chunk, loss, validation_loss, optimizer, chunk, patience)
     state = jax.vmap(partial(_begin, optimizer))(starts)
+    limit = jnp.asarray(max_epochs)
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        state, (train_losses, validation_losses) = run(state, keys, data, validation, max_epochs)
-        train.append(np.asarray(train_losses))
-        held_out.append(np.asarray(validation_losses))
+        state, history = _run_chunk(losses, optimizer, chunk, patience, state, keys, data, validation, limit)
+        train.append(np.asarray(history[0]))
+        held_out.append(np.asarray(history[1]))
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
+        refined = refine(losses, held_out[-1][np.asarray(state.active), -1]) if refine is not None else None
+        if refined is not None:
+            losses, state = refined, _forget(state)
         if not bool(jnp.any(state.active)):
             break
-    return state.best, Trace(
+    trace = Trace(
         np.concatenate(train, axis=1)[:, :max_epochs],
         np.concatenate(held_out, axis=1)[:, :max_epochs],
         np.asarray(state.best_epoch),
         np.asarray(state.best_loss),
         np.asarray(state.epoch - state.best_epoch >= patience),
     )
+    return state.best, trace, losses
 
 
 def _begin(optimizer: Optimizer, params: Params) -> _State:
-    return _State(
-        params, optimizer.init(params), params, jnp.array(jnp.inf), jnp.array(0), jnp.array(0), jnp.array(True)
-    )
+    counter = jnp.zeros((), jnp.int32)
+    unknown = jnp.full((), jnp.inf, jnp.result_type(*jax.tree.leaves(params)))
+    return _State(params, optimizer.init(params), params, unknown, counter, counter, jnp.ones((), bool))
+
+
+def _forget(state: _State) -> _State:
+    """Go on from the present parameters as if none had been kept before."""
+    nothing = jnp.full_like(state.best_loss, jnp.inf)
+    return state._replace(best_loss=nothing, best_epoch=state.epoch, active=jnp.ones_like(state.active))
 
 
 @eqx.filter_jit
-def _run_chunk(loss, validation_loss, optimizer, chunk, patience, state, keys, data, validation, max_epochs):
-    one = partial(_epoch, loss, validation_loss, optimizer, patience, data, validation, max_epochs)
-    scan = lambda state, key: jax.lax.scan(lambda s, _: one(s, key), state, length=chunk)
-    return jax.vmap(scan)(state, keys)
+def _run_chunk(
+    losses: Losses,
+    optimizer: Optimizer,
+    chunk: int,
+    patience: int,
+    state: _State,
+    keys: PRNGKeyArray,
+    data: Data,
+    validation: Data,
+    max_epochs: Int[Array, ""],
+) -> tuple[_State, tuple[Float[Array, "starts epochs"], Float[Array, "starts epochs"]]]:
+    def epochs(state: _State, key: PRNGKeyArray):
+        one = lambda state, _: _epoch(losses, optimizer, patience, max_epochs, data, validation, state, key)
+        return jax.lax.scan(one, state, length=chunk)
+
+    return jax.vmap(epochs)(state, keys)
 
 
 def _epoch(
-    loss: Loss,
-    validation_loss: Loss,
+    losses: Losses,
     optimizer: Optimizer,
     patience: int,
+    max_epochs: Int[Array, ""],
     data: Data,
     validation: Data,
-    max_epochs: int,
     state: _State,
     key: PRNGKeyArray,
 ) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
-    params, optimizer_state, train = optimizer.epoch(
-        loss, state.params, state.optimizer, data, jax.random.fold_in(key, state.epoch)
+    params, optimizer_state, train_loss = optimizer.epoch(
+        losses.train, state.params, state.optimizer, data, jax.random.fold_in(key, state.epoch)
     )
-    held_out = validation_loss(params, validation)
-    better = state.active & (held_out < state.best_loss)
+    candidate = optimizer.kept(params, optimizer_state)
+    validation_loss = losses.validation(candidate, validation)
+    better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + state.active
     best_epoch = jnp.where(better, epoch, state.best_epoch)
     next_state = _State(
         params,
         optimizer_state,
-        jax.tree.map(partial(jnp.where, better), params, state.best),
-        jnp.where(better, held_out, state.best_loss),
+        jax.tree.map(partial(jnp.where, better), candidate, state.best),
+        jnp.where(better, validation_loss, state.best_loss),
         best_epoch,
         epoch,
         state.active & (epoch - best_epoch < patience) & (epoch < max_epochs),
     )
-    return next_state, (train, held_out)
+    return next_state, (train_loss, validation_loss)

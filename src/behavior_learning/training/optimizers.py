@@ -1,8 +1,10 @@
-"""Optimisers as one compiled pass over the data: mini-batch Adam and AdamW, full-batch L-BFGS."""
+"""Optimisers as one compiled pass over the data: mini-batch Adam and AdamW, full-batch L-BFGS.
+
+Hyperparameters are arrays, so that another learning rate or batch of starts reuses the compiled program.
+"""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -10,7 +12,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-__all__ = ["LBFGS", "Minibatch", "Optimizer", "adam", "adamw"]
+__all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params"]
 
 Params = PyTree
 Data = PyTree
@@ -28,20 +30,44 @@ class Optimizer(Protocol):
         """Return the new parameters, the new state and the mean training loss of the pass."""
         ...
 
+    def kept(self, params: Params, state: PyTree) -> Params:
+        """The parameters to evaluate and keep: the last ones, or a running mean of them."""
+        ...
 
-@dataclass(frozen=True)
-class Minibatch:
-    """A gradient transformation applied to shuffled batches of one fixed size.
+
+class _AdamState(NamedTuple):
+    moments: PyTree
+    mean: Params
+
+
+class Adam(eqx.Module):
+    """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
     The rows that do not fill a last batch are left out of an epoch; they differ from epoch to epoch and are fewer
     than the number of batches.
+
+    Attributes
+    ----------
+    learning_rate : step size.
+    clip : largest global norm of a gradient.
+    averaging : decay per step of the running mean of parameters; 0 keeps the last ones.
+    decay, decayed : decoupled weight decay (AdamW): each step also moves by −learning_rate·decay·∇decayed(params).
+    batch_size : rows per step.
     """
 
-    transform: optax.GradientTransformation
-    batch_size: int
+    learning_rate: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    clip: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    averaging: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    batch_size: int = eqx.field(static=True)
+    decay: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
+    decayed: Callable[[Params], Float[Array, ""]] | None = eqx.field(static=True, default=None)
+
+    @property
+    def _transform(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate))
 
     def init(self, params: Params) -> PyTree:
-        return self.transform.init(params)
+        return _AdamState(self._transform.init(params), params)
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
@@ -50,34 +76,30 @@ class Minibatch:
         steps = -(-n // self.batch_size)
         batches = jax.random.permutation(key, n)[: steps * (n // steps)].reshape(steps, n // steps)
 
-        def step(carry, rows):
+        def step(carry: tuple[Params, _AdamState], rows: Array):
             params, state = carry
             value, gradient = jax.value_and_grad(loss)(params, jax.tree.map(lambda column: column[rows], data))
-            updates, state = self.transform.update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), value
+            updates, moments = self._transform.update(gradient, state.moments, params)
+            params = self._decay(optax.apply_updates(params, updates), params)
+            return (params, _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging))), value
 
         (params, state), values = jax.lax.scan(step, (params, state), batches)
         return params, state, jnp.mean(values)
 
+    def _decay(self, moved: Params, params: Params) -> Params:
+        if self.decayed is None:
+            return moved
+        shrink = self.learning_rate * self.decay
+        return jax.tree.map(lambda p, g: p - shrink * g, moved, jax.grad(self.decayed)(params))
 
-def adam(learning_rate: optax.ScalarOrSchedule, batch_size: int, clip: float) -> Minibatch:
-    """Adam on batches, with gradients clipped to a global norm."""
-    return Minibatch(optax.chain(optax.clip_by_global_norm(clip), optax.adam(learning_rate)), batch_size)
-
-
-def adamw(learning_rate: optax.ScalarOrSchedule, batch_size: int, clip: float, weight_decay: float) -> Minibatch:
-    """Adam with decoupled weight decay."""
-    transform = optax.chain(
-        optax.clip_by_global_norm(clip), optax.adamw(learning_rate, weight_decay=weight_decay)
-    )
-    return Minibatch(transform, batch_size)
+    def kept(self, params: Params, state: PyTree) -> Params:
+        return state.mean
 
 
-@dataclass(frozen=True)
-class LBFGS:
+class LBFGS(eqx.Module):
     """Limited-memory BFGS on all rows at once with a strong-Wolfe line search; an epoch is one iteration."""
 
-    memory: int = 20
+    memory: int = eqx.field(static=True, default=20)
 
     @property
     def _transform(self) -> optax.GradientTransformationExtraArgs:
@@ -95,3 +117,6 @@ class LBFGS:
             gradient, state, params, value=value, grad=gradient, value_fn=objective
         )
         return optax.apply_updates(params, updates), state, value
+
+    def kept(self, params: Params, state: PyTree) -> Params:
+        return params

@@ -1,0 +1,389 @@
+"""Tables to arrays and back: scaling, one-hot, missing values, names and units.
+
+Every encoded column is (value − center)/scale of something the user can name, so coefficients on encoded columns turn
+into coefficients in the user's units by one affine substitution.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
+
+__all__ = ["ContinuousResponse", "DiscreteResponse", "EncodedColumn", "TableEncoder", "as_table", "class_codes", "response_values"]
+
+Kind = Literal["numeric", "category", "missing"]
+
+
+@dataclass(frozen=True)
+class EncodedColumn:
+    """One column of the design matrix.
+
+    Attributes
+    ----------
+    source : the user's column.
+    kind : ``"numeric"`` (also booleans), ``"category"`` (1 where the source equals `level`) or ``"missing"``.
+    level : the category, as text.
+    center, scale : the encoded value is (value − center)/scale; 0 and 1 for indicators.
+    spread : standard deviation of the value over the training rows.
+    """
+
+    source: str
+    kind: Kind
+    level: str = ""
+    center: float = 0.0
+    scale: float = 1.0
+    spread: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """The source column, with the level where it is an indicator: ``job[teacher]``, ``age[missing]``."""
+        suffix = {"numeric": "", "category": f"[{self.level}]", "missing": "[missing]"}[self.kind]
+        return self.source + suffix
+
+
+@dataclass(frozen=True)
+class TableEncoder:
+    """Turns a table with known columns into a matrix; learned from the training rows alone.
+
+    Attributes
+    ----------
+    names : the user's columns, in the order of the training table.
+    columns : the columns of the matrix.
+    """
+
+    names: tuple[str, ...]
+    columns: tuple[EncodedColumn, ...]
+
+    @classmethod
+    def learn(cls, table: pd.DataFrame) -> "TableEncoder":
+        """Read scales, categories and which columns have missing values from `table`.
+
+        Raises
+        ------
+        DataError
+            If a column holds infinite values, no value at all, or values that are neither numbers, booleans nor text.
+        """
+        names = tuple(map(str, table.columns))
+        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name])]
+        return cls(names, tuple(columns))
+
+    def __call__(self, table: pd.DataFrame) -> np.ndarray:
+        """Encode rows as a float matrix (n, d).
+
+        Missing numbers become the training mean, missing and unseen categories no category at all; where the training
+        column had missing values, its indicator column is set.
+
+        Raises
+        ------
+        DataError
+            If columns are missing or unexpected, or hold infinite values or text where numbers were learned.
+        """
+        table = self._aligned(table)
+        by_source = {name: [c for c in self.columns if c.source == name] for name in self.names}
+        parts = [_encode_column(table[name], columns) for name, columns in by_source.items()]
+        return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0))
+
+    def _aligned(self, table: pd.DataFrame) -> pd.DataFrame:
+        table = table.set_axis([str(name) for name in table.columns], axis=1)
+        missing = [name for name in self.names if name not in table.columns]
+        unexpected = [name for name in table.columns if name not in self.names]
+        if missing or unexpected:
+            raise DataError(
+                f"X must have the {len(self.names)} columns of the training table; "
+                f"missing: {_listed(missing)}; unexpected: {_listed(unexpected)}. Add or drop them and try again."
+            )
+        return table[list(self.names)]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"names": list(self.names), "columns": [asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "TableEncoder":
+        return cls(tuple(state["names"]), tuple(EncodedColumn(**column) for column in state["columns"]))
+
+
+def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
+    missing = values.isna()
+    if missing.all():
+        raise DataError(f"Column {name!r} has no value in the training rows. Drop it.")
+    indicator = [EncodedColumn(name, "missing", spread=_indicator_spread(missing))] if missing.any() else []
+    if _is_numeric(values):
+        numbers = _numbers(name, values)
+        center, spread = float(np.nanmean(numbers)), float(np.nanstd(numbers))
+        tiny = 1e-12 * max(1.0, abs(center))
+        return [EncodedColumn(name, "numeric", "", center, spread if spread > tiny else 1.0, spread), *indicator]
+    text = values[~missing].map(lambda value: _text(name, value))
+    levels = [EncodedColumn(name, "category", v, spread=_indicator_spread(text == v)) for v in sorted(set(text))]
+    return levels + indicator
+
+
+def _indicator_spread(hits: pd.Series) -> float:
+    return float(np.sqrt(hits.mean() * (1 - hits.mean())))
+
+
+def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.ndarray:
+    name, kinds = columns[0].source, [column.kind for column in columns]
+    missing = values.isna().to_numpy()
+    if kinds[0] == "numeric":
+        if not _is_numeric(values):
+            raise DataError(f"Column {name!r} held numbers in training; got {values.dtype} values. Convert it first.")
+        column = columns[0]
+        numbers = _numbers(name, values)
+        parts = [np.where(missing, 0.0, (numbers - column.center) / column.scale)]
+    else:
+        text = np.array([None if gone else _text(name, v) for v, gone in zip(values, missing, strict=True)], object)
+        levels = [column.level for column in columns if column.kind == "category"]
+        unseen = sorted({value for value in text if value is not None and value not in levels})
+        if unseen:
+            warnings.warn(
+                f"Column {name!r} has categories absent from training, treated as missing: {_listed(unseen)}.",
+                UnseenCategoryWarning,
+                stacklevel=2,
+            )
+        missing = missing | np.isin(text.astype(str), unseen)
+        parts = [(text == level).astype(float) for level in levels]
+    if kinds[-1] == "missing":
+        parts.append(missing.astype(float))
+    elif missing.any() and kinds[0] == "numeric":
+        warnings.warn(
+            f"Column {name!r} was complete in training; {missing.sum()} missing values take its training mean.",
+            UnseenMissingWarning,
+            stacklevel=2,
+        )
+    return np.stack(parts, axis=1)
+
+
+def _is_numeric(values: pd.Series) -> bool:
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
+        return True
+    return values.dtype == object and all(
+        isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values.dropna()
+    )
+
+
+def _numbers(name: str, values: pd.Series) -> np.ndarray:
+    numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise DataError(
+            f"Column {name!r} must be finite; row {int(np.argmax(infinite))} is {numbers[infinite][0]} "
+            f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
+        )
+    return numbers
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, (str, bool, int, float, np.generic)):
+        return str(value)
+    raise DataError(
+        f"Column {name!r} must hold numbers, booleans or text; got {type(value).__name__} {value!r}. "
+        "Convert dates to numbers and nested values to columns first."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return "none"
+    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def as_table(X: Any) -> pd.DataFrame:
+    """Return X as a DataFrame; arrays and lists get the names x0, x1, ….
+
+    Raises
+    ------
+    DataError
+        If X is not two-dimensional, has no rows or columns, is sparse, or repeats a column name.
+    """
+    if hasattr(X, "toarray"):
+        raise DataError("Sparse matrices are not supported. Pass X.toarray() or a DataFrame.")
+    if isinstance(X, pd.DataFrame):
+        repeated = X.columns[X.columns.duplicated()].tolist()
+        if repeated:
+            raise DataError(f"Column names must be unique; repeated: {_listed(list(map(str, repeated)))}.")
+        table = X
+    else:
+        table = _array_table(X)
+    if table.shape[0] == 0 or table.shape[1] == 0:
+        raise DataError(
+            f"Found array with {table.shape[0]} sample(s) and {table.shape[1]} feature(s) (shape={table.shape}) "
+            "while a minimum of 1 is required."
+        )
+    return table
+
+
+def _array_table(X: Any) -> pd.DataFrame:
+    try:
+        array = np.asarray(X)
+        array = np.asarray(X, dtype=object) if array.dtype.kind in "SU" and not isinstance(X, np.ndarray) else array
+    except ValueError as error:
+        raise DataError("X must be a table: every row needs the same number of entries.") from error
+    if array.ndim != 2:
+        raise DataError(
+            f"X must be two-dimensional (rows x columns); got {array.ndim} dimensions with shape {array.shape}. "
+            "Reshape your data: X.reshape(-1, 1) makes one column, X.reshape(1, -1) one row."
+        )
+    if array.dtype.kind == "c":
+        raise DataError("Complex data not supported. Split real and imaginary parts into columns.")
+    return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+
+
+@dataclass(frozen=True)
+class ContinuousResponse:
+    """A number: standardised y = (y − center)/scale, inside [lower, upper].
+
+    Attributes
+    ----------
+    name : the user's name of the response.
+    center, scale, lower, upper : in the user's units.
+    """
+
+    name: str
+    center: float
+    scale: float
+    lower: float
+    upper: float
+
+    @classmethod
+    def learn(
+        cls, name: str, y: np.ndarray, *, train: np.ndarray, support: tuple[float, float] | None
+    ) -> "ContinuousResponse":
+        """Read center and scale from the training rows, and the support, where none is given, from all rows.
+
+        The default support is the range of y widened by half of itself on both sides.
+
+        Raises
+        ------
+        DataError
+            If the response is constant in the training rows or leaves the stated support.
+        """
+        center, scale = float(np.mean(y[train])), float(np.std(y[train]))
+        if not scale > 1e-12 * max(1.0, abs(center)):
+            raise DataError(
+                f"The response {name!r} must vary; all {len(train)} training values equal {y[train][0]:g}. "
+                "There is nothing to learn from a constant."
+            )
+        widened = 0.5 * np.ptp(y)
+        lower, upper = support if support is not None else (float(y.min() - widened), float(y.max() + widened))
+        outside = (y < lower) | (y > upper)
+        if outside.any():
+            raise DataError(
+                f"The response {name!r} must lie in the support [{lower:g}, {upper:g}]; "
+                f"row {int(np.argmax(outside))} is {y[outside][0]:g} ({outside.sum()} such rows). Widen support=."
+            )
+        return cls(name, center, scale, lower, upper)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The ends of the support in standardised units."""
+        return self.standardise(self.lower), self.standardise(self.upper)
+
+    def standardise(self, y: Any) -> Any:
+        return (y - self.center) / self.scale
+
+    def restore(self, y: Any) -> Any:
+        return self.center + self.scale * y
+
+
+@dataclass(frozen=True)
+class DiscreteResponse:
+    """One of several classes.
+
+    Attributes
+    ----------
+    name : the user's name of the response.
+    classes : the labels in sorted order; codes are positions in it.
+    shares : share of each class in the training rows.
+    """
+
+    name: str
+    classes: np.ndarray
+    shares: tuple[float, ...]
+
+    def codes(self, labels: Any, rows: int) -> np.ndarray:
+        """Positions of labels among the classes.
+
+        Raises
+        ------
+        DataError
+            If a label was absent from training.
+        """
+        _, values = _one_column(labels, rows)
+        values = np.asarray(values)
+        known = np.isin(values, self.classes)
+        if not known.all():
+            raise DataError(
+                f"The response {self.name!r} has labels absent from training: "
+                f"{_listed(sorted(set(map(str, values[~known]))))}. Known: {_listed(list(map(str, self.classes)))}."
+            )
+        return np.searchsorted(self.classes, values)
+
+
+def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
+    """Return the name and the finite numbers of a continuous response.
+
+    Raises
+    ------
+    DataError
+        If y is not one column of finite numbers of the same length as X.
+    """
+    name, values = _one_column(y, rows)
+    try:
+        numbers = np.asarray(values, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"The response {name!r} must hold numbers; got {np.asarray(values)[0]!r}. Use BLClassifier for labels."
+        ) from error
+    bad = ~np.isfinite(numbers)
+    if bad.any():
+        raise DataError(
+            f"The response {name!r} must be finite; row {int(np.argmax(bad))} is {numbers[bad][0]} "
+            f"({bad.sum()} such rows: NaN or inf). Drop or repair them."
+        )
+    return name, numbers
+
+
+def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
+    """Return the name, the sorted classes and the integer codes of a discrete response.
+
+    Raises
+    ------
+    DataError
+        If y is not one column of labels of the same length as X, or some are missing.
+    """
+    name, values = _one_column(y, rows)
+    labels = np.asarray(values)
+    gone = pd.isna(labels)
+    if gone.any():
+        raise DataError(f"The response {name!r} must have a label in every row; row {int(np.argmax(gone))} has none.")
+    if labels.dtype.kind == "f" and np.any(labels != np.round(labels)):
+        raise DataError(
+            f"Unknown label type: continuous. The response {name!r} must hold classes; got {labels[labels % 1 != 0][0]}. "
+            "Use BLRegressor for numbers."
+        )
+    try:
+        classes, codes = np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise DataError(f"The labels of {name!r} mix types that cannot be ordered. Convert them to text.") from error
+    return name, classes, codes
+
+
+def _one_column(y: Any, rows: int) -> tuple[str, Any]:
+    if y is None:
+        raise DataError("y must be given: this estimator requires y to be passed, but the target y is None.")
+    name = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
+    if isinstance(y, pd.DataFrame):
+        name = str(y.columns[0]) if y.shape[1] == 1 else name
+    values = y if isinstance(y, pd.Series) else np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise DataError(f"y must be one column; got shape {values.shape}.")
+    if len(values) != rows:
+        raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(values)}.")
+    return name, values

@@ -1,0 +1,329 @@
+"""What every estimator shares: flat hyperparameters, the way from a table to a fitted network, and reading it back."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.spaces import Space
+from behavior_learning.encoding import TableEncoder, as_table
+from behavior_learning.errors import DataError
+from behavior_learning.estimators.evaluate import by_rows
+from behavior_learning.estimators.options import check_choice, check_count, check_counts, check_number
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.symbolic.read import read_problem
+from behavior_learning.symbolic.ump import UMP, Hierarchy
+from behavior_learning.training.fit import FitResult, Settings, fit
+from behavior_learning.training.minimise import Progress
+
+__all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
+
+PREDICTION_REFINEMENT = 4
+"""Prediction spends so many times the candidates of training: quantiles interpolate between them."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A response as read from the user, before anything is learned from it.
+
+    Attributes
+    ----------
+    name : the user's name.
+    values : numbers, or integer codes of the classes.
+    classes : the sorted labels of a discrete response.
+    """
+
+    name: str
+    values: np.ndarray
+    classes: np.ndarray | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BehaviorEstimator(BaseEstimator):
+    """Hyperparameters and behaviour common to all estimators; see BLRegressor and BLClassifier."""
+
+    layers: Sequence[int] = (8, 1)
+    rows: Sequence[int] = (1, 1, 1)
+    heads: Sequence[str | None] = ("tanh", "relu", "abs")
+    readout: str = "auto"
+    readout_bias: bool | None = None
+    temperature: float = 1.0
+    optimizer: str = "auto"
+    learning_rate: float = 0.01
+    batch_size: int = 64
+    max_epochs: int = 500
+    patience: int = 40
+    validation_fraction: float = 0.2
+    alpha: float = 10.0
+    n_restarts: int = 4
+    random_state: int | np.random.RandomState | None = None
+    verbose: bool = False
+
+    @property
+    def _output(self) -> str:
+        return "scalar"
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        progress: Progress | None = None,
+    ):
+        """Learn the optimisation problem behind y given X.
+
+        Parameters
+        ----------
+        X : DataFrame, array or list of rows; numbers, booleans and text; NaN or None where missing.
+        y : one response per row.
+        validation_data : (X, y) that decides when to stop and which restart wins. By default a random share
+            `validation_fraction` of the rows; the remaining rows train.
+        progress : called with the epochs done and the best validation loss so far.
+
+        Raises
+        ------
+        OptionError
+            If a hyperparameter has an invalid value.
+        DataError
+            If the table or the response cannot be learned from.
+        """
+        architecture, settings = self._architecture(), self._settings()
+        random = check_random_state(self.random_state)
+        table = as_table(X)
+        parsed = self._parse_response(y, len(table))
+        if validation_data is None:
+            train, held_out = self._split(parsed, random)
+        else:
+            table, parsed, train, held_out = self._joined(table, parsed, validation_data)
+        encoder = TableEncoder.learn(table.iloc[train])
+        response = self._learn_response(parsed, train)
+        x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
+        space = self._space(response)
+        key, start_key = jax.random.split(jax.random.key(random.randint(2**31)))
+        with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
+            result = fit(
+                _starts(start_key, architecture, x.shape[1], space, check_count("n_restarts", self.n_restarts)),
+                space,
+                data=(x[train], encoded_y[train]),
+                validation=(x[held_out], encoded_y[held_out]),
+                settings=settings,
+                key=key,
+                temperature=self._temperature(),
+                progress=progress or bar,
+            )
+        self._store(X, encoder, response, result, x[train], encoded_y[train])
+        return self
+
+    # What differs between estimators.
+
+    @abstractmethod
+    def _parse_response(self, y: Any, rows: int) -> Parsed: ...
+
+    @abstractmethod
+    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> Any: ...
+
+    @abstractmethod
+    def _encode_response(self, response: Any, values: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _candidates(self, encoded_y: np.ndarray) -> np.ndarray:
+        """Encoded responses as candidates (n, 1, m)."""
+
+    @abstractmethod
+    def _space(self, response: Any) -> Space: ...
+
+    @abstractmethod
+    def _response_variables(self) -> list[Variable]: ...
+
+    # Hyperparameters.
+
+    def _architecture(self) -> Architecture:
+        layers = check_counts("layers", self.layers, "(2, 1)")
+        single = self._output == "scalar" and layers[-1:] == (1,)
+        valid = ("auto", "nonnegative", "free") + (("identity",) if single else ())
+        readout = check_choice("readout", self.readout, valid)
+        if readout == "auto":
+            readout = "identity" if single else "nonnegative" if self._output == "scalar" else "free"
+        bias = check_choice("readout_bias", self.readout_bias, (None, True, False))
+        return Architecture(
+            layers=layers,
+            rows=check_counts("rows", self.rows, "(1, 1, 1)"),
+            heads=tuple(self.heads),
+            output=self._output,
+            readout=readout,
+            readout_bias=self._output == "vector" if bias is None else bias,
+        )
+
+    def _settings(self) -> Settings:
+        optimizer = check_choice("optimizer", self.optimizer, ("auto", "adam", "adamw", "lbfgs"))
+        return Settings(
+            optimizer="adam" if optimizer == "auto" else optimizer,
+            learning_rate=check_number("learning_rate", self.learning_rate),
+            batch_size=check_count("batch_size", self.batch_size),
+            max_epochs=check_count("max_epochs", self.max_epochs),
+            patience=check_count("patience", self.patience),
+            alpha=check_number("alpha", self.alpha, inclusive=True),
+        )
+
+    def _temperature(self) -> float:
+        return check_number("temperature", self.temperature)
+
+    # From a table to a fitted network.
+
+    def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
+        """Rows that train and rows that validate, both shuffled."""
+        fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
+        order = random.permutation(len(parsed.values))
+        held_out = order[: max(1, round(fraction * len(order)))]
+        return checked_split(np.setdiff1d(order, held_out), held_out)
+
+    def _joined(self, table: pd.DataFrame, parsed: Parsed, validation_data: tuple[Any, Any]):
+        """Training and validation tables one below the other, and which rows are which."""
+        held_out_table = self._named_like(as_table(validation_data[0]), table)
+        held_out = self._parse_validation(parsed, validation_data[1], len(held_out_table))
+        both = pd.concat([table, held_out_table], ignore_index=True)
+        values = np.concatenate([parsed.values, held_out])
+        rows = np.split(np.arange(len(both)), [len(table)])
+        return both, Parsed(parsed.name, values, parsed.classes), rows[0], rows[1]
+
+    def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
+        return self._parse_response(y, rows).values
+
+    def _store(
+        self, X: Any, encoder: TableEncoder, response: Any, result: FitResult, x: np.ndarray, encoded_y: np.ndarray
+    ) -> None:
+        self.encoder_, self.response_ = encoder, response
+        self.network_, self.space_ = result.network, result.space
+        self.history_, self.restarts_ = _history(result), _restarts(result)
+        self.n_parameters_ = result.network.n_parameters
+        self.n_features_in_ = len(encoder.names)
+        self.block_spreads_ = _block_spreads(result.network, x, self._candidates(encoded_y))
+        if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
+            self.feature_names_in_ = np.array(encoder.names, dtype=object)
+
+    # Reading and evaluating.
+
+    @property
+    def ump_(self) -> UMP | Hierarchy:
+        """The learned problem in the user's names and units."""
+        check_is_fitted(self)
+        inputs = [Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns]
+        return read_problem(
+            self.network_, inputs=inputs, response=self._response_variables(), block_spreads=self.block_spreads_
+        )
+
+    def utility(self, X: Any, y: Any) -> np.ndarray:
+        """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
+        x = self._encoded(X)
+        candidates = self._candidates(self._encode_response(self.response_, self._known_response(y, len(x))))
+        return by_rows(_utility, self._distribution(), (x, candidates))[:, 0]
+
+    def _known_response(self, y: Any, rows: int) -> np.ndarray:
+        return self._parse_response(y, rows).values
+
+    def _distribution(self) -> Gibbs:
+        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), self._temperature())
+
+    def _encoded(self, X: Any) -> np.ndarray:
+        check_is_fitted(self)
+        table = self._named_like(as_table(X), None if isinstance(X, pd.DataFrame) else self.encoder_.names)
+        return self.encoder_(table).astype(np.float32)
+
+    def _named_like(self, table: pd.DataFrame, names: Any) -> pd.DataFrame:
+        """Name the columns of an array like those of training."""
+        if names is None or isinstance(names, pd.DataFrame):
+            return table
+        if table.shape[1] != len(names):
+            raise DataError(
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input."
+            )
+        return table.set_axis(list(names), axis=1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = True
+        tags.input_tags.categorical = True
+        tags.target_tags.required = True
+        return tags
+
+
+def _utility(distribution: Gibbs, x: jax.Array, candidates: jax.Array) -> jax.Array:
+    return distribution.utility(x, candidates)
+
+
+def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(train) < 2 or len(held_out) < 1:
+        rows = len(train) + len(held_out)
+        raise DataError(
+            f"Training needs at least 2 rows and validation at least 1; a split of n_samples={rows} rows leaves "
+            f"{len(train)} and {len(held_out)}. Add rows, change validation_fraction or pass validation_data."
+        )
+    return train, held_out
+
+
+@eqx.filter_jit
+def _starts(key: jax.Array, architecture: Architecture, features: int, space: Space, count: int) -> BehaviorNetwork:
+    draw = lambda key: BehaviorNetwork.random(key, architecture, features=features, response=space.dimension)
+    return eqx.filter_vmap(draw)(jax.random.split(key, count))
+
+
+def _history(result: FitResult) -> pd.DataFrame:
+    """Losses by start and epoch, in nats per row; the training loss carries the ridge penalty."""
+    starts, epochs = result.trace.train_loss.shape
+    return pd.DataFrame(
+        {
+            "start": np.repeat(np.arange(starts), epochs),
+            "epoch": np.tile(np.arange(1, epochs + 1), starts),
+            "train_loss": result.trace.train_loss.ravel(),
+            "validation_loss": result.trace.validation_loss.ravel(),
+        }
+    )
+
+
+def _restarts(result: FitResult) -> pd.DataFrame:
+    """One line per start: its best epoch, its validation loss there, and whether it was the one kept."""
+    trace = result.trace
+    return pd.DataFrame(
+        {
+            "best_epoch": trace.best_epoch,
+            "validation_loss": trace.best_loss,
+            "stopped_early": trace.stopped,
+            "kept": np.arange(len(trace.best_loss)) == result.best_start,
+        }
+    )
+
+
+def _block_spreads(network: BehaviorNetwork, x: np.ndarray, candidates: np.ndarray) -> list[list[float]]:
+    utilities = eqx.filter_jit(BehaviorNetwork.block_utilities)(network, jnp.asarray(x), jnp.asarray(candidates))
+    return [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+
+
+@contextmanager
+def _progress_bar(epochs: int, show: bool):
+    """A callback that moves a progress bar on standard error, or None."""
+    if not show:
+        yield None
+        return
+    columns = (TextColumn("learning"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
+    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("fit", total=epochs, status="compiling")
+        status = lambda done, loss: f"epoch {done}, validation loss {loss:.3f}"
+        yield lambda done, loss: bar.update(task, completed=done, status=status(done, loss))
+        bar.update(task, completed=epochs)

@@ -1,0 +1,44 @@
+"""Checks of the flat hyperparameters: each error states the rule, the value received and the valid values."""
+
+from collections.abc import Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from behavior_learning.errors import OptionError
+
+__all__ = ["check_choice", "check_count", "check_counts", "check_number", "check_temperature"]
+
+
+def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
+    """Return `value` if it is one of the valid ones."""
+    if isinstance(value, (str, type(None), bool)) and value in valid:
+        return value
+    raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}.")
+
+
+def check_number(name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")):
+    """Return `value` as a float if it lies in the stated range."""
+    number = isinstance(value, Real) and not isinstance(value, bool)
+    if number and (value > above or (inclusive and value == above)) and value < below:
+        return float(value)
+    bound = "" if below == float("inf") else f" and below {below:g}"
+    raise OptionError(f"{name} must be a number {'at least' if inclusive else 'above'} {above:g}{bound}; got {value!r}.")
+
+
+def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
+    """Return `value` as an int if it is a whole number of at least `minimum`."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and value >= minimum:
+        return int(value)
+    raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
+
+
+def check_counts(name: str, value: Any, example: str) -> tuple[int, ...]:
+    """Return a sequence of whole numbers as a tuple."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(value)
+    raise OptionError(f"{name} must be a sequence of whole numbers such as {example}; got {value!r}.")
+
+
+def check_temperature(value: Any) -> float:
+    """Return τ if it is positive and finite."""
+    return check_number("temperature", value)

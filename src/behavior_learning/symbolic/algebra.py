@@ -1,0 +1,103 @@
+"""SymPy and LaTeX forms of a learned problem."""
+
+from math import prod
+
+import sympy
+
+from behavior_learning.core.heads import Head
+from behavior_learning.errors import OptionError
+from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.text import shorten
+from behavior_learning.symbolic.ump import UMP, Goal, Hierarchy
+
+__all__ = ["block_expression", "hierarchy_expressions", "polynomial_expression", "ump_latex"]
+
+
+def polynomial_expression(polynomial: Polynomial) -> sympy.Expr:
+    """A polynomial in symbols named like its variables."""
+    terms = (
+        value * prod(sympy.Symbol(name, real=True) ** power for name, power in monomial)
+        for monomial, value in polynomial.coefficients.items()
+    )
+    return sympy.Add(*terms)
+
+
+def head_expression(head: Head, t: sympy.Expr) -> sympy.Expr:
+    """φ, ρ or ψ of an expression."""
+    family = head.name.split("(")[0]
+    width = head.width
+    forms = {
+        "tanh": lambda: sympy.tanh(t),
+        "identity": lambda: t,
+        "relu": lambda: sympy.Max(0, t),
+        "softplus": lambda: width * sympy.log(1 + sympy.exp(t / width)),
+        "abs": lambda: sympy.Abs(t),
+        "square": lambda: t**2,
+        "huber": lambda: sympy.Piecewise(
+            (t**2 / 2, sympy.Abs(t) <= width), (width * (sympy.Abs(t) - width / 2), True)
+        ),
+        "smooth_abs": lambda: sympy.sqrt(t**2 + width**2) - width,
+    }
+    if family not in forms:
+        raise OptionError(f"The head {head.name!r} has no symbolic form; add it to head_expression.")
+    return forms[family]()
+
+
+def goal_expression(goal: Goal) -> sympy.Expr:
+    argument = goal.scale * polynomial_expression(goal.polynomial)
+    sign = 1 if goal.head.role == "utility" else -1
+    return sign * goal.multiplier * head_expression(goal.head, argument)
+
+
+def block_expression(ump: UMP) -> sympy.Expr:
+    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact."""
+    return sympy.Add(*map(goal_expression, ump.goals))
+
+
+def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, sympy.Expr]:
+    """Every output of a hierarchy in the user's columns, lower blocks substituted; exact."""
+    known: dict[sympy.Symbol, sympy.Expr] = {}
+    for layer in hierarchy.layers:
+        known = {sympy.Symbol(ump.name, real=True): block_expression(ump).xreplace(known) for ump in layer}
+    return {name: polynomial_expression(output).xreplace(known) for name, output in hierarchy.outputs.items()}
+
+
+def ump_latex(ump: UMP, terms: int | None, digits: int) -> str:
+    """maximise … subject to …, with the strongest terms of each row and the number of those left out."""
+    rows = {role: [_row_latex(goal, ump, terms, digits) for goal in ump.rows(role)] for role in _LATEX_RELATION}
+    objective = " + ".join(rows["utility"]) or "0"
+    constraints = rows["inequality"] + rows["equality"]
+    lines = [rf"\max_{{{', '.join(map(_name_latex, ump.response))}}}\quad & {objective}"]
+    lines += [(r"\text{s.t.}\quad & " if i == 0 else "& ") + row for i, row in enumerate(constraints)]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+_LATEX_RELATION = {"utility": "", "inequality": r" \le 0", "equality": " = 0"}
+
+
+def _row_latex(goal: Goal, ump: UMP, terms: int | None, digits: int) -> str:
+    shown = shorten(goal.polynomial, ump.spreads, terms)
+    parts = [_term_latex(shown.kept.coefficients[m], m, digits) for m in shown.order]
+    if shown.kept.constant or not parts:
+        parts.append(_term_latex(shown.kept.constant, (), digits))
+    body = " ".join(parts).removeprefix("+ ") + (r" + \cdots" if shown.omitted else "")
+    if goal.head.role != "utility":
+        return body + _LATEX_RELATION[goal.head.role]
+    scale = "" if goal.head.name == "identity" else r"\tanh"
+    return rf"{_number_latex(goal.multiplier, digits)} {scale}\left({body}\right)"
+
+
+def _term_latex(value: float, monomial: tuple[tuple[str, int], ...], digits: int) -> str:
+    variables = r"\,".join(_name_latex(name) + (f"^{{{power}}}" if power > 1 else "") for name, power in monomial)
+    sign = "-" if value < 0 else "+"
+    number = "" if abs(value) == 1.0 and monomial else _number_latex(abs(value), digits)
+    return f"{sign} {number}" + (r"\," if number and variables else "") + variables
+
+
+def _number_latex(value: float, digits: int) -> str:
+    return sympy.latex(sympy.Float(f"{value:.{digits}g}", digits)) if value else "0"
+
+
+def _name_latex(name: str) -> str:
+    escaped = "".join("\\" + c if c in "_%&#${}" else c for c in name)
+    return rf"\text{{{escaped}}}"

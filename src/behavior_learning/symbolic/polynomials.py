@@ -1,0 +1,84 @@
+"""Polynomials in named variables: the change from standardised columns to the user's units is done here, exactly."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from math import prod
+
+__all__ = ["Monomial", "Polynomial", "Variable"]
+
+Monomial = tuple[tuple[str, int], ...]
+"""Sorted (variable, power) pairs; the empty tuple is the constant 1."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A standardised column as the user knows it: standardised = (name − center)/scale.
+
+    Attributes
+    ----------
+    name : the user's spelling.
+    center, scale : in the user's units.
+    spread : standard deviation over the training rows in the user's units, by which terms are ranked.
+    """
+
+    name: str
+    center: float = 0.0
+    scale: float = 1.0
+    spread: float = 1.0
+
+    @property
+    def standardised(self) -> "Polynomial":
+        return Polynomial({((self.name, 1),): 1 / self.scale, (): -self.center / self.scale})
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """Σ coefficient · monomial."""
+
+    coefficients: Mapping[Monomial, float]
+
+    def __add__(self, other: "Polynomial") -> "Polynomial":
+        total = dict(self.coefficients)
+        for monomial, value in other.coefficients.items():
+            total[monomial] = total.get(monomial, 0.0) + value
+        return Polynomial(total)
+
+    def __mul__(self, other: "Polynomial") -> "Polynomial":
+        total: dict[Monomial, float] = {}
+        for left, a in self.coefficients.items():
+            for right, b in other.coefficients.items():
+                product = _multiply(left, right)
+                total[product] = total.get(product, 0.0) + a * b
+        return Polynomial(total)
+
+    def scaled(self, factor: float) -> "Polynomial":
+        return Polynomial({monomial: factor * value for monomial, value in self.coefficients.items()})
+
+    @property
+    def constant(self) -> float:
+        return self.coefficients.get((), 0.0)
+
+    @property
+    def monomials(self) -> dict[Monomial, float]:
+        """Coefficients of everything but the constant, zeros left out."""
+        return {monomial: value for monomial, value in self.coefficients.items() if monomial and value != 0.0}
+
+    def strengths(self, spreads: Mapping[str, float]) -> dict[Monomial, float]:
+        """|coefficient| times the spread of each monomial's variables: how far a term moves over the training rows."""
+        size = lambda monomial: prod(spreads.get(name, 1.0) ** power for name, power in monomial)
+        return {monomial: abs(value) * size(monomial) for monomial, value in self.monomials.items()}
+
+    def evaluate(self, values: Mapping[str, float]) -> float:
+        return sum(c * prod(values[name] ** power for name, power in m) for m, c in self.coefficients.items())
+
+    @classmethod
+    def total(cls, parts: Iterable["Polynomial"]) -> "Polynomial":
+        return reduce(Polynomial.__add__, parts, cls({}))
+
+
+def _multiply(left: Monomial, right: Monomial) -> Monomial:
+    powers = dict(left)
+    for name, power in right:
+        powers[name] = powers.get(name, 0) + power
+    return tuple(sorted(powers.items()))

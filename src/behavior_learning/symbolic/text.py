@@ -1,0 +1,65 @@
+"""Numbers, monomials and polynomials as a person would write them."""
+
+from collections.abc import Mapping, Sequence
+
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+
+__all__ = ["Shortened", "format_monomial", "format_number", "format_polynomial", "shorten"]
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """Write a number with so many significant digits, and zeros in full: ``0.0123``, ``4,210``, ``1.2e-07``."""
+    if value == 0:
+        return "0"
+    if not 1e-4 <= abs(value) < 1e7:
+        return f"{value:.{digits - 1}e}"
+    rounded = float(f"{value:.{digits - 1}e}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
+
+
+def format_monomial(monomial: Monomial) -> str:
+    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
+
+
+class Shortened:
+    """The strongest terms of a polynomial, and what was left out.
+
+    Attributes
+    ----------
+    kept : the polynomial of the strongest terms, and the constant.
+    order : its monomials, strongest first.
+    omitted : the remaining monomials, strongest first.
+    omitted_share : their share of the summed strengths.
+    """
+
+    def __init__(self, kept: Polynomial, order: Sequence[Monomial], omitted: Sequence[Monomial], omitted_share: float):
+        self.kept, self.order, self.omitted, self.omitted_share = kept, order, omitted, omitted_share
+
+
+def shorten(polynomial: Polynomial, spreads: Mapping[str, float], limit: int | None) -> Shortened:
+    """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows."""
+    strengths = polynomial.strengths(spreads)
+    order = sorted(strengths, key=lambda monomial: -strengths[monomial])
+    limit = len(order) if limit is None else limit
+    kept, omitted = order[:limit], order[limit:]
+    share = sum(strengths[m] for m in omitted) / (sum(strengths.values()) or 1.0)
+    coefficients = {m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant}
+    return Shortened(Polynomial(coefficients), kept, omitted, share)
+
+
+def format_polynomial(polynomial: Polynomial, order: Sequence[Monomial], digits: int = 3) -> str:
+    """Write a polynomial with its terms in the given order and the constant last."""
+    terms = [(polynomial.coefficients[monomial], format_monomial(monomial)) for monomial in order]
+    if polynomial.constant or not terms:
+        terms.append((polynomial.constant, ""))
+    text = "".join(
+        (" - " if value < 0 else " + ") + _format_term(abs(value), monomial, digits) for value, monomial in terms
+    )
+    return text.removeprefix(" + ") if not text.startswith(" - ") else "-" + text.removeprefix(" - ")
+
+
+def _format_term(size: float, monomial: str, digits: int) -> str:
+    number = format_number(size, digits)
+    if not monomial:
+        return number
+    return monomial if size == 1.0 else f"{number}*{monomial}"

@@ -1,0 +1,157 @@
+"""The learned optimisation problem as values: maximise … subject to … ≤ 0, … = 0, and hierarchies of it.
+
+Source: Section 2.2 (a block is a UMP, a network a hierarchy of them) and Theorem 2.1 (penalty form).
+Softplus and square are not exact penalties: the mode of the Gibbs distribution and the optimum under hard constraints
+differ. What is written here is the penalty form that was fitted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from behavior_learning.core.heads import ROLES, Head
+from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.text import Shortened, format_number, format_polynomial, shorten
+
+__all__ = ["UMP", "Goal", "Hierarchy"]
+
+TERMS_SHOWN = 5
+"""Terms of a polynomial that a printed problem shows by default."""
+
+_CONSTRAINTS = tuple(role for role in ROLES if role != "utility")
+
+_RELATION = {"utility": "", "inequality": " <= 0", "equality": " = 0"}
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One row of a head, multiplier · head(scale · polynomial).
+
+    Attributes
+    ----------
+    head : φ, ρ or ψ.
+    multiplier : λ.
+    polynomial : in the user's names and units; where it is linear in a single response, with coefficient 1 or −1 on it.
+    scale : positive; what multiplies the polynomial inside the head.
+    """
+
+    head: Head
+    multiplier: float
+    polynomial: Polynomial
+    scale: float = 1.0
+
+    def formula(self, argument: str) -> str:
+        """Write multiplier · head(scale · argument)."""
+        scaled = argument if self.scale == 1.0 else f"{format_number(self.scale)}*{argument}"
+        return f"{format_number(self.multiplier)}*{self.head.formula.format(scaled)}"
+
+
+@dataclass(frozen=True)
+class UMP:
+    """One block: maximise Σ λ₀φ(U) subject to C ≤ 0 and T = 0, in the penalty form of Eq. 4.
+
+    Printing it shows the strongest terms first. `text(terms=None)` shows every term.
+
+    Attributes
+    ----------
+    name : such as ``"block1.2"``.
+    goals : the rows of the three heads.
+    response : the names that stand for y.
+    spreads : standard deviation of each variable over the training rows, by which terms are ranked.
+    """
+
+    name: str
+    goals: tuple[Goal, ...]
+    response: tuple[str, ...]
+    spreads: Mapping[str, float] = field(repr=False)
+
+    def rows(self, role: str) -> tuple[Goal, ...]:
+        """The rows of one head: ``"utility"``, ``"inequality"`` or ``"equality"``."""
+        return tuple(goal for goal in self.goals if goal.head.role == role)
+
+    def text(self, terms: int | None = TERMS_SHOWN) -> str:
+        """Write the problem in plain text with the `terms` strongest terms of each row, None for all."""
+        brief = lambda goal: shorten(goal.polynomial, self.spreads, terms)
+        objective = [_objective_line(goal, brief(goal)) for goal in self.rows("utility")]
+        constraints = [_constraint_line(goal, brief(goal)) for role in _CONSTRAINTS for goal in self.rows(role)]
+        lines = _label("maximise", objective, joint=" + ") + _label("subject to", constraints, joint="")
+        return "\n".join([self.name, *lines])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def to_sympy(self):
+        """The block's utility as a SymPy expression in symbols named like the user's columns."""
+        from behavior_learning.symbolic.algebra import block_expression
+
+        return block_expression(self)
+
+    def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = 3) -> str:
+        """The problem in LaTeX (an ``aligned`` environment) with the `terms` strongest terms of each row."""
+        from behavior_learning.symbolic.algebra import ump_latex
+
+        return ump_latex(self, terms, digits)
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Layers of UMPs: each block of a layer sees the utilities of the blocks below as its variables (Eq. 5).
+
+    Attributes
+    ----------
+    layers : from the data upwards.
+    outputs : name of each output and its polynomial in the blocks of the top layer; one for scalar utility.
+    response : the names that stand for y.
+    """
+
+    layers: tuple[tuple[UMP, ...], ...]
+    outputs: Mapping[str, Polynomial]
+    response: tuple[str, ...]
+
+    @property
+    def blocks(self) -> dict[str, UMP]:
+        """Every block by its name."""
+        return {ump.name: ump for layer in self.layers for ump in layer}
+
+    def text(self, terms: int | None = TERMS_SHOWN) -> str:
+        """Write the problem in plain text, the top layer first."""
+        shape = ",".join(str(len(layer)) for layer in self.layers)
+        head = [f"BL[{shape}]: the most likely {', '.join(self.response)} maximises"]
+        head += [
+            f"  {name} = {format_polynomial(polynomial, list(polynomial.monomials))}"
+            for name, polynomial in self.outputs.items()
+        ]
+        umps = [ump.text(terms) for layer in reversed(self.layers) for ump in layer]
+        return "\n\n".join(["\n".join(head), *umps])
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def to_sympy(self):
+        """Utilities by output name as SymPy expressions in the user's columns alone, the layers substituted."""
+        from behavior_learning.symbolic.algebra import hierarchy_expressions
+
+        return hierarchy_expressions(self)
+
+    def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = 3) -> str:
+        """The problem in LaTeX, one ``aligned`` environment per block, the top layer first."""
+        return "\n\n".join(ump.to_latex(terms, digits) for layer in reversed(self.layers) for ump in layer)
+
+
+def _objective_line(goal: Goal, shown: Shortened) -> str:
+    return goal.formula(f"[{_written(shown)}]" if goal.head.name == "identity" else _written(shown))
+
+
+def _constraint_line(goal: Goal, shown: Shortened) -> str:
+    return f"{_written(shown)}{_RELATION[goal.head.role]}   [penalty {goal.formula('v')}]"
+
+
+def _written(shown: Shortened) -> str:
+    text = format_polynomial(shown.kept, shown.order)
+    if not shown.omitted:
+        return text
+    return f"{text} + ({len(shown.omitted)} smaller, {shown.omitted_share:.0%})"
+
+
+def _label(word: str, rows: list[str], joint: str) -> list[str]:
+    first, later = f"  {word:<12}", " " * 14
+    return [(first if i == 0 else later[: 14 - len(joint)] + joint) + row for i, row in enumerate(rows)]

@@ -1,0 +1,49 @@
+"""What every test shares: random parameters, double precision, and spelled heads."""
+
+from functools import partial
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from behavior_learning.core.bases import Basis
+from behavior_learning.core.heads import HEADS
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+
+settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
+settings.load_profile("suite")
+
+WIDTHS = {"softplus(width)": "softplus(3)", "huber(width)": "huber(0.7)", "smooth_abs(width)": "smooth_abs(0.2)"}
+
+SPELLED = {
+    role: tuple(WIDTHS.get(name, name.replace("(width)", "(0.6)")) for name in names) for role, names in HEADS.items()
+}
+"""Every registered head by role, each family with one width."""
+
+
+@pytest.fixture
+def float64():
+    """Double precision for the duration of a test."""
+    with jax.enable_x64(True):
+        yield
+
+
+def rng(*seed: object) -> np.random.Generator:
+    """A NumPy generator seeded by the spelling of what is tested, so that each case has its own numbers."""
+    return np.random.default_rng(list(repr(seed).encode()))
+
+
+def randomise(network, generator: np.random.Generator, scale: float = 0.8):
+    """`network` with every inexact leaf (coefficients, intercepts, multipliers, readout) drawn anew."""
+    inexact = lambda leaf: hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
+    draw = lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype)
+    return jax.tree.map(lambda leaf: draw(leaf) if inexact(leaf) else leaf, network)
+
+
+def random_network(architecture: Architecture, basis: Basis, response: int, generator: np.random.Generator):
+    """A network of which only the shapes come from the library: nothing is compiled, every number is random."""
+    make = partial(BehaviorNetwork.random, architecture=architecture, features=0, response=response, basis=basis)
+    return randomise(eqx.filter_eval_shape(make, jax.random.key(0)), generator)

@@ -1,0 +1,121 @@
+"""Claims about the terms a row is linear in: which they are, what they are called, what they evaluate to."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from behavior_learning.core.bases import ONE, Monomials, Pairing, affine_basis, polynomial_basis
+from tests import oracle
+from tests.conftest import rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+X, Y = ("RM", "LSTAT", "AGE"), ("MEDV", "CRIM")
+
+
+def exponents(name, columns):
+    """Powers of each column in the spelling of a term."""
+    powers = dict.fromkeys(columns, 0)
+    for factor in name.split("*"):
+        column, _, power = factor.partition("^")
+        powers[column] += int(power or 1)
+    return tuple(powers.values())
+
+
+def all_exponents(columns, degree):
+    """Every tuple of powers with total degree between 1 and `degree`, by brute force."""
+    powers = itertools.product(range(degree + 1), repeat=columns)
+    return {p for p in powers if 1 <= sum(p) <= degree}
+
+
+def candidates(m, k, one_hot, generator):
+    return np.eye(m)[None] if one_hot else generator.normal(size=(2, k, m))
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize(("d", "m"), [(3, 1), (2, 2), (3, 0), (0, 2), (1, 1)])
+def test_polynomial_basis_has_every_monomial_once(d, m, degree):
+    names = polynomial_basis(d, m, degree=degree).names(X[:d], Y[:m])
+    assert len(names) == len(set(names))
+    assert {exponents(name, X[:d] + Y[:m]) for name in names} == all_exponents(d + m, degree)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+@pytest.mark.parametrize(("d", "m"), [(2, 2), (0, 2), (2, 0)])
+def test_degrees_are_the_total_degrees_of_the_names(d, m, degree):
+    basis = polynomial_basis(d, m, degree=degree)
+    assert basis.degrees == tuple(sum(exponents(name, X[:d] + Y[:m])) for name in basis.names(X[:d], Y[:m]))
+    assert basis.size == len(basis.degrees)
+
+
+def test_affine_basis_is_x_then_y():
+    assert affine_basis(3, 2).names(X, Y) == [*X, *Y]
+
+
+def test_quadratic_terms_are_spelled_as_in_the_paper():
+    names = polynomial_basis(2, 1, degree=2).names(["RM", "LSTAT"], ["MEDV"])
+    assert names == ["RM", "LSTAT", "RM^2", "RM*LSTAT", "LSTAT^2", "MEDV", "MEDV^2", "RM*MEDV", "LSTAT*MEDV"]
+
+
+@pytest.mark.parametrize("one_hot", [False, True])
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_each_term_evaluates_to_its_name(degree, one_hot):
+    generator = rng(degree, one_hot)
+    x, y = generator.normal(size=(2, 3)), candidates(2, 4, one_hot, generator)
+    basis = polynomial_basis(3, 2, degree=degree, one_hot=one_hot)
+    values = basis(jnp.asarray(x), jnp.asarray(y)).dot(jnp.eye(basis.size))
+    names = basis.names(X, Y)
+    for i, c in itertools.product(range(2), range(y.shape[1])):
+        columns = dict(zip(X + Y, [*x[i], *y[i if len(y) > 1 else 0, c]], strict=True))
+        expected = [oracle.monomial(name, columns) for name in names]
+        np.testing.assert_allclose(np.broadcast_to(values, (2, *values.shape[1:]))[i, c], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_one_hot_basis_spans_the_same_functions(degree):
+    """Leaving out y_j² and y_j·y_k loses no function of a one-hot y."""
+    generator = rng(degree)
+    x, y = generator.normal(size=(40, 2)), np.eye(3)[None]
+    design = {}
+    for one_hot in (False, True):
+        basis = polynomial_basis(2, 3, degree=degree, one_hot=one_hot)
+        terms = basis(jnp.asarray(x), jnp.asarray(y)).dot(jnp.eye(basis.size))
+        terms = np.broadcast_to(terms, (40, 3, basis.size)).reshape(120, -1)
+        design[one_hot] = np.column_stack([np.ones(120), terms])
+    assert design[True].shape[1] < design[False].shape[1] or degree == 1
+    rank = np.linalg.matrix_rank(np.column_stack([design[False], design[True]]))
+    assert rank == np.linalg.matrix_rank(design[True]) == np.linalg.matrix_rank(design[False])
+
+
+def test_shared_candidates_are_not_repeated_before_they_meet_x():
+    basis = polynomial_basis(3, 2, degree=2)
+    terms = basis(jnp.ones((5, 3)), jnp.ones((1, 7, 2)))
+    assert terms.x.shape[0] == 5
+    assert terms.x.ndim == 2
+    assert terms.y.shape[:2] == (1, 7)
+
+
+def test_dot_equals_its_derivative_in_the_coefficients():
+    """The map is linear in M, so M m(z) = (∂/∂M)·M at any M."""
+    generator = rng("linear")
+    basis = polynomial_basis(2, 2, degree=2)
+    terms = basis(jnp.asarray(generator.normal(size=(3, 2))), jnp.asarray(generator.normal(size=(3, 4, 2))))
+    coef, other = (jnp.asarray(generator.normal(size=(5, basis.size))) for _ in range(2))
+    value, tangent = jax.jvp(terms.dot, (other,), (coef,))
+    np.testing.assert_allclose(tangent, terms.dot(coef), rtol=1e-12)
+    np.testing.assert_allclose(value, terms.dot(other), rtol=1e-12)
+
+
+@pytest.mark.parametrize("columns", [((0,), (1,)), ((1, 1), (0,), (0, 1, 1)), ((0,),), ()])
+def test_monomials_multiply_columns(columns):
+    z = rng(columns).normal(size=(3, 2))
+    expected = np.stack([np.prod(z[:, list(m)], axis=1) for m in columns], axis=1) if columns else np.zeros((3, 0))
+    np.testing.assert_allclose(Monomials(columns)(jnp.asarray(z)), expected, rtol=1e-12)
+
+
+def test_pairing_refuses_terms_out_of_order():
+    with pytest.raises(ValueError, match="ordered x-only, y-only, joint"):
+        Pairing(((0, 0), (0, ONE)))

@@ -1,0 +1,298 @@
+"""Claims about BL(x, y): it is the paper's formula, and its layout saves work without changing a value."""
+
+import dataclasses
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from behavior_learning.core.bases import polynomial_basis
+from behavior_learning.core.block import Multiplier
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.errors import OptionError
+from tests import oracle
+from tests.conftest import SPELLED, random_network, randomise, rng
+
+double = pytest.mark.usefixtures("float64")
+
+N, D, M, K = 3, 2, 2, 4
+CLASSES = 3
+
+EVERY_HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPELLED.values())) if any(heads)]
+OUTPUTS = [("scalar", "identity"), ("scalar", "nonnegative"), ("scalar", "free"), ("vector", "nonnegative"), ("vector", "free")]
+STRUCTURES = [
+    (layers, rows, output, readout)
+    for layers, rows, (output, readout) in itertools.product(
+        [(1,), (3, 1), (2, 3, 2)], [(1, 1, 1), (2, 3, 1)], OUTPUTS
+    )
+    if readout != "identity" or layers[-1] == 1
+]
+CANDIDATES = ["one_hot", "one_hot_per_row", "continuous", "continuous_per_row"]
+
+
+def label(value):
+    return "-".join(str(part) for part in value) if isinstance(value, tuple) else None
+
+
+def problem(candidates, generator):
+    """Rows and candidates of each kind."""
+    x = generator.normal(size=(N, D))
+    one_hot, per_row = candidates.startswith("one_hot"), candidates.endswith("per_row")
+    if one_hot:
+        y = np.stack([np.eye(CLASSES)[generator.permutation(CLASSES)] for _ in range(N if per_row else 1)])
+    else:
+        y = generator.normal(size=(N if per_row else 1, K, M))
+    return x, y
+
+
+def build(architecture, *, degree=1, one_hot=False, features=D, response=None, generator):
+    response = (CLASSES if one_hot else M) if response is None else response
+    seen = 0 if architecture.output == "vector" else response
+    basis = polynomial_basis(features, seen, degree=degree, one_hot=one_hot)
+    return random_network(architecture, basis, response, generator)
+
+
+def assert_equals_paper(network, x, y):
+    value = network(jnp.asarray(x), jnp.asarray(y))
+    assert value.shape == (len(x), y.shape[1])
+    assert value.dtype == jnp.float64
+    np.testing.assert_allclose(value, oracle.utility(network, x, y), rtol=1e-10, atol=1e-10)
+
+
+@double
+@pytest.mark.parametrize("layers", [(1,), (3, 2)], ids=label)
+@pytest.mark.parametrize("heads", EVERY_HEADS, ids=label)
+def test_utility_is_the_paper_formula_for_every_head(heads, layers):
+    generator = rng(heads, layers)
+    x, y = problem("continuous", generator)
+    assert_equals_paper(build(Architecture(layers, (2, 1, 2), heads), degree=2, generator=generator), x, y)
+
+
+@double
+@pytest.mark.parametrize("candidates", CANDIDATES)
+@pytest.mark.parametrize("degree", [1, 2])
+@pytest.mark.parametrize(("layers", "rows", "output", "readout"), STRUCTURES, ids=label)
+def test_utility_is_the_paper_formula_for_every_structure(layers, rows, output, readout, degree, candidates):
+    generator = rng(layers, rows, output, readout, degree, candidates)
+    x, y = problem(candidates, generator)
+    architecture = Architecture(layers, rows, ("tanh", "softplus(3)", "abs"), output, readout)
+    network = build(architecture, degree=degree, one_hot=candidates.startswith("one_hot"), generator=generator)
+    assert_equals_paper(network, x, y)
+
+
+@double
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+def test_readout_bias_is_added_to_every_output(output):
+    generator = rng("bias", output)
+    x, y = problem("one_hot_per_row", generator)
+    architecture = Architecture((3, 2), output=output, readout_bias=True)
+    network = build(architecture, one_hot=True, generator=generator)
+    assert jnp.all(network.readout.bias != 0)
+    assert_equals_paper(network, x, y)
+
+
+@double
+@pytest.mark.parametrize("features", [0, D])
+def test_utility_without_features_depends_on_y_alone(features):
+    generator = rng("unconditional", features)
+    x, y = generator.normal(size=(N, features)), generator.normal(size=(1, K, M))
+    network = build(Architecture((2, 1)), degree=2, features=features, generator=generator)
+    assert_equals_paper(network, x, y)
+    rows_agree = bool(jnp.all(jnp.ptp(network(jnp.asarray(x), jnp.asarray(y)), axis=0) < 1e-12))
+    assert rows_agree == (features == 0)
+
+
+@double
+def test_masked_terms_do_not_enter_a_row():
+    generator = rng("mask")
+    x, y = problem("continuous", generator)
+    network = build(Architecture((2,), (1, 2, 1)), degree=2, generator=generator)
+    size = network.basis.size
+    mask = (tuple(d == 1 for d in network.basis.degrees), (True,) * size)
+    inequality = dataclasses.replace(network.layers[0].inequality, mask=mask)
+    masked = eqx.tree_at(lambda net: net.layers[0].inequality, network, inequality)
+    assert_equals_paper(masked, x, y)
+    gradient = eqx.filter_grad(lambda net: jnp.sum(net(jnp.asarray(x), jnp.asarray(y))))(masked)
+    used = np.broadcast_to(np.array(mask), (2, 2, size))
+    assert jnp.all(gradient.layers[0].inequality.coef[~used] == 0)
+    assert jnp.all(gradient.layers[0].utility.coef != 0)
+
+
+@double
+@pytest.mark.parametrize("role", ["utility", "inequality", "equality"])
+def test_no_rows_and_no_name_both_drop_a_head(role):
+    position = ["utility", "inequality", "equality"].index(role)
+    rows = tuple(0 if i == position else 1 for i in range(3))
+    heads = tuple(None if i == position else name for i, name in enumerate(("tanh", "relu", "abs")))
+    x, y = (jnp.asarray(a) for a in problem("continuous", rng(role)))
+    values = [
+        build(architecture, generator=rng("same"))(x, y)
+        for architecture in (Architecture((2, 1), rows), Architecture((2, 1), rows, heads))
+    ]
+    np.testing.assert_array_equal(*values)
+
+
+@double
+def test_gradient_is_the_slope_of_the_paper_formula():
+    generator = rng("gradient")
+    x, y = problem("continuous_per_row", generator)
+    network = build(Architecture((2, 1), (1, 2, 1), ("tanh", "softplus", "square")), degree=2, generator=generator)
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    direction = randomise(params, generator)
+    weights = generator.normal(size=(N, K))
+    total = lambda p: jnp.sum(weights * eqx.combine(p, static)(jnp.asarray(x), jnp.asarray(y)))
+    _, slope = jax.jvp(total, (params,), (direction,))
+    step = 1e-5
+    moved = [jax.tree.map(lambda p, v, s=s: p + s * step * v, params, direction) for s in (1, -1)]
+    above, below = (np.sum(weights * oracle.utility(eqx.combine(p, static), x, y)) for p in moved)
+    assert float(slope) == pytest.approx((above - below) / (2 * step), rel=1e-6)
+
+
+@double
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+def test_rows_and_candidates_do_not_see_each_other(output):
+    generator = rng("looped", output)
+    x, y = (jnp.asarray(a) for a in problem("one_hot_per_row", generator))
+    network = build(Architecture((3, 2), output=output), degree=2, one_hot=True, generator=generator)
+    together = network(x, y)
+    for i, c in itertools.product(range(N), range(CLASSES)):
+        alone = network(x[i : i + 1], y[i : i + 1, c : c + 1])
+        np.testing.assert_allclose(alone[0, 0], together[i, c], rtol=1e-12)
+
+
+@double
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+def test_shared_candidates_equal_candidates_repeated_per_row(output):
+    generator = rng("shared", output)
+    x, y = (jnp.asarray(a) for a in problem("one_hot", generator))
+    network = build(Architecture((3, 2), output=output), degree=2, one_hot=True, generator=generator)
+    np.testing.assert_allclose(network(x, y), network(x, jnp.repeat(y, N, axis=0)), rtol=1e-12)
+
+
+@double
+def test_compiled_network_equals_eager_network():
+    generator = rng("jit")
+    x, y = (jnp.asarray(a) for a in problem("continuous", generator))
+    network = build(Architecture((3, 2)), degree=2, generator=generator)
+    np.testing.assert_allclose(eqx.filter_jit(network)(x, y), network(x, y), rtol=1e-12)
+
+
+def test_single_precision_stays_single():
+    x, y = (jnp.asarray(a) for a in problem("continuous", rng("float32")))
+    network = build(Architecture((3, 2)), degree=2, generator=rng("float32"))
+    assert network(x, y).dtype == jnp.float32
+    np.testing.assert_allclose(network(x, y), oracle.utility(network, np.asarray(x), np.asarray(y)), rtol=1e-4, atol=1e-4)
+
+
+def flops(function, *args):
+    return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
+
+
+@pytest.mark.parametrize("case", ["affine", "one_hot", "polynomial", "vector"])
+@pytest.mark.parametrize("differentiated", [False, True], ids=["value", "gradient"])
+def test_work_on_x_is_not_repeated_per_candidate(case, differentiated):
+    degree, d = (2, 24) if case == "polynomial" else (1, 400)
+    architecture = Architecture((4, 2), output="vector" if case == "vector" else "scalar")
+
+    def cost(k):
+        one_hot = case in ("one_hot", "vector")
+        network = build(
+            architecture, degree=degree, one_hot=one_hot, features=d, response=k if one_hot else 1, generator=rng(case)
+        )
+        params, static = eqx.partition(network, eqx.is_inexact_array)
+        total = lambda p, x, y: jnp.sum(jnp.square(eqx.combine(p, static)(x, y)))
+        y = jnp.eye(k)[None] if one_hot else jnp.linspace(0, 1, k)[None, :, None]
+        return flops(jax.grad(total) if differentiated else total, params, jnp.ones((32, d)), y)
+
+    few, many = cost(2), cost(20)
+    assert few > 2 * 32 * d * 12, "the count must contain the product of x with its coefficients"
+    assert many < 2 * few, "10 times the candidates must cost far less than 10 times the work"
+
+
+@double
+@pytest.mark.parametrize("readout", ["nonnegative", "free"])
+def test_multipliers_and_default_readout_are_never_negative(readout):
+    network = build(Architecture((3, 2), readout=readout), generator=rng("signs", readout))
+    for layer in network.layers:
+        for rows in layer.heads.values():
+            assert jnp.all(rows.multiplier.value > 0)
+    assert bool(jnp.all(network.readout.weight.value > 0)) == (readout == "nonnegative")
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+@given(value=st.floats(min_value=1e-6, max_value=1e4))
+def test_multiplier_holds_the_value_it_is_given(value, nonnegative):
+    held = Multiplier.from_value(jnp.array(value), nonnegative=nonnegative)
+    assert held.nonnegative == nonnegative
+    assert float(held.value) == pytest.approx(value, rel=1e-5)
+
+
+@pytest.mark.parametrize("readout", ["identity", "nonnegative", "free"])
+def test_random_network_follows_its_key(readout):
+    draw = lambda seed: BehaviorNetwork.random(
+        jax.random.key(seed), Architecture((2, 1), readout=readout), features=D, response=1
+    )
+    assert eqx.tree_equal(draw(1), draw(1))
+    pairs = zip(jax.tree.leaves(draw(1)), jax.tree.leaves(draw(2)), strict=True)
+    assert all(bool(jnp.all(a != b)) for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("features", "classes", "layers", "parameters"),
+    [
+        (784, 10, (88,), 208_384),
+        (784, 10, (88, 42), 219_264),
+        (784, 10, (88, 42, 20), 221_684),
+        (128, 4, (380,), 149_720),
+        (128, 4, (512, 128), 397_568),
+        (128, 4, (256, 128, 64), 224_128),
+        (128, 2, (380,), 148_960),
+        (128, 2, (512, 128), 397_312),
+        (128, 2, (256, 128, 64), 224_000),
+    ],
+)
+def test_parameters_number_as_in_table_13(features, classes, layers, parameters):
+    make = lambda key: BehaviorNetwork.random(
+        key, Architecture(layers, output="vector"), features=features, response=classes
+    )
+    shapes = eqx.filter_eval_shape(make, jax.random.key(0))
+    assert sum(leaf.size for leaf in jax.tree.leaves(shapes) if hasattr(leaf, "size")) == parameters
+
+
+@pytest.mark.parametrize("heads", EVERY_HEADS, ids=label)
+def test_smooth_architecture_has_no_kinked_head(heads):
+    assert Architecture(heads=heads).smooth == (not {"relu", "abs"} & set(heads))
+
+
+def test_head_without_rows_does_not_count_as_kinked():
+    assert Architecture(rows=(1, 0, 0)).smooth
+    assert Architecture(rows=(1, 0, 0)).head_rows == {"utility": 1, "inequality": 0, "equality": 0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"layers": ()}, r"layers needs one positive integer per layer.*got \(\)"),
+        ({"layers": (2, 0)}, r"layers needs.*got \(2, 0\)"),
+        ({"layers": (2.0,)}, r"layers needs.*got \(2\.0,\)"),
+        ({"layers": (True,)}, r"layers needs"),
+        ({"rows": (1, 1)}, r"rows needs three counts.*got \(1, 1\)"),
+        ({"rows": (1, -1, 1)}, r"rows needs three counts"),
+        ({"rows": (0, 0, 0)}, "Every head is dropped"),
+        ({"heads": (None, None, None)}, "Every head is dropped"),
+        ({"heads": ("tanh", "relu")}, "heads needs three names"),
+        ({"heads": ("tanh", "abs", "abs")}, "inequality head must be one of.*got 'abs'"),
+        ({"readout": "identity", "layers": (2,)}, "readout='identity' needs.*Use 'nonnegative' or 'free'"),
+        ({"readout": "identity", "output": "vector"}, "readout='identity' needs output='scalar'"),
+        ({"readout": "positive"}, "readout"),
+        ({"output": "matrix"}, "output"),
+    ],
+)
+def test_architecture_refuses_what_it_cannot_build(options, message):
+    with pytest.raises(OptionError, match=message):
+        Architecture(**options)

@@ -1,0 +1,330 @@
+"""Claims about p(y|x): against adaptive quadrature of the oracle, closed forms, SciPy's distributions, and draws."""
+
+import itertools
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, special, stats
+
+from behavior_learning.core.bases import affine_basis, polynomial_basis
+from behavior_learning.core.network import Architecture
+from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.gibbs.distribution import Gibbs
+from tests import oracle
+from tests.conftest import SPELLED, random_network, rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+N, D = 3, 2
+LOWER, UPPER = -3.0, 4.0
+CLASSES = 4
+DEFAULT = {"utility": "tanh", "inequality": "relu", "equality": "abs"}
+HEADS = [
+    tuple({**DEFAULT, "inequality": None, "equality": None, role: name}.values())
+    for role, names in SPELLED.items()
+    for name in names
+] + [("tanh", "relu", "abs"), ("tanh", "softplus", "square")]
+every_heads = pytest.mark.parametrize("heads", HEADS, ids=lambda heads: "-".join(map(str, heads)))
+every_temperature = pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+
+
+def rows(*seed):
+    return rng("rows", *seed).normal(size=(N, D))
+
+
+def kinked(heads):
+    return bool({"relu", "abs"} & set(heads))
+
+
+def box_network(heads, *seed):
+    return random_network(Architecture((2,), heads=heads), affine_basis(D, 1), 1, rng("box", heads, *seed))
+
+
+def category_network(output, *seed):
+    basis = affine_basis(D, 0) if output == "vector" else polynomial_basis(D, CLASSES, degree=2, one_hot=True)
+    return random_network(Architecture((3, 2), output=output), basis, CLASSES, rng("codes", output, *seed))
+
+
+def single_row(role, name, *seed):
+    """One block with one head of one row, BL = ±λ f(a·x + b·y + c), with its numbers."""
+    heads = tuple(name if role == r else None for r in SPELLED)
+    generator = rng("single", name, *seed)
+    network = random_network(Architecture((1,), heads=heads, readout="identity"), affine_basis(D, 1), 1, generator)
+    slope = generator.choice([-1, 1]) * generator.uniform(0.7, 1.6)
+    network = eqx.tree_at(lambda n: getattr(n.layers[0], role).coef, network, replace_fn=lambda c: c.at[0, 0, D].set(slope))
+    head = getattr(network.layers[0], role)
+    level = lambda x: x @ np.asarray(head.coef)[0, 0, :D] + float(head.intercept[0, 0])
+    return network, float(np.logaddexp(0, head.multiplier.raw[0, 0])), slope, level
+
+
+def gaussian(x, temperature, size=256):
+    """The Gibbs distribution of −λ(a·x + b·y + c)² and the truncated normal that it is."""
+    network, multiplier, slope, level = single_row("equality", "square")
+    centre, deviation = -level(x) / slope, np.sqrt(temperature / (2 * multiplier)) / abs(slope)
+    law = stats.truncnorm((LOWER - centre) / deviation, (UPPER - centre) / deviation, centre, deviation)
+    return Gibbs(network, Box(LOWER, UPPER, size), temperature), law, centre
+
+
+@cache
+def quadrature_of_the_oracle(heads, temperature):
+    """Normaliser, mean and entropy of exp{BL/τ} by SciPy's adaptive quadrature, one row at a time."""
+    network, x = box_network(heads), rows(heads)
+    results = []
+    for row in x:
+        scaled = lambda y, row=row: oracle.candidate_utility(network, row, [y]) / temperature
+        over = lambda f: integrate.quad(f, LOWER, UPPER, limit=400, epsabs=1e-9, epsrel=1e-9)[0]
+        z = over(lambda y: np.exp(scaled(y)))
+        mean = over(lambda y: y * np.exp(scaled(y))) / z
+        energy = over(lambda y: scaled(y) * np.exp(scaled(y))) / z
+        results.append((np.log(z), mean, np.log(z) - energy))
+    return np.array(results).T
+
+
+def box_gibbs(heads, temperature=1.0, size=256):
+    return Gibbs(box_network(heads), Box(LOWER, UPPER, size), temperature), rows(heads)
+
+
+@every_temperature
+@every_heads
+def test_density_integrates_to_one(heads, temperature):
+    gibbs, x = box_gibbs(heads, temperature)
+    log_z, _, _ = quadrature_of_the_oracle(heads, temperature)
+    y = rng("y", heads).uniform(LOWER, UPPER, size=N)
+    utility = oracle.utility(gibbs.utility, x, y[:, None, None])[:, 0]
+    tolerance = 1e-3 if kinked(heads) else 1e-8
+    np.testing.assert_allclose(gibbs.log_normalizer(jnp.asarray(x)), log_z, atol=tolerance)
+    np.testing.assert_allclose(gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), utility / temperature - log_z, atol=tolerance)
+
+
+@every_heads
+def test_mean_and_entropy_agree_with_adaptive_quadrature(heads):
+    gibbs, x = box_gibbs(heads)
+    _, mean, entropy = quadrature_of_the_oracle(heads, 1.0)
+    tolerance = 1e-3 if kinked(heads) else 1e-7
+    np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], mean, atol=tolerance)
+    np.testing.assert_allclose(gibbs.entropy(jnp.asarray(x)), entropy, atol=tolerance)
+
+
+@every_heads
+def test_mass_of_the_candidates_sums_to_one(heads):
+    gibbs, x = box_gibbs(heads)
+    np.testing.assert_allclose(jnp.sum(gibbs.mass(jnp.asarray(x)), axis=1), 1, rtol=1e-12)
+
+
+@every_heads
+def test_quantile_inverts_the_distribution_function(heads):
+    gibbs, x = box_gibbs(heads)
+    log_z, _, _ = quadrature_of_the_oracle(heads, 1.0)
+    shares = np.array([0.02, 0.3, 0.5, 0.95])
+    values = np.asarray(gibbs.quantile(jnp.asarray(x), jnp.asarray(shares)))
+    for i, j in itertools.product(range(N), range(len(shares))):
+        density = lambda y, i=i: np.exp(oracle.candidate_utility(gibbs.utility, x[i], [y]) - log_z[i])
+        reached = integrate.quad(density, LOWER, values[i, j], limit=200, epsabs=1e-7, epsrel=1e-7)[0]
+        assert reached == pytest.approx(shares[j], abs=1e-3)
+
+
+@every_heads
+def test_mode_is_the_highest_point_of_a_fine_grid(heads):
+    gibbs, x = box_gibbs(heads, size=32)
+    x = jnp.asarray(x)
+    grid = jnp.linspace(LOWER, UPPER, 20_001)
+    mode = gibbs.mode(x)
+    at_mode, at_grid = gibbs.utility(x, mode[:, None, None])[:, 0], gibbs.utility(x, grid[None, :, None])
+    assert bool(jnp.all(at_mode >= jnp.max(at_grid, axis=1) - 1e-6))
+    assert bool(jnp.all((mode >= LOWER) & (mode <= UPPER)))
+
+
+@every_heads
+def test_temperature_divides_the_utility(heads):
+    gibbs, x = box_gibbs(heads, 0.4)
+    scaled = Gibbs(lambda x, y: gibbs.utility(x, y) / 0.4, gibbs.space)
+    x, y = jnp.asarray(x), jnp.asarray(rng("scaled", heads).uniform(LOWER, UPPER, size=N))
+    np.testing.assert_allclose(gibbs.log_prob(x, y), scaled.log_prob(x, y), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(gibbs.entropy(x), scaled.entropy(x), rtol=1e-12, atol=1e-12)
+
+
+@every_temperature
+def test_square_equality_is_a_truncated_normal(temperature):
+    x = rows("gaussian")
+    gibbs, law, centre = gaussian(x, temperature)
+    x, y = jnp.asarray(x), rng("gaussian", temperature).uniform(LOWER, UPPER, size=N)
+    np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(y)), law.logpdf(y), atol=1e-8)
+    np.testing.assert_allclose(gibbs.mean(x)[:, 0], law.mean(), atol=1e-8)
+    np.testing.assert_allclose(gibbs.entropy(x), law.entropy(), atol=1e-8)
+    np.testing.assert_allclose(gibbs.mode(x), np.clip(centre, LOWER, UPPER), atol=1e-6)
+
+
+@every_temperature
+def test_quantiles_of_a_truncated_normal(temperature):
+    x = rows("gaussian")
+    gibbs, law, _ = gaussian(x, temperature)
+    shares = np.array([0.0, 0.01, 0.25, 0.6, 0.99, 1.0])
+    expected = np.stack([law.ppf(q) for q in shares], axis=1)
+    np.testing.assert_allclose(gibbs.quantile(jnp.asarray(x), jnp.asarray(shares)), expected, atol=5e-3)
+    np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), law.ppf(0.5), atol=1e-3)
+    interval = np.stack([law.ppf(0.05), law.ppf(0.95)], axis=1)
+    np.testing.assert_allclose(gibbs.interval(jnp.asarray(x), 0.9), interval, atol=1e-3)
+
+
+@every_temperature
+def test_abs_equality_is_a_truncated_laplace(temperature):
+    x = rows("laplace")
+    network, multiplier, slope, level = single_row("equality", "abs")
+    gibbs = Gibbs(network, Box(LOWER, UPPER, 512), temperature)
+    law = stats.laplace(-level(x) / slope, temperature / (multiplier * abs(slope)))
+    inside = law.cdf(UPPER) - law.cdf(LOWER)
+    y = rng("laplace").uniform(LOWER, UPPER, size=N)
+    np.testing.assert_allclose(gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), law.logpdf(y) - np.log(inside), atol=1e-3)
+    median = law.ppf(law.cdf(LOWER) + 0.5 * inside)
+    np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), median, atol=2e-3)
+
+
+@every_temperature
+def test_identity_utility_is_a_truncated_exponential(temperature):
+    x = rows("exponential")
+    network, multiplier, slope, _ = single_row("utility", "identity")
+    gibbs = Gibbs(network, Box(LOWER, UPPER, 64), temperature)
+    rate = multiplier * slope / temperature
+    y = rng("exponential").uniform(LOWER, UPPER, size=N)
+    log_prob = rate * y - np.log((np.exp(rate * UPPER) - np.exp(rate * LOWER)) / rate)
+    np.testing.assert_allclose(gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), log_prob, atol=1e-9)
+    np.testing.assert_allclose(gibbs.mode(jnp.asarray(x)), UPPER if rate > 0 else LOWER, atol=1e-6)
+
+
+def test_gradient_of_the_log_likelihood_is_observed_minus_expected():
+    """∂ log p/∂b of −λ(a·x + b·y + c)² against differences of the truncated normal's own log-density."""
+    x, y = rows("gaussian"), rng("slope").uniform(LOWER, UPPER, size=N)
+    gibbs, _, _ = gaussian(x, 1.0)
+    network, multiplier, slope, level = single_row("equality", "square")
+
+    def log_prob(b):
+        centre, deviation = -level(x) / b, np.sqrt(1 / (2 * multiplier)) / abs(b)
+        return stats.truncnorm.logpdf(y, (LOWER - centre) / deviation, (UPPER - centre) / deviation, centre, deviation)
+
+    where = lambda n: n.layers[0].equality.coef
+    total = lambda n: jnp.sum(Gibbs(n, gibbs.space).log_prob(jnp.asarray(x), jnp.asarray(y)))
+    gradient = where(eqx.filter_grad(total)(network))[0, 0, D]
+    step = 1e-5
+    assert float(gradient) == pytest.approx(np.sum(log_prob(slope + step) - log_prob(slope - step)) / (2 * step), rel=1e-5)
+
+
+@every_heads
+def test_a_function_of_x_alone_changes_no_probability(heads):
+    gibbs, x = box_gibbs(heads, 0.7, size=32)
+    x, y = jnp.asarray(x), jnp.asarray(rng("shift", heads).uniform(LOWER, UPPER, size=N))
+    shifted = Gibbs(lambda x, y: gibbs.utility(x, y) + 30 * jnp.sum(x**2, axis=1, keepdims=True), gibbs.space, 0.7)
+    np.testing.assert_allclose(shifted.log_prob(x, y), gibbs.log_prob(x, y), rtol=1e-9, atol=1e-9)
+
+
+@every_heads
+def test_change_of_units_moves_density_by_the_jacobian(heads):
+    """In units y' = 100 + 20·y the density is p/20 at the same response, and quantiles move with the units."""
+    gibbs, x = box_gibbs(heads, size=64)
+    x, y = jnp.asarray(x), jnp.asarray(rng("units", heads).uniform(LOWER, UPPER, size=N))
+    rescaled = Gibbs(lambda x, y: gibbs.utility(x, (y - 100) / 20), Box(100 + 20 * LOWER, 100 + 20 * UPPER, 64))
+    np.testing.assert_allclose(rescaled.log_prob(x, 100 + 20 * y), gibbs.log_prob(x, y) - np.log(20), atol=1e-9)
+    np.testing.assert_allclose(rescaled.median(x), 100 + 20 * gibbs.median(x), rtol=1e-9)
+
+
+@every_heads
+def test_high_temperature_is_uniform(heads):
+    gibbs, x = box_gibbs(heads, 1e9, size=32)
+    np.testing.assert_allclose(gibbs.entropy(jnp.asarray(x)), np.log(UPPER - LOWER), atol=1e-6)
+    np.testing.assert_allclose(gibbs.mean(jnp.asarray(x)), (LOWER + UPPER) / 2, atol=1e-6)
+
+
+def test_low_temperature_concentrates_on_the_mode():
+    x = rows("gaussian")
+    distances = []
+    for temperature in (1.0, 0.1, 0.01):
+        gibbs, law, centre = gaussian(x, temperature)
+        np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], law.mean(), atol=1e-4)
+        distances.append(np.max(np.abs(gibbs.mean(jnp.asarray(x))[:, 0] - np.clip(centre, LOWER, UPPER))))
+    assert distances[-1] < 0.2
+    assert distances == sorted(distances, reverse=True)
+
+
+def test_single_precision_agrees_with_double():
+    heads = ("tanh", "softplus", "square")
+    gibbs, x = box_gibbs(heads, size=64)
+    y = rng("single precision").uniform(LOWER, UPPER, size=N)
+    double = gibbs.log_prob(jnp.asarray(x), jnp.asarray(y))
+    with jax.enable_x64(False):
+        single, _ = box_gibbs(heads, size=64)
+        value = single.log_prob(jnp.asarray(x), jnp.asarray(y))
+    assert value.dtype == jnp.float32
+    np.testing.assert_allclose(value, double, atol=2e-5)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_draws_follow_a_truncated_normal(seed):
+    """Mean within four standard errors and a Kolmogorov–Smirnov distance that one seed in 10 000 exceeds."""
+    x = rows("gaussian")
+    gibbs, law, _ = gaussian(x, 1.0)
+    draws = np.asarray(gibbs.sample(jax.random.key(seed), jnp.asarray(x), 4000))
+    assert draws.shape == (N, 4000)
+    assert draws.min() >= LOWER
+    assert draws.max() <= UPPER
+    assert np.all(np.abs(draws.mean(axis=1) - law.mean()) < 4 * law.std() / np.sqrt(4000))
+    for i in range(N):
+        u = law.cdf(draws[i][:, None])[:, i]
+        assert stats.kstest(u, "uniform").pvalue > 1e-4
+        assert abs(np.var(u) - 1 / 12) < 4 * np.sqrt(1 / 180 / 4000)
+
+
+@pytest.mark.parametrize("space", ["box", "categories"])
+def test_draws_follow_their_key_and_differ_between_rows(space):
+    network = box_network(("tanh", "relu", "abs")) if space == "box" else category_network("scalar")
+    gibbs = Gibbs(network, Box(LOWER, UPPER) if space == "box" else Categories(CLASSES))
+    x = jnp.ones((N, D))
+    draws = gibbs.sample(jax.random.key(0), x, 200)
+    np.testing.assert_array_equal(draws, gibbs.sample(jax.random.key(0), x, 200))
+    assert not np.array_equal(draws, gibbs.sample(jax.random.key(1), x, 200))
+    assert not np.array_equal(draws[0], draws[1])
+
+
+@every_temperature
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+def test_categories_are_the_softmax_of_their_utilities(output, temperature):
+    x = rows("softmax", output)
+    network = category_network(output)
+    gibbs = Gibbs(network, Categories(CLASSES), temperature)
+    probability = special.softmax(oracle.utility(network, x, np.eye(CLASSES)[None]) / temperature, axis=1)
+    codes = np.array([1, 3, 0])
+    x = jnp.asarray(x)
+    np.testing.assert_allclose(gibbs.mean(x), probability, rtol=1e-10)
+    np.testing.assert_allclose(gibbs.mass(x), probability, rtol=1e-10)
+    np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(codes)), np.log(probability[np.arange(N), codes]), atol=1e-10)
+    np.testing.assert_allclose(gibbs.entropy(x), stats.entropy(probability, axis=1), rtol=1e-10)
+    np.testing.assert_array_equal(gibbs.mode(x), np.argmax(probability, axis=1))
+    np.testing.assert_array_equal(gibbs.median(x), np.argmax(np.cumsum(probability, axis=1) >= 0.5, axis=1))
+
+
+def test_certain_categories_have_finite_entropy_and_log_probability():
+    gibbs = Gibbs(lambda x, y: jnp.broadcast_to(1e4 * y[..., 0], (len(x), y.shape[1])), Categories(CLASSES))
+    x = jnp.zeros((N, D))
+    np.testing.assert_allclose(gibbs.entropy(x), 0, atol=1e-12)
+    np.testing.assert_allclose(gibbs.log_prob(x, jnp.array([0, 1, 0])), [0, -1e4, 0], atol=1e-9)
+
+
+def test_drawn_categories_have_their_frequencies():
+    gibbs, x = Gibbs(category_network("scalar"), Categories(CLASSES)), jnp.asarray(rows("frequencies"))
+    draws = np.asarray(gibbs.sample(jax.random.key(3), x, 4000))
+    probability = np.asarray(gibbs.mean(x))
+    share = np.stack([np.mean(draws == code, axis=1) for code in range(CLASSES)], axis=1)
+    assert np.all(np.abs(share - probability) <= 4 * np.sqrt(probability * (1 - probability) / 4000))
+
+
+@pytest.mark.parametrize("statistic", ["log_normalizer", "mean", "mode", "median", "entropy"])
+@pytest.mark.parametrize("space", ["box", "categories"])
+def test_rows_do_not_see_each_other(space, statistic):
+    network = box_network(("tanh", "relu", "abs")) if space == "box" else category_network("scalar")
+    gibbs = Gibbs(network, Box(LOWER, UPPER) if space == "box" else Categories(CLASSES))
+    x = jnp.asarray(rows("looped"))
+    together = getattr(gibbs, statistic)(x)
+    alone = jnp.concatenate([getattr(gibbs, statistic)(x[i : i + 1]) for i in range(N)])
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,133 @@
+"""Claims about objectives: one loss per row, the number the paper defines, and what it must not depend on."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import integrate, special
+
+from behavior_learning.core.bases import affine_basis, polynomial_basis
+from behavior_learning.core.network import Architecture
+from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.objectives import NegativeLogLikelihood
+from tests import oracle
+from tests.conftest import random_network, randomise, rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+N, D, CLASSES = 4, 2, 3
+LOWER, UPPER = -2.0, 3.0
+
+
+def problem(space, *seed, readout_bias=False):
+    """A smooth random network, its space, and observed rows."""
+    generator = rng(space, *seed)
+    architecture = Architecture((2, 2), heads=("tanh", "softplus", "square"), readout_bias=readout_bias)
+    x = generator.normal(size=(N, D))
+    if space == "categories":
+        basis = polynomial_basis(D, CLASSES, degree=2, one_hot=True)
+        y, space = generator.integers(CLASSES, size=N), Categories(CLASSES)
+    else:
+        basis = affine_basis(D, 1)
+        y, space = generator.uniform(LOWER, UPPER, size=N), Box(LOWER, UPPER, 256)
+    network = random_network(architecture, basis, basis.y_map.columns[-1][0] + 1, generator)
+    return network, space, jnp.asarray(x), jnp.asarray(y)
+
+
+every_space = pytest.mark.parametrize("space", ["categories", "box"])
+
+
+def log_prob_by_hand(network, space, x, y, temperature):
+    """log p(y|x) from the oracle: log-softmax over classes, adaptive quadrature over a box."""
+    x, y = np.asarray(x), np.asarray(y)
+    if isinstance(space, Categories):
+        scaled = oracle.utility(network, x, np.eye(CLASSES)[None]) / temperature
+        return special.log_softmax(scaled, axis=1)[np.arange(N), y]
+    values = []
+    for row, response in zip(x, y, strict=True):
+        scaled = lambda y, row=row: oracle.candidate_utility(network, row, [y]) / temperature
+        total = integrate.quad(lambda y, f=scaled: np.exp(f(y)), LOWER, UPPER, limit=200, epsrel=1e-9)[0]
+        values.append(scaled(response) - np.log(total))
+    return np.array(values)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+@every_space
+def test_likelihood_is_minus_the_log_probability_of_each_row(space, temperature):
+    network, space, x, y = problem(space, temperature)
+    losses = NegativeLogLikelihood(space, temperature)(network, x, y)
+    assert losses.shape == (N,)
+    np.testing.assert_allclose(losses, -log_prob_by_hand(network, space, x, y, temperature), atol=1e-7)
+
+
+@every_space
+def test_losses_of_rows_are_separate(space):
+    network, space, x, y = problem(space, "separate")
+    loss = NegativeLogLikelihood(space)
+    alone = jnp.concatenate([loss(network, x[i : i + 1], y[i : i + 1]) for i in range(N)])
+    np.testing.assert_allclose(loss(network, x, y), alone, rtol=1e-10)
+
+
+@every_space
+def test_gradient_is_the_slope_of_the_loss_by_hand(space):
+    network, space, x, y = problem(space, "gradient")
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    direction = randomise(params, rng("direction"))
+    mean = lambda p: jnp.mean(NegativeLogLikelihood(space)(eqx.combine(p, static), x, y))
+    _, slope = jax.jvp(mean, (params,), (direction,))
+    step = 1e-4
+    moved = [jax.tree.map(lambda p, v, s=s: p + s * step * v, params, direction) for s in (1, -1)]
+    above, below = (-np.mean(log_prob_by_hand(eqx.combine(p, static), space, x, y, 1.0)) for p in moved)
+    assert float(slope) == pytest.approx((above - below) / (2 * step), rel=1e-4)
+
+
+@every_space
+def test_reverse_and_forward_derivatives_agree(space):
+    network, space, x, y = problem(space, "modes")
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    direction = randomise(params, rng("direction"))
+    mean = lambda p: jnp.mean(NegativeLogLikelihood(space)(eqx.combine(p, static), x, y))
+    _, forward = jax.jvp(mean, (params,), (direction,))
+    products = jax.tree.map(lambda g, v: jnp.sum(g * v), jax.grad(mean)(params), direction)
+    np.testing.assert_allclose(sum(jax.tree.leaves(products)), forward, rtol=1e-9)
+
+
+@every_space
+def test_likelihood_ignores_a_scalar_readout_bias(space):
+    network, space, x, y = problem(space, "bias", readout_bias=True)
+    moved = eqx.tree_at(lambda n: n.readout.bias, network, replace_fn=lambda b: b + 5.0)
+    loss = NegativeLogLikelihood(space)
+    np.testing.assert_allclose(loss(moved, x, y), loss(network, x, y), rtol=1e-10)
+    gradient = eqx.filter_grad(lambda n: jnp.mean(loss(n, x, y)))(network)
+    np.testing.assert_allclose(gradient.readout.bias, 0, atol=1e-12)
+
+
+@every_space
+def test_likelihood_sees_the_scale_of_the_utility(space):
+    """Deviation 4: the loss is invariant to a function of x, not to a rescaling."""
+    network, space, x, y = problem(space, "scale")
+    loss = NegativeLogLikelihood(space)
+    shifted = lambda x, y: network(x, y) + 9 * jnp.sin(x[:, :1])
+    doubled = lambda x, y: 2 * network(x, y)
+    np.testing.assert_allclose(loss(shifted, x, y), loss(network, x, y), rtol=1e-9)
+    assert jnp.max(jnp.abs(loss(doubled, x, y) - loss(network, x, y))) > 1e-2
+    np.testing.assert_allclose(loss(doubled, x, y), NegativeLogLikelihood(space, 0.5)(network, x, y), rtol=1e-10)
+
+
+@every_space
+def test_expected_score_is_zero_at_the_truth(space):
+    """E[∂ log p/∂θ] = 0 under p itself: the losses of all responses, weighted by their own probability, have no slope."""
+    network, space, x, _ = problem(space, "score")
+    one = x[:1]
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    if isinstance(space, Categories):
+        y, weight = jnp.arange(CLASSES), jnp.ones(CLASSES)
+    else:
+        nodes, weight = (jnp.asarray(a) for a in np.polynomial.legendre.leggauss(80))
+        y, weight = LOWER + (nodes + 1) * (UPPER - LOWER) / 2, weight * (UPPER - LOWER) / 2
+    losses = lambda p: NegativeLogLikelihood(space)(eqx.combine(p, static), jnp.repeat(one, len(y), axis=0), y)
+    mass = weight * jnp.exp(-losses(params))
+    np.testing.assert_allclose(jnp.sum(mass), 1, rtol=1e-8)
+    gradient = jax.grad(lambda p: jnp.sum(mass * losses(p)))(params)
+    assert all(bool(jnp.all(jnp.abs(leaf) < 1e-7)) for leaf in jax.tree.leaves(gradient))

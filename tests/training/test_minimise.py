@@ -1,0 +1,305 @@
+"""Claims about training: what is kept, when it stops, what it reaches, and that it compiles once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import optimize
+
+from behavior_learning.training.minimise import Losses, minimise
+from behavior_learning.training.optimizers import LBFGS, Adam
+from tests.conftest import rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+N, D, STARTS = 60, 3, 3
+
+
+class Walk:
+    """An optimiser that adds one to its parameter, so that every epoch's parameters are known."""
+
+    def init(self, params):
+        return ()
+
+    def epoch(self, loss, params, state, data, key):
+        return params + 1.0, state, loss(params, data)
+
+    def kept(self, params, state):
+        return params
+
+
+def train(starts, loss, optimizer, *, validation_loss=None, data=None, seed=0, max_epochs=50, patience=50, **options):
+    """`minimise` with this module's defaults: the best parameters and the trace."""
+    data = (jnp.zeros((1, 1)),) if data is None else data
+    losses = Losses(loss, loss if validation_loss is None else validation_loss)
+    best, trace, *_ = minimise(
+        starts,
+        losses,
+        optimizer,
+        data=data,
+        validation=data,
+        key=jax.random.key(seed),
+        max_epochs=max_epochs,
+        patience=patience,
+        **options,
+    )
+    return best, trace
+
+
+def distance_to(target):
+    return lambda params, data: jnp.abs(params - target)
+
+
+def logistic(*seed):
+    """Ridge-penalised logistic regression: strictly convex, with its data."""
+    generator = rng("logistic", *seed)
+    x = jnp.asarray(generator.normal(size=(N, D)))
+    y = jnp.asarray(np.sign(generator.normal(size=N) + np.asarray(x) @ np.array([2.0, -1.0, 0.5])))
+
+    def loss(params, data):
+        x, y = data
+        margins = y * (x @ params["coef"] + params["intercept"])
+        return jnp.mean(jax.nn.softplus(-margins)) + 0.05 * jnp.sum(params["coef"] ** 2)
+
+    return loss, (x, y)
+
+
+def starting_points(*seed, starts=STARTS):
+    generator = rng("starts", *seed)
+    return {
+        "coef": jnp.asarray(3 * generator.normal(size=(starts, D))),
+        "intercept": jnp.asarray(generator.normal(size=starts)),
+    }
+
+
+def one_start(starts, i):
+    return jax.tree.map(lambda leaf: leaf[i : i + 1], starts)
+
+
+def full_batch_adam(**options):
+    return Adam(**{"learning_rate": 0.05, "clip": 10.0, "averaging": 0.5, "batch_size": N, **options})
+
+
+OPTIMIZERS = {"lbfgs": LBFGS(), "adam": full_batch_adam()}
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 25])
+def test_best_parameters_are_those_of_the_best_epoch(chunk):
+    best, trace = train(jnp.array([0.0, 2.5]), distance_to(7.0), Walk(), max_epochs=12, chunk=chunk)
+    np.testing.assert_allclose(best, [7.0, 6.5])
+    np.testing.assert_array_equal(trace.best_epoch, [7, 4])
+    np.testing.assert_allclose(trace.best_loss, [0.0, 0.5])
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 25])
+def test_trace_holds_the_losses_of_every_epoch(chunk):
+    _, trace = train(jnp.array([0.0]), distance_to(7.0), Walk(), max_epochs=10, chunk=chunk)
+    np.testing.assert_allclose(trace.train_loss[0], np.abs(np.arange(10) - 7.0))
+    np.testing.assert_allclose(trace.validation_loss[0], np.abs(np.arange(1, 11) - 7.0))
+
+
+@pytest.mark.parametrize("patience", [1, 3, 8])
+@pytest.mark.parametrize("chunk", [1, 4, 25])
+def test_training_stops_after_patience_epochs_without_improvement(chunk, patience):
+    """A second, better minimum lies `patience` + 1 epochs after the first and must not be reached."""
+    valley = lambda params, data: jnp.where(params == 5.0 + patience + 1, -1.0, jnp.abs(params - 5.0))
+    best, trace = train(jnp.array([0.0]), valley, Walk(), max_epochs=40, patience=patience, chunk=chunk)
+    assert float(best[0]) == 5.0
+    assert trace.best_epoch[0] == 5
+    assert trace.stopped[0]
+    assert trace.validation_loss.shape[1] <= -(-(5 + patience) // chunk) * chunk
+
+
+@pytest.mark.parametrize("patience", [2, 3, 8])
+def test_improvement_on_the_last_patient_epoch_counts(patience):
+    valley = lambda params, data: jnp.where(params == 5.0 + patience, -1.0, jnp.abs(params - 5.0))
+    best, trace = train(jnp.array([0.0]), valley, Walk(), max_epochs=40, patience=patience, chunk=4)
+    assert float(best[0]) == 5.0 + patience
+    assert float(trace.best_loss[0]) == -1.0
+
+
+@pytest.mark.parametrize("chunk", [3, 4, 25])
+def test_no_parameters_beyond_the_last_epoch_are_kept(chunk):
+    best, trace = train(jnp.array([0.0]), distance_to(100.0), Walk(), max_epochs=10, chunk=chunk)
+    assert float(best[0]) == 10.0
+    assert trace.best_epoch[0] == 10
+    assert trace.train_loss.shape == trace.validation_loss.shape == (1, 10)
+    assert not trace.stopped[0]
+
+
+def test_start_that_stopped_is_not_moved_by_one_that_goes_on():
+    """The first start passes its minimum early; the second lasts to epoch 30."""
+    best, trace = train(jnp.array([6.0, -23.0]), distance_to(7.0), Walk(), max_epochs=60, patience=3, chunk=4)
+    np.testing.assert_allclose(best, [7.0, 7.0])
+    np.testing.assert_array_equal(trace.best_epoch, [1, 30])
+    assert trace.stopped.all()
+
+
+def test_loss_that_is_not_finite_is_never_kept():
+    diverging = lambda params, data: jnp.where(params > 4, jnp.nan, -params)
+    best, trace = train(jnp.array([0.0]), diverging, Walk(), max_epochs=30, patience=5, chunk=4)
+    assert float(best[0]) == 4.0
+    assert float(trace.best_loss[0]) == -4.0
+    assert trace.stopped[0]
+
+
+def test_validation_loss_decides_what_is_kept():
+    best, trace = train(
+        jnp.array([0.0]), distance_to(20.0), Walk(), validation_loss=distance_to(3.0), max_epochs=15, patience=15
+    )
+    assert float(best[0]) == 3.0
+    np.testing.assert_allclose(trace.train_loss[0, 0], 20.0)
+
+
+def test_progress_reports_epochs_and_the_best_loss():
+    reports = []
+    train(
+        jnp.array([0.0, 1.0]),
+        distance_to(7.0),
+        Walk(),
+        max_epochs=10,
+        chunk=4,
+        progress=lambda done, best: reports.append((done, best)),
+    )
+    assert reports == [(4, 2.0), (8, 0.0), (10, 0.0)]
+
+
+def test_refined_losses_judge_anew():
+    """What was best under the first losses is forgotten, however low it was."""
+    refine = lambda losses, latest: None if losses.train is fine else Losses(fine, fine)
+    fine = distance_to(12.0)
+    best, trace = train(
+        jnp.array([0.0]), lambda params, data: -100.0 - 0 * params, Walk(), max_epochs=20, chunk=4, refine=refine
+    )
+    assert float(best[0]) == 12.0
+    assert float(trace.best_loss[0]) == 0.0
+
+
+def test_refining_after_the_last_epoch_loses_nothing():
+    refine = lambda losses, latest: Losses(distance_to(7.0), distance_to(7.0))
+    best, trace = train(jnp.array([0.0]), distance_to(7.0), Walk(), max_epochs=8, chunk=8, refine=refine)
+    assert float(best[0]) == 7.0
+    assert float(trace.best_loss[0]) == 0.0
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_starts_side_by_side_equal_starts_one_by_one(name):
+    loss, data = logistic(name)
+    starts = starting_points(name)
+    together, trace = train(starts, loss, OPTIMIZERS[name], data=data, max_epochs=15, patience=15, chunk=5)
+    for i in range(STARTS):
+        alone, single = train(one_start(starts, i), loss, OPTIMIZERS[name], data=data, max_epochs=15, patience=15, chunk=5)
+        np.testing.assert_allclose(single.validation_loss[0], trace.validation_loss[i], rtol=1e-7)
+        for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
+            np.testing.assert_allclose(a[0], b[i], rtol=1e-5, atol=1e-7)
+
+
+def test_lbfgs_reaches_the_optimum_that_scipy_finds():
+    loss, data = logistic("optimum")
+    starts = starting_points("optimum")
+    best, trace = train(starts, loss, LBFGS(), data=data, max_epochs=60, patience=10)
+    unpack = lambda v: {"coef": jnp.asarray(v[:D]), "intercept": jnp.asarray(v[D])}
+    margins = lambda v: np.asarray(data[1]) * (np.asarray(data[0]) @ v[:D] + v[D])
+    by_hand = lambda v: np.mean(np.logaddexp(0, -margins(v))) + 0.05 * v[:D] @ v[:D]
+    optimum = optimize.minimize(by_hand, np.zeros(D + 1), method="BFGS", options={"gtol": 1e-7})
+    np.testing.assert_allclose(trace.best_loss, optimum.fun, atol=1e-10)
+    expected = unpack(optimum.x)
+    for i in range(STARTS):
+        np.testing.assert_allclose(best["coef"][i], expected["coef"], atol=1e-5)
+        np.testing.assert_allclose(best["intercept"][i], expected["intercept"], atol=1e-5)
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+@pytest.mark.parametrize("batch_size", [7, 16, 1000])
+def test_minibatch_adam_lowers_the_loss(batch_size, averaging):
+    loss, data = logistic("minibatch")
+    starts = starting_points("minibatch")
+    optimizer = full_batch_adam(batch_size=batch_size, averaging=averaging)
+    best, trace = train(starts, loss, optimizer, data=data, max_epochs=40, patience=40, chunk=40)
+    before = jax.vmap(lambda p: loss(p, data))(starts)
+    after = jax.vmap(lambda p: loss(p, data))(best)
+    assert bool(jnp.all(after < before))
+    np.testing.assert_allclose(after, trace.best_loss, rtol=1e-9)
+    assert np.all(trace.best_loss <= np.nanmin(trace.validation_loss, axis=1) + 1e-12)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 4), (12, 4), (7, 3), (5, 100)])
+def test_an_epoch_visits_rows_at_most_once_and_leaves_out_fewer_than_its_batches(n, batch_size):
+    """With a loss linear in one weight per row, plain counting of gradients tells which rows were visited."""
+    seen = []
+    loss = lambda params, rows: jnp.sum(params[rows[0]])
+    optimizer = full_batch_adam(batch_size=batch_size)
+    params = jnp.zeros(n)
+    for seed in range(3):
+        moved, _, _ = optimizer.epoch(loss, params, optimizer.init(params), (jnp.arange(n),), jax.random.key(seed))
+        visited = np.flatnonzero(np.asarray(moved) != 0)
+        steps = -(-n // batch_size)
+        assert n - len(visited) == n % steps
+        seen.append(tuple(visited))
+    assert len(visited) == n or len(set(seen)) > 1
+
+
+def test_kept_adam_parameters_are_the_running_mean_of_the_steps():
+    loss = lambda params, data: jnp.sum((params - data[0][0]) ** 2)
+    data = (jnp.asarray(rng("mean").normal(size=(1, D))),)
+    params = jnp.zeros(D)
+    last, averaged = full_batch_adam(averaging=0.0), full_batch_adam(averaging=0.75)
+    states = last.init(params), averaged.init(params)
+    mean, path = params, (params, params)
+    for _ in range(5):
+        moved, state, _ = last.epoch(loss, path[0], states[0], data, jax.random.key(0))
+        other, mean_state, _ = averaged.epoch(loss, path[1], states[1], data, jax.random.key(0))
+        path, states = (moved, other), (state, mean_state)
+        mean = 0.75 * mean + 0.25 * moved
+        np.testing.assert_allclose(last.kept(*(path[0], states[0])), moved, rtol=1e-12)
+    np.testing.assert_allclose(averaged.kept(path[1], states[1]), mean, rtol=1e-10)
+
+
+def test_decoupled_decay_shrinks_by_learning_rate_times_decay():
+    flat = lambda params, data: 0.0 * jnp.sum(params)
+    decayed = full_batch_adam(learning_rate=0.1, decay=0.3, decayed=lambda p: 0.5 * jnp.sum(p**2))
+    params = jnp.asarray(rng("decay").normal(size=D))
+    moved, _, _ = decayed.epoch(flat, params, decayed.init(params), (jnp.zeros((1, 1)),), jax.random.key(0))
+    np.testing.assert_allclose(moved, params * (1 - 0.1 * 0.3), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_training_is_traced_once(name):
+    """Later chunks, another number of epochs, other starts and another key reuse the first program."""
+    loss, data = logistic("traced")
+    traces = []
+
+    def counted(params, data):
+        traces.append(1)
+        return loss(params, data)
+
+    after_each_chunk = []
+    options = {"data": data, "patience": 1000, "chunk": 3, "progress": lambda *_: after_each_chunk.append(len(traces))}
+    train(starting_points("first"), counted, OPTIMIZERS[name], max_epochs=9, **options)
+    train(starting_points("second"), counted, OPTIMIZERS[name], max_epochs=6, seed=1, **options)
+    assert len(after_each_chunk) == 5
+    assert set(after_each_chunk) == {after_each_chunk[0]}
+
+
+def test_another_learning_rate_reuses_the_program():
+    loss, data = logistic("rates")
+    traces = []
+
+    def counted(params, data):
+        traces.append(1)
+        return loss(params, data)
+
+    for rate in (0.1, 0.01):
+        train(starting_points("rates"), counted, full_batch_adam(learning_rate=rate), data=data, max_epochs=3, chunk=3)
+        traces.append("trained")
+    first, second = traces.index("trained"), len(traces)
+    assert traces[first + 1 : second - 1] == []
+
+
+def test_training_follows_its_key():
+    loss, data = logistic("keys")
+    starts = starting_points("keys")
+    optimizer = full_batch_adam(batch_size=16)
+    runs = [train(starts, loss, optimizer, data=data, seed=seed, max_epochs=3, chunk=3)[1].train_loss for seed in (0, 0, 1)]
+    np.testing.assert_array_equal(runs[0], runs[1])
+    assert not np.array_equal(runs[0], runs[2])
