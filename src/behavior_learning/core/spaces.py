@@ -171,7 +171,10 @@ class Box(eqx.Module):
 
     def _edges(self, rule: Quadrature) -> Float[Array, "n k+2"]:
         """The candidates between the two ends."""
-        ends = jnp.broadcast_to(self.lower, (len(rule.candidates), 1)), jnp.broadcast_to(self.upper, (len(rule.candidates), 1))
+        ends = (
+            jnp.broadcast_to(self.lower, (len(rule.candidates), 1)),
+            jnp.broadcast_to(self.upper, (len(rule.candidates), 1)),
+        )
         return jnp.concatenate([ends[0], rule.candidates[..., 0], ends[1]], axis=1)
 
 

@@ -3,7 +3,8 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any
 
 import equinox as eqx
@@ -18,7 +19,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, as_table
 from behavior_learning.errors import DataError
@@ -31,7 +32,7 @@ from behavior_learning.symbolic.ump import UMP, Hierarchy
 from behavior_learning.training.fit import FitResult, Settings, fit
 from behavior_learning.training.minimise import Progress
 
-__all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
+__all__ = ["BehaviorEstimator", "Parsed", "blank_network", "checked_split"]
 
 PREDICTION_REFINEMENT = 4
 """Prediction spends so many times the candidates of training: quantiles interpolate between them."""
@@ -45,12 +46,12 @@ class Parsed:
     ----------
     name : the user's name.
     values : numbers, or integer codes of the classes.
-    classes : the sorted labels of a discrete response.
+    classes : the sorted labels of a discrete response; none for numbers.
     """
 
     name: str
     values: np.ndarray
-    classes: np.ndarray | None = None
+    classes: np.ndarray = field(default_factory=lambda: np.array([]))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -75,7 +76,7 @@ class BehaviorEstimator(BaseEstimator):
     verbose: bool = False
 
     @property
-    def _output(self) -> str:
+    def _output(self) -> Output:
         return "scalar"
 
     def fit(
@@ -104,6 +105,7 @@ class BehaviorEstimator(BaseEstimator):
             If the table or the response cannot be learned from.
         """
         architecture, settings = self._architecture(), self._settings()
+        n_restarts = check_count("n_restarts", self.n_restarts)
         random = check_random_state(self.random_state)
         table = as_table(X)
         parsed = self._parse_response(y, len(table))
@@ -115,15 +117,16 @@ class BehaviorEstimator(BaseEstimator):
         response = self._learn_response(parsed, train)
         x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
         space = self._space(response)
-        key, start_key = jax.random.split(jax.random.key(random.randint(2**31)))
+        rng = np.random.default_rng(random.randint(2**31))
+        starts = _starts(rng, architecture, x.shape[1], space, n_restarts)
         with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
-                _starts(start_key, architecture, x.shape[1], space, check_count("n_restarts", self.n_restarts)),
+                starts,
                 space,
-                data=(x[train], encoded_y[train]),
-                validation=(x[held_out], encoded_y[held_out]),
+                data=_rows((x, encoded_y), train),
+                validation=_rows((x, encoded_y), held_out),
                 settings=settings,
-                key=key,
+                key=jax.random.key(rng.integers(2**31)),
                 temperature=self._temperature(),
                 progress=progress or bar,
             )
@@ -234,6 +237,12 @@ class BehaviorEstimator(BaseEstimator):
         candidates = self._candidates(self._encode_response(self.response_, self._known_response(y, len(x))))
         return by_rows(_utility, self._distribution(), (x, candidates))[:, 0]
 
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""
+        from behavior_learning.persistence import save
+
+        save(self, path)
+
     def _known_response(self, y: Any, rows: int) -> np.ndarray:
         return self._parse_response(y, rows).values
 
@@ -251,7 +260,8 @@ class BehaviorEstimator(BaseEstimator):
             return table
         if table.shape[1] != len(names):
             raise DataError(
-                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input."
+                f"X has {table.shape[1]} features, but {type(self).__name__} "
+                f"is expecting {len(names)} features as input."
             )
         return table.set_axis(list(names), axis=1)
 
@@ -278,10 +288,25 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
     return train, held_out
 
 
-@eqx.filter_jit
-def _starts(key: jax.Array, architecture: Architecture, features: int, space: Space, count: int) -> BehaviorNetwork:
-    draw = lambda key: BehaviorNetwork.random(key, architecture, features=features, response=space.dimension)
-    return eqx.filter_vmap(draw)(jax.random.split(key, count))
+def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
+    return tuple(jnp.asarray(column[rows]) for column in columns)
+
+
+def _starts(
+    rng: np.random.Generator, architecture: Architecture, features: int, space: Space, count: int
+) -> BehaviorNetwork:
+    """Networks at random starting points, stacked along a leading axis."""
+    response = space.dimension
+    drawn = [BehaviorNetwork.random(rng, architecture, features=features, response=response) for _ in range(count)]
+    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in drawn), strict=True)
+    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
+    return eqx.combine(stacked, static[0])
+
+
+def blank_network(estimator: BehaviorEstimator, features: int, space: Space) -> BehaviorNetwork:
+    """The network of an estimator's architecture, with arbitrary parameters."""
+    architecture = estimator._architecture()
+    return BehaviorNetwork.random(np.random.default_rng(0), architecture, features=features, response=space.dimension)
 
 
 def _history(result: FitResult) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.network import Output
 from behavior_learning.core.spaces import Categories
 from behavior_learning.encoding import DiscreteResponse, class_codes
 from behavior_learning.errors import DataError
@@ -97,7 +98,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         return self.response_.classes
 
     @property
-    def _output(self) -> str:
+    def _output(self) -> Output:
         return check_choice("output", self.output, ("scalar", "vector"))
 
     def _parse_response(self, y: Any, rows: int) -> Parsed:

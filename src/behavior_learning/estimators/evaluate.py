@@ -1,12 +1,13 @@
 """Evaluate a fitted distribution on many rows: bounded memory, and a bounded number of compiled programs."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
 import numpy as np
 
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.gibbs.distribution import Gibbs
 
 __all__ = ["by_rows"]
@@ -17,7 +18,9 @@ VALUES_IN_MEMORY = 2**23
 SMALLEST = 16
 
 
-def by_rows(function: Callable[..., Any], distribution: Gibbs, rows: tuple[np.ndarray, ...], *shared: Any) -> np.ndarray:
+def by_rows(
+    function: Callable[..., Any], distribution: Gibbs, rows: tuple[np.ndarray, ...], *shared: Any
+) -> np.ndarray:
     """Apply `function(distribution, *rows, *shared)` to all rows, a power of two of them at a time.
 
     Parameters
@@ -47,6 +50,4 @@ def _power_of_two(count: int) -> int:
 
 
 def _row_values(distribution: Gibbs) -> int:
-    network = distribution.utility
-    widest = max(sum(rows.intercept.size for rows in layer.heads.values()) for layer in network.layers)
-    return distribution.space.size * widest
+    return distribution.space.size * cast(BehaviorNetwork, distribution.utility).width

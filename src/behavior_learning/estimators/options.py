@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["check_choice", "check_count", "check_counts", "check_number", "check_temperature"]
+__all__ = ["check_choice", "check_count", "check_counts", "check_number"]
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -16,18 +16,22 @@ def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
     raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}.")
 
 
-def check_number(name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")):
+def check_number(
+    name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")
+) -> float:
     """Return `value` as a float if it lies in the stated range."""
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if number and (value > above or (inclusive and value == above)) and value < below:
-        return float(value)
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
+    if (above <= number if inclusive else above < number) and number < below:
+        return number
     bound = "" if below == float("inf") else f" and below {below:g}"
-    raise OptionError(f"{name} must be a number {'at least' if inclusive else 'above'} {above:g}{bound}; got {value!r}.")
+    raise OptionError(
+        f"{name} must be a number {'at least' if inclusive else 'above'} {above:g}{bound}; got {value!r}."
+    )
 
 
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `minimum`."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and value >= minimum:
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
 
@@ -37,8 +41,3 @@ def check_counts(name: str, value: Any, example: str) -> tuple[int, ...]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return tuple(value)
     raise OptionError(f"{name} must be a sequence of whole numbers such as {example}; got {value!r}.")
-
-
-def check_temperature(value: Any) -> float:
-    """Return τ if it is positive and finite."""
-    return check_number("temperature", value)

@@ -32,8 +32,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     ----------
     layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one.
     rows : rows of the utility, inequality and equality head of every block.
-    heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus"``; ``"abs"``, ``"square"`` or ``"huber(0.5)"``; None
-        drops a head.
+    heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus"``; ``"abs"``, ``"square"`` or ``"huber(0.5)"``;
+        None drops a head.
     readout : weights on the last layer's blocks: ``"nonnegative"``, ``"free"``, or ``"auto"``, which needs none where
         the last layer is one block.
     readout_bias : whether the readout has a bias, which cancels in the density; None means no.
@@ -131,7 +131,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         return encoded_y[:, None, None]
 
     def _space(self, response: ContinuousResponse) -> Box:
-        return Box(*(jnp.asarray(end, jnp.float32) for end in response.support))
+        lower, upper = np.asarray(response.support, np.float32)
+        return Box(lower, upper)
 
     def _response_variables(self) -> list[Variable]:
         return [Variable(self.response_.name, self.response_.center, self.response_.scale, self.response_.scale)]

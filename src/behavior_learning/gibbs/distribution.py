@@ -64,7 +64,9 @@ class Gibbs(eqx.Module):
     def mean(self, x: Float[Array, "n d"]) -> Float[Array, "n m"]:
         """E[y|x]; for classes, whose candidates are one-hot, the vector of probabilities."""
         at = self._evaluate(x)
-        return jnp.einsum("nk,nkm->nm", at.mass, jnp.broadcast_to(at.rule.candidates, (*at.mass.shape, self.space.dimension)))
+        return jnp.einsum(
+            "nk,nkm->nm", at.mass, jnp.broadcast_to(at.rule.candidates, (*at.mass.shape, self.space.dimension))
+        )
 
     def mode(self, x: Float[Array, "n d"]) -> Array:
         """argmax_y BL(x, y): the deterministic best response, the limit of the distribution as τ → 0."""

@@ -33,9 +33,7 @@ def head_expression(head: Head, t: sympy.Expr) -> sympy.Expr:
         "softplus": lambda: width * sympy.log(1 + sympy.exp(t / width)),
         "abs": lambda: sympy.Abs(t),
         "square": lambda: t**2,
-        "huber": lambda: sympy.Piecewise(
-            (t**2 / 2, sympy.Abs(t) <= width), (width * (sympy.Abs(t) - width / 2), True)
-        ),
+        "huber": lambda: sympy.Piecewise((t**2 / 2, sympy.Abs(t) <= width), (width * (sympy.Abs(t) - width / 2), True)),
         "smooth_abs": lambda: sympy.sqrt(t**2 + width**2) - width,
     }
     if family not in forms:

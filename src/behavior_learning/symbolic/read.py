@@ -72,7 +72,10 @@ def _read_layer(
     layer: Layer, number: int, terms: Sequence[Polynomial], response: tuple[str, ...], spreads: Mapping[str, float]
 ) -> tuple[UMP, ...]:
     blocks = len(layer.utility.coef)
-    goals = [[goal for rows in layer.heads.values() for goal in _read_rows(rows, b, terms, response, spreads)] for b in range(blocks)]
+    goals = [
+        [goal for rows in layer.heads.values() for goal in _read_rows(rows, b, terms, response, spreads)]
+        for b in range(blocks)
+    ]
     return tuple(UMP(block_name(number, b + 1), tuple(goals[b]), response, spreads) for b in range(blocks))
 
 
@@ -92,9 +95,7 @@ def _read_rows(
     return goals
 
 
-def _response_coefficient(
-    polynomial: Polynomial, response: tuple[str, ...], spreads: Mapping[str, float]
-) -> float:
+def _response_coefficient(polynomial: Polynomial, response: tuple[str, ...], spreads: Mapping[str, float]) -> float:
     """|a| where the polynomial is a·y + g(x) and y matters, and 1 otherwise: dividing by it solves the row for y."""
     strengths = polynomial.strengths(spreads)
     with_response = [m for m in strengths if any(name in response for name, _ in m)]

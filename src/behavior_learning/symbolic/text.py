@@ -62,4 +62,4 @@ def _format_term(size: float, monomial: str, digits: int) -> str:
     number = format_number(size, digits)
     if not monomial:
         return number
-    return monomial if size == 1.0 else f"{number}*{monomial}"
+    return monomial if number == "1" else f"{number}*{monomial}"

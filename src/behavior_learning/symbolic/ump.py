@@ -41,7 +41,7 @@ class Goal:
 
     def formula(self, argument: str) -> str:
         """Write multiplier · head(scale · argument)."""
-        scaled = argument if self.scale == 1.0 else f"{format_number(self.scale)}*{argument}"
+        scaled = argument if format_number(self.scale) == "1" else f"{format_number(self.scale)}*{argument}"
         return f"{format_number(self.multiplier)}*{self.head.formula.format(scaled)}"
 
 

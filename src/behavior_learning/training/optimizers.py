@@ -81,7 +81,10 @@ class Adam(eqx.Module):
             value, gradient = jax.value_and_grad(loss)(params, jax.tree.map(lambda column: column[rows], data))
             updates, moments = self._transform.update(gradient, state.moments, params)
             params = self._decay(optax.apply_updates(params, updates), params)
-            return (params, _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging))), value
+            return (
+                params,
+                _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
+            ), value
 
         (params, state), values = jax.lax.scan(step, (params, state), batches)
         return params, state, jnp.mean(values)
@@ -113,10 +116,8 @@ class LBFGS(eqx.Module):
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         objective = lambda p: loss(p, data)
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)
-        updates, state = self._transform.update(
-            gradient, state, params, value=value, grad=gradient, value_fn=objective
-        )
-        return optax.apply_updates(params, updates), state, value
+        updates, state = self._transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
+        return optax.apply_updates(params, updates), state, jnp.asarray(value)
 
     def kept(self, params: Params, state: PyTree) -> Params:
         return params

@@ -1,0 +1,221 @@
+"""The command `bl`: fit, predict, explain, and a demonstration."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+from scipy.stats import norm
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import train_test_split
+
+import behavior_learning as bl
+from behavior_learning.errors import BLError, DataError, OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.plots import prediction_intervals
+
+__all__ = ["app"]
+
+app = typer.Typer(help="Learn the optimisation problem behind behaviour.", no_args_is_help=True, add_completion=False)
+out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+
+FEW_VALUES = 20
+"""A column of whole numbers with no more distinct values than this is read as classes."""
+
+DataFile = Annotated[Path, typer.Argument(help="A .csv or .parquet table.")]
+ModelFile = Annotated[Path, typer.Argument(help="A model written by `bl fit`.")]
+
+
+@app.command()
+def fit(
+    data: DataFile,
+    target: Annotated[str, typer.Option("--target", "-y", help="The column to learn.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")] = Path("model.bl"),
+    task: Annotated[str, typer.Option(help="regression, classification or auto.")] = "auto",
+    layers: Annotated[str, typer.Option(help="Blocks per layer, such as 2,1.")] = "",
+    seed: Annotated[int, typer.Option(help="Seed of splits and starts.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Learn a model from a table; a fifth of the rows is held out to report how well it does."""
+    with _plain_errors():
+        table = read_table(data)
+        if target not in table.columns:
+            raise DataError(f"{data} has no column {target!r}; its columns are {', '.join(map(repr, table.columns))}.")
+        X, y = table.drop(columns=target), table[target]
+        estimator = _estimator(_task(task, y), layers, seed, quiet)
+        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=seed)
+        estimator.fit(X_train, y_train)
+        estimator.save(output)
+        _print_scores(estimator, X_test, y_test)
+        out.print(f"wrote {output} ({estimator.n_parameters_} parameters); read it with: bl explain {output}")
+
+
+@app.command()
+def predict(
+    model: ModelFile,
+    data: DataFile,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file; else print CSV.")
+    ] = None,
+    coverage: Annotated[float, typer.Option(help="Probability that an interval holds the response.")] = 0.9,
+) -> None:
+    """Predict every row of a table: mean and interval of a number, or class and probabilities."""
+    with _plain_errors():
+        estimator, table = bl.load(_existing(model)), read_table(data)
+        predictions = _predictions(estimator, table.drop(columns=estimator.response_.name, errors="ignore"), coverage)
+        if output is None:
+            print(predictions.to_csv(index=False), end="")
+        else:
+            _write_table(predictions, output)
+            out.print(f"wrote {len(predictions)} predictions to {output}")
+
+
+@app.command()
+def explain(
+    model: ModelFile,
+    terms: Annotated[int, typer.Option(help="Terms to show in each row; 0 for all.")] = 5,
+    latex: Annotated[bool, typer.Option("--latex", help="Write LaTeX instead of text.")] = False,
+) -> None:
+    """Print the learned optimisation problem in the table's own names and units."""
+    with _plain_errors():
+        problem, limit = bl.load(_existing(model)).ump_, terms or None
+        print(problem.to_latex(limit) if latex else problem.text(limit))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model and the figure.")] = Path(
+        "bl-demo"
+    ),
+) -> None:
+    """Learn the Boston Housing problem with BL[2,1] and print it."""
+    X, y = bl.datasets.load_boston()
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
+    out.print(f"Boston Housing: {len(X)} tracts, {X.shape[1]} columns; MEDV is the median home value in $1000s.")
+    out.print("(Column B encodes race and MEDV is capped at 50: see bl.datasets.load_boston.)\n")
+    reg = bl.BLRegressor(layers=(2, 1), random_state=0, verbose=True).fit(X_train, y_train)
+    out.print(_comparison(reg, X_train, X_test, y_train, y_test))
+    out.print(f"\nWhat was learned, strongest terms first ({reg.n_parameters_} parameters):\n")
+    print(reg.ump_)
+    output.mkdir(parents=True, exist_ok=True)
+    reg.save(output / "boston.bl")
+    figure = prediction_intervals(
+        y_test.to_numpy(), reg.predict(X_test), reg.predict_interval(X_test), coverage=0.9, name="MEDV ($1000s)"
+    )
+    figure.savefig(output / "intervals.png", dpi=150)
+    out.print(
+        f"\nwrote {output}/boston.bl and {output}/intervals.png; all terms: bl explain {output}/boston.bl --terms 0"
+    )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Raises
+    ------
+    DataError
+        If the file does not exist, has another ending, or cannot be read.
+    """
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    if path.suffix not in readers:
+        raise DataError(f"A table must be a .csv or .parquet file; got {path}.")
+    try:
+        return readers[path.suffix](_existing(path))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path} could not be read as {path.suffix[1:]}: {error}") from error
+
+
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    writers = {".csv": table.to_csv, ".parquet": table.to_parquet}
+    if path.suffix not in writers:
+        raise DataError(f"Predictions go to a .csv or .parquet file; got {path}.")
+    writers[path.suffix](path, index=False)
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    return path
+
+
+def _task(task: str, y: pd.Series) -> str:
+    if task not in ("auto", "regression", "classification"):
+        raise OptionError(f"--task must be auto, regression or classification; got {task!r}.")
+    if task != "auto":
+        return task
+    number = pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y)
+    chosen = "regression" if number and y.nunique() > FEW_VALUES else "classification"
+    err.print(f"{y.name} has {y.nunique()} distinct values: learning it by {chosen} (--task says otherwise).")
+    return chosen
+
+
+def _estimator(task: str, layers: str, seed: int, quiet: bool) -> BehaviorEstimator:
+    options: dict[str, Any] = {"random_state": seed, "verbose": not quiet}
+    if layers:
+        try:
+            options["layers"] = tuple(int(width) for width in layers.split(","))
+        except ValueError as error:
+            raise OptionError(f"--layers needs whole numbers such as 2,1; got {layers!r}.") from error
+    return bl.BLRegressor(**options) if task == "regression" else bl.BLClassifier(**options)
+
+
+def _print_scores(estimator: BehaviorEstimator, X: pd.DataFrame, y: pd.Series) -> None:
+    name = "R²" if isinstance(estimator, bl.BLRegressor) else "accuracy"
+    loss = -estimator.log_density(X, y).mean()
+    out.print(f"held out ({len(X)} rows): {name} {estimator.score(X, y):.3f}, negative log-likelihood {loss:.3f} nats")
+
+
+def _predictions(estimator: BehaviorEstimator, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
+    name = estimator.response_.name
+    if isinstance(estimator, bl.BLRegressor):
+        interval = estimator.predict_interval(X, coverage)
+        return pd.DataFrame({name: estimator.predict(X), "lower": interval[:, 0], "upper": interval[:, 1]})
+    probabilities = pd.DataFrame(estimator.predict_proba(X), columns=[f"P({label})" for label in estimator.classes_])
+    return pd.concat([pd.Series(estimator.predict(X), name=name), probabilities], axis=1)
+
+
+def _comparison(reg: Any, X_train: pd.DataFrame, X_test: pd.DataFrame, y_train: pd.Series, y_test: pd.Series) -> Table:
+    table = Table(title=f"{len(X_test)} held-out tracts", title_justify="left")
+    for column in ("model", "R²", "negative log-likelihood (nats)", "90 % interval coverage"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    interval = reg.predict_interval(X_test)
+    inside = np.mean((y_test >= interval[:, 0]) & (y_test <= interval[:, 1]))
+    table.add_row("BL[2,1]", *_scores(reg.score(X_test, y_test), -reg.log_density(X_test, y_test).mean(), inside))
+    linear = LinearRegression().fit(X_train, y_train)
+    degrees = len(X_train) - X_train.shape[1] - 1
+    table.add_row(
+        "linear regression", *_gaussian(linear.predict(X_train), linear.predict(X_test), y_train, y_test, degrees)
+    )
+    mean = np.full(len(X_train), y_train.mean())
+    table.add_row("mean-only Gaussian", *_gaussian(mean, mean[: len(X_test)], y_train, y_test, len(X_train) - 1))
+    return table
+
+
+def _gaussian(
+    fitted: np.ndarray, predicted: np.ndarray, y_train: pd.Series, y_test: pd.Series, degrees: int
+) -> tuple[str, str, str]:
+    """Scores of predictions with Gaussian errors whose variance is the training residuals'."""
+    sigma = math.sqrt(((y_train - fitted) ** 2).sum() / degrees)
+    residual = y_test - predicted
+    r2 = 1 - (residual**2).sum() / ((y_test - y_test.mean()) ** 2).sum()
+    return _scores(r2, -norm.logpdf(residual, scale=sigma).mean(), np.mean(abs(residual) <= norm.ppf(0.95) * sigma))
+
+
+def _scores(r2: float, loss: float, coverage: float) -> tuple[str, str, str]:
+    return f"{r2:.3f}", f"{loss:.3f}", f"{coverage:.0%}"
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """Show what the library raises on purpose as one line, without a traceback."""
+    try:
+        yield
+    except BLError as error:
+        err.print(f"[bold red]error:[/] {error}", markup=True)
+        raise typer.Exit(2) from None
