@@ -1,7 +1,5 @@
 """What every test shares: random parameters, double precision, and spelled heads."""
 
-from functools import partial
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -38,12 +36,11 @@ def rng(*seed: object) -> np.random.Generator:
 
 def randomise(network, generator: np.random.Generator, scale: float = 0.8):
     """`network` with every inexact leaf (coefficients, intercepts, multipliers, readout) drawn anew."""
-    inexact = lambda leaf: hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
-    draw = lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape), leaf.dtype)
-    return jax.tree.map(lambda leaf: draw(leaf) if inexact(leaf) else leaf, network)
+    draw = lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape))
+    return jax.tree.map(lambda leaf: draw(leaf) if eqx.is_inexact_array(leaf) else leaf, network)
 
 
 def random_network(architecture: Architecture, basis: Basis, response: int, generator: np.random.Generator):
-    """A network of which only the shapes come from the library: nothing is compiled, every number is random."""
-    make = partial(BehaviorNetwork.random, architecture=architecture, features=0, response=response, basis=basis)
-    return randomise(eqx.filter_eval_shape(make, jax.random.key(0)), generator)
+    """A network of which only the shapes come from the library: every number is random, in the precision in force."""
+    network = BehaviorNetwork.random(generator, architecture, features=0, response=response, basis=basis)
+    return randomise(network, generator)

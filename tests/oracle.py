@@ -1,10 +1,11 @@
 """BL(x, y) written out from the paper in pure Python loops; it reads a network's arrays and shares none of its code.
 
-Source: Eq. 4 and 12 (block), Eq. 5 and 13 (network), A.1 (output modes), A.3.1 (alternative heads).
+Source: Eq. 4 and 12 (block), Eq. 5 and 13 (network), A.1 (output modes), A.2 and A.3.3 (skips), A.3.1 (heads).
 """
 
 import math
 
+import jax
 import numpy as np
 
 SIGN = {"utility": 1.0, "inequality": -1.0, "equality": -1.0}
@@ -19,6 +20,11 @@ HEAD = {
     "huber": lambda t, delta: t * t / 2 if -delta <= t <= delta else delta * (abs(t) - delta / 2),
     "smooth_abs": lambda t, delta: math.hypot(t, delta) - delta,
 }
+
+
+def arrays(network):
+    """The network with NumPy arrays in place of JAX arrays, which are slow to read one number at a time."""
+    return jax.tree.map(np.asarray, network)
 
 
 def head(name, t):
@@ -36,8 +42,13 @@ def monomial(name, columns):
     return value
 
 
-def positive(raw, nonnegative):
-    return math.log1p(math.exp(raw)) if nonnegative else raw
+def entry(weight, *index):
+    """One learned number: fixed, of a given sign by softplus, or free (Eq. 14)."""
+    rule_at = lambda rule: np.broadcast_to(np.array(rule, dtype=float), weight.raw.shape)[index]
+    raw, sign, fixed = float(weight.raw[index]), rule_at(weight.rule.sign), rule_at(weight.rule.fixed)
+    if not math.isnan(fixed):
+        return fixed
+    return raw if sign == 0 else sign * head("softplus", raw)
 
 
 def head_total(rows, name, block, z):
@@ -45,13 +56,11 @@ def head_total(rows, name, block, z):
     total = 0.0
     if name is None:
         return total
-    coef, intercept, raw = np.asarray(rows.coef), np.asarray(rows.intercept), np.asarray(rows.multiplier.raw)
-    for r in range(coef.shape[1]):
-        p = intercept[block, r]
-        for j in range(coef.shape[2]):
-            if rows.mask is None or rows.mask[r][j]:
-                p = p + coef[block, r, j] * z[j]
-        total += positive(raw[block, r], rows.multiplier.nonnegative) * head(name, p)
+    for r in range(rows.coef.raw.shape[1]):
+        p = entry(rows.intercept, block, r)
+        for j, value in enumerate(z):
+            p += entry(rows.coef, block, r, j) * value
+        total += entry(rows.multiplier, block, r) * head(name, p)
     return total
 
 
@@ -60,23 +69,40 @@ def block_value(layer, names, block, z):
     return sum(SIGN[role] * head_total(getattr(layer, role), names[role], block, z) for role in SIGN)
 
 
-def outputs(network, z):
-    """W·𝔹_L(…𝔹₁(z)) + b (Eq. 13)."""
-    names = dict(zip(SIGN, network.architecture.heads, strict=True))
-    for layer, blocks in zip(network.layers, network.architecture.layers, strict=True):
-        z = [block_value(layer, names, block, z) for block in range(blocks)]
-    weight, bias = network.readout.weight, network.readout.bias
-    if weight is None:
-        values = list(z)
-    else:
-        raw = np.asarray(weight.raw)
-        values = [sum(positive(w, weight.nonnegative) * s for w, s in zip(row, z, strict=True)) for row in raw]
-    return [v + (0.0 if bias is None else float(bias[o])) for o, v in enumerate(values)]
+def block_values(network, m):
+    """s_ℓ for every layer ℓ: 𝔹_ℓ of what the layer sees (Eq. 5), plus its shortcut."""
+    architecture, names = network.architecture, dict(zip(SIGN, network.architecture.heads, strict=True))
+    s = []
+    for number, layer in enumerate(network.layers):
+        sees_terms = number == 0 or architecture.skip in ("dense", "input")
+        seen = s if architecture.skip == "dense" else s[-1:]
+        z = (m if sees_terms else []) + [value for values in seen for value in values]
+        values = [block_value(layer, names, block, z) for block in range(architecture.layers[number])]
+        if architecture.skip == "residual" and number > 0:
+            values = [v + p for v, p in zip(values, projected(network.projections[number - 1], s[-1]), strict=True)]
+        s.append(values)
+    return s
+
+
+def projected(projection, s):
+    """Π s, or s itself where widths agree."""
+    return list(s) if projection is None else product(projection, s)
+
+
+def product(weight, s):
+    return [sum(entry(weight, o, i) * v for i, v in enumerate(s)) for o in range(weight.raw.shape[0])]
+
+
+def outputs(network, m):
+    """W·s_L + b (Eq. 13)."""
+    top, weight, bias = block_values(network, m)[-1], network.readout.weight, network.readout.bias
+    values = list(top) if weight is None else product(weight, top)
+    return [v + (0.0 if bias is None else entry(bias, o)) for o, v in enumerate(values)]
 
 
 def utility(network, x, y):
     """BL(x, y) for every row and candidate; `y` has one row where all rows share their candidates."""
-    n, k = len(x), y.shape[1]
+    network, n, k = arrays(network), len(x), y.shape[1]
     result = np.zeros((n, k))
     for i in range(n):
         for c in range(k):
@@ -84,11 +110,17 @@ def utility(network, x, y):
     return result
 
 
-def candidate_utility(network, x, y):
-    vector = network.architecture.output == "vector"
-    seen = () if vector else y
+def terms(network, x, y):
+    """z = m(x, y), read from the spelling of each term; a vector network sees x alone."""
+    seen = () if network.architecture.output == "vector" else y
     x_names, y_names = [f"x{j}" for j in range(len(x))], [f"y{j}" for j in range(len(seen))]
     columns = dict(zip(x_names + y_names, [float(v) for v in (*x, *seen)], strict=True))
-    z = [monomial(name, columns) for name in network.basis.names(x_names, y_names)]
-    value = outputs(network, z)
-    return sum(v * float(share) for v, share in zip(value, y, strict=True)) if vector else value[0]
+    return [monomial(name, columns) for name in network.basis.names(x_names, y_names)]
+
+
+def candidate_utility(network, x, y):
+    """BL(x, y) of one row and one candidate, from `arrays(network)`; in vector output y picks its class."""
+    values = outputs(network, terms(network, x, y))
+    if network.architecture.output == "scalar":
+        return values[0]
+    return sum(v * float(share) for v, share in zip(values, y, strict=True))

@@ -16,10 +16,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.bases import Basis, Pairing
+from behavior_learning.core.features import BSpline, BSplines, FeatureMap, Monomials, Ramp, Ramps, Wave, Waves
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import ContinuousResponse, DiscreteResponse, TableEncoder
 from behavior_learning.errors import DataError
-from behavior_learning.estimators.base import BehaviorEstimator, blank_network
+from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 
@@ -46,7 +48,9 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
         "named_features": hasattr(estimator, "feature_names_in_"),
         "response": _response_to_json(estimator.response_),
         "candidates": estimator.space_.size,
+        "basis": _basis_to_json(estimator.network_.basis),
         "block_spreads": estimator.block_spreads_,
+        "curve_spreads": estimator.curve_spreads_,
         "history": estimator.history_.to_dict("list"),
         "restarts": estimator.restarts_.to_dict("list"),
     }
@@ -68,13 +72,19 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
     estimator.response_ = _response_from_json(header["response"])
     space = estimator._space(estimator.response_)
     estimator.space_ = space.refined(header["candidates"] // space.size)
-    blank = blank_network(estimator, len(estimator.encoder_.columns), space)
+    blank = BehaviorNetwork.random(
+        np.random.default_rng(0),
+        estimator._architecture(),
+        features=len(estimator.encoder_.columns),
+        response=space.dimension,
+        basis=_basis_from_json(header["basis"]),
+    )
     estimator.network_ = _filled(blank, arrays)
     estimator.n_parameters_ = estimator.network_.n_parameters
     estimator.n_features_in_ = len(estimator.encoder_.names)
     if header["named_features"]:
         estimator.feature_names_in_ = np.array(estimator.encoder_.names, dtype=object)
-    estimator.block_spreads_ = header["block_spreads"]
+    estimator.block_spreads_, estimator.curve_spreads_ = header["block_spreads"], header["curve_spreads"]
     estimator.history_, estimator.restarts_ = pd.DataFrame(header["history"]), pd.DataFrame(header["restarts"])
     return estimator
 
@@ -123,6 +133,29 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         return value.item()
     return [_plain(entry) for entry in value] if isinstance(value, (list, tuple, np.ndarray)) else value
+
+
+def _basis_to_json(basis: Basis) -> dict[str, Any]:
+    maps = [{"kind": type(m).__name__, "functions": [asdict(f) for f in m.functions]} for m in basis.x_maps]
+    return {"x_maps": maps, "y_map": basis.y_map.columns, "pairs": basis.pairing.pairs}
+
+
+def _basis_from_json(state: dict[str, Any]) -> Basis:
+    x_maps = tuple(_map_from_json(m["kind"], [_untupled(f) for f in m["functions"]]) for m in state["x_maps"])
+    pairing = Pairing(tuple(map(tuple, state["pairs"])))
+    return Basis(x_maps, Monomials(tuple(map(tuple, state["y_map"]))), pairing)
+
+
+def _map_from_json(kind: str, functions: list[dict[str, Any]]) -> FeatureMap:
+    if kind == "Monomials":
+        return Monomials(tuple(f["columns"] for f in functions))
+    feature_map, function = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}[kind]
+    return feature_map(tuple(function(**f) for f in functions))
+
+
+def _untupled(state: dict[str, Any]) -> dict[str, Any]:
+    """JSON has lists where values were tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
 
 
 def _response_to_json(response: ContinuousResponse | DiscreteResponse) -> dict[str, Any]:

@@ -6,8 +6,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import interpolate
 
-from behavior_learning.core.bases import ONE, Monomials, Pairing, affine_basis, polynomial_basis
+from behavior_learning.core.bases import (
+    ONE,
+    Pairing,
+    affine_basis,
+    fourier_basis,
+    polynomial_basis,
+    spline_basis,
+    with_terms,
+    without_pure_x,
+)
+from behavior_learning.core.features import Monomials, Product
 from tests import oracle
 from tests.conftest import rng
 
@@ -119,3 +130,88 @@ def test_monomials_multiply_columns(columns):
 def test_pairing_refuses_terms_out_of_order():
     with pytest.raises(ValueError, match="ordered x-only, y-only, joint"):
         Pairing(((0, 0), (0, ONE)))
+
+
+def training_rows():
+    """A skewed column, an indicator, and a second curved column."""
+    generator = rng("training rows")
+    return np.column_stack([generator.exponential(size=50), np.tile([0.0, 1.0], 25), generator.normal(size=50)])
+
+
+BASES = {
+    "affine": affine_basis(3, 1),
+    "polynomial": polynomial_basis(3, 1, degree=2),
+    "piecewise linear": spline_basis(training_rows(), 1, knots=5),
+    "cubic": spline_basis(training_rows(), 1, knots=5, degree=3),
+    "fourier": fourier_basis(training_rows(), 1, frequencies=2),
+    "appended": with_terms(affine_basis(3, 1), [(Product((0, 2)), Product(())), (Product((1,)), Product((0, 0)))]),
+    "without pure x": without_pure_x(polynomial_basis(3, 1, degree=2)),
+}
+every_basis = pytest.mark.parametrize("basis", BASES.values(), ids=BASES)
+
+
+def values(basis, x, y):
+    return np.broadcast_to(
+        basis(jnp.asarray(x), jnp.asarray(y)).dot(jnp.eye(basis.size)), (len(x), y.shape[1], basis.size)
+    )
+
+
+def by_hand(function, z):
+    """The value of a function of columns, from its description."""
+    if isinstance(function, Product):
+        return np.prod(z[..., list(function.columns)], axis=-1)
+    column = z[..., function.column]
+    if hasattr(function, "knots"):
+        element = interpolate.BSpline.basis_element(np.array(function.knots), extrapolate=False)
+        return np.nan_to_num(element(np.clip(column, function.low, np.nextafter(function.high, function.low))))
+    share = (column - function.low) / (function.high - function.low)
+    if hasattr(function, "frequency"):
+        return {"sin": np.sin, "cos": np.cos}[function.function](np.pi * function.frequency * share)
+    return np.clip(share, 0, 1)
+
+
+@every_basis
+def test_each_term_is_the_product_it_describes(basis):
+    generator = rng("terms")
+    x, y = 2 * generator.normal(size=(8, 3)), generator.normal(size=(1, 4, 1))
+    expected = [by_hand(a, x)[:, None] * by_hand(b, y) for a, b in basis.terms]
+    np.testing.assert_allclose(values(basis, x, y), np.stack(expected, axis=-1), rtol=1e-9, atol=1e-12)
+
+
+@every_basis
+def test_names_tell_terms_apart(basis):
+    names = basis.names(X, Y[:1])
+    assert len(names) == len(set(names)) == len(basis.degrees) == basis.size
+
+
+def test_piecewise_linear_curves_interpolate_any_values_at_the_knots():
+    x = training_rows()
+    knots = np.quantile(x[:, 0], np.linspace(0, 1, 5))
+    levels = rng("levels").normal(size=5)
+    basis = BASES["piecewise linear"]
+    z = np.zeros((40, 3))
+    z[:, 0] = np.linspace(-1, x[:, 0].max() + 1, 40)
+    ramps = [position for position, (f, _) in enumerate(basis.terms) if getattr(f, "column", None) == 0]
+    curve = levels[0] + values(basis, z, np.zeros((1, 1, 1)))[:, 0, ramps] @ np.diff(levels)
+    np.testing.assert_allclose(curve, np.interp(z[:, 0], knots, levels), atol=1e-12)
+
+
+def test_cubic_curves_contain_every_cubic_polynomial():
+    x = training_rows()
+    basis = BASES["cubic"]
+    splines = [position for position, (f, _) in enumerate(basis.terms) if getattr(f, "column", None) == 0]
+    design = np.column_stack([np.ones(len(x)), values(basis, x, np.zeros((1, 1, 1)))[:, 0, splines]])
+    cubic = np.polyval([0.3, -1.0, 0.5, 2.0], x[:, 0])
+    fitted = design @ np.linalg.lstsq(design, cubic)[0]
+    np.testing.assert_allclose(fitted, cubic, atol=1e-8)
+
+
+def test_terms_without_y_can_be_left_out():
+    assert BASES["without pure x"].names(X, Y[:1]) == ["MEDV", "MEDV^2", "RM*MEDV", "LSTAT*MEDV", "AGE*MEDV"]
+
+
+def test_appended_terms_come_once():
+    once = BASES["appended"]
+    assert sorted(once.names(X, Y[:1])) == sorted([*X, "MEDV", "RM*AGE", "LSTAT*MEDV^2"])
+    again = with_terms(once, [(Product((0, 2)), Product(())), (Product((0,)), Product(()))])
+    assert again.names(X, Y[:1]) == once.names(X, Y[:1])

@@ -142,5 +142,8 @@ def test_every_head_of_a_role_is_listed(role):
     ],
 )
 def test_unknown_head_is_refused_with_the_valid_ones(role, name):
-    with pytest.raises(OptionError, match=f"The {role} head must be one of {HEADS[role][0]}.*got {name!r}".replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(
+        OptionError,
+        match=f"The {role} head must be one of {HEADS[role][0]}.*got {name!r}".replace("(", r"\(").replace(")", r"\)"),
+    ):
         get_head(role, name)

@@ -1,6 +1,5 @@
 """Claims about BL(x, y): it is the paper's formula, and its layout saves work without changing a value."""
 
-import dataclasses
 import itertools
 from functools import partial
 
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from behavior_learning.core.bases import polynomial_basis
-from behavior_learning.core.block import Multiplier
+from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.errors import OptionError
 from tests import oracle
@@ -25,12 +24,16 @@ N, D, M, K = 3, 2, 2, 4
 CLASSES = 3
 
 EVERY_HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPELLED.values())) if any(heads)]
-OUTPUTS = [("scalar", "identity"), ("scalar", "nonnegative"), ("scalar", "free"), ("vector", "nonnegative"), ("vector", "free")]
+OUTPUTS = [
+    ("scalar", "identity"),
+    ("scalar", "nonnegative"),
+    ("scalar", "free"),
+    ("vector", "nonnegative"),
+    ("vector", "free"),
+]
 STRUCTURES = [
     (layers, rows, output, readout)
-    for layers, rows, (output, readout) in itertools.product(
-        [(1,), (3, 1), (2, 3, 2)], [(1, 1, 1), (2, 3, 1)], OUTPUTS
-    )
+    for layers, rows, (output, readout) in itertools.product([(1,), (3, 1), (2, 3, 2)], [(1, 1, 1), (2, 3, 1)], OUTPUTS)
     if readout != "identity" or layers[-1] == 1
 ]
 CANDIDATES = ["one_hot", "one_hot_per_row", "continuous", "continuous_per_row"]
@@ -93,7 +96,7 @@ def test_readout_bias_is_added_to_every_output(output):
     x, y = problem("one_hot_per_row", generator)
     architecture = Architecture((3, 2), output=output, readout_bias=True)
     network = build(architecture, one_hot=True, generator=generator)
-    assert jnp.all(network.readout.bias != 0)
+    assert jnp.all(network.readout.bias.raw != 0)
     assert_equals_paper(network, x, y)
 
 
@@ -109,20 +112,67 @@ def test_utility_without_features_depends_on_y_alone(features):
 
 
 @double
-def test_masked_terms_do_not_enter_a_row():
-    generator = rng("mask")
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+def test_block_utilities_are_the_paper_formula_layer_by_layer(output):
+    generator = rng("blocks", output)
+    x, y = problem("one_hot_per_row", generator)
+    network = build(Architecture((3, 1, 2), output=output), one_hot=True, generator=generator)
+    layers, plain = network.block_utilities(jnp.asarray(x), jnp.asarray(y)), oracle.arrays(network)
+    assert len(layers) == 3
+    for i, c in itertools.product(range(N), range(CLASSES)):
+        expected = oracle.block_values(plain, oracle.terms(plain, x[i], y[i, c]))
+        for values, by_hand in zip(layers, expected, strict=True):
+            np.testing.assert_allclose(
+                np.broadcast_to(values, (N, CLASSES, values.shape[-1]))[i, c], by_hand, rtol=1e-10
+            )
+
+
+@double
+@pytest.mark.parametrize("output", ["scalar", "vector"])
+@pytest.mark.parametrize("layers", [(1,), (2, 2, 2), (3, 1, 2)], ids=label)
+@pytest.mark.parametrize("skip", [None, "dense", "residual", "input"])
+def test_skips_are_the_paper_formula(skip, layers, output):
+    generator = rng(skip, layers, output)
+    x, y = problem("one_hot_per_row", generator)
+    network = build(Architecture(layers, (1, 2, 1), skip=skip, output=output), one_hot=True, generator=generator)
+    assert_equals_paper(network, x, y)
+
+
+@double
+@pytest.mark.parametrize("skip", [None, "dense", "residual", "input"])
+@pytest.mark.parametrize("intercepts", [True, False])
+@pytest.mark.parametrize("multipliers", ["nonnegative", "free"])
+def test_rules_of_weights_enter_the_formula(multipliers, intercepts, skip):
+    """Rows of lower degree, no intercepts and free multipliers are the paper's formula with those numbers fixed."""
+    generator = rng("rules", multipliers, intercepts, skip)
     x, y = problem("continuous", generator)
-    network = build(Architecture((2,), (1, 2, 1)), degree=2, generator=generator)
-    size = network.basis.size
-    mask = (tuple(d == 1 for d in network.basis.degrees), (True,) * size)
-    inequality = dataclasses.replace(network.layers[0].inequality, mask=mask)
-    masked = eqx.tree_at(lambda net: net.layers[0].inequality, network, inequality)
-    assert_equals_paper(masked, x, y)
-    total = lambda net: jnp.sum(net(jnp.asarray(x), jnp.asarray(y)))
-    gradient = eqx.filter_jit(eqx.filter_grad(total))(masked)
-    used = np.broadcast_to(np.array(mask), (2, 2, size))
-    assert jnp.all(gradient.layers[0].inequality.coef[~used] == 0)
-    assert jnp.all(gradient.layers[0].utility.coef != 0)
+    architecture = Architecture(
+        (2, 2),
+        (1, 2, 2),
+        degrees=((2,), (1, 2), (1, 1)),
+        skip=skip,
+        intercepts=intercepts,
+        multipliers=multipliers,
+    )
+    network = build(architecture, degree=2, generator=generator)
+    assert_equals_paper(network, x, y)
+    signs = np.concatenate([np.ravel(rows.multiplier.value) for rows in network.layers[0].heads.values()]) > 0
+    assert signs.all() == (multipliers == "nonnegative")
+
+
+@double
+def test_terms_above_the_degree_of_a_row_do_not_enter_it():
+    generator = rng("degrees")
+    x, y = (jnp.asarray(a) for a in problem("continuous", generator))
+    network = build(Architecture((2,), (1, 2, 1), degrees=((2,), (1, 2), (1,))), degree=2, generator=generator)
+    gradient = eqx.filter_jit(eqx.filter_grad(lambda net: jnp.sum(net(x, y))))(network)
+    quadratic = np.array(network.basis.degrees) == 2
+    inequality, equality = gradient.layers[0].inequality.coef.raw, gradient.layers[0].equality.coef.raw
+    assert jnp.all(inequality[:, 0, quadratic] == 0)
+    assert jnp.all(equality[:, :, quadratic] == 0)
+    assert jnp.all(gradient.layers[0].utility.coef.raw != 0)
+    fixed = 2 * (2 if quadratic.sum() else 0) * quadratic.sum()
+    assert network.n_parameters == sum(leaf.size for leaf in jax.tree.leaves(network)) - fixed
 
 
 @double
@@ -188,15 +238,21 @@ def test_single_precision_stays_single():
     x, y = (jnp.asarray(a) for a in problem("continuous", rng("float32")))
     network = build(Architecture((3, 2)), degree=2, generator=rng("float32"))
     assert network(x, y).dtype == jnp.float32
-    np.testing.assert_allclose(network(x, y), oracle.utility(network, np.asarray(x), np.asarray(y)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        network(x, y), oracle.utility(network, np.asarray(x), np.asarray(y)), rtol=1e-4, atol=1e-4
+    )
 
 
 def flops(function, *args):
     return jax.jit(function).lower(*args).compile().cost_analysis()["flops"]
 
 
-@pytest.mark.parametrize("case", ["affine", "one_hot", "polynomial", "vector"])
-@pytest.mark.parametrize("differentiated", [False, True], ids=["value", "gradient"])
+@pytest.mark.parametrize(
+    ("case", "differentiated"),
+    [(case, False) for case in ("affine", "one_hot", "polynomial", "vector")]
+    + [(case, True) for case in ("affine", "polynomial")],
+    ids=lambda value: value if isinstance(value, str) else "gradient" if value else "value",
+)
 def test_work_on_x_is_not_repeated_per_candidate(case, differentiated):
     degree, d = (2, 24) if case == "polynomial" else (1, 400)
     architecture = Architecture((4, 2), output="vector" if case == "vector" else "scalar")
@@ -226,22 +282,42 @@ def test_multipliers_and_default_readout_are_never_negative(readout):
     assert bool(jnp.all(network.readout.weight.value > 0)) == (readout == "nonnegative")
 
 
-@pytest.mark.parametrize("nonnegative", [True, False])
-@given(value=st.floats(min_value=1e-6, max_value=1e4))
-def test_multiplier_holds_the_value_it_is_given(value, nonnegative):
-    held = Multiplier.from_value(jnp.array(value), nonnegative=nonnegative)
-    assert held.nonnegative == nonnegative
-    assert float(held.value) == pytest.approx(value, rel=1e-5)
+@pytest.mark.parametrize("rule", [FREE, NONNEGATIVE, Rule(sign=-1)], ids=["free", "nonnegative", "nonpositive"])
+@given(size=st.floats(min_value=1e-5, max_value=1e4))
+def test_weight_holds_the_value_it_is_given(size, rule):
+    given_value = -size if rule.sign == -1 else size
+    assert float(Weight.from_value(np.array(given_value), rule).value) == pytest.approx(given_value, rel=1e-5)
+
+
+def test_weight_mixes_learned_signed_and_fixed_entries():
+    rule = Rule(sign=(1, -1, 0, 0), fixed=(None, None, None, 7.0))
+    weight = randomise(Weight.from_value(np.ones((3, 4)), rule), rng("mixed"))
+    assert bool(jnp.all(weight.value[:, 0] > 0))
+    assert bool(jnp.all(weight.value[:, 1] < 0))
+    np.testing.assert_array_equal(weight.value[:, 2], weight.raw[:, 2])
+    np.testing.assert_array_equal(weight.value[:, 3], 7.0)
+    assert weight.n_learned == 9
 
 
 @pytest.mark.parametrize("readout", ["identity", "nonnegative", "free"])
-def test_random_network_follows_its_key(readout):
+def test_random_network_follows_its_generator(readout):
     draw = lambda seed: BehaviorNetwork.random(
-        jax.random.key(seed), Architecture((2, 1), readout=readout), features=D, response=1
+        np.random.default_rng(seed), Architecture((2, 1), readout=readout), features=D, response=1
     )
     assert eqx.tree_equal(draw(1), draw(1))
     pairs = zip(jax.tree.leaves(draw(1)), jax.tree.leaves(draw(2)), strict=True)
     assert all(bool(jnp.all(a != b)) for a, b in pairs)
+
+
+def test_random_rows_start_with_unit_variance_and_positive_weights():
+    """Coefficients and intercept have standard deviation 1/√inputs; multipliers and readout lie in [1/2, 3/2]."""
+    network = BehaviorNetwork.random(rng("start"), Architecture((300, 200)), features=24, response=1)
+    for layer, inputs in zip(network.layers, (25, 300), strict=True):
+        for rows in layer.heads.values():
+            deviation, standard_error = 1 / inputs**0.5, 1 / (2 * rows.coef.raw.size * inputs) ** 0.5
+            assert abs(float(jnp.std(rows.coef.raw)) - deviation) < 4 * standard_error
+            assert bool(jnp.all((rows.multiplier.value > 0.499) & (rows.multiplier.value < 1.501)))
+    assert bool(jnp.all((network.readout.weight.value > 0.499) & (network.readout.weight.value < 1.501)))
 
 
 @pytest.mark.parametrize(
@@ -259,11 +335,11 @@ def test_random_network_follows_its_key(readout):
     ],
 )
 def test_parameters_number_as_in_table_13(features, classes, layers, parameters):
-    make = lambda key: BehaviorNetwork.random(
-        key, Architecture(layers, output="vector"), features=features, response=classes
+    network = BehaviorNetwork.random(
+        rng("table 13"), Architecture(layers, output="vector"), features=features, response=classes
     )
-    shapes = eqx.filter_eval_shape(make, jax.random.key(0))
-    assert sum(leaf.size for leaf in jax.tree.leaves(shapes) if hasattr(leaf, "size")) == parameters
+    assert sum(leaf.size for leaf in jax.tree.leaves(eqx.filter(network, eqx.is_inexact_array))) == parameters
+    assert network.n_parameters == parameters
 
 
 @pytest.mark.parametrize("heads", EVERY_HEADS, ids=label)
@@ -291,8 +367,13 @@ def test_head_without_rows_does_not_count_as_kinked():
         ({"heads": ("tanh", "abs", "abs")}, "inequality head must be one of.*got 'abs'"),
         ({"readout": "identity", "layers": (2,)}, "readout='identity' needs.*Use 'nonnegative' or 'free'"),
         ({"readout": "identity", "output": "vector"}, "readout='identity' needs output='scalar'"),
+        ({"degrees": ((2,), (1, 2), (1,))}, "degrees needs one degree per row"),
+        ({"degrees": ((0,), (1,), (1,))}, "A degree must be a whole number of at least 1"),
+        ({"layers": (2, 1), "skip": "residual", "projection": False}, "residual skip without projection"),
         ({"readout": "positive"}, "readout"),
         ({"output": "matrix"}, "output"),
+        ({"skip": "highway"}, "skip"),
+        ({"multipliers": "positive"}, "multipliers"),
     ],
 )
 def test_architecture_refuses_what_it_cannot_build(options, message):

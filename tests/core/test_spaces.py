@@ -3,6 +3,7 @@
 import inspect
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -83,8 +84,6 @@ def test_quantiles_increase_with_their_share(space):
 @every_space
 def test_candidates_are_as_precise_as_x(space):
     """Single-precision rows give single-precision candidates where double precision is off."""
-    import jax
-
     with jax.enable_x64(False):
         single = Categories(4) if isinstance(space, Categories) else Box(-1.5, 2.0, 64)
         rule = single.quadrature(wavy, jnp.ones((N, 2)))
@@ -120,7 +119,7 @@ def test_observed_category_reads_its_own_candidate():
     np.testing.assert_array_equal(values, np.asarray(at_candidates)[np.arange(N), [2, 0, 3]])
 
 
-@pytest.mark.parametrize("size", [16, 32, 64, 128])
+@pytest.mark.parametrize("size", [32, 128])
 @pytest.mark.parametrize(("lower", "upper"), [(-1.5, 2.0), (1e3, 1e3 + 1), (-1e-3, 1e-3)])
 def test_box_candidates_lie_inside_in_order(lower, upper, size):
     box = Box(lower, upper, size)
@@ -159,7 +158,8 @@ def test_box_normalises_a_narrow_density(centre, share):
 @pytest.mark.parametrize("size", [32, 33, 64, 100, 132])
 def test_box_can_be_refined_from_any_valid_size(size, factor):
     box = Box(0.0, 1.0, size).refined(factor)
-    assert box.quadrature(FLAT, rows("refine")).candidates.shape[1] == factor * size
+    rule = jax.eval_shape(lambda x: box.quadrature(FLAT, x), rows("refine"))
+    assert rule.candidates.shape[1] == factor * size
 
 
 def test_box_quantile_of_a_flat_density_is_linear():

@@ -37,8 +37,11 @@ def rows(*seed):
     return rng("rows", *seed).normal(size=(N, D))
 
 
-def kinked(heads):
-    return bool({"relu", "abs"} & set(heads))
+def tolerance(heads):
+    """What 256 candidates reach: it depends on how many derivatives the heads have."""
+    if {"relu", "abs"} & set(heads):
+        return 1e-3
+    return 1e-5 if "huber(0.7)" in heads else 1e-7
 
 
 def box_network(heads, *seed):
@@ -56,9 +59,11 @@ def single_row(role, name, *seed):
     generator = rng("single", name, *seed)
     network = random_network(Architecture((1,), heads=heads, readout="identity"), affine_basis(D, 1), 1, generator)
     slope = generator.choice([-1, 1]) * generator.uniform(0.7, 1.6)
-    network = eqx.tree_at(lambda n: getattr(n.layers[0], role).coef, network, replace_fn=lambda c: c.at[0, 0, D].set(slope))
+    network = eqx.tree_at(
+        lambda n: getattr(n.layers[0], role).coef.raw, network, replace_fn=lambda c: c.at[0, 0, D].set(slope)
+    )
     head = getattr(network.layers[0], role)
-    level = lambda x: x @ np.asarray(head.coef)[0, 0, :D] + float(head.intercept[0, 0])
+    level = lambda x: x @ np.asarray(head.coef.raw)[0, 0, :D] + float(head.intercept.raw[0, 0])
     return network, float(np.logaddexp(0, head.multiplier.raw[0, 0])), slope, level
 
 
@@ -70,44 +75,48 @@ def gaussian(x, temperature, size=256):
     return Gibbs(network, Box(LOWER, UPPER, size), temperature), law, centre
 
 
+def integral(f, relative):
+    return sum(integrate.quad(f, *ends, epsabs=1e-9, epsrel=relative)[0] for ends in PANELS)
+
+
 @cache
 def quadrature_of_the_oracle(heads, temperature):
-    """Normaliser, mean and entropy of exp{BL/τ} by SciPy's adaptive quadrature, one row at a time."""
-    network, x = box_network(heads), rows(heads)
-    results = []
-    for row in x:
-        scaled = lambda y, row=row: oracle.candidate_utility(network, row, [y]) / temperature
-        over = lambda f: sum(integrate.quad(f, *ends, epsabs=1e-9, epsrel=1e-7)[0] for ends in PANELS)
-        z = over(lambda y: np.exp(scaled(y)))
-        mean = over(lambda y: y * np.exp(scaled(y))) / z
-        energy = over(lambda y: scaled(y) * np.exp(scaled(y))) / z
-        results.append((np.log(z), mean, np.log(z) - energy))
-    return np.array(results).T
+    """log Z, mean and entropy of exp{BL/τ} by SciPy's adaptive quadrature, one row at a time."""
+    network, relative = oracle.arrays(box_network(heads)), max(1e-3 * tolerance(heads), 1e-9)
+
+    def by_hand(row):
+        scaled = lambda y: oracle.candidate_utility(network, row, [y]) / temperature
+        z = integral(lambda y: np.exp(scaled(y)), relative)
+        mean = integral(lambda y: y * np.exp(scaled(y)), relative) / z
+        energy = integral(lambda y: scaled(y) * np.exp(scaled(y)), relative) / z
+        return np.log(z), mean, np.log(z) - energy
+
+    return np.transpose([by_hand(row) for row in rows(heads)])
 
 
 def box_gibbs(heads, temperature=1.0, size=256):
     return Gibbs(box_network(heads), Box(LOWER, UPPER, size), temperature), rows(heads)
 
 
-@every_temperature
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
 @every_heads
 def test_density_integrates_to_one(heads, temperature):
     gibbs, x = box_gibbs(heads, temperature)
     log_z, _, _ = quadrature_of_the_oracle(heads, temperature)
     y = rng("y", heads).uniform(LOWER, UPPER, size=N)
     utility = oracle.utility(gibbs.utility, x, y[:, None, None])[:, 0]
-    tolerance = 1e-3 if kinked(heads) else 1e-8
-    np.testing.assert_allclose(gibbs.log_normalizer(jnp.asarray(x)), log_z, atol=tolerance)
-    np.testing.assert_allclose(gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), utility / temperature - log_z, atol=tolerance)
+    np.testing.assert_allclose(gibbs.log_normalizer(jnp.asarray(x)), log_z, atol=tolerance(heads))
+    np.testing.assert_allclose(
+        gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), utility / temperature - log_z, atol=tolerance(heads)
+    )
 
 
 @every_heads
 def test_mean_and_entropy_agree_with_adaptive_quadrature(heads):
     gibbs, x = box_gibbs(heads)
     _, mean, entropy = quadrature_of_the_oracle(heads, 1.0)
-    tolerance = 1e-3 if kinked(heads) else 1e-7
-    np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], mean, atol=tolerance)
-    np.testing.assert_allclose(gibbs.entropy(jnp.asarray(x)), entropy, atol=tolerance)
+    np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], mean, atol=tolerance(heads))
+    np.testing.assert_allclose(gibbs.entropy(jnp.asarray(x)), entropy, atol=tolerance(heads))
 
 
 @every_heads
@@ -120,10 +129,10 @@ def test_mass_of_the_candidates_sums_to_one(heads):
 def test_quantile_inverts_the_distribution_function(heads):
     gibbs, x = box_gibbs(heads)
     log_z, _, _ = quadrature_of_the_oracle(heads, 1.0)
-    shares = np.array([0.02, 0.3, 0.5, 0.95])
+    network, shares = oracle.arrays(gibbs.utility), np.array([0.05, 0.7])
     values = np.asarray(gibbs.quantile(jnp.asarray(x), jnp.asarray(shares)))
     for i, j in itertools.product(range(N), range(len(shares))):
-        density = lambda y, i=i: np.exp(oracle.candidate_utility(gibbs.utility, x[i], [y]) - log_z[i])
+        density = lambda y, i=i: np.exp(oracle.candidate_utility(network, x[i], [y]) - log_z[i])
         reached = integrate.quad(density, LOWER, values[i, j], epsabs=1e-5, epsrel=1e-5)[0]
         assert reached == pytest.approx(shares[j], abs=1e-3)
 
@@ -146,6 +155,20 @@ def test_temperature_divides_the_utility(heads):
     x, y = jnp.asarray(x), jnp.asarray(rng("scaled", heads).uniform(LOWER, UPPER, size=N))
     np.testing.assert_allclose(gibbs.log_prob(x, y), scaled.log_prob(x, y), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(gibbs.entropy(x), scaled.entropy(x), rtol=1e-12, atol=1e-12)
+
+
+def test_no_response_lies_outside_the_box():
+    gibbs, x = box_gibbs(("tanh", "relu", "abs"), size=32)
+    y = jnp.array([LOWER - 1e-6, UPPER + 1e-6, 1e9])
+    np.testing.assert_array_equal(gibbs.log_prob(jnp.asarray(x), y), -np.inf)
+
+
+@every_heads
+def test_logarithm_of_the_mass_does_not_underflow(heads):
+    gibbs, x = box_gibbs(heads, 1e-3)
+    log_mass = gibbs.log_mass(jnp.asarray(x))
+    assert bool(jnp.all(jnp.isfinite(log_mass)))
+    np.testing.assert_allclose(np.exp(log_mass), gibbs.mass(jnp.asarray(x)), rtol=1e-9, atol=1e-300)
 
 
 @every_temperature
@@ -179,7 +202,9 @@ def test_abs_equality_is_a_truncated_laplace(temperature):
     law = stats.laplace(-level(x) / slope, temperature / (multiplier * abs(slope)))
     inside = law.cdf(UPPER) - law.cdf(LOWER)
     y = rng("laplace").uniform(LOWER, UPPER, size=N)
-    np.testing.assert_allclose(gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), law.logpdf(y) - np.log(inside), atol=1e-3)
+    np.testing.assert_allclose(
+        gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), law.logpdf(y) - np.log(inside), atol=1e-3
+    )
     median = law.ppf(law.cdf(LOWER) + 0.5 * inside)
     np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), median, atol=2e-3)
 
@@ -206,11 +231,13 @@ def test_gradient_of_the_log_likelihood_is_observed_minus_expected():
         centre, deviation = -level(x) / b, np.sqrt(1 / (2 * multiplier)) / abs(b)
         return stats.truncnorm.logpdf(y, (LOWER - centre) / deviation, (UPPER - centre) / deviation, centre, deviation)
 
-    where = lambda n: n.layers[0].equality.coef
+    where = lambda n: n.layers[0].equality.coef.raw
     total = lambda n: jnp.sum(Gibbs(n, gibbs.space).log_prob(jnp.asarray(x), jnp.asarray(y)))
     gradient = where(eqx.filter_jit(eqx.filter_grad(total))(network))[0, 0, D]
     step = 1e-5
-    assert float(gradient) == pytest.approx(np.sum(log_prob(slope + step) - log_prob(slope - step)) / (2 * step), rel=1e-5)
+    assert float(gradient) == pytest.approx(
+        np.sum(log_prob(slope + step) - log_prob(slope - step)) / (2 * step), rel=1e-5
+    )
 
 
 @every_heads
@@ -299,7 +326,9 @@ def test_categories_are_the_softmax_of_their_utilities(output, temperature):
     x = jnp.asarray(x)
     np.testing.assert_allclose(gibbs.mean(x), probability, rtol=1e-10)
     np.testing.assert_allclose(gibbs.mass(x), probability, rtol=1e-10)
-    np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(codes)), np.log(probability[np.arange(N), codes]), atol=1e-10)
+    np.testing.assert_allclose(
+        gibbs.log_prob(x, jnp.asarray(codes)), np.log(probability[np.arange(N), codes]), atol=1e-10
+    )
     np.testing.assert_allclose(gibbs.entropy(x), stats.entropy(probability, axis=1), rtol=1e-10)
     np.testing.assert_array_equal(gibbs.mode(x), np.argmax(probability, axis=1))
     np.testing.assert_array_equal(gibbs.median(x), np.argmax(np.cumsum(probability, axis=1) >= 0.5, axis=1))
@@ -325,7 +354,7 @@ def test_drawn_categories_have_their_frequencies():
 def test_rows_do_not_see_each_other(space, statistic):
     network = box_network(("tanh", "relu", "abs")) if space == "box" else category_network("scalar")
     gibbs = Gibbs(network, Box(LOWER, UPPER) if space == "box" else Categories(CLASSES))
-    x = jnp.asarray(rows("looped"))
-    together = getattr(gibbs, statistic)(x)
-    alone = jnp.concatenate([getattr(gibbs, statistic)(x[i : i + 1]) for i in range(N)])
-    np.testing.assert_allclose(together, alone, rtol=1e-9, atol=1e-6 if statistic == "mode" else 1e-9)
+    x = jnp.asarray(rows("company"))
+    others = jnp.asarray(rows("other company")).at[0].set(x[0])
+    values, beside_others = (getattr(gibbs, statistic)(rows) for rows in (x, others))
+    np.testing.assert_allclose(beside_others[0], values[0], rtol=1e-12)

@@ -28,7 +28,9 @@ class Walk:
         return params
 
 
-def train(starts, loss, optimizer, *, validation_loss=None, data=None, seed=0, max_epochs=50, patience=50, chunk=5, **options):
+def train(
+    starts, loss, optimizer, *, validation_loss=None, data=None, seed=0, max_epochs=50, patience=50, chunk=5, **options
+):
     """`minimise` with this module's defaults: the best parameters and the trace."""
     data = (jnp.zeros((1, 1)),) if data is None else data
     losses = Losses(loss, loss if validation_loss is None else validation_loss)
@@ -72,8 +74,9 @@ def starting_points(*seed, starts=STARTS):
     }
 
 
-def one_start(starts, i):
-    return jax.tree.map(lambda leaf: leaf[i : i + 1], starts)
+def copies_of_one(starts, i):
+    """Start i in every place, which keeps the shape of the compiled program."""
+    return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[i], leaf.shape), starts)
 
 
 def full_batch_adam(**options):
@@ -183,11 +186,11 @@ def test_refining_after_the_last_epoch_loses_nothing():
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
-def test_starts_side_by_side_equal_starts_one_by_one(name):
+def test_starts_side_by_side_equal_each_start_alone(name):
     data, starts = logistic_data(name), starting_points(name)
     together, trace = train(starts, logistic_loss, OPTIMIZERS[name], data=data, max_epochs=15)
     for i in range(STARTS):
-        alone, single = train(one_start(starts, i), logistic_loss, OPTIMIZERS[name], data=data, max_epochs=15)
+        alone, single = train(copies_of_one(starts, i), logistic_loss, OPTIMIZERS[name], data=data, max_epochs=15)
         np.testing.assert_allclose(single.validation_loss[0], trace.validation_loss[i], rtol=1e-7)
         for a, b in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
             np.testing.assert_allclose(a[0], b[i], rtol=1e-5, atol=1e-7)
@@ -204,8 +207,7 @@ def test_lbfgs_reaches_the_optimum_that_scipy_finds():
     np.testing.assert_allclose(best["intercept"], optimum.x[D], atol=1e-5)
 
 
-@pytest.mark.parametrize("averaging", [0.0, 0.9])
-@pytest.mark.parametrize("batch_size", [7, 16, 1000])
+@pytest.mark.parametrize(("batch_size", "averaging"), [(7, 0.9), (1000, 0.0)])
 def test_minibatch_adam_lowers_the_loss(batch_size, averaging):
     data, starts = logistic_data("minibatch"), starting_points("minibatch")
     optimizer = full_batch_adam(batch_size=batch_size, averaging=averaging)
@@ -217,7 +219,7 @@ def test_minibatch_adam_lowers_the_loss(batch_size, averaging):
     assert np.all(trace.best_loss <= np.nanmin(trace.validation_loss, axis=1) + 1e-12)
 
 
-@pytest.mark.parametrize(("n", "batch_size"), [(10, 4), (12, 4), (7, 3), (5, 100)])
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 4), (5, 100)])
 def test_an_epoch_visits_rows_at_most_once_and_leaves_out_fewer_than_its_batches(n, batch_size):
     """With a loss linear in one weight per row, plain counting of gradients tells which rows were visited."""
     seen = []
@@ -245,7 +247,7 @@ def test_kept_adam_parameters_are_the_running_mean_of_the_steps():
         other, mean_state, _ = averaged.epoch(loss, path[1], states[1], data, jax.random.key(0))
         path, states = (moved, other), (state, mean_state)
         mean = 0.75 * mean + 0.25 * moved
-        np.testing.assert_allclose(last.kept(*(path[0], states[0])), moved, rtol=1e-12)
+        np.testing.assert_allclose(last.kept(path[0], states[0]), moved, rtol=1e-12)
     np.testing.assert_allclose(averaged.kept(path[1], states[1]), mean, rtol=1e-10)
 
 

@@ -7,56 +7,41 @@ The split p(x, y) = Σ_β c_β(x)·b_β(y) keeps everything that depends on x al
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["Basis", "Monomials", "Pairing", "Terms", "affine_basis", "polynomial_basis"]
+from behavior_learning.core.features import (
+    BSpline,
+    BSplines,
+    Curve,
+    FeatureMap,
+    Monomials,
+    Product,
+    Ramp,
+    Ramps,
+    Wave,
+    Waves,
+)
+
+__all__ = [
+    "ONE",
+    "Basis",
+    "Pairing",
+    "Terms",
+    "affine_basis",
+    "fourier_basis",
+    "polynomial_basis",
+    "spline_basis",
+    "with_terms",
+    "without_pure_x",
+]
 
 ONE = -1
 """Index of the constant function 1 in a pairing."""
-
-
-class Monomials(eqx.Module):
-    """Products of columns: ``((0,), (2, 2))`` gives z₀ and z₂².
-
-    Attributes
-    ----------
-    columns : for each monomial its column indices, sorted, repeated as often as its power.
-    """
-
-    columns: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-
-    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch terms"]:
-        if self.columns == tuple((j,) for j in range(z.shape[-1])):
-            return z
-        factors = [self._factor(z, position) for position in range(self.degree)]
-        return jnp.prod(jnp.stack(factors), axis=0) if factors else jnp.zeros((*z.shape[:-1], 0), z.dtype)
-
-    def _factor(self, z: Float[Array, "*batch columns"], position: int) -> Float[Array, "*batch terms"]:
-        present = np.array([position < len(m) for m in self.columns], dtype=bool)
-        column = np.array([m[position] if position < len(m) else 0 for m in self.columns], dtype=int)
-        return jnp.where(present, z[..., column], 1.0)
-
-    @property
-    def degree(self) -> int:
-        return max(map(len, self.columns), default=0)
-
-    @property
-    def degrees(self) -> tuple[int, ...]:
-        return tuple(map(len, self.columns))
-
-    def names(self, columns: Sequence[str]) -> list[str]:
-        """Spell each monomial with the names of its columns: ``RM*LSTAT``, ``RM^2``."""
-        return [_spell(monomial, columns) for monomial in self.columns]
-
-
-def _spell(monomial: tuple[int, ...], columns: Sequence[str]) -> str:
-    powers = {j: monomial.count(j) for j in monomial}
-    return "*".join(columns[j] if power == 1 else f"{columns[j]}^{power}" for j, power in powers.items())
 
 
 @dataclass(frozen=True)
@@ -68,20 +53,21 @@ class Pairing:
 
     pairs: tuple[tuple[int, int], ...]
 
-    def __post_init__(self):
-        if list(self.pairs) != sorted(self.pairs, key=self._part):
-            raise ValueError("Terms must be ordered x-only, y-only, joint.")
+    @classmethod
+    def ordered(cls, pairs: Sequence[tuple[int, int]]) -> "Pairing":
+        return cls(tuple(sorted(pairs, key=_part)))
 
-    @staticmethod
-    def _part(pair: tuple[int, int]) -> int:
-        return 0 if pair[1] == ONE else 1 if pair[0] == ONE else 2
+    def __post_init__(self):
+        if list(self.pairs) != sorted(self.pairs, key=_part):
+            raise ValueError("Terms must be ordered x-only, y-only, joint.")
 
     def __len__(self) -> int:
         return len(self.pairs)
 
     @cached_property
     def sizes(self) -> tuple[int, int, int]:
-        parts = [self._part(pair) for pair in self.pairs]
+        """How many terms are x-only, y-only and joint."""
+        parts = [_part(pair) for pair in self.pairs]
         return parts.count(0), parts.count(1), parts.count(2)
 
     @cached_property
@@ -93,14 +79,20 @@ class Pairing:
         return tuple(j for i, j in self.pairs if i == ONE)
 
     @cached_property
-    def joint(self) -> dict[int, list[int]]:
-        """For each function of y, the positions among the joint terms in which it appears."""
-        joint = self.pairs[self.sizes[0] + self.sizes[1] :]
-        return {j: [t for t, pair in enumerate(joint) if pair[1] == j] for j in dict.fromkeys(j for _, j in joint)}
+    def joint(self) -> tuple[tuple[int, int], ...]:
+        return self.pairs[self.sizes[0] + self.sizes[1] :]
 
     @cached_property
-    def joint_x(self) -> np.ndarray:
-        return np.array([i for i, _ in self.pairs[self.sizes[0] + self.sizes[1] :]], dtype=int)
+    def joint_by_y(self) -> dict[int, np.ndarray]:
+        """For each function of y in a joint term, the positions of its terms among the joint ones."""
+        return {
+            y: np.array([t for t, pair in enumerate(self.joint) if pair[1] == y])
+            for y in dict.fromkeys(j for _, j in self.joint)
+        }
+
+
+def _part(pair: tuple[int, int]) -> int:
+    return 0 if pair[1] == ONE else 1 if pair[0] == ONE else 2
 
 
 class Terms(eqx.Module):
@@ -119,21 +111,20 @@ class Terms(eqx.Module):
     def dot(self, coef: Float[Array, "rows terms"]) -> Float[Array, "#n #k rows"]:
         """Σ_β c_β(x)·b_β(y) with c_β(x) = M_β m_β(x): the linear map M m(z) without repeating x per candidate."""
         x_coef, y_coef, joint_coef = jnp.split(coef, np.cumsum(self.pairing.sizes[:2]), axis=1)
-        total = (_take(self.x, self.pairing.x_only) @ x_coef.T)[:, None, :]
+        parts = []
+        if self.pairing.x_only:
+            parts.append((_take(self.x, self.pairing.x_only) @ x_coef.T)[:, None, :])
         if self.pairing.y_only:
-            total = total + _take(self.y, self.pairing.y_only) @ y_coef.T
+            parts.append(_take(self.y, self.pairing.y_only) @ y_coef.T)
         if self.pairing.joint:
-            total = total + self._joint(joint_coef)
-        return total
+            parts.append(self._joint(joint_coef))
+        return sum(parts[1:], start=parts[0])
 
     def _joint(self, coef: Float[Array, "rows joint"]) -> Float[Array, "n k rows"]:
-        pairing = self.pairing
-        c = jnp.stack(
-            [self.x[:, pairing.joint_x[terms]] @ coef[:, np.array(terms)].T for terms in pairing.joint.values()],
-            axis=1,
-        )
-        b = self.y[..., np.array(list(pairing.joint))]
-        return jnp.matmul(b, c)
+        x = np.array([i for i, _ in self.pairing.joint])
+        by_y = self.pairing.joint_by_y
+        c = jnp.stack([self.x[:, x[terms]] @ coef[:, terms].T for terms in by_y.values()], axis=1)
+        return jnp.matmul(self.y[..., np.array(list(by_y))], c)
 
 
 def _take(values: Float[Array, "*batch functions"], index: tuple[int, ...]) -> Float[Array, "*batch taken"]:
@@ -145,32 +136,42 @@ class Basis(eqx.Module):
 
     Attributes
     ----------
-    x_map, y_map : turn x and y into values of their functions.
+    x_maps : turn x into values of its functions, one after the other.
+    y_map : turns y into values of its functions.
     pairing : one pair of functions per term.
     """
 
-    x_map: Monomials
+    x_maps: tuple[FeatureMap, ...]
     y_map: Monomials
     pairing: Pairing = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Terms:
-        return Terms(self.x_map(x), self.y_map(y), self.pairing)
+        values = [feature_map(x) for feature_map in self.x_maps]
+        return Terms(values[0] if len(values) == 1 else jnp.concatenate(values, axis=-1), self.y_map(y), self.pairing)
 
     @property
     def size(self) -> int:
         return len(self.pairing)
 
     @property
+    def terms(self) -> tuple[tuple[Product | Curve, Product], ...]:
+        """What each term multiplies; the empty product stands for 1."""
+        x, y = self.x_functions, self.y_map.functions
+        one = Product(())
+        return tuple((x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in self.pairing.pairs)
+
+    @property
+    def x_functions(self) -> tuple[Product | Curve, ...]:
+        return tuple(function for feature_map in self.x_maps for function in feature_map.functions)
+
+    @property
     def degrees(self) -> tuple[int, ...]:
-        """Total degree of each term over (x, y)."""
-        x, y = self.x_map.degrees, self.y_map.degrees
-        return tuple((x[i] if i != ONE else 0) + (y[j] if j != ONE else 0) for i, j in self.pairing.pairs)
+        """Total degree of each term over (x, y); a curve counts as one."""
+        return tuple(x.degree + y.degree for x, y in self.terms)
 
     def names(self, x_names: Sequence[str], y_names: Sequence[str]) -> list[str]:
         """Name each term from the columns it multiplies, such as ``RM*MEDV``."""
-        x, y = self.x_map.names(x_names), self.y_map.names(y_names)
-        factors = [[x[i]] * (i != ONE) + [y[j]] * (j != ONE) for i, j in self.pairing.pairs]
-        return ["*".join(names) for names in factors]
+        return ["*".join(filter(None, (x.name(x_names), y.name(y_names)))) for x, y in self.terms]
 
 
 def affine_basis(d: int, m: int) -> Basis:
@@ -184,18 +185,88 @@ def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool = False) -> B
     Deviation: where y is one-hot, y_j² = y_j and y_j·y_k = 0 hold at every candidate, so those monomials add
     nothing to the function and are left out.
     """
-    x_map = Monomials(_monomials(d, degree))
-    y_map = Monomials(_monomials(m, 1 if one_hot else degree))
-    x_only = [(i, ONE) for i in range(len(x_map.columns))]
-    y_only = [(ONE, j) for j in range(len(y_map.columns))]
-    joint = [
-        (i, j)
-        for j, power in enumerate(y_map.degrees)
-        for i, rest in enumerate(x_map.degrees)
-        if rest + power <= degree
-    ]
-    return Basis(x_map, y_map, Pairing(tuple(x_only + y_only + joint)))
+    x_map, y_map = Monomials(_monomials(d, degree)), Monomials(_monomials(m, 1 if one_hot else degree))
+    return _paired((x_map,), y_map, degree)
+
+
+def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis:
+    """Curves of each column of x on its quantiles, and the linear terms of y.
+
+    Columns with two values, such as indicators, stay linear: every function of them is.
+
+    Parameters
+    ----------
+    x : the encoded training rows.
+    knots : quantiles per column, the ends included; repeated quantiles are merged.
+    degree : 1 for piecewise-linear ramps, 3 for cubic B-splines.
+    """
+    make = {1: _ramps, 3: _bsplines}[degree]
+    curves = [curve for j in _curved(x) for curve in make(j, np.unique(np.quantile(x[:, j], np.linspace(0, 1, knots))))]
+    feature_map = {1: Ramps, 3: BSplines}[degree]
+    return _paired((_straight(x), feature_map(tuple(curves))), Monomials(_monomials(m, 1)), 1)
+
+
+def fourier_basis(x: np.ndarray, m: int, *, frequencies: int) -> Basis:
+    """[x; y] and sines and cosines of each column over its training range, up to so many half periods."""
+    waves = tuple(
+        Wave(j, function, k, float(x[:, j].min()), float(x[:, j].max()))
+        for j in _curved(x)
+        for k in range(1, frequencies + 1)
+        for function in ("sin", "cos")
+    )
+    return _paired((Monomials(_monomials(x.shape[1], 1)), Waves(waves)), Monomials(_monomials(m, 1)), 1)
+
+
+def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Basis:
+    """Append products of columns of x and of y that the basis lacks (A.3.2, higher-order terms on demand)."""
+    missing = [pair for pair in products if pair not in basis.terms]
+    x_functions, y_functions = list(basis.x_functions), list(basis.y_map.functions)
+    new_x = [x for x in dict.fromkeys(x for x, _ in missing) if x.columns and x not in x_functions]
+    new_y = [y for y in dict.fromkeys(y for _, y in missing) if y.columns and y not in y_functions]
+    x_functions, y_functions = x_functions + new_x, y_functions + new_y
+    index = lambda function, functions: functions.index(function) if function.columns else ONE
+    pairs = [(index(x, x_functions), index(y, y_functions)) for x, y in missing]
+    return Basis(
+        (*basis.x_maps, Monomials(tuple(x.columns for x in new_x))),
+        Monomials(tuple(y.columns for y in y_functions)),
+        Pairing.ordered((*basis.pairing.pairs, *pairs)),
+    )
+
+
+def without_pure_x(basis: Basis) -> Basis:
+    """Drop the terms that do not involve y (Section B.3.1)."""
+    return Basis(basis.x_maps, basis.y_map, Pairing(tuple(pair for pair in basis.pairing.pairs if pair[1] != ONE)))
+
+
+def _paired(x_maps: tuple[FeatureMap, ...], y_map: Monomials, degree: int) -> Basis:
+    """Every function of x alone, of y alone, and every product of both up to a total degree."""
+    x = [function for feature_map in x_maps for function in feature_map.functions]
+    y = y_map.functions
+    x_only, y_only = [(i, ONE) for i in range(len(x))], [(ONE, j) for j in range(len(y))]
+    joint = [(i, j) for j, b in enumerate(y) for i, c in enumerate(x) if b.degree + c.degree <= degree]
+    return Basis(x_maps, y_map, Pairing(tuple(x_only + y_only + joint)))
 
 
 def _monomials(columns: int, degree: int) -> tuple[tuple[int, ...], ...]:
     return tuple(m for power in range(1, degree + 1) for m in combinations_with_replacement(range(columns), power))
+
+
+def _curved(x: np.ndarray) -> list[int]:
+    """Columns with more than two values."""
+    return [j for j in range(x.shape[1]) if len(np.unique(x[:, j])) > 2]
+
+
+def _straight(x: np.ndarray) -> Monomials:
+    return Monomials(tuple((j,) for j in range(x.shape[1]) if j not in _curved(x)))
+
+
+def _ramps(column: int, knots: np.ndarray) -> list[Ramp]:
+    return [Ramp(column, float(low), float(high)) for low, high in pairwise(knots)]
+
+
+def _bsplines(column: int, knots: np.ndarray) -> list[BSpline]:
+    """A clamped cubic basis without its first function, which the intercept replaces: together they sum to one."""
+    low, high = float(knots[0]), float(knots[-1])
+    clamped = np.concatenate([[low] * 3, knots, [high] * 3])
+    windows = np.lib.stride_tricks.sliding_window_view(clamped, 5)[1:]
+    return [BSpline(column, tuple(map(float, window)), low, high) for window in windows]

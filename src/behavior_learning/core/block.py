@@ -1,5 +1,8 @@
 """A layer of parallel UMP blocks (Eq. 4, 12): B(z) = λ₀ᵀφ(U(z)) − λ₁ᵀρ(C(z)) − λ₂ᵀψ(T(z))."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,26 +12,61 @@ from jaxtyping import Array, Float
 from behavior_learning.core.bases import Terms
 from behavior_learning.core.heads import Head
 
-__all__ = ["BlockInput", "Layer", "Multiplier", "Rows"]
+__all__ = ["FREE", "NONNEGATIVE", "ZERO", "BlockInput", "Layer", "Rows", "Rule", "Weight"]
 
 
-class Multiplier(eqx.Module):
-    """A weight that is non-negative by construction, w = softplus(raw), or free, w = raw.
+@dataclass(frozen=True)
+class Rule:
+    """What the entries of an array may be; nested tuples that broadcast against it.
 
-    Source: Eq. 14 (λ ≥ 0); A.2 (readout).
+    Attributes
+    ----------
+    sign : 1 for non-negative entries, −1 for non-positive ones, 0 for free ones.
+    fixed : a number where an entry is not learned, None where it is.
+    """
+
+    sign: Any = 0
+    fixed: Any = None
+
+    @property
+    def signs(self) -> np.ndarray:
+        return np.array(self.sign, dtype=int)
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """The fixed numbers, NaN where an entry is learned."""
+        return np.array(self.fixed, dtype=float)
+
+
+FREE, NONNEGATIVE, ZERO = Rule(), Rule(sign=1), Rule(fixed=0.0)
+
+
+class Weight(eqx.Module):
+    """Learned numbers under a rule: sign·softplus(raw) where the sign is given, raw where it is free.
+
+    Source: Eq. 14 (λ ≥ 0, by construction).
     """
 
     raw: Float[Array, "..."]
-    nonnegative: bool = eqx.field(static=True)
+    rule: Rule = eqx.field(static=True, default=FREE)
 
     @classmethod
-    def from_value(cls, value: np.ndarray | Float[Array, "..."], *, nonnegative: bool) -> "Multiplier":
-        """Hold `value`, which must be positive where `nonnegative`."""
-        return cls(jnp.asarray(value + np.log(-np.expm1(-value)) if nonnegative else value), nonnegative)
+    def from_value(cls, value: np.ndarray, rule: Rule = FREE) -> "Weight":
+        """Hold `value`; entries of a given sign keep their size and take that sign."""
+        size = np.maximum(np.abs(value), 1e-6)
+        raw = np.where(rule.signs == 0, value, size + np.log(-np.expm1(-size)))
+        return cls(jnp.asarray(raw, jnp.float32), rule)
 
     @property
     def value(self) -> Float[Array, "..."]:
-        return jax.nn.softplus(self.raw) if self.nonnegative else self.raw
+        value, signs, fixed = self.raw, self.rule.signs, self.rule.numbers
+        if signs.any():
+            value = jnp.where(signs == 0, value, signs * jax.nn.softplus(self.raw))
+        return value if np.isnan(fixed).all() else jnp.where(np.isnan(fixed), value, np.nan_to_num(fixed))
+
+    @property
+    def n_learned(self) -> int:
+        return int(np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape).sum())
 
 
 class BlockInput(eqx.Module):
@@ -37,7 +75,7 @@ class BlockInput(eqx.Module):
     Attributes
     ----------
     terms : m(x, y), absent in layers that see earlier layers only.
-    blocks : outputs of earlier layers; the candidate axis has length 1 where they do not depend on y.
+    blocks : outputs of earlier layers; axes along which they do not vary have length 1.
     """
 
     terms: Terms | None
@@ -58,38 +96,31 @@ class Rows(eqx.Module):
 
     Attributes
     ----------
-    coef, intercept : M and b of each block and row.
-    multiplier : λ.
-    head : f.
-    mask : which inputs a row may use, where rows differ in degree.
+    coef : M, shape (blocks, rows, inputs).
+    intercept : b, shape (blocks, rows).
+    multiplier : λ, shape (blocks, rows).
+    head : f, absent where the head is dropped.
     """
 
-    coef: Float[Array, "blocks rows inputs"]
-    intercept: Float[Array, "blocks rows"]
-    multiplier: Multiplier
+    coef: Weight
+    intercept: Weight
+    multiplier: Weight
     head: Head | None = eqx.field(static=True)
-    mask: tuple[tuple[bool, ...], ...] | None = eqx.field(static=True, default=None)
 
     def __call__(self, z: BlockInput) -> Float[Array, "#n #k blocks"]:
         if self.head is None:
-            return jnp.zeros((1, 1, self.coef.shape[0]), self.coef.dtype)
+            return jnp.zeros((1, 1, len(self.coef.raw)), self.coef.raw.dtype)
         return jnp.sum(self.multiplier.value * self.head.function(self.preactivation(z)), axis=-1)
 
     def preactivation(self, z: BlockInput) -> Float[Array, "#n #k blocks rows"]:
         """M m(z) + b: the polynomial inside the head."""
-        blocks, rows, inputs = self.coef.shape
-        p = z.dot(self.masked_coef.reshape(blocks * rows, inputs))
-        return p.reshape(*p.shape[:-1], blocks, rows) + self.intercept
+        blocks, rows, inputs = self.coef.raw.shape
+        p = z.dot(self.coef.value.reshape(blocks * rows, inputs))
+        return p.reshape(*p.shape[:-1], blocks, rows) + self.intercept.value
 
     @property
-    def masked_coef(self) -> Float[Array, "blocks rows inputs"]:
-        return self.coef if self.mask is None else jnp.where(jnp.array(self.mask), self.coef, 0.0)
-
-    @property
-    def n_parameters(self) -> int:
-        blocks, rows, inputs = self.coef.shape
-        coefficients = blocks * rows * inputs if self.mask is None else blocks * sum(map(sum, self.mask))
-        return coefficients + 2 * blocks * rows
+    def weights(self) -> tuple[Weight, Weight, Weight]:
+        return self.coef, self.intercept, self.multiplier
 
 
 class Layer(eqx.Module):

@@ -1,22 +1,24 @@
 """BL(x, y) = W·𝔹_L(…𝔹₁(x, y)) + b: the compositional utility, single to deep (Eq. 5, 13)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.core.bases import Basis, affine_basis
-from behavior_learning.core.block import BlockInput, Layer, Multiplier, Rows
+from behavior_learning.core.bases import Basis, Terms, affine_basis
+from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.errors import OptionError
 
-__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout"]
+__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout", "RowRules"]
 
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
+Skip = Literal["dense", "residual", "input"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,14 @@ class Architecture:
     layers : blocks per layer; ``(1,)`` is BL(Single), ``(5, 3, 1)`` is BL[5,3,1].
     rows : rows of the utility, inequality and equality head of every block.
     heads : names of φ, ρ and ψ; None drops a head.
+    degrees : for each head the highest total degree of a term in each of its rows, in the layers that see (x, y);
+        None leaves every row all terms of the basis.
+    skip : None, ``"dense"`` (later layers see (x, y) and all layers below), ``"residual"`` (their input is added to
+        their output) or ``"input"`` (they see (x, y) and the layer below). A.2, A.3.3.
+    projection : whether a residual skip between layers of unequal width is projected.
     output : ``"scalar"`` evaluates candidates y; ``"vector"`` reads x only and gives one output per class.
+    multipliers : ``"nonnegative"`` keeps λ ≥ 0 by construction; ``"free"`` does not.
+    intercepts : whether rows have an intercept.
     readout : ``"identity"`` (a single scalar block is the utility), ``"nonnegative"`` or ``"free"``.
     readout_bias : whether the readout has a bias; in scalar output it cancels in the normaliser.
     """
@@ -36,7 +45,12 @@ class Architecture:
     layers: tuple[int, ...] = (1,)
     rows: tuple[int, ...] = (1, 1, 1)
     heads: tuple[str | None, ...] = ("tanh", "relu", "abs")
+    degrees: tuple[tuple[int, ...], ...] | None = None
+    skip: Skip | None = None
+    projection: bool = True
     output: Output = "scalar"
+    multipliers: Literal["nonnegative", "free"] = "nonnegative"
+    intercepts: bool = True
     readout: ReadoutKind = "nonnegative"
     readout_bias: bool = False
 
@@ -51,10 +65,19 @@ class Architecture:
             raise OptionError(f"heads needs three names (utility, inequality, equality); got {self.heads!r}.")
         if not any(self.head_rows.values()):
             raise OptionError("Every head is dropped: give at least one head a name and a positive number of rows.")
+        if self.degrees is not None and tuple(map(len, self.degrees)) != tuple(self.rows):
+            raise OptionError(f"degrees needs one degree per row; got {self.degrees!r} for rows={self.rows!r}.")
+        if any(not _is_count(degree) or degree < 1 for head in self.degrees or () for degree in head):
+            raise OptionError(f"A degree must be a whole number of at least 1; got {self.degrees!r}.")
         if self.readout == "identity" and (self.output != "scalar" or self.layers[-1] != 1):
             raise OptionError(
                 "readout='identity' needs output='scalar' and a last layer of one block; "
                 f"got output={self.output!r} and layers={self.layers!r}. Use 'nonnegative' or 'free'."
+            )
+        if self.skip == "residual" and not self.projection and len(set(self.layers)) > 1:
+            raise OptionError(
+                f"A residual skip without projection needs layers of equal width; got {self.layers!r}. "
+                "Make them equal or set projection=True."
             )
         for role, name in zip(ROLES, self.heads, strict=True):
             if name is not None:
@@ -67,72 +90,111 @@ class Architecture:
         return {role: rows if name is not None else 0 for role, name, rows in named}
 
     @property
+    def head_degrees(self) -> dict[str, tuple[int, ...] | None]:
+        """Degrees of the rows of each head."""
+        return dict.fromkeys(ROLES) if self.degrees is None else dict(zip(ROLES, self.degrees, strict=True))
+
+    @property
     def smooth(self) -> bool:
         """Whether BL is continuously differentiable in its parameters and inputs."""
         names = zip(ROLES, self.heads, strict=True)
         return all(get_head(role, name).smooth for role, name in names if name is not None and self.head_rows[role])
+
+    def sees_terms(self, layer: int) -> bool:
+        """Whether a layer, counted from 0, sees (x, y)."""
+        return layer == 0 or self.skip in ("dense", "input")
+
+    def seen_blocks(self, layer: int) -> int:
+        """How many blocks of earlier layers a layer sees."""
+        return sum(self.layers[:layer]) if self.skip == "dense" else sum(self.layers[max(layer - 1, 0) : layer])
 
 
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
+class RowRules(NamedTuple):
+    """Rules for the weights of one head of the first layer."""
+
+    coef: Rule
+    intercept: Rule
+    multiplier: Rule
+
+
 class Readout(eqx.Module):
     """W·s + b (Eq. 13); a readout without weight is the identity on a single block."""
 
-    weight: Multiplier | None
-    bias: Float[Array, " outputs"] | None
+    weight: Weight | None
+    bias: Weight | None
 
     def __call__(self, s: Float[Array, "*batch blocks"]) -> Float[Array, "*batch outputs"]:
         linear = s if self.weight is None else s @ self.weight.value.T
-        return linear if self.bias is None else linear + self.bias
+        return linear if self.bias is None else linear + self.bias.value
 
 
 class BehaviorNetwork(eqx.Module):
     """The compositional utility BL(x, y) of layers of UMP blocks.
 
-    Source: Eq. 5 and 13; A.1 for the output modes.
+    Attributes
+    ----------
+    basis : m(x, y).
+    layers : 𝔹₁ … 𝔹_L.
+    projections : Π of each layer but the first, where a residual skip changes width.
+    readout : W and b.
+
+    Source: Eq. 5 and 13; A.1 for the output modes; A.2 and A.3.3 for skips.
     """
 
     basis: Basis
     layers: tuple[Layer, ...]
+    projections: tuple[Weight | None, ...]
     readout: Readout
     architecture: Architecture = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
+        outputs = self.readout(self.block_utilities(x, y)[-1])
         if self.architecture.output == "vector":
-            outputs = self.readout(self.block_utilities(x, y)[-1])
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
-        utility = self.readout(self.block_utilities(x, y)[-1])[..., 0]
-        return jnp.broadcast_to(utility, (len(x), y.shape[1]))
+        return jnp.broadcast_to(outputs[..., 0], (len(x), y.shape[1]))
 
     def block_utilities(
         self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
     ) -> tuple[Float[Array, "#n #k blocks"], ...]:
-        """The utility of every block, layer by layer; axes along which it does not vary have length 1."""
-        if self.architecture.output == "vector":
-            y = jnp.zeros((1, 1, 0), x.dtype)
-        z = BlockInput(self.basis(x, y), None)
-        utilities = []
-        for layer in self.layers:
-            utilities.append(layer(z))
-            z = BlockInput(None, utilities[-1])
-        return tuple(utilities)
+        """s₁ … s_L: the utility of every block; axes along which it does not vary have length 1."""
+        terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y)
+        s: list[Array] = []
+        for number, layer in enumerate(self.layers):
+            utility = layer(self._input(number, terms, s))
+            s.append(
+                utility + self._shortcut(number, s) if number and self.architecture.skip == "residual" else utility
+            )
+        return tuple(s)
+
+    def _input(self, number: int, terms: Terms, s: list[Array]) -> BlockInput:
+        seen = s if self.architecture.skip == "dense" else s[-1:]
+        blocks = _concatenated(seen) if seen else None
+        return BlockInput(terms if self.architecture.sees_terms(number) else None, blocks)
+
+    def _shortcut(self, number: int, s: list[Array]) -> Float[Array, "#n #k blocks"]:
+        projection = self.projections[number - 1]
+        return s[-1] if projection is None else s[-1] @ projection.value.T
 
     @property
-    def width(self) -> int:
-        """Pre-activations of the widest layer, for one row and candidate."""
-        return max(sum(rows.intercept.size for rows in layer.heads.values()) for layer in self.layers)
+    def weights(self) -> list[Weight]:
+        """Every weight of the network, intercepts and biases included."""
+        rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.weights]
+        return rows + [w for w in (*self.projections, self.readout.weight, self.readout.bias) if w is not None]
 
     @property
     def n_parameters(self) -> int:
         """How many numbers are learned."""
-        heads = [rows for layer in self.layers for rows in layer.heads.values()]
-        weight, bias = self.readout.weight, self.readout.bias
-        return sum(rows.n_parameters for rows in heads) + sum(
-            0 if values is None else values.size for values in (None if weight is None else weight.raw, bias)
-        )
+        return sum(weight.n_learned for weight in self.weights)
+
+    @property
+    def width(self) -> int:
+        """Pre-activations of the widest layer, for one row and candidate."""
+        return max(sum(rows.intercept.raw.size for rows in layer.heads.values()) for layer in self.layers)
 
     @classmethod
     def random(
@@ -142,55 +204,97 @@ class BehaviorNetwork(eqx.Module):
         *,
         features: int,
         response: int,
-        scale: float = 1.0,
         basis: Basis | None = None,
+        rules: Mapping[str, RowRules] | None = None,
+        coef_scale: float | None = None,
+        multiplier_scale: float | None = None,
     ) -> "BehaviorNetwork":
         """Draw a network at its starting point; NumPy draws it, so that a start costs no compilation.
 
         Parameters
         ----------
         features, response : d and m; in vector output m is the number of classes.
-        scale : coefficients have standard deviation scale/√(number of inputs of the row).
+        basis : affine by default.
+        rules : what the weights of the first layer may be, by head; by default what `architecture` says.
+        coef_scale : standard deviation of M and b, σ_params in C.2; by default 1/√(number of inputs of the row).
+        multiplier_scale : λ = |N(0, σ_λ²)| as in C.2; by default uniform on [0.5, 1.5].
         """
         vector = architecture.output == "vector"
         basis = affine_basis(features, 0 if vector else response) if basis is None else basis
-        inputs = (basis.size, *architecture.layers[:-1])
+        draw = _Draw(rng, architecture, basis, coef_scale, multiplier_scale)
         layers = tuple(
-            _random_layer(rng, architecture, blocks=blocks, inputs=size, scale=scale)
-            for blocks, size in zip(architecture.layers, inputs, strict=True)
+            draw.layer(number, (rules or {}) if number == 0 else {}) for number in range(len(architecture.layers))
         )
-        return cls(basis, layers, _random_readout(rng, architecture, outputs=response if vector else 1), architecture)
+        readout = draw.readout(response if vector else 1)
+        return cls(basis, layers, draw.projections(), readout, architecture)
 
 
-def _random_layer(
-    rng: np.random.Generator, architecture: Architecture, *, blocks: int, inputs: int, scale: float
-) -> Layer:
-    names = zip(ROLES, architecture.heads, architecture.head_rows.values(), strict=True)
-    return Layer(**{role: _random_rows(rng, role, name, (blocks, rows, inputs), scale) for role, name, rows in names})
+@dataclass(frozen=True)
+class _Draw:
+    rng: np.random.Generator
+    architecture: Architecture
+    basis: Basis
+    coef_scale: float | None
+    multiplier_scale: float | None
+
+    def layer(self, number: int, rules: Mapping[str, RowRules]) -> Layer:
+        return Layer(**{role: self.rows(number, role, rules.get(role, self.rules(number, role))) for role in ROLES})
+
+    def rules(self, number: int, role: str) -> RowRules:
+        architecture = self.architecture
+        return RowRules(
+            self.degree_rule(number, role),
+            FREE if architecture.intercepts else ZERO,
+            NONNEGATIVE if architecture.multipliers == "nonnegative" else FREE,
+        )
+
+    def degree_rule(self, number: int, role: str) -> Rule:
+        """Fix the coefficients of terms above a row's degree at zero."""
+        degrees = self.architecture.head_degrees[role]
+        if degrees is None or not self.architecture.sees_terms(number):
+            return FREE
+        blocks = (None,) * self.architecture.seen_blocks(number)
+        allowed = lambda highest: tuple(None if degree <= highest else 0.0 for degree in self.basis.degrees)
+        return Rule(fixed=(tuple(allowed(highest) + blocks for highest in degrees),))
+
+    def rows(self, number: int, role: str, rules: RowRules) -> Rows:
+        architecture = self.architecture
+        terms = self.basis.size if architecture.sees_terms(number) else 0
+        inputs, rows = terms + architecture.seen_blocks(number), architecture.head_rows[role]
+        shape = (architecture.layers[number], rows)
+        spread = self.coef_scale if self.coef_scale is not None else 1 / max(inputs, 1) ** 0.5
+        name = dict(zip(ROLES, architecture.heads, strict=True))[role]
+        return Rows(
+            coef=Weight.from_value(spread * self.rng.standard_normal((*shape, inputs)), rules.coef),
+            intercept=Weight.from_value(spread * self.rng.standard_normal(shape), rules.intercept),
+            multiplier=Weight.from_value(self.multiplier(shape), rules.multiplier),
+            head=get_head(role, name) if name is not None and rows else None,
+        )
+
+    def multiplier(self, shape: tuple[int, int]) -> np.ndarray:
+        if self.multiplier_scale is None:
+            return self.rng.uniform(0.5, 1.5, shape)
+        return self.multiplier_scale * np.abs(self.rng.standard_normal(shape))
+
+    def projections(self) -> tuple[Weight | None, ...]:
+        widths = self.architecture.layers
+        pairs = zip(widths[1:], widths[:-1], strict=True)
+        residual = self.architecture.skip == "residual"
+        return tuple(self.projection(pair) if residual and pair[0] != pair[1] else None for pair in pairs)
+
+    def projection(self, shape: tuple[int, int]) -> Weight:
+        return Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5)
+
+    def readout(self, outputs: int) -> Readout:
+        architecture, shape = self.architecture, (outputs, self.architecture.layers[-1])
+        bias = Weight.from_value(np.zeros(outputs)) if architecture.readout_bias else None
+        if architecture.readout == "identity":
+            return Readout(None, bias)
+        if architecture.readout == "nonnegative":
+            return Readout(Weight.from_value(self.rng.uniform(0.5, 1.5, shape), NONNEGATIVE), bias)
+        return Readout(Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5), bias)
 
 
-def _random_rows(
-    rng: np.random.Generator, role: str, name: str | None, shape: tuple[int, int, int], scale: float
-) -> Rows:
-    blocks, rows, inputs = shape
-    spread = scale / max(inputs, 1) ** 0.5
-    return Rows(
-        coef=_float32(spread * rng.standard_normal(shape)),
-        intercept=_float32(spread * rng.standard_normal((blocks, rows))),
-        multiplier=Multiplier.from_value(rng.uniform(0.5, 1.5, (blocks, rows)).astype(np.float32), nonnegative=True),
-        head=get_head(role, name) if name is not None and rows else None,
-    )
-
-
-def _random_readout(rng: np.random.Generator, architecture: Architecture, *, outputs: int) -> Readout:
-    shape = (outputs, architecture.layers[-1])
-    bias = _float32(np.zeros(outputs)) if architecture.readout_bias else None
-    if architecture.readout == "identity":
-        return Readout(None, bias)
-    nonnegative = architecture.readout == "nonnegative"
-    weight = rng.uniform(0.5, 1.5, shape) if nonnegative else rng.standard_normal(shape) / shape[1] ** 0.5
-    return Readout(Multiplier.from_value(weight.astype(np.float32), nonnegative=nonnegative), bias)
-
-
-def _float32(values: np.ndarray) -> Array:
-    return jnp.asarray(values, jnp.float32)
+def _concatenated(parts: list[Array]) -> Float[Array, "#n #k blocks"]:
+    shape = jnp.broadcast_shapes(*(part.shape[:2] for part in parts))
+    return jnp.concatenate([jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in parts], axis=-1)

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from typing import Any
 
@@ -19,12 +20,14 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.bases import Basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, as_table
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.evaluate import by_rows
-from behavior_learning.estimators.options import check_choice, check_count, check_counts, check_number
+from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
@@ -32,7 +35,7 @@ from behavior_learning.symbolic.ump import UMP, Hierarchy
 from behavior_learning.training.fit import FitResult, Settings, fit
 from behavior_learning.training.minimise import Progress
 
-__all__ = ["BehaviorEstimator", "Parsed", "blank_network", "checked_split"]
+__all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
 
 PREDICTION_REFINEMENT = 4
 """Prediction spends so many times the candidates of training: quantiles interpolate between them."""
@@ -58,11 +61,24 @@ class Parsed:
 class BehaviorEstimator(BaseEstimator):
     """Hyperparameters and behaviour common to all estimators; see BLRegressor and BLClassifier."""
 
-    layers: Sequence[int] = (8, 1)
+    layers: Sequence[int] = (16, 4)
     rows: Sequence[int] = (1, 1, 1)
-    heads: Sequence[str | None] = ("tanh", "relu", "abs")
+    heads: Sequence[str | None] | str = "auto"
+    basis: str = "auto"
+    degree: int | None = None
+    utility_degrees: Sequence[int] | None = None
+    inequality_degrees: Sequence[int] | None = None
+    equality_degrees: Sequence[int] | None = None
+    knots: int = 8
+    frequencies: int = 3
+    extra_terms: Sequence[str] = ()
+    skip: str | None = None
+    projection: bool = True
+    multipliers: str = "nonnegative"
     readout: str = "auto"
     readout_bias: bool | None = None
+    identifiable: bool = False
+    pure_x_terms: bool = False
     temperature: float = 1.0
     optimizer: str = "auto"
     learning_rate: float = 0.01
@@ -71,6 +87,8 @@ class BehaviorEstimator(BaseEstimator):
     patience: int = 40
     validation_fraction: float = 0.2
     alpha: float = 10.0
+    coef_scale: float | None = None
+    multiplier_scale: float | None = None
     n_restarts: int = 4
     random_state: int | np.random.RandomState | None = None
     verbose: bool = False
@@ -118,7 +136,11 @@ class BehaviorEstimator(BaseEstimator):
         x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
         space = self._space(response)
         rng = np.random.default_rng(random.randint(2**31))
-        starts = _starts(rng, architecture, x.shape[1], space, n_restarts)
+        basis = make_basis(self, architecture, x[train], self._columns(encoder, response))
+        draw = partial(
+            BehaviorNetwork.random, features=x.shape[1], response=space.dimension, basis=basis, **self._scales()
+        )
+        starts = _stacked([draw(rng, architecture) for _ in range(n_restarts)])
         with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
                 starts,
@@ -152,26 +174,22 @@ class BehaviorEstimator(BaseEstimator):
     def _space(self, response: Any) -> Space: ...
 
     @abstractmethod
-    def _response_variables(self) -> list[Variable]: ...
+    def _response_variables(self, response: Any) -> list[Variable]: ...
+
+    @property
+    @abstractmethod
+    def _one_hot(self) -> bool:
+        """Whether candidates are indicators of one choice."""
 
     # Hyperparameters.
 
     def _architecture(self) -> Architecture:
-        layers = check_counts("layers", self.layers, "(2, 1)")
-        single = self._output == "scalar" and layers[-1:] == (1,)
-        valid = ("auto", "nonnegative", "free") + (("identity",) if single else ())
-        readout = check_choice("readout", self.readout, valid)
-        if readout == "auto":
-            readout = "identity" if single else "nonnegative" if self._output == "scalar" else "free"
-        bias = check_choice("readout_bias", self.readout_bias, (None, True, False))
-        return Architecture(
-            layers=layers,
-            rows=check_counts("rows", self.rows, "(1, 1, 1)"),
-            heads=tuple(self.heads),
-            output=self._output,
-            readout=readout,
-            readout_bias=self._output == "vector" if bias is None else bias,
-        )
+        return make_architecture(self, self._output)
+
+    def _scales(self) -> dict[str, float | None]:
+        names = ("coef_scale", "multiplier_scale")
+        given = {name: getattr(self, name) for name in names}
+        return {name: None if value is None else check_number(name, value) for name, value in given.items()}
 
     def _settings(self) -> Settings:
         optimizer = check_choice("optimizer", self.optimizer, ("auto", "adam", "adamw", "lbfgs"))
@@ -217,6 +235,7 @@ class BehaviorEstimator(BaseEstimator):
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
         self.block_spreads_ = _block_spreads(result.network, x, self._candidates(encoded_y))
+        self.curve_spreads_ = _curve_spreads(result.network.basis, x)
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
 
@@ -228,8 +247,18 @@ class BehaviorEstimator(BaseEstimator):
         check_is_fitted(self)
         inputs = [Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns]
         return read_problem(
-            self.network_, inputs=inputs, response=self._response_variables(), block_spreads=self.block_spreads_
+            self.network_,
+            inputs=inputs,
+            response=self._response_variables(self.response_),
+            curve_spreads=self.curve_spreads_,
+            block_spreads=self.block_spreads_,
         )
+
+    def _columns(self, encoder: TableEncoder, response: Any) -> Columns:
+        y = tuple(variable.name for variable in self._response_variables(response))
+        sources = tuple(column.source for column in encoder.columns)
+        names = tuple(column.name for column in encoder.columns)
+        return Columns(names, y, sources, (response.name,) * len(y), one_hot=self._one_hot)
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
@@ -292,21 +321,11 @@ def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array,
     return tuple(jnp.asarray(column[rows]) for column in columns)
 
 
-def _starts(
-    rng: np.random.Generator, architecture: Architecture, features: int, space: Space, count: int
-) -> BehaviorNetwork:
-    """Networks at random starting points, stacked along a leading axis."""
-    response = space.dimension
-    drawn = [BehaviorNetwork.random(rng, architecture, features=features, response=response) for _ in range(count)]
-    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in drawn), strict=True)
+def _stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
+    """Networks of one shape as one network with a leading axis."""
+    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
     stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
     return eqx.combine(stacked, static[0])
-
-
-def blank_network(estimator: BehaviorEstimator, features: int, space: Space) -> BehaviorNetwork:
-    """The network of an estimator's architecture, with arbitrary parameters."""
-    architecture = estimator._architecture()
-    return BehaviorNetwork.random(np.random.default_rng(0), architecture, features=features, response=space.dimension)
 
 
 def _history(result: FitResult) -> pd.DataFrame:
@@ -338,6 +357,11 @@ def _restarts(result: FitResult) -> pd.DataFrame:
 def _block_spreads(network: BehaviorNetwork, x: np.ndarray, candidates: np.ndarray) -> list[list[float]]:
     utilities = eqx.filter_jit(BehaviorNetwork.block_utilities)(network, jnp.asarray(x), jnp.asarray(candidates))
     return [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+
+
+def _curve_spreads(basis: Basis, x: np.ndarray) -> list[float]:
+    values = [np.asarray(feature_map(jnp.asarray(x)), float) for feature_map in basis.x_maps]
+    return np.std(np.concatenate(values, axis=1), axis=0).tolist()
 
 
 @contextmanager

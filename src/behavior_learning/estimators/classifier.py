@@ -137,9 +137,10 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     def _space(self, response: DiscreteResponse) -> Categories:
         return Categories(len(response.classes))
 
-    def _response_variables(self) -> list[Variable]:
-        labelled = zip(self.response_.classes, self.response_.shares, strict=True)
-        return [
-            Variable(f"{self.response_.name}[{label}]", spread=(share * (1 - share)) ** 0.5)
-            for label, share in labelled
-        ]
+    def _response_variables(self, response: DiscreteResponse) -> list[Variable]:
+        labelled = zip(response.classes, response.shares, strict=True)
+        return [Variable(f"{response.name}[{label}]", spread=(share * (1 - share)) ** 0.5) for label, share in labelled]
+
+    @property
+    def _one_hot(self) -> bool:
+        return True

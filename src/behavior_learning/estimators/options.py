@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["check_choice", "check_count", "check_counts", "check_number"]
+__all__ = ["check_choice", "check_count", "check_number", "check_sequence"]
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -36,8 +36,8 @@ def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
 
 
-def check_counts(name: str, value: Any, example: str) -> tuple[int, ...]:
-    """Return a sequence of whole numbers as a tuple."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
+def check_sequence(name: str, value: Any, example: str) -> tuple[Any, ...]:
+    """Return a list or tuple as a tuple."""
+    if isinstance(value, (list, tuple)):
         return tuple(value)
-    raise OptionError(f"{name} must be a sequence of whole numbers such as {example}; got {value!r}.")
+    raise OptionError(f"{name} must be a list or tuple such as {example}; got {value!r}.")

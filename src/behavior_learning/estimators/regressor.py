@@ -134,5 +134,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         lower, upper = np.asarray(response.support, np.float32)
         return Box(lower, upper)
 
-    def _response_variables(self) -> list[Variable]:
-        return [Variable(self.response_.name, self.response_.center, self.response_.scale, self.response_.scale)]
+    def _response_variables(self, response: ContinuousResponse) -> list[Variable]:
+        return [Variable(response.name, response.center, response.scale, response.scale)]
+
+    @property
+    def _one_hot(self) -> bool:
+        return False

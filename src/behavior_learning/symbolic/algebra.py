@@ -1,9 +1,12 @@
 """SymPy and LaTeX forms of a learned problem."""
 
+import math
 from math import prod
+from typing import Any
 
 import sympy
 
+from behavior_learning.core.features import Curve, Ramp, Wave
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Polynomial
@@ -16,7 +19,7 @@ __all__ = ["block_expression", "hierarchy_expressions", "polynomial_expression",
 def polynomial_expression(polynomial: Polynomial) -> sympy.Expr:
     """A polynomial in symbols named like its variables."""
     terms = (
-        value * prod(sympy.Symbol(name, real=True) ** power for name, power in monomial)
+        value * prod(_symbol(name) ** power for name, power in monomial)
         for monomial, value in polynomial.coefficients.items()
     )
     return sympy.Add(*terms)
@@ -48,15 +51,40 @@ def goal_expression(goal: Goal) -> sympy.Expr:
 
 
 def block_expression(ump: UMP) -> sympy.Expr:
-    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact."""
-    return sympy.Add(*map(goal_expression, ump.goals))
+    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact, with curves written out."""
+    total = sympy.Add(*map(goal_expression, ump.goals), polynomial_expression(ump.shortcut))
+    return total.xreplace({_symbol(name): curve_expression(*curve) for name, curve in ump.curves.items()})
 
 
-def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, sympy.Expr]:
+def curve_expression(curve: Curve, column: str) -> sympy.Expr:
+    """A ramp, B-spline or wave of a column."""
+    z = _symbol(column)
+    if isinstance(curve, Ramp):
+        return sympy.Min(1, sympy.Max(0, (z - curve.low) / (curve.high - curve.low)))
+    if isinstance(curve, Wave):
+        angle = sympy.pi * curve.frequency * (z - curve.low) / (curve.high - curve.low)
+        return sympy.sin(angle) if curve.function == "sin" else sympy.cos(angle)
+    inside = sympy.Min(sympy.Max(z, curve.low), math.nextafter(curve.high, curve.low))
+    return _cox_de_boor(inside, curve.knots, 3)
+
+
+def _cox_de_boor(z: sympy.Expr, t: tuple[float, ...], degree: int) -> sympy.Expr:
+    if degree == 0:
+        return sympy.Piecewise((1, sympy.And(z >= t[0], z < t[1])), (0, True)) if t[0] < t[1] else sympy.Integer(0)
+    ratio = lambda numerator, width: numerator / width if width > 0 else sympy.Integer(0)
+    rise = ratio(z - t[0], t[degree] - t[0]) * _cox_de_boor(z, t[:-1], degree - 1)
+    return rise + ratio(t[-1] - z, t[-1] - t[1]) * _cox_de_boor(z, t[1:], degree - 1)
+
+
+def _symbol(name: str) -> sympy.Symbol:
+    return sympy.Symbol(name, real=True)
+
+
+def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, Any]:
     """Every output of a hierarchy in the user's columns, lower blocks substituted; exact."""
-    known: dict[sympy.Symbol, sympy.Expr] = {}
+    known: dict[sympy.Symbol, Any] = {}
     for layer in hierarchy.layers:
-        known = {sympy.Symbol(ump.name, real=True): block_expression(ump).xreplace(known) for ump in layer}
+        known |= {_symbol(ump.name): block_expression(ump).xreplace(known) for ump in layer}
     return {name: polynomial_expression(output).xreplace(known) for name, output in hierarchy.outputs.items()}
 
 

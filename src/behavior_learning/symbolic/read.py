@@ -1,11 +1,13 @@
 """From a network to the optimisation problem it stands for, in the user's names and units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from behavior_learning.core.bases import ONE, Basis, Monomials
+from behavior_learning.core.bases import Basis
 from behavior_learning.core.block import Layer, Rows
+from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
 from behavior_learning.symbolic.ump import UMP, Goal, Hierarchy
@@ -26,6 +28,7 @@ def read_problem(
     *,
     inputs: Sequence[Variable],
     response: Sequence[Variable],
+    curve_spreads: Sequence[float],
     block_spreads: Sequence[Sequence[float]],
 ) -> UMP | Hierarchy:
     """Write a network as a UMP, or as a hierarchy where it has several blocks.
@@ -33,83 +36,129 @@ def read_problem(
     Parameters
     ----------
     inputs, response : the columns of x and y.
-    block_spreads : standard deviation of each block's utility over the training rows, by layer.
+    curve_spreads : standard deviation over the training rows of each function of x in the basis.
+    block_spreads : the same of each block's utility, by layer.
     """
-    spreads = {variable.name: variable.spread for variable in (*inputs, *response)}
-    spreads |= {
-        block_name(i + 1, j + 1): spread for i, layer in enumerate(block_spreads) for j, spread in enumerate(layer)
-    }
-    y_names = tuple(variable.name for variable in response)
-    vector = network.architecture.output == "vector"
+    names = _Names.of(network.basis, inputs, response, curve_spreads, block_spreads)
+    architecture, layers = network.architecture, []
+    vector = architecture.output == "vector"
     terms = basis_polynomials(network.basis, inputs, () if vector else response)
-    layers = []
-    for number, layer in enumerate(network.layers, start=1):
-        layers.append(_read_layer(layer, number, terms, y_names, spreads))
-        terms = [Polynomial({((ump.name, 1),): 1.0}) for ump in layers[-1]]
-    if len(layers) == 1 and len(layers[0]) == 1 and network.readout.weight is None:
+    blocks: list[Polynomial] = []
+    for number, layer in enumerate(network.layers):
+        seen = blocks[len(blocks) - architecture.seen_blocks(number) :]
+        visible = [*(terms if architecture.sees_terms(number) else ()), *seen]
+        layers.append(_read_layer(layer, number, visible, _shortcuts(network, number, seen), names))
+        blocks += [Polynomial({((ump.name, 1),): 1.0}) for ump in layers[-1]]
+    if len(blocks) == 1 and network.readout.weight is None:
         return layers[0][0]
-    return Hierarchy(tuple(layers), _outputs(network, terms, y_names if vector else ("utility",)), y_names)
+    top = blocks[len(blocks) - len(layers[-1]) :]
+    outputs = _outputs(network, top, names.response if vector else ("utility",))
+    return Hierarchy(tuple(layers), outputs, names.response)
+
+
+@dataclass(frozen=True)
+class _Names:
+    """What rows are written in: the response, the spread of every variable, and the curves among them."""
+
+    response: tuple[str, ...]
+    spreads: Mapping[str, float]
+    curves: Mapping[str, tuple[Curve, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        basis: Basis,
+        inputs: Sequence[Variable],
+        response: Sequence[Variable],
+        curve_spreads: Sequence[float],
+        block_spreads: Sequence[Sequence[float]],
+    ) -> "_Names":
+        spreads = {variable.name: variable.spread for variable in (*inputs, *response)}
+        for i, layer in enumerate(block_spreads, start=1):
+            spreads |= {block_name(i, j): spread for j, spread in enumerate(layer, start=1)}
+        curves = {}
+        for function, spread in zip(basis.x_functions, curve_spreads, strict=True):
+            if not isinstance(function, Product):
+                name, curve = _user_curve(function, inputs)
+                curves[name], spreads[name] = (curve, inputs[function.column].name), spread
+        return cls(tuple(variable.name for variable in response), spreads, curves)
 
 
 def basis_polynomials(basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable]) -> list[Polynomial]:
-    """Each term of a basis as a polynomial in the user's units: standardised columns multiplied out."""
-    x, y = _expand(basis.x_map, inputs), _expand(basis.y_map, response)
-    one = Polynomial({(): 1.0})
-    return [(x[i] if i != ONE else one) * (y[j] if j != ONE else one) for i, j in basis.pairing.pairs]
+    """Each term of a basis as a polynomial in the user's units, standardised columns multiplied out."""
+    expanded: dict[Product | Curve, Polynomial] = {f: _expand(f, inputs) for f in basis.x_functions}
+    expanded[Product(())] = Polynomial({(): 1.0})
+    return [expanded[x] * _expand(y, response) for x, y in basis.terms]
 
 
-def _expand(monomials: Monomials, variables: Sequence[Variable]) -> list[Polynomial]:
-    expanded = []
-    for columns in monomials.columns:
-        product = Polynomial({(): 1.0})
-        for column in columns:
-            product = product * variables[column].standardised
-        expanded.append(product)
-    return expanded
+def _expand(function: Product | Curve, variables: Sequence[Variable]) -> Polynomial:
+    if not isinstance(function, Product):
+        return Polynomial({((_user_curve(function, variables)[0], 1),): 1.0})
+    product = Polynomial({(): 1.0})
+    for column in function.columns:
+        product = product * variables[column].standardised
+    return product
+
+
+def _user_curve(curve: Curve, variables: Sequence[Variable]) -> tuple[str, Curve]:
+    variable = variables[curve.column]
+    rescaled = curve.rescaled(variable.center, variable.scale)
+    return rescaled.name([variable.name for variable in variables]), rescaled
+
+
+def _shortcuts(network: BehaviorNetwork, number: int, seen: Sequence[Polynomial]) -> list[Polynomial]:
+    """What a residual skip adds to each block of a layer."""
+    width = network.architecture.layers[number]
+    if number == 0 or network.architecture.skip != "residual":
+        return [Polynomial({})] * width
+    projection = network.projections[number - 1]
+    return list(seen) if projection is None else [_combine(seen, row) for row in _numbers(projection.value)]
 
 
 def _read_layer(
-    layer: Layer, number: int, terms: Sequence[Polynomial], response: tuple[str, ...], spreads: Mapping[str, float]
+    layer: Layer, number: int, visible: Sequence[Polynomial], shortcuts: Sequence[Polynomial], names: _Names
 ) -> tuple[UMP, ...]:
-    blocks = len(layer.utility.coef)
-    goals = [
-        [goal for rows in layer.heads.values() for goal in _read_rows(rows, b, terms, response, spreads)]
-        for b in range(blocks)
-    ]
-    return tuple(UMP(block_name(number, b + 1), tuple(goals[b]), response, spreads) for b in range(blocks))
+    def read(block: int) -> UMP:
+        goals = (goal for rows in layer.heads.values() for goal in _read_rows(rows, block, visible, names))
+        name = block_name(number + 1, block + 1)
+        return UMP(name, tuple(goals), names.response, names.spreads, shortcuts[block], names.curves)
+
+    return tuple(read(block) for block in range(len(shortcuts)))
 
 
-def _read_rows(
-    rows: Rows, block: int, terms: Sequence[Polynomial], response: tuple[str, ...], spreads: Mapping[str, float]
-) -> list[Goal]:
+def _read_rows(rows: Rows, block: int, visible: Sequence[Polynomial], names: _Names) -> Iterable[Goal]:
     if rows.head is None:
-        return []
-    coef, intercept = np.asarray(rows.masked_coef[block], float), np.asarray(rows.intercept[block], float)
-    multiplier = np.asarray(rows.multiplier.value[block], float)
-    goals = []
-    for r in range(len(intercept)):
-        scaled_terms = (term.scaled(value) for term, value in zip(terms, coef[r], strict=True))
-        polynomial = Polynomial.total([*scaled_terms, Polynomial({(): float(intercept[r])})])
-        scale = _response_coefficient(polynomial, response, spreads) if rows.head.role != "utility" else 1.0
-        goals.append(Goal(rows.head, float(multiplier[r]), polynomial.scaled(1 / scale), scale))
-    return goals
+        return
+    coef, intercept, multiplier = (_numbers(weight.value)[block] for weight in rows.weights)
+    for row, constant, strength in zip(coef, intercept, multiplier, strict=True):
+        polynomial = _combine(visible, row) + Polynomial({(): float(constant)})
+        scale = _response_coefficient(polynomial, names) if rows.head.role != "utility" else 1.0
+        yield Goal(rows.head, float(strength), polynomial.scaled(1 / scale), scale)
 
 
-def _response_coefficient(polynomial: Polynomial, response: tuple[str, ...], spreads: Mapping[str, float]) -> float:
+def _response_coefficient(polynomial: Polynomial, names: _Names) -> float:
     """|a| where the polynomial is a·y + g(x) and y matters, and 1 otherwise: dividing by it solves the row for y."""
-    strengths = polynomial.strengths(spreads)
-    with_response = [m for m in strengths if any(name in response for name, _ in m)]
-    solvable = len(response) == 1 and with_response == [((response[0], 1),)]
+    strengths = polynomial.strengths(names.spreads)
+    with_response = [m for m in strengths if any(name in names.response for name, _ in m)]
+    solvable = len(names.response) == 1 and with_response == [((names.response[0], 1),)]
     if not solvable or strengths[with_response[0]] < SOLVED_SHARE * max(strengths.values()):
         return 1.0
     return abs(polynomial.coefficients[with_response[0]])
 
 
 def _outputs(network: BehaviorNetwork, blocks: Sequence[Polynomial], names: Sequence[str]) -> dict[str, Polynomial]:
-    readout = network.readout
-    weight = np.ones((len(names), len(blocks))) if readout.weight is None else np.asarray(readout.weight.value, float)
-    bias = np.zeros(len(names)) if readout.bias is None else np.asarray(readout.bias, float)
+    weight, bias = network.readout.weight, network.readout.bias
+    rows = np.ones((len(names), len(blocks))) if weight is None else _numbers(weight.value)
+    constants = np.zeros(len(names)) if bias is None else _numbers(bias.value)
     return {
-        name: Polynomial.total([*(b.scaled(w) for b, w in zip(blocks, row, strict=True)), Polynomial({(): float(c)})])
-        for name, row, c in zip(names, weight, bias, strict=True)
+        name: _combine(blocks, row) + Polynomial({(): float(constant)})
+        for name, row, constant in zip(names, rows, constants, strict=True)
     }
+
+
+def _combine(polynomials: Sequence[Polynomial], weights: Iterable[float]) -> Polynomial:
+    return Polynomial.total(p.scaled(float(w)) for p, w in zip(polynomials, weights, strict=True))
+
+
+def _numbers(values) -> np.ndarray:
+    return np.asarray(values, float)

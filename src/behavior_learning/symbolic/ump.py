@@ -8,6 +8,7 @@ differ. What is written here is the penalty form that was fitted.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from behavior_learning.core.features import Curve
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.text import Shortened, format_number, format_polynomial, shorten
@@ -57,12 +58,16 @@ class UMP:
     goals : the rows of the three heads.
     response : the names that stand for y.
     spreads : standard deviation of each variable over the training rows, by which terms are ranked.
+    shortcut : what a residual skip adds to the block's utility.
+    curves : by name, the curves among the variables and the column each is a function of.
     """
 
     name: str
     goals: tuple[Goal, ...]
     response: tuple[str, ...]
     spreads: Mapping[str, float] = field(repr=False)
+    shortcut: Polynomial = field(default_factory=lambda: Polynomial({}))
+    curves: Mapping[str, tuple[Curve, str]] = field(default_factory=dict, repr=False)
 
     def rows(self, role: str) -> tuple[Goal, ...]:
         """The rows of one head: ``"utility"``, ``"inequality"`` or ``"equality"``."""
@@ -72,6 +77,8 @@ class UMP:
         """Write the problem in plain text with the `terms` strongest terms of each row, None for all."""
         brief = lambda goal: shorten(goal.polynomial, self.spreads, terms)
         objective = [_objective_line(goal, brief(goal)) for goal in self.rows("utility")]
+        if self.shortcut.coefficients:
+            objective.append(format_polynomial(self.shortcut, list(self.shortcut.monomials)))
         constraints = [_constraint_line(goal, brief(goal)) for role in _CONSTRAINTS for goal in self.rows(role)]
         lines = _label("maximise", objective, joint=" + ") + _label("subject to", constraints, joint="")
         return "\n".join([self.name, *lines])

@@ -108,12 +108,11 @@ class VerifiedLoss(eqx.Module):
 
 
 def squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
-    """‖M‖² + ‖λ‖² + ‖W‖²: what the ridge penalises. Intercepts are free."""
+    """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
     heads = [rows for layer in network.layers for rows in layer.heads.values()]
-    weights = [rows.masked_coef for rows in heads] + [rows.multiplier.value for rows in heads]
-    if network.readout.weight is not None:
-        weights.append(network.readout.weight.value)
-    return sum((jnp.sum(weight**2) for weight in weights), start=jnp.zeros(()))
+    weights = [weight for rows in heads for weight in (rows.coef, rows.multiplier)]
+    weights += [weight for weight in (*network.projections, network.readout.weight) if weight is not None]
+    return sum((jnp.sum(weight.value**2) for weight in weights), start=jnp.zeros(()))
 
 
 def half_squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:

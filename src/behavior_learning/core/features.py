@@ -1,0 +1,179 @@
+"""Functions of a vector of columns: monomials, ramps between quantiles, B-splines and waves.
+
+A feature map turns columns into function values and describes each function, so that it can be printed in the user's
+names and units.
+
+Source: A.3.2 (monomials). Deviation: ramps, B-splines and waves are beyond the paper; with them every row of a block
+stays a sum of one-variable curves that can be drawn.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+__all__ = ["BSpline", "BSplines", "Curve", "FeatureMap", "Monomials", "Product", "Ramp", "Ramps", "Wave", "Waves"]
+
+
+@dataclass(frozen=True)
+class Product:
+    """The product of columns, each index repeated as often as its power; the empty product is 1."""
+
+    columns: tuple[int, ...]
+
+    @property
+    def degree(self) -> int:
+        return len(self.columns)
+
+    def name(self, columns: Sequence[str]) -> str:
+        powers = {j: self.columns.count(j) for j in self.columns}
+        return "*".join(columns[j] if power == 1 else f"{columns[j]}^{power}" for j, power in powers.items())
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """0 below `low`, 1 above `high`, and linear between."""
+
+    column: int
+    low: float
+    high: float
+    degree = 1
+
+    def name(self, columns: Sequence[str]) -> str:
+        return f"ramp({columns[self.column]}, {self.low:.4g}, {self.high:.4g})"
+
+    def rescaled(self, center: float, scale: float) -> "Ramp":
+        """The same function of center + scale·z instead of z."""
+        return Ramp(self.column, center + scale * self.low, center + scale * self.high)
+
+
+@dataclass(frozen=True)
+class BSpline:
+    """The cubic B-spline on five consecutive knots, constant beyond the end knots of its column."""
+
+    column: int
+    knots: tuple[float, ...]
+    low: float
+    high: float
+    degree = 1
+
+    def name(self, columns: Sequence[str]) -> str:
+        return f"bspline({columns[self.column]}, {', '.join(f'{knot:.4g}' for knot in self.knots)})"
+
+    def rescaled(self, center: float, scale: float) -> "BSpline":
+        move = lambda z: center + scale * z
+        return BSpline(self.column, tuple(map(move, self.knots)), move(self.low), move(self.high))
+
+
+@dataclass(frozen=True)
+class Wave:
+    """sin or cos of π·frequency·(z − low)/(high − low)."""
+
+    column: int
+    function: str
+    frequency: int
+    low: float
+    high: float
+    degree = 1
+
+    def name(self, columns: Sequence[str]) -> str:
+        angle = f"{self.frequency}*pi*({columns[self.column]} - {self.low:.4g})/{self.high - self.low:.4g}"
+        return f"{self.function}({angle})"
+
+    def rescaled(self, center: float, scale: float) -> "Wave":
+        return Wave(self.column, self.function, self.frequency, center + scale * self.low, center + scale * self.high)
+
+
+Curve = Ramp | BSpline | Wave
+"""A function of one column that is no monomial."""
+
+
+class FeatureMap(Protocol):
+    """Turns columns into the values of several functions."""
+
+    @property
+    def functions(self) -> tuple[Product | Curve, ...]:
+        """What each value is."""
+        ...
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]: ...
+
+
+class Monomials(eqx.Module):
+    """Products of columns: ``((0,), (2, 2))`` gives z₀ and z₂²."""
+
+    columns: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+
+    @property
+    def functions(self) -> tuple[Product, ...]:
+        return tuple(map(Product, self.columns))
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        if self.columns == tuple((j,) for j in range(z.shape[-1])):
+            return z
+        degree = max(map(len, self.columns), default=0)
+        values = jnp.ones((*z.shape[:-1], len(self.columns)), z.dtype)
+        for position in range(degree):
+            present = np.array([position < len(m) for m in self.columns], dtype=bool)
+            column = np.array([m[position] if position < len(m) else 0 for m in self.columns], dtype=int)
+            values = values * jnp.where(present, z[..., column], 1.0)
+        return values
+
+
+class Ramps(eqx.Module):
+    """Piecewise-linear encoding: one ramp per bin between neighbouring knots, so that a weight is a rise over a bin.
+
+    A column with j knots takes j − 1 values, at most one of which is neither 0 nor 1.
+    """
+
+    functions: tuple[Ramp, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        column = np.array([ramp.column for ramp in self.functions], dtype=int)
+        low, high = np.array([(ramp.low, ramp.high) for ramp in self.functions]).reshape(-1, 2).T.astype(z.dtype)
+        return jnp.clip((z[..., column] - low) * (1 / (high - low)), 0.0, 1.0)
+
+
+class BSplines(eqx.Module):
+    """Cubic B-splines, constant beyond the end knots."""
+
+    functions: tuple[BSpline, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        column = np.array([spline.column for spline in self.functions], dtype=int)
+        knots = np.array([spline.knots for spline in self.functions]).reshape(-1, 5).T.astype(z.dtype)
+        low, high = np.array([(s.low, s.high) for s in self.functions]).reshape(-1, 2).T.astype(z.dtype)
+        inside = np.nextafter(high, low)
+        return _cox_de_boor(jnp.clip(z[..., column], low, inside), knots)
+
+
+def _cox_de_boor(z: Float[Array, "*batch functions"], knots: np.ndarray) -> Float[Array, "*batch functions"]:
+    """B_{i,p}(z) = (z − t_i)/(t_{i+p} − t_i)·B_{i,p−1} + (t_{i+p+1} − z)/(t_{i+p+1} − t_{i+1})·B_{i+1,p−1}, p = 3."""
+    spline = [jnp.where((z >= knots[i]) & (z < knots[i + 1]), 1.0, 0.0).astype(z.dtype) for i in range(4)]
+    for p in range(1, 4):
+        rise = [_ratio(z - knots[i], knots[i + p] - knots[i]) for i in range(5 - p)]
+        fall = [_ratio(knots[i + p] - z, knots[i + p] - knots[i]) for i in range(5 - p)]
+        spline = [rise[i] * spline[i] + fall[i + 1] * spline[i + 1] for i in range(4 - p)]
+    return spline[0]
+
+
+def _ratio(numerator: Float[Array, "*batch functions"], width: np.ndarray) -> Float[Array, "*batch functions"]:
+    """numerator/width, and zero where knots coincide."""
+    return jnp.where(width > 0, numerator / np.where(width > 0, width, 1.0), 0.0)
+
+
+class Waves(eqx.Module):
+    """Sines and cosines over the training range of a column."""
+
+    functions: tuple[Wave, ...] = eqx.field(static=True)
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        column = np.array([wave.column for wave in self.functions], dtype=int)
+        low, high = np.array([(w.low, w.high) for w in self.functions]).reshape(-1, 2).T.astype(z.dtype)
+        frequency = np.array([wave.frequency for wave in self.functions], dtype=z.dtype)
+        shift = np.array([0.0 if wave.function == "sin" else 0.5 for wave in self.functions], dtype=z.dtype)
+        return jnp.sin(np.pi * (frequency * ((z[..., column] - low) / (high - low)) + shift))

@@ -1,0 +1,185 @@
+"""From flat hyperparameters to an architecture and a basis."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from behavior_learning.core.bases import (
+    Basis,
+    affine_basis,
+    fourier_basis,
+    polynomial_basis,
+    spline_basis,
+    with_terms,
+    without_pure_x,
+)
+from behavior_learning.core.features import Product
+from behavior_learning.core.heads import get_head
+from behavior_learning.core.network import Architecture, Output
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.options import check_choice, check_count, check_sequence
+from behavior_learning.formulas import parse_product
+
+__all__ = ["Columns", "make_architecture", "make_basis"]
+
+HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
+"""Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Names of the encoded columns of x and y; a category has one per level.
+
+    Attributes
+    ----------
+    x, y : names as printed, such as ``"job[teacher]"``.
+    x_sources, y_sources : the user's column behind each.
+    one_hot : whether the columns of y are indicators of one choice.
+    """
+
+    x: tuple[str, ...]
+    y: tuple[str, ...]
+    x_sources: tuple[str, ...]
+    y_sources: tuple[str, ...]
+    one_hot: bool
+
+
+def make_architecture(estimator: Any, output: Output) -> Architecture:
+    """Read the structural hyperparameters.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid, or two contradict each other.
+    """
+    layers = check_sequence("layers", estimator.layers, "(2, 1)")
+    identifiable = check_choice("identifiable", estimator.identifiable, (False, True))
+    skip = check_choice("skip", estimator.skip, (None, "dense", "residual", "input"))
+    rows, degrees = _rows_and_degrees(estimator)
+    return Architecture(
+        layers=layers,
+        rows=rows,
+        heads=_heads(estimator.heads, identifiable),
+        degrees=degrees,
+        skip=skip,
+        projection=check_choice("projection", estimator.projection, (True, False)),
+        output=output,
+        multipliers=check_choice("multipliers", estimator.multipliers, ("nonnegative", "free")),
+        intercepts=not (identifiable and output == "scalar" and not estimator.pure_x_terms),
+        readout=_readout(estimator.readout, output, layers),
+        readout_bias=_readout_bias(estimator.readout_bias, output, identifiable),
+    )
+
+
+def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
+    if isinstance(heads, str) and heads == "auto":
+        return HEADS[identifiable]
+    heads = check_sequence("heads", heads, '("tanh", "relu", "abs")')
+    kinked = [
+        name
+        for role, name in zip(("utility", "inequality", "equality"), heads, strict=False)
+        if name is not None and not get_head(role, name).smooth
+    ]
+    if identifiable and kinked:
+        raise OptionError(
+            f"identifiable=True needs smooth heads such as {HEADS[True]!r}; got {kinked[0]!r}. "
+            "Leave heads at 'auto' or choose smooth ones."
+        )
+    return heads
+
+
+def _rows_and_degrees(estimator: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...] | None]:
+    """Rows of each head and the degree of each, where any degrees are stated."""
+    rows = check_sequence("rows", estimator.rows, "(1, 1, 1)")
+    stated = (estimator.utility_degrees, estimator.inequality_degrees, estimator.equality_degrees)
+    if all(degrees is None for degrees in stated):
+        return rows, None
+    names = ("utility_degrees", "inequality_degrees", "equality_degrees")
+    degrees = tuple(
+        (1,) * count if given is None else check_sequence(name, given, "(2, 2)")
+        for name, given, count in zip(names, stated, rows, strict=False)
+    )
+    return tuple(map(len, degrees)), degrees
+
+
+def _readout(readout: Any, output: Output, layers: tuple[int, ...]):
+    single = output == "scalar" and layers[-1:] == (1,)
+    valid = ("auto", "nonnegative", "free") + (("identity",) if single else ())
+    if check_choice("readout", readout, valid) != "auto":
+        return readout
+    return "identity" if single else "nonnegative" if output == "scalar" else "free"
+
+
+def _readout_bias(bias: Any, output: Output, identifiable: bool) -> bool:
+    chosen = check_choice("readout_bias", bias, (None, True, False))
+    if identifiable and chosen:
+        raise OptionError("identifiable=True has a readout without bias (Eq. 11); leave readout_bias at None.")
+    return output == "vector" and not identifiable if chosen is None else chosen
+
+
+def make_basis(estimator: Any, architecture: Architecture, x: np.ndarray, columns: Columns) -> Basis:
+    """The terms of the first layer's rows.
+
+    Parameters
+    ----------
+    x : the encoded training rows, on which quantiles are taken.
+    """
+    y_columns = 0 if architecture.output == "vector" else len(columns.y)
+    basis = _plain_basis(estimator, architecture, x, y_columns, columns)
+    if estimator.extra_terms:
+        texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
+        products = [product for text in texts for product in named_products(text, columns, y_columns > 0)]
+        basis = with_terms(basis, products)
+    if not architecture.intercepts:
+        basis = without_pure_x(basis)
+    return basis
+
+
+def _plain_basis(estimator: Any, architecture: Architecture, x: np.ndarray, y_columns: int, columns: Columns) -> Basis:
+    kind = check_choice("basis", estimator.basis, ("auto", "affine", "polynomial", "spline", "fourier"))
+    stated = [degree for head in architecture.degrees or () for degree in head]
+    if kind == "auto":
+        kind = "polynomial" if stated or not architecture.intercepts else "affine"
+    if kind == "affine":
+        return affine_basis(x.shape[1], y_columns)
+    if kind == "polynomial":
+        degree = max(stated) if stated else check_count("degree", 2 if estimator.degree is None else estimator.degree)
+        return polynomial_basis(x.shape[1], y_columns, degree=degree, one_hot=columns.one_hot)
+    _refuse_constants(x, columns.x, kind)
+    if kind == "fourier":
+        return fourier_basis(x, y_columns, frequencies=check_count("frequencies", estimator.frequencies))
+    degree = 1 if estimator.degree is None else estimator.degree
+    if degree not in (1, 3):
+        raise OptionError(f"degree must be 1 (piecewise linear) or 3 (cubic) for basis='spline'; got {degree!r}.")
+    return spline_basis(x, y_columns, knots=check_count("knots", estimator.knots, minimum=2), degree=degree)
+
+
+def _refuse_constants(x: np.ndarray, names: Sequence[str], kind: str) -> None:
+    constant = [name for name, values in zip(names, x.T, strict=True) if np.ptp(values) == 0]
+    if constant:
+        raise DataError(f"basis={kind!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
+
+
+def named_products(text: str, columns: Columns, with_y: bool) -> list[tuple[Product, Product]]:
+    """Products of encoded columns that a term such as ``"RM:MEDV"`` or ``"LSTAT^2"`` stands for.
+
+    A categorical column stands for each of its levels.
+
+    Raises
+    ------
+    OptionError
+        If the term names no column.
+    """
+    products: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
+    for name, power in parse_product(text):
+        x = [j for j, (c, source) in enumerate(zip(columns.x, columns.x_sources, strict=True)) if name in (c, source)]
+        y = [j for j, (c, source) in enumerate(zip(columns.y, columns.y_sources, strict=True)) if name in (c, source)]
+        y = y if with_y else []
+        if not x and not y:
+            known = ", ".join(dict.fromkeys((*columns.x_sources, *(columns.y_sources if with_y else ()))))
+            raise OptionError(f"The term {text!r} names {name!r}, which is no column. Columns: {known}.")
+        choices = [((j,) * power, ()) for j in x] + [((), (j,) * power) for j in y]
+        products = [(a + c, b + d) for a, b in products for c, d in choices]
+    return [(Product(tuple(sorted(x))), Product(tuple(sorted(y)))) for x, y in products]

@@ -1,0 +1,109 @@
+"""Claims about the package as a whole: light to import, and every public name documented."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import behavior_learning as bl
+from behavior_learning import datasets
+from tests.fitted import ESTIMATORS, QUICK
+
+HEAVY = ("jax", "equinox", "matplotlib", "sympy", "sklearn", "pandas", "scipy", "torch", "typer")
+MODULES = [m.name for m in pkgutil.walk_packages(bl.__path__, "behavior_learning.")]
+
+
+def python(code):
+    """What a fresh interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+
+
+def test_import_loads_nothing_heavy():
+    loaded = python("import sys, behavior_learning; print(*{name.split('.')[0] for name in sys.modules})")
+    assert "behavior_learning" in loaded
+    assert not set(HEAVY) & set(loaded)
+
+
+def test_estimators_load_neither_figures_nor_algebra():
+    loaded = python("import sys, behavior_learning as bl; bl.BLRegressor; print(*sys.modules)")
+    assert not {"matplotlib", "sympy", "torch", "typer"} & set(loaded)
+
+
+def test_import_sets_no_global_flag():
+    (flag,) = python("import jax, behavior_learning as bl; bl.BLRegressor; print(jax.config.jax_enable_x64)")
+    assert flag == "False"
+
+
+@pytest.mark.parametrize("name", bl.__all__)
+def test_public_name_resolves(name):
+    assert getattr(bl, name) is getattr(bl, name)
+    assert name in dir(bl)
+
+
+def test_public_names_are_sorted_and_unique():
+    assert len(set(bl.__all__)) == len(bl.__all__)
+    names = {}
+    exec("from behavior_learning import *", names)
+    assert set(bl.__all__) <= set(names)
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="'behavior_learning' has no attribute 'BLOracle'"):
+        bl.BLOracle  # noqa: B018
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_has_a_docstring_and_lists_what_it_defines(module):
+    loaded = importlib.import_module(module)
+    for name in getattr(loaded, "__all__", ()):
+        assert hasattr(loaded, name)
+    if loaded.__file__ and not loaded.__file__.endswith("__init__.py"):
+        assert loaded.__doc__
+        assert loaded.__all__
+
+
+def public():
+    """Public functions and classes by name, those of `datasets` included."""
+    names = {name: getattr(bl, name) for name in bl.__all__}
+    own = {f"datasets.{name}": getattr(datasets, name) for name in datasets.__all__}
+    return {name: value for name, value in (names | own).items() if not inspect.ismodule(value)}
+
+
+@pytest.mark.parametrize("name", public())
+def test_example_of_a_public_name_runs(name, monkeypatch):
+    """Examples run on small data and briefly; their output is what the docstring says."""
+    if name.startswith("BL"):
+        X, y = datasets.load_boston()
+        monkeypatch.setattr(datasets, "load_boston", lambda: (X.iloc[:80, -7:], y.head(80)))
+    for estimator in ESTIMATORS:
+        for option, value in QUICK.items():
+            monkeypatch.setitem(estimator.__init__.__kwdefaults__, option, value)
+    value = public()[name]
+    module = importlib.import_module(value.__module__)
+    examples = doctest.DocTestFinder(recurse=False).find(value, name, module=module, globs=vars(module).copy())
+    examples = [example for example in examples if example.examples]
+    assert examples, f"{name} has no example in its docstring"
+    report = []
+    for example in examples:
+        result = doctest.DocTestRunner().run(example, out=report.append)
+        assert result.failed == 0, "".join(report)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_hyperparameter_is_documented(estimator):
+    text = inspect.getdoc(estimator)
+    text += inspect.getdoc(bl.BLRegressor) if "As in BLRegressor" in text else ""
+    for name in inspect.signature(estimator).parameters:
+        assert name in text, f"{name} is missing from the docstring"
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_public_method_is_documented(estimator):
+    own = [name for name in vars(estimator) if not name.startswith("_") and callable(vars(estimator)[name])]
+    assert own
+    for name in own:
+        assert inspect.getdoc(getattr(estimator, name)), f"{name} has no docstring"
