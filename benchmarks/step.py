@@ -1,6 +1,6 @@
 """Cost of one Adam step inside the compiled loop, one start.
 
-    python benchmarks/step.py
+python benchmarks/step.py
 """
 
 import time
@@ -13,6 +13,7 @@ import numpy as np
 
 import behavior_learning as bl
 from behavior_learning.core.spaces import Box, Categories, Space
+from behavior_learning.estimators.structure import DEFAULT_LAYERS
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.training.fit import PenalisedLoss
 from behavior_learning.training.optimizers import Adam
@@ -48,7 +49,7 @@ def main() -> None:
     for name, arguments in {
         "cross-entropy, BL[2,1], 30 inputs, 2 classes": ((2, 1), 30, Categories(2), labels(2)),
         "exact likelihood, BL[2,1], 13 inputs (Boston)": ((2, 1), 13, Box(-4.0, 6.0), numbers),
-        "exact likelihood, default layers, 13 inputs": (bl.BLRegressor().layers, 13, Box(-4.0, 6.0), numbers),
+        "exact likelihood, default layers, 13 inputs": (DEFAULT_LAYERS, 13, Box(-4.0, 6.0), numbers),
     }.items():
         print(f"| {name} | {milliseconds_per_step(*arguments):.3f} |", flush=True)
 

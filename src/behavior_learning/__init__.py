@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.persistence import load
+    from behavior_learning.specification import UMP
 
-__all__ = ["Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "load"]
+__all__ = ["UMP", "Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "load"]
 
 _HOME = {
     "Architecture": "core.network",
     "BLClassifier": "estimators.classifier",
     "BLRegressor": "estimators.regressor",
     "BehaviorNetwork": "core.network",
+    "UMP": "specification",
     "load": "persistence",
 }
 

@@ -24,6 +24,8 @@ from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.estimators.structure import stated_rules
+from behavior_learning.specification import UMP
 
 __all__ = ["load", "save"]
 
@@ -67,7 +69,7 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
         If the file is no saved estimator, or one of a newer format.
     """
     header, arrays = _read(Path(path))
-    estimator = _ESTIMATORS[header["estimator"]](**header["parameters"])
+    estimator = _ESTIMATORS[header["estimator"]](**_parameters_from_json(header["parameters"]))
     estimator.encoder_ = TableEncoder.from_json(header["encoder"])
     estimator.response_ = _response_from_json(header["response"])
     space = estimator._space(estimator.response_)
@@ -78,6 +80,7 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
         features=len(estimator.encoder_.columns),
         response=space.dimension,
         basis=_basis_from_json(header["basis"]),
+        rules=stated_rules(estimator, estimator._columns(estimator.encoder_, estimator.response_)),
     )
     estimator.network_ = _filled(blank, arrays)
     estimator.n_parameters_ = estimator.network_.n_parameters
@@ -129,27 +132,45 @@ def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
     return {name: _plain(value) for name, value in parameters.items()}
 
 
+def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    structure = parameters["structure"]
+    problems = [UMP(**state) for state in structure] if isinstance(structure, list) else structure
+    return parameters | {"structure": UMP(**problems) if isinstance(problems, dict) else problems}
+
+
 def _plain(value: Any) -> Any:
+    if isinstance(value, UMP):
+        return asdict(value)
     if isinstance(value, np.generic):
         return value.item()
     return [_plain(entry) for entry in value] if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
 def _basis_to_json(basis: Basis) -> dict[str, Any]:
-    maps = [{"kind": type(m).__name__, "functions": [asdict(f) for f in m.functions]} for m in basis.x_maps]
-    return {"x_maps": maps, "y_map": basis.y_map.columns, "pairs": basis.pairing.pairs}
+    return {
+        "x_maps": [_map_to_json(feature_map) for feature_map in basis.x_maps],
+        "y_map": _map_to_json(basis.y_map),
+        "pairs": basis.pairing.pairs,
+    }
+
+
+def _map_to_json(feature_map: FeatureMap) -> dict[str, Any]:
+    state = {"kind": type(feature_map).__name__, "functions": [asdict(f) for f in feature_map.functions]}
+    return state | ({"shift": feature_map.shift} if isinstance(feature_map, Monomials) else {})
 
 
 def _basis_from_json(state: dict[str, Any]) -> Basis:
-    x_maps = tuple(_map_from_json(m["kind"], [_untupled(f) for f in m["functions"]]) for m in state["x_maps"])
-    pairing = Pairing(tuple(map(tuple, state["pairs"])))
-    return Basis(x_maps, Monomials(tuple(map(tuple, state["y_map"]))), pairing)
+    x_maps = tuple(map(_map_from_json, state["x_maps"]))
+    return Basis(x_maps, _map_from_json(state["y_map"]), Pairing(tuple(map(tuple, state["pairs"]))))
 
 
-def _map_from_json(kind: str, functions: list[dict[str, Any]]) -> FeatureMap:
-    if kind == "Monomials":
-        return Monomials(tuple(f["columns"] for f in functions))
-    feature_map, function = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}[kind]
+def _map_from_json(state: dict[str, Any]) -> Any:
+    functions = [_untupled(function) for function in state["functions"]]
+    if state["kind"] == "Monomials":
+        shift = state["shift"]
+        return Monomials(tuple(f["columns"] for f in functions), None if shift is None else tuple(shift))
+    maps = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}
+    feature_map, function = maps[state["kind"]]
     return feature_map(tuple(function(**f) for f in functions))
 
 

@@ -228,7 +228,7 @@ def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Bas
     pairs = [(index(x, x_functions), index(y, y_functions)) for x, y in missing]
     return Basis(
         (*basis.x_maps, Monomials(tuple(x.columns for x in new_x))),
-        Monomials(tuple(y.columns for y in y_functions)),
+        Monomials(tuple(y.columns for y in y_functions), basis.y_map.shift),
         Pairing.ordered((*basis.pairing.pairs, *pairs)),
     )
 

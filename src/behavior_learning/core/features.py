@@ -21,9 +21,15 @@ __all__ = ["BSpline", "BSplines", "Curve", "FeatureMap", "Monomials", "Product",
 
 @dataclass(frozen=True)
 class Product:
-    """The product of columns, each index repeated as often as its power; the empty product is 1."""
+    """The product of columns, each index repeated as often as its power; the empty product is 1.
+
+    Attributes
+    ----------
+    uncentred : whether the columns are scaled only, value/scale, rather than standardised.
+    """
 
     columns: tuple[int, ...]
+    uncentred: bool = False
 
     @property
     def degree(self) -> int:
@@ -104,15 +110,23 @@ class FeatureMap(Protocol):
 
 
 class Monomials(eqx.Module):
-    """Products of columns: ``((0,), (2, 2))`` gives z₀ and z₂²."""
+    """Products of columns: ``((0,), (2, 2))`` gives z₀ and z₂².
+
+    Attributes
+    ----------
+    shift : added to every column first, center/scale where products are to be of uncentred columns.
+    """
 
     columns: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    shift: tuple[float, ...] | None = eqx.field(static=True, default=None)
 
     @property
     def functions(self) -> tuple[Product, ...]:
-        return tuple(map(Product, self.columns))
+        return tuple(Product(columns, self.shift is not None) for columns in self.columns)
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        if self.shift is not None:
+            z = z + np.asarray(self.shift, z.dtype)
         if self.columns == tuple((j,) for j in range(z.shape[-1])):
             return z
         degree = max(map(len, self.columns), default=0)

@@ -29,9 +29,10 @@ from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
-from behavior_learning.symbolic.ump import UMP, Hierarchy
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from behavior_learning.training.fit import FitResult, Settings, fit
 from behavior_learning.training.minimise import Progress
 
@@ -61,7 +62,8 @@ class Parsed:
 class BehaviorEstimator(BaseEstimator):
     """Hyperparameters and behaviour common to all estimators; see BLRegressor and BLClassifier."""
 
-    layers: Sequence[int] = (16, 4)
+    layers: Sequence[int] | None = None
+    structure: UMP | Sequence[UMP] | None = None
     rows: Sequence[int] = (1, 1, 1)
     heads: Sequence[str | None] | str = "auto"
     basis: str = "auto"
@@ -136,9 +138,14 @@ class BehaviorEstimator(BaseEstimator):
         x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
         space = self._space(response)
         rng = np.random.default_rng(random.randint(2**31))
-        basis = make_basis(self, architecture, x[train], self._columns(encoder, response))
+        basis, rules = make_basis(self, architecture, x[train], self._columns(encoder, response))
         draw = partial(
-            BehaviorNetwork.random, features=x.shape[1], response=space.dimension, basis=basis, **self._scales()
+            BehaviorNetwork.random,
+            features=x.shape[1],
+            response=space.dimension,
+            basis=basis,
+            rules=rules,
+            **self._scales(),
         )
         starts = _stacked([draw(rng, architecture) for _ in range(n_restarts)])
         with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
@@ -242,7 +249,7 @@ class BehaviorEstimator(BaseEstimator):
     # Reading and evaluating.
 
     @property
-    def ump_(self) -> UMP | Hierarchy:
+    def ump_(self) -> LearnedUMP | Hierarchy:
         """The learned problem in the user's names and units."""
         check_is_fitted(self)
         inputs = [Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns]
@@ -255,10 +262,16 @@ class BehaviorEstimator(BaseEstimator):
         )
 
     def _columns(self, encoder: TableEncoder, response: Any) -> Columns:
-        y = tuple(variable.name for variable in self._response_variables(response))
-        sources = tuple(column.source for column in encoder.columns)
-        names = tuple(column.name for column in encoder.columns)
-        return Columns(names, y, sources, (response.name,) * len(y), one_hot=self._one_hot)
+        variables = self._response_variables(response)
+        return Columns(
+            x=tuple(column.name for column in encoder.columns),
+            y=tuple(variable.name for variable in variables),
+            x_sources=tuple(column.source for column in encoder.columns),
+            y_sources=(response.name,) * len(variables),
+            x_units=tuple((column.center, column.scale) for column in encoder.columns),
+            y_units=tuple((variable.center, variable.scale) for variable in variables),
+            one_hot=self._one_hot,
+        )
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""

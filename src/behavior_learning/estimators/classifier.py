@@ -50,6 +50,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     """
 
     output: str = "scalar"
+    alpha: float = 30.0
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL."""

@@ -16,13 +16,16 @@ from behavior_learning.core.bases import (
     without_pure_x,
 )
 from behavior_learning.core.features import Product
-from behavior_learning.core.heads import get_head
-from behavior_learning.core.network import Architecture, Output
+from behavior_learning.core.heads import ROLES, get_head
+from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.options import check_choice, check_count, check_sequence
 from behavior_learning.formulas import parse_product
+from behavior_learning.specification import UMP, StatedLayer, state_layer
 
-__all__ = ["Columns", "make_architecture", "make_basis"]
+__all__ = ["DEFAULT_LAYERS", "Columns", "make_architecture", "make_basis", "stated_rules"]
+
+DEFAULT_LAYERS = (16, 4)
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
@@ -36,6 +39,7 @@ class Columns:
     ----------
     x, y : names as printed, such as ``"job[teacher]"``.
     x_sources, y_sources : the user's column behind each.
+    x_units, y_units : center and scale of each encoded column.
     one_hot : whether the columns of y are indicators of one choice.
     """
 
@@ -43,6 +47,8 @@ class Columns:
     y: tuple[str, ...]
     x_sources: tuple[str, ...]
     y_sources: tuple[str, ...]
+    x_units: tuple[tuple[float, float], ...]
+    y_units: tuple[tuple[float, float], ...]
     one_hot: bool
 
 
@@ -54,10 +60,12 @@ def make_architecture(estimator: Any, output: Output) -> Architecture:
     OptionError
         If one is invalid, or two contradict each other.
     """
-    layers = check_sequence("layers", estimator.layers, "(2, 1)")
+    layers = _layers(estimator)
     identifiable = check_choice("identifiable", estimator.identifiable, (False, True))
     skip = check_choice("skip", estimator.skip, (None, "dense", "residual", "input"))
     rows, degrees = _rows_and_degrees(estimator)
+    if estimator.structure is not None:
+        rows, degrees = _stated_rows(estimator), None
     return Architecture(
         layers=layers,
         rows=rows,
@@ -73,14 +81,38 @@ def make_architecture(estimator: Any, output: Output) -> Architecture:
     )
 
 
+def stated_problems(estimator: Any) -> tuple[UMP, ...]:
+    """The problems of `structure`, which may be one."""
+    structure = estimator.structure
+    problems = (structure,) if isinstance(structure, UMP) else check_sequence("structure", structure, "[bl.UMP(...)]")
+    if not problems or not all(isinstance(problem, UMP) for problem in problems):
+        raise OptionError(f"structure must be a bl.UMP or a list of them; got {structure!r}.")
+    return problems
+
+
+def _layers(estimator: Any) -> tuple[int, ...]:
+    if estimator.structure is None:
+        return DEFAULT_LAYERS if estimator.layers is None else check_sequence("layers", estimator.layers, "(2, 1)")
+    stated = len(stated_problems(estimator))
+    if estimator.layers is None:
+        return (stated,)
+    layers = check_sequence("layers", estimator.layers, "(2, 1)")
+    if layers[:1] != (stated,):
+        raise OptionError(f"structure states {stated} blocks for the first layer, but layers={layers!r}.")
+    return layers
+
+
+def _stated_rows(estimator: Any) -> tuple[int, ...]:
+    problems = stated_problems(estimator)
+    return tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES)
+
+
 def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
     if isinstance(heads, str) and heads == "auto":
         return HEADS[identifiable]
     heads = check_sequence("heads", heads, '("tanh", "relu", "abs")')
     kinked = [
-        name
-        for role, name in zip(("utility", "inequality", "equality"), heads, strict=False)
-        if name is not None and not get_head(role, name).smooth
+        name for role, name in zip(ROLES, heads, strict=False) if name is not None and not get_head(role, name).smooth
     ]
     if identifiable and kinked:
         raise OptionError(
@@ -119,14 +151,19 @@ def _readout_bias(bias: Any, output: Output, identifiable: bool) -> bool:
     return output == "vector" and not identifiable if chosen is None else chosen
 
 
-def make_basis(estimator: Any, architecture: Architecture, x: np.ndarray, columns: Columns) -> Basis:
-    """The terms of the first layer's rows.
+def make_basis(
+    estimator: Any, architecture: Architecture, x: np.ndarray, columns: Columns
+) -> tuple[Basis, dict[str, RowRules] | None]:
+    """The terms of the first layer's rows, and rules for its weights where `structure` states them.
 
     Parameters
     ----------
     x : the encoded training rows, on which quantiles are taken.
     """
     y_columns = 0 if architecture.output == "vector" else len(columns.y)
+    if estimator.structure is not None:
+        stated = _stated_layer(estimator, columns, y_columns > 0)
+        return stated.basis, stated.rules
     basis = _plain_basis(estimator, architecture, x, y_columns, columns)
     if estimator.extra_terms:
         texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
@@ -134,7 +171,23 @@ def make_basis(estimator: Any, architecture: Architecture, x: np.ndarray, column
         basis = with_terms(basis, products)
     if not architecture.intercepts:
         basis = without_pure_x(basis)
-    return basis
+    return basis, None
+
+
+def stated_rules(estimator: Any, columns: Columns) -> dict[str, RowRules] | None:
+    """Rules for the weights of the first layer, where `structure` states them."""
+    return None if estimator.structure is None else _stated_layer(estimator, columns, True).rules
+
+
+def _stated_layer(estimator: Any, columns: Columns, with_y: bool) -> StatedLayer:
+    if not with_y:
+        raise OptionError("structure speaks of the response, which output='vector' hides from blocks; use 'scalar'.")
+    products = lambda text: [
+        (Product(x.columns, uncentred=bool(x.columns)), Product(y.columns, uncentred=bool(y.columns)))
+        for x, y in named_products(text, columns, with_y)
+    ]
+    problems = stated_problems(estimator)
+    return state_layer(problems, products=products, x_units=columns.x_units, y_units=columns.y_units)
 
 
 def _plain_basis(estimator: Any, architecture: Architecture, x: np.ndarray, y_columns: int, columns: Columns) -> Basis:

@@ -11,7 +11,7 @@ from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.text import shorten
-from behavior_learning.symbolic.ump import UMP, Goal, Hierarchy
+from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["block_expression", "hierarchy_expressions", "polynomial_expression", "ump_latex"]
 
@@ -50,7 +50,7 @@ def goal_expression(goal: Goal) -> sympy.Expr:
     return sign * goal.multiplier * head_expression(goal.head, argument)
 
 
-def block_expression(ump: UMP) -> sympy.Expr:
+def block_expression(ump: LearnedUMP) -> sympy.Expr:
     """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact, with curves written out."""
     total = sympy.Add(*map(goal_expression, ump.goals), polynomial_expression(ump.shortcut))
     return total.xreplace({_symbol(name): curve_expression(*curve) for name, curve in ump.curves.items()})
@@ -88,7 +88,7 @@ def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, Any]:
     return {name: polynomial_expression(output).xreplace(known) for name, output in hierarchy.outputs.items()}
 
 
-def ump_latex(ump: UMP, terms: int | None, digits: int) -> str:
+def ump_latex(ump: LearnedUMP, terms: int | None, digits: int) -> str:
     """maximise … subject to …, with the strongest terms of each row and the number of those left out."""
     rows = {role: [_row_latex(goal, ump, terms, digits) for goal in ump.rows(role)] for role in _LATEX_RELATION}
     objective = " + ".join(rows["utility"]) or "0"
@@ -101,7 +101,7 @@ def ump_latex(ump: UMP, terms: int | None, digits: int) -> str:
 _LATEX_RELATION = {"utility": "", "inequality": r" \le 0", "equality": " = 0"}
 
 
-def _row_latex(goal: Goal, ump: UMP, terms: int | None, digits: int) -> str:
+def _row_latex(goal: Goal, ump: LearnedUMP, terms: int | None, digits: int) -> str:
     shown = shorten(goal.polynomial, ump.spreads, terms)
     parts = [_term_latex(shown.kept.coefficients[m], m, digits) for m in shown.order]
     if shown.kept.constant or not parts:

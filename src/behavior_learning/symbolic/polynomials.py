@@ -31,6 +31,10 @@ class Variable:
     def standardised(self) -> "Polynomial":
         return Polynomial({((self.name, 1),): 1 / self.scale, (): -self.center / self.scale})
 
+    @property
+    def scaled(self) -> "Polynomial":
+        return Polynomial({((self.name, 1),): 1 / self.scale})
+
 
 @dataclass(frozen=True)
 class Polynomial:

@@ -10,7 +10,7 @@ from behavior_learning.core.block import Layer, Rows
 from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
-from behavior_learning.symbolic.ump import UMP, Goal, Hierarchy
+from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["block_name", "read_problem"]
 
@@ -30,8 +30,8 @@ def read_problem(
     response: Sequence[Variable],
     curve_spreads: Sequence[float],
     block_spreads: Sequence[Sequence[float]],
-) -> UMP | Hierarchy:
-    """Write a network as a UMP, or as a hierarchy where it has several blocks.
+) -> LearnedUMP | Hierarchy:
+    """Write a network as a LearnedUMP, or as a hierarchy where it has several blocks.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ def _expand(function: Product | Curve, variables: Sequence[Variable]) -> Polynom
         return Polynomial({((_user_curve(function, variables)[0], 1),): 1.0})
     product = Polynomial({(): 1.0})
     for column in function.columns:
-        product = product * variables[column].standardised
+        variable = variables[column]
+        product = product * (variable.scaled if function.uncentred else variable.standardised)
     return product
 
 
@@ -117,11 +118,11 @@ def _shortcuts(network: BehaviorNetwork, number: int, seen: Sequence[Polynomial]
 
 def _read_layer(
     layer: Layer, number: int, visible: Sequence[Polynomial], shortcuts: Sequence[Polynomial], names: _Names
-) -> tuple[UMP, ...]:
-    def read(block: int) -> UMP:
+) -> tuple[LearnedUMP, ...]:
+    def read(block: int) -> LearnedUMP:
         goals = (goal for rows in layer.heads.values() for goal in _read_rows(rows, block, visible, names))
         name = block_name(number + 1, block + 1)
-        return UMP(name, tuple(goals), names.response, names.spreads, shortcuts[block], names.curves)
+        return LearnedUMP(name, tuple(goals), names.response, names.spreads, shortcuts[block], names.curves)
 
     return tuple(read(block) for block in range(len(shortcuts)))
 
@@ -131,6 +132,8 @@ def _read_rows(rows: Rows, block: int, visible: Sequence[Polynomial], names: _Na
         return
     coef, intercept, multiplier = (_numbers(weight.value)[block] for weight in rows.weights)
     for row, constant, strength in zip(coef, intercept, multiplier, strict=True):
+        if strength == 0:
+            continue
         polynomial = _combine(visible, row) + Polynomial({(): float(constant)})
         scale = _response_coefficient(polynomial, names) if rows.head.role != "utility" else 1.0
         yield Goal(rows.head, float(strength), polynomial.scaled(1 / scale), scale)

@@ -1,6 +1,6 @@
 """The learned optimisation problem as values: maximise … subject to … ≤ 0, … = 0, and hierarchies of it.
 
-Source: Section 2.2 (a block is a UMP, a network a hierarchy of them) and Theorem 2.1 (penalty form).
+Source: Section 2.2 (a block is a LearnedUMP, a network a hierarchy of them) and Theorem 2.1 (penalty form).
 Softplus and square are not exact penalties: the mode of the Gibbs distribution and the optimum under hard constraints
 differ. What is written here is the penalty form that was fitted.
 """
@@ -13,7 +13,7 @@ from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.text import Shortened, format_number, format_polynomial, shorten
 
-__all__ = ["UMP", "Goal", "Hierarchy"]
+__all__ = ["Goal", "Hierarchy", "LearnedUMP"]
 
 TERMS_SHOWN = 5
 """Terms of a polynomial that a printed problem shows by default."""
@@ -47,7 +47,7 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class UMP:
+class LearnedUMP:
     """One block: maximise Σ λ₀φ(U) subject to C ≤ 0 and T = 0, in the penalty form of Eq. 4.
 
     Printing it shows the strongest terms first. `text(terms=None)` shows every term.
@@ -110,12 +110,12 @@ class Hierarchy:
     response : the names that stand for y.
     """
 
-    layers: tuple[tuple[UMP, ...], ...]
+    layers: tuple[tuple[LearnedUMP, ...], ...]
     outputs: Mapping[str, Polynomial]
     response: tuple[str, ...]
 
     @property
-    def blocks(self) -> dict[str, UMP]:
+    def blocks(self) -> dict[str, LearnedUMP]:
         """Every block by its name."""
         return {ump.name: ump for layer in self.layers for ump in layer}
 

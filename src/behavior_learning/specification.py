@@ -1,0 +1,249 @@
+"""A problem stated in the user's words: which terms each row may hold, which coefficients are known, which signs."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from behavior_learning.core.bases import ONE, Basis, Pairing
+from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
+from behavior_learning.core.features import Monomials, Product
+from behavior_learning.core.network import RowRules
+from behavior_learning.errors import OptionError
+from behavior_learning.formulas import Term, parse_sum
+
+__all__ = ["UMP", "StatedLayer", "state_layer"]
+
+_RELATION = re.compile(r"<=|~|=")
+_SIGNS = {">=0": 1, "<=0": -1}
+_DIRECTIONS = {"increasing": 1, "decreasing": -1}
+
+
+@dataclass(frozen=True)
+class UMP:
+    """State a utility-maximisation problem, known in part, as a block of the first layer.
+
+    Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``); ``1`` is an intercept, and rows hold
+    exactly the terms written. In `maximize` and on the right of ``~``, ``=`` or ``<=`` a bare term has a coefficient
+    to be learned, and a number fixes it (``0.3*income``). On the left of a relation, and in a constraint without one,
+    everything is taken at face value. Numbers are in the table's units.
+
+    Parameters
+    ----------
+    maximize : rows of the utility head, such as ``"rooms + price + rooms:price"``.
+    at_most : inequality rows, such as ``"price - 0.3*income"`` (≤ 0) or ``"price <= 1 + income"``.
+    equal : equality rows, such as ``"price ~ 1 + crime"``.
+    signs : sign of learned coefficients by term, ``{"crime": "<= 0"}``, as written in the row.
+    monotone : ``{"rooms": "increasing"}``: the block's utility may only rise (or fall) with the column.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> problem = bl.UMP(maximize="RM + MEDV", at_most="MEDV <= 1 + RM", equal="MEDV ~ 1 + LSTAT")
+    >>> X, y = bl.datasets.load_boston()
+    >>> reg = bl.BLRegressor(structure=problem, max_epochs=20, n_restarts=1, random_state=0).fit(X, y)
+    >>> reg.n_parameters_
+    9
+    """
+
+    maximize: str | Sequence[str] = ()
+    at_most: str | Sequence[str] = ()
+    equal: str | Sequence[str] = ()
+    signs: Mapping[str, str] = field(default_factory=dict)
+    monotone: Mapping[str, str] = field(default_factory=dict)
+
+    def rows(self, role: str) -> tuple[str, ...]:
+        """The texts of one head's rows."""
+        texts = {"utility": self.maximize, "inequality": self.at_most, "equality": self.equal}[role]
+        return (texts,) if isinstance(texts, str) else tuple(texts)
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One summand of a row: a fixed number or a learned coefficient with a sign (0 where free)."""
+
+    term: Term
+    number: float | None
+    sign: int = 0
+
+
+@dataclass(frozen=True)
+class StatedLayer:
+    """A first layer as stated: its terms, its rows per head, and what each weight may be."""
+
+    basis: Basis
+    rows: tuple[int, ...]
+    rules: dict[str, RowRules]
+
+
+def state_layer(
+    problems: Sequence[UMP],
+    *,
+    products: Callable[[str], Sequence[tuple[Product, Product]]],
+    x_units: Sequence[tuple[float, float]],
+    y_units: Sequence[tuple[float, float]],
+) -> StatedLayer:
+    """Turn stated problems into a basis and rules for the weights on it.
+
+    Parameters
+    ----------
+    products : the products of encoded columns that a term stands for.
+    x_units, y_units : center and scale of every encoded column.
+
+    Raises
+    ------
+    OptionError
+        If a row cannot be read, names no column, or carries contradictory signs.
+    """
+    parsed = {
+        role: [[_read_row(problem, role, text) for text in problem.rows(role)] for problem in problems]
+        for role in ("utility", "inequality", "equality")
+    }
+    entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
+    found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
+    pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
+    basis, order = _basis(pairs, x_units, y_units)
+    size = lambda pair: _unit(pair[0], x_units) * _unit(pair[1], y_units)
+    rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())
+    rules = {
+        role: _rules(blocks, count, order, found, size)
+        for (role, blocks), count in zip(parsed.items(), rows, strict=True)
+    }
+    return StatedLayer(basis, rows, rules)
+
+
+def _read_row(problem: UMP, role: str, text: str) -> list[_Entry]:
+    """left − right of a row, every summand with its number or its sign."""
+    left, *right = _RELATION.split(text)
+    if len(right) > 1 or (right and role == "utility"):
+        raise OptionError(f"{text!r} has a relation too many: maximize takes a sum, constraints at most one relation.")
+    if role == "utility":
+        return [_learned(problem, role, term, text, 1) for term in parse_sum(left)]
+    stated = [_face_value(problem, role, term, text) for term in parse_sum(left)]
+    return stated + [_learned(problem, role, term, text, -1) for term in (parse_sum(right[0]) if right else ())]
+
+
+def _face_value(problem: UMP, role: str, term: Term, text: str) -> _Entry:
+    number = (-1.0 if term.negative else 1.0) if term.number is None else term.number
+    _check_monotone(problem, role, term, text, number)
+    return _Entry(term, number)
+
+
+def _learned(problem: UMP, role: str, term: Term, text: str, side: int) -> _Entry:
+    """A summand on a side whose bare terms are learned; `side` is the sign with which it enters the row."""
+    if term.negative:
+        raise OptionError(
+            f"{text!r}: the coefficient of {term.text!r} is learned and may have either sign; write it with +, fix it "
+            f"as -1*{term.text}, or state signs={{{term.text!r}: '<= 0'}}."
+        )
+    if not term.factors and term.number in (0.0, 1.0):
+        return _Entry(term, 0.0 if term.number == 0.0 else None)
+    if term.number is not None:
+        _check_monotone(problem, role, term, text, side * term.number)
+        return _Entry(term, side * term.number)
+    wanted = [side * sign for sign in _stated_sign(problem, term)] + _monotone_sign(problem, role, term, text)
+    if len(set(wanted)) > 1:
+        raise OptionError(f"{text!r}: signs and monotone contradict each other on {term.text!r}. Drop one of the two.")
+    return _Entry(term, None, wanted[0] if wanted else 0)
+
+
+def _stated_sign(problem: UMP, term: Term) -> list[int]:
+    text = problem.signs.get(term.text)
+    if text is None:
+        return []
+    if text.replace(" ", "") not in _SIGNS:
+        raise OptionError(f"signs[{term.text!r}] must be '>= 0' or '<= 0'; got {text!r}.")
+    return [_SIGNS[text.replace(" ", "")]]
+
+
+def _monotone_sign(problem: UMP, role: str, term: Term, text: str) -> list[int]:
+    """The sign a learned coefficient needs for the block's utility to be monotone."""
+    wanted = []
+    for name, _ in term.factors:
+        direction = problem.monotone.get(name)
+        if direction is None:
+            continue
+        if direction not in _DIRECTIONS:
+            raise OptionError(f"monotone[{name!r}] must be 'increasing' or 'decreasing'; got {direction!r}.")
+        if role == "equality" or term.factors != ((name, 1),):
+            raise OptionError(
+                f"{text!r}: a utility monotone in {name!r} cannot hold the term {term.text!r} in this row, which both "
+                f"raises and lowers it. Take {name!r} out of the row or drop monotone[{name!r}]."
+            )
+        wanted.append(_DIRECTIONS[direction] if role == "utility" else -_DIRECTIONS[direction])
+    return wanted
+
+
+def _check_monotone(problem: UMP, role: str, term: Term, text: str, number: float) -> None:
+    wanted = _monotone_sign(problem, role, term, text)
+    if wanted and number * wanted[0] < 0:
+        raise OptionError(
+            f"{text!r}: the fixed coefficient of {term.text!r} contradicts monotone[{term.factors[0][0]!r}]. "
+            "Change the number or drop monotone."
+        )
+
+
+def _basis(
+    pairs: Sequence[tuple[Product, Product]],
+    x_units: Sequence[tuple[float, float]],
+    y_units: Sequence[tuple[float, float]],
+) -> tuple[Basis, list[tuple[Product, Product]]]:
+    """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
+    x = list(dict.fromkeys(pair[0] for pair in pairs if pair[0].columns))
+    y = list(dict.fromkeys(pair[1] for pair in pairs if pair[1].columns))
+    index = lambda product, products: products.index(product) if product.columns else ONE
+    pairing = Pairing.ordered([(index(a, x), index(b, y)) for a, b in pairs])
+    one = Product(())
+    order = [(x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in pairing.pairs]
+    shifts = [tuple(center / scale for center, scale in units) for units in (x_units, y_units)]
+    x_map, y_map = (
+        Monomials(tuple(p.columns for p in products), shift) for products, shift in zip((x, y), shifts, strict=True)
+    )
+    return Basis((x_map,), y_map, pairing), order
+
+
+def _unit(product: Product, units: Sequence[tuple[float, float]]) -> float:
+    """What one unit of a product of scaled columns is in the table's units."""
+    size = 1.0
+    for column in product.columns:
+        size *= units[column][1]
+    return size
+
+
+def _rules(
+    blocks: Sequence[Sequence[Sequence[_Entry]]],
+    count: int,
+    order: Sequence[tuple[Product, Product]],
+    found: Mapping[str, Sequence[tuple[Product, Product]]],
+    size: Callable[[tuple[Product, Product]], float],
+) -> RowRules:
+    """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest."""
+    padded = [[*rows, *([None] * (count - len(rows)))] for rows in blocks]
+    coefs = [[_coef_entries(row or (), order, found, size) for row in rows] for rows in padded]
+    fixed = tuple(tuple(tuple(number for number, _ in row) for row in rows) for rows in coefs)
+    sign = tuple(tuple(tuple(sign for _, sign in row) for row in rows) for rows in coefs)
+    intercepts = tuple(tuple(_intercept(row or ()) for row in rows) for rows in padded)
+    absent = tuple(tuple(None if row is not None else 0.0 for row in rows) for rows in padded)
+    if count == 0:
+        return RowRules(ZERO, ZERO, NONNEGATIVE)
+    return RowRules(Rule(sign, fixed), Rule(fixed=intercepts), Rule(1, absent))
+
+
+def _coef_entries(
+    row: Sequence[_Entry],
+    order: Sequence[tuple[Product, Product]],
+    found: Mapping[str, Sequence[tuple[Product, Product]]],
+    size: Callable[[tuple[Product, Product]], float],
+) -> list[tuple[float | None, int]]:
+    """(fixed number or None, sign) for every term of the basis; terms that the row lacks are fixed at zero."""
+    stated: dict[tuple[Product, Product], tuple[float | None, int]] = {}
+    for entry in row:
+        for pair in found.get(entry.term.text, ()) if entry.term.factors else ():
+            if pair in stated:
+                raise OptionError(f"The term {entry.term.text!r} stands twice in one row. Write it once.")
+            stated[pair] = (None if entry.number is None else entry.number * size(pair), entry.sign)
+    return [stated.get(pair, (0.0, 0)) for pair in order]
+
+
+def _intercept(row: Sequence[_Entry]) -> float | None:
+    constants = [entry.number for entry in row if not entry.term.factors]
+    return None if None in constants else float(sum(number for number in constants if number is not None))
