@@ -28,6 +28,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
+from behavior_learning.estimators.suggest import candidate_products, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
@@ -37,6 +38,9 @@ from behavior_learning.training.fit import FitResult, Settings, fit
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
+
+SUGGESTION_ROWS = 2000
+"""Rows on which terms are tested."""
 
 PREDICTION_REFINEMENT = 4
 """Prediction spends so many times the candidates of training: quantiles interpolate between them."""
@@ -278,6 +282,27 @@ class BehaviorEstimator(BaseEstimator):
         x = self._encoded(X)
         candidates = self._candidates(self._encode_response(self.response_, self._known_response(y, len(x))))
         return by_rows(_utility, self._distribution(), (x, candidates))[:, 0]
+
+    def suggest_terms(self, X: Any, y: Any, n: int = 10) -> pd.DataFrame:
+        """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2).
+
+        Add what convinces you with ``extra_terms=[...]`` and fit again; large tables are tested on 2,000 rows.
+
+        Returns
+        -------
+        The n strongest candidates: term, statistic, df (its coefficients), pvalue (not adjusted for their number).
+        """
+        x = self._encoded(X)
+        encoded_y = self._encode_response(self.response_, self._known_response(y, len(x)))
+        rows = np.linspace(0, len(x) - 1, min(len(x), SUGGESTION_ROWS)).astype(int)
+        columns, basis = self._columns(self.encoder_, self.response_), self.network_.basis
+        two_valued = [len(np.unique(values)) <= 2 for values in x.T]
+        products = candidate_products(basis, columns, two_valued, self._output == "scalar")
+        names = [":".join(filter(None, (a.name(columns.x), b.name(columns.y)))).replace("*", ":") for a, b in products]
+        tests = score_tests(
+            self.network_, self.space_, self._temperature(), x[rows], encoded_y[rows], products, names, ridge=self.alpha
+        )
+        return tests.head(check_count("n", n))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""
