@@ -1,0 +1,49 @@
+"""The language of terms."""
+
+import pytest
+
+from behavior_learning.errors import OptionError
+from behavior_learning.formulas import Term, parse_product, parse_sum
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("rooms", (Term((("rooms", 1),)),)),
+        ("a + b:c", (Term((("a", 1),)), Term((("b", 1), ("c", 1))))),
+        ("a*b", (Term((("a", 1), ("b", 1))),)),
+        ("price - 0.3*income", (Term((("price", 1),)), Term((("income", 1),), -0.3))),
+        ("-2*a^3", (Term((("a", 3),), -2.0),)),
+        ("- a", (Term((("a", 1),), negative=True),)),
+        ("1 + `odd name`", (Term((), 1.0), Term((("odd name", 1),)))),
+        ("2*3*a", (Term((("a", 1),), 6.0),)),
+        ("1e-3*a", (Term((("a", 1),), 0.001),)),
+        ("job[teacher]:y", (Term((("job[teacher]", 1), ("y", 1))),)),
+    ],
+)
+def test_sum_is_read_term_by_term(text, terms):
+    assert parse_sum(text) == terms
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "has no terms"),
+        ("a +", "missing after an operator"),
+        ("a b", "expected \\+ or -"),
+        ("a ** b", "missing after an operator"),
+        ("a^0", "whole number"),
+        ("a^x", "whole number"),
+        ("a & b", "cannot be read at"),
+        ("a:", "missing after an operator"),
+    ],
+)
+def test_unreadable_sum_is_refused(text, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        parse_sum(text)
+
+
+@pytest.mark.parametrize("text", ["a + b", "2*a", "-a"])
+def test_product_must_be_one_bare_term(text):
+    with pytest.raises(OptionError, match="must be one product of columns"):
+        parse_product(text)

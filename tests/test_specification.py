@@ -1,0 +1,127 @@
+"""A stated problem holds exactly the terms, numbers and signs that were written."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from behavior_learning.core.bases import affine_basis
+from behavior_learning.core.block import BlockInput
+from behavior_learning.core.features import Product
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.errors import OptionError
+from behavior_learning.specification import UMP, state_layer
+from tests.conftest import randomise, rng
+
+X_UNITS, Y_UNITS = ((6.3, 0.7), (40.0, 12.0)), ((22.5, 9.2),)
+NAMES = {"rooms": 0, "income": 1}
+
+
+def products(text):
+    """Products of the columns rooms, income and price."""
+    names = text.replace("^2", ":" + text.split("^")[0]).split(":") if "^2" in text else text.split(":")
+    unknown = [name for name in names if name not in (*NAMES, "price")]
+    if unknown:
+        raise OptionError(f"{unknown[0]!r} is no column")
+    x = tuple(sorted(NAMES[name] for name in names if name in NAMES))
+    y = tuple(0 for name in names if name == "price")
+    return [(Product(x, uncentred=bool(x)), Product(y, uncentred=bool(y)))]
+
+
+def network(*problems):
+    stated = state_layer(problems, products=products, x_units=X_UNITS, y_units=Y_UNITS)
+    readout = "identity" if len(problems) == 1 else "nonnegative"
+    architecture = Architecture((len(problems),), stated.rows, readout=readout)
+    drawn = BehaviorNetwork.random(
+        np.random.default_rng(0), architecture, features=2, response=1, basis=stated.basis, rules=stated.rules
+    )
+    return randomise(drawn, rng(problems))
+
+
+def preactivations(built, role, rooms, income, price):
+    """Rows of one head at a point given in the user's units, shape (blocks, rows)."""
+    x = jnp.array([[(rooms - 6.3) / 0.7, (income - 40.0) / 12.0]])
+    y = jnp.array([[[(price - 22.5) / 9.2]]])
+    return np.asarray(built.layers[0].heads[role].preactivation(BlockInput(built.basis(x, y), None)))[0, 0]
+
+
+@pytest.mark.usefixtures("float64")
+class TestRows:
+    def test_constraint_without_relation_is_taken_at_face_value(self):
+        built = network(UMP(at_most="price - 0.3*income + 2"))
+        assert preactivations(built, "inequality", 5.0, 50.0, 30.0) == pytest.approx(30 - 15 + 2, abs=1e-4)
+
+    @pytest.mark.parametrize("text", ["price <= 5*rooms", "price <= 5 * rooms + 0"])
+    def test_number_on_the_right_is_fixed(self, text):
+        built = network(UMP(at_most=text))
+        assert preactivations(built, "inequality", 4.0, 1.0, 30.0) == pytest.approx(10.0, abs=1e-4)
+
+    def test_bare_terms_on_the_right_are_learned_with_their_intercept(self):
+        built = network(UMP(equal="price ~ 1 + rooms:income"))
+        at = lambda rooms, income: preactivations(built, "equality", rooms, income, 30.0).item()
+        slope = (at(2.0, 3.0) - at(0.0, 0.0)) / 6
+        assert at(4.0, 5.0) == pytest.approx(at(0.0, 0.0) + 20 * slope, abs=1e-4)
+        assert at(0.0, 7.0) == pytest.approx(at(0.0, 0.0), abs=1e-6)
+        assert at(0.0, 0.0) != pytest.approx(30.0, abs=1e-2)
+
+    def test_row_without_intercept_vanishes_at_the_origin(self):
+        built = network(UMP(maximize="rooms + price + rooms:price + price^2"))
+        assert preactivations(built, "utility", 0.0, 3.0, 0.0) == pytest.approx(0.0, abs=1e-9)
+
+    def test_only_learned_numbers_are_parameters(self):
+        built = network(UMP(maximize="rooms + price", at_most="price - 0.3*income", equal="price ~ 1 + income"))
+        multipliers = 3
+        assert built.n_parameters == 2 + 0 + 2 + multipliers
+
+    def test_block_with_fewer_rows_adds_nothing_for_the_missing_ones(self):
+        both = network(UMP(maximize="price"), UMP(maximize=["price", "rooms"], equal="price ~ rooms"))
+        rows = both.layers[0].equality
+        assert float(rows.multiplier.value[0, 0]) == 0.0
+        assert float(rows.multiplier.value[1, 0]) > 0.0
+
+
+@pytest.mark.usefixtures("float64")
+class TestSigns:
+    @pytest.mark.parametrize(("sign", "factor"), [(">= 0", 1), ("<=0", -1)])
+    @pytest.mark.parametrize(("row", "side"), [({"maximize": "rooms + price"}, 1), ({"equal": "price ~ rooms"}, -1)])
+    def test_learned_coefficient_keeps_the_stated_sign(self, sign, factor, row, side):
+        role = "utility" if "maximize" in row else "equality"
+        for draw in range(5):
+            built = randomise(network(UMP(**row, signs={"rooms": sign})), rng(sign, draw))
+            rise = preactivations(built, role, 2.0, 1.0, 3.0) - preactivations(built, role, 1.0, 1.0, 3.0)
+            assert (side * factor * rise > 0).all()
+
+    @pytest.mark.parametrize(("direction", "factor"), [("increasing", 1), ("decreasing", -1)])
+    def test_monotone_block_moves_one_way_only(self, direction, factor):
+        problem = UMP(maximize="rooms + price", at_most="price <= 1 + rooms", monotone={"rooms": direction})
+        x = jnp.stack([jnp.linspace(-3, 3, 50), jnp.zeros(50)], axis=1)
+        for draw in range(5):
+            built = randomise(network(problem), rng(direction, draw))
+            utility = np.asarray(built(x, jnp.full((1, 1, 1), 0.4)))[:, 0]
+            assert (factor * np.diff(utility) >= -1e-12).all()
+
+    @pytest.mark.parametrize(
+        ("problem", "complaint"),
+        [
+            (UMP(maximize="rooms + price", signs={"rooms": "<= 0"}, monotone={"rooms": "increasing"}), "contradict"),
+            (UMP(maximize="-2*rooms + price", monotone={"rooms": "increasing"}), "contradicts monotone"),
+            (UMP(equal="price ~ rooms", monotone={"rooms": "increasing"}), "raises and lowers"),
+            (UMP(maximize="rooms:price", monotone={"rooms": "increasing"}), "cannot hold the term 'rooms:price'"),
+            (UMP(maximize="rooms - price"), "may have either sign"),
+            (UMP(maximize="rooms", signs={"rooms": "positive"}), "must be '>= 0' or '<= 0'"),
+            (UMP(maximize="rooms", monotone={"rooms": "up"}), "'increasing' or 'decreasing'"),
+            (UMP(maximize="rooms <= price"), "relation too many"),
+            (UMP(at_most="rooms <= price <= income"), "relation too many"),
+            (UMP(maximize="rooms + rooms"), "stands twice"),
+            (UMP(maximize="rooms + prize"), "'prize' is no column"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_contradiction_is_named(self, problem, complaint):
+        with pytest.raises(OptionError, match=complaint):
+            network(problem)
+
+
+def test_products_outside_the_statement_are_absent():
+    stated = state_layer([UMP(maximize="rooms:price")], products=products, x_units=X_UNITS, y_units=Y_UNITS)
+    assert stated.basis.names(["rooms", "income"], ["price"]) == ["rooms*price"]
+    assert stated.basis.size < affine_basis(2, 1).size
