@@ -1,0 +1,84 @@
+"""Curves are the functions they describe."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.interpolate import BSpline as ScipyBSpline
+
+from behavior_learning.core.bases import fourier_basis, spline_basis
+from tests.conftest import rng
+
+COLUMNS = 3
+
+
+def training_rows():
+    x = rng("training").normal(size=(60, COLUMNS))
+    x[:, 2] = np.arange(60) % 2
+    return x
+
+
+@pytest.mark.usefixtures("float64")
+class TestCurves:
+    def test_ramps_sum_to_the_share_of_knots_below(self):
+        x = training_rows()
+        basis = spline_basis(x, 1, knots=6)
+        knots = np.quantile(x[:, 0], np.linspace(0, 1, 6))
+        z = np.linspace(-4, 4, 50)
+        values = np.asarray(basis.x_maps[1](jnp.asarray(np.stack([z, z, z], axis=1))))[:, :5]
+        np.testing.assert_allclose(values.sum(axis=1), np.interp(z, knots, np.arange(6)), atol=1e-12)
+
+    def test_weighted_ramps_interpolate_any_values_at_the_knots(self):
+        x = training_rows()
+        basis = spline_basis(x, 1, knots=6)
+        knots, heights = np.quantile(x[:, 1], np.linspace(0, 1, 6)), rng("heights").normal(size=6)
+        z = np.linspace(-4, 4, 50)
+        ramps = np.asarray(basis.x_maps[1](jnp.asarray(np.stack([z, z, z], axis=1))))[:, 5:]
+        np.testing.assert_allclose(heights[0] + ramps @ np.diff(heights), np.interp(z, knots, heights), atol=1e-12)
+
+    def test_bsplines_equal_scipy_and_are_constant_beyond_the_ends(self):
+        x = training_rows()
+        curves = [c for c in spline_basis(x, 1, knots=6, degree=3).x_functions if getattr(c, "knots", None)]
+        z = np.linspace(x[:, 0].min() - 1, x[:, 0].max() + 1, 40)
+        values = np.asarray(spline_basis(x, 1, knots=6, degree=3).x_maps[1](jnp.asarray(np.stack([z] * 3, axis=1))))
+        for position, curve in enumerate(curves):
+            if curve.column == 0:
+                inside = np.clip(z, curve.low, np.nextafter(curve.high, curve.low))
+                expected = ScipyBSpline.basis_element(curve.knots, extrapolate=False)(inside)
+                np.testing.assert_allclose(values[:, position], np.nan_to_num(expected), atol=1e-9)
+
+    def test_bsplines_with_the_dropped_first_one_sum_to_one(self):
+        x = training_rows()
+        basis = spline_basis(x, 1, knots=5, degree=3)
+        column = np.array([curve.column for curve in basis.x_maps[1].functions])
+        z = np.quantile(x[:, 0], np.linspace(0.3, 0.95, 20))
+        values = np.asarray(basis.x_maps[1](jnp.asarray(np.stack([z] * 3, axis=1))))[:, column == 0]
+        knots = basis.x_maps[1].functions[0].knots
+        first = ScipyBSpline.basis_element((knots[0],) * 4 + (knots[3],), extrapolate=False)(z)
+        np.testing.assert_allclose(values.sum(axis=1) + np.nan_to_num(first), 1.0, atol=1e-9)
+
+    @pytest.mark.parametrize("frequency", [1, 2, 3])
+    def test_waves_are_half_periods_over_the_training_range(self, frequency):
+        x = training_rows()
+        basis = fourier_basis(x, 1, frequencies=3)
+        waves = basis.x_maps[1].functions
+        sine = next(
+            i for i, w in enumerate(waves) if w.column == 0 and w.function == "sin" and w.frequency == frequency
+        )
+        z = rng("z").normal(size=(7, COLUMNS))
+        u = (z[:, 0] - x[:, 0].min()) / np.ptp(x[:, 0])
+        values = np.asarray(basis.x_maps[1](jnp.asarray(z)))
+        np.testing.assert_allclose(values[:, sine], np.sin(np.pi * frequency * u), atol=1e-9)
+        np.testing.assert_allclose(values[:, sine + 1], np.cos(np.pi * frequency * u), atol=1e-9)
+
+    def test_two_valued_columns_have_no_curves(self):
+        for basis in (spline_basis(training_rows(), 1, knots=4), fourier_basis(training_rows(), 1, frequencies=2)):
+            assert all(function.column != 2 for function in basis.x_maps[1].functions)
+
+    @pytest.mark.parametrize("degree", [1, 3])
+    def test_renaming_in_other_units_is_the_same_function(self, degree):
+        x = training_rows()
+        center, scale = 5.0, 3.0
+        here = spline_basis(x, 0, knots=5, degree=degree).x_maps[1]
+        there = type(here)(tuple(curve.rescaled(center, scale) for curve in here.functions))
+        z = rng("units").normal(size=(9, COLUMNS))
+        np.testing.assert_allclose(here(jnp.asarray(z)), there(jnp.asarray(center + scale * z)), atol=1e-9)

@@ -1,0 +1,118 @@
+"""Flat hyperparameters become the architecture and basis they name, and contradictions are refused by name."""
+
+import numpy as np
+import pytest
+
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
+from behavior_learning.specification import UMP
+from tests.conftest import rng
+
+COLUMNS = Columns(
+    x=("rooms", "job[a]", "job[b]"),
+    y=("price",),
+    x_sources=("rooms", "job", "job"),
+    y_sources=("price",),
+    x_units=((6.0, 0.7), (0.0, 1.0), (0.0, 1.0)),
+    y_units=((22.0, 9.0),),
+    one_hot=False,
+)
+
+
+def rows():
+    job = np.arange(40) % 2
+    return np.stack([rng("rooms").normal(size=40), job, 1 - job], axis=1)
+
+
+def architecture(output="scalar", **options):
+    return make_architecture((BLRegressor if output == "scalar" else BLClassifier)(**options), output)
+
+
+def term_names(output="scalar", x=None, **options):
+    estimator = BLRegressor(**options)
+    basis, _ = make_basis(estimator, make_architecture(estimator, output), rows() if x is None else x, COLUMNS)
+    return basis.names(COLUMNS.x, COLUMNS.y)
+
+
+def test_degrees_set_rows_and_the_basis():
+    options = {"layers": (1,), "utility_degrees": (2,), "inequality_degrees": (2, 1, 2), "equality_degrees": (1, 2)}
+    assert architecture(**options).rows == (1, 3, 2)
+    assert {"rooms^2", "rooms*price", "price^2"} < set(term_names(**options))
+
+
+def test_rows_of_lower_degree_hold_no_higher_terms():
+    estimator = BLRegressor(layers=(2,), utility_degrees=(1,), inequality_degrees=(3, 2), equality_degrees=(2,))
+    made = make_architecture(estimator, "scalar")
+    basis, _ = make_basis(estimator, made, rows(), COLUMNS)
+    network = BehaviorNetwork.random(np.random.default_rng(0), made, features=3, response=1, basis=basis)
+    degrees = np.array(basis.degrees)
+    for role, highest in {"utility": [1], "inequality": [3, 2], "equality": [2]}.items():
+        coef = np.asarray(network.layers[0].heads[role].coef.value)
+        for row, limit in enumerate(highest):
+            assert (coef[:, row, degrees > limit] == 0).all()
+            assert (coef[:, row, degrees <= limit] != 0).all()
+
+
+def test_identifiable_takes_smooth_heads_no_biases_and_only_terms_with_y():
+    made = architecture(layers=(2,), identifiable=True)
+    assert made.heads == ("tanh", "softplus", "square")
+    assert not made.intercepts
+    assert not made.readout_bias
+    assert all("price" in name for name in term_names(layers=(2,), identifiable=True))
+    assert "rooms" in term_names(layers=(2,), identifiable=True, pure_x_terms=True)
+
+
+def test_extra_terms_are_appended_with_every_level_of_a_category():
+    names = term_names(extra_terms=["rooms:price", "job:price", "price^2", "rooms^2"])
+    assert {"rooms*price", "job[a]*price", "job[b]*price", "price^2", "rooms^2"} < set(names)
+
+
+@pytest.mark.parametrize(("degree", "spelling"), [(None, "ramp(rooms"), (1, "ramp(rooms"), (3, "bspline(rooms")])
+def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree, spelling):
+    names = term_names(basis="spline", degree=degree, knots=5)
+    assert sum(name.startswith(spelling) for name in names) >= 4
+    assert {"job[a]", "job[b]", "price"} < set(names)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"extra_terms": ["rooms:prize"]}, "'prize', which is no column. Columns: rooms, job, price"),
+        ({"extra_terms": "rooms:price"}, "extra_terms must be a list or tuple"),
+        ({"basis": "polynomial", "degree": 0}, "degree must be a whole number of at least 1"),
+        ({"utility_degrees": (0,)}, "A degree must be a whole number of at least 1"),
+        ({"basis": "spline", "degree": 2}, "degree must be 1 .* or 3"),
+        ({"basis": "spline", "knots": 1}, "knots must be a whole number of at least 2"),
+        ({"basis": "wavelet"}, "basis must be one of 'auto', 'affine', 'polynomial', 'spline', 'fourier'"),
+        ({"layers": (3, 2), "skip": "residual", "projection": False}, "needs layers of equal width.*projection=True"),
+        ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'"),
+        ({"multipliers": "any"}, "multipliers must be one of 'nonnegative', 'free'"),
+        ({"identifiable": True, "heads": ("tanh", "relu", "square")}, "needs smooth heads.*'relu'"),
+        ({"identifiable": True, "readout_bias": True}, "readout without bias"),
+        ({"structure": "rooms"}, "structure must be a list or tuple"),
+        ({"structure": ["rooms"]}, "must be a bl.UMP or a list of them"),
+        ({"structure": UMP(maximize="price"), "layers": (2, 1)}, "states 1 blocks for the first layer"),
+        ({"structure": UMP(maximize="prize")}, "'prize', which is no column"),
+        ({"structure": UMP(maximize="price", signs={"price": ">= 0"}, monotone={"price": "decreasing"})}, "contradict"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_contradiction_is_refused_by_name(options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        term_names(**options)
+
+
+@pytest.mark.parametrize("basis", ["spline", "fourier"])
+def test_curves_of_a_constant_column_are_refused_by_name(basis):
+    x = rows()
+    x[:, 0] = 1.0
+    with pytest.raises(DataError, match=f"basis='{basis}' needs columns that vary; 'rooms' is constant"):
+        term_names(basis=basis, x=x)
+
+
+def test_structure_cannot_speak_of_y_in_vector_output():
+    with pytest.raises(OptionError, match="output='vector' hides"):
+        term_names(output="vector", structure=UMP(maximize="price"))
