@@ -27,9 +27,9 @@ def quick(estimator: type, **options: Any):
 
 def numbers(seed: int = 0) -> pd.DataFrame:
     """Seven numeric columns of unlike location and scale."""
-    generator = rng("numbers", seed)
-    center, scale = generator.normal(scale=20, size=7), np.exp(generator.normal(size=7))
-    return pd.DataFrame(center + scale * generator.normal(size=(ROWS, 7)), columns=list("abcdefg"))
+    columns, rows = rng("columns"), rng("rows", seed)
+    center, scale = columns.normal(scale=20, size=7), np.exp(columns.normal(size=7))
+    return pd.DataFrame(center + scale * rows.normal(size=(ROWS, 7)), columns=list("abcdefg"))
 
 
 def mixed(seed: int = 0) -> pd.DataFrame:

@@ -23,8 +23,19 @@ HEAD = {
 
 
 def arrays(network):
-    """The network with NumPy arrays in place of JAX arrays, which are slow to read one number at a time."""
-    return jax.tree.map(np.asarray, network)
+    """The network with the numbers of each weight in its place; all functions below but `utility` expect it so."""
+    return jax.tree.map(numbers, network, is_leaf=lambda node: hasattr(node, "rule"))
+
+
+def numbers(weight):
+    """Each entry is fixed, or of a given sign by softplus, or free (Eq. 14)."""
+    raw = np.asarray(weight.raw)
+    sign, fixed = (np.broadcast_to(np.array(rule, float), raw.shape) for rule in (weight.rule.sign, weight.rule.fixed))
+    values = np.zeros(raw.shape)
+    for at in np.ndindex(raw.shape):
+        learned = raw[at] if sign[at] == 0 else sign[at] * head("softplus", float(raw[at]))
+        values[at] = learned if math.isnan(fixed[at]) else fixed[at]
+    return values
 
 
 def head(name, t):
@@ -42,25 +53,18 @@ def monomial(name, columns):
     return value
 
 
-def entry(weight, *index):
-    """One learned number: fixed, of a given sign by softplus, or free (Eq. 14)."""
-    rule_at = lambda rule: np.broadcast_to(np.array(rule, dtype=float), weight.raw.shape)[index]
-    raw, sign, fixed = float(weight.raw[index]), rule_at(weight.rule.sign), rule_at(weight.rule.fixed)
-    if not math.isnan(fixed):
-        return fixed
-    return raw if sign == 0 else sign * head("softplus", raw)
-
-
 def head_total(rows, name, block, z):
     """λᵀ f(M z + b), one row at a time."""
     total = 0.0
     if name is None:
         return total
-    for r in range(rows.coef.raw.shape[1]):
-        p = entry(rows.intercept, block, r)
-        for j, value in enumerate(z):
-            p += entry(rows.coef, block, r, j) * value
-        total += entry(rows.multiplier, block, r) * head(name, p)
+    for coef, intercept, multiplier in zip(
+        rows.coef[block], rows.intercept[block], rows.multiplier[block], strict=True
+    ):
+        p = float(intercept)
+        for m, value in zip(coef.tolist(), z, strict=True):
+            p += m * value
+        total += float(multiplier) * head(name, p)
     return total
 
 
@@ -90,14 +94,14 @@ def projected(projection, s):
 
 
 def product(weight, s):
-    return [sum(entry(weight, o, i) * v for i, v in enumerate(s)) for o in range(weight.raw.shape[0])]
+    return [sum(w * v for w, v in zip(row, s, strict=True)) for row in weight.tolist()]
 
 
 def outputs(network, m):
     """W·s_L + b (Eq. 13)."""
     top, weight, bias = block_values(network, m)[-1], network.readout.weight, network.readout.bias
     values = list(top) if weight is None else product(weight, top)
-    return [v + (0.0 if bias is None else entry(bias, o)) for o, v in enumerate(values)]
+    return [v + (0.0 if bias is None else float(bias[o])) for o, v in enumerate(values)]
 
 
 def utility(network, x, y):

@@ -261,7 +261,7 @@ def test_missing_and_unexpected_columns_are_named():
 
 def test_text_where_numbers_were_learned_is_refused():
     encoder = TableEncoder.learn(pd.DataFrame({"age": [1.0, 2.0]}))
-    with pytest.raises(DataError, match="Column 'age' held numbers in training; got .* values"):
+    with pytest.raises(DataError, match=r"Column 'age' held numbers in training; got .* values"):
         encoder(pd.DataFrame({"age": ["old", "young"]}))
 
 

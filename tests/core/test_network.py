@@ -84,7 +84,7 @@ def test_utility_is_the_paper_formula_for_every_head(heads, layers):
 def test_utility_is_the_paper_formula_for_every_structure(layers, rows, output, readout, degree, candidates):
     generator = rng(layers, rows, output, readout, degree, candidates)
     x, y = problem(candidates, generator)
-    architecture = Architecture(layers, rows, ("tanh", "softplus(3)", "abs"), output, readout)
+    architecture = Architecture(layers, rows, ("tanh", "softplus(3)", "abs"), output=output, readout=readout)
     network = build(architecture, degree=degree, one_hot=candidates.startswith("one_hot"), generator=generator)
     assert_equals_paper(network, x, y)
 

@@ -9,6 +9,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning
+from behavior_learning.estimators.base import Parsed
 from behavior_learning.estimators.classifier import BLClassifier
 from tests.conftest import rng
 from tests.fitted import ROWS, fitted, labels, logistic, mixed, numbers, quick
@@ -64,7 +65,7 @@ def test_probabilities_are_the_softmax_of_the_utility():
 
 
 def test_log_density_of_an_unknown_label_is_refused():
-    with pytest.raises(DataError, match="labels absent from training: 'walk'. Known: 'bus', 'car', 'train'"):
+    with pytest.raises(DataError, match=r"labels absent from training: 'walk'\. Known: 'bus', 'car', 'train'"):
         fitted(BLClassifier).log_density(rows(), ["walk"] * 16)
 
 
@@ -140,6 +141,17 @@ def test_class_with_a_single_row_is_kept(seed):
     assert clf.classes_.tolist() == ["boat", "bus", "car"]
     assert clf.response_.shares[0] == pytest.approx(1 / 64)
     assert (clf.predict_proba(X)[:, 0] > 0).all()
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_rare_class_trains_however_large_the_validation_share(rows):
+    X = numbers()
+    y = labels(X, ("bus", "car")).to_numpy().astype(object)
+    y[rng("rare", rows).permutation(ROWS)[:rows]] = "boat"
+    clf = quick(BLClassifier, validation_fraction=0.8)
+    train, held_out = clf._split(Parsed("mode", *np.unique(y, return_inverse=True)[::-1]), np.random.RandomState(0))
+    assert "boat" in y[train]
+    assert sorted([*train, *held_out]) == list(range(ROWS))
 
 
 # What is learned.

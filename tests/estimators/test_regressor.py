@@ -50,7 +50,7 @@ def test_predict_is_the_mean_of_the_density(table):
     for i in range(3):
         row = rows(table).iloc[[i]]
         mean = np.trapezoid(y * density(reg, row, y), y)
-        assert reg.predict(row)[0] == pytest.approx(mean, abs=2e-3 * reg.response_.scale)
+        assert reg.predict(row)[0] == pytest.approx(mean, abs=5e-3 * reg.response_.scale)
 
 
 @every_table
@@ -78,9 +78,7 @@ def test_log_density_is_minus_infinity_outside_the_support():
     low, high = reg.response_.lower, reg.response_.upper
     width = high - low
     y = [low - 0.01 * width, low + 0.01 * width, high - 0.01 * width, high + 0.01 * width]
-    np.testing.assert_array_equal(
-        np.isfinite(reg.log_density(rows("mixed").head(4), y)), [False, True, True, False]
-    )
+    np.testing.assert_array_equal(np.isfinite(reg.log_density(rows("mixed").head(4), y)), [False, True, True, False])
 
 
 @every_table
@@ -139,10 +137,10 @@ def test_draws_fall_below_each_quantile_as_often_as_it_says():
 
 def test_draws_repeat_with_their_seed_and_leave_the_global_generator_alone():
     reg, X = fitted(BLRegressor), rows("mixed")
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     first = reg.sample(X, 8, random_state=3)
     np.testing.assert_array_equal(first, reg.sample(X, 8, random_state=3))
-    np.testing.assert_array_equal(before, np.random.get_state()[1])  # noqa: NPY002
+    np.testing.assert_array_equal(before, np.random.get_state()[1])
     assert (first != reg.sample(X, 8, random_state=4)).any()
 
 

@@ -14,7 +14,7 @@ from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
 from behavior_learning.symbolic.read import block_name, read_problem
 from behavior_learning.symbolic.text import format_number
-from behavior_learning.symbolic.ump import UMP, Hierarchy
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from tests.conftest import SPELLED, random_network, rng
 from tests.fitted import fitted, labels, logistic, mixed, numbers, response
 
@@ -175,7 +175,7 @@ def test_printed_columns_are_the_users_columns():
 def test_layers_of_blocks_become_layers_of_problems(layers):
     problem = Case(layers=layers, rows=(1, 2, 3)).problem
     if layers == (1,):
-        assert isinstance(problem, UMP)
+        assert isinstance(problem, LearnedUMP)
         assert [len(problem.rows(role)) for role in SPELLED] == [1, 2, 3]
         return
     assert isinstance(problem, Hierarchy)
@@ -244,10 +244,10 @@ def test_printed_rows_evaluate_to_the_utility(heads):
     total = np.zeros(ROWS)
     space = {"tanh": np.tanh, "log": np.log, "exp": np.exp, "max": np.maximum, "abs": np.abs}
     space |= {plain[name]: value for name, value in case.values.items()}
-    read = lambda text: eval(re.sub(r"\|([^|]*)\|", r"abs(\1)", text.replace("^", "**").replace(",", ", ")), space)  # noqa: S307
+    read = lambda text: eval(re.sub(r"\|([^|]*)\|", r"abs(\1)", text.replace("^", "**").replace(",", ", ")), space)
     for line in rows_of_text(case.problem.text(None)):
         for name, alias in plain.items():
-            line = line.replace(name, alias)  # noqa: PLW2901
+            line = line.replace(name, alias)
         polynomial, _, penalty = line.partition("   [penalty ")
         if penalty:
             space["v"] = read(re.sub(r" <= 0| = 0", "", polynomial))
