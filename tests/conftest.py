@@ -14,11 +14,9 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("suite")
 
-WIDTHS = {"softplus(width)": "softplus(3)", "huber(width)": "huber(0.7)", "smooth_abs(width)": "smooth_abs(0.2)"}
+WIDTHS = {"softplus(beta)": "softplus(3)", "huber(delta)": "huber(0.7)", "smooth_abs(delta)": "smooth_abs(0.2)"}
 
-SPELLED = {
-    role: tuple(WIDTHS.get(name, name.replace("(width)", "(0.6)")) for name in names) for role, names in HEADS.items()
-}
+SPELLED = {role: tuple(WIDTHS.get(name, name) for name in names) for role, names in HEADS.items()}
 """Every registered head by role, each family with one width."""
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
@@ -18,12 +19,14 @@ from sklearn.model_selection import train_test_split
 import behavior_learning as bl
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.persistence import check_writable
 from behavior_learning.plots import prediction_intervals
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Learn the optimisation problem behind behaviour.", no_args_is_help=True, add_completion=False)
-out, err = Console(soft_wrap=True, highlight=False), Console(stderr=True, soft_wrap=True, highlight=False)
+out = Console(soft_wrap=True, highlight=False, markup=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 FEW_VALUES = 20
 """A column of whole numbers with no more distinct values than this is read as classes."""
@@ -48,11 +51,13 @@ def fit(
         if target not in table.columns:
             raise DataError(f"{data} has no column {target!r}; its columns are {', '.join(map(repr, table.columns))}.")
         X, y = table.drop(columns=target), table[target]
-        estimator = _estimator(_task(task, y), layers, seed, quiet)
-        X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=seed)
-        estimator.fit(X_train, y_train)
+        check_writable(output)
+        task = _task(task, y)
+        estimator = _estimator(task, layers, seed, quiet)
+        held_out = _held_out_rows(y, task, seed)
+        estimator.fit(X[~held_out], y[~held_out])
         estimator.save(output)
-        _print_scores(estimator, X_test, y_test)
+        _print_scores(estimator, X[held_out], y[held_out])
         out.print(f"wrote {output} ({estimator.n_parameters_} parameters); read it with: bl explain {output}")
 
 
@@ -67,6 +72,8 @@ def predict(
 ) -> None:
     """Predict every row of a table: mean and interval of a number, or class and probabilities."""
     with _plain_errors():
+        if output is not None:
+            check_writable(output)
         estimator, table = bl.load(_existing(model)), read_table(data)
         predictions = _predictions(estimator, table.drop(columns=estimator.response_.name, errors="ignore"), coverage)
         if output is None:
@@ -84,6 +91,8 @@ def explain(
 ) -> None:
     """Print the learned optimisation problem in the table's own names and units."""
     with _plain_errors():
+        if terms < 0:
+            raise OptionError(f"--terms must be at least 0 (0 shows all); got {terms}.")
         problem, limit = bl.load(_existing(model)).ump_, terms or None
         print(problem.to_latex(limit) if latex else problem.text(limit))
 
@@ -151,8 +160,18 @@ def _task(task: str, y: pd.Series) -> str:
         return task
     number = pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y)
     chosen = "regression" if number and y.nunique() > FEW_VALUES else "classification"
-    err.print(f"{y.name} has {y.nunique()} distinct values: learning it by {chosen} (--task says otherwise).")
+    err.print(escape(f"{y.name} has {y.nunique()} distinct values: learning it by {chosen} (--task says otherwise)."))
     return chosen
+
+
+def _held_out_rows(y: pd.Series, task: str, seed: int) -> np.ndarray:
+    """A fifth of the rows; of every class, so that a rare one still trains."""
+    if len(y) < 5:
+        raise DataError(f"Learning and checking a model needs at least 5 rows; the table has {len(y)}.")
+    groups = y.astype(str) if task == "classification" else pd.Series("", index=y.index)
+    order = y.index.to_series().sample(frac=1, random_state=seed).index
+    place, size = groups[order].groupby(groups[order]).cumcount(), groups.groupby(groups).transform("size")
+    return (place.reindex(y.index) < (size // 5)).to_numpy()
 
 
 def _estimator(task: str, layers: str, seed: int, quiet: bool) -> BehaviorEstimator:
@@ -217,5 +236,5 @@ def _plain_errors() -> Iterator[None]:
     try:
         yield
     except BLError as error:
-        err.print(f"[bold red]error:[/] {error}", markup=True)
+        err.print(f"[bold red]error:[/] {escape(str(error))}")
         raise typer.Exit(2) from None

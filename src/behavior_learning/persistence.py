@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from importlib.metadata import version
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import stated_rules
 from behavior_learning.specification import UMP
 
-__all__ = ["load", "save"]
+__all__ = ["check_writable", "load", "save"]
 
 FORMAT = 1
 """Raised when a change makes older files unreadable."""
@@ -41,6 +42,7 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
     A `random_state` that is a generator rather than a seed is not kept.
     """
     check_is_fitted(estimator)
+    check_writable(path)
     header = {
         "format": FORMAT,
         "version": version("behavior-learning"),
@@ -60,8 +62,32 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
 
 
+def check_writable(path: str | PathLike[str]) -> None:
+    """Refuse a path in a folder that does not exist.
+
+    Raises
+    ------
+    DataError
+        If the folder of `path` does not exist.
+    """
+    if not Path(path).parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+
+
 def load(path: str | PathLike[str]) -> BehaviorEstimator:
     """Read an estimator that `save` wrote.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from pathlib import Path
+    >>> from tempfile import mkdtemp
+    >>> X, y = bl.datasets.load_boston()
+    >>> path = Path(mkdtemp()) / "boston.bl"
+    >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=50, random_state=0).fit(X, y)
+    >>> reg.save(path)
+    >>> bl.load(path).n_parameters_ == reg.n_parameters_
+    True
 
     Raises
     ------
@@ -127,14 +153,15 @@ def _leaf_name(path: tuple[Any, ...]) -> str:
 
 def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
     parameters = estimator.get_params(deep=False)
-    if not isinstance(parameters["random_state"], int):
+    if not isinstance(parameters["random_state"], Integral):
         parameters["random_state"] = None
     return {name: _plain(value) for name, value in parameters.items()}
 
 
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
+    parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
     structure = parameters["structure"]
-    problems = [UMP(**state) for state in structure] if isinstance(structure, list) else structure
+    problems = [UMP(**state) for state in structure] if isinstance(structure, tuple) else structure
     return parameters | {"structure": UMP(**problems) if isinstance(problems, dict) else problems}
 
 

@@ -43,6 +43,10 @@ class Head:
     smooth: bool
     width: float = 0.0
 
+    def __reduce__(self):
+        """Pickle by name: functions do not survive it."""
+        return get_head, (self.role, self.name)
+
 
 def softplus(beta: float) -> Elementwise:
     """softplus_β(t) = log(1 + exp(βt)) / β, which tends to relu as β grows."""
@@ -57,6 +61,11 @@ def huber(delta: float) -> Elementwise:
 def smooth_abs(delta: float) -> Elementwise:
     """√(t² + δ²) − δ, which tends to |t| as δ shrinks and is zero at zero."""
     return lambda t: jnp.sqrt(t**2 + delta**2) - delta
+
+
+def _written(number: float) -> str:
+    """A number that reads back as itself."""
+    return repr(number).removesuffix(".0")
 
 
 @cache
@@ -76,30 +85,40 @@ _FAMILIES: dict[str, dict[str, Callable[[float], Head]]] = {
     "utility": {},
     "inequality": {
         "softplus": lambda beta: Head(
-            f"softplus({beta:g})",
+            f"softplus({_written(beta)})",
             "inequality",
             softplus(beta),
-            f"log(1 + exp({beta:g}*({{}})))/{beta:g}",
+            f"log(1 + exp({_written(beta)}*({{}})))/{_written(beta)}",
             smooth=True,
             width=1 / beta,
         ),
     },
     "equality": {
         "huber": lambda delta: Head(
-            f"huber({delta:g})", "equality", huber(delta), f"huber({{}}, {delta:g})", smooth=True, width=delta
+            f"huber({_written(delta)})",
+            "equality",
+            huber(delta),
+            f"huber({{}}, {_written(delta)})",
+            smooth=True,
+            width=delta,
         ),
         "smooth_abs": lambda delta: Head(
-            f"smooth_abs({delta:g})",
+            f"smooth_abs({_written(delta)})",
             "equality",
             smooth_abs(delta),
-            f"sqrt(({{}})^2 + {delta**2:g}) - {delta:g}",
+            f"sqrt(({{}})^2 + {_written(delta**2)}) - {_written(delta)}",
             smooth=True,
             width=delta,
         ),
     },
 }
 
-HEADS = {role: tuple(_plain(role)) + tuple(f"{family}(width)" for family in _FAMILIES[role]) for role in ROLES}
+_PARAMETERS = {"utility": {}, "inequality": {"softplus": "beta"}, "equality": {"huber": "delta", "smooth_abs": "delta"}}
+
+HEADS = {
+    role: tuple(_plain(role)) + tuple(f"{family}({parameter})" for family, parameter in _PARAMETERS[role].items())
+    for role in ROLES
+}
 """Every valid spelling of a head, by role."""
 
 
@@ -112,17 +131,23 @@ def get_head(role: str, name: str) -> Head:
     OptionError
         If no head of that role has the name, or its parameter is not positive.
     """
+    if not isinstance(name, str):
+        raise _unknown(role, name)
     if name in _plain(role):
         return _plain(role)[name]
     spelled = re.fullmatch(r"(\w+)\(([^)]*)\)", name)
     family = _FAMILIES[role].get(spelled[1]) if spelled else None
     width = _positive(spelled[2]) if spelled else None
     if family is None or width is None:
-        raise OptionError(
-            f"The {role} head must be one of {', '.join(HEADS[role])} (a positive number in the brackets) "
-            f"or None; got {name!r}."
-        )
+        raise _unknown(role, name)
     return family(width)
+
+
+def _unknown(role: str, name: object) -> OptionError:
+    return OptionError(
+        f"The {role} head must be one of {', '.join(HEADS[role])} (a positive number in the brackets) "
+        f"or None; got {name!r}."
+    )
 
 
 def _positive(text: str) -> float | None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from numbers import Integral
+from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,11 +20,25 @@ __all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout", "RowRules"]
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
 Skip = Literal["dense", "residual", "input"]
+Multipliers = Literal["nonnegative", "free"]
+
+
+_VALID = {
+    "skip": (None, *get_args(Skip)),
+    "output": get_args(Output),
+    "multipliers": get_args(Multipliers),
+    "readout": get_args(ReadoutKind),
+}
 
 
 @dataclass(frozen=True)
 class Architecture:
     """The shape of a network, free of data.
+
+    Examples
+    --------
+    >>> Architecture((5, 3, 1), skip="dense").seen_blocks(2)
+    8
 
     Attributes
     ----------
@@ -49,12 +64,15 @@ class Architecture:
     skip: Skip | None = None
     projection: bool = True
     output: Output = "scalar"
-    multipliers: Literal["nonnegative", "free"] = "nonnegative"
+    multipliers: Multipliers = "nonnegative"
     intercepts: bool = True
     readout: ReadoutKind = "nonnegative"
     readout_bias: bool = False
 
     def __post_init__(self):
+        for name, valid in _VALID.items():
+            if getattr(self, name) not in valid:
+                raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {getattr(self, name)!r}.")
         if not self.layers or any(not _is_count(width) or width < 1 for width in self.layers):
             raise OptionError(f"layers needs one positive integer per layer, such as (2, 1); got {self.layers!r}.")
         if len(self.rows) != 3 or any(not _is_count(count) for count in self.rows):
@@ -110,7 +128,7 @@ class Architecture:
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
 
 
 class RowRules(NamedTuple):
@@ -143,6 +161,13 @@ class BehaviorNetwork(eqx.Module):
     readout : W and b.
 
     Source: Eq. 5 and 13; A.1 for the output modes; A.2 and A.3.3 for skips.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> network = BehaviorNetwork.random(np.random.default_rng(0), Architecture((2, 1)), features=3, response=1)
+    >>> network(np.zeros((4, 3), np.float32), np.zeros((1, 5, 1), np.float32)).shape
+    (4, 5)
     """
 
     basis: Basis

@@ -11,9 +11,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 __all__ = ["Box", "Categories", "Quadrature", "Space", "Utility"]
+
+PANEL = 64
+"""Most candidates in a panel of a composite rule."""
 
 Utility = Callable[[Float[Array, "n d"], Float[Array, "#n k m"]], Float[Array, "n k"]]
 """BL(x, y) on candidates: the one primitive of the library."""
@@ -114,12 +117,17 @@ class Box(eqx.Module):
     Attributes
     ----------
     lower, upper : the ends, in the units of y.
-    size : candidates per row and pass; they stand in equal panels of at most 64.
+    size : candidates per row and pass, rounded up so that they fill equal panels of at most 64.
     """
 
-    lower: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    upper: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    size: int = eqx.field(static=True, default=32)
+    lower: Float[Array, ""]
+    upper: Float[Array, ""]
+    size: int = eqx.field(static=True)
+
+    def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32):
+        self.lower, self.upper = jnp.asarray(lower), jnp.asarray(upper)
+        panels = -(-size // PANEL)
+        self.size = panels * -(-size // panels)
 
     @property
     def dimension(self) -> int:
@@ -128,7 +136,7 @@ class Box(eqx.Module):
     def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
         mean, spread = jax.lax.stop_gradient(self._moments(utility, x))
         start, end = jnp.arcsinh((self.lower - mean) / spread), jnp.arcsinh((self.upper - mean) / spread)
-        nodes, weights = _unit_rule(self.size)
+        nodes, weights = _unit_rule(self.size, x.dtype)
         u = start[:, None] + (end - start)[:, None] * nodes
         y = mean[:, None] + spread[:, None] * jnp.sinh(u)
         log_weights = jnp.log(weights * ((end - start) * spread)[:, None] * jnp.cosh(u))
@@ -136,7 +144,7 @@ class Box(eqx.Module):
 
     def _moments(self, utility: Utility, x: Float[Array, "n d"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Mean and standard deviation of each row's density; the latter at least the spacing of the candidates."""
-        nodes, weights = _unit_rule(self.size)
+        nodes, weights = _unit_rule(self.size, x.dtype)
         y = self.lower + (self.upper - self.lower) * nodes
         mass = jax.nn.softmax(utility(x, y[None, :, None]) + jnp.log(weights), axis=1)
         mean = mass @ y
@@ -207,11 +215,10 @@ def _golden_section(
 
 
 @lru_cache(maxsize=16)
-def _unit_rule(nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss–Legendre on [0, 1] in equal panels of at most 64 nodes."""
-    panels = -(-nodes // 64)
-    if nodes % panels:
-        raise ValueError(f"{nodes} nodes do not divide into {panels} equal panels.")
+def _unit_rule(nodes: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Composite Gauss–Legendre on [0, 1] in equal panels."""
+    panels = -(-nodes // PANEL)
     t, w = np.polynomial.legendre.leggauss(nodes // panels)
     starts = np.arange(panels) / panels
-    return (starts[:, None] + (t + 1) / (2 * panels)).ravel(), np.tile(w / (2 * panels), panels)
+    unit_nodes, unit_weights = (starts[:, None] + (t + 1) / (2 * panels)).ravel(), np.tile(w / (2 * panels), panels)
+    return unit_nodes.astype(dtype), unit_weights.astype(dtype)

@@ -1,5 +1,6 @@
 """What every estimator shares: flat hyperparameters, the way from a table to a fitted network, and reading it back."""
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -23,8 +24,8 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import TableEncoder, as_table
-from behavior_learning.errors import DataError
+from behavior_learning.encoding import TableEncoder, aligned, as_table, check_distinct
+from behavior_learning.errors import ConvergenceWarning, DataError
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
@@ -139,10 +140,13 @@ class BehaviorEstimator(BaseEstimator):
             table, parsed, train, held_out = self._joined(table, parsed, validation_data)
         encoder = TableEncoder.learn(table.iloc[train])
         response = self._learn_response(parsed, train)
+        columns = self._columns(encoder, response)
+        check_distinct(response.name, columns.y, (*encoder.names, *columns.x))
         x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
         space = self._space(response)
+        _warn_of_kinks(architecture, settings)
         rng = np.random.default_rng(random.randint(2**31))
-        basis, rules = make_basis(self, architecture, x[train], self._columns(encoder, response))
+        basis, rules = make_basis(self, architecture, x[train], columns)
         draw = partial(
             BehaviorNetwork.random,
             features=x.shape[1],
@@ -227,9 +231,12 @@ class BehaviorEstimator(BaseEstimator):
 
     def _joined(self, table: pd.DataFrame, parsed: Parsed, validation_data: tuple[Any, Any]):
         """Training and validation tables one below the other, and which rows are which."""
-        held_out_table = self._named_like(as_table(validation_data[0]), table)
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise DataError(f"validation_data must be a pair (X, y); got {type(validation_data).__name__}.")
+        names = [str(name) for name in table.columns]
+        table, held_out_table = table.set_axis(names, axis=1), self._like_training(validation_data[0], names)
         held_out = self._parse_validation(parsed, validation_data[1], len(held_out_table))
-        both = pd.concat([table, held_out_table], ignore_index=True)
+        both = pd.concat([table, held_out_table])
         values = np.concatenate([parsed.values, held_out])
         rows = np.split(np.arange(len(both)), [len(table)])
         return both, Parsed(parsed.name, values, parsed.classes), rows[0], rows[1]
@@ -318,13 +325,13 @@ class BehaviorEstimator(BaseEstimator):
 
     def _encoded(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        table = self._named_like(as_table(X), None if isinstance(X, pd.DataFrame) else self.encoder_.names)
-        return self.encoder_(table).astype(np.float32)
+        return self.encoder_(self._like_training(X, self.encoder_.names)).astype(np.float32)
 
-    def _named_like(self, table: pd.DataFrame, names: Any) -> pd.DataFrame:
-        """Name the columns of an array like those of training."""
-        if names is None or isinstance(names, pd.DataFrame):
-            return table
+    def _like_training(self, X: Any, names: Sequence[str]) -> pd.DataFrame:
+        """X with the columns of the training table in their order; an array takes their names."""
+        table = as_table(X)
+        if isinstance(X, pd.DataFrame):
+            return aligned(table, names)
         if table.shape[1] != len(names):
             raise DataError(
                 f"X has {table.shape[1]} features, but {type(self).__name__} "
@@ -353,6 +360,16 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
             f"{len(train)} and {len(held_out)}. Add rows, change validation_fraction or pass validation_data."
         )
     return train, held_out
+
+
+def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
+    if settings.optimizer == "lbfgs" and not architecture.smooth:
+        warnings.warn(
+            f"optimizer='lbfgs' is for smooth heads; with heads={architecture.heads!r} its line search can stall at a "
+            "kink. Use heads=('tanh', 'softplus', 'square') or optimizer='adam'.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:

@@ -31,8 +31,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     ----------
     output : ``"scalar"`` gives every block the candidate class as an input, so that its utility and constraints speak
         of the class chosen; ``"vector"`` lets blocks see x only and reads one utility per class out of them.
-    layers, rows, heads, readout, readout_bias, temperature, optimizer, learning_rate, batch_size, max_epochs, patience,
-    validation_fraction, alpha, n_restarts, random_state, verbose
+    alpha : ridge, as in BLRegressor; stronger by default, since a class carries less information than a number.
+    layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
+    equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
+    temperature, optimizer, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
+    multiplier_scale, n_restarts, random_state, verbose
         As in BLRegressor. In vector output the readout is free and has a bias unless stated otherwise.
 
     Attributes
@@ -106,7 +109,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         name, classes, codes = class_codes(y, rows)
         if len(classes) < 2:
             raise DataError(
-                f"The response {name!r} must have at least two classes; got 1 class, {classes[0]!r}. "
+                f"The response {name!r} must have at least two classes; got 1 class, {classes[:1].tolist()[0]!r}. "
                 "There is nothing to learn from a constant."
             )
         return Parsed(name, codes, classes)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.spaces import Box
+from behavior_learning.core.spaces import Box, Space
 from behavior_learning.encoding import ContinuousResponse, response_values
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed
@@ -30,13 +30,27 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
 
     Parameters
     ----------
-    layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one.
+    layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one; None is ``(16, 4)``, or
+        as many blocks as `structure` states.
+    structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
     rows : rows of the utility, inequality and equality head of every block.
-    heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus"``; ``"abs"``, ``"square"`` or ``"huber(0.5)"``;
-        None drops a head.
+    heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
+        ``"smooth_abs(0.1)"``; None drops a head. ``"auto"`` is the paper's: tanh, relu, abs (Eq. 7).
+    basis : ``"affine"``, ``"polynomial"`` of total `degree` over (x, y), ``"spline"`` (curves of each numeric column on
+        `knots` training quantiles; `degree` 1 or 3) or ``"fourier"`` (up to `frequencies` half periods); ``"auto"`` is
+        affine, or polynomial where degrees ask for it.
+    degree, knots, frequencies : of the basis.
+    utility_degrees, inequality_degrees, equality_degrees : a total degree for every row of a head, which also sets the
+        number of rows; ``(2,)``, ``(2, 2, 2)`` and ``(2, 2)`` are the paper's BL(Single).
+    extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
+    skip : None, ``"dense"``, ``"residual"`` or ``"input"`` (A.2, A.3.3).
+    projection : whether a residual skip between layers of unequal width is projected.
+    multipliers : ``"nonnegative"`` keeps λ ≥ 0; ``"free"`` does not.
     readout : weights on the last layer's blocks: ``"nonnegative"``, ``"free"``, or ``"auto"``, which needs none where
         the last layer is one block.
     readout_bias : whether the readout has a bias, which cancels in the density; None means no.
+    identifiable : IBL: tanh, softplus, square, no readout bias, and only terms that involve y (Eq. 10, 11).
+    pure_x_terms : give an identifiable model the terms of x alone and intercepts all the same.
     support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides.
     temperature : τ, in the units of BL.
     optimizer : ``"auto"`` (Adam), ``"adam"``, ``"adamw"`` or ``"lbfgs"`` (full batch, for smooth heads).
@@ -44,6 +58,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     alpha : ridge on all weights but intercepts, on standardised columns; a Gaussian prior of variance 1/alpha.
+    coef_scale, multiplier_scale : standard deviations σ_params and σ_λ of the starting point (C.2); None scales
+        coefficients by the number of inputs and draws λ from [0.5, 1.5].
     n_restarts : random starts, trained side by side; the best by validation loss is kept.
     random_state : seed of the split, the starts and the batches.
     verbose : show a progress bar on standard error.
@@ -80,7 +96,10 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
 
     def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
         """Predict quantiles: shape (n,) for a number q, (n, len(q)) for several; each strictly between 0 and 1."""
-        levels = np.atleast_1d(np.asarray(q, dtype=float))
+        try:
+            levels = np.atleast_1d(np.asarray(q, dtype=float))
+        except (TypeError, ValueError):
+            levels = np.array([np.nan])
         if levels.ndim != 1 or not np.all((levels > 0) & (levels < 1)):
             raise OptionError(f"q must hold numbers strictly between 0 and 1; got {q!r}.")
         x = self._encoded(X)
@@ -130,7 +149,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     def _candidates(self, encoded_y: np.ndarray) -> np.ndarray:
         return encoded_y[:, None, None]
 
-    def _space(self, response: ContinuousResponse) -> Box:
+    def _space(self, response: ContinuousResponse) -> Space:
         lower, upper = np.asarray(response.support, np.float32)
         return Box(lower, upper)
 

@@ -1,6 +1,7 @@
 """SymPy and LaTeX forms of a learned problem."""
 
 import math
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -9,11 +10,11 @@ import sympy
 from behavior_learning.core.features import Curve, Ramp, Wave
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
-from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.text import shorten
 from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
-__all__ = ["block_expression", "hierarchy_expressions", "polynomial_expression", "ump_latex"]
+__all__ = ["block_expression", "hierarchy_expressions", "outputs_latex", "polynomial_expression", "ump_latex"]
 
 
 def polynomial_expression(polynomial: Polynomial) -> sympy.Expr:
@@ -103,10 +104,7 @@ _LATEX_RELATION = {"utility": "", "inequality": r" \le 0", "equality": " = 0"}
 
 def _row_latex(goal: Goal, ump: LearnedUMP, terms: int | None, digits: int) -> str:
     shown = shorten(goal.polynomial, ump.spreads, terms)
-    parts = [_term_latex(shown.kept.coefficients[m], m, digits) for m in shown.order]
-    if shown.kept.constant or not parts:
-        parts.append(_term_latex(shown.kept.constant, (), digits))
-    body = " ".join(parts).removeprefix("+ ") + (r" + \cdots" if shown.omitted else "")
+    body = _sum_latex(shown.kept, shown.order, digits) + (r" + \cdots" if shown.omitted else "")
     if goal.head.role != "utility":
         return body + _LATEX_RELATION[goal.head.role]
     scale = "" if goal.head.name == "identity" else r"\tanh"
@@ -124,6 +122,28 @@ def _number_latex(value: float, digits: int) -> str:
     return sympy.latex(sympy.Float(f"{value:.{digits}g}", digits)) if value else "0"
 
 
+_LATEX_ESCAPES = {character: "\\" + character for character in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+}
+
+
+def outputs_latex(hierarchy: Hierarchy, digits: int) -> str:
+    """Every output of a hierarchy as a weighted sum of its top blocks."""
+    lines = [
+        rf"{_name_latex(name)} &= {_sum_latex(p, list(p.monomials), digits)}" for name, p in hierarchy.outputs.items()
+    ]
+    return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
+
+
+def _sum_latex(polynomial: Polynomial, order: Sequence[Monomial], digits: int) -> str:
+    parts = [_term_latex(polynomial.coefficients[m], m, digits) for m in order]
+    if polynomial.constant or not parts:
+        parts.append(_term_latex(polynomial.constant, (), digits))
+    return " ".join(parts).removeprefix("+ ")
+
+
 def _name_latex(name: str) -> str:
-    escaped = "".join("\\" + c if c in "_%&#${}" else c for c in name)
+    escaped = "".join(_LATEX_ESCAPES.get(character, character) for character in name)
     return rf"\text{{{escaped}}}"

@@ -124,7 +124,7 @@ class Hierarchy:
         shape = ",".join(str(len(layer)) for layer in self.layers)
         head = [f"BL[{shape}]: the most likely {', '.join(self.response)} maximises"]
         head += [
-            f"  {name} = {format_polynomial(polynomial, list(polynomial.monomials))}"
+            f"  {name} = {_written(shorten(polynomial, self.layers[-1][0].spreads, None))}"
             for name, polynomial in self.outputs.items()
         ]
         umps = [ump.text(terms) for layer in reversed(self.layers) for ump in layer]
@@ -140,8 +140,11 @@ class Hierarchy:
         return hierarchy_expressions(self)
 
     def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = 3) -> str:
-        """The problem in LaTeX, one ``aligned`` environment per block, the top layer first."""
-        return "\n\n".join(ump.to_latex(terms, digits) for layer in reversed(self.layers) for ump in layer)
+        """The problem in LaTeX, an ``aligned`` environment for the outputs and for each block, the top layer first."""
+        from behavior_learning.symbolic.algebra import outputs_latex
+
+        blocks = [ump.to_latex(terms, digits) for layer in reversed(self.layers) for ump in layer]
+        return "\n\n".join([outputs_latex(self, digits), *blocks])
 
 
 def _objective_line(goal: Goal, shown: Shortened) -> str:

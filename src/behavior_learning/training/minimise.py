@@ -42,6 +42,13 @@ class Trace(NamedTuple):
     stopped: Bool[np.ndarray, " starts"]
 
 
+class _Limit(NamedTuple):
+    """When a start stops; arrays, so that other limits reuse the compiled program."""
+
+    epochs: Int[Array, ""]
+    patience: Int[Array, ""]
+
+
 class _State(NamedTuple):
     params: Params
     optimizer: PyTree
@@ -81,15 +88,16 @@ def minimise(
     """
     keys = jax.random.split(key, jax.tree.leaves(starts)[0].shape[0])
     state = jax.vmap(partial(_begin, optimizer))(starts)
-    limit = jnp.asarray(max_epochs)
+    limit = _Limit(jnp.asarray(max_epochs), jnp.asarray(patience))
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        state, history = _run_chunk(losses, optimizer, chunk, patience, state, keys, data, validation, limit)
+        state, history = _run_chunk(losses, optimizer, chunk, limit, state, keys, data, validation)
         train.append(np.asarray(history[0]))
         held_out.append(np.asarray(history[1]))
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
-        refined = refine(losses, held_out[-1][np.asarray(state.active), -1]) if refine is not None else None
+        latest, last = held_out[-1][np.asarray(state.active), -1], done + chunk >= max_epochs
+        refined = None if refine is None or last else refine(losses, latest)
         if refined is not None:
             losses, state = refined, _forget(state)
         if not bool(jnp.any(state.active)):
@@ -107,7 +115,9 @@ def minimise(
 def _begin(optimizer: Optimizer, params: Params) -> _State:
     counter = jnp.zeros((), jnp.int32)
     unknown = jnp.full((), jnp.inf, jnp.result_type(*jax.tree.leaves(params)))
-    return _State(params, optimizer.init(params), params, unknown, counter, counter, jnp.ones((), bool))
+    # Weakly typed leaves would make the second call of the compiled program another program.
+    optimizer_state = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), optimizer.init(params))
+    return _State(params, optimizer_state, params, unknown, counter, counter, jnp.ones((), bool))
 
 
 def _forget(state: _State) -> _State:
@@ -121,15 +131,14 @@ def _run_chunk(
     losses: Losses,
     optimizer: Optimizer,
     chunk: int,
-    patience: int,
+    limit: _Limit,
     state: _State,
     keys: PRNGKeyArray,
     data: Data,
     validation: Data,
-    max_epochs: Int[Array, ""],
 ) -> tuple[_State, tuple[Float[Array, "starts epochs"], Float[Array, "starts epochs"]]]:
     def epochs(state: _State, key: PRNGKeyArray):
-        one = lambda state, _: _epoch(losses, optimizer, patience, max_epochs, data, validation, state, key)
+        one = lambda state, _: _epoch(losses, optimizer, limit, data, validation, state, key)
         return jax.lax.scan(one, state, length=chunk)
 
     return jax.vmap(epochs)(state, keys)
@@ -138,8 +147,7 @@ def _run_chunk(
 def _epoch(
     losses: Losses,
     optimizer: Optimizer,
-    patience: int,
-    max_epochs: Int[Array, ""],
+    limit: _Limit,
     data: Data,
     validation: Data,
     state: _State,
@@ -160,6 +168,6 @@ def _epoch(
         jnp.where(better, validation_loss, state.best_loss),
         best_epoch,
         epoch,
-        state.active & (epoch - best_epoch < patience) & (epoch < max_epochs),
+        state.active & (epoch - best_epoch < limit.patience) & (epoch < limit.epochs),
     )
     return next_state, (train_loss, validation_loss)

@@ -1,4 +1,4 @@
-"""Tables to arrays and back: scaling, one-hot, missing values, names and units.
+"""Tables to arrays: scaling, one-hot, missing values, names and units.
 
 Every encoded column is (value − center)/scale of something the user can name, so coefficients on encoded columns turn
 into coefficients in the user's units by one affine substitution.
@@ -14,15 +14,7 @@ import pandas as pd
 
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
 
-__all__ = [
-    "ContinuousResponse",
-    "DiscreteResponse",
-    "EncodedColumn",
-    "TableEncoder",
-    "as_table",
-    "class_codes",
-    "response_values",
-]
+__all__ = ["EncodedColumn", "TableEncoder", "aligned", "as_table", "listed"]
 
 Kind = Literal["numeric", "category", "missing"]
 
@@ -78,6 +70,10 @@ class TableEncoder:
         """
         names = tuple(map(str, table.columns))
         columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name])]
+        encoded_names = pd.Series([column.name for column in columns], dtype=object)
+        if encoded_names.duplicated().any():
+            twice = encoded_names[encoded_names.duplicated()].tolist()
+            raise DataError(f"Two columns would both be printed as {listed(twice)}. Rename one of them.")
         return cls(names, tuple(columns))
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
@@ -91,21 +87,10 @@ class TableEncoder:
         DataError
             If columns are missing or unexpected, or hold infinite values or text where numbers were learned.
         """
-        table = self._aligned(table)
+        table = aligned(table, self.names)
         by_source = {name: [c for c in self.columns if c.source == name] for name in self.names}
         parts = [_encode_column(table[name], columns) for name, columns in by_source.items()]
         return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0))
-
-    def _aligned(self, table: pd.DataFrame) -> pd.DataFrame:
-        table = table.set_axis([str(name) for name in table.columns], axis=1)
-        missing = [name for name in self.names if name not in table.columns]
-        unexpected = [name for name in table.columns if name not in self.names]
-        if missing or unexpected:
-            raise DataError(
-                f"X must have the {len(self.names)} columns of the training table; "
-                f"missing: {_listed(missing)}; unexpected: {_listed(unexpected)}. Add or drop them and try again."
-            )
-        return table[list(self.names)]
 
     def to_json(self) -> dict[str, Any]:
         return {"names": list(self.names), "columns": [asdict(column) for column in self.columns]}
@@ -113,6 +98,25 @@ class TableEncoder:
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "TableEncoder":
         return cls(tuple(state["names"]), tuple(EncodedColumn(**column) for column in state["columns"]))
+
+
+def aligned(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return the columns of a table in the order of `names`.
+
+    Raises
+    ------
+    DataError
+        If columns are missing or unexpected.
+    """
+    table = table.set_axis([str(name) for name in table.columns], axis=1)
+    missing = [name for name in names if name not in table.columns]
+    unexpected = [name for name in table.columns if name not in names]
+    if missing or unexpected:
+        raise DataError(
+            f"X must have the {len(names)} columns of the training table; "
+            f"missing: {listed(missing)}; unexpected: {listed(unexpected)}. Add or drop them and try again."
+        )
+    return table[list(names)]
 
 
 def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
@@ -149,7 +153,7 @@ def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.nd
         unseen = sorted({value for value in text if value is not None and value not in levels})
         if unseen:
             warnings.warn(
-                f"Column {name!r} has categories absent from training, treated as missing: {_listed(unseen)}.",
+                f"Column {name!r} has categories absent from training, treated as missing: {listed(unseen)}.",
                 UnseenCategoryWarning,
                 stacklevel=2,
             )
@@ -179,7 +183,7 @@ def _numbers(name: str, values: pd.Series) -> np.ndarray:
     infinite = np.isinf(numbers)
     if infinite.any():
         raise DataError(
-            f"Column {name!r} must be finite; row {int(np.argmax(infinite))} is {numbers[infinite][0]} "
+            f"Column {name!r} must be finite; row {values.index[int(np.argmax(infinite))]} is {numbers[infinite][0]} "
             f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
         )
     return numbers
@@ -194,7 +198,7 @@ def _text(name: str, value: object) -> str:
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     if not names:
         return "none"
     return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
@@ -211,9 +215,10 @@ def as_table(X: Any) -> pd.DataFrame:
     if hasattr(X, "toarray"):
         raise DataError("Sparse matrices are not supported. Pass X.toarray() or a DataFrame.")
     if isinstance(X, pd.DataFrame):
-        repeated = X.columns[X.columns.duplicated()].tolist()
+        names = pd.Series([str(name) for name in X.columns], dtype=object)
+        repeated = names[names.duplicated()].tolist()
         if repeated:
-            raise DataError(f"Column names must be unique; repeated: {_listed(list(map(str, repeated)))}.")
+            raise DataError(f"Column names must be unique; repeated: {listed(repeated)}. Rename them.")
         table = X
     else:
         table = _array_table(X)
@@ -239,160 +244,3 @@ def _array_table(X: Any) -> pd.DataFrame:
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported. Split real and imaginary parts into columns.")
     return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
-
-
-@dataclass(frozen=True)
-class ContinuousResponse:
-    """A number: standardised y = (y − center)/scale, inside [lower, upper].
-
-    Attributes
-    ----------
-    name : the user's name of the response.
-    center, scale, lower, upper : in the user's units.
-    """
-
-    name: str
-    center: float
-    scale: float
-    lower: float
-    upper: float
-
-    @classmethod
-    def learn(
-        cls, name: str, y: np.ndarray, *, train: np.ndarray, support: tuple[float, float] | None
-    ) -> "ContinuousResponse":
-        """Read center and scale from the training rows, and the support, where none is given, from all rows.
-
-        The default support is the range of y widened by half of itself on both sides.
-
-        Raises
-        ------
-        DataError
-            If the response is constant in the training rows or leaves the stated support.
-        """
-        center, scale = float(np.mean(y[train])), float(np.std(y[train]))
-        if not scale > 1e-12 * max(1.0, abs(center)):
-            raise DataError(
-                f"The response {name!r} must vary; all {len(train)} training values equal {y[train][0]:g}. "
-                "There is nothing to learn from a constant."
-            )
-        widened = 0.5 * np.ptp(y)
-        lower, upper = support if support is not None else (float(y.min() - widened), float(y.max() + widened))
-        outside = (y < lower) | (y > upper)
-        if outside.any():
-            raise DataError(
-                f"The response {name!r} must lie in the support [{lower:g}, {upper:g}]; "
-                f"row {int(np.argmax(outside))} is {y[outside][0]:g} ({outside.sum()} such rows). Widen support=."
-            )
-        return cls(name, center, scale, lower, upper)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The ends of the support in standardised units."""
-        return self.standardise(self.lower), self.standardise(self.upper)
-
-    def standardise(self, y: Any) -> Any:
-        return (y - self.center) / self.scale
-
-    def restore(self, y: Any) -> Any:
-        return self.center + self.scale * y
-
-
-@dataclass(frozen=True)
-class DiscreteResponse:
-    """One of several classes.
-
-    Attributes
-    ----------
-    name : the user's name of the response.
-    classes : the labels in sorted order; codes are positions in it.
-    shares : share of each class in the training rows.
-    """
-
-    name: str
-    classes: np.ndarray
-    shares: tuple[float, ...]
-
-    def codes(self, labels: Any, rows: int) -> np.ndarray:
-        """Positions of labels among the classes.
-
-        Raises
-        ------
-        DataError
-            If a label was absent from training.
-        """
-        _, values = _one_column(labels, rows)
-        values = np.asarray(values)
-        known = np.isin(values, self.classes)
-        if not known.all():
-            raise DataError(
-                f"The response {self.name!r} has labels absent from training: "
-                f"{_listed(sorted(set(map(str, values[~known]))))}. Known: {_listed(list(map(str, self.classes)))}."
-            )
-        return np.searchsorted(self.classes, values)
-
-
-def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
-    """Return the name and the finite numbers of a continuous response.
-
-    Raises
-    ------
-    DataError
-        If y is not one column of finite numbers of the same length as X.
-    """
-    name, values = _one_column(y, rows)
-    try:
-        numbers = np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise DataError(
-            f"The response {name!r} must hold numbers; got {np.asarray(values)[0]!r}. Use BLClassifier for labels."
-        ) from error
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        raise DataError(
-            f"The response {name!r} must be finite; row {int(np.argmax(bad))} is {numbers[bad][0]} "
-            f"({bad.sum()} such rows: NaN or inf). Drop or repair them."
-        )
-    return name, numbers
-
-
-def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
-    """Return the name, the sorted classes and the integer codes of a discrete response.
-
-    Raises
-    ------
-    DataError
-        If y is not one column of labels of the same length as X, or some are missing.
-    """
-    name, values = _one_column(y, rows)
-    labels = np.asarray(values)
-    gone = pd.isna(labels)
-    if gone.any():
-        raise DataError(f"The response {name!r} must have a label in every row; row {int(np.argmax(gone))} has none.")
-    if labels.dtype.kind == "f" and np.any(labels != np.round(labels)):
-        raise DataError(
-            f"Unknown label type: continuous. The response {name!r} must hold classes; "
-            f"got {labels[labels % 1 != 0][0]}. "
-            "Use BLRegressor for numbers."
-        )
-    try:
-        classes, codes = np.unique(labels, return_inverse=True)
-    except TypeError as error:
-        raise DataError(f"The labels of {name!r} mix types that cannot be ordered. Convert them to text.") from error
-    return name, classes, codes
-
-
-def _one_column(y: Any, rows: int) -> tuple[str, Any]:
-    if y is None:
-        raise DataError("y must be given: this estimator requires y to be passed, but the target y is None.")
-    name = str(y.name) if isinstance(y, pd.Series) and y.name is not None else "y"
-    if isinstance(y, pd.DataFrame):
-        name = str(y.columns[0]) if y.shape[1] == 1 else name
-    values = y if isinstance(y, pd.Series) else np.asarray(y)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise DataError(f"y must be one column; got shape {values.shape}.")
-    if len(values) != rows:
-        raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(values)}.")
-    return name, values
