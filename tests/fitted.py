@@ -21,8 +21,9 @@ LOGISTIC = {"output": "vector", "heads": ("identity", None, None), "layers": (3,
 
 
 def quick(estimator: type, **options: Any):
-    """An unfitted estimator with a small budget."""
-    return estimator(**{**QUICK, "random_state": 0, **options})
+    """An unfitted estimator with a small budget, whose blocks see the response."""
+    scalar = {"output": "scalar"} if estimator is BLClassifier else {}
+    return estimator(**{**QUICK, **scalar, "random_state": 0, **options})
 
 
 def numbers(seed: int = 0) -> pd.DataFrame:

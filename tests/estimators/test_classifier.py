@@ -219,7 +219,7 @@ def test_clone_has_the_hyperparameters_and_nothing_learned():
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(BLClassifier()) == "BLClassifier()"
-    assert repr(BLClassifier(output="vector")) == "BLClassifier(output='vector')"
+    assert repr(BLClassifier(output="scalar")) == "BLClassifier(output='scalar')"
 
 
 def test_grid_search_tries_hyperparameters():

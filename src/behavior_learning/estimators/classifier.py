@@ -29,9 +29,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     Parameters
     ----------
-    output : ``"scalar"`` gives every block the candidate class as an input, so that its utility and constraints speak
-        of the class chosen; ``"vector"`` lets blocks see x only and reads one utility per class out of them.
-    alpha : ridge, as in BLRegressor; stronger by default, since a class carries less information than a number.
+    output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
+        block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1).
     layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
     equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
     temperature, optimizer, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
@@ -52,8 +51,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     (1, 2)
     """
 
-    output: str = "scalar"
-    alpha: float = 30.0
+    output: str = "vector"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL."""

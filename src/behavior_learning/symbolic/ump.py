@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from behavior_learning.core.features import Curve
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.text import Shortened, format_number, format_polynomial, shorten
+from behavior_learning.symbolic.text import Shortened, format_monomial, format_number, format_polynomial, shorten
 
 __all__ = ["Goal", "Hierarchy", "LearnedUMP"]
 
@@ -50,7 +50,8 @@ class Goal:
 class LearnedUMP:
     """One block: maximise Σ λ₀φ(U) subject to C ≤ 0 and T = 0, in the penalty form of Eq. 4.
 
-    Printing it shows the strongest terms first. `text(terms=None)` shows every term.
+    Printing it shows the strongest terms of each row first and names what appears in no row; `text(terms=None)` shows
+    every term.
 
     Attributes
     ----------
@@ -81,6 +82,10 @@ class LearnedUMP:
             objective.append(format_polynomial(self.shortcut, list(self.shortcut.monomials)))
         constraints = [_constraint_line(goal, brief(goal)) for role in _CONSTRAINTS for goal in self.rows(role)]
         lines = _label("maximise", objective, joint=" + ") + _label("subject to", constraints, joint="")
+        shown = {monomial for goal in self.goals for monomial in brief(goal).order}
+        hidden = dict.fromkeys(m for goal in self.goals for m in brief(goal).omitted if m not in shown)
+        if hidden:
+            lines += _label("left out", [", ".join(map(format_monomial, hidden))], joint="")
         return "\n".join([self.name, *lines])
 
     def __str__(self) -> str:
