@@ -10,7 +10,7 @@ from scipy import integrate, special
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.network import Architecture
 from behavior_learning.core.spaces import Box, Categories
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
 from tests import oracle
 from tests.conftest import random_network, randomise, rng
 
@@ -128,3 +128,37 @@ def test_expected_score_is_zero_at_the_truth(space):
     gradient, mass = jax.jit(jax.grad(total, has_aux=True))(params)
     np.testing.assert_allclose(mass, 1, rtol=1e-8)
     assert all(bool(jnp.all(jnp.abs(leaf) < 1e-7)) for leaf in jax.tree.leaves(gradient))
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("draws", [1, 3])
+def test_denoising_score_matching_is_the_squared_gap_between_the_slope_and_the_noise(draws):
+    """½ mean (∂BL/∂ỹ/τ + (ỹ − y)/σ²)², the slope by finite differences (Eq. 6)."""
+    generator, sigma, temperature = rng("dsm", draws), 0.4, 1.7
+    network = random_network(
+        Architecture((3, 2), heads=("tanh", "softplus", "square")), affine_basis(2, 1), 1, generator
+    )
+    x, y = jnp.asarray(generator.normal(size=(6, 2))), jnp.asarray(generator.normal(size=6))
+    noise = jnp.asarray(sigma * generator.normal(size=(6, draws)))
+    at = lambda shift: network(x, (y[:, None] + noise + shift)[..., None])
+    slope = (at(1e-6) - at(-1e-6)) / 2e-6 / temperature
+    expected = 0.5 * jnp.mean((slope + noise / sigma**2) ** 2, axis=1)
+    np.testing.assert_allclose(DenoisingScoreMatching(sigma, temperature)(network, x, y, noise), expected, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("float64")
+def test_denoising_score_matching_prefers_the_law_of_y_plus_noise():
+    """For Gaussian y the minimiser is N(mean, s² + σ²), wider than the data."""
+    generator, sigma, spread = rng("wider"), 0.8, 0.5
+    y, noise = spread * generator.normal(size=4000), sigma * generator.normal(size=(4000, 1))
+    x = jnp.zeros((4000, 1))
+    loss = lambda width: float(
+        jnp.mean(
+            DenoisingScoreMatching(sigma)(
+                lambda x, y: -0.5 * y[..., 0] ** 2 / width**2, x, jnp.asarray(y), jnp.asarray(noise)
+            )
+        )
+    )
+    widths = np.linspace(0.6, 1.4, 81)
+    best = widths[np.argmin([loss(width) for width in widths])]
+    assert best == pytest.approx(np.hypot(spread, sigma), abs=0.03)
