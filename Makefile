@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
@@ -22,7 +23,7 @@ lint: $(VENV)/.tested
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.tested
-	$(BIN)/python benchmarks/prediction.py
+	$(BIN)/python benchmarks/prediction.py --data $(DATA)
 	$(BIN)/python benchmarks/step.py
 
 $(VENV)/.installed: pyproject.toml

@@ -3,7 +3,7 @@
 import pytest
 
 from behavior_learning.errors import OptionError
-from behavior_learning.formulas import Term, parse_product, parse_sum
+from behavior_learning.formulas import Term, parse_product, parse_sum, write_product
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,13 @@ def test_sum_is_read_term_by_term(text, terms):
 def test_unreadable_sum_is_refused(text, complaint):
     with pytest.raises(OptionError, match=complaint):
         parse_sum(text)
+
+
+@pytest.mark.parametrize(
+    "factors", [(("a", 1),), (("rent b", 2), ("job[a]", 1)), (("x*y", 1), ("3rd", 1)), (("price:now", 3),)]
+)
+def test_written_product_reads_back(factors):
+    assert parse_product(write_product(factors)) == factors
 
 
 @pytest.mark.parametrize("text", ["a + b", "2*a", "-a"])

@@ -37,6 +37,12 @@ def network(*problems):
     return randomise(drawn, rng(problems))
 
 
+def stated_row(built, role, rooms, income, price):
+    """A row with coefficient 1 on the price, at a point in the user's units: what is inside the head, up to scale."""
+    at = lambda price: preactivations(built, role, rooms, income, price).item()
+    return at(price) / (at(price + 1.0) - at(price))
+
+
 def preactivations(built, role, rooms, income, price):
     """Rows of one head at a point given in the user's units, shape (blocks, rows)."""
     x = jnp.array([[(rooms - 6.3) / 0.7, (income - 40.0) / 12.0]])
@@ -48,16 +54,16 @@ def preactivations(built, role, rooms, income, price):
 class TestRows:
     def test_constraint_without_relation_is_taken_at_face_value(self):
         built = network(UMP(at_most="price - 0.3*income + 2"))
-        assert preactivations(built, "inequality", 5.0, 50.0, 30.0) == pytest.approx(30 - 15 + 2, abs=1e-4)
+        assert stated_row(built, "inequality", 5.0, 50.0, 30.0) == pytest.approx(30 - 15 + 2, abs=1e-4)
 
     @pytest.mark.parametrize("text", ["price <= 5*rooms", "price <= 5 * rooms + 0"])
     def test_number_on_the_right_is_fixed(self, text):
         built = network(UMP(at_most=text))
-        assert preactivations(built, "inequality", 4.0, 1.0, 30.0) == pytest.approx(10.0, abs=1e-4)
+        assert stated_row(built, "inequality", 4.0, 1.0, 30.0) == pytest.approx(10.0, abs=1e-4)
 
     def test_bare_terms_on_the_right_are_learned_with_their_intercept(self):
         built = network(UMP(equal="price ~ 1 + rooms:income"))
-        at = lambda rooms, income: preactivations(built, "equality", rooms, income, 30.0).item()
+        at = lambda rooms, income: stated_row(built, "equality", rooms, income, 30.0)
         slope = (at(2.0, 3.0) - at(0.0, 0.0)) / 6
         assert at(4.0, 5.0) == pytest.approx(at(0.0, 0.0) + 20 * slope, abs=1e-4)
         assert at(0.0, 7.0) == pytest.approx(at(0.0, 0.0), abs=1e-6)
@@ -110,6 +116,11 @@ class TestSigns:
             (UMP(maximize="rooms", signs={"rooms": "positive"}), "must be '>= 0' or '<= 0'"),
             (UMP(maximize="rooms", monotone={"rooms": "up"}), "'increasing' or 'decreasing'"),
             (UMP(maximize="rooms <= price"), "relation too many"),
+            (UMP(at_most="price ~ rooms"), "at_most takes '<='"),
+            (UMP(equal="price <= rooms"), "at_most takes '<='"),
+            (UMP(at_most="price >= rooms"), "the other way round"),
+            (UMP(maximize="rooms", signs={"price": ">= 0"}), "names no term whose coefficient is learned"),
+            (UMP(maximize="rooms", monotone={"price": "increasing"}), "names no column of the problem"),
             (UMP(at_most="rooms <= price <= income"), "relation too many"),
             (UMP(maximize="rooms + rooms"), "stands twice"),
             (UMP(maximize="rooms + prize"), "'prize' is no column"),
@@ -119,6 +130,23 @@ class TestSigns:
     def test_contradiction_is_named(self, problem, complaint):
         with pytest.raises(OptionError, match=complaint):
             network(problem)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_constraints_do_not_depend_on_the_units_of_the_table(factor):
+    problem = UMP(at_most="price <= 1 + rooms", equal="price ~ rooms:income")
+    rescaled = ((22.5 * factor, 9.2 * factor),)
+    here, there = (
+        state_layer([problem], products=products, x_units=X_UNITS, y_units=units) for units in (Y_UNITS, rescaled)
+    )
+    for role in ("inequality", "equality"):
+        np.testing.assert_allclose(here.rules[role].coef.numbers, there.rules[role].coef.numbers, rtol=1e-9)
+
+
+def test_sign_is_found_whatever_the_order_of_the_factors():
+    built = network(UMP(maximize="rooms:price", signs={"price:rooms": "<= 0"}))
+    assert float(built.layers[0].utility.coef.value.item()) < 0
 
 
 def test_products_outside_the_statement_are_absent():

@@ -159,7 +159,8 @@ def _task(task: str, y: pd.Series) -> str:
     if task != "auto":
         return task
     number = pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y)
-    chosen = "regression" if number and y.nunique() > FEW_VALUES else "classification"
+    many = y.nunique() > FEW_VALUES or bool((y.dropna() % 1 != 0).any()) if number else False
+    chosen = "regression" if many else "classification"
     err.print(escape(f"{y.name} has {y.nunique()} distinct values: learning it by {chosen} (--task says otherwise)."))
     return chosen
 

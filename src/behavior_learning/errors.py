@@ -3,9 +3,9 @@
 __all__ = [
     "BLError",
     "BLWarning",
+    "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
-    "NoQuadratureError",
     "OptionError",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
@@ -24,8 +24,8 @@ class DataError(BLError, ValueError):
     """Rows, columns or responses that no model can be fitted to or predicted from."""
 
 
-class NoQuadratureError(BLError, ValueError):
-    """The normaliser was asked for where quadrature cannot reach it."""
+class ConvergenceError(BLError, RuntimeError):
+    """Training found no parameters worth keeping."""
 
 
 class BLWarning(UserWarning):
@@ -33,7 +33,7 @@ class BLWarning(UserWarning):
 
 
 class ConvergenceWarning(BLWarning):
-    """Training stopped before its own criterion was met."""
+    """Training may stop short of an optimum."""
 
 
 class UnseenCategoryWarning(BLWarning):
@@ -41,4 +41,4 @@ class UnseenCategoryWarning(BLWarning):
 
 
 class UnseenMissingWarning(BLWarning):
-    """A value is missing at prediction in a column that was complete in training."""
+    """Values are missing at prediction in a column that was complete in training."""

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Term", "parse_product", "parse_sum"]
+__all__ = ["Term", "parse_product", "parse_sum", "write_product"]
 
 Factors = tuple[tuple[str, int], ...]
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<quoted>`[^`]+`)|(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
 )
+
+
+_PLAIN_NAME = re.compile(r"[^\W\d][\w.\[\]]*")
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ def parse_product(text: str) -> Factors:
     if len(terms) != 1 or terms[0].number is not None or terms[0].negative:
         raise OptionError(f"A term must be one product of columns, such as 'RM:MEDV' or 'MEDV^2'; got {text!r}.")
     return terms[0].factors
+
+
+def write_product(factors: Factors) -> str:
+    """Write a product of columns so that `parse_product` reads it back."""
+    quoted = ((name if _PLAIN_NAME.fullmatch(name) else f"`{name}`", power) for name, power in factors)
+    return ":".join(name if power == 1 else f"{name}^{power}" for name, power in quoted)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,14 +17,14 @@ from safetensors.numpy import save_file
 from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.bases import Basis, Pairing
+from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import BSpline, BSplines, FeatureMap, Monomials, Ramp, Ramps, Wave, Waves
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.encoding import ContinuousResponse, DiscreteResponse, TableEncoder
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.estimators.structure import stated_rules
 from behavior_learning.specification import UMP
 
 __all__ = ["check_writable", "load", "save"]
@@ -52,13 +51,16 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
         "named_features": hasattr(estimator, "feature_names_in_"),
         "response": _response_to_json(estimator.response_),
         "candidates": estimator.space_.size,
+        "architecture": asdict(estimator.network_.architecture),
+        "temperature": float(estimator.temperature_),
+        "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in _named_weights(estimator.network_)},
         "basis": _basis_to_json(estimator.network_.basis),
         "block_spreads": estimator.block_spreads_,
         "curve_spreads": estimator.curve_spreads_,
         "history": estimator.history_.to_dict("list"),
         "restarts": estimator.restarts_.to_dict("list"),
     }
-    arrays = {name: np.asarray(leaf) for name, leaf in _named_arrays(estimator.network_)}
+    arrays = {name: np.asarray(weight.raw) for name, weight in _named_weights(estimator.network_)}
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
 
 
@@ -99,16 +101,15 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
     estimator.encoder_ = TableEncoder.from_json(header["encoder"])
     estimator.response_ = _response_from_json(header["response"])
     space = estimator._space(estimator.response_)
-    estimator.space_ = space.refined(header["candidates"] // space.size)
+    estimator.space_, estimator.temperature_ = space.refined(header["candidates"] // space.size), header["temperature"]
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
-        estimator._architecture(),
+        Architecture(**_tupled(header["architecture"])),
         features=len(estimator.encoder_.columns),
         response=space.dimension,
         basis=_basis_from_json(header["basis"]),
-        rules=stated_rules(estimator, estimator._columns(estimator.encoder_, estimator.response_)),
     )
-    estimator.network_ = _filled(blank, arrays)
+    estimator.network_ = _filled(blank, arrays, header["rules"])
     estimator.n_parameters_ = estimator.network_.n_parameters
     estimator.n_features_in_ = len(estimator.encoder_.names)
     if header["named_features"]:
@@ -136,19 +137,32 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return header, arrays
 
 
-def _named_arrays(network: BehaviorNetwork) -> list[tuple[str, Any]]:
-    leaves = jax.tree_util.tree_leaves_with_path(eqx.filter(network, eqx.is_inexact_array))
-    return [(_leaf_name(path), leaf) for path, leaf in leaves]
+def _is_weight(node: Any) -> bool:
+    return isinstance(node, Weight)
 
 
-def _filled(blank: BehaviorNetwork, arrays: dict[str, np.ndarray]) -> BehaviorNetwork:
-    params, static = eqx.partition(blank, eqx.is_inexact_array)
-    filled = jax.tree_util.tree_map_with_path(lambda path, _: jnp.asarray(arrays[_leaf_name(path)]), params)
-    return eqx.combine(filled, static)
+def _named_weights(network: BehaviorNetwork) -> list[tuple[str, Weight]]:
+    nodes = jax.tree_util.tree_leaves_with_path(network, is_leaf=_is_weight)
+    return [(_node_name(path), node) for path, node in nodes if _is_weight(node)]
 
 
-def _leaf_name(path: tuple[Any, ...]) -> str:
+def _filled(blank: BehaviorNetwork, arrays: dict[str, np.ndarray], rules: dict[str, Any]) -> BehaviorNetwork:
+    def fill(path: tuple[Any, ...], node: Any) -> Any:
+        name = _node_name(path)
+        return Weight(jnp.asarray(arrays[name]), Rule(*map(_tupled, rules[name]))) if _is_weight(node) else node
+
+    return jax.tree_util.tree_map_with_path(fill, blank, is_leaf=_is_weight)
+
+
+def _node_name(path: tuple[Any, ...]) -> str:
     return jax.tree_util.keystr(path).lstrip(".")
+
+
+def _tupled(value: Any) -> Any:
+    """JSON has lists where values were tuples."""
+    if isinstance(value, dict):
+        return {name: _tupled(entry) for name, entry in value.items()}
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
 def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
@@ -192,18 +206,13 @@ def _basis_from_json(state: dict[str, Any]) -> Basis:
 
 
 def _map_from_json(state: dict[str, Any]) -> Any:
-    functions = [_untupled(function) for function in state["functions"]]
+    functions = [_tupled(function) for function in state["functions"]]
     if state["kind"] == "Monomials":
         shift = state["shift"]
         return Monomials(tuple(f["columns"] for f in functions), None if shift is None else tuple(shift))
     maps = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}
     feature_map, function = maps[state["kind"]]
     return feature_map(tuple(function(**f) for f in functions))
-
-
-def _untupled(state: dict[str, Any]) -> dict[str, Any]:
-    """JSON has lists where values were tuples."""
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in state.items()}
 
 
 def _response_to_json(response: ContinuousResponse | DiscreteResponse) -> dict[str, Any]:

@@ -9,11 +9,12 @@ from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
 from behavior_learning.core.features import Monomials, Product
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
-from behavior_learning.formulas import Term, parse_sum
+from behavior_learning.formulas import Factors, Term, parse_product, parse_sum
 
 __all__ = ["UMP", "StatedLayer", "state_layer"]
 
-_RELATION = re.compile(r"<=|~|=")
+_RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
+_RELATIONS = {"utility": (), "inequality": ("<=",), "equality": ("~", "=")}
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
@@ -94,9 +95,13 @@ def state_layer(
     OptionError
         If a row cannot be read, names no column, or carries contradictory signs.
     """
+    for problem in problems:
+        _check_spelling(problem)
+        rows = [(role, text) for role in _RELATIONS for text in problem.rows(role)]
+        _check_conditions(problem, [entry for role, text in rows for entry in _read_row(problem, role, text)])
     parsed = {
         role: [[_read_row(problem, role, text) for text in problem.rows(role)] for problem in problems]
-        for role in ("utility", "inequality", "equality")
+        for role in _RELATIONS
     }
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
@@ -105,7 +110,7 @@ def state_layer(
     size = lambda pair: _unit(pair[0], x_units) * _unit(pair[1], y_units)
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())
     rules = {
-        role: _rules(blocks, count, order, found, size)
+        role: _rules(blocks, count, order, found, size, role != "utility")
         for (role, blocks), count in zip(parsed.items(), rows, strict=True)
     }
     return StatedLayer(basis, rows, rules)
@@ -113,9 +118,15 @@ def state_layer(
 
 def _read_row(problem: UMP, role: str, text: str) -> list[_Entry]:
     """left − right of a row, every summand with its number or its sign."""
-    left, *right = _RELATION.split(text)
-    if len(right) > 1 or (right and role == "utility"):
+    relations = [match for match in _RELATION.finditer(text) if match[1]]
+    if len(relations) > 1 or (relations and role == "utility"):
         raise OptionError(f"{text!r} has a relation too many: maximize takes a sum, constraints at most one relation.")
+    if relations and relations[0][1] not in _RELATIONS[role]:
+        raise OptionError(
+            f"{text!r}: at_most takes '<=' and equal takes '~' or '='; got {relations[0][1]!r}. "
+            "Write the row under the other name, or the other way round."
+        )
+    left, *right = (text[: relations[0].start()], text[relations[0].end() :]) if relations else (text,)
     if role == "utility":
         return [_learned(problem, role, term, text, 1) for term in parse_sum(left)]
     stated = [_face_value(problem, role, term, text) for term in parse_sum(left)]
@@ -147,12 +158,38 @@ def _learned(problem: UMP, role: str, term: Term, text: str, side: int) -> _Entr
 
 
 def _stated_sign(problem: UMP, term: Term) -> list[int]:
-    text = problem.signs.get(term.text)
-    if text is None:
-        return []
-    if text.replace(" ", "") not in _SIGNS:
-        raise OptionError(f"signs[{term.text!r}] must be '>= 0' or '<= 0'; got {text!r}.")
-    return [_SIGNS[text.replace(" ", "")]]
+    stated = {_canonical(parse_product(name)): sign for name, sign in problem.signs.items()}
+    text = stated.get(_canonical(term.factors))
+    return [] if text is None else [_SIGNS[text.replace(" ", "")]]
+
+
+def _canonical(factors: Factors) -> Factors:
+    """The same product whatever the order in which it was written."""
+    powers: dict[str, int] = {}
+    for name, power in factors:
+        powers[name] = powers.get(name, 0) + power
+    return tuple(sorted(powers.items()))
+
+
+def _check_spelling(problem: UMP) -> None:
+    for name, sign in problem.signs.items():
+        if str(sign).replace(" ", "") not in _SIGNS:
+            raise OptionError(f"signs[{name!r}] must be '>= 0' or '<= 0'; got {sign!r}.")
+    for name, direction in problem.monotone.items():
+        if direction not in _DIRECTIONS:
+            raise OptionError(f"monotone[{name!r}] must be 'increasing' or 'decreasing'; got {direction!r}.")
+
+
+def _check_conditions(problem: UMP, entries: Sequence[_Entry]) -> None:
+    """Refuse signs and directions that say nothing about any row."""
+    learned = {_canonical(entry.term.factors) for entry in entries if entry.number is None}
+    columns = {name for entry in entries for name, _ in entry.term.factors}
+    for name in problem.signs:
+        if _canonical(parse_product(name)) not in learned:
+            raise OptionError(f"signs[{name!r}] names no term whose coefficient is learned. Correct or drop it.")
+    for name in problem.monotone:
+        if name not in columns:
+            raise OptionError(f"monotone[{name!r}] names no column of the problem. Correct or drop it.")
 
 
 def _monotone_sign(problem: UMP, role: str, term: Term, text: str) -> list[int]:
@@ -162,8 +199,6 @@ def _monotone_sign(problem: UMP, role: str, term: Term, text: str) -> list[int]:
         direction = problem.monotone.get(name)
         if direction is None:
             continue
-        if direction not in _DIRECTIONS:
-            raise OptionError(f"monotone[{name!r}] must be 'increasing' or 'decreasing'; got {direction!r}.")
         if role == "equality" or term.factors != ((name, 1),):
             raise OptionError(
                 f"{text!r}: a utility monotone in {name!r} cannot hold the term {term.text!r} in this row, which both "
@@ -215,13 +250,26 @@ def _rules(
     order: Sequence[tuple[Product, Product]],
     found: Mapping[str, Sequence[tuple[Product, Product]]],
     size: Callable[[tuple[Product, Product]], float],
+    constraint: bool,
 ) -> RowRules:
-    """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest."""
+    """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest.
+
+    A constraint is divided by its largest fixed coefficient on scaled columns, so that neither λ nor the learned
+    coefficients depend on the units of the table; rows of the utility head are kept as written.
+    """
     padded = [[*rows, *([None] * (count - len(rows)))] for rows in blocks]
     coefs = [[_coef_entries(row or (), order, found, size) for row in rows] for rows in padded]
-    fixed = tuple(tuple(tuple(number for number, _ in row) for row in rows) for rows in coefs)
+    scales = [[_row_scale(row) if constraint else 1.0 for row in rows] for rows in coefs]
+    divided = lambda number, scale: None if number is None else number / scale
+    fixed = tuple(
+        tuple(tuple(divided(number, scale) for number, _ in row) for row, scale in zip(rows, row_scales, strict=True))
+        for rows, row_scales in zip(coefs, scales, strict=True)
+    )
     sign = tuple(tuple(tuple(sign for _, sign in row) for row in rows) for rows in coefs)
-    intercepts = tuple(tuple(_intercept(row or ()) for row in rows) for rows in padded)
+    intercepts = tuple(
+        tuple(divided(_intercept(row or ()), scale) for row, scale in zip(rows, row_scales, strict=True))
+        for rows, row_scales in zip(padded, scales, strict=True)
+    )
     absent = tuple(tuple(None if row is not None else 0.0 for row in rows) for rows in padded)
     if count == 0:
         return RowRules(ZERO, ZERO, NONNEGATIVE)
@@ -242,6 +290,10 @@ def _coef_entries(
                 raise OptionError(f"The term {entry.term.text!r} stands twice in one row. Write it once.")
             stated[pair] = (None if entry.number is None else entry.number * size(pair), entry.sign)
     return [stated.get(pair, (0.0, 0)) for pair in order]
+
+
+def _row_scale(row: Sequence[tuple[float | None, int]]) -> float:
+    return max((abs(number) for number, _ in row if number), default=1.0)
 
 
 def _intercept(row: Sequence[_Entry]) -> float | None:

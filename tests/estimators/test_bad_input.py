@@ -63,7 +63,7 @@ OWN_HYPERPARAMETERS = {
         ({"support": 5.0}, r"support must be two finite numbers.*got 5\.0"),
         ({"support": "wide"}, "support must be two finite numbers.*got 'wide'"),
     ],
-    BLClassifier: [({"output": "matrix"}, "output must be one of 'scalar', 'vector'; got 'matrix'")],
+    BLClassifier: [({"output": "matrix"}, "output must be one of 'auto', 'scalar', 'vector'; got 'matrix'")],
 }
 
 

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
-from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning
+from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
 from behavior_learning.estimators.base import Parsed
 from behavior_learning.estimators.classifier import BLClassifier
 from tests.conftest import rng
@@ -100,7 +100,9 @@ def test_unseen_category_predicts_like_a_missing_one():
     clf = fitted(BLClassifier)
     with pytest.warns(UnseenCategoryWarning, match="'job'.*'pilot'"):
         unseen = clf.predict_proba(rows().assign(job="pilot"))
-    np.testing.assert_array_equal(unseen, clf.predict_proba(rows().assign(job=None)))
+    with pytest.warns(UnseenMissingWarning, match="'job'.*count as no category"):
+        missing = clf.predict_proba(rows().assign(job=None))
+    np.testing.assert_array_equal(unseen, missing)
 
 
 # Labels.

@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from behavior_learning.errors import OptionError, UnseenCategoryWarning
+from behavior_learning.errors import OptionError, UnseenCategoryWarning, UnseenMissingWarning
 from behavior_learning.estimators.regressor import BLRegressor
 from tests.conftest import rng
 from tests.fitted import ROWS, amounts, fitted, mixed, numbers, quick
@@ -171,7 +171,9 @@ def test_unseen_category_predicts_like_a_missing_one():
     reg, X = fitted(BLRegressor), rows("mixed")
     with pytest.warns(UnseenCategoryWarning, match="'job'.*'pilot'"):
         unseen = reg.predict(X.assign(job="pilot"))
-    np.testing.assert_array_equal(unseen, reg.predict(X.assign(job=None)))
+    with pytest.warns(UnseenMissingWarning, match="'job'.*count as no category"):
+        missing = reg.predict(X.assign(job=None))
+    np.testing.assert_array_equal(unseen, missing)
 
 
 # What is learned.

@@ -1,5 +1,7 @@
 """Flat hyperparameters become the architecture and basis they name, and contradictions are refused by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
+from behavior_learning.estimators.structure import Columns, make_architecture, make_basis, named_products
 from behavior_learning.specification import UMP
 from tests.conftest import rng
 
@@ -65,6 +67,21 @@ def test_identifiable_takes_smooth_heads_no_biases_and_only_terms_with_y():
     assert "rooms" in term_names(layers=(2,), identifiable=True, pure_x_terms=True)
 
 
+def test_extra_terms_survive_identifiability():
+    assert "rooms^2" in term_names(layers=(2,), identifiable=True, extra_terms=["rooms^2"])
+
+
+def test_number_with_gaps_is_not_its_indicator():
+    gaps = replace(COLUMNS, x=("rooms", "rooms[missing]", "job[b]"), x_sources=("rooms", "rooms", "job"))
+    names = lambda text: [x.name(gaps.x) for x, _ in named_products(text, gaps, True)]
+    assert names("rooms") == ["rooms"]
+    assert names("`rooms[missing]`") == ["rooms[missing]"]
+
+
+def test_degrees_alone_are_a_single_problem():
+    assert architecture(utility_degrees=(2,)).layers == (1,)
+
+
 def test_extra_terms_are_appended_with_every_level_of_a_category():
     names = term_names(extra_terms=["rooms:price", "job:price", "price^2", "rooms^2"])
     assert {"rooms*price", "job[a]*price", "job[b]*price", "price^2", "rooms^2"} < set(names)
@@ -92,6 +109,10 @@ def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree
         ({"multipliers": "any"}, "multipliers must be one of 'nonnegative', 'free'"),
         ({"identifiable": True, "heads": ("tanh", "relu", "square")}, "needs smooth heads.*'relu'"),
         ({"identifiable": True, "readout_bias": True}, "readout without bias"),
+        ({"identifiable": True, "basis": "spline"}, "has no product of x and y"),
+        ({"identifiable": True, "basis": "affine"}, "has no product of x and y"),
+        ({"structure": UMP(maximize="price"), "extra_terms": ["rooms:price"]}, "extra_terms=.* contradicts it"),
+        ({"structure": UMP(maximize="price"), "multipliers": "free"}, "multipliers='free' contradicts it"),
         ({"structure": "rooms"}, "structure must be a list or tuple"),
         ({"structure": ["rooms"]}, "must be a bl.UMP or a list of them"),
         ({"structure": UMP(maximize="price"), "layers": (2, 1)}, "states 1 blocks for the first layer"),

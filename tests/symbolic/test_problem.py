@@ -269,7 +269,7 @@ def test_text_of_a_hierarchy_starts_at_the_top_and_names_every_block():
 @pytest.mark.usefixtures("float64")
 def test_text_of_a_vector_hierarchy_states_the_utility_of_every_class():
     text = Case(layers=(3, 2), output="vector").problem.text()
-    assert text.startswith("BL[3,2]: the most likely mode[bus], mode[car], mode[train] maximises\n")
+    assert text.startswith("BL[3,2]: the most likely class has the largest of\n")
     for name in CLASSES:
         assert re.search(rf"^  {re.escape(name)} = .*block2\.1.*$", text, re.MULTILINE)
 

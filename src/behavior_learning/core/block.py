@@ -44,7 +44,7 @@ FREE, NONNEGATIVE, ZERO = Rule(), Rule(sign=1), Rule(fixed=0.0)
 class Weight(eqx.Module):
     """Learned numbers under a rule: sign·softplus(raw) where the sign is given, raw where it is free.
 
-    Source: Eq. 14 (λ ≥ 0, by construction).
+    Source: A.3.1 (λ ≥ 0 after Eq. 14). Deviation: the paper does not say how; softplus keeps λ positive and smooth.
     """
 
     raw: Float[Array, "..."]

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import issparse
 
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
 
@@ -161,9 +162,10 @@ def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.nd
         parts = [(text == level).astype(float) for level in levels]
     if kinds[-1] == "missing":
         parts.append(missing.astype(float))
-    elif missing.any() and kinds[0] == "numeric":
+    elif values.isna().any():
+        fate = "take its training mean" if kinds[0] == "numeric" else "count as no category"
         warnings.warn(
-            f"Column {name!r} was complete in training; {missing.sum()} missing values take its training mean.",
+            f"Column {name!r} was complete in training; {values.isna().sum()} missing values {fate}.",
             UnseenMissingWarning,
             stacklevel=2,
         )
@@ -212,7 +214,7 @@ def as_table(X: Any) -> pd.DataFrame:
     DataError
         If X is not two-dimensional, has no rows or columns, is sparse, or repeats a column name.
     """
-    if hasattr(X, "toarray"):
+    if issparse(X):
         raise DataError("Sparse matrices are not supported. Pass X.toarray() or a DataFrame.")
     if isinstance(X, pd.DataFrame):
         names = pd.Series([str(name) for name in X.columns], dtype=object)

@@ -25,11 +25,11 @@ from behavior_learning.core.bases import Basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, check_distinct
-from behavior_learning.errors import ConvergenceWarning, DataError
+from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
-from behavior_learning.estimators.suggest import candidate_products, score_tests
+from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
@@ -223,7 +223,7 @@ class BehaviorEstimator(BaseEstimator):
     # From a table to a fitted network.
 
     def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that train and rows that validate, both shuffled."""
+        """Rows that train and rows that validate, drawn at random."""
         fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
         order = random.permutation(len(parsed.values))
         held_out = order[: max(1, round(fraction * len(order)))]
@@ -248,7 +248,7 @@ class BehaviorEstimator(BaseEstimator):
         self, X: Any, encoder: TableEncoder, response: Any, result: FitResult, x: np.ndarray, encoded_y: np.ndarray
     ) -> None:
         self.encoder_, self.response_ = encoder, response
-        self.network_, self.space_ = result.network, result.space
+        self.network_, self.space_, self.temperature_ = result.network, result.space, self._temperature()
         self.history_, self.restarts_ = _history(result), _restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
@@ -300,14 +300,16 @@ class BehaviorEstimator(BaseEstimator):
         The n strongest candidates: term, statistic, df (its coefficients), pvalue (not adjusted for their number).
         """
         x = self._encoded(X)
+        if self.structure is not None:
+            raise OptionError("suggest_terms adds to a basis, and structure states its own terms. Add them there.")
         encoded_y = self._encode_response(self.response_, self._known_response(y, len(x)))
         rows = np.linspace(0, len(x) - 1, min(len(x), SUGGESTION_ROWS)).astype(int)
         columns, basis = self._columns(self.encoder_, self.response_), self.network_.basis
         two_valued = [len(np.unique(values)) <= 2 for values in x.T]
         products = candidate_products(basis, columns, two_valued, self._output == "scalar")
-        names = [":".join(filter(None, (a.name(columns.x), b.name(columns.y)))).replace("*", ":") for a, b in products]
+        names = [product_name(pair, columns) for pair in products]
         tests = score_tests(
-            self.network_, self.space_, self._temperature(), x[rows], encoded_y[rows], products, names, ridge=self.alpha
+            self.network_, self.space_, self.temperature_, x[rows], encoded_y[rows], products, names, ridge=self.alpha
         )
         return tests.head(check_count("n", n))
 
@@ -321,7 +323,7 @@ class BehaviorEstimator(BaseEstimator):
         return self._parse_response(y, rows).values
 
     def _distribution(self) -> Gibbs:
-        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), self._temperature())
+        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), self.temperature_)
 
     def _encoded(self, X: Any) -> np.ndarray:
         check_is_fitted(self)

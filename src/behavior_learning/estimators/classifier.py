@@ -30,10 +30,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     Parameters
     ----------
     output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
-        block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1).
+        block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1);
+        ``"auto"`` is scalar where `structure`, row degrees or `identifiable` say so, and vector otherwise.
     layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
     equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
-    temperature, optimizer, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
+    temperature, optimizer, alpha, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
     multiplier_scale, n_restarts, random_state, verbose
         As in BLRegressor. In vector output the readout is free and has a bias unless stated otherwise.
 
@@ -51,7 +52,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     (1, 2)
     """
 
-    output: str = "vector"
+    output: str = "auto"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL."""
@@ -101,7 +102,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     @property
     def _output(self) -> Output:
-        return check_choice("output", self.output, ("scalar", "vector"))
+        chosen = check_choice("output", self.output, ("auto", "scalar", "vector"))
+        if chosen != "auto":
+            return chosen
+        stated = (self.structure, self.utility_degrees, self.inequality_degrees, self.equality_degrees)
+        return "scalar" if self.identifiable or any(part is not None for part in stated) else "vector"
 
     def _parse_response(self, y: Any, rows: int) -> Parsed:
         name, classes, codes = class_codes(y, rows)

@@ -120,7 +120,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         return by_rows(Gibbs.log_prob, self._distribution(), (x, encoded)).astype(float) - np.log(self.response_.scale)
 
     def sample(self, X: Any, n: int = 1, random_state: Any = None) -> np.ndarray:
-        """Draw n responses for every row, shape (rows, n), by exact inversion."""
+        """Draw n independent responses for every row, shape (rows, n), by inverting the distribution function."""
         x = self._encoded(X)
         levels = check_random_state(random_state).uniform(size=(len(x), check_count("n", n)))
         draws = by_rows(Gibbs.inverse_cdf, self._distribution(), (x, levels.astype(np.float32)))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from behavior_learning.core.bases import (
+    ONE,
     Basis,
     affine_basis,
     fourier_basis,
@@ -23,9 +24,12 @@ from behavior_learning.estimators.options import check_choice, check_count, chec
 from behavior_learning.formulas import parse_product
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
-__all__ = ["DEFAULT_LAYERS", "Columns", "make_architecture", "make_basis", "stated_rules"]
+__all__ = ["DEFAULT_LAYERS", "Columns", "make_architecture", "make_basis"]
 
 DEFAULT_LAYERS = (16, 4)
+"""Blocks per layer where neither layers, degrees nor structure say otherwise."""
+
+DEGREES = ("utility_degrees", "inequality_degrees", "equality_degrees")
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
@@ -65,6 +69,7 @@ def make_architecture(estimator: Any, output: Output) -> Architecture:
     skip = check_choice("skip", estimator.skip, (None, "dense", "residual", "input"))
     rows, degrees = _rows_and_degrees(estimator)
     if estimator.structure is not None:
+        _refuse_beside_structure(estimator)
         rows, degrees = _stated_rows(estimator), None
     return Architecture(
         layers=layers,
@@ -92,7 +97,9 @@ def stated_problems(estimator: Any) -> tuple[UMP, ...]:
 
 def _layers(estimator: Any) -> tuple[int, ...]:
     if estimator.structure is None:
-        return DEFAULT_LAYERS if estimator.layers is None else check_sequence("layers", estimator.layers, "(2, 1)")
+        single = any(getattr(estimator, name) is not None for name in DEGREES)
+        default = (1,) if single else DEFAULT_LAYERS
+        return default if estimator.layers is None else check_sequence("layers", estimator.layers, "(2, 1)")
     stated = len(stated_problems(estimator))
     if estimator.layers is None:
         return (stated,)
@@ -100,6 +107,30 @@ def _layers(estimator: Any) -> tuple[int, ...]:
     if layers[:1] != (stated,):
         raise OptionError(f"structure states {stated} blocks for the first layer, but layers={layers!r}.")
     return layers
+
+
+def _refuse_beside_structure(estimator: Any) -> None:
+    """`structure` says all of the first layer; options that would say it again are refused."""
+    silent = {
+        "rows": (1, 1, 1),
+        "basis": "auto",
+        "degree": None,
+        "utility_degrees": None,
+        "inequality_degrees": None,
+        "equality_degrees": None,
+        "extra_terms": (),
+        "multipliers": "nonnegative",
+        "identifiable": False,
+        "pure_x_terms": False,
+    }
+    given = lambda name: getattr(estimator, name)
+    spoken = [
+        n for n, default in silent.items() if (tuple(given(n)) if isinstance(given(n), list) else given(n)) != default
+    ]
+    if spoken:
+        raise OptionError(
+            f"structure states the first layer; {spoken[0]}={given(spoken[0])!r} contradicts it. Drop one."
+        )
 
 
 def _stated_rows(estimator: Any) -> tuple[int, ...]:
@@ -125,13 +156,12 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
 def _rows_and_degrees(estimator: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...] | None]:
     """Rows of each head and the degree of each, where any degrees are stated."""
     rows = check_sequence("rows", estimator.rows, "(1, 1, 1)")
-    stated = (estimator.utility_degrees, estimator.inequality_degrees, estimator.equality_degrees)
+    stated = [getattr(estimator, name) for name in DEGREES]
     if all(degrees is None for degrees in stated):
         return rows, None
-    names = ("utility_degrees", "inequality_degrees", "equality_degrees")
     degrees = tuple(
         (1,) * count if given is None else check_sequence(name, given, "(2, 2)")
-        for name, given, count in zip(names, stated, rows, strict=False)
+        for name, given, count in zip(DEGREES, stated, rows, strict=False)
     )
     return tuple(map(len, degrees)), degrees
 
@@ -165,18 +195,17 @@ def make_basis(
         stated = _stated_layer(estimator, columns, y_columns > 0)
         return stated.basis, stated.rules
     basis = _plain_basis(estimator, architecture, x, y_columns, columns)
-    if estimator.extra_terms:
-        texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
-        products = [product for text in texts for product in named_products(text, columns, y_columns > 0)]
-        basis = with_terms(basis, products)
     if not architecture.intercepts:
         basis = without_pure_x(basis)
+    texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
+    products = [product for text in texts for product in named_products(text, columns, y_columns > 0)]
+    basis = with_terms(basis, products) if products else basis
+    if all(pair[0] == ONE for pair in basis.pairing.pairs):
+        raise OptionError(
+            f"identifiable=True drops the terms of x alone, and basis={estimator.basis!r} has no product of x and y: "
+            "the response would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
+        )
     return basis, None
-
-
-def stated_rules(estimator: Any, columns: Columns) -> dict[str, RowRules] | None:
-    """Rules for the weights of the first layer, where `structure` states them."""
-    return None if estimator.structure is None else _stated_layer(estimator, columns, True).rules
 
 
 def _stated_layer(estimator: Any, columns: Columns, with_y: bool) -> StatedLayer:
@@ -215,6 +244,12 @@ def _refuse_constants(x: np.ndarray, names: Sequence[str], kind: str) -> None:
         raise DataError(f"basis={kind!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
 
 
+def _named_columns(name: str, columns: Sequence[str], sources: Sequence[str]) -> list[int]:
+    """The columns with a name: one by its own, or all levels of a category, but no indicator of missing values."""
+    named = zip(columns, sources, strict=True)
+    return [j for j, (c, source) in enumerate(named) if c == name or (source == name and c != f"{name}[missing]")]
+
+
 def named_products(text: str, columns: Columns, with_y: bool) -> list[tuple[Product, Product]]:
     """Products of encoded columns that a term such as ``"RM:MEDV"`` or ``"LSTAT^2"`` stands for.
 
@@ -227,8 +262,8 @@ def named_products(text: str, columns: Columns, with_y: bool) -> list[tuple[Prod
     """
     products: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
     for name, power in parse_product(text):
-        x = [j for j, (c, source) in enumerate(zip(columns.x, columns.x_sources, strict=True)) if name in (c, source)]
-        y = [j for j, (c, source) in enumerate(zip(columns.y, columns.y_sources, strict=True)) if name in (c, source)]
+        x = _named_columns(name, columns.x, columns.x_sources)
+        y = _named_columns(name, columns.y, columns.y_sources)
         y = y if with_y else []
         if not x and not y:
             known = ", ".join(dict.fromkeys((*columns.x_sources, *(columns.y_sources if with_y else ()))))

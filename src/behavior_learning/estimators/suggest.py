@@ -17,9 +17,10 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.estimators.structure import Columns
+from behavior_learning.formulas import write_product
 from behavior_learning.objectives import NegativeLogLikelihood
 
-__all__ = ["candidate_products", "score_tests", "with_zero_terms"]
+__all__ = ["candidate_products", "product_name", "score_tests", "with_zero_terms"]
 
 Pair = tuple[Product, Product]
 
@@ -45,6 +46,12 @@ def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool
         y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
         products += [(Product(()), Product(pair)) for pair in y_pairs]
     return [product for product in products if product not in basis.terms]
+
+
+def product_name(pair: Pair, columns: Columns) -> str:
+    """A candidate as `extra_terms` reads it."""
+    powers = lambda product, names: tuple((names[j], product.columns.count(j)) for j in dict.fromkeys(product.columns))
+    return write_product((*powers(pair[0], columns.x), *powers(pair[1], columns.y)))
 
 
 def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> BehaviorNetwork:
@@ -101,6 +108,8 @@ def score_tests(
     The statistic is sᵀV⁻¹s with s the sum and V the outer product of each data row's score in the new coefficients,
     after projection on the scores of the fitted ones (with the ridge of training): χ² with one degree of freedom per
     row of the layer where the fitted model is right.
+
+    Source: Rao's score test in its outer-product form. Deviation: the ridge makes it approximate where alpha is large.
 
     Parameters
     ----------

@@ -1,4 +1,8 @@
-"""p_τ(y|x) = exp{BL(x, y)/τ} / Z_τ(x): exact probabilities, moments, quantiles and draws (Eq. 3)."""
+"""p_τ(y|x) = exp{BL(x, y)/τ} / Z_τ(x): probabilities, moments, quantiles and draws (Eq. 3).
+
+Sums for classes are exact; integrals are as good as the quadrature, and quantiles interpolate the density linearly
+between its candidates.
+"""
 
 from typing import NamedTuple
 

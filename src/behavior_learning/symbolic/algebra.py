@@ -8,10 +8,10 @@ from typing import Any
 import sympy
 
 from behavior_learning.core.features import Curve, Ramp, Wave
-from behavior_learning.core.heads import Head
+from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.text import shorten
+from behavior_learning.symbolic.text import Shortened, format_number, shorten
 from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["block_expression", "hierarchy_expressions", "outputs_latex", "polynomial_expression", "ump_latex"]
@@ -47,8 +47,7 @@ def head_expression(head: Head, t: sympy.Expr) -> sympy.Expr:
 
 def goal_expression(goal: Goal) -> sympy.Expr:
     argument = goal.scale * polynomial_expression(goal.polynomial)
-    sign = 1 if goal.head.role == "utility" else -1
-    return sign * goal.multiplier * head_expression(goal.head, argument)
+    return ROLES[goal.head.role] * goal.multiplier * head_expression(goal.head, argument)
 
 
 def block_expression(ump: LearnedUMP) -> sympy.Expr:
@@ -90,31 +89,46 @@ def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, Any]:
 
 
 def ump_latex(ump: LearnedUMP, terms: int | None, digits: int) -> str:
-    """maximise … subject to …, with the strongest terms of each row and the number of those left out."""
-    rows = {role: [_row_latex(goal, ump, terms, digits) for goal in ump.rows(role)] for role in _LATEX_RELATION}
-    objective = " + ".join(rows["utility"]) or "0"
-    constraints = rows["inequality"] + rows["equality"]
-    lines = [rf"\max_{{{', '.join(map(_name_latex, ump.response))}}}\quad & {objective}"]
-    lines += [(r"\text{s.t.}\quad & " if i == 0 else "& ") + row for i, row in enumerate(constraints)]
+    """maximise … subject to …, with the strongest terms of each row; the penalty of a constraint is in v, its row."""
+    brief = lambda goal: shorten(goal.polynomial, ump.spreads, terms)
+    objective = [_head_latex(goal, _shortened_latex(brief(goal), digits), digits) for goal in ump.rows("utility")]
+    if ump.shortcut.coefficients:
+        objective.append(_sum_latex(ump.shortcut, list(ump.shortcut.monomials), digits))
+    variables = ", ".join(map(_name_latex, ump.response))
+    goal_word, constraint_word = (
+        (rf"\max_{{{variables}}}", r"\text{s.t.}") if ump.response else (r"\text{rewards}", r"\text{penalises}")
+    )
+    lines = [rf"{goal_word}\quad & {' + '.join(objective) or '0'}"]
+    for role, relation in (_RELATION_LATEX if ump.response else _WHEN_LATEX).items():
+        for goal in ump.rows(role):
+            word = rf"{constraint_word}\quad" if len(lines) == 1 else ""
+            penalty = rf"\qquad \text{{penalty }} {_head_latex(goal, 'v', digits)}"
+            lines.append(f"{word} & {_shortened_latex(brief(goal), digits)} {relation} {penalty}")
     return "\\begin{aligned}\n" + " \\\\\n".join(lines) + "\n\\end{aligned}"
 
 
-_LATEX_RELATION = {"utility": "", "inequality": r" \le 0", "equality": " = 0"}
+_RELATION_LATEX = {"inequality": r"\le 0", "equality": "= 0"}
+_WHEN_LATEX = {"inequality": "> 0", "equality": r"\ne 0"}
 
 
-def _row_latex(goal: Goal, ump: LearnedUMP, terms: int | None, digits: int) -> str:
-    shown = shorten(goal.polynomial, ump.spreads, terms)
-    body = _sum_latex(shown.kept, shown.order, digits) + (r" + \cdots" if shown.omitted else "")
-    if goal.head.role != "utility":
-        return body + _LATEX_RELATION[goal.head.role]
-    scale = "" if goal.head.name == "identity" else r"\tanh"
-    return rf"{_number_latex(goal.multiplier, digits)} {scale}\left({body}\right)"
+def _head_latex(goal: Goal, argument: str, digits: int) -> str:
+    """multiplier · head(scale · argument)."""
+    t = sympy.Symbol("ARGUMENT", real=True)
+    scale = sympy.Integer(1) if goal.scale == 1.0 else sympy.Float(f"{goal.scale:.{digits}g}", digits)
+    formula = sympy.latex(head_expression(goal.head, scale * t)).replace(
+        "ARGUMENT", rf"\left({argument}\right)" if len(argument) > 1 else argument
+    )
+    return rf"{_number_latex(goal.multiplier, digits)}\,{formula}"
 
 
-def _term_latex(value: float, monomial: tuple[tuple[str, int], ...], digits: int) -> str:
+def _shortened_latex(shown: Shortened, digits: int) -> str:
+    return _sum_latex(shown.kept, shown.order, digits) + (r" + \cdots" if shown.omitted else "")
+
+
+def _term_latex(value: float, monomial: Monomial, digits: int) -> str:
     variables = r"\,".join(_name_latex(name) + (f"^{{{power}}}" if power > 1 else "") for name, power in monomial)
     sign = "-" if value < 0 else "+"
-    number = "" if abs(value) == 1.0 and monomial else _number_latex(abs(value), digits)
+    number = "" if format_number(abs(value), digits) == "1" and monomial else _number_latex(abs(value), digits)
     return f"{sign} {number}" + (r"\," if number and variables else "") + variables
 
 

@@ -39,10 +39,11 @@ def read_problem(
     curve_spreads : standard deviation over the training rows of each function of x in the basis.
     block_spreads : the same of each block's utility, by layer.
     """
-    names = _Names.of(network.basis, inputs, response, curve_spreads, block_spreads)
     architecture, layers = network.architecture, []
-    vector = architecture.output == "vector"
-    terms = basis_polynomials(network.basis, inputs, () if vector else response)
+    vector, y_names = architecture.output == "vector", tuple(variable.name for variable in response)
+    seen_response = () if vector else response
+    names = _Names.of(network.basis, inputs, seen_response, curve_spreads, block_spreads)
+    terms = basis_polynomials(network.basis, inputs, seen_response)
     blocks: list[Polynomial] = []
     for number, layer in enumerate(network.layers):
         seen = blocks[len(blocks) - architecture.seen_blocks(number) :]
@@ -52,8 +53,7 @@ def read_problem(
     if len(blocks) == 1 and network.readout.weight is None:
         return layers[0][0]
     top = blocks[len(blocks) - len(layers[-1]) :]
-    outputs = _outputs(network, top, names.response if vector else ("utility",))
-    return Hierarchy(tuple(layers), outputs, names.response)
+    return Hierarchy(tuple(layers), _outputs(network, top, y_names if vector else ("utility",)), y_names)
 
 
 @dataclass(frozen=True)

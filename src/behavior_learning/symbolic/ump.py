@@ -20,7 +20,8 @@ TERMS_SHOWN = 5
 
 _CONSTRAINTS = tuple(role for role in ROLES if role != "utility")
 
-_RELATION = {"utility": "", "inequality": " <= 0", "equality": " = 0"}
+_RELATION = {"inequality": " <= 0", "equality": " = 0"}
+_WHEN = {"inequality": " > 0", "equality": " != 0"}
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class LearnedUMP:
     ----------
     name : such as ``"block1.2"``.
     goals : the rows of the three heads.
-    response : the names that stand for y.
+    response : the names that stand for y; none where blocks see x only (vector output).
     spreads : standard deviation of each variable over the training rows, by which terms are ranked.
     shortcut : what a residual skip adds to the block's utility.
     curves : by name, the curves among the variables and the column each is a function of.
@@ -80,8 +81,14 @@ class LearnedUMP:
         objective = [_objective_line(goal, brief(goal)) for goal in self.rows("utility")]
         if self.shortcut.coefficients:
             objective.append(format_polynomial(self.shortcut, list(self.shortcut.monomials)))
-        constraints = [_constraint_line(goal, brief(goal)) for role in _CONSTRAINTS for goal in self.rows(role)]
-        lines = _label("maximise", objective, joint=" + ") + _label("subject to", constraints, joint="")
+        relation = _RELATION if self.response else _WHEN
+        constraints = [
+            f"{_written(brief(goal))}{relation[role]}   [penalty {goal.formula('v')}]"
+            for role in _CONSTRAINTS
+            for goal in self.rows(role)
+        ]
+        goal_word, constraint_word = ("maximise", "subject to") if self.response else ("rewards", "penalises")
+        lines = _label(goal_word, objective, joint=" + ") + _label(constraint_word, constraints, joint="")
         shown = {monomial for goal in self.goals for monomial in brief(goal).order}
         hidden = dict.fromkeys(m for goal in self.goals for m in brief(goal).omitted if m not in shown)
         if hidden:
@@ -120,6 +127,12 @@ class Hierarchy:
     response: tuple[str, ...]
 
     @property
+    def _headline(self) -> str:
+        if self.layers[0][0].response:
+            return f"the most likely {', '.join(self.response)} maximises"
+        return "the most likely class has the largest of"
+
+    @property
     def blocks(self) -> dict[str, LearnedUMP]:
         """Every block by its name."""
         return {ump.name: ump for layer in self.layers for ump in layer}
@@ -127,7 +140,7 @@ class Hierarchy:
     def text(self, terms: int | None = TERMS_SHOWN) -> str:
         """Write the problem in plain text, the top layer first."""
         shape = ",".join(str(len(layer)) for layer in self.layers)
-        head = [f"BL[{shape}]: the most likely {', '.join(self.response)} maximises"]
+        head = [f"BL[{shape}]: {self._headline}"]
         head += [
             f"  {name} = {_written(shorten(polynomial, self.layers[-1][0].spreads, None))}"
             for name, polynomial in self.outputs.items()
@@ -154,10 +167,6 @@ class Hierarchy:
 
 def _objective_line(goal: Goal, shown: Shortened) -> str:
     return goal.formula(f"[{_written(shown)}]" if goal.head.name == "identity" else _written(shown))
-
-
-def _constraint_line(goal: Goal, shown: Shortened) -> str:
-    return f"{_written(shown)}{_RELATION[goal.head.role]}   [penalty {goal.formula('v')}]"
 
 
 def _written(shown: Shortened) -> str:

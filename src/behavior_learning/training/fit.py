@@ -8,10 +8,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
+from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.training.minimise import Losses, Progress, Trace, minimise
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
@@ -43,12 +44,12 @@ class Settings:
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
     """
 
-    optimizer: Literal["adam", "adamw", "lbfgs"] = "adam"
-    learning_rate: float = 0.01
-    batch_size: int = 64
-    max_epochs: int = 1000
-    patience: int = 50
-    alpha: float = 1.0
+    optimizer: Literal["adam", "adamw", "lbfgs"]
+    learning_rate: float
+    batch_size: int
+    max_epochs: int
+    patience: int
+    alpha: float
     clip: float = 1.0
     averaging: float = 0.98
 
@@ -72,7 +73,7 @@ class FitResult:
 
     @property
     def best_loss(self) -> float:
-        """Validation loss of `network`; infinite where no parameters passed the quadrature check."""
+        """Validation loss of `network`, in nats."""
         return float(self.trace.best_loss[self.best_start])
 
 
@@ -102,9 +103,10 @@ class VerifiedLoss(eqx.Module):
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
         network = eqx.combine(params, self.static)
-        coarse = mean_in_batches(lambda *rows: self.coarse(network, *rows), data, self.rows)
-        fine = mean_in_batches(lambda *rows: self.fine(network, *rows), data, self.rows)
-        return jnp.where(jnp.abs(fine - coarse) <= QUADRATURE_TOLERANCE, fine, jnp.inf)
+        fine = lambda *rows: self.fine(network, *rows)
+        gap = lambda *rows: jnp.abs(fine(*rows) - self.coarse(network, *rows))
+        mean, disagreement = mean_in_batches(lambda *rows: (fine(*rows), gap(*rows)), data, self.rows)
+        return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
 
 
 def squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
@@ -119,14 +121,14 @@ def half_squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
     return 0.5 * squared_weights(network)
 
 
-def mean_in_batches(losses: Callable[..., Float[Array, " rows"]], data: Data, size: int) -> Float[Array, ""]:
-    """Mean of a loss over all rows, `size` rows at a time."""
+def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyTree:
+    """Mean of values per row over all rows, `size` rows at a time."""
     n = jax.tree.leaves(data)[0].shape[0]
     if n <= size:
-        return jnp.mean(losses(*data))
+        return jax.tree.map(jnp.mean, values(*data))
     batches = (jnp.arange(-(-n // size) * size) % n).reshape(-1, size)
-    values = jax.lax.map(lambda rows: losses(*jax.tree.map(lambda column: column[rows], data)), batches)
-    return jnp.mean(values.ravel()[:n])
+    batched = jax.lax.map(lambda rows: values(*jax.tree.map(lambda column: column[rows], data)), batches)
+    return jax.tree.map(lambda column: jnp.mean(column.ravel()[:n]), batched)
 
 
 def fit(
@@ -147,6 +149,11 @@ def fit(
     starts : networks stacked along a leading axis.
     space : the response space; a box is refined during training until its quadrature can be trusted.
     data, validation : encoded (x, y).
+
+    Raises
+    ------
+    ConvergenceError
+        If no start reached parameters with a finite, verified validation loss.
     """
     params, static = eqx.partition(starts, eqx.is_inexact_array)
     ridge = jnp.asarray(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
@@ -159,7 +166,7 @@ def fit(
 
     def refine(current: Losses, latest: Float[np.ndarray, " starts"]) -> Losses | None:
         finer = spaces[-1].refined(2)
-        trusted = np.mean(np.isfinite(latest)) > 0.5 if len(latest) else True
+        trusted = np.mean(np.isfinite(latest)) > 0.5
         if trusted or finer.size > MAX_CANDIDATES:
             return None
         spaces.append(finer)
@@ -178,6 +185,12 @@ def fit(
         progress=progress,
     )
     winner = int(np.argmin(trace.best_loss))
+    if not np.isfinite(trace.best_loss[winner]):
+        raise ConvergenceError(
+            f"None of {len(trace.best_loss)} starts reached parameters with a finite, verified validation loss in "
+            f"{trace.train_loss.shape[1]} epochs. Lower learning_rate, raise alpha or temperature, look for extreme "
+            "values in the columns, or state a narrower support."
+        )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[winner], best), static)
     return FitResult(network, spaces[-1], trace, winner)
 

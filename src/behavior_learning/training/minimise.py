@@ -29,7 +29,7 @@ class Losses(NamedTuple):
 
 
 Refine = Callable[[Losses, Float[np.ndarray, " starts"]], Losses | None]
-"""Given the last validation loss of every active start, the losses to go on with, or None to keep the present ones."""
+"""Given the last validation loss of every start, the losses to go on with, or None to keep the present ones."""
 
 
 class Trace(NamedTuple):
@@ -96,8 +96,8 @@ def minimise(
         held_out.append(np.asarray(history[1]))
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
-        latest, last = held_out[-1][np.asarray(state.active), -1], done + chunk >= max_epochs
-        refined = None if refine is None or last else refine(losses, latest)
+        last = done + chunk >= max_epochs
+        refined = None if refine is None or last else refine(losses, held_out[-1][:, -1])
         if refined is not None:
             losses, state = refined, _forget(state)
         if not bool(jnp.any(state.active)):

@@ -52,7 +52,7 @@ class Adam(eqx.Module):
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters; 0 keeps the last ones.
     decay, decayed : decoupled weight decay (AdamW): each step also moves by −learning_rate·decay·∇decayed(params).
-    batch_size : rows per step.
+    batch_size : most rows per step; all steps of an epoch take the same number.
     """
 
     learning_rate: Float[Array, ""] = eqx.field(converter=jnp.asarray)
