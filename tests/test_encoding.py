@@ -457,3 +457,47 @@ def test_unknown_labels_are_listed_beside_the_known_ones():
     response = DiscreteResponse("mode", np.array(["bus", "car"]), (0.5, 0.5))
     with pytest.raises(DataError, match=r"absent from training: 'bike', 'walk'\. Known: 'bus', 'car'"):
         response.codes(["walk", "car", "bike"], 3)
+
+
+# Size.
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e-20, 1.0, 1e20, 1e100])
+def test_encoding_does_not_depend_on_the_unit(unit):
+    table = pd.DataFrame({"a": rng("unit").normal(size=30)})
+    here, there = TableEncoder.learn(table), TableEncoder.learn(table * unit)
+    np.testing.assert_allclose(here(table), there(table * unit), rtol=1e-9)
+
+
+def test_small_spread_on_a_large_offset_is_seen():
+    table = pd.DataFrame({"a": 1e9 + 1e-3 * np.arange(30.0)})
+    assert np.std(TableEncoder.learn(table)(table)) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_numbers_whose_square_overflows_are_refused():
+    with pytest.raises(DataError, match=r"Column 'a' must stay below 1e\+150"):
+        TableEncoder.learn(pd.DataFrame({"a": [1e200, 2e200]}))
+
+
+def test_value_beyond_single_precision_is_refused_by_row():
+    encoder = TableEncoder.learn(pd.DataFrame({"a": [1.0, 2.0, 3.0]}))
+    with pytest.raises(DataError, match="Column 'a' in row 1 is 1e\\+38"):
+        encoder(pd.DataFrame({"a": [1.0, 1e38]}))
+
+
+def test_masked_entries_are_missing():
+    masked = np.ma.masked_array([[1.0], [2.0], [50.0]], mask=[[0], [0], [1]])
+    assert as_table(masked)["x0"].isna().tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "values", [pd.date_range("2020", periods=4), np.arange(4) * (1 + 1j)], ids=["dates", "complex"]
+)
+def test_response_that_is_no_real_number_is_refused(values):
+    with pytest.raises(DataError, match="must hold real numbers"):
+        response_values(pd.Series(values), 4)
+
+
+def test_missing_label_in_a_list_is_no_class():
+    with pytest.raises(DataError, match="row 2 has none"):
+        class_codes(["a", "b", float("nan")], 3)

@@ -17,6 +17,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 
 import behavior_learning as bl
+from behavior_learning.encoding import class_codes, response_values
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.persistence import check_writable
@@ -42,7 +43,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")] = Path("model.bl"),
     task: Annotated[str, typer.Option(help="regression, classification or auto.")] = "auto",
     layers: Annotated[str, typer.Option(help="Blocks per layer, such as 2,1.")] = "",
-    seed: Annotated[int, typer.Option(help="Seed of splits and starts.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of splits and starts.", min=0)] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Learn a model from a table; a fifth of the rows is held out to report how well it does."""
@@ -53,11 +54,15 @@ def fit(
         X, y = table.drop(columns=target), table[target]
         check_writable(output)
         task = _task(task, y)
+        (response_values if task == "regression" else class_codes)(y, len(X))
         estimator = _estimator(task, layers, seed, quiet)
         held_out = _held_out_rows(y, task, seed)
         estimator.fit(X[~held_out], y[~held_out])
         estimator.save(output)
-        _print_scores(estimator, X[held_out], y[held_out])
+        if held_out.any():
+            _print_scores(estimator, X[held_out], y[held_out])
+        else:
+            out.print("too few rows of each class to hold any out for a score")
         out.print(f"wrote {output} ({estimator.n_parameters_} parameters); read it with: bl explain {output}")
 
 
@@ -135,7 +140,7 @@ def read_table(path: Path) -> pd.DataFrame:
     if path.suffix not in readers:
         raise DataError(f"A table must be a .csv or .parquet file; got {path}.")
     try:
-        return readers[path.suffix](_existing(path))
+        return readers[path.suffix](_existing(path)).reset_index(drop=True)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} could not be read as {path.suffix[1:]}: {error}") from error
 
@@ -195,7 +200,8 @@ def _predictions(estimator: BehaviorEstimator, X: pd.DataFrame, coverage: float)
     name = estimator.response_.name
     if isinstance(estimator, bl.BLRegressor):
         interval = estimator.predict_interval(X, coverage)
-        return pd.DataFrame({name: estimator.predict(X), "lower": interval[:, 0], "upper": interval[:, 1]})
+        mean = f"{name}_mean" if name in ("lower", "upper") else name
+        return pd.DataFrame({mean: estimator.predict(X), "lower": interval[:, 0], "upper": interval[:, 1]})
     probabilities = pd.DataFrame(estimator.predict_proba(X), columns=[f"P({label})" for label in estimator.classes_])
     return pd.concat([pd.Series(estimator.predict(X), name=name), probabilities], axis=1)
 

@@ -1,5 +1,6 @@
 """The small language in which users write terms: ``rooms + price + rooms:price``, ``0.3*income``, ``LSTAT^2``."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ __all__ = ["Term", "parse_product", "parse_sum", "write_product"]
 Factors = tuple[tuple[str, int], ...]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<quoted>`[^`]+`)|(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
+    r"\s*(?:(?P<quoted>`[^`]+`)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
 )
 
 
@@ -45,6 +46,8 @@ def parse_sum(text: str) -> tuple[Term, ...]:
     OptionError
         If the text cannot be read.
     """
+    if not isinstance(text, str):
+        raise OptionError(f"Terms must be text such as 'rooms + price'; got {text!r}.")
     tokens, terms, position = _tokens(text), [], 0
     while position < len(tokens):
         sign, position = _sign(text, tokens, position, first=not terms)
@@ -75,7 +78,8 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         match = _TOKEN.match(text, position)
         if match is None:
             raise OptionError(
-                f"{text!r} cannot be read at {text[position:].strip()!r}. Put unusual names in `backquotes`."
+                f"{text!r} cannot be read at {text[position:].strip()!r}. A sum holds columns, numbers, + - * : and ^; "
+                "unusual names go in `backquotes`."
             )
         kind = str(match.lastgroup)
         tokens.append(("name", match[kind].strip("`")) if kind == "quoted" else (kind, match[kind]))
@@ -105,6 +109,8 @@ def _term(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[Term
         position += 1
         if kind == "number":
             number = float(value) * (1.0 if number is None else number)
+            if not math.isfinite(number):
+                raise OptionError(f"{text!r}: the number {value} is too large.")
         else:
             power, position = _power(text, tokens, position)
             factors.append((value, power))

@@ -74,6 +74,8 @@ def check_writable(path: str | PathLike[str]) -> None:
     """
     if not Path(path).parent.is_dir():
         raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    if Path(path).is_dir():
+        raise DataError(f"{path} cannot be written: it is a folder. Name a file in it.")
 
 
 def load(path: str | PathLike[str]) -> BehaviorEstimator:
@@ -97,6 +99,13 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
         If the file is no saved estimator, or one of a newer format.
     """
     header, arrays = _read(Path(path))
+    try:
+        return _rebuilt(header, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is damaged: {error!r}. Save the model again.") from error
+
+
+def _rebuilt(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BehaviorEstimator:
     estimator = _ESTIMATORS[header["estimator"]](**_parameters_from_json(header["parameters"]))
     estimator.encoder_ = TableEncoder.from_json(header["encoder"])
     estimator.response_ = _response_from_json(header["response"])
@@ -120,6 +129,8 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
     try:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}

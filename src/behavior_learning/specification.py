@@ -55,7 +55,10 @@ class UMP:
     def rows(self, role: str) -> tuple[str, ...]:
         """The texts of one head's rows."""
         texts = {"utility": self.maximize, "inequality": self.at_most, "equality": self.equal}[role]
-        return (texts,) if isinstance(texts, str) else tuple(texts)
+        rows = (texts,) if isinstance(texts, str) else texts
+        if not isinstance(rows, (list, tuple)) or not all(isinstance(row, str) for row in rows):
+            raise OptionError(f"Rows of a UMP must be text or a list of texts; got {texts!r}.")
+        return tuple(rows)
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,8 @@ def state_layer(
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
     pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
+    if not any(y.columns for _, y in pairs):
+        raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
     basis, order = _basis(pairs, x_units, y_units)
     size = lambda pair: _unit(pair[0], x_units) * _unit(pair[1], y_units)
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())

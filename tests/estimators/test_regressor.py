@@ -7,8 +7,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
-from behavior_learning.errors import OptionError, UnseenCategoryWarning, UnseenMissingWarning
+from behavior_learning.errors import ConvergenceError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.persistence import load
 from tests.conftest import rng
 from tests.fitted import ROWS, amounts, fitted, mixed, numbers, quick
 
@@ -346,3 +347,20 @@ def test_names_and_counts_of_what_was_fitted():
     unnamed = quick(BLRegressor).fit(numbers().to_numpy(), amounts(numbers()))
     assert not hasattr(unnamed, "feature_names_in_")
     assert unnamed.n_features_in_ == 7
+
+
+def test_fit_without_trusted_parameters_is_refused_and_leaves_nothing():
+    unfitted = quick(BLRegressor, temperature=1e-9, max_epochs=3)
+    with pytest.raises(ConvergenceError, match="None of 2 starts reached parameters"):
+        unfitted.fit(numbers(), amounts(numbers()))
+    assert not [name for name in vars(unfitted) if name.endswith("_") and not name.startswith("_")]
+
+
+def test_fitted_model_outlives_changed_hyperparameters(tmp_path):
+    X = numbers()
+    reg = clone(fitted(BLRegressor, "numbers")).fit(X, amounts(X))
+    before = reg.predict(X)
+    reg.set_params(layers=(3,), temperature=5.0, heads=("identity", None, "square"))
+    np.testing.assert_array_equal(reg.predict(X), before)
+    reg.save(tmp_path / "changed.bl")
+    np.testing.assert_array_equal(load(tmp_path / "changed.bl").predict(X), before)

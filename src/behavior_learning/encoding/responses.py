@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.encoding.tables import listed
+from behavior_learning.encoding.tables import location_and_spread
 from behavior_learning.errors import DataError
 
 __all__ = ["UNNAMED", "ContinuousResponse", "DiscreteResponse", "check_distinct", "class_codes", "response_values"]
@@ -45,8 +45,8 @@ class ContinuousResponse:
         DataError
             If the response is constant in the training rows or leaves the stated support.
         """
-        center, scale = float(np.mean(y[train])), float(np.std(y[train]))
-        if not scale > 1e-12 * max(1.0, abs(center)):
+        center, scale = location_and_spread(f"The response {name!r}", y[train])
+        if scale == 0:
             raise DataError(
                 f"The response {name!r} must vary; all {len(train)} training values equal {y[train][0]:g}. "
                 "There is nothing to learn from a constant."
@@ -102,7 +102,7 @@ class DiscreteResponse:
         if not known.all():
             raise DataError(
                 f"The response {self.name!r} has labels absent from training: "
-                f"{listed(sorted(set(map(str, values[~known]))))}. Known: {listed(list(map(str, self.classes)))}."
+                f"{', '.join(sorted(set(map(_shown, values[~known]))))}. Known: {', '.join(map(_shown, self.classes))}."
             )
         return np.searchsorted(self.classes, values)
 
@@ -116,6 +116,10 @@ def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
         If y is not one column of finite numbers of the same length as X.
     """
     name, values = _one_column(y, rows)
+    if values.dtype.kind in "mMc":
+        raise DataError(
+            f"The response {name!r} must hold real numbers; got {values.dtype}. Convert it to numbers first."
+        )
     numbers = pd.to_numeric(values.map(_missing_to_nan), errors="coerce").to_numpy(dtype=float)
     text = np.isnan(numbers) & ~values.isna().to_numpy()
     if text.any():
@@ -140,7 +144,9 @@ def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
         If y is not one column of labels of the same length as X, or some are missing.
     """
     name, values = _one_column(y, rows)
-    labels = np.asarray(values)
+    labels = np.asarray(values.infer_objects())
+    if labels.dtype.kind in "mMc":
+        raise DataError(f"The labels of {name!r} must be text, numbers or booleans; got {labels.dtype}. Convert them.")
     gone = pd.isna(labels)
     if gone.any():
         row = values.index[int(np.argmax(gone))]
@@ -173,6 +179,10 @@ def _one_column(y: Any, rows: int) -> tuple[str, pd.Series]:
 
 
 def _as_series(y: Any) -> pd.Series:
+    if isinstance(y, np.ma.MaskedArray):
+        y = np.ma.filled(y.astype(object), None)
+    if isinstance(y, (list, tuple)) and not any(isinstance(entry, (list, tuple, np.ndarray)) for entry in y):
+        return pd.Series(list(y), dtype=None if y else object)
     try:
         values = np.asarray(y)
     except ValueError as error:

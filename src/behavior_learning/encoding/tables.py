@@ -15,9 +15,16 @@ from scipy.sparse import issparse
 
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
 
-__all__ = ["EncodedColumn", "TableEncoder", "aligned", "as_table", "listed"]
+__all__ = ["EncodedColumn", "TableEncoder", "aligned", "as_table", "listed", "location_and_spread", "unmasked"]
 
 Kind = Literal["numeric", "category", "missing"]
+
+
+LARGEST = 1e150
+"""Size beyond which squares overflow."""
+
+FARTHEST = 1e9
+"""Training spreads beyond which single precision cannot evaluate a utility."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ class TableEncoder:
         encoded_names = pd.Series([column.name for column in columns], dtype=object)
         if encoded_names.duplicated().any():
             twice = encoded_names[encoded_names.duplicated()].tolist()
-            raise DataError(f"Two columns would both be printed as {listed(twice)}. Rename one of them.")
+            raise DataError(f"Two columns would both be printed as {listed(twice)}. Rename a column or a level.")
         return cls(names, tuple(columns))
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
@@ -127,12 +134,26 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     indicator = [EncodedColumn(name, "missing", spread=_indicator_spread(missing))] if missing.any() else []
     if _is_numeric(values):
         numbers = _numbers(name, values)
-        center, spread = float(np.nanmean(numbers)), float(np.nanstd(numbers))
-        tiny = 1e-12 * max(1.0, abs(center))
-        return [EncodedColumn(name, "numeric", "", center, spread if spread > tiny else 1.0, spread), *indicator]
+        center, spread = location_and_spread(f"Column {name!r}", numbers[~missing])
+        return [EncodedColumn(name, "numeric", "", center, spread or 1.0, spread), *indicator]
     text = values[~missing].map(lambda value: _text(name, value))
     levels = [EncodedColumn(name, "category", v, spread=_indicator_spread(text == v)) for v in sorted(set(text))]
     return levels + indicator
+
+
+def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation; the latter is 0 where it is rounding error.
+
+    Raises
+    ------
+    DataError
+        If the numbers are too large to be squared.
+    """
+    largest = float(np.max(np.abs(numbers)))
+    if largest > LARGEST:
+        raise DataError(f"{what} must stay below {LARGEST:g} in size; got {largest:g}. Use a larger unit.")
+    center, spread = float(np.mean(numbers)), float(np.std(numbers / (largest or 1.0))) * largest
+    return center, spread if spread > 1e-14 * largest else 0.0
 
 
 def _indicator_spread(hits: pd.Series) -> float:
@@ -147,7 +168,14 @@ def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.nd
             raise DataError(f"Column {name!r} held numbers in training; got {values.dtype} values. Convert it first.")
         column = columns[0]
         numbers = _numbers(name, values)
-        parts = [np.where(missing, 0.0, (numbers - column.center) / column.scale)]
+        encoded = np.where(missing, 0.0, (numbers - column.center) / column.scale)
+        if np.any(np.abs(encoded) > FARTHEST):
+            row = int(np.argmax(np.abs(encoded)))
+            raise DataError(
+                f"Column {name!r} in row {values.index[row]} is {numbers[row]:g}, more than {FARTHEST:g} training "
+                f"spreads from its training mean {column.center:g}. Check the units."
+            )
+        parts = [encoded]
     else:
         text = np.array([None if gone else _text(name, v) for v, gone in zip(values, missing, strict=True)], object)
         levels = [column.level for column in columns if column.kind == "category"]
@@ -232,7 +260,14 @@ def as_table(X: Any) -> pd.DataFrame:
     return table
 
 
+def unmasked(values: np.ma.MaskedArray) -> np.ndarray:
+    """A masked array with None where it is masked."""
+    return np.where(np.ma.getmaskarray(values), None, np.asarray(values, dtype=object))
+
+
 def _array_table(X: Any) -> pd.DataFrame:
+    if isinstance(X, np.ma.MaskedArray):
+        X = unmasked(X)
     try:
         array = np.asarray(X)
         array = np.asarray(X, dtype=object) if array.dtype.kind in "SU" and not isinstance(X, np.ndarray) else array

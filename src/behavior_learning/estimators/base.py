@@ -256,6 +256,8 @@ class BehaviorEstimator(BaseEstimator):
         self.curve_spreads_ = _curve_spreads(result.network.basis, x)
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
+        else:
+            self.__dict__.pop("feature_names_in_", None)
 
     # Reading and evaluating.
 

@@ -71,10 +71,14 @@ def make_architecture(estimator: Any, output: Output) -> Architecture:
     if estimator.structure is not None:
         _refuse_beside_structure(estimator)
         rows, degrees = _stated_rows(estimator), None
+    heads = _heads(estimator.heads, identifiable)
+    dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
+    if estimator.structure is not None and dropped:
+        raise OptionError(f"structure has {dropped[0]} rows, but heads={heads!r} drops that head. Name one.")
     return Architecture(
         layers=layers,
         rows=rows,
-        heads=_heads(estimator.heads, identifiable),
+        heads=heads,
         degrees=degrees,
         skip=skip,
         projection=check_choice("projection", estimator.projection, (True, False)),
