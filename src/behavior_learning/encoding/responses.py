@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.encoding.tables import location_and_spread
+from behavior_learning.encoding.tables import location_and_spread, unmasked
 from behavior_learning.errors import DataError
 
 __all__ = ["UNNAMED", "ContinuousResponse", "DiscreteResponse", "check_distinct", "class_codes", "response_values"]
@@ -180,7 +180,7 @@ def _one_column(y: Any, rows: int) -> tuple[str, pd.Series]:
 
 def _as_series(y: Any) -> pd.Series:
     if isinstance(y, np.ma.MaskedArray):
-        y = np.ma.filled(y.astype(object), None)
+        y = unmasked(y)
     if isinstance(y, (list, tuple)) and not any(isinstance(entry, (list, tuple, np.ndarray)) for entry in y):
         return pd.Series(list(y), dtype=None if y else object)
     try:

@@ -262,7 +262,9 @@ def as_table(X: Any) -> pd.DataFrame:
 
 def unmasked(values: np.ma.MaskedArray) -> np.ndarray:
     """A masked array with None where it is masked."""
-    return np.where(np.ma.getmaskarray(values), None, np.asarray(values, dtype=object))
+    entries = np.array(values, dtype=object)
+    entries[np.ma.getmaskarray(values)] = None
+    return entries
 
 
 def _array_table(X: Any) -> pd.DataFrame:
