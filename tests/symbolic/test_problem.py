@@ -8,13 +8,14 @@ import pytest
 import sympy
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis
+from behavior_learning.core.heads import get_head
 from behavior_learning.core.network import Architecture
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
 from behavior_learning.symbolic.read import block_name, read_problem
 from behavior_learning.symbolic.text import format_number
-from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 from tests.conftest import SPELLED, random_network, rng
 from tests.fitted import fitted, labels, logistic, mixed, numbers, response
 
@@ -397,3 +398,19 @@ def test_latex_of_fitted_problems_is_well_formed():
     for estimator in (fitted(BLRegressor), fitted(BLClassifier), logistic()):
         well_formed(estimator.ump_.to_latex())
         well_formed(estimator.ump_.to_latex(None, digits=5))
+
+
+@pytest.mark.parametrize(
+    ("head", "role", "formula"),
+    [
+        ("softplus", "inequality", r"0.5 \log{\left(e^{v} + 1 \right)}"),
+        ("softplus(4)", "inequality", r"0.125 \log{\left(e^{4 v} + 1 \right)}"),
+        ("relu", "inequality", r"0.5 \max\left(0, v\right)"),
+        ("abs", "equality", r"0.5 \left|{v}\right|"),
+        ("square", "equality", r"0.5 v^{2}"),
+        ("smooth_abs(0.2)", "equality", r"0.5 \sqrt{v^{2} + 0.04} - 0.1"),
+    ],
+)
+def test_latex_states_the_whole_penalty(head, role, formula):
+    goal = Goal(get_head(role, head), 0.5, Polynomial({(("y", 1),): 1.0}))
+    assert rf"\text{{penalty }} {formula}" in LearnedUMP("block1.1", (goal,), ("y",), {}).to_latex()

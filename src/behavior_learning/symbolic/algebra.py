@@ -114,11 +114,16 @@ _WHEN_LATEX = {"inequality": "> 0", "equality": r"\ne 0"}
 def _head_latex(goal: Goal, argument: str, digits: int) -> str:
     """multiplier · head(scale · argument)."""
     t = sympy.Symbol("ARGUMENT", real=True)
-    scale = sympy.Integer(1) if goal.scale == 1.0 else sympy.Float(f"{goal.scale:.{digits}g}", digits)
-    formula = sympy.latex(head_expression(goal.head, scale * t)).replace(
-        "ARGUMENT", rf"\left({argument}\right)" if len(argument) > 1 else argument
-    )
-    return rf"{_number_latex(goal.multiplier, digits)}\,{formula}"
+    expression = goal.multiplier * head_expression(goal.head, goal.scale * t)
+    formula = sympy.latex(expression.xreplace({x: _short(x, digits) for x in expression.atoms(sympy.Float)}))
+    bare = len(argument) == 1 or r"\left(ARGUMENT \right)" in formula
+    return formula.replace("ARGUMENT", argument if bare else rf"\left({argument}\right)")
+
+
+def _short(number: sympy.Float, digits: int) -> sympy.Number:
+    """A number with few digits, whole where it is whole."""
+    rounded = float(f"{float(number):.{digits}g}")
+    return sympy.Integer(int(rounded)) if rounded.is_integer() else sympy.Float(rounded, digits)
 
 
 def _shortened_latex(shown: Shortened, digits: int) -> str:

@@ -18,6 +18,9 @@ __all__ = ["Goal", "Hierarchy", "LearnedUMP"]
 TERMS_SHOWN = 5
 """Terms of a polynomial that a printed problem shows by default."""
 
+NAMES_SHOWN = 12
+"""Names of terms left out that it lists."""
+
 _CONSTRAINTS = tuple(role for role in ROLES if role != "utility")
 
 _RELATION = {"inequality": " <= 0", "equality": " = 0"}
@@ -92,7 +95,7 @@ class LearnedUMP:
         shown = {monomial for goal in self.goals for monomial in brief(goal).order}
         hidden = dict.fromkeys(m for goal in self.goals for m in brief(goal).omitted if m not in shown)
         if hidden:
-            lines += _label("left out", [", ".join(map(format_monomial, hidden))], joint="")
+            lines += _label("left out", [_listed(list(map(format_monomial, hidden)))], joint="")
         return "\n".join([self.name, *lines])
 
     def __str__(self) -> str:
@@ -174,6 +177,11 @@ def _written(shown: Shortened) -> str:
     if not shown.omitted:
         return text
     return f"{text} + ({len(shown.omitted)} smaller, {shown.omitted_share:.0%})"
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _label(word: str, rows: list[str], joint: str) -> list[str]:
