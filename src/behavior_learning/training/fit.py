@@ -71,11 +71,6 @@ class FitResult:
     trace: Trace
     best_start: int
 
-    @property
-    def best_loss(self) -> float:
-        """Validation loss of `network`, in nats."""
-        return float(self.trace.best_loss[self.best_start])
-
 
 class PenalisedLoss(eqx.Module):
     """Mean loss plus ridge·‖M, λ, W‖², as a function of the trainable parameters."""
