@@ -8,7 +8,7 @@ import pytest
 
 from behavior_learning.core.block import Layer, Rows, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Readout
-from behavior_learning.core.spaces import Categories
+from behavior_learning.core.spaces import Box, Categories
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
 
 torch = pytest.importorskip("torch")
@@ -103,9 +103,11 @@ class TestAgreesWithBlnetwork:
         model = theirs(layers, "continuous")
         x, y, _ = table()
         torch.manual_seed(3)
-        noise = numbers(torch.randn(ROWS, 1, dtype=torch.float64)) * SIGMA
-        objective = DenoisingScoreMatching(SIGMA)
-        mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(y), jnp.asarray(noise)))
+        noise = jnp.asarray(numbers(torch.randn(ROWS, 1, dtype=torch.float64)) * SIGMA)[..., None]
+        objective = DenoisingScoreMatching(Box(-10.0, 10.0), SIGMA)
+        mine = lambda network: jnp.mean(
+            objective(network, jnp.asarray(x), jnp.asarray(y), jnp.asarray(noise)[..., None])
+        )
         torch.manual_seed(3)
         loss = losses.DSMLoss(SIGMA)(model, torch.tensor(x), torch.tensor(y)[:, None])
         assert_same_loss_and_gradients(*gradients(mine, ours(model, layers, 1)), loss, model)

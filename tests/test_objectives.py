@@ -140,10 +140,11 @@ def test_denoising_score_matching_is_the_squared_gap_between_the_slope_and_the_n
     )
     x, y = jnp.asarray(generator.normal(size=(6, 2))), jnp.asarray(generator.normal(size=6))
     noise = jnp.asarray(sigma * generator.normal(size=(6, draws)))
+    objective = DenoisingScoreMatching(Box(LOWER, UPPER), sigma, temperature)
     at = lambda shift: network(x, (y[:, None] + noise + shift)[..., None])
     slope = (at(1e-6) - at(-1e-6)) / 2e-6 / temperature
     expected = 0.5 * jnp.mean((slope + noise / sigma**2) ** 2, axis=1)
-    np.testing.assert_allclose(DenoisingScoreMatching(sigma, temperature)(network, x, y, noise), expected, rtol=1e-6)
+    np.testing.assert_allclose(objective(network, x, y, noise[..., None]), expected, rtol=1e-6)
 
 
 @pytest.mark.usefixtures("float64")
@@ -152,13 +153,9 @@ def test_denoising_score_matching_prefers_the_law_of_y_plus_noise():
     generator, sigma, spread = rng("wider"), 0.8, 0.5
     y, noise = spread * generator.normal(size=4000), sigma * generator.normal(size=(4000, 1))
     x = jnp.zeros((4000, 1))
-    loss = lambda width: float(
-        jnp.mean(
-            DenoisingScoreMatching(sigma)(
-                lambda x, y: -0.5 * y[..., 0] ** 2 / width**2, x, jnp.asarray(y), jnp.asarray(noise)
-            )
-        )
-    )
+    objective = DenoisingScoreMatching(Box(LOWER, UPPER), sigma)
+    normal = lambda width: lambda x, y: -0.5 * y[..., 0] ** 2 / width**2
+    loss = lambda width: jnp.mean(objective(normal(width), x, jnp.asarray(y), jnp.asarray(noise)[..., None]))
     widths = np.linspace(0.6, 1.4, 81)
-    best = widths[np.argmin([loss(width) for width in widths])]
+    best = widths[np.argmin([float(loss(width)) for width in widths])]
     assert best == pytest.approx(np.hypot(spread, sigma), abs=0.03)

@@ -6,7 +6,10 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
+    "FewValuesWarning",
+    "NoQuadratureError",
     "OptionError",
+    "SmoothHeadsWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
 ]
@@ -24,6 +27,10 @@ class DataError(BLError, ValueError):
     """Rows, columns or responses that no model can be fitted to or predicted from."""
 
 
+class NoQuadratureError(BLError, NotImplementedError):
+    """A normaliser is asked for in more dimensions than quadrature can do."""
+
+
 class ConvergenceError(BLError, RuntimeError):
     """Training found no parameters worth keeping."""
 
@@ -34,6 +41,14 @@ class BLWarning(UserWarning):
 
 class ConvergenceWarning(BLWarning):
     """Training may stop short of an optimum."""
+
+
+class FewValuesWarning(BLWarning):
+    """A numeric response takes so few values that it looks like classes."""
+
+
+class SmoothHeadsWarning(BLWarning):
+    """Heads with kinks were replaced by their smooth versions."""
 
 
 class UnseenCategoryWarning(BLWarning):

@@ -1,35 +1,84 @@
-"""Learning objectives: each returns one loss per row, in nats for likelihoods (Section 2.2)."""
+"""Learning objectives: each returns one loss per row, in nats for likelihoods (Section 2.2).
+
+Noise is an argument of a loss, never drawn inside it; an objective that needs some says how to draw it from a key.
+"""
+
+from abc import abstractmethod
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from behavior_learning.core.spaces import Space, Utility
+from behavior_learning.core.spaces import Box, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.gibbs.parts import part_of
+from behavior_learning.gibbs.score import score, score_and_curvature
 
-__all__ = ["DenoisingScoreMatching", "NegativeLogLikelihood"]
+__all__ = [
+    "CrossEntropy",
+    "DenoisingScoreMatching",
+    "Hybrid",
+    "NegativeLogLikelihood",
+    "Objective",
+    "ScoreMatching",
+]
+
+EDGE = 0.25
+"""Share of a box, from either end, over which score matching fades its weight to zero."""
 
 
-class NegativeLogLikelihood(eqx.Module):
+class Objective(eqx.Module):
+    """A loss per row of a utility on responses in a space."""
+
+    space: Space
+
+    @property
+    @abstractmethod
+    def evaluations(self) -> int:
+        """Candidates per row at which the utility is evaluated together."""
+
+    @abstractmethod
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        """Loss of every row."""
+
+    def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
+        """What the loss needs beside (x, y): nothing, or draws with the rows first."""
+        return ()
+
+    def refined(self, factor: int) -> "Objective":
+        """The same objective with at least `factor` times the candidates, or itself where there is no quadrature."""
+        return self
+
+
+class NegativeLogLikelihood(Objective):
     """−log p_τ(y|x), exact: the cross-entropy of Eq. 6 for classes, by quadrature for continuous y.
 
     Deviation: the paper trains continuous responses by denoising score matching (Eq. 6). The likelihood needs no
     noise level, estimates the law of y itself rather than of y plus noise, and is as cheap in one dimension.
     """
 
-    space: Space
     temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
 
-    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
+    @property
+    def evaluations(self) -> int:
+        return self.space.size
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
 
+    def refined(self, factor: int) -> "NegativeLogLikelihood":
+        finer = self.space.refined(factor)
+        return self if finer is self.space else NegativeLogLikelihood(finer, self.temperature)
 
-class DenoisingScoreMatching(eqx.Module):
+
+class DenoisingScoreMatching(Objective):
     """½‖∇_ỹ BL(x, ỹ)/τ + (ỹ − y)/σ²‖² with ỹ = y + noise, averaged over the given noise (Eq. 6).
 
-    It estimates the score of the law of y convolved with N(0, σ²), so the fitted density is wider than the data.
-    Heads must be smooth: at a kink the gradient with respect to the parameters loses a contribution.
+    It estimates the score of the law of y convolved with N(0, σ²), so the fitted density is wider than the data: a
+    Gaussian of standard deviation s is learned as one of √(s² + σ²). Heads must be smooth: at a kink the gradient with
+    respect to the parameters loses a contribution. Only continuous responses move; classes stay as observed.
 
     Source: Eq. 6. Deviation: the factor ½ of Vincent (2011), which changes no minimiser; Eq. 39 has the opposite sign
     and another factor 1/σ².
@@ -37,15 +86,129 @@ class DenoisingScoreMatching(eqx.Module):
     Attributes
     ----------
     sigma : standard deviation of the noise, in the units of y.
+    draws : noisy copies of each response, random and in pairs ±ε.
+    gauss_hermite : whether they are Gauss–Hermite nodes instead, which make the mean over the noise exact up to their
+        order; for a single continuous response.
     """
 
     sigma: Float[Array, ""] = eqx.field(converter=jnp.asarray)
     temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    draws: int = eqx.field(static=True, default=8)
+    gauss_hermite: bool = eqx.field(static=True, default=False)
 
-    def __call__(
-        self, utility: Utility, x: Float[Array, "n d"], y: Float[Array, " n"], noise: Float[Array, "n draws"]
-    ) -> Float[Array, " n"]:
-        """Loss per row; `noise` has standard deviation σ and is drawn by the caller."""
-        noisy = (y[:, None] + noise)[..., None]
-        _, slope = jax.jvp(lambda candidates: utility(x, candidates), (noisy,), (jnp.ones_like(noisy),))
-        return 0.5 * jnp.mean((slope / self.temperature + noise / self.sigma**2) ** 2, axis=1)
+    @property
+    def evaluations(self) -> int:
+        return self.draws
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        """Loss per row of noise (n, draws, continuous responses), as `noise` draws it."""
+        (epsilon,) = noise
+        columns = self.space.continuous
+        noisy = self.space.candidates(y)[:, None, :].repeat(epsilon.shape[1], axis=1).at[..., columns].add(epsilon)
+        gap = score(utility, x, noisy, columns) / self.temperature + epsilon / self.sigma**2
+        weights = _hermite(self.draws)[1] if self.gauss_hermite else 1 / epsilon.shape[1]
+        return 0.5 * jnp.sum(weights * jnp.sum(gap**2, axis=-1), axis=1)
+
+    def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
+        if self.gauss_hermite:
+            nodes = jnp.asarray(_hermite(self.draws)[0], jnp.result_type(float))
+            return (self.sigma * jnp.broadcast_to(nodes[:, None], (len(y), self.draws, 1)),)
+        half = jax.random.normal(key, (len(y), -(-self.draws // 2), len(self.space.continuous)))
+        return (self.sigma * jnp.concatenate([half, -half], axis=1),)
+
+
+def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the mean over a standard normal variable."""
+    at, weights = np.polynomial.hermite_e.hermegauss(nodes)
+    return at, weights / weights.sum()
+
+
+class ScoreMatching(Objective):
+    """Σ_j g_j·(½s_j² + ∂_j s_j) + g_j′·s_j with s = ∇_y BL(x, y)/τ: the limit of denoising score matching as σ → 0.
+
+    The weight g_j is one inside the box and falls linearly to zero at its ends, so that the integration by parts
+    behind it has no boundary term, whatever mass the density has there.
+
+    Source: Hyvärinen (2005); the weight is that of Hyvärinen (2007) and Yu, Drton and Shojaie (2019).
+    Deviation: beyond the paper, which trains by denoising score matching alone.
+    """
+
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+
+    @property
+    def evaluations(self) -> int:
+        return 1
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        columns = self.space.continuous
+        at = self.space.candidates(y)
+        lower, upper = self.space.ends[:, np.array(columns)]
+        slope, curvature = score_and_curvature(utility, x, at[:, None], columns)
+        s, s_prime = slope[:, 0] / self.temperature, curvature[:, 0] / self.temperature
+        g, g_prime = _fading(at[:, np.array(columns)], lower, upper)
+        return jnp.sum(g * (0.5 * s**2 + s_prime) + g_prime * s, axis=-1)
+
+
+def _fading(y: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+    """g(y) = min(1, distance to the nearer end over EDGE of the box), and its derivative."""
+    width = EDGE * (upper - lower)
+    rise, fall = (y - lower) / width, (upper - y) / width
+    slope = jnp.where(rise < fall, 1.0, -1.0) / width
+    nearest = jnp.minimum(rise, fall)
+    return jnp.clip(nearest, 0.0, 1.0), jnp.where((nearest > 0) & (nearest < 1), slope, 0.0)
+
+
+class CrossEntropy(Objective):
+    """−log p_τ(y_disc | x, y_cont): the classes of a hybrid response, its numbers as observed.
+
+    Source: the first term of Eq. 6. Deviation: the paper writes p(y_disc | x), which integrates the numbers out.
+    Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint law
+    (a composite likelihood, Besag 1975).
+    """
+
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+
+    @property
+    def evaluations(self) -> int:
+        return int(np.prod([part.size for part in self.space.parts if not isinstance(part, Box)]))
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        parts = self.space.parts
+        numbers = [i for i, part in enumerate(parts) if isinstance(part, Box)]
+        classes = [i for i in range(len(parts)) if i not in numbers]
+        joint = Gibbs(utility, self.space, self.temperature)
+        discrete = part_of(joint, classes, given=numbers, features=x.shape[1])
+        codes = y[:, classes[0]].astype(int) if len(classes) == 1 else y[:, np.array(classes)]
+        return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers)].astype(x.dtype)], axis=1), codes)
+
+
+class Hybrid(Objective):
+    """γ_d · loss of the classes + γ_c · loss of the numbers (Eq. 6).
+
+    Attributes
+    ----------
+    discrete, continuous : objectives on the whole response.
+    discrete_weight, continuous_weight : γ_d and γ_c.
+    """
+
+    discrete: Objective
+    continuous: Objective
+    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+
+    @property
+    def evaluations(self) -> int:
+        return self.discrete.evaluations + self.continuous.evaluations
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        classes = self.discrete_weight * self.discrete(utility, x, y)
+        return classes + self.continuous_weight * self.continuous(utility, x, y, *noise)
+
+    def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
+        return self.continuous.noise(key, y)
+
+    def refined(self, factor: int) -> "Hybrid":
+        discrete, continuous = self.discrete.refined(factor), self.continuous.refined(factor)
+        if discrete is self.discrete and continuous is self.continuous:
+            return self
+        return Hybrid(continuous.space, discrete, continuous, self.discrete_weight, self.continuous_weight)

@@ -20,7 +20,7 @@ from behavior_learning.core.bases import Basis, Pairing
 from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import BSpline, BSplines, FeatureMap, Monomials, Ramp, Ramps, Wave, Waves
 from behavior_learning.core.network import Architecture, BehaviorNetwork
-from behavior_learning.encoding import ContinuousResponse, DiscreteResponse, TableEncoder
+from behavior_learning.encoding import TableEncoder, response_from_json
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
@@ -49,8 +49,9 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
         "parameters": _plain_parameters(estimator),
         "encoder": estimator.encoder_.to_json(),
         "named_features": hasattr(estimator, "feature_names_in_"),
-        "response": _response_to_json(estimator.response_),
-        "candidates": estimator.space_.size,
+        "response": estimator.response_.to_json(),
+        "nodes": estimator.space_.nodes,
+        "sigma": estimator.sigma_,
         "architecture": asdict(estimator.network_.architecture),
         "temperature": float(estimator.temperature_),
         "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in _named_weights(estimator.network_)},
@@ -108,9 +109,9 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
 def _rebuilt(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BehaviorEstimator:
     estimator = _ESTIMATORS[header["estimator"]](**_parameters_from_json(header["parameters"]))
     estimator.encoder_ = TableEncoder.from_json(header["encoder"])
-    estimator.response_ = _response_from_json(header["response"])
-    space = estimator._space(estimator.response_)
-    estimator.space_, estimator.temperature_ = space.refined(header["candidates"] // space.size), header["temperature"]
+    estimator.response_ = response_from_json(header["response"])
+    estimator.space_ = space = estimator.response_.space(header["nodes"])
+    estimator.temperature_, estimator.sigma_ = header["temperature"], header["sigma"]
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
         Architecture(**_tupled(header["architecture"])),
@@ -224,17 +225,3 @@ def _map_from_json(state: dict[str, Any]) -> Any:
     maps = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}
     feature_map, function = maps[state["kind"]]
     return feature_map(tuple(function(**f) for f in functions))
-
-
-def _response_to_json(response: ContinuousResponse | DiscreteResponse) -> dict[str, Any]:
-    state = asdict(response)
-    if isinstance(response, DiscreteResponse):
-        dtype = response.classes.dtype
-        state |= {"classes": response.classes.tolist(), "dtype": "object" if dtype.kind == "O" else dtype.str}
-    return state
-
-
-def _response_from_json(state: dict[str, Any]) -> Any:
-    if "classes" not in state:
-        return ContinuousResponse(**state)
-    return DiscreteResponse(state["name"], np.array(state["classes"], dtype=state["dtype"]), tuple(state["shares"]))

@@ -20,7 +20,7 @@ COLUMNS = Columns(
     y_sources=("price",),
     x_units=((6.0, 0.7), (0.0, 1.0), (0.0, 1.0)),
     y_units=((22.0, 9.0),),
-    one_hot=False,
+    choices=(None,),
 )
 
 

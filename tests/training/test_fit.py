@@ -1,15 +1,26 @@
 """Fitting keeps only parameters whose normaliser can be trusted, and penalises weights but no intercepts."""
 
+from collections.abc import Callable
+
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.network import Architecture
-from behavior_learning.core.spaces import Box, Categories
-from behavior_learning.objectives import NegativeLogLikelihood
-from behavior_learning.training.fit import VerifiedLoss, mean_in_batches, squared_weights
+from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.objectives import (
+    CrossEntropy,
+    DenoisingScoreMatching,
+    Hybrid,
+    NegativeLogLikelihood,
+    ScoreMatching,
+)
+from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, mean_in_batches, squared_weights
 from tests.conftest import random_network, rng
+
+HYBRID = Product([Categories(3), Box(-1.0, 1.0)])
 
 
 @pytest.mark.usefixtures("float64")
@@ -38,10 +49,25 @@ def test_ridge_is_the_sum_of_squared_coefficients_multipliers_and_readout():
 
 def losses_of(steepness):
     """A spiky utility on a fixed grid and a finer one, as training sees it."""
-    utility = lambda params, x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
-    objective = lambda space: lambda network, x, y: NegativeLogLikelihood(space)(lambda a, b: utility(None, a, b), x, y)
-    coarse, fine = objective(Box(-1.0, 1.0, 8)), objective(Box(-1.0, 1.0, 16))
-    return VerifiedLoss(coarse, fine, {}, 64)
+    utility = lambda x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
+    loss = ValidationLoss.of(NegativeLogLikelihood(Box(-1.0, 1.0, 8)), {})
+    return eqx.tree_at(
+        lambda loss: (loss.objective, loss.finer), loss, (Spiky(utility, loss.objective), Spiky(utility, loss.finer))
+    )
+
+
+class Spiky(eqx.Module):
+    """An objective that looks at its own utility whatever network it is given."""
+
+    utility: Callable
+    objective: NegativeLogLikelihood
+
+    @property
+    def evaluations(self):
+        return self.objective.evaluations
+
+    def __call__(self, network, x, y):
+        return self.objective(self.utility, x, y)
 
 
 def test_parameters_whose_normaliser_the_finer_rule_disputes_are_worth_infinity():
@@ -50,5 +76,35 @@ def test_parameters_whose_normaliser_the_finer_rule_disputes_are_worth_infinity(
     assert losses_of(1e4)({}, (x, y)) == jnp.inf
 
 
-def test_categories_are_exact_and_need_no_verification():
-    assert Categories(4).refined(2) == Categories(4)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        NegativeLogLikelihood(Categories(4)),
+        DenoisingScoreMatching(Box(-1.0, 1.0), 0.1),
+        ScoreMatching(Box(-1.0, 1.0)),
+        Hybrid(HYBRID, CrossEntropy(HYBRID), ScoreMatching(HYBRID)),
+    ],
+    ids=lambda objective: type(objective).__name__,
+)
+def test_objectives_without_quadrature_need_no_verification(objective):
+    assert objective.refined(2) is objective
+    assert ValidationLoss.of(objective, {}).finer is None
+
+
+def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_epochs():
+    stages = [DenoisingScoreMatching(Box(-1.0, 1.0), sigma) for sigma in (0.9, 0.3, 0.1)]
+    schedule = _Schedule(stages, max_epochs=4 * 4 * CHUNK)
+    finite = np.zeros(2)
+    moves = [schedule.next(finite, stopped) for stopped in (False, False, True, False, False, False, False, True)]
+    assert [index for index, move in enumerate(moves) if move is not None] == [2, 6]
+    assert moves[2] is stages[1]
+    assert moves[6] is stages[2]
+
+
+@pytest.mark.parametrize(("boxes", "steps"), [(1, 3), (2, 2)])
+def test_quadrature_is_refined_while_most_starts_are_not_trusted(boxes, steps):
+    space = Box(-1.0, 1.0) if boxes == 1 else Product([Box(-1.0, 1.0, 24), Box(-1.0, 1.0, 24)])
+    schedule = _Schedule([NegativeLogLikelihood(space)], max_epochs=1000)
+    assert schedule.next(np.array([0.0, 1.0, np.inf]), False) is None
+    nodes = [getattr(schedule.next(np.array([np.inf, 1.0]), False), "space", None) for _ in range(steps + 2)]
+    assert [space is not None for space in nodes] == [True] * steps + [False, False]

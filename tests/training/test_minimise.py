@@ -18,6 +18,8 @@ N, D, STARTS = 60, 3, 3
 class Walk:
     """An optimiser that adds one to its parameter, so that every epoch's parameters are known."""
 
+    stochastic = False
+
     def init(self, params):
         return ()
 
@@ -169,7 +171,7 @@ def test_progress_reports_epochs_and_the_best_loss():
 
 def test_refined_losses_judge_anew():
     """What was best under the first losses is forgotten, however low it was."""
-    refine = lambda losses, latest: None if losses.train is fine else Losses(fine, fine)
+    refine = lambda losses, latest, stopped: None if losses.train is fine else Losses(fine, fine)
     fine = distance_to(12.0)
     best, trace = train(
         jnp.array([0.0]), lambda params, data: -100.0 - 0 * params, Walk(), max_epochs=20, chunk=4, refine=refine
@@ -179,7 +181,7 @@ def test_refined_losses_judge_anew():
 
 
 def test_refining_after_the_last_epoch_loses_nothing():
-    refine = lambda losses, latest: Losses(distance_to(7.0), distance_to(7.0))
+    refine = lambda losses, latest, stopped: Losses(distance_to(7.0), distance_to(7.0))
     best, trace = train(jnp.array([0.0]), distance_to(7.0), Walk(), max_epochs=8, chunk=8, refine=refine)
     assert float(best[0]) == 7.0
     assert float(trace.best_loss[0]) == 0.0
@@ -297,3 +299,33 @@ def test_training_follows_its_key():
     runs = [train_loss(seed) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
+
+
+class Follow(Walk):
+    """An optimiser that walks and reports the first entry of its rows as its loss."""
+
+    def epoch(self, loss, params, state, data, key):
+        return params + 1.0, state, data[-1].ravel()[0]
+
+
+@pytest.mark.parametrize("stochastic", [True, False])
+def test_noise_is_fresh_every_epoch_only_for_stochastic_optimisers(stochastic):
+    optimizer = Follow()
+    optimizer.stochastic = stochastic
+    noise = lambda key, data: (*data, jax.random.normal(key, (1, 1)))
+    validation = lambda params, data: data[-1].ravel()[0] + 0 * params[0]
+    losses = Losses(distance_to(0.0), validation, noise)
+    rows = (jnp.zeros((1, 1)),)
+    _, trace, _ = minimise(
+        jnp.zeros((2, 1)),
+        losses,
+        optimizer,
+        data=rows,
+        validation=rows,
+        key=jax.random.key(0),
+        max_epochs=6,
+        patience=6,
+    )
+    distinct = [len(np.unique(values)) for values in trace.train_loss]
+    assert distinct == ([6, 6] if stochastic else [1, 1])
+    assert [len(np.unique(values)) for values in trace.validation_loss] == [1, 1]

@@ -179,14 +179,25 @@ def affine_basis(d: int, m: int) -> Basis:
     return polynomial_basis(d, m, degree=1)
 
 
-def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool = False) -> Basis:
+def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool | Sequence[int | None] = False) -> Basis:
     """All monomials of (x, y) with total degree between 1 and `degree` (A.3.2).
 
-    Deviation: where y is one-hot, y_j² = y_j and y_j·y_k = 0 hold at every candidate, so those monomials add
-    nothing to the function and are left out.
+    Deviation: where columns of y are the indicators of a choice, y_j² = y_j and y_j·y_k = 0 hold at every candidate,
+    so those monomials add nothing to the function and are left out.
+
+    Parameters
+    ----------
+    one_hot : whether all columns of y are indicators of one choice, or for each of them which choice, None for numbers.
     """
-    x_map, y_map = Monomials(_monomials(d, degree)), Monomials(_monomials(m, 1 if one_hot else degree))
-    return _paired((x_map,), y_map, degree)
+    choices = ((0,) * m if one_hot else (None,) * m) if isinstance(one_hot, bool) else tuple(one_hot)
+    y_monomials = tuple(monomial for monomial in _monomials(m, degree) if not _vanishes(monomial, choices))
+    return _paired((Monomials(_monomials(d, degree)),), Monomials(y_monomials), degree)
+
+
+def _vanishes(monomial: tuple[int, ...], choices: Sequence[int | None]) -> bool:
+    """Whether a product has two indicators of one choice, so that it is zero or a shorter product."""
+    seen = [choices[j] for j in monomial if choices[j] is not None]
+    return len(seen) > len(set(seen))
 
 
 def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis:

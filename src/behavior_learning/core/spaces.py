@@ -1,25 +1,34 @@
-"""Response spaces: where y lives, which candidates carry its normaliser, and how mass turns into quantiles.
+"""Response spaces: where y lives, which candidates carry its normaliser, and how mass turns into quantiles and draws.
 
-One `logsumexp` over a space's candidates is the normaliser of Eq. 3, a sum for categories and quadrature for a box.
+One `logsumexp` over a space's candidates is the normaliser of Eq. 3: a sum for categories, quadrature for a box, and
+both, nested, for their product.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import NamedTuple, Protocol
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int
 
-__all__ = ["Box", "Categories", "Quadrature", "Space", "Utility"]
+from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
+from behavior_learning.errors import NoQuadratureError
 
-PANEL = 64
-"""Most candidates in a panel of a composite rule."""
+__all__ = ["Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined"]
+
+MOST_BOXES = 2
+"""Continuous dimensions that quadrature can do."""
 
 Utility = Callable[[Float[Array, "n d"], Float[Array, "#n k m"]], Float[Array, "n k"]]
 """BL(x, y) on candidates: the one primitive of the library."""
+
+Values = Callable[[Float[Array, "#*batch k m"]], Float[Array, "*batch k"]]
+"""A utility with x held fixed, for one set of candidates per entry of a batch."""
 
 
 class Quadrature(NamedTuple):
@@ -27,53 +36,97 @@ class Quadrature(NamedTuple):
 
     Attributes
     ----------
-    candidates : values of y; the row axis has length 1 where all rows share them.
+    candidates : values of y; batch axes have length 1 where all entries share them.
     log_weights : logarithm of the measure each candidate stands for.
     """
 
-    candidates: Float[Array, "#n k m"]
-    log_weights: Float[Array, "#n k"]
+    candidates: Float[Array, "#*batch k m"]
+    log_weights: Float[Array, "#*batch k"]
 
 
-class Space(Protocol):
-    """What the Gibbs distribution needs to know of where y lives."""
+class Space(eqx.Module):
+    """What the Gibbs distribution needs to know of where y lives.
+
+    Responses have shape (n,) where the space has one part and (n, parts) where it is a product; candidates are their
+    coordinates (n, m), classes as indicators.
+    """
+
+    size: eqx.AbstractVar[int]
+    """k, the number of candidates per row."""
 
     @property
-    def size(self) -> int:
-        """k, the number of candidates per row."""
-        ...
-
-    @property
+    @abstractmethod
     def dimension(self) -> int:
         """m, the length of a candidate y."""
-        ...
 
-    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
-        """The rule whose weighted sum of exp{utility} is the normaliser."""
-        ...
+    @property
+    @abstractmethod
+    def ends(self) -> Float[Array, "2 m"]:
+        """Lower and upper end of each column of a candidate: infinite where the column is an indicator."""
 
+    @property
+    def parts(self) -> "tuple[Categories | Box, ...]":
+        """The spaces this one is the product of."""
+        return cast("tuple[Categories | Box, ...]", (self,))
+
+    @property
+    def continuous(self) -> tuple[int, ...]:
+        """Columns of a candidate that are continuous."""
+        sizes = np.cumsum([0] + [part.dimension for part in self.parts])
+        return tuple(int(start) for start, part in zip(sizes, self.parts, strict=False) if isinstance(part, Box))
+
+    @property
+    def nodes(self) -> int:
+        """Candidates along each continuous dimension; none where there is no such dimension."""
+        return max((part.size for part in self.parts if isinstance(part, Box)), default=0)
+
+    @abstractmethod
+    def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        """The candidates whose weighted sum of exp{values} is the normaliser of each entry of a batch."""
+
+    @abstractmethod
     def refined(self, factor: int) -> "Space":
-        """The same space with `factor` times the candidates, or itself where the sum is exact."""
-        ...
+        """The same space with at least `factor` times the candidates, or itself where the sum is exact."""
 
-    def observed(
-        self, utility: Utility, x: Float[Array, "n d"], y: Array, at_candidates: Float[Array, "n k"]
-    ) -> Float[Array, " n"]:
-        """The utility of the observed responses."""
-        ...
+    @abstractmethod
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        """Responses as candidates."""
 
-    def inverse_cdf(self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]) -> Array:
+    @abstractmethod
+    def contains(self, y: Array) -> Array:
+        """Whether each response lies in the space."""
+
+    def inverse_cdf(
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
+    ) -> Array:
         """The responses below which a share q of the mass lies."""
-        ...
+        raise NotImplementedError("Several responses have no single distribution function; take that of one part.")
 
+    def draw(self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j parts"]) -> Array:
+        """Responses at which the distribution function of each part, given the parts before it, has the levels."""
+        rule = self.rule(values, batch, levels.dtype)
+        at = values(rule.candidates)
+        log_density = at - logsumexp(at + rule.log_weights, axis=-1, keepdims=True)
+        return self.inverse_cdf(rule, log_density, levels[..., 0])
+
+    @abstractmethod
     def maximiser(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Array:
         """argmax of the utility over the space, refined between candidates where it is continuous."""
-        ...
+
+    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
+        """The rule for every row of x."""
+        return self.rule(lambda y: utility(x, y), x.shape[:1], x.dtype)
+
+    def observed(
+        self, utility: Utility, x: Float[Array, "n d"], y: Array, at_candidates: Float[Array, "n k"]
+    ) -> Float[Array, " n"]:
+        """The utility of the observed responses; −inf outside the space."""
+        return jnp.where(self.contains(y), utility(x, self.candidates(y)[:, None])[:, 0], -jnp.inf)
 
 
-class Categories(eqx.Module):
+class Categories(Space):
     """One of `size` classes: candidates are one-hot, responses are integer codes 0 … size − 1."""
 
     size: int = eqx.field(static=True)
@@ -82,11 +135,24 @@ class Categories(eqx.Module):
     def dimension(self) -> int:
         return self.size
 
-    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
-        return Quadrature(jnp.eye(self.size, dtype=x.dtype)[None], jnp.zeros((1, self.size), x.dtype))
+    @property
+    def ends(self) -> Float[Array, "2 m"]:
+        return jnp.tile(jnp.array([[-jnp.inf], [jnp.inf]]), self.size)
+
+    def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        one = (1,) * len(batch)
+        return Quadrature(
+            jnp.eye(self.size, dtype=dtype).reshape(*one, self.size, self.size), jnp.zeros((*one, self.size), dtype)
+        )
 
     def refined(self, factor: int) -> "Categories":
         return self
+
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
+
+    def contains(self, y: Array) -> Array:
+        return (y >= 0) & (y < self.size)
 
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "n k"]
@@ -94,11 +160,11 @@ class Categories(eqx.Module):
         return jnp.take_along_axis(at_candidates, y[:, None], axis=1)[:, 0]
 
     def inverse_cdf(
-        self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]
-    ) -> Int[Array, "n j"]:
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
+    ) -> Int[Array, "*batch j"]:
         """The lowest code whose cumulative probability reaches q."""
-        cumulative = jnp.cumsum(jnp.exp(log_density), axis=1)
-        code = jnp.sum(cumulative[:, None, :] < q[..., None], axis=-1)
+        cumulative = jnp.cumsum(jnp.exp(log_density), axis=-1)
+        code = jnp.sum(cumulative[..., None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
 
     def maximiser(
@@ -107,7 +173,7 @@ class Categories(eqx.Module):
         return jnp.argmax(at_candidates, axis=1)
 
 
-class Box(eqx.Module):
+class Box(Space):
     """A bounded interval [lower, upper] of the real line.
 
     The integral over y is Gauss–Legendre in u after y = μ + s·sinh(u), with μ and s the mean and the standard deviation
@@ -133,92 +199,186 @@ class Box(eqx.Module):
     def dimension(self) -> int:
         return 1
 
-    def quadrature(self, utility: Utility, x: Float[Array, "n d"]) -> Quadrature:
-        mean, spread = jax.lax.stop_gradient(self._moments(utility, x))
+    @property
+    def ends(self) -> Float[Array, "2 m"]:
+        return jnp.stack([self.lower, self.upper])[:, None]
+
+    def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        mean, spread = jax.lax.stop_gradient(self._moments(values, batch, dtype))
         start, end = jnp.arcsinh((self.lower - mean) / spread), jnp.arcsinh((self.upper - mean) / spread)
-        nodes, weights = _unit_rule(self.size, x.dtype)
-        u = start[:, None] + (end - start)[:, None] * nodes
-        y = mean[:, None] + spread[:, None] * jnp.sinh(u)
-        log_weights = jnp.log(weights * ((end - start) * spread)[:, None] * jnp.cosh(u))
+        nodes, weights = unit_rule(self.size, dtype)
+        u = start[..., None] + (end - start)[..., None] * nodes
+        y = mean[..., None] + spread[..., None] * jnp.sinh(u)
+        log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * jnp.cosh(u))
         return Quadrature(y[..., None], log_weights)
 
-    def _moments(self, utility: Utility, x: Float[Array, "n d"]) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        """Mean and standard deviation of each row's density; the latter at least the spacing of the candidates."""
-        nodes, weights = _unit_rule(self.size, x.dtype)
+    def _moments(
+        self, values: Values, batch: tuple[int, ...], dtype: np.dtype
+    ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        """Mean and standard deviation of each entry's density; the latter at least the spacing of the candidates."""
+        nodes, weights = unit_rule(self.size, dtype)
         y = self.lower + (self.upper - self.lower) * nodes
-        mass = jax.nn.softmax(utility(x, y[None, :, None]) + jnp.log(weights), axis=1)
+        mass = jax.nn.softmax(values(y.reshape(*(1,) * len(batch), -1, 1)) + jnp.log(weights), axis=-1)
         mean = mass @ y
-        spread = jnp.sqrt(jnp.sum(mass * (y - mean[:, None]) ** 2, axis=1))
+        spread = jnp.sqrt(jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1))
         return mean, jnp.maximum(spread, (self.upper - self.lower) / self.size)
 
     def refined(self, factor: int) -> "Box":
         return Box(self.lower, self.upper, self.size * factor)
 
-    def observed(
-        self, utility: Utility, x: Float[Array, "n d"], y: Float[Array, " n"], at_candidates: Float[Array, "n k"]
-    ) -> Float[Array, " n"]:
-        inside = (y >= self.lower) & (y <= self.upper)
-        return jnp.where(inside, utility(x, y[:, None, None])[:, 0], -jnp.inf)
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        return y[..., None]
+
+    def contains(self, y: Array) -> Array:
+        return (y >= self.lower) & (y <= self.upper)
 
     def inverse_cdf(
-        self, rule: Quadrature, log_density: Float[Array, "n k"], q: Float[Array, "#n j"]
-    ) -> Float[Array, "n j"]:
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
+    ) -> Float[Array, "*batch j"]:
         """Invert the distribution function of the density interpolated linearly between candidates."""
-        density = jnp.exp(log_density - jnp.max(log_density, axis=1, keepdims=True))
-        density = jnp.pad(density, ((0, 0), (1, 1)), mode="edge")
-        q = jnp.broadcast_to(q, (len(density), q.shape[1]))
-        return jax.vmap(_invert)(self._edges(rule), density, q)
+        density = jnp.exp(log_density - jnp.max(log_density, axis=-1, keepdims=True))
+        density = jnp.concatenate([density[..., :1], density, density[..., -1:]], axis=-1)
+        return inverted(self._edges(rule), density, jnp.broadcast_to(q, (*density.shape[:-1], q.shape[-1])))
 
     def maximiser(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
-        """Golden-section search between the neighbours of the best candidate; kinks do not disturb it."""
         edges, best = self._edges(rule), jnp.argmax(at_candidates, axis=1)[:, None]
-        low, high = (jnp.take_along_axis(edges, best + step, axis=1)[:, 0] for step in (0, 2))
-        return _golden_section(lambda y: utility(x, y[:, None, None])[:, 0], low, high)
+        low, center, high = (jnp.take_along_axis(edges, best + step, axis=1) for step in range(3))
+        half_width = jnp.maximum(center - low, high - center)
+        return zoomed(lambda y: utility(x, y), center, half_width, self.lower, self.upper)[:, 0]
 
-    def _edges(self, rule: Quadrature) -> Float[Array, "n k+2"]:
+    def _edges(self, rule: Quadrature) -> Float[Array, "*batch k+2"]:
         """The candidates between the two ends."""
-        ends = (
-            jnp.broadcast_to(self.lower, (len(rule.candidates), 1)),
-            jnp.broadcast_to(self.upper, (len(rule.candidates), 1)),
-        )
-        return jnp.concatenate([ends[0], rule.candidates[..., 0], ends[1]], axis=1)
+        y = rule.candidates[..., 0]
+        end = lambda value: jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
+        return jnp.concatenate([end(self.lower), y, end(self.upper)], axis=-1)
 
 
-def _invert(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[Array, " j"]) -> Float[Array, " j"]:
-    """Solve F(y) = q where F is the integral of the piecewise-linear density."""
-    width = jnp.diff(edges)
-    cumulative = jnp.concatenate([jnp.zeros(1), jnp.cumsum(0.5 * width * (density[1:] + density[:-1]))])
-    target = q * cumulative[-1]
-    i = jnp.clip(jnp.searchsorted(cumulative, target, side="right") - 1, 0, len(width) - 1)
-    start, rise = density[i], density[i + 1] - density[i]
-    mass = (target - cumulative[i]) / width[i]
-    root = jnp.sqrt(jnp.maximum(start**2 + 2 * rise * mass, 0.0))
-    fraction = 2 * mass / jnp.maximum(start + root, jnp.finfo(density.dtype).tiny)
-    return edges[i] + width[i] * jnp.clip(fraction, 0.0, 1.0)
+class Product(Space):
+    """Several responses at once, in any mixture of classes and numbers.
+
+    The rule of the first part is that of its marginal, log ∫ exp{BL} over the others, and every candidate of the first
+    part gets a rule of its own for the rest. Focused candidates thus follow curved, correlated and split densities.
+
+    Attributes
+    ----------
+    factors : Categories and boxes; a response has one column per factor, classes as codes.
+    """
+
+    factors: tuple[Categories | Box, ...]
+    size: int = eqx.field(static=True)
+
+    def __init__(self, factors: Sequence[Categories | Box]):
+        self.factors = tuple(factors)
+        self.size = int(np.prod([part.size for part in self.factors]))
+
+    @property
+    def parts(self) -> tuple[Categories | Box, ...]:
+        return self.factors
+
+    @property
+    def dimension(self) -> int:
+        return sum(part.dimension for part in self.parts)
+
+    @property
+    def ends(self) -> Float[Array, "2 m"]:
+        return jnp.concatenate([part.ends for part in self.parts], axis=1)
+
+    @property
+    def rest(self) -> Space:
+        """The product of all parts but the first."""
+        return self.parts[1] if len(self.parts) == 2 else Product(self.parts[1:])
+
+    def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        self._check_quadrature()
+        outer = self.parts[0].rule(self._marginal(values, batch, dtype), batch, dtype)
+        inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.parts[0].size), dtype)
+        log_weights = outer.log_weights[..., None] + inner.log_weights
+        return Quadrature(joined(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1))
+
+    def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
+        """log ∫ exp{values} over all parts but the first."""
+
+        def marginal(y: Float[Array, "#*batch k m"]) -> Float[Array, "*batch k"]:
+            inner = _given(values, y)
+            rule = self.rest.rule(inner, (*batch, y.shape[-2]), dtype)
+            return logsumexp(inner(rule.candidates) + rule.log_weights, axis=-1)
+
+        return marginal
+
+    def _check_quadrature(self) -> None:
+        boxes = len(self.continuous)
+        if boxes > MOST_BOXES:
+            raise NoQuadratureError(
+                f"The normaliser of {boxes} continuous responses needs an integral in {boxes} dimensions; quadrature "
+                f"does at most {MOST_BOXES}. Learn with objective='dsm' or 'score_matching', which need no normaliser, "
+                "and predict by sample()."
+            )
+
+    def refined(self, factor: int) -> "Product":
+        if not self.continuous:
+            return self
+        each = factor ** (1 / len(self.continuous))
+        finer = lambda box: Box(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))))
+        return Product(tuple(finer(part) if isinstance(part, Box) else part for part in self.parts))
+
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        return jnp.concatenate([part.candidates(y[..., i]) for i, part in enumerate(self.parts)], axis=-1)
+
+    def contains(self, y: Array) -> Array:
+        return jnp.stack([part.contains(y[..., i]) for i, part in enumerate(self.parts)]).all(axis=0)
+
+    def draw(
+        self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j parts"]
+    ) -> Float[Array, "*batch j parts"]:
+        """Draw the first part from its marginal and the rest given it."""
+        self._check_quadrature()
+        first = self.parts[0].draw(self._marginal(values, batch, levels.dtype), batch, levels[..., :1])
+        given = _given(values, self.parts[0].candidates(first))
+        rest = self.rest.draw(given, first.shape, levels[..., None, 1:])
+        return jnp.concatenate([first[..., None], rest.reshape(*first.shape, -1)], axis=-1)
+
+    def maximiser(
+        self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
+    ) -> Float[Array, "n parts"]:
+        best = jnp.argmax(at_candidates, axis=1)[:, None, None]
+        start = jnp.take_along_axis(
+            jnp.broadcast_to(rule.candidates, (len(x), *rule.candidates.shape[1:])), best, axis=1
+        )[:, 0]
+        columns = np.array(self.continuous, dtype=int)
+        if len(columns):
+            lower, upper = self.ends[:, columns]
+            spacing = (upper - lower) / self.nodes
+            along = lambda y: utility(x, jnp.repeat(start[:, None], y.shape[1], axis=1).at[..., columns].set(y))
+            half_width = jnp.broadcast_to(2 * spacing, (len(x), len(columns)))
+            start = start.at[:, columns].set(zoomed(along, start[:, columns], half_width, lower, upper))
+        return self.responses(start)
+
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch parts"]:
+        """Candidates as responses, the inverse of `candidates`."""
+        starts = np.cumsum([0] + [part.dimension for part in self.parts])
+        columns = [candidates[..., a:b] for a, b in pairwise(starts)]
+        read = lambda part, z: jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(part, Categories) else z[..., 0]
+        return jnp.stack([read(part, z) for part, z in zip(self.parts, columns, strict=True)], axis=-1)
 
 
-def _golden_section(
-    f: Callable[[Float[Array, " n"]], Float[Array, " n"]], low: Float[Array, " n"], high: Float[Array, " n"]
-) -> Float[Array, " n"]:
-    ratio = (5**0.5 - 1) / 2
-
-    def narrow(_, ends):
-        low, high = ends
-        left, right = high - ratio * (high - low), low + ratio * (high - low)
-        keep_left = f(left) >= f(right)
-        return jnp.where(keep_left, low, left), jnp.where(keep_left, right, high)
-
-    low, high = jax.lax.fori_loop(0, 40, narrow, (low, high))
-    return 0.5 * (low + high)
+def joined(
+    first: Float[Array, "#*batch k a"], rest: Float[Array, "#*batch #k j b"], order: np.ndarray | None = None
+) -> Float[Array, "*batch k*j a+b"]:
+    """Every first candidate beside each of its own second ones; `order` rearranges the columns."""
+    shape = jnp.broadcast_shapes(first.shape[:-1], rest.shape[:-2])
+    wide = jnp.broadcast_to(first[..., None, :], (*shape, rest.shape[-2], first.shape[-1]))
+    both = jnp.concatenate([wide, jnp.broadcast_to(rest, (*shape, *rest.shape[-2:]))], axis=-1)
+    both = both.reshape(*shape[:-1], -1, both.shape[-1])
+    return both if order is None else both[..., order]
 
 
-@lru_cache(maxsize=16)
-def _unit_rule(nodes: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """Composite Gauss–Legendre on [0, 1] in equal panels."""
-    panels = -(-nodes // PANEL)
-    t, w = np.polynomial.legendre.leggauss(nodes // panels)
-    starts = np.arange(panels) / panels
-    unit_nodes, unit_weights = (starts[:, None] + (t + 1) / (2 * panels)).ravel(), np.tile(w / (2 * panels), panels)
-    return unit_nodes.astype(dtype), unit_weights.astype(dtype)
+def _given(values: Values, first: Float[Array, "#*batch k a"], order: np.ndarray | None = None) -> Values:
+    """The utility of the other coordinates where the first ones are given, a batch axis more."""
+
+    def conditional(rest: Float[Array, "#*batch #k j b"]) -> Float[Array, "*batch k j"]:
+        at = values(joined(first, rest, order))
+        return at.reshape(*at.shape[:-1], first.shape[-2], rest.shape[-2])
+
+    return conditional

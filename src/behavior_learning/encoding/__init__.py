@@ -3,9 +3,14 @@
 from behavior_learning.encoding.responses import (
     ContinuousResponse,
     DiscreteResponse,
+    JointResponse,
+    Response,
     check_distinct,
     class_codes,
+    response_columns,
+    response_from_json,
     response_values,
+    warn_of_few_values,
 )
 from behavior_learning.encoding.tables import EncodedColumn, TableEncoder, aligned, as_table, listed
 
@@ -13,11 +18,16 @@ __all__ = [
     "ContinuousResponse",
     "DiscreteResponse",
     "EncodedColumn",
+    "JointResponse",
+    "Response",
     "TableEncoder",
     "aligned",
     "as_table",
     "check_distinct",
     "class_codes",
     "listed",
+    "response_columns",
+    "response_from_json",
     "response_values",
+    "warn_of_few_values",
 ]

@@ -1,16 +1,37 @@
 """Responses to arrays and back: standardised numbers, codes of classes, and what is wrong with a bad column."""
 
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from behavior_learning.core.spaces import Box, Categories, Product
 from behavior_learning.encoding.tables import location_and_spread, unmasked
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, FewValuesWarning
+from behavior_learning.symbolic.polynomials import Variable
 
-__all__ = ["UNNAMED", "ContinuousResponse", "DiscreteResponse", "check_distinct", "class_codes", "response_values"]
+__all__ = [
+    "UNNAMED",
+    "ContinuousResponse",
+    "DiscreteResponse",
+    "JointResponse",
+    "Response",
+    "check_distinct",
+    "class_codes",
+    "response_columns",
+    "response_from_json",
+    "response_values",
+    "warn_of_few_values",
+]
+
+NODES = {1: 32, 2: 24}
+"""Candidates along each dimension with which training of one or two continuous responses begins."""
+
+FEW_VALUES = 5
+"""Distinct values up to which a numeric response looks like classes."""
 
 UNNAMED = "y"
 """Name of a response that comes without one."""
@@ -66,11 +87,42 @@ class ContinuousResponse:
         """The ends of the support in standardised units."""
         return self.standardise(self.lower), self.standardise(self.upper)
 
+    @property
+    def log_unit(self) -> float:
+        """Logarithm of the encoded response's unit in the user's units, by which their log densities differ."""
+        return float(np.log(self.scale))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What the columns of a candidate are called."""
+        return [Variable(self.name, self.center, self.scale, self.scale)]
+
+    @property
+    def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":
+        return (self,)
+
+    def space(self, nodes: int = NODES[1]) -> Box:
+        """Where the encoded response lives."""
+        lower, upper = np.asarray(self.support, np.float32)
+        return Box(lower, upper, nodes)
+
     def standardise(self, y: Any) -> Any:
         return (y - self.center) / self.scale
 
-    def restore(self, y: Any) -> Any:
-        return self.center + self.scale * y
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Parsed values as the model takes them."""
+        return self.standardise(values).astype(np.float32)
+
+    def restore(self, y: np.ndarray) -> np.ndarray:
+        """Encoded responses in the user's units."""
+        return self.center + self.scale * np.asarray(y, float)
+
+    def values(self, y: Any, rows: int) -> np.ndarray:
+        """Read responses as training read them."""
+        return response_values(y, rows)[1]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "continuous", **asdict(self)}
 
 
 @dataclass(frozen=True)
@@ -88,6 +140,12 @@ class DiscreteResponse:
     classes: np.ndarray
     shares: tuple[float, ...]
 
+    @classmethod
+    def learn(cls, name: str, codes: np.ndarray, classes: np.ndarray, *, train: np.ndarray) -> "DiscreteResponse":
+        """Read the share of each class from the training rows."""
+        counts = np.bincount(codes[train].astype(int), minlength=len(classes))
+        return cls(name, classes, tuple(counts / len(train)))
+
     def codes(self, labels: Any, rows: int) -> np.ndarray:
         """Positions of labels among the classes.
 
@@ -96,8 +154,8 @@ class DiscreteResponse:
         DataError
             If a label was absent from training.
         """
-        _, values = _one_column(labels, rows)
-        values = np.asarray(values)
+        _, column = _one_column(labels, rows)
+        values = np.asarray(column)
         known = np.isin(values, self.classes)
         if not known.all():
             raise DataError(
@@ -105,6 +163,140 @@ class DiscreteResponse:
                 f"{', '.join(sorted(set(map(_shown, values[~known]))))}. Known: {', '.join(map(_shown, self.classes))}."
             )
         return np.searchsorted(self.classes, values)
+
+    log_unit = 0.0
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What the columns of a candidate are called: one per class."""
+        labelled = zip(self.classes, self.shares, strict=True)
+        return [Variable(f"{self.name}[{label}]", spread=(share * (1 - share)) ** 0.5) for label, share in labelled]
+
+    @property
+    def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":
+        return (self,)
+
+    def space(self, nodes: int = 0) -> Categories:
+        """Where the encoded response lives."""
+        return Categories(len(self.classes))
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Codes as the model takes them."""
+        return values.astype(np.int32)
+
+    def restore(self, y: np.ndarray) -> np.ndarray:
+        """Codes as labels."""
+        return self.classes[np.asarray(y, int)]
+
+    def values(self, y: Any, rows: int) -> np.ndarray:
+        """Read labels as training read them."""
+        return self.codes(y, rows)
+
+    def to_json(self) -> dict[str, Any]:
+        kind = "object" if self.classes.dtype.kind == "O" else self.classes.dtype.str
+        state = {"classes": self.classes.tolist(), "dtype": kind, "shares": list(self.shares)}
+        return {"kind": "discrete", "name": self.name, **state}
+
+
+@dataclass(frozen=True)
+class JointResponse:
+    """Several responses at once; encoded, one column for each, classes as codes.
+
+    Attributes
+    ----------
+    parts : the responses in the order of the user's columns.
+    """
+
+    parts: tuple[ContinuousResponse | DiscreteResponse, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(self.names)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(part.name for part in self.parts)
+
+    @property
+    def log_unit(self) -> float:
+        """Logarithm of the encoded responses' unit in the user's units."""
+        return sum(part.log_unit for part in self.parts)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What the columns of a candidate are called."""
+        return [variable for part in self.parts for variable in part.variables]
+
+    def space(self, nodes: int | None = None) -> Product:
+        """Where the encoded responses live."""
+        boxes = sum(isinstance(part, ContinuousResponse) for part in self.parts)
+        return Product([part.space(nodes or NODES[min(max(boxes, 1), 2)]) for part in self.parts])
+
+    def encode(self, values: np.ndarray) -> np.ndarray:
+        """Parsed values, one column per response, as the model takes them."""
+        columns = [part.encode(column) for part, column in zip(self.parts, values.T, strict=True)]
+        return np.stack(columns, axis=1).astype(np.float32)
+
+    def restore(self, y: np.ndarray) -> np.ndarray:
+        """Encoded responses, along the last axis, in the user's units and labels."""
+        return np.stack([part.restore(y[..., i]) for i, part in enumerate(self.parts)], axis=-1)
+
+    def values(self, y: Any, rows: int) -> np.ndarray:
+        """Read responses as training read them."""
+        table = response_columns(y, rows, self.names)
+        return np.stack([part.values(table[part.name], rows) for part in self.parts], axis=1)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"kind": "joint", "parts": [part.to_json() for part in self.parts]}
+
+
+Response = ContinuousResponse | DiscreteResponse | JointResponse
+
+
+def response_from_json(state: dict[str, Any]) -> Response:
+    """Read what `to_json` of a response wrote."""
+    state = dict(state)
+    kind = state.pop("kind")
+    if kind == "joint":
+        return JointResponse(tuple(response_from_json(part) for part in state["parts"]))  # pyright: ignore[reportArgumentType]
+    if kind == "continuous":
+        return ContinuousResponse(**state)
+    return DiscreteResponse(state["name"], np.array(state["classes"], dtype=state["dtype"]), tuple(state["shares"]))
+
+
+def response_columns(y: Any, rows: int, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Several responses as a table, its columns in the order of `names` where they are known.
+
+    Raises
+    ------
+    DataError
+        If y is no table of the same length as X, repeats a column name or lacks one of `names`.
+    """
+    table = y if isinstance(y, pd.DataFrame) else _unnamed_table(y, names)
+    if len(table) != rows:
+        raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(table)}.")
+    table = table.set_axis([str(name) for name in table.columns], axis=1)
+    twice = table.columns[table.columns.duplicated()].tolist()
+    if twice:
+        raise DataError(f"The responses must have different names; {twice[0]!r} comes twice. Rename one.")
+    if names is None:
+        return table
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise DataError(f"The responses must be {', '.join(map(repr, names))}; {missing[0]!r} is missing.")
+    return table[list(names)]
+
+
+def _unnamed_table(y: Any, names: Sequence[str] | None) -> pd.DataFrame:
+    try:
+        values = np.asarray(unmasked(y) if isinstance(y, np.ma.MaskedArray) else y)
+    except ValueError as error:
+        raise DataError("The responses must be a table; its rows have different lengths.") from error
+    if values.ndim != 2 or values.shape[1] < 1 or (names is not None and values.shape[1] != len(names)):
+        wanted = "two axes (rows, responses)" if names is None else f"shape (rows, {len(names)})"
+        raise DataError(f"The responses must be a table of {wanted}; got shape {values.shape}.")
+    known = names if names is not None else [f"{UNNAMED}{j + 1}" for j in range(values.shape[1])]
+    return pd.DataFrame(values, columns=list(known)).infer_objects()
 
 
 def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
@@ -133,6 +325,18 @@ def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
             f"({bad.sum()} such rows: NaN or inf). Drop or repair them."
         )
     return name, numbers
+
+
+def warn_of_few_values(name: str, numbers: np.ndarray) -> None:
+    """Warn where a numeric response looks like classes."""
+    distinct = len(np.unique(numbers))
+    if 1 < distinct <= FEW_VALUES and len(numbers) >= 10 * distinct:
+        warnings.warn(
+            f"The response {name!r} has {distinct} distinct values in {len(numbers)} rows, which looks like classes; "
+            "it is learned as a number all the same. Use BLClassifier, or turn it into text in a joint response.",
+            FewValuesWarning,
+            stacklevel=2,
+        )
 
 
 def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -17,6 +17,7 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
+from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -24,13 +25,15 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import TableEncoder, aligned, as_table, check_distinct
+from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table, check_distinct
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.evaluate import by_rows
+from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.objectives import Objective
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
@@ -53,14 +56,14 @@ class Parsed:
 
     Attributes
     ----------
-    name : the user's name.
-    values : numbers, or integer codes of the classes.
-    classes : the sorted labels of a discrete response; none for numbers.
+    names : the user's names, one per response.
+    values : numbers, or integer codes of the classes; one column per response where there are several.
+    classes : for each response the sorted labels, None for numbers.
     """
 
-    name: str
+    names: tuple[str, ...]
     values: np.ndarray
-    classes: np.ndarray = field(default_factory=lambda: np.array([]))
+    classes: tuple[np.ndarray | None, ...]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -87,6 +90,9 @@ class BehaviorEstimator(BaseEstimator):
     identifiable: bool = False
     pure_x_terms: bool = False
     temperature: float = 1.0
+    objective: str = "likelihood"
+    sigma: float | Sequence[float] | None = None
+    noise_draws: int = 8
     optimizer: str = "auto"
     learning_rate: float = 0.01
     batch_size: int = 64
@@ -140,11 +146,13 @@ class BehaviorEstimator(BaseEstimator):
             table, parsed, train, held_out = self._joined(table, parsed, validation_data)
         encoder = TableEncoder.learn(table.iloc[train])
         response = self._learn_response(parsed, train)
-        columns = self._columns(encoder, response)
+        columns = _columns(encoder, response)
         check_distinct(response.name, columns.y, (*encoder.names, *columns.x))
-        x, encoded_y = encoder(table).astype(np.float32), self._encode_response(response, parsed.values)
-        space = self._space(response)
+        x, encoded_y = encoder(table).astype(np.float32), response.encode(parsed.values)
+        space = response.space()
+        check_objective(self, space)
         _warn_of_kinks(architecture, settings)
+        levels = noise_levels(self, x[train], numbers_of(space, encoded_y[train]))
         rng = np.random.default_rng(random.randint(2**31))
         basis, rules = make_basis(self, architecture, x[train], columns)
         draw = partial(
@@ -159,14 +167,14 @@ class BehaviorEstimator(BaseEstimator):
         with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
                 starts,
-                space,
+                [self._objective(space, sigma, self._temperature()) for sigma in levels or (None,)],
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),
                 settings=settings,
                 key=jax.random.key(rng.integers(2**31)),
-                temperature=self._temperature(),
                 progress=progress or bar,
             )
+        self.sigma_ = levels[-1] if levels else None
         self._store(X, encoder, response, result, x[train], encoded_y[train])
         return self
 
@@ -176,25 +184,7 @@ class BehaviorEstimator(BaseEstimator):
     def _parse_response(self, y: Any, rows: int) -> Parsed: ...
 
     @abstractmethod
-    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> Any: ...
-
-    @abstractmethod
-    def _encode_response(self, response: Any, values: np.ndarray) -> np.ndarray: ...
-
-    @abstractmethod
-    def _candidates(self, encoded_y: np.ndarray) -> np.ndarray:
-        """Encoded responses as candidates (n, 1, m)."""
-
-    @abstractmethod
-    def _space(self, response: Any) -> Space: ...
-
-    @abstractmethod
-    def _response_variables(self, response: Any) -> list[Variable]: ...
-
-    @property
-    @abstractmethod
-    def _one_hot(self) -> bool:
-        """Whether candidates are indicators of one choice."""
+    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> Response: ...
 
     # Hyperparameters.
 
@@ -220,6 +210,9 @@ class BehaviorEstimator(BaseEstimator):
     def _temperature(self) -> float:
         return check_number("temperature", self.temperature)
 
+    def _objective(self, space: Space, sigma: float | None, temperature: float) -> Objective:
+        return make_objective(self, space, temperature=temperature, sigma=sigma)
+
     # From a table to a fitted network.
 
     def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
@@ -239,20 +232,20 @@ class BehaviorEstimator(BaseEstimator):
         both = pd.concat([table, held_out_table])
         values = np.concatenate([parsed.values, held_out])
         rows = np.split(np.arange(len(both)), [len(table)])
-        return both, Parsed(parsed.name, values, parsed.classes), rows[0], rows[1]
+        return both, replace(parsed, values=values), rows[0], rows[1]
 
     def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
         return self._parse_response(y, rows).values
 
     def _store(
-        self, X: Any, encoder: TableEncoder, response: Any, result: FitResult, x: np.ndarray, encoded_y: np.ndarray
+        self, X: Any, encoder: TableEncoder, response: Response, result: FitResult, x: np.ndarray, encoded_y: np.ndarray
     ) -> None:
         self.encoder_, self.response_ = encoder, response
-        self.network_, self.space_, self.temperature_ = result.network, result.space, self._temperature()
+        self.network_, self.space_, self.temperature_ = result.network, result.objective.space, self._temperature()
         self.history_, self.restarts_ = _history(result), _restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
-        self.block_spreads_ = _block_spreads(result.network, x, self._candidates(encoded_y))
+        self.block_spreads_ = _block_spreads(result.network, x, _candidates(self.space_, encoded_y))
         self.curve_spreads_ = _curve_spreads(result.network.basis, x)
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
@@ -269,28 +262,16 @@ class BehaviorEstimator(BaseEstimator):
         return read_problem(
             self.network_,
             inputs=inputs,
-            response=self._response_variables(self.response_),
+            response=self.response_.variables,
             curve_spreads=self.curve_spreads_,
             block_spreads=self.block_spreads_,
-        )
-
-    def _columns(self, encoder: TableEncoder, response: Any) -> Columns:
-        variables = self._response_variables(response)
-        return Columns(
-            x=tuple(column.name for column in encoder.columns),
-            y=tuple(variable.name for variable in variables),
-            x_sources=tuple(column.source for column in encoder.columns),
-            y_sources=(response.name,) * len(variables),
-            x_units=tuple((column.center, column.scale) for column in encoder.columns),
-            y_units=tuple((variable.center, variable.scale) for variable in variables),
-            one_hot=self._one_hot,
         )
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
         x = self._encoded(X)
-        candidates = self._candidates(self._encode_response(self.response_, self._known_response(y, len(x))))
-        return by_rows(_utility, self._distribution(), (x, candidates))[:, 0]
+        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
+        return by_rows(_utility, self._distribution(), (x, _candidates(self.space_, encoded_y)))[:, 0]
 
     def suggest_terms(self, X: Any, y: Any, n: int = 10) -> pd.DataFrame:
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2).
@@ -304,15 +285,14 @@ class BehaviorEstimator(BaseEstimator):
         x = self._encoded(X)
         if self.structure is not None:
             raise OptionError("suggest_terms adds to a basis, and structure states its own terms. Add them there.")
-        encoded_y = self._encode_response(self.response_, self._known_response(y, len(x)))
+        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
         rows = np.linspace(0, len(x) - 1, min(len(x), SUGGESTION_ROWS)).astype(int)
-        columns, basis = self._columns(self.encoder_, self.response_), self.network_.basis
+        columns, basis = _columns(self.encoder_, self.response_), self.network_.basis
         two_valued = [len(np.unique(values)) <= 2 for values in x.T]
         products = candidate_products(basis, columns, two_valued, self._output == "scalar")
         names = [product_name(pair, columns) for pair in products]
-        tests = score_tests(
-            self.network_, self.space_, self.temperature_, x[rows], encoded_y[rows], products, names, ridge=self.alpha
-        )
+        objective = self._objective(self.space_, self.sigma_, self.temperature_)
+        tests = score_tests(self.network_, objective, x[rows], encoded_y[rows], products, names, ridge=self.alpha)
         return tests.head(check_count("n", n))
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -321,11 +301,24 @@ class BehaviorEstimator(BaseEstimator):
 
         save(self, path)
 
-    def _known_response(self, y: Any, rows: int) -> np.ndarray:
-        return self._parse_response(y, rows).values
+    def calibrate(self, X: Any, y: Any):
+        """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).
 
-    def _distribution(self) -> Gibbs:
-        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), self.temperature_)
+        Use rows that the fit has not seen: for classes it mends probabilities that are too sure or not sure enough.
+
+        Source: Guo et al. (2017).
+        """
+        x = self._encoded(X)
+        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
+        loss = lambda scale: -by_rows(Gibbs.log_prob, self._distribution(np.exp(scale)), (x, encoded_y)).mean()
+        at = np.log(self.temperature_)
+        self.temperature_ = float(np.exp(minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x))
+        return self
+
+    def _distribution(self, temperature: float | None = None) -> Gibbs:
+        """The fitted distribution, at another τ where one is given."""
+        tau = self.temperature_ if temperature is None else check_number("temperature", temperature)
+        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), np.float32(tau))
 
     def _encoded(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
@@ -354,6 +347,26 @@ class BehaviorEstimator(BaseEstimator):
 
 def _utility(distribution: Gibbs, x: jax.Array, candidates: jax.Array) -> jax.Array:
     return distribution.utility(x, candidates)
+
+
+def _candidates(space: Space, encoded_y: np.ndarray) -> np.ndarray:
+    """Encoded responses as one candidate per row."""
+    return np.asarray(space.candidates(jnp.asarray(encoded_y)))[:, None]
+
+
+def _columns(encoder: TableEncoder, response: Response) -> Columns:
+    """Names and units of the encoded columns of x and y."""
+    owners = [(i, part) for i, part in enumerate(response.parts) for _ in part.variables]
+    variables = response.variables
+    return Columns(
+        x=tuple(column.name for column in encoder.columns),
+        y=tuple(variable.name for variable in variables),
+        x_sources=tuple(column.source for column in encoder.columns),
+        y_sources=tuple(part.name for _, part in owners),
+        x_units=tuple((column.center, column.scale) for column in encoder.columns),
+        y_units=tuple((variable.center, variable.scale) for variable in variables),
+        choices=tuple(i if isinstance(part, DiscreteResponse) else None for i, part in owners),
+    )
 
 
 def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,7 +1,7 @@
 """A discrete response: probabilities of classes of any labels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -9,14 +9,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.network import Output
-from behavior_learning.core.spaces import Categories
 from behavior_learning.encoding import DiscreteResponse, class_codes
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed, checked_split
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["BLClassifier"]
 
@@ -55,14 +53,21 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     output: str = "auto"
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict the most likely class, which maximises BL."""
+        """Predict the most likely class, which maximises BL at every temperature."""
         x = self._encoded(X)
         return self.classes_[by_rows(Gibbs.mode, self._distribution(), (x,))]
 
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Predict the probability of every class, columns in the order of `classes_`."""
+    def predict_proba(self, X: Any, temperature: float | None = None) -> np.ndarray:
+        """Predict the probability of every class, columns in the order of `classes_`.
+
+        Parameters
+        ----------
+        temperature : τ in place of the fitted one; 0 gives all probability to the best class.
+        """
         x = self._encoded(X)
-        probabilities = by_rows(Gibbs.mean, self._distribution(), (x,)).astype(float)
+        if temperature == 0:
+            return np.eye(len(self.classes_))[by_rows(Gibbs.mode, self._distribution(), (x,))]
+        probabilities = by_rows(Gibbs.mean, self._distribution(temperature), (x,)).astype(float)
         return probabilities / probabilities.sum(axis=1, keepdims=True)
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
@@ -85,14 +90,17 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     def log_density(self, X: Any, y: Any) -> np.ndarray:
         """log p(y|x) per row, in nats."""
         x = self._encoded(X)
-        codes = self.response_.codes(y, len(x)).astype(np.int32)
+        codes = self.response_.encode(self.response_.values(y, len(x)))
         return by_rows(Gibbs.log_prob, self._distribution(), (x, codes)).astype(float)
 
-    def sample(self, X: Any, n: int = 1, random_state: Any = None) -> np.ndarray:
-        """Draw n classes for every row, shape (rows, n)."""
-        x = self._encoded(X)
-        levels = check_random_state(random_state).uniform(size=(len(x), check_count("n", n)))
-        return self.classes_[by_rows(Gibbs.inverse_cdf, self._distribution(), (x, levels.astype(np.float32)))]
+    def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
+        """Draw n classes for every row, shape (rows, n); `temperature` as in `predict_proba`."""
+        x, n = self._encoded(X), check_count("n", n)
+        if temperature == 0:
+            return np.repeat(self.predict(X)[:, None], n, axis=1)
+        levels = check_random_state(random_state).uniform(size=(len(x), n))
+        draws = by_rows(Gibbs.inverse_cdf, self._distribution(temperature), (x, levels.astype(np.float32)))
+        return self.classes_[draws]
 
     @property
     def classes_(self) -> np.ndarray:
@@ -115,39 +123,22 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
                 f"The response {name!r} must have at least two classes; got 1 class, {classes[:1].tolist()[0]!r}. "
                 "There is nothing to learn from a constant."
             )
-        return Parsed(name, codes, classes)
+        return Parsed((name,), codes, (classes,))
 
     def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
-        return DiscreteResponse(parsed.name, parsed.classes, ()).codes(y, rows)
+        return DiscreteResponse(parsed.names[0], _labels(parsed), ()).codes(y, rows)
 
     def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
         """Validation takes its share of every class, and leaves every class a row that trains."""
         fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
         order = random.permutation(len(parsed.values))
-        members = [order[parsed.values[order] == code] for code in range(len(parsed.classes))]
+        members = [order[parsed.values[order] == code] for code in range(len(_labels(parsed)))]
         held_out = np.concatenate([rows[: min(round(fraction * len(rows)), len(rows) - 1)] for rows in members])
         return checked_split(np.setdiff1d(order, held_out), held_out)
 
     def _learn_response(self, parsed: Parsed, train: np.ndarray) -> DiscreteResponse:
-        counts = np.bincount(parsed.values[train], minlength=len(parsed.classes))
-        return DiscreteResponse(parsed.name, parsed.classes, tuple(counts / len(train)))
+        return DiscreteResponse.learn(parsed.names[0], parsed.values, _labels(parsed), train=train)
 
-    def _encode_response(self, response: DiscreteResponse, values: np.ndarray) -> np.ndarray:
-        return values.astype(np.int32)
 
-    def _known_response(self, y: Any, rows: int) -> np.ndarray:
-        return self.response_.codes(y, rows)
-
-    def _candidates(self, encoded_y: np.ndarray) -> np.ndarray:
-        return np.eye(self._space(self.response_).size, dtype=np.float32)[encoded_y][:, None]
-
-    def _space(self, response: DiscreteResponse) -> Categories:
-        return Categories(len(response.classes))
-
-    def _response_variables(self, response: DiscreteResponse) -> list[Variable]:
-        labelled = zip(response.classes, response.shares, strict=True)
-        return [Variable(f"{response.name}[{label}]", spread=(share * (1 - share)) ** 0.5) for label, share in labelled]
-
-    @property
-    def _one_hot(self) -> bool:
-        return True
+def _labels(parsed: Parsed) -> np.ndarray:
+    return cast(np.ndarray, parsed.classes[0])

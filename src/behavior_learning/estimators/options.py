@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["check_choice", "check_count", "check_number", "check_sequence"]
+__all__ = ["check_choice", "check_count", "check_number", "check_sequence", "checked_supports"]
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -41,3 +41,26 @@ def check_sequence(name: str, value: Any, example: str) -> tuple[Any, ...]:
     if isinstance(value, (list, tuple)):
         return tuple(value)
     raise OptionError(f"{name} must be a list or tuple such as {example}; got {value!r}.")
+
+
+def checked_supports(support: Any, names: Sequence[str]) -> dict[str, tuple[float, float] | None]:
+    """The stated support of every response, None where it has none: one pair, or a dictionary of pairs by name."""
+    stated = support if isinstance(support, dict) else dict.fromkeys(names[:1] if len(names) == 1 else (), support)
+    if support is not None and not isinstance(support, dict) and len(names) > 1:
+        raise OptionError(f"support of several responses must be a dictionary by name; got {support!r}.")
+    unknown = [name for name in stated if name not in names]
+    if unknown:
+        raise OptionError(
+            f"support names {unknown[0]!r}, which is no continuous response. Those are: {', '.join(names)}."
+        )
+    return {name: None if stated.get(name) is None else _interval(stated[name]) for name in names}
+
+
+def _interval(support: Any) -> tuple[float, float]:
+    try:
+        lower, upper = map(float, support)
+    except (TypeError, ValueError):
+        lower, upper = float("nan"), float("nan")
+    if not -float("inf") < lower < upper < float("inf"):
+        raise OptionError(f"support must be two finite numbers (lower, upper) in order; got {support!r}.")
+    return lower, upper

@@ -3,30 +3,36 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.spaces import Box, Space
-from behavior_learning.encoding import ContinuousResponse, response_values
+from behavior_learning.encoding import (
+    ContinuousResponse,
+    JointResponse,
+    response_columns,
+    response_values,
+    warn_of_few_values,
+)
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed
-from behavior_learning.estimators.evaluate import by_rows
-from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.evaluate import by_rows, draws, energy_score, means, modes, quantiles
+from behavior_learning.estimators.options import check_choice, check_count, check_number, checked_supports
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["BLRegressor"]
 
-_STATISTICS = {"mean": Gibbs.mean, "median": Gibbs.median, "mode": Gibbs.mode}
+ENERGY_DRAWS = 200
+"""Draws behind an energy score."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BLRegressor(RegressorMixin, BehaviorEstimator):
-    """Learn the optimisation problem behind a continuous response.
+    """Learn the optimisation problem behind a continuous response, or several at once.
 
     The response is drawn from p(y|x) ∝ exp{BL(x, y)/τ} on a bounded support, and BL is fitted by exact likelihood.
+    With several columns y is a vector: up to two have an exact likelihood, any number can be learned from scores.
 
     Parameters
     ----------
@@ -51,8 +57,16 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     readout_bias : whether the readout has a bias, which cancels in the density; None means no.
     identifiable : IBL: tanh, softplus, square, no readout bias, and only terms that involve y (Eq. 10, 11).
     pure_x_terms : give an identifiable model the terms of x alone and intercepts all the same.
-    support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides.
+    support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides. For
+        several responses a dictionary by name.
     temperature : τ, in the units of BL.
+    objective : ``"likelihood"``; ``"dsm"`` (denoising score matching, Eq. 6) or ``"score_matching"``, which need no
+        normaliser and so take any number of responses. Both need smooth heads: with ``heads="auto"`` they use
+        ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
+    sigma : noise of denoising score matching in standard deviations of the response, or a falling sequence of levels
+        to go through. It widens the fitted density: √(σ² + s²) for a spread of s. None is a fifth of what a linear
+        regression leaves.
+    noise_draws : noisy copies of each response per epoch; Gauss–Hermite nodes for a single response.
     optimizer : ``"auto"`` (Adam), ``"adam"``, ``"adamw"`` or ``"lbfgs"`` (full batch, for smooth heads).
     learning_rate, batch_size : of Adam.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
@@ -80,82 +94,139 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     (2, 2)
     """
 
-    support: tuple[float, float] | None = None
+    support: Any = None
 
-    def predict(self, X: Any, statistic: str = "mean") -> np.ndarray:
-        """Predict y in the user's units.
+    def predict(self, X: Any, statistic: str = "mean", temperature: float | None = None) -> np.ndarray:
+        """Predict y in the user's units: shape (n,), or (n, responses) for several.
 
         Parameters
         ----------
-        statistic : ``"mean"``, ``"median"`` or ``"mode"`` (argmax of BL: the deterministic best response).
+        statistic : ``"mean"``, ``"median"`` (of each response) or ``"mode"`` (argmax of BL: the deterministic best
+            response).
+        temperature : τ in place of the fitted one; 0 gives the best response.
         """
-        function = _STATISTICS[check_choice("statistic", statistic, tuple(_STATISTICS))]
+        check_choice("statistic", statistic, ("mean", "median", "mode"))
         x = self._encoded(X)
-        values = by_rows(function, self._distribution(), (x,))
-        return self.response_.restore(values.reshape(len(values)).astype(float))
+        if temperature == 0 or statistic == "mode":
+            return self.response_.restore(modes(self._distribution(), x))
+        if statistic == "median":
+            return self.predict_quantile(X, 0.5, temperature)
+        return self.response_.restore(means(self._distribution(temperature), x))
 
-    def predict_quantile(self, X: Any, q: Any) -> np.ndarray:
-        """Predict quantiles: shape (n,) for a number q, (n, len(q)) for several; each strictly between 0 and 1."""
-        try:
-            levels = np.atleast_1d(np.asarray(q, dtype=float))
-        except (TypeError, ValueError):
-            levels = np.array([np.nan])
-        if levels.ndim != 1 or not np.all((levels > 0) & (levels < 1)):
-            raise OptionError(f"q must hold numbers strictly between 0 and 1; got {q!r}.")
+    def predict_quantile(self, X: Any, q: Any, temperature: float | None = None) -> np.ndarray:
+        """Predict quantiles of each response: shape (n,) for a number q, (n, len(q)) for several.
+
+        Several responses add an axis in the middle, (n, responses) or (n, responses, len(q)); each quantile is that of
+        one response, the others integrated out.
+
+        Parameters
+        ----------
+        q : strictly between 0 and 1.
+        temperature : τ in place of the fitted one; 0 gives the best response.
+        """
+        levels = _checked_levels(q)
         x = self._encoded(X)
-        values = by_rows(Gibbs.quantile, self._distribution(), (x,), jnp.asarray(levels, jnp.float32))
-        restored = self.response_.restore(values.astype(float))
-        return restored[:, 0] if np.ndim(q) == 0 else restored
+        if temperature == 0:
+            best = np.repeat(modes(self._distribution(), x)[..., None], len(levels), axis=-1)
+            values = best if best.ndim == 3 else best[:, None]
+        else:
+            values = quantiles(self._distribution(temperature), x, levels.astype(np.float32))
+        parts = self.response_.parts
+        restored = np.stack([part.restore(values[:, j]) for j, part in enumerate(parts)], axis=1)
+        restored = restored[:, 0] if isinstance(self.response_, ContinuousResponse) else restored
+        return restored[..., 0] if np.ndim(q) == 0 else restored
 
-    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
-        """Predict central intervals, columns lower and upper, that hold y with probability `coverage`."""
+    def predict_interval(self, X: Any, coverage: float = 0.9, temperature: float | None = None) -> np.ndarray:
+        """Predict central intervals, last axis lower and upper, that hold each response with probability `coverage`."""
         coverage = check_number("coverage", coverage, below=1.0)
-        return self.predict_quantile(X, [0.5 - coverage / 2, 0.5 + coverage / 2])
+        return self.predict_quantile(X, [0.5 - coverage / 2, 0.5 + coverage / 2], temperature)
 
-    def log_density(self, X: Any, y: Any) -> np.ndarray:
-        """log p(y|x) per row, in nats, of the density per unit of y; −inf outside the support."""
-        x = self._encoded(X)
-        _, values = response_values(y, len(x))
-        encoded = self._encode_response(self.response_, values)
-        return by_rows(Gibbs.log_prob, self._distribution(), (x, encoded)).astype(float) - np.log(self.response_.scale)
+    def log_density(self, X: Any, y: Any, temperature: float | None = None) -> np.ndarray:
+        """log p(y|x) per row, in nats, of the density per unit of y; −inf outside the support.
 
-    def sample(self, X: Any, n: int = 1, random_state: Any = None) -> np.ndarray:
-        """Draw n independent responses for every row, shape (rows, n), by inverting the distribution function."""
+        Raises
+        ------
+        NoQuadratureError
+            If there are more than two responses.
+        """
         x = self._encoded(X)
-        levels = check_random_state(random_state).uniform(size=(len(x), check_count("n", n)))
-        draws = by_rows(Gibbs.inverse_cdf, self._distribution(), (x, levels.astype(np.float32)))
-        return self.response_.restore(draws.astype(float))
+        encoded = self.response_.encode(self.response_.values(y, len(x)))
+        log_prob = by_rows(Gibbs.log_prob, self._distribution(temperature), (x, encoded)).astype(float)
+        return log_prob - self.response_.log_unit
+
+    def crps(self, X: Any, y: Any) -> np.ndarray:
+        """Continuous ranked probability score of each row, in the units of y: the smaller the better.
+
+        For several responses the energy score E‖Y − y‖ − ½E‖Y − Y′‖ from 200 draws, each response in units of its
+        standard deviation in the training rows.
+
+        Source: Gneiting and Raftery (2007).
+        """
+        x = self._encoded(X)
+        encoded = self.response_.encode(self.response_.values(y, len(x)))
+        if isinstance(self.response_, ContinuousResponse):
+            return self.response_.scale * by_rows(Gibbs.crps, self._distribution(), (x, encoded)).astype(float)
+        sampled = draws(self._distribution(), x, ENERGY_DRAWS, check_random_state(0))
+        return energy_score(sampled, encoded)
+
+    def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
+        """Draw n responses for every row, shape (rows, n) or (rows, n, responses).
+
+        Up to two responses are drawn independently by inverting distribution functions, more by Markov chains, which
+        warn where they have not mixed.
+
+        Parameters
+        ----------
+        temperature : τ in place of the fitted one; 0 repeats the best response.
+        """
+        x, n = self._encoded(X), check_count("n", n)
+        if temperature == 0:
+            return np.repeat(self.predict(X, "mode")[:, None], n, axis=1)
+        return self.response_.restore(draws(self._distribution(temperature), x, n, check_random_state(random_state)))
 
     def _parse_response(self, y: Any, rows: int) -> Parsed:
-        return Parsed(*response_values(y, rows))
+        if not _has_columns(y):
+            name, values = response_values(y, rows)
+            warn_of_few_values(name, values)
+            return Parsed((name,), values, (None,))
+        table = response_columns(y, rows)
+        columns = [response_values(table[name], rows)[1] for name in table.columns]
+        for name, values in zip(table.columns, columns, strict=True):
+            warn_of_few_values(name, values)
+        return Parsed(tuple(table.columns), np.stack(columns, axis=1), (None,) * len(columns))
 
-    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> ContinuousResponse:
-        return ContinuousResponse.learn(parsed.name, parsed.values, train=train, support=self._checked_support())
+    def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
+        if parsed.values.ndim == 1:
+            return response_values(y, rows)[1]
+        table = response_columns(y, rows, parsed.names)
+        return np.stack([response_values(table[name], rows)[1] for name in parsed.names], axis=1)
 
-    def _checked_support(self) -> tuple[float, float] | None:
-        if self.support is None:
-            return None
-        try:
-            lower, upper = map(float, self.support)
-        except (TypeError, ValueError):
-            lower, upper = np.nan, np.nan
-        if not -np.inf < lower < upper < np.inf:
-            raise OptionError(f"support must be two finite numbers (lower, upper) in order; got {self.support!r}.")
-        return lower, upper
+    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> ContinuousResponse | JointResponse:
+        supports = checked_supports(self.support, parsed.names)
+        values = parsed.values.reshape(len(parsed.values), -1).T
+        learned = [
+            ContinuousResponse.learn(name, column, train=train, support=supports[name])
+            for name, column in zip(parsed.names, values, strict=True)
+        ]
+        return learned[0] if parsed.values.ndim == 1 else JointResponse(tuple(learned))
 
-    def _encode_response(self, response: ContinuousResponse, values: np.ndarray) -> np.ndarray:
-        return response.standardise(values).astype(np.float32)
 
-    def _candidates(self, encoded_y: np.ndarray) -> np.ndarray:
-        return encoded_y[:, None, None]
-
-    def _space(self, response: ContinuousResponse) -> Space:
-        lower, upper = np.asarray(response.support, np.float32)
-        return Box(lower, upper)
-
-    def _response_variables(self, response: ContinuousResponse) -> list[Variable]:
-        return [Variable(response.name, response.center, response.scale, response.scale)]
-
-    @property
-    def _one_hot(self) -> bool:
+def _has_columns(y: Any) -> bool:
+    """Whether y is a table of several responses."""
+    if isinstance(y, pd.DataFrame):
+        return y.shape[1] > 1
+    try:
+        shape = np.shape(y)
+    except ValueError:
         return False
+    return len(shape) == 2 and shape[1] > 1
+
+
+def _checked_levels(q: Any) -> np.ndarray:
+    try:
+        levels = np.atleast_1d(np.asarray(q, dtype=float))
+    except (TypeError, ValueError):
+        levels = np.array([np.nan])
+    if levels.ndim != 1 or not np.all((levels > 0) & (levels < 1)):
+        raise OptionError(f"q must hold numbers strictly between 0 and 1; got {q!r}.")
+    return levels

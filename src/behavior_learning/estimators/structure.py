@@ -1,5 +1,6 @@
 """From flat hyperparameters to an architecture and a basis."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ from behavior_learning.core.bases import (
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
+from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.estimators.options import check_choice, check_count, check_sequence
 from behavior_learning.formulas import parse_product
 from behavior_learning.specification import UMP, StatedLayer, state_layer
@@ -34,6 +36,9 @@ DEGREES = ("utility_degrees", "inequality_degrees", "equality_degrees")
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
 
+SMOOTHED = {"relu": "softplus(5)", "abs": "smooth_abs(0.2)"}
+"""What stands for a head with a kink where the objective needs derivatives in y."""
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -44,7 +49,7 @@ class Columns:
     x, y : names as printed, such as ``"job[teacher]"``.
     x_sources, y_sources : the user's column behind each.
     x_units, y_units : center and scale of each encoded column.
-    one_hot : whether the columns of y are indicators of one choice.
+    choices : for each column of y the choice it is an indicator of, None for numbers.
     """
 
     x: tuple[str, ...]
@@ -53,7 +58,7 @@ class Columns:
     y_sources: tuple[str, ...]
     x_units: tuple[tuple[float, float], ...]
     y_units: tuple[tuple[float, float], ...]
-    one_hot: bool
+    choices: tuple[int | None, ...]
 
 
 def make_architecture(estimator: Any, output: Output) -> Architecture:
@@ -72,6 +77,8 @@ def make_architecture(estimator: Any, output: Output) -> Architecture:
         _refuse_beside_structure(estimator)
         rows, degrees = _stated_rows(estimator), None
     heads = _heads(estimator.heads, identifiable)
+    if estimator.objective in SCORE_OBJECTIVES:
+        heads = _smoothed(heads, estimator)
     dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
     if estimator.structure is not None and dropped:
         raise OptionError(f"structure has {dropped[0]} rows, but heads={heads!r} drops that head. Name one.")
@@ -157,6 +164,19 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
     return heads
 
 
+def _smoothed(heads: tuple[str | None, ...], estimator: Any) -> tuple[str | None, ...]:
+    """The heads without kinks; the user hears of it where the heads were named."""
+    smooth = tuple(SMOOTHED.get(head, head) if head is not None else None for head in heads)
+    if smooth != heads and estimator.heads != "auto":
+        warnings.warn(
+            f"objective={estimator.objective!r} takes derivatives in y, which lose the kinks of heads={heads!r}; "
+            f"{smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",
+            SmoothHeadsWarning,
+            stacklevel=4,
+        )
+    return smooth
+
+
 def _rows_and_degrees(estimator: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...] | None]:
     """Rows of each head and the degree of each, where any degrees are stated."""
     rows = check_sequence("rows", estimator.rows, "(1, 1, 1)")
@@ -232,7 +252,7 @@ def _plain_basis(estimator: Any, architecture: Architecture, x: np.ndarray, y_co
         return affine_basis(x.shape[1], y_columns)
     if kind == "polynomial":
         degree = max(stated) if stated else check_count("degree", 2 if estimator.degree is None else estimator.degree)
-        return polynomial_basis(x.shape[1], y_columns, degree=degree, one_hot=columns.one_hot)
+        return polynomial_basis(x.shape[1], y_columns, degree=degree, one_hot=columns.choices[:y_columns])
     _refuse_constants(x, columns.x, kind)
     if kind == "fourier":
         return fourier_basis(x, y_columns, frequencies=check_count("frequencies", estimator.frequencies))

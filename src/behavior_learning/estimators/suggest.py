@@ -15,10 +15,9 @@ from behavior_learning.core.bases import Basis, with_terms
 from behavior_learning.core.block import Layer, Rows, Rule, Weight
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Space
 from behavior_learning.estimators.structure import Columns
 from behavior_learning.formulas import write_product
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Objective
 
 __all__ = ["candidate_products", "product_name", "score_tests", "with_zero_terms"]
 
@@ -42,9 +41,10 @@ def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool
     products = [(Product(pair), Product(())) for pair in pairs]
     if with_y:
         products += [(Product((i,)), Product((j,))) for i in x for j in range(len(columns.y))]
-    if with_y and not columns.one_hot:
+    if with_y:
         y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
-        products += [(Product(()), Product(pair)) for pair in y_pairs]
+        one_choice = lambda i, j: columns.choices[i] is not None and columns.choices[i] == columns.choices[j]
+        products += [(Product(()), Product(pair)) for pair in y_pairs if not one_choice(*pair)]
     return [product for product in products if product not in basis.terms]
 
 
@@ -94,8 +94,7 @@ def _nested(values: Any) -> Any:
 
 def score_tests(
     network: BehaviorNetwork,
-    space: Space,
-    temperature: float,
+    objective: Objective,
     x: np.ndarray,
     y: np.ndarray,
     products: Sequence[Pair],
@@ -117,12 +116,12 @@ def score_tests(
     names : how each candidate is printed.
     ridge : alpha of the fit.
     """
-    fitted = _scores(network, space, temperature, x, y)
+    fitted = _scores(network, objective, x, y)
     gram = fitted.T @ fitted + ridge * np.eye(fitted.shape[1])
     results = []
     for start in range(0, len(products), TERMS_AT_ONCE):
         batch = list(products[start : start + TERMS_AT_ONCE])
-        new = _new_scores(with_zero_terms(network, batch), space, temperature, x, y, batch)
+        new = _new_scores(with_zero_terms(network, batch), objective, x, y, batch)
         flat = new.reshape(len(x), -1)
         residual = (flat - fitted @ np.linalg.solve(gram, fitted.T @ flat)).reshape(new.shape)
         results += [_statistic(residual[:, :, t]) for t in range(len(batch))]
@@ -140,19 +139,19 @@ def _statistic(scores: np.ndarray) -> tuple[float, int]:
     return float(np.sum((vectors[:, kept].T @ total) ** 2 / values[kept])), int(kept.sum())
 
 
-def _scores(network: BehaviorNetwork, space: Space, temperature: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Gradient of −log p of every row in every learned number, shape (n, parameters)."""
+def _scores(network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Gradient of the loss of every row in every learned number, shape (n, parameters)."""
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = _row_gradients(params, static, NegativeLogLikelihood(space, temperature), jnp.asarray(x), jnp.asarray(y))
+    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
     return np.concatenate([np.asarray(leaf, float).reshape(len(x), -1) for leaf in jax.tree.leaves(gradient)], axis=1)
 
 
 def _new_scores(
-    network: BehaviorNetwork, space: Space, temperature: float, x: np.ndarray, y: np.ndarray, products: Sequence[Pair]
+    network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray, products: Sequence[Pair]
 ) -> np.ndarray:
-    """Gradient of −log p of every row in the coefficients of the new terms, shape (n, rows of the layer, terms)."""
+    """Gradient of the loss of every row in the coefficients of the new terms, shape (n, rows of the layer, terms)."""
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = _row_gradients(params, static, NegativeLogLikelihood(space, temperature), jnp.asarray(x), jnp.asarray(y))
+    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
     place = np.array([network.basis.terms.index(product) for product in products])
     heads = [np.asarray(rows.coef.raw, float)[..., place] for rows in gradient.layers[0].heads.values()]
     return np.concatenate([head.reshape(len(x), -1, len(products)) for head in heads], axis=1)
@@ -160,7 +159,8 @@ def _new_scores(
 
 @eqx.filter_jit
 def _row_gradients(
-    params: BehaviorNetwork, static: BehaviorNetwork, objective: NegativeLogLikelihood, x: jax.Array, y: jax.Array
+    params: BehaviorNetwork, static: BehaviorNetwork, objective: Objective, x: jax.Array, y: jax.Array
 ) -> BehaviorNetwork:
-    loss = lambda params, x, y: objective(eqx.combine(params, static), x[None], y[None])[0]
-    return jax.vmap(jax.grad(loss), in_axes=(None, 0, 0))(params, x, y)
+    rows = (x, y, *objective.noise(jax.random.key(0), y))
+    loss = lambda params, *row: objective(eqx.combine(params, static), *(column[None] for column in row))[0]
+    return jax.vmap(jax.grad(loss), in_axes=(None, *(0,) * len(rows)))(params, *rows)

@@ -99,9 +99,23 @@ class Gibbs(eqx.Module):
         at = self._evaluate(x)
         return -jnp.sum(at.mass * at.log_density, axis=1)
 
+    def crps(self, x: Float[Array, "n d"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Continuous ranked probability score ∫ (F(t) − 1{y ≤ t})² dt = E|Y − y| − ½E|Y − Y'|, in the units of y.
+
+        Source: Gneiting and Raftery (2007), Eq. 21. The space is a box.
+        """
+        at = self._evaluate(x)
+        candidates, mass = at.rule.candidates[..., 0], at.mass / jnp.sum(at.mass, axis=1, keepdims=True)
+        half_spread = jnp.sum(mass * candidates * (2 * jnp.cumsum(mass, axis=1) - mass - 1), axis=1)
+        return jnp.sum(mass * jnp.abs(candidates - y[:, None]), axis=1) - half_spread
+
     def sample(self, key: PRNGKeyArray, x: Float[Array, "n d"], draws: int) -> Array:
         """Independent draws by inversion, `draws` columns per row."""
-        return self.inverse_cdf(x, jax.random.uniform(key, (len(x), draws), x.dtype))
+        return self.draw(x, jax.random.uniform(key, (len(x), draws, len(self.space.parts)), x.dtype))
+
+    def draw(self, x: Float[Array, "n d"], levels: Float[Array, "n j parts"]) -> Array:
+        """Independent draws from uniform levels: each part of y by inversion, given the parts before it."""
+        return self.space.draw(lambda y: self._scaled(x, y), x.shape[:1], levels)
 
     def _scaled(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         return self.utility(x, y) / self.temperature

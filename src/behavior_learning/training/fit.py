@@ -1,7 +1,8 @@
 """Fit a behaviour network: starts side by side, a quadrature fine enough to trust, the best by validation loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import equinox as eqx
@@ -11,9 +12,8 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Space
 from behavior_learning.errors import ConvergenceError
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Objective
 from behavior_learning.training.minimise import Losses, Progress, Trace, minimise
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
 
@@ -22,8 +22,11 @@ __all__ = ["FitResult", "Settings", "fit"]
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
 
-MAX_CANDIDATES = 256
-"""Candidates beyond which a box is not refined during training."""
+MOST_NODES = {1: 256, 2: 64}
+"""Candidates per dimension, for one and for two of them, beyond which a quadrature is not refined in training."""
+
+CHUNK = 25
+"""Epochs per call of the compiled program."""
 
 EVALUATIONS = 2**20
 """Utility evaluations held in memory at once when a loss is evaluated over all rows."""
@@ -61,13 +64,13 @@ class FitResult:
     Attributes
     ----------
     network : the best start at its best epoch.
-    space : the response space, with the candidates that training ended with.
+    objective : what it minimises, with the candidates that training ended with.
     trace : losses of every start.
     best_start : index of `network` among the starts.
     """
 
     network: BehaviorNetwork
-    space: Space
+    objective: Objective
     trace: Trace
     best_start: int
 
@@ -84,24 +87,41 @@ class PenalisedLoss(eqx.Module):
         return jnp.mean(self.objective(network, *data)) + self.ridge * squared_weights(network)
 
 
-class VerifiedLoss(eqx.Module):
-    """Mean loss by the finer of two rules, and infinite where the two disagree.
+class ValidationLoss(eqx.Module):
+    """Mean loss; where it is a quadrature, by the finer of two rules, and infinite where the two disagree.
 
     A density narrower than the spacing of its candidates can make its normaliser look arbitrarily small; parameters
     that do are never kept.
     """
 
-    coarse: Callable
-    fine: Callable
+    objective: Objective
+    finer: Objective | None
     static: BehaviorNetwork
-    rows: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, objective: Objective, static: BehaviorNetwork) -> "ValidationLoss":
+        finer = objective.refined(2)
+        return cls(objective, None if finer is objective else finer, static)
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
         network = eqx.combine(params, self.static)
-        fine = lambda *rows: self.fine(network, *rows)
-        gap = lambda *rows: jnp.abs(fine(*rows) - self.coarse(network, *rows))
-        mean, disagreement = mean_in_batches(lambda *rows: (fine(*rows), gap(*rows)), data, self.rows)
+        rows = max(1, EVALUATIONS // (2 * self.objective.evaluations))
+        coarse = partial(self.objective, network)
+        if self.finer is None:
+            return mean_in_batches(coarse, data, rows)
+        fine = partial(self.finer, network)
+        gap = lambda *columns: jnp.abs(fine(*columns) - coarse(*columns))
+        mean, disagreement = mean_in_batches(lambda *columns: (fine(*columns), gap(*columns)), data, rows)
         return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
+
+
+class WithNoise(eqx.Module):
+    """Rows with the noise that an objective takes."""
+
+    objective: Objective
+
+    def __call__(self, key: PRNGKeyArray, data: Data) -> Data:
+        return (*data, *self.objective.noise(key, data[1]))
 
 
 def squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
@@ -128,21 +148,22 @@ def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyT
 
 def fit(
     starts: BehaviorNetwork,
-    space: Space,
+    stages: Sequence[Objective],
     *,
     data: tuple[Array, ...],
     validation: tuple[Array, ...],
     settings: Settings,
     key: PRNGKeyArray,
-    temperature: float = 1.0,
     progress: Progress | None = None,
 ) -> FitResult:
-    """Train every start on −log p and return the one with the lowest validation loss.
+    """Train every start and return the one with the lowest validation loss.
 
     Parameters
     ----------
     starts : networks stacked along a leading axis.
-    space : the response space; a box is refined during training until its quadrature can be trusted.
+    stages : objectives one after the other, such as falling noise levels; the last one decides. Each but the last
+        ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
+        training until it can be trusted.
     data, validation : encoded (x, y).
 
     Raises
@@ -152,30 +173,26 @@ def fit(
     """
     params, static = eqx.partition(starts, eqx.is_inexact_array)
     ridge = jnp.asarray(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
-    spaces = [space]
+    schedule = _Schedule(stages, settings.max_epochs)
 
-    def losses(space: Space) -> Losses:
-        exact, finer = (NegativeLogLikelihood(s, temperature) for s in (space, space.refined(2)))
-        rows = max(1, EVALUATIONS // (2 * space.size))
-        return Losses(PenalisedLoss(exact, static, ridge), VerifiedLoss(exact, finer, static, rows))
+    def losses(objective: Objective) -> Losses:
+        train, noise = PenalisedLoss(objective, static, ridge), WithNoise(objective)
+        return Losses(train, ValidationLoss.of(objective, static), noise)
 
-    def refine(current: Losses, latest: Float[np.ndarray, " starts"]) -> Losses | None:
-        finer = spaces[-1].refined(2)
-        trusted = np.mean(np.isfinite(latest)) > 0.5
-        if trusted or finer.size > MAX_CANDIDATES:
-            return None
-        spaces.append(finer)
-        return losses(finer)
+    def refine(current: Losses, latest: Float[np.ndarray, " starts"], stopped: bool) -> Losses | None:
+        moved = schedule.next(latest, stopped)
+        return None if moved is None else losses(moved)
 
     best, trace, _ = minimise(
         params,
-        losses(space),
+        losses(schedule.objective),
         make_optimizer(settings, rows=len(data[0])),
         data=data,
         validation=validation,
         key=key,
         max_epochs=settings.max_epochs,
         patience=settings.patience,
+        chunk=CHUNK,
         refine=refine,
         progress=progress,
     )
@@ -187,7 +204,33 @@ def fit(
             "values in the columns, or state a narrower support."
         )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[winner], best), static)
-    return FitResult(network, spaces[-1], trace, winner)
+    return FitResult(network, schedule.objective, trace, winner)
+
+
+class _Schedule:
+    """Which objective comes next: the same on a finer rule, or the next stage."""
+
+    def __init__(self, stages: Sequence[Objective], max_epochs: int):
+        self.objective, *self.later = stages
+        self.share = max_epochs // (2 * len(self.later)) if self.later else max_epochs
+        self.epochs = 0
+
+    def next(self, latest: Float[np.ndarray, " starts"], stopped: bool) -> Objective | None:
+        """The objective that replaces the present one after a chunk of epochs, or None."""
+        self.epochs += CHUNK
+        if np.mean(np.isfinite(latest)) <= 0.5 and self._can_be_refined:
+            self.objective = self.objective.refined(2)
+        elif self.later and (stopped or self.epochs >= self.share):
+            self.objective, *self.later = self.later
+            self.epochs = 0
+        else:
+            return None
+        return self.objective
+
+    @property
+    def _can_be_refined(self) -> bool:
+        space, finer = self.objective.space, self.objective.refined(2)
+        return finer is not self.objective and finer.space.nodes <= MOST_NODES[len(space.continuous)]
 
 
 def make_optimizer(settings: Settings, *, rows: int) -> Optimizer:

@@ -18,18 +18,33 @@ Progress = Callable[[int, float], None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far."""
 
 
+NEVER = 2**31 - 1
+"""An epoch that is never reached; its key draws what stays fixed."""
+
+Noise = Callable[[PRNGKeyArray, Data], Data]
+"""Completes the rows with the noise that a loss takes as an argument."""
+
+
+def noiseless(key: PRNGKeyArray, data: Data) -> Data:
+    """The rows as they are."""
+    return data
+
+
 class Losses(NamedTuple):
     """The loss that is lowered, and the one that decides which parameters are kept; means over rows.
 
-    A validation loss that is not finite is never kept.
+    A validation loss that is not finite is never kept. Noise is drawn anew in every epoch of a stochastic optimiser;
+    full-batch ones and the validation rows keep theirs.
     """
 
     train: Loss
     validation: Loss
+    noise: Noise = noiseless
 
 
-Refine = Callable[[Losses, Float[np.ndarray, " starts"]], Losses | None]
-"""Given the last validation loss of every start, the losses to go on with, or None to keep the present ones."""
+Refine = Callable[[Losses, Float[np.ndarray, " starts"], bool], Losses | None]
+"""Given the present losses, the last validation loss of every start and whether all have stopped: the losses to go on
+with, or None to keep the present ones."""
 
 
 class Trace(NamedTuple):
@@ -96,8 +111,8 @@ def minimise(
         held_out.append(np.asarray(history[1]))
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
-        last = done + chunk >= max_epochs
-        refined = None if refine is None or last else refine(losses, held_out[-1][:, -1])
+        last, stopped = done + chunk >= max_epochs, not bool(jnp.any(state.active))
+        refined = None if refine is None or last else refine(losses, held_out[-1][:, -1], stopped)
         if refined is not None:
             losses, state = refined, _forget(state)
         if not bool(jnp.any(state.active)):
@@ -153,11 +168,11 @@ def _epoch(
     state: _State,
     key: PRNGKeyArray,
 ) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
-    params, optimizer_state, train_loss = optimizer.epoch(
-        losses.train, state.params, state.optimizer, data, jax.random.fold_in(key, state.epoch)
-    )
+    epoch_key, fixed_key = jax.random.fold_in(key, state.epoch), jax.random.fold_in(key, NEVER)
+    rows = losses.noise(jax.random.fold_in(epoch_key, NEVER) if optimizer.stochastic else fixed_key, data)
+    params, optimizer_state, train_loss = optimizer.epoch(losses.train, state.params, state.optimizer, rows, epoch_key)
     candidate = optimizer.kept(params, optimizer_state)
-    validation_loss = losses.validation(candidate, validation)
+    validation_loss = losses.validation(candidate, losses.noise(fixed_key, validation))
     better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + state.active
     best_epoch = jnp.where(better, epoch, state.best_epoch)

@@ -4,7 +4,7 @@ Hyperparameters are arrays, so that another learning rate or batch of starts reu
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -20,7 +20,12 @@ Loss = Callable[[Params, Data], Float[Array, ""]]
 
 
 class Optimizer(Protocol):
-    """A way to lower a loss; an epoch is one pass over the rows."""
+    """A way to lower a loss; an epoch is one pass over the rows.
+
+    `stochastic` says whether its steps expect noise in the loss.
+    """
+
+    stochastic: ClassVar[bool]
 
     def init(self, params: Params) -> PyTree: ...
 
@@ -61,6 +66,8 @@ class Adam(eqx.Module):
     batch_size: int = eqx.field(static=True)
     decay: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
     decayed: Callable[[Params], Float[Array, ""]] | None = eqx.field(static=True, default=None)
+
+    stochastic: ClassVar[bool] = True
 
     @property
     def _transform(self) -> optax.GradientTransformation:
@@ -103,6 +110,8 @@ class LBFGS(eqx.Module):
     """Limited-memory BFGS on all rows at once with a strong-Wolfe line search; an epoch is one iteration."""
 
     memory: int = eqx.field(static=True, default=20)
+
+    stochastic: ClassVar[bool] = False
 
     @property
     def _transform(self) -> optax.GradientTransformationExtraArgs:

@@ -1,0 +1,69 @@
+"""Quadrature nodes, inversion of distribution functions and derivative-free maximisation on a box."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+__all__ = ["PANEL", "inverted", "unit_rule", "zoomed"]
+
+PANEL = 64
+"""Most candidates in a panel of a composite rule."""
+
+POINTS, SHRINKING, ZOOMS = 7, 0.6, 40
+"""Zooming in on a maximum: points per axis, factor on the window per step, and steps (0.6⁴⁰ = 1e-9)."""
+
+
+@lru_cache(maxsize=16)
+def unit_rule(nodes: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the composite Gauss–Legendre rule on [0, 1] in equal panels."""
+    panels = -(-nodes // PANEL)
+    t, w = np.polynomial.legendre.leggauss(nodes // panels)
+    starts = np.arange(panels) / panels
+    unit_nodes, unit_weights = (starts[:, None] + (t + 1) / (2 * panels)).ravel(), np.tile(w / (2 * panels), panels)
+    return unit_nodes.astype(dtype), unit_weights.astype(dtype)
+
+
+def inverted(
+    edges: Float[Array, "*batch k"], density: Float[Array, "*batch k"], q: Float[Array, "*batch j"]
+) -> Float[Array, "*batch j"]:
+    """Solve F(y) = q where F is the integral of the density interpolated linearly between the edges."""
+    return jnp.vectorize(_inverted, signature="(k),(k),(j)->(j)")(edges, density, q)
+
+
+def _inverted(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[Array, " j"]) -> Float[Array, " j"]:
+    width = jnp.diff(edges)
+    cumulative = jnp.concatenate([jnp.zeros(1, width.dtype), jnp.cumsum(0.5 * width * (density[1:] + density[:-1]))])
+    target = q * cumulative[-1]
+    i = jnp.clip(jnp.searchsorted(cumulative, target, side="right") - 1, 0, len(width) - 1)
+    start, rise = density[i], density[i + 1] - density[i]
+    mass = (target - cumulative[i]) / width[i]
+    root = jnp.sqrt(jnp.maximum(start**2 + 2 * rise * mass, 0.0))
+    fraction = 2 * mass / jnp.maximum(start + root, jnp.finfo(density.dtype).tiny)
+    return edges[i] + width[i] * jnp.clip(fraction, 0.0, 1.0)
+
+
+def zoomed(
+    f: Callable[[Float[Array, "n k b"]], Float[Array, "n k"]],
+    center: Float[Array, "n b"],
+    half_width: Float[Array, "n b"],
+    lower: Float[Array, " b"],
+    upper: Float[Array, " b"],
+) -> Float[Array, "n b"]:
+    """argmax of f near `center`: the best point of a small grid, again and again on a shrinking window.
+
+    It compares values only, so kinks, where penalties often put a maximum, do not disturb it.
+    """
+    axis = np.linspace(-1, 1, POINTS)
+    grid = np.stack(np.meshgrid(*[axis] * center.shape[1], indexing="ij"), axis=-1).reshape(-1, center.shape[1])
+
+    def closer(_, state):
+        center, half_width = state
+        points = jnp.clip(center[:, None] + half_width[:, None] * grid.astype(center.dtype), lower, upper)
+        best = jnp.argmax(f(points), axis=1)
+        return jnp.take_along_axis(points, best[:, None, None], axis=1)[:, 0], SHRINKING * half_width
+
+    return jax.lax.fori_loop(0, ZOOMS, closer, (center, half_width))[0]

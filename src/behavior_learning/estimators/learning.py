@@ -1,0 +1,103 @@
+"""From flat hyperparameters to objectives."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from behavior_learning.core.spaces import Space
+from behavior_learning.errors import OptionError
+from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.objectives import (
+    CrossEntropy,
+    DenoisingScoreMatching,
+    Hybrid,
+    NegativeLogLikelihood,
+    Objective,
+    ScoreMatching,
+)
+
+__all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "noise_levels"]
+
+SCORE_OBJECTIVES = ("dsm", "score_matching")
+"""Objectives that take derivatives in y."""
+
+DEFAULT_NOISE = 0.2
+"""Share of the spread that a linear regression leaves, which the noise of denoising score matching has by default."""
+
+
+def check_objective(estimator: Any, space: Space) -> None:
+    """Refuse an objective that the response does not have.
+
+    Raises
+    ------
+    OptionError
+        If the objective is unknown, or takes derivatives in classes.
+    """
+    name = check_choice("objective", estimator.objective, ("likelihood", "cross_entropy", *SCORE_OBJECTIVES))
+    if name in SCORE_OBJECTIVES and not space.continuous:
+        raise OptionError(
+            f"objective={name!r} takes derivatives in y, and classes have none. Use objective='cross_entropy'."
+        )
+    if name == "cross_entropy" and space.continuous:
+        raise OptionError(
+            "objective='cross_entropy' is for classes; numbers need 'likelihood', 'dsm' or 'score_matching'."
+        )
+
+
+def noise_levels(estimator: Any, x: np.ndarray, numbers: np.ndarray) -> tuple[float, ...]:
+    """The σ of denoising score matching, from first to last, in standard deviations of the response.
+
+    Parameters
+    ----------
+    x, numbers : encoded training rows, from which the default level is read.
+
+    Raises
+    ------
+    OptionError
+        If `sigma` is no positive number, nor a sequence of falling ones.
+    """
+    sigma = estimator.sigma
+    if estimator.objective != "dsm":
+        return ()
+    if sigma is None:
+        return (DEFAULT_NOISE * _residual_spread(x, numbers),)
+    levels = tuple(sigma) if isinstance(sigma, (list, tuple)) else (sigma,)
+    checked = tuple(check_number("sigma", level) for level in levels)
+    if not checked or any(later >= earlier for earlier, later in pairwise(checked)):
+        raise OptionError(f"sigma must be a positive number or a falling sequence of them; got {sigma!r}.")
+    return checked
+
+
+def _residual_spread(x: np.ndarray, numbers: np.ndarray) -> float:
+    """Geometric mean over responses of the standard deviation that a linear regression on x leaves."""
+    design = np.column_stack([np.ones(len(x)), x]).astype(float)
+    residual = numbers - design @ np.linalg.lstsq(design, numbers.astype(float), rcond=None)[0]
+    return float(np.exp(np.mean(np.log(np.maximum(residual.std(axis=0), 1e-3)))))
+
+
+def make_objective(estimator: Any, space: Space, *, temperature: float, sigma: float | None) -> Objective:
+    """The objective that the hyperparameters describe."""
+    if estimator.objective not in SCORE_OBJECTIVES:
+        return NegativeLogLikelihood(space, temperature)
+    if estimator.objective == "dsm":
+        draws = check_count("noise_draws", estimator.noise_draws, minimum=2)
+        one = len(space.continuous) == 1
+        continuous = DenoisingScoreMatching(space, sigma, temperature, draws, gauss_hermite=one)
+    else:
+        continuous = ScoreMatching(space, temperature)
+    if len(space.continuous) == len(space.parts):
+        return continuous
+    weights = (_weight(estimator, name) for name in ("discrete_weight", "continuous_weight"))
+    return Hybrid(space, CrossEntropy(space, temperature), continuous, *weights)
+
+
+def _weight(estimator: Any, name: str) -> float:
+    return check_number(name, getattr(estimator, name))
+
+
+def numbers_of(space: Space, encoded_y: np.ndarray) -> np.ndarray:
+    """The continuous columns of encoded responses."""
+    kinds: Sequence[bool] = [bool(part.continuous) for part in space.parts]
+    return encoded_y.reshape(len(encoded_y), -1)[:, np.array(kinds)]

@@ -1,0 +1,106 @@
+"""Some responses of several: utilities of a part of y, the others given or integrated out.
+
+Either is again a utility, so that the Gibbs distribution of it has every quantity of a single response.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import equinox as eqx
+import numpy as np
+from jax.scipy.special import logsumexp
+from jaxtyping import Array, Float
+
+from behavior_learning.core.spaces import Box, Categories, Product, Space, Utility, joined
+from behavior_learning.gibbs.distribution import Gibbs
+
+__all__ = ["Conditioned", "Marginalised", "part_of", "parts_space"]
+
+
+class Conditioned(eqx.Module):
+    """BL(x, y) as a utility of some columns of y, the others given: x carries them behind its own columns.
+
+    Attributes
+    ----------
+    utility : of all columns of y.
+    features : columns of x alone.
+    order : where each column of y is found in (given columns, free columns).
+    """
+
+    utility: Utility
+    features: int = eqx.field(static=True)
+    order: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def width(self) -> int:
+        """Pre-activations for one row and candidate."""
+        return cast(Any, self.utility).width
+
+    def __call__(self, x: Float[Array, "n d+given"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
+        x, given = x[:, : self.features], x[:, self.features :]
+        return self.utility(x, joined(given[:, None], y[:, None], np.array(self.order)))
+
+
+class Marginalised(eqx.Module):
+    """τ·log ∫ exp{BL(x, y)/τ} over some parts of y, as a utility of the others.
+
+    Attributes
+    ----------
+    utility : of all columns of y.
+    temperature : τ.
+    hidden : the space of the parts that are integrated out.
+    order : where each column of y is found in (free columns, hidden columns).
+    """
+
+    utility: Utility
+    temperature: Float[Array, ""]
+    hidden: Space
+    order: tuple[int, ...] = eqx.field(static=True)
+
+    @property
+    def width(self) -> int:
+        """Pre-activations for one row and candidate."""
+        return cast(Any, self.utility).width * self.hidden.size
+
+    def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
+        def given(hidden: Float[Array, "#n #k j hidden"]) -> Float[Array, "n k j"]:
+            at = self.utility(x, joined(y, hidden, np.array(self.order))) / self.temperature
+            return at.reshape(len(x), y.shape[1], -1)
+
+        rule = self.hidden.rule(given, (len(x), y.shape[1]), x.dtype)
+        return self.temperature * logsumexp(given(rule.candidates) + rule.log_weights, axis=-1)
+
+
+def parts_space(space: Space, parts: Sequence[int]) -> Space:
+    """The space of some parts of a response."""
+    chosen = [space.parts[i] for i in parts]
+    return chosen[0] if len(chosen) == 1 else Product(chosen)
+
+
+def part_of(distribution: Gibbs, parts: Sequence[int], *, given: Sequence[int] = (), features: int = 0) -> Gibbs:
+    """p(y_A | x, y_B) of the parts A, those in B given and all others integrated out.
+
+    The x of the distribution that comes back has the given parts, as candidates, behind its `features` own columns.
+
+    Parameters
+    ----------
+    parts, given : positions of A and of B among the parts of the space.
+    features : columns of x.
+    """
+    space, utility = distribution.space, distribution.utility
+    remaining = [i for i in range(len(space.parts)) if i not in given]
+    if given:
+        utility = Conditioned(utility, features, _order(space.parts, (*given, *remaining)))
+    hidden = [i for i in remaining if i not in parts]
+    if hidden:
+        left = [space.parts[i] for i in remaining]
+        order = _order(left, [remaining.index(i) for i in (*parts, *hidden)])
+        utility = Marginalised(utility, distribution.temperature, parts_space(space, hidden), order)
+    return Gibbs(utility, parts_space(space, parts), distribution.temperature)
+
+
+def _order(parts: Sequence[Categories | Box], arranged: Sequence[int]) -> tuple[int, ...]:
+    """For each column of the parts, its place once the parts are arranged anew."""
+    starts = np.cumsum([0] + [part.dimension for part in parts])
+    columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in arranged])
+    return tuple(np.argsort(columns).tolist())
