@@ -7,6 +7,8 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "OptionError",
+    "SamplingError",
+    "SamplingWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
 ]
@@ -28,12 +30,20 @@ class ConvergenceError(BLError, RuntimeError):
     """Training found no parameters worth keeping."""
 
 
+class SamplingError(BLError, RuntimeError):
+    """Markov chains left the finite numbers, or never moved."""
+
+
 class BLWarning(UserWarning):
     """Root of every warning this library gives."""
 
 
 class ConvergenceWarning(BLWarning):
     """Training may stop short of an optimum."""
+
+
+class SamplingWarning(BLWarning):
+    """Draws from Markov chains may not follow their target."""
 
 
 class UnseenCategoryWarning(BLWarning):
