@@ -7,7 +7,7 @@ variances follow Stan.
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 __all__ = ["Adaptation"]
 

@@ -1,7 +1,8 @@
 """How far to trust draws from Markov chains: split R-hat, effective sample size.
 
-Source: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), "Rank-normalization, folding, and localization: an improved
-R-hat for assessing convergence of MCMC", Bayesian Analysis 16; Geyer (1992), "Practical Markov chain Monte Carlo".
+Source: Vehtari, Gelman, Simpson, Carpenter & Bürkner (2021), "Rank-normalization, folding, and localization: an
+improved R-hat for assessing convergence of MCMC", Bayesian Analysis 16; Geyer (1992), "Practical Markov chain Monte
+Carlo", Statistical Science 7.
 """
 
 import jax

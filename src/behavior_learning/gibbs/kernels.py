@@ -110,9 +110,9 @@ class Method(eqx.Module):
 class Langevin(Method):
     """y' = y + η S ∇log p(y) + √(2ηθS) ξ, accepted always or by Metropolis and Hastings (MALA).
 
-    S is the diagonal preconditioner. With θ = 1 the unadjusted chain samples p up to an error that grows with η, and the
-    reported acceptance is the one that the correction would have had; MALA samples p. The ends of a support reflect:
-    the chain is then one on the even, periodic continuation of p, for which the acceptance ratio is exact too.
+    S is the diagonal preconditioner. With θ = 1 MALA samples p, and the unadjusted chain p up to an error that grows
+    with η; the acceptance it reports is the one that the correction would have had. Where the ends of a support
+    reflect, the chain is one on the even, periodic continuation of p, for which the acceptance ratio is exact too.
 
     Source: Section 3.4; Roberts & Tweedie (1996). Deviation: the paper scales the noise by √(2ητ) while its drift is
     already ∇BL/τ; that update samples exp(BL/τ²). `noise_temperature` θ = τ reproduces it; in general the chain
