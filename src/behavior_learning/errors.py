@@ -9,6 +9,8 @@ __all__ = [
     "FewValuesWarning",
     "NoQuadratureError",
     "OptionError",
+    "SamplingError",
+    "SamplingWarning",
     "SmoothHeadsWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
@@ -35,6 +37,10 @@ class ConvergenceError(BLError, RuntimeError):
     """Training found no parameters worth keeping."""
 
 
+class SamplingError(BLError, RuntimeError):
+    """Markov chains left the finite numbers, or never moved."""
+
+
 class BLWarning(UserWarning):
     """Root of every warning this library gives."""
 
@@ -49,6 +55,10 @@ class FewValuesWarning(BLWarning):
 
 class SmoothHeadsWarning(BLWarning):
     """Heads with kinks were replaced by their smooth versions."""
+
+
+class SamplingWarning(BLWarning):
+    """Draws from Markov chains may not follow their target."""
 
 
 class UnseenCategoryWarning(BLWarning):

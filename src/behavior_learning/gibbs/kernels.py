@@ -1,0 +1,254 @@
+"""One step of every sampler, for all rows and chains at once: Langevin, MALA, HMC, NUTS.
+
+A method is a frozen value; `METHODS` lists them, and a new one is one entry.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
+
+from behavior_learning.gibbs.supports import Support
+
+__all__ = ["HMC", "METHODS", "NUTS", "Langevin", "LogDensity", "Method", "Move", "State", "Target", "value_and_score"]
+
+LogDensity = Callable[[Float[Array, "n k m"]], Float[Array, "n k"]]
+"""log p(y | x) of each row, up to a constant, at k responses of its own."""
+
+TANGENTS = 2
+"""Most response dimensions for which the score is propagated forwards, one tangent per dimension."""
+
+DIVERGENCE = 1000.0
+"""Loss of log-density within a step, beyond what the proposal explains, that no accurate step makes."""
+
+
+def value_and_score(log_density: LogDensity, y: Float[Array, "n k m"]) -> tuple[Float[Array, "n k"], Array]:
+    """log p(y) and ∇_y log p(y), by tangents where responses are few and by one reverse pass elsewhere."""
+    m = y.shape[-1]
+    if m <= TANGENTS:
+        push = lambda tangent: jax.jvp(log_density, (y,), (jnp.broadcast_to(tangent, y.shape),))
+        return jax.vmap(push, out_axes=(None, -1))(jnp.eye(m, dtype=y.dtype))
+    value, pull = jax.vjp(log_density, y)
+    return value, pull(jnp.ones_like(value))[0]
+
+
+class State(NamedTuple):
+    """Where chains are, with what their next step needs."""
+
+    position: Float[Array, "n k m"]
+    log_density: Float[Array, "n k"]
+    score: Float[Array, "n k m"]
+
+
+class Move(NamedTuple):
+    """What a step did: probability of acceptance, and whether it left the range where it is accurate."""
+
+    acceptance: Float[Array, "n k"]
+    divergent: Bool[Array, "n k"]
+
+
+class Target(eqx.Module):
+    """The density that a method sees: of y itself, or of z where y = constrain(z) and z has no bounds.
+
+    Attributes
+    ----------
+    transformed : whether positions are z, so that log p carries log |∂y/∂z|.
+    """
+
+    log_density: LogDensity
+    support: Support
+    transformed: bool = eqx.field(static=True)
+
+    def position(self, y: Float[Array, "n k m"]) -> Float[Array, "n k m"]:
+        return self.support.unconstrain(y) if self.transformed else y
+
+    def response(self, position: Float[Array, "n k m"]) -> Float[Array, "n k m"]:
+        return self.support.constrain(position) if self.transformed else position
+
+    def state(self, position: Float[Array, "n k m"]) -> State:
+        return State(position, *value_and_score(self._log_density, position))
+
+    def _log_density(self, position: Float[Array, "n k m"]) -> Float[Array, "n k"]:
+        if not self.transformed:
+            return self.log_density(position)
+        return self.log_density(self.support.constrain(position)) + self.support.log_jacobian(position)
+
+
+class Method(eqx.Module):
+    """One way to move chains. Positions are scaled by `variance`, one value per row and coordinate.
+
+    Attributes
+    ----------
+    target_acceptance : what the step size is adapted to in warm-up.
+    least_acceptance : below this, draws are poor.
+    reflects : the support's ends are mirrors; otherwise the chain moves in coordinates without ends.
+    adjusted : the step leaves the target exactly invariant.
+    """
+
+    target_acceptance: eqx.AbstractVar[float]
+    least_acceptance: eqx.AbstractVar[float]
+    reflects: eqx.AbstractVar[bool]
+    adjusted: eqx.AbstractVar[bool]
+
+    @abstractmethod
+    def step(
+        self,
+        target: Target,
+        keys: PRNGKeyArray,
+        state: State,
+        step_size: Float[Array, " n"],
+        variance: Float[Array, "n m"],
+        adapting: Bool[Array, ""],
+    ) -> tuple[State, Move]:
+        """The next state of all chains, with one key per row and chain."""
+
+
+class Langevin(Method):
+    """y' = y + η S ∇log p(y) + √(2ηθS) ξ, accepted always or by Metropolis and Hastings (MALA).
+
+    S is the diagonal preconditioner. With θ = 1 MALA samples p, and the unadjusted chain p up to an error that grows
+    with η; the acceptance it reports is the one that the correction would have had. Where the ends of a support
+    reflect, the chain is one on the even, periodic continuation of p, for which the acceptance ratio is exact too.
+
+    Source: Section 3.4; Roberts & Tweedie (1996). Deviation: the paper scales the noise by √(2ητ) while its drift is
+    already ∇BL/τ; that update samples exp(BL/τ²). `noise_temperature` θ = τ reproduces it; in general the chain
+    samples p^(1/θ).
+    """
+
+    adjusted: bool = eqx.field(static=True, default=True)
+    reflects: bool = eqx.field(static=True, default=False)
+    target_acceptance: float = 0.574
+    least_acceptance: float = 0.2
+    noise_temperature: Float[Array, ""] | float = 1.0
+
+    def step(self, target, keys, state, step_size, variance, adapting):
+        noise, uniform = _draw(keys, state.position)
+        eta, scale, theta = step_size[:, None, None], variance[:, None, :], self.noise_temperature
+        arrival = state.position + eta * scale * state.score + jnp.sqrt(2 * eta * theta * scale) * noise
+        folded, direction = target.support.reflect(arrival) if self.reflects else (arrival, 1.0)
+        proposed = target.state(folded)
+        unfolded = State(arrival, proposed.log_density, direction * proposed.score)
+        backward = _log_transition(unfolded, state, eta, scale)
+        forward = _log_transition(state, unfolded, eta, scale)
+        log_ratio = (proposed.log_density - state.log_density + backward - forward) / theta
+        log_ratio = jnp.where(jnp.isnan(log_ratio), -jnp.inf, log_ratio)
+        accepted = jnp.log(uniform) < log_ratio
+        if not self.adjusted:
+            accepted = accepted | ~adapting
+        following = jax.tree.map(lambda new, old: _where(accepted, new, old), proposed, state)
+        return following, Move(jnp.exp(jnp.minimum(log_ratio, 0.0)), log_ratio < -DIVERGENCE)
+
+
+def _log_transition(origin: State, end: State, eta: Array, scale: Array) -> Float[Array, "n k"]:
+    """log q(end | origin) = −‖end − origin − ηS∇log p(origin)‖²_S⁻¹ / (4η), up to a constant."""
+    step = end.position - origin.position - eta * scale * origin.score
+    return -jnp.sum(step**2 / scale, axis=-1) / (4 * eta[..., 0])
+
+
+def _draw(keys: PRNGKeyArray, like: Float[Array, "n k m"]) -> tuple[Float[Array, "n k m"], Float[Array, "n k"]]:
+    """Normal noise and a uniform number for every chain, by inversion of m + 1 numbers from its key."""
+    m, above = like.shape[-1], jnp.nextafter(jnp.asarray(-1.0, like.dtype), jnp.asarray(0.0, like.dtype))
+    draw = lambda key: jax.random.uniform(key, (m + 1,), like.dtype, minval=above)
+    numbers = jax.vmap(draw)(keys.reshape(-1)).reshape(*keys.shape, m + 1)
+    return jnp.sqrt(2.0).astype(like.dtype) * jax.lax.erf_inv(numbers[..., :m]), (1 + numbers[..., m]) / 2
+
+
+def _where(accepted: Bool[Array, "n k"], new: Array, old: Array) -> Array:
+    return jnp.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
+
+
+class HMC(Method):
+    """Hamiltonian Monte Carlo with a fixed number of leapfrog steps (blackjax).
+
+    Their length varies by a half from one move to the next, so that no orbit closes (Neal, 2011).
+    """
+
+    leapfrog_steps: int = eqx.field(static=True, default=8)
+    target_acceptance: float = 0.8
+    least_acceptance: float = 0.4
+    reflects: bool = eqx.field(static=True, default=False)
+    adjusted: bool = eqx.field(static=True, default=True)
+
+    def step(self, target, keys, state, step_size, variance, adapting):
+        import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
+
+        pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
+        vary = lambda key: jax.random.uniform(key, (), step_size.dtype, minval=0.5, maxval=1.5)
+        sizes = step_size[:, None] * jax.vmap(jax.vmap(vary))(pairs[..., 0])
+        return _hamiltonian_step(hmc.build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance)
+
+
+class NUTS(Method):
+    """The no-U-turn sampler (blackjax): Hamiltonian trajectories as long as they move away.
+
+    All chains wait for the longest trajectory of the step.
+    """
+
+    doublings: int = eqx.field(static=True, default=8)
+    target_acceptance: float = 0.8
+    least_acceptance: float = 0.4
+    reflects: bool = eqx.field(static=True, default=False)
+    adjusted: bool = eqx.field(static=True, default=True)
+
+    def step(self, target, keys, state, step_size, variance, adapting):
+        import blackjax.mcmc.nuts as nuts  # 0.4 s, only where it is used
+
+        sizes = jnp.broadcast_to(step_size[:, None], keys.shape)
+        return _hamiltonian_step(nuts.build_kernel(), self.doublings, target, keys, state, sizes, variance)
+
+
+METHODS: dict[str, Method] = {
+    "mala": Langevin(),
+    "langevin": Langevin(adjusted=False, reflects=True, target_acceptance=0.95, least_acceptance=0.8),
+    "hmc": HMC(),
+    "nuts": NUTS(),
+}
+"""Samplers by the name that `sample(method=)` takes."""
+
+
+def _hamiltonian_step(kernel, limit, target, keys, state, sizes, variance) -> tuple[State, Move]:
+    """A blackjax kernel, written for one chain, over all chains of all rows."""
+    from blackjax.mcmc.hmc import HMCState
+
+    n, k = state.log_density.shape
+    flat = lambda leaf: leaf.reshape(n * k, *leaf.shape[2:])
+    log_density = _single_chain(target, (n, k))
+    move = lambda key, state, size, scale: kernel(key, HMCState(*state), log_density, size, scale, limit)
+    following, info = jax.vmap(move)(
+        flat(keys), jax.tree.map(flat, state), flat(sizes), jnp.repeat(variance, k, axis=0)
+    )
+    unflat = lambda leaf: leaf.reshape(n, k, *leaf.shape[1:])
+    following = State(*map(unflat, (following.position, following.logdensity, following.logdensity_grad)))
+    acceptance = jnp.nan_to_num(unflat(info.acceptance_rate), nan=0.0)
+    return following, Move(acceptance, unflat(info.is_divergent))
+
+
+def _single_chain(target: Target, shape: tuple[int, int]) -> Callable[[Float[Array, " m"]], Float[Array, ""]]:
+    """log p of one chain, which `jax.vmap` over all n·k chains turns back into one batched evaluation.
+
+    So the part that depends on x alone is still computed once per row. Arrays pass as arguments because a rule for
+    `vmap` must not capture traced values.
+    """
+    arrays, static = eqx.partition(target, eqx.is_array)
+
+    def batched(arrays: Any, positions: Float[Array, "nk m"]) -> tuple[Array, Array]:
+        state = eqx.combine(arrays, static).state(positions.reshape(*shape, -1))
+        return state.log_density.reshape(-1), state.score.reshape(positions.shape)
+
+    @jax.custom_batching.custom_vmap  # the plain function only tells shapes; the rule below is what runs
+    def pair(arrays, position):
+        row = lambda leaf: jnp.broadcast_to(leaf, (shape[0] * shape[1], *leaf.shape))
+        value, score = batched(arrays, row(position))
+        return value[0], score[0]
+
+    @pair.def_vmap
+    def _(size, batched_arguments, arrays, positions):
+        return batched(arrays, positions), (True, True)
+
+    value = jax.custom_vjp(lambda position: pair(arrays, position)[0])
+    value.defvjp(lambda position: pair(arrays, position), lambda score, change: (change * score,))
+    return value
