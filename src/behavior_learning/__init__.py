@@ -10,15 +10,29 @@ if TYPE_CHECKING:
     from behavior_learning import datasets
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.estimators.classifier import BLClassifier
+    from behavior_learning.estimators.density import BLDensity
+    from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
 
-__all__ = ["UMP", "Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "load"]
+__all__ = [
+    "UMP",
+    "Architecture",
+    "BLClassifier",
+    "BLDensity",
+    "BLHybrid",
+    "BLRegressor",
+    "BehaviorNetwork",
+    "datasets",
+    "load",
+]
 
 _HOME = {
     "Architecture": "core.network",
     "BLClassifier": "estimators.classifier",
+    "BLDensity": "estimators.density",
+    "BLHybrid": "estimators.hybrid",
     "BLRegressor": "estimators.regressor",
     "BehaviorNetwork": "core.network",
     "UMP": "specification",

@@ -24,6 +24,8 @@ from behavior_learning.encoding import TableEncoder, response_from_json
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.estimators.density import BLDensity
+from behavior_learning.estimators.hybrid import BLHybrid
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.specification import UMP
 
@@ -32,7 +34,7 @@ __all__ = ["check_writable", "load", "save"]
 FORMAT = 1
 """Raised when a change makes older files unreadable."""
 
-_ESTIMATORS = {cls.__name__: cls for cls in (BLRegressor, BLClassifier)}
+_ESTIMATORS = {cls.__name__: cls for cls in (BLRegressor, BLClassifier, BLHybrid, BLDensity)}
 
 
 def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:

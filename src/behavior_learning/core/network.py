@@ -276,7 +276,7 @@ class _Draw:
     def degree_rule(self, number: int, role: str) -> Rule:
         """Fix the coefficients of terms above a row's degree at zero."""
         degrees = self.architecture.head_degrees[role]
-        if degrees is None or not self.architecture.sees_terms(number):
+        if not degrees or not self.architecture.sees_terms(number):
             return FREE
         blocks = (None,) * self.architecture.seen_blocks(number)
         allowed = lambda highest: tuple(None if degree <= highest else 0.0 for degree in self.basis.degrees)

@@ -8,13 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["PANEL", "inverted", "unit_rule", "zoomed"]
+__all__ = ["PANEL", "climbed", "inverted", "unit_rule", "zoomed"]
 
 PANEL = 64
 """Most candidates in a panel of a composite rule."""
 
 POINTS, SHRINKING, ZOOMS = 7, 0.6, 40
 """Zooming in on a maximum: points per axis, factor on the window per step, and steps (0.6⁴⁰ = 1e-9)."""
+
+
+NEWTON_STEPS = 50
+"""Damped Newton steps towards a maximum in several dimensions."""
 
 
 @lru_cache(maxsize=16)
@@ -67,3 +71,31 @@ def zoomed(
         return jnp.take_along_axis(points, best[:, None, None], axis=1)[:, 0], SHRINKING * half_width
 
     return jax.lax.fori_loop(0, ZOOMS, closer, (center, half_width))[0]
+
+
+def climbed(
+    f: Callable[[Float[Array, "n 1 b"]], Float[Array, "n 1"]],
+    start: Float[Array, "n b"],
+    lower: Float[Array, " b"],
+    upper: Float[Array, " b"],
+) -> Float[Array, "n b"]:
+    """A local argmax of f by damped Newton steps on (|H| + μI), which ascend wherever they start; f is smooth.
+
+    A step that does not raise f is taken back and μ grows; steps end at the sides of the box.
+    """
+    value = lambda y: f(y[:, None])[:, 0]
+    slope = jax.grad(lambda y: jnp.sum(value(y)))
+
+    def hessian(y):
+        along = lambda e: jax.jvp(slope, (y,), (jnp.broadcast_to(e, y.shape),))[1]
+        return jnp.moveaxis(jax.vmap(along)(jnp.eye(y.shape[1], dtype=y.dtype)), 0, -1)
+
+    def step(_, state):
+        y, damping = state
+        curvature, axes = jnp.linalg.eigh(hessian(y))
+        along = jnp.einsum("nij,ni->nj", axes, slope(y)) / (jnp.abs(curvature) + damping[:, None])
+        proposed = jnp.clip(y + jnp.einsum("nij,nj->ni", axes, along), lower, upper)
+        better = value(proposed) > value(y)
+        return jnp.where(better[:, None], proposed, y), jnp.where(better, damping / 5, damping * 5)
+
+    return jax.lax.fori_loop(0, NEWTON_STEPS, step, (start, jnp.ones(len(start), start.dtype)))[0]

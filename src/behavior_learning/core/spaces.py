@@ -19,7 +19,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
 from behavior_learning.errors import NoQuadratureError
 
-__all__ = ["Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined"]
+__all__ = ["MOST_BOXES", "Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined"]
 
 MOST_BOXES = 2
 """Continuous dimensions that quadrature can do."""
@@ -157,7 +157,7 @@ class Categories(Space):
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
-        return jnp.take_along_axis(at_candidates, y[:, None], axis=1)[:, 0]
+        return jnp.take_along_axis(jnp.broadcast_to(at_candidates, (len(y), self.size)), y[:, None], axis=1)[:, 0]
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
@@ -292,6 +292,8 @@ class Product(Space):
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         self._check_quadrature()
+        if len(self.parts) == 1:
+            return self.parts[0].rule(values, batch, dtype)
         outer = self.parts[0].rule(self._marginal(values, batch, dtype), batch, dtype)
         inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.parts[0].size), dtype)
         log_weights = outer.log_weights[..., None] + inner.log_weights
@@ -334,6 +336,8 @@ class Product(Space):
     ) -> Float[Array, "*batch j parts"]:
         """Draw the first part from its marginal and the rest given it."""
         self._check_quadrature()
+        if len(self.parts) == 1:
+            return self.parts[0].draw(values, batch, levels)[..., None]
         first = self.parts[0].draw(self._marginal(values, batch, levels.dtype), batch, levels[..., :1])
         given = _given(values, self.parts[0].candidates(first))
         rest = self.rest.draw(given, first.shape, levels[..., None, 1:])

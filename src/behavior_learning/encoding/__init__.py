@@ -1,6 +1,7 @@
 """Between the user's tables and the model's arrays."""
 
 from behavior_learning.encoding.responses import (
+    UNNAMED,
     ContinuousResponse,
     DiscreteResponse,
     JointResponse,
@@ -15,6 +16,7 @@ from behavior_learning.encoding.responses import (
 from behavior_learning.encoding.tables import EncodedColumn, TableEncoder, aligned, as_table, listed
 
 __all__ = [
+    "UNNAMED",
     "ContinuousResponse",
     "DiscreteResponse",
     "EncodedColumn",

@@ -27,7 +27,7 @@ __all__ = [
     "warn_of_few_values",
 ]
 
-NODES = {1: 32, 2: 24}
+NODES = {1: 32, 2: 16}
 """Candidates along each dimension with which training of one or two continuous responses begins."""
 
 FEW_VALUES = 5

@@ -138,7 +138,7 @@ class BehaviorEstimator(BaseEstimator):
         architecture, settings = self._architecture(), self._settings()
         n_restarts = check_count("n_restarts", self.n_restarts)
         random = check_random_state(self.random_state)
-        table = as_table(X)
+        table = self._features(X)
         parsed = self._parse_response(y, len(table))
         if validation_data is None:
             train, held_out = self._split(parsed, random)
@@ -179,6 +179,9 @@ class BehaviorEstimator(BaseEstimator):
         return self
 
     # What differs between estimators.
+
+    def _features(self, X: Any) -> pd.DataFrame:
+        return as_table(X)
 
     @abstractmethod
     def _parse_response(self, y: Any, rows: int) -> Parsed: ...

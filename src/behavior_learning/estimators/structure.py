@@ -224,7 +224,7 @@ def make_basis(
     texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
     products = [product for text in texts for product in named_products(text, columns, y_columns > 0)]
     basis = with_terms(basis, products) if products else basis
-    if all(pair[0] == ONE for pair in basis.pairing.pairs):
+    if x.shape[1] and all(pair[0] == ONE for pair in basis.pairing.pairs):
         raise OptionError(
             f"identifiable=True drops the terms of x alone, and basis={estimator.basis!r} has no product of x and y: "
             "the response would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."

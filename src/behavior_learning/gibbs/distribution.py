@@ -49,7 +49,7 @@ class Gibbs(eqx.Module):
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""
-        at = self._evaluate(x)
+        at = self._evaluate(x if x.shape[1] else x[:1])  # Without x all rows have one law.
         return self.space.observed(self._scaled, x, y, at.scaled_utility) - at.log_normalizer
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:

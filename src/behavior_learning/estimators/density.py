@@ -1,0 +1,149 @@
+"""No x at all: the law of a table, p(y) ∝ exp{BL(y)/τ}, and of any of its columns given any others."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from behavior_learning.encoding import UNNAMED, response_columns
+from behavior_learning.estimators.joint import Given, JointEstimator
+from behavior_learning.training.minimise import Progress
+
+__all__ = ["BLDensity"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BLDensity(JointEstimator):
+    """Learn the optimisation problem behind a table of outcomes, and generate from it.
+
+    p(y) ∝ exp{BL(y)/τ} over all columns, numbers and classes. Put inputs and responses side by side to learn their
+    joint law, and condition on any subset afterwards. Source: A.1 (unsupervised and generative uses).
+
+    Parameters
+    ----------
+    discrete : names of numeric columns that are classes; text and booleans are so without saying.
+    support : (lower, upper) of a single number, or a dictionary of such pairs by name.
+    objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
+    discrete_weight, continuous_weight, layers, structure, rows, heads, basis, degree, utility_degrees,
+    inequality_degrees, equality_degrees, extra_terms, skip, projection, multipliers, readout, temperature, sigma,
+    noise_draws, optimizer, alpha, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
+    multiplier_scale, n_restarts, random_state, verbose
+        As in BLHybrid.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> Y = np.random.default_rng(0).normal(size=(200, 2))
+    >>> density = bl.BLDensity(layers=(2, 1), max_epochs=50, random_state=0).fit(Y)
+    >>> density.sample(3, random_state=0).shape
+    (3, 2)
+    >>> density.sample(3, given={"y1": 0.5}, random_state=0).columns.tolist()
+    ['y2']
+    """
+
+    def fit(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, Y: Any, y: Any = None, *, validation_data: Any = None, progress: Progress | None = None
+    ):
+        """Learn the law of the rows of a table.
+
+        Parameters
+        ----------
+        Y : DataFrame, array (n, columns) or one column; numbers, booleans and text.
+        y : ignored, for scikit-learn's pipelines.
+        validation_data : a table that decides when to stop; by default a random share of the rows.
+        """
+        table = _table_of(Y)
+        held_out = None if validation_data is None else _table_of(validation_data)
+        pair = None if held_out is None else (_nothing(len(held_out)), held_out)
+        return super().fit(_nothing(len(table)), table, validation_data=pair, progress=progress)
+
+    def predict(self, given: Given = None, statistic: str = "mean", temperature: float | None = None) -> pd.DataFrame:
+        """Predict every column that is not given: one row, or one for each row of `given`.
+
+        Parameters
+        ----------
+        given : values of some columns by name.
+        statistic : ``"mean"`` or ``"median"`` of each number and the most likely class; ``"mode"`` is the joint argmax.
+        temperature : τ in place of the fitted one; 0 gives the mode.
+        """
+        return self._predict(self._rows(given), given, statistic, temperature)
+
+    def predict_proba(
+        self, given: Given = None, response: str | None = None, temperature: float | None = None
+    ) -> pd.DataFrame:
+        """Predict the probability of every class of a discrete column."""
+        return self._predict_proba(self._rows(given), given, response, temperature)
+
+    def predict_interval(
+        self,
+        coverage: float = 0.9,
+        given: Given = None,
+        response: str | None = None,
+        temperature: float | None = None,
+    ) -> np.ndarray:
+        """Predict central intervals of a continuous column, columns lower and upper."""
+        return self._predict_interval(self._rows(given), coverage, given, response, temperature)
+
+    def log_density(self, Y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
+        """log p(y) per row, in nats, of the density per unit of the numbers; `of` and `given` as in BLHybrid."""
+        check_is_fitted(self)
+        table = _table_of(Y)
+        return self._log_density(_no_columns(len(table)), table, of, given)
+
+    def score(self, Y: Any, y: Any = None) -> float:
+        """Mean of `log_density`."""
+        return float(self.log_density(Y).mean())
+
+    def utility(self, Y: Any) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """BL(y) of each row, in nats times τ; defined up to a constant."""
+        table = _table_of(Y)
+        return super().utility(_nothing(len(table)), table)
+
+    def calibrate(self, Y: Any):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Set τ to the value that makes the given rows most likely, all else as fitted."""
+        table = _table_of(Y)
+        return super().calibrate(_nothing(len(table)), table)
+
+    def suggest_terms(self, Y: Any, n: int = 10) -> pd.DataFrame:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2)."""
+        table = _table_of(Y)
+        return super().suggest_terms(_nothing(len(table)), table, n)
+
+    def sample(
+        self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
+    ) -> pd.DataFrame:
+        """Draw n rows, or n for each row of `given`."""
+        return self._sample(self._rows(given), n, given, random_state, temperature)
+
+    def _features(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X
+
+    def _encoded(self, X: pd.DataFrame) -> np.ndarray:
+        check_is_fitted(self)
+        return _no_columns(len(X))
+
+    def _rows(self, given: Given) -> np.ndarray:
+        """x, without columns, for one row or as many as are given."""
+        check_is_fitted(self)
+        sizes = [] if given is None else [1 if np.ndim(given[name]) == 0 else len(given[name]) for name in given]
+        return _no_columns(max(sizes, default=1))
+
+
+def _no_columns(rows: int) -> np.ndarray:
+    return np.zeros((rows, 0), np.float32)
+
+
+def _nothing(rows: int) -> pd.DataFrame:
+    return pd.DataFrame(index=range(rows))
+
+
+def _table_of(Y: Any) -> pd.DataFrame:
+    """The outcomes as a table; an array's columns are called y1, y2, …, a single one y."""
+    if isinstance(Y, pd.Series):
+        return Y.to_frame(UNNAMED if Y.name is None else str(Y.name))
+    if not isinstance(Y, pd.DataFrame) and np.ndim(Y) == 1:
+        return pd.DataFrame({UNNAMED: Y})
+    return response_columns(Y, len(Y))

@@ -1,0 +1,146 @@
+"""Classes and numbers chosen together: one utility of both."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from behavior_learning.encoding import UNNAMED, response_columns
+from behavior_learning.errors import DataError
+from behavior_learning.estimators.base import Parsed
+from behavior_learning.estimators.joint import Given, JointEstimator
+
+__all__ = ["BLHybrid"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class BLHybrid(JointEstimator):
+    """Learn the optimisation problem behind classes and numbers that are chosen together.
+
+    p(y_disc, y_cont | x) ∝ exp{BL(x, y_disc, y_cont)/τ}. Any part can be predicted with the others integrated out, or
+    given. Source: Section 2.2 (hybrid responses), Eq. 6.
+
+    Parameters
+    ----------
+    discrete : names of numeric responses that are classes; text and booleans are so without saying.
+    support : (lower, upper) of the number, or a dictionary of such pairs by name.
+    objective : ``"likelihood"``, the exact joint one, for at most two numbers; ``"dsm"`` or ``"score_matching"`` learn
+        the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6).
+    discrete_weight, continuous_weight : γ_d and γ_c of Eq. 6, for score objectives.
+    layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
+    equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
+    temperature, sigma, noise_draws, optimizer, alpha, learning_rate, batch_size, max_epochs, patience,
+    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
+        As in BLRegressor.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"age": rng.uniform(20, 60, 200)})
+    >>> works = np.where(rng.uniform(20, 60, 200) < X["age"], "yes", "no")
+    >>> Y = pd.DataFrame({"works": works, "hours": rng.normal(np.where(works == "yes", 38, 5), 3)})
+    >>> hybrid = bl.BLHybrid(layers=(2, 1), max_epochs=50, random_state=0).fit(X, Y)
+    >>> hybrid.predict(X.head(2), given={"works": "yes"}).columns.tolist()
+    ['hours']
+    """
+
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        y_cont: Any = None,
+        *,
+        validation_data: tuple[Any, Any] | None = None,
+        progress: Any = None,
+    ):
+        """Learn the problem behind the responses.
+
+        Parameters
+        ----------
+        y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
+        validation_data, progress : as in BLRegressor; y there is a table of all responses.
+        """
+        return super().fit(X, beside(y, y_cont), validation_data=validation_data, progress=progress)
+
+    def predict(
+        self, X: Any, given: Given = None, statistic: str = "mean", temperature: float | None = None
+    ) -> pd.DataFrame:
+        """Predict every response that is not given, as a table.
+
+        Parameters
+        ----------
+        given : values of some responses by name: one for all rows, or one per row.
+        statistic : ``"mean"`` or ``"median"`` of each number and the most likely class, each with the other responses
+            integrated out; ``"mode"`` is the best response, the joint argmax of BL.
+        temperature : τ in place of the fitted one; 0 gives the best response.
+        """
+        return self._predict(self._encoded(X), given, statistic, temperature)
+
+    def predict_proba(
+        self, X: Any, given: Given = None, response: str | None = None, temperature: float | None = None
+    ) -> pd.DataFrame:
+        """Predict the probability of every class of a discrete response, columns named by class."""
+        return self._predict_proba(self._encoded(X), given, response, temperature)
+
+    def predict_interval(
+        self,
+        X: Any,
+        coverage: float = 0.9,
+        given: Given = None,
+        response: str | None = None,
+        temperature: float | None = None,
+    ) -> np.ndarray:
+        """Predict central intervals of a continuous response, columns lower and upper."""
+        return self._predict_interval(self._encoded(X), coverage, given, response, temperature)
+
+    def log_density(self, X: Any, y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
+        """log p of the responses in the table y per row, in nats, of the density per unit of the numbers.
+
+        Parameters
+        ----------
+        of : names of the responses whose law is meant, the others integrated out; None for all that are not given.
+        given : names of the responses to condition on.
+        """
+        return self._log_density(self._encoded(X), y, of, given)
+
+    def sample(
+        self, X: Any, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
+    ) -> pd.DataFrame:
+        """Draw n responses for every row, a table of rows·n lines: the draws of the first row first."""
+        return self._sample(self._encoded(X), n, given, random_state, temperature)
+
+    def _parse_response(self, y: Any, rows: int) -> Parsed:
+        parsed = super()._parse_response(y, rows)
+        numbers = [classes is None for classes in parsed.classes]
+        if all(numbers) or not any(numbers):
+            other = "BLRegressor" if all(numbers) else "BLClassifier or BLDensity"
+            kind = "numbers" if all(numbers) else "classes"
+            raise DataError(
+                f"A hybrid response has classes and numbers; {', '.join(parsed.names)} are all {kind}. Use {other}, or "
+                "say which numbers are classes with discrete=[...]."
+            )
+        return parsed
+
+
+def beside(y: Any, y_cont: Any) -> Any:
+    """Discrete and continuous responses as one table; y alone where there is no second part."""
+    if y_cont is None:
+        return y
+    parts = [_named(y, f"{UNNAMED}_disc"), _named(y_cont, f"{UNNAMED}_cont")]
+    if len(parts[0]) != len(parts[1]):
+        raise DataError(f"y and y_cont must have the same number of rows; got {len(parts[0])} and {len(parts[1])}.")
+    return response_columns(pd.concat(parts, axis=1), len(parts[0]))
+
+
+def _named(values: Any, name: str) -> pd.DataFrame:
+    """A table whose columns are called `name`, numbered where there are several, unless they have names."""
+    if isinstance(values, pd.DataFrame):
+        return values.reset_index(drop=True)
+    if isinstance(values, pd.Series):
+        return values.to_frame(name if values.name is None else values.name).reset_index(drop=True)
+    frame = pd.DataFrame(np.asarray(values)).infer_objects()
+    many = frame.shape[1] > 1
+    return frame.set_axis([f"{name}{j + 1 if many else ''}" for j in range(frame.shape[1])], axis=1)
