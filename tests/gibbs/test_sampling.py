@@ -119,11 +119,9 @@ def test_rows_and_chains_do_not_see_each_other(method):
     together = simulate(target, starts, jax.random.key(3), **options).draws
     np.testing.assert_array_equal(together, simulate(target, starts, jax.random.key(3), **options).draws)
     assert not np.allclose(together, simulate(target, starts, jax.random.key(4), **options).draws)
-    fewer = simulate(target, starts[:, :2], jax.random.key(3), **options).draws
-    np.testing.assert_allclose(fewer, together[:, :2], rtol=1e-9)
     first = Normal(target.mean[:1], target.precision[:1])
-    alone = simulate(first, starts[:1], jax.random.key(3), **{**options, "step_size": 0.1}).draws
-    np.testing.assert_allclose(alone, together[:1], rtol=1e-9)
+    alone = simulate(first, starts[:1, :2], jax.random.key(3), **{**options, "step_size": 0.1}).draws
+    np.testing.assert_allclose(alone, together[:1, :2], rtol=1e-9)
 
 
 @every_method
@@ -229,13 +227,15 @@ def test_mala_leaves_its_target_invariant(box, reflects):
     assert stats.kstest(np.asarray(chains.draws).ravel(), law.cdf).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("m", [1, 2, 3, 5])
-def test_score_by_tangents_and_by_reverse_pass_is_the_gradient(m):
+@pytest.mark.parametrize("m", [1, 3])
+def test_score_is_the_gradient_of_each_chain(m):
     target, _, _ = normal(3, m, "score")
     y = jnp.asarray(rng("score", m).normal(size=(3, 4, m)))
     value, score = value_and_score(target, y)
     np.testing.assert_allclose(value, target(y), rtol=1e-12)
-    np.testing.assert_allclose(score, jax.grad(lambda y: target(y).sum())(y), rtol=1e-10)
+    alone = lambda i, y: Normal(target.mean[i : i + 1], target.precision[i : i + 1])(y[None, None])[0, 0]
+    for i, j in itertools.product(range(3), range(4)):
+        np.testing.assert_allclose(score[i, j], jax.grad(alone, argnums=1)(i, y[i, j]), rtol=1e-10)
 
 
 @pytest.mark.parametrize("box", BOXES)
@@ -289,15 +289,15 @@ def test_tempering_shares_chains_out_between_modes():
 def test_a_mixture_from_one_mode_warns():
     starts = np.where(np.arange(4)[None, :, None] < 2, -3.0, 3.0) * np.ones((1, 4, 2))
     with (
-        pytest.warns(SamplingWarning, match=r"R-hat is .*, above .*: the chains of a row disagree.*temper"),
-        pytest.warns(SamplingWarning, match="independent ones"),
+        pytest.warns(SamplingWarning, match=r"R-hat is above 1.06 in 1 of 1 rows .worst .*disagree.*`temper`"),
+        pytest.warns(SamplingWarning, match="worth fewer than"),
     ):
         draw(two_modes, starts, "mala")
 
 
 def test_slow_chains_warn_of_their_worth():
     with (
-        pytest.warns(SamplingWarning, match="draws per row are worth .* independent ones, below 100.*thin="),
+        pytest.warns(SamplingWarning, match="800 draws are worth fewer than 80 independent ones .*thin="),
         pytest.warns(SamplingWarning, match="R-hat"),
     ):
         sample(independent_normal, jnp.zeros((1, 4, 2)), jax.random.key(0), draws=200, warmup=0, step_size=1e-3)
@@ -306,7 +306,7 @@ def test_slow_chains_warn_of_their_worth():
 def test_long_steps_warn_of_low_acceptance():
     options = {"draws": 4000, "warmup": 10, "step_size": 1.0, "method": METHODS["mala"]}
     chains = simulate(independent_normal, jnp.zeros((1, 64, 2)), jax.random.key(0), **options)
-    with pytest.warns(SamplingWarning, match=r"Acceptance is 0\.\d+, below 0.2: the step is too long"):
+    with pytest.warns(SamplingWarning, match=r"Acceptance is below 0.2 in 1 of 1 rows .worst 0\.\d+.*too long"):
         check_chains(chains)
 
 

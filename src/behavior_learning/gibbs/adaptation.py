@@ -39,23 +39,22 @@ class Adaptation(NamedTuple):
     begun: Int[Array, ""]
 
     @classmethod
-    def start(cls, position: Float[Array, "n k m"]) -> "Adaptation":
-        """Step 0.1, in units of the spread of the starting points where they spread."""
+    def start(cls, position: Float[Array, "n k m"], *, preconditioned: bool) -> "Adaptation":
+        """Step 0.1, in units of the spread of the starting points where they spread and a preconditioner is wanted."""
         n, _, m = position.shape
         spread = jnp.var(position, axis=1)
         row, table = jnp.zeros(n, position.dtype), jnp.zeros((n, m), position.dtype)
         log_step = row + jnp.log(FIRST_STEP).astype(row.dtype)
         centre = log_step + jnp.log(10.0).astype(row.dtype)
         rounding = jnp.finfo(position.dtype).eps * jnp.mean(position**2, axis=1)
-        variance = jnp.where(spread > rounding, spread, 1.0)
+        variance = jnp.where((spread > rounding) & preconditioned, spread, 1.0)
         return cls(log_step, log_step, centre, row, variance, table, table, jnp.zeros((), jnp.int32))
 
     @classmethod
     def fixed(cls, position: Float[Array, "n k m"], step_size: Float[Array, " n"]) -> "Adaptation":
         """A given step size, no preconditioner."""
-        start = cls.start(position)
-        log_step = start.log_step * 0 + jnp.log(step_size)
-        return start._replace(log_step=log_step, log_average=log_step, variance=jnp.ones_like(start.variance))
+        start, log_step = cls.start(position, preconditioned=False), jnp.log(step_size)
+        return start._replace(log_step=log_step, log_average=log_step)
 
     def after(
         self,
@@ -63,12 +62,14 @@ class Adaptation(NamedTuple):
         warmup: Int[Array, ""],
         acceptance: Float[Array, "n k"],
         position: Float[Array, "n k m"],
+        *,
         target_acceptance: float,
+        preconditioned: bool,
     ) -> "Adaptation":
         """State after step i of warm-up; windows end after an eighth, a quarter and a half of it."""
         adapted = self._average(i, jnp.mean(acceptance, axis=1), target_acceptance)._observe(i, position)
         ends = ((i + 1) == warmup // 8) | ((i + 1) == warmup // 4) | ((i + 1) == warmup // 2)
-        renewed = adapted._renew(i + 1, position.shape[1])
+        renewed = adapted._renew(i + 1, position.shape[1], preconditioned)
         return Adaptation(*(jnp.where(ends, new, old) for new, old in zip(renewed, adapted, strict=True)))
 
     def final(self) -> "Adaptation":
@@ -92,11 +93,11 @@ class Adaptation(NamedTuple):
         squares = jnp.sum((position - batch[:, None]) ** 2, axis=1) + difference**2 * before * k / (before + k)
         return self._replace(mean=self.mean + difference * k / (before + k), squares=self.squares + squares)
 
-    def _renew(self, begun: Array, k: int) -> "Adaptation":
+    def _renew(self, begun: Array, k: int, preconditioned: bool) -> "Adaptation":
         """A new window: the variance of the last one, shrunk a little, and dual averaging afresh."""
         count = ((begun - self.begun) * k).astype(self.mean.dtype)
         shrunk = (self.squares + 5e-3 * self.variance) / (count + 5)
-        usable = jnp.isfinite(shrunk) & (self.squares > 0)
+        usable = jnp.isfinite(shrunk) & (self.squares > 0) & preconditioned
         zero = jnp.zeros_like
         return Adaptation(
             log_step=self.log_average,

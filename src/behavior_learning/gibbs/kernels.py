@@ -19,19 +19,12 @@ __all__ = ["HMC", "METHODS", "NUTS", "Langevin", "LogDensity", "Method", "Move",
 LogDensity = Callable[[Float[Array, "n k m"]], Float[Array, "n k"]]
 """log p(y | x) of each row, up to a constant, at k responses of its own."""
 
-TANGENTS = 2
-"""Most response dimensions for which the score is propagated forwards, one tangent per dimension."""
-
 DIVERGENCE = 1000.0
 """Loss of log-density within a step, beyond what the proposal explains, that no accurate step makes."""
 
 
 def value_and_score(log_density: LogDensity, y: Float[Array, "n k m"]) -> tuple[Float[Array, "n k"], Array]:
-    """log p(y) and ∇_y log p(y), by tangents where responses are few and by one reverse pass elsewhere."""
-    m = y.shape[-1]
-    if m <= TANGENTS:
-        push = lambda tangent: jax.jvp(log_density, (y,), (jnp.broadcast_to(tangent, y.shape),))
-        return jax.vmap(push, out_axes=(None, -1))(jnp.eye(m, dtype=y.dtype))
+    """log p(y) and ∇_y log p(y) of every chain, by one reverse pass of their sum."""
     value, pull = jax.vjp(log_density, y)
     return value, pull(jnp.ones_like(value))[0]
 
@@ -87,12 +80,14 @@ class Method(eqx.Module):
     least_acceptance : below this, draws are poor.
     reflects : the support's ends are mirrors; otherwise the chain moves in coordinates without ends.
     adjusted : the step leaves the target exactly invariant.
+    preconditioned : warm-up learns a variance for every coordinate; otherwise all have the same.
     """
 
     target_acceptance: eqx.AbstractVar[float]
     least_acceptance: eqx.AbstractVar[float]
     reflects: eqx.AbstractVar[bool]
     adjusted: eqx.AbstractVar[bool]
+    preconditioned: eqx.AbstractVar[bool]
 
     @abstractmethod
     def step(
@@ -115,20 +110,22 @@ class Langevin(Method):
     reflect, the chain is one on the even, periodic continuation of p, for which the acceptance ratio is exact too.
 
     Source: Section 3.4; Roberts & Tweedie (1996). Deviation: the paper scales the noise by √(2ητ) while its drift is
-    already ∇BL/τ; that update samples exp(BL/τ²). `noise_temperature` θ = τ reproduces it; in general the chain
-    samples p^(1/θ).
+    already ∇BL/τ; that update samples exp(BL/τ²). `noise_temperature` θ = τ, a number or one per row, reproduces it;
+    in general the chain samples p^(1/θ).
     """
 
     adjusted: bool = eqx.field(static=True, default=True)
     reflects: bool = eqx.field(static=True, default=False)
+    preconditioned: bool = eqx.field(static=True, default=True)
     target_acceptance: float = 0.574
     least_acceptance: float = 0.2
-    noise_temperature: Float[Array, ""] | float = 1.0
+    noise_temperature: Float[Array, " #n"] | float = 1.0
 
     def step(self, target, keys, state, step_size, variance, adapting):
         noise, uniform = _draw(keys, state.position)
-        eta, scale, theta = step_size[:, None, None], variance[:, None, :], self.noise_temperature
-        arrival = state.position + eta * scale * state.score + jnp.sqrt(2 * eta * theta * scale) * noise
+        eta, scale = step_size[:, None, None], variance[:, None, :]
+        theta = jnp.broadcast_to(self.noise_temperature, step_size.shape)[:, None]
+        arrival = state.position + eta * scale * state.score + jnp.sqrt(2 * eta * theta[..., None] * scale) * noise
         folded, direction = target.support.reflect(arrival) if self.reflects else (arrival, 1.0)
         proposed = target.state(folded)
         unfolded = State(arrival, proposed.log_density, direction * proposed.score)
@@ -172,6 +169,7 @@ class HMC(Method):
     least_acceptance: float = 0.4
     reflects: bool = eqx.field(static=True, default=False)
     adjusted: bool = eqx.field(static=True, default=True)
+    preconditioned: bool = eqx.field(static=True, default=True)
 
     def step(self, target, keys, state, step_size, variance, adapting):
         import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
@@ -193,6 +191,7 @@ class NUTS(Method):
     least_acceptance: float = 0.4
     reflects: bool = eqx.field(static=True, default=False)
     adjusted: bool = eqx.field(static=True, default=True)
+    preconditioned: bool = eqx.field(static=True, default=True)
 
     def step(self, target, keys, state, step_size, variance, adapting):
         import blackjax.mcmc.nuts as nuts  # 0.4 s, only where it is used
