@@ -1,4 +1,4 @@
-"""The command `bl`: fit, predict, explain, and a demonstration."""
+"""The command `bl`: fit, predict, sample, explain, and a demonstration."""
 
 import math
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ ModelFile = Annotated[Path, typer.Argument(help="A model written by `bl fit`.")]
 @app.command()
 def fit(
     data: DataFile,
-    target: Annotated[str, typer.Option("--target", "-y", help="The column to learn.")],
+    target: Annotated[str, typer.Option("--target", "-y", help="The column to learn, or several with commas between.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the model.")] = Path("model.bl"),
     task: Annotated[str, typer.Option(help="regression, classification or auto.")] = "auto",
     layers: Annotated[str, typer.Option(help="Blocks per layer, such as 2,1.")] = "",
@@ -49,12 +49,14 @@ def fit(
     """Learn a model from a table; a fifth of the rows is held out to report how well it does."""
     with _plain_errors():
         table = read_table(data)
-        if target not in table.columns:
-            raise DataError(f"{data} has no column {target!r}; its columns are {', '.join(map(repr, table.columns))}.")
-        X, y = table.drop(columns=target), table[target]
+        targets = _targets(target, table, data)
+        X, y = table.drop(columns=targets), table[targets] if len(targets) > 1 else table[targets[0]]
         check_writable(output)
-        task = _task(task, y)
-        (response_values if task == "regression" else class_codes)(y, len(X))
+        if isinstance(y, pd.DataFrame):
+            task = _joint_task(task, y)
+        else:
+            task = _task(task, y)
+            (response_values if task == "regression" else class_codes)(y, len(X))
         estimator = _estimator(task, layers, seed, quiet)
         held_out = _held_out_rows(y, task, seed)
         estimator.fit(X[~held_out], y[~held_out])
@@ -79,13 +81,26 @@ def predict(
     with _plain_errors():
         if output is not None:
             check_writable(output)
-        estimator, table = bl.load(_existing(model)), read_table(data)
-        predictions = _predictions(estimator, table.drop(columns=estimator.response_.name, errors="ignore"), coverage)
-        if output is None:
-            print(predictions.to_csv(index=False), end="")
-        else:
-            _write_table(predictions, output)
-            out.print(f"wrote {len(predictions)} predictions to {output}")
+        estimator = bl.load(_existing(model))
+        _put(_predictions(estimator, _inputs(estimator, data), coverage), output, "predictions")
+
+
+@app.command()
+def sample(
+    model: ModelFile,
+    data: Annotated[Path | None, typer.Argument(help="A .csv or .parquet table of inputs; none for a density.")] = None,
+    number: Annotated[int, typer.Option("--number", "-n", help="Draws for every row.", min=1)] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .csv or .parquet file; else print CSV.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the draws.", min=0)] = 0,
+) -> None:
+    """Draw responses from the learned distribution: a line per draw, with the row of the table it belongs to."""
+    with _plain_errors():
+        if output is not None:
+            check_writable(output)
+        estimator = bl.load(_existing(model))
+        _put(_draws(estimator, data, number, seed), output, "draws")
 
 
 @app.command()
@@ -158,6 +173,51 @@ def _existing(path: Path) -> Path:
     return path
 
 
+def _put(table: pd.DataFrame, output: Path | None, what: str) -> None:
+    """Write a table to a file, or print it as CSV."""
+    if output is None:
+        print(table.to_csv(index=False), end="")
+    else:
+        _write_table(table, output)
+        out.print(f"wrote {len(table)} {what} to {output}")
+
+
+def _inputs(estimator: BehaviorEstimator, data: Path) -> pd.DataFrame:
+    """The table without the responses, where it has them."""
+    return read_table(data).drop(columns=[part.name for part in estimator.response_.parts], errors="ignore")
+
+
+def _draws(estimator: BehaviorEstimator, data: Path | None, n: int, seed: int) -> pd.DataFrame:
+    if isinstance(estimator, bl.BLDensity):
+        return estimator.sample(n, random_state=seed)
+    if data is None:
+        raise DataError("This model has inputs: name a table of them, such as: bl sample model.bl houses.csv")
+    X = _inputs(estimator, data)
+    rows = pd.DataFrame({"row": np.repeat(np.arange(len(X)), n)})
+    if isinstance(estimator, bl.BLHybrid):
+        return pd.concat([rows, estimator.sample(X, n, random_state=seed)], axis=1)
+    names = [part.name for part in estimator.response_.parts]
+    drawn = estimator.sample(X, n, random_state=seed).reshape(len(X) * n, len(names))
+    return pd.concat([rows, pd.DataFrame(drawn, columns=names)], axis=1)
+
+
+def _targets(target: str, table: pd.DataFrame, data: Path) -> list[str]:
+    """The columns to learn: one by its name, or several with commas between."""
+    targets = [target] if target in table.columns else [name.strip() for name in target.split(",")]
+    missing = [name for name in targets if name not in table.columns]
+    if missing:
+        raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
+    return targets
+
+
+def _joint_task(task: str, y: pd.DataFrame) -> str:
+    """Whether several responses are all numbers, or numbers and classes."""
+    numeric = [pd.api.types.is_numeric_dtype(y[c]) and not pd.api.types.is_bool_dtype(y[c]) for c in y]
+    if not any(numeric) or task == "classification":
+        raise OptionError("Several responses need at least one number among them; learn classes one by one.")
+    return "regression" if all(numeric) else "hybrid"
+
+
 def _task(task: str, y: pd.Series) -> str:
     if task not in ("auto", "regression", "classification"):
         raise OptionError(f"--task must be auto, regression or classification; got {task!r}.")
@@ -170,7 +230,7 @@ def _task(task: str, y: pd.Series) -> str:
     return chosen
 
 
-def _held_out_rows(y: pd.Series, task: str, seed: int) -> np.ndarray:
+def _held_out_rows(y: pd.Series | pd.DataFrame, task: str, seed: int) -> np.ndarray:
     """A fifth of the rows; of every class, so that a rare one still trains."""
     if len(y) < 5:
         raise DataError(f"Learning and checking a model needs at least 5 rows; the table has {len(y)}.")
@@ -187,16 +247,26 @@ def _estimator(task: str, layers: str, seed: int, quiet: bool) -> BehaviorEstima
             options["layers"] = tuple(int(width) for width in layers.split(","))
         except ValueError as error:
             raise OptionError(f"--layers needs whole numbers such as 2,1; got {layers!r}.") from error
-    return bl.BLRegressor(**options) if task == "regression" else bl.BLClassifier(**options)
+    return {"regression": bl.BLRegressor, "classification": bl.BLClassifier, "hybrid": bl.BLHybrid}[task](**options)
 
 
-def _print_scores(estimator: BehaviorEstimator, X: pd.DataFrame, y: pd.Series) -> None:
+def _print_scores(estimator: Any, X: pd.DataFrame, y: Any) -> None:
+    if isinstance(estimator, bl.BLHybrid):
+        loss = -estimator.log_density(X, y).mean()
+        out.print(f"held out ({len(X)} rows): joint negative log-likelihood {loss:.3f} nats")
+        return
     name = "R²" if isinstance(estimator, bl.BLRegressor) else "accuracy"
     loss = -estimator.log_density(X, y).mean()
     out.print(f"held out ({len(X)} rows): {name} {estimator.score(X, y):.3f}, negative log-likelihood {loss:.3f} nats")
 
 
-def _predictions(estimator: BehaviorEstimator, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
+def _predictions(estimator: Any, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
+    if isinstance(estimator, bl.BLDensity):
+        raise DataError("This model has no inputs to predict from; draw from it with: bl sample model.bl")
+    if isinstance(estimator, bl.BLHybrid):
+        return estimator.predict(X)
+    if len(estimator.response_.parts) > 1:
+        return _vector_predictions(estimator, X, coverage)
     name = estimator.response_.name
     if isinstance(estimator, bl.BLRegressor):
         interval = estimator.predict_interval(X, coverage)
@@ -204,6 +274,15 @@ def _predictions(estimator: BehaviorEstimator, X: pd.DataFrame, coverage: float)
         return pd.DataFrame({mean: estimator.predict(X), "lower": interval[:, 0], "upper": interval[:, 1]})
     probabilities = pd.DataFrame(estimator.predict_proba(X), columns=[f"P({label})" for label in estimator.classes_])
     return pd.concat([pd.Series(estimator.predict(X), name=name), probabilities], axis=1)
+
+
+def _vector_predictions(reg: Any, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
+    mean, interval = reg.predict(X), reg.predict_interval(X, coverage)
+    columns = {}
+    for j, part in enumerate(reg.response_.parts):
+        ends = (mean[:, j], interval[:, j, 0], interval[:, j, 1])
+        columns |= dict(zip((part.name, f"{part.name}_lower", f"{part.name}_upper"), ends, strict=True))
+    return pd.DataFrame(columns)
 
 
 def _comparison(reg: Any, X_train: pd.DataFrame, X_test: pd.DataFrame, y_train: pd.Series, y_test: pd.Series) -> Table:

@@ -16,6 +16,7 @@ from behavior_learning.encoding import (
     warn_of_few_values,
 )
 from behavior_learning.errors import OptionError
+from behavior_learning.estimators.amortise import AmortisedPredictor, follow
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed
 from behavior_learning.estimators.evaluate import by_rows, draws, energy_score, means, modes, quantiles
 from behavior_learning.estimators.options import check_choice, check_count, check_number, checked_supports
@@ -168,6 +169,25 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
             return self.response_.scale * by_rows(Gibbs.crps, self._distribution(), (x, encoded)).astype(float)
         sampled = draws(self._distribution(), x, ENERGY_DRAWS, check_random_state(0))
         return energy_score(sampled, encoded)
+
+    def amortise(
+        self, X: Any, statistic: str = "mean", *, width: int = 64, max_epochs: int = 300, random_state: int = 0
+    ) -> AmortisedPredictor:
+        """Train a small network to follow `predict` on rows like X, for predictions in constant time.
+
+        Parameters
+        ----------
+        statistic : ``"mean"``, ``"median"`` or ``"mode"``.
+        width, max_epochs : of the network, which has two hidden layers, and of its training.
+
+        Returns
+        -------
+        A predictor whose `gap` says how far it is from the exact answer on a fifth of the rows, held out.
+        """
+        x = self._encoded(X)
+        exact = self.response_.encode(self.predict(X, statistic))
+        width, max_epochs = check_count("width", width), check_count("max_epochs", max_epochs)
+        return follow(self, x, exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=random_state)
 
     def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
         """Draw n responses for every row, shape (rows, n) or (rows, n, responses).
