@@ -120,8 +120,8 @@ def introduction(table: pd.DataFrame) -> str:
     return f"""# Constraint enforcement in {DIMENSION} dimensions (Section 3.4, Figure 6)
 
 Cells are the mean of |T|, its 95th percentile, and P(|T| ≤ 0.1), from the final states of {CHAINS} chains after
-{BURN_IN + KEPT * THIN} steps. H = 8λd/τ is the curvature across the constraint; an unadjusted step is stable where ηH < 2,
-and inflates the variance of T by 1/(1 − ηH/2). The paper's update, noise √(2ητ) with drift ∇BL/τ, is meant for
+{BURN_IN + KEPT * THIN} steps. H = 8λd/τ is the curvature across the constraint; an unadjusted step is stable where
+ηH < 2, and inflates the variance of T by 1/(1 − ηH/2). The paper's update, noise √(2ητ) with drift ∇BL/τ, is meant for
 exp(BL/τ²), so it stands beside that law. Means by MALA lie within {worst:.1f} standard errors of the closed form."""
 
 

@@ -42,8 +42,8 @@ class Normal(eqx.Module):
 def normal(n=2, m=2, *seed):
     """A random target with its means and covariances."""
     generator = rng("normal", n, m, *seed)
-    mean, root = generator.normal(size=(n, m)), generator.normal(size=(n, m, m)) + 1.5 * np.eye(m)
-    covariance = root @ root.swapaxes(1, 2)
+    mean, root = generator.normal(size=(n, m)), generator.normal(size=(n, m, m)) / np.sqrt(m)
+    covariance = root @ root.swapaxes(1, 2) + 0.5 * np.eye(m)
     return Normal(jnp.asarray(mean), jnp.asarray(np.linalg.inv(covariance))), mean, covariance
 
 
