@@ -66,7 +66,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--tables", nargs="+", default=list(TABLES), choices=list(TABLES))
     arguments = parser.parse_args()
-    lines = ["| table | split | joint NLL | two models | of which each | gain (nats per row) |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| table | split | joint NLL | two models | of which each | gain (nats per row) |",
+        "|---|---|---|---|---|---|",
+    ]
     print(*lines, sep="\n", flush=True)
     for name in arguments.tables:
         load, seeds = TABLES[name]

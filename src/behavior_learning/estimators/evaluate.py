@@ -135,8 +135,8 @@ def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
 def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomState) -> np.ndarray:
     """Draws by MALA from many chains per row, which tempering has shared out between the modes."""
     size = min(_power_of_two(len(x)), CHAIN_ROWS)
-    lower, upper = (tuple(map(float, end)) for end in np.asarray(distribution.space.ends))
-    kept = max(8, -(-n // CHAINS))
+    lower, upper = np.asarray(distribution.space.ends)
+    kept = max(16, -(-n // CHAINS))
     sampled = []
     for start in range(0, len(x), size):
         target = eqx.Partial(_scaled_utility, distribution, _padded((x,), start, size)[0])

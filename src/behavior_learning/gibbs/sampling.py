@@ -330,7 +330,6 @@ class _Tempered(eqx.Module):
         return self.power * self.log_density(y)
 
 
-@eqx.filter_jit
 def temper(
     log_density: LogDensity,
     starts: Float[Array, "n k m"],
@@ -348,18 +347,27 @@ def temper(
 
     Source: Del Moral, Doucet & Jasra (2006), "Sequential Monte Carlo samplers".
     """
-    powers = (jnp.arange(rungs + 1, dtype=starts.dtype) / rungs) ** 3
+    return _temper(log_density, starts, key, Support(lower, upper, starts), rungs, jnp.asarray(steps, jnp.int32))
+
+
+@eqx.filter_jit
+def _temper(
+    log_density: LogDensity,
+    starts: Float[Array, "n k m"],
+    key: PRNGKeyArray,
+    support: Support,
+    rungs: int,
+    steps: Int[Array, ""],
+) -> Float[Array, "n k m"]:
+    powers, one = (jnp.arange(rungs + 1, dtype=starts.dtype) / rungs) ** 3, jnp.asarray(1, jnp.int32)
 
     def climb(y, rung):
         key, before, after = rung
         for_choice, for_moves = jax.random.split(key)
         chosen = _resample(for_choice, (after - before) * log_density(y))
         y = jnp.take_along_axis(y, chosen[..., None], axis=1)
-        tempered = _Tempered(log_density, after)
-        moved = simulate(
-            tempered, y, for_moves, draws=1, method=METHODS["mala"], warmup=steps, lower=lower, upper=upper
-        )
-        return moved.draws[:, :, 0], None
+        target = Target(_Tempered(log_density, after), support, transformed=support.bounded)
+        return _run(target, METHODS["mala"], y, for_moves, None, steps, one, draws=1).draws[:, :, 0], None
 
     y, _ = jax.lax.scan(climb, starts, (jax.random.split(key, rungs), powers[:-1], powers[1:]))
     return y
