@@ -15,7 +15,7 @@ import pandas as pd
 
 import behavior_learning as bl
 
-SETTINGS = {"layers": (16, 4), "n_restarts": 2}
+SETTINGS = {"layers": (16, 4), "n_restarts": 1, "max_epochs": 300}
 
 
 def energy(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

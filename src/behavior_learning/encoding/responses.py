@@ -101,10 +101,10 @@ class ContinuousResponse:
     def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":
         return (self,)
 
-    def space(self, nodes: int = NODES[1]) -> Box:
+    def space(self, nodes: int = NODES[1], passes: int = 1) -> Box:
         """Where the encoded response lives."""
         lower, upper = np.asarray(self.support, np.float32)
-        return Box(lower, upper, nodes)
+        return Box(lower, upper, nodes, passes)
 
     def standardise(self, y: Any) -> Any:
         return (y - self.center) / self.scale
@@ -176,7 +176,7 @@ class DiscreteResponse:
     def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":
         return (self,)
 
-    def space(self, nodes: int = 0) -> Categories:
+    def space(self, nodes: int = 0, passes: int = 0) -> Categories:
         """Where the encoded response lives."""
         return Categories(len(self.classes))
 
@@ -229,8 +229,8 @@ class JointResponse:
 
     def space(self, nodes: int | None = None) -> Product:
         """Where the encoded responses live."""
-        boxes = sum(isinstance(part, ContinuousResponse) for part in self.parts)
-        return Product([part.space(nodes or NODES[min(max(boxes, 1), 2)]) for part in self.parts])
+        boxes = min(max(sum(isinstance(part, ContinuousResponse) for part in self.parts), 1), 2)
+        return Product([part.space(nodes or NODES[boxes], passes=boxes) for part in self.parts])
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Parsed values, one column per response, as the model takes them."""
