@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from behavior_learning.training.minimise import Losses, minimise
+from behavior_learning.training.minimise import Change, Losses, minimise
 from behavior_learning.training.optimizers import LBFGS, Adam
 from tests.conftest import rng
 
@@ -171,7 +171,9 @@ def test_progress_reports_epochs_and_the_best_loss():
 
 def test_refined_losses_judge_anew():
     """What was best under the first losses is forgotten, however low it was."""
-    refine = lambda losses, latest, stopped: None if losses.train is fine else Losses(fine, fine)
+    refine = lambda losses, latest, stopped: (
+        None if losses.train is fine else Change(Losses(fine, fine), comparable=False)
+    )
     fine = distance_to(12.0)
     best, trace = train(
         jnp.array([0.0]), lambda params, data: -100.0 - 0 * params, Walk(), max_epochs=20, chunk=4, refine=refine
@@ -180,8 +182,26 @@ def test_refined_losses_judge_anew():
     assert float(trace.best_loss[0]) == 0.0
 
 
+def test_comparable_losses_keep_what_was_best():
+    """The walk passes 3 under the first losses; the finer ones, which want 30, find nothing as good in time."""
+    near, far = distance_to(3.0), distance_to(30.0)
+    refine = lambda losses, latest, stopped: None if losses.train is far else Change(Losses(far, far), comparable=True)
+    best, trace = train(jnp.array([0.0]), near, Walk(), max_epochs=12, chunk=4, patience=6, refine=refine)
+    assert float(best[0]) == 3.0
+    assert (trace.best_epoch[0], trace.best_loss[0]) == (3, 0.0)
+    assert np.isfinite(trace.validation_loss[0, 9])
+
+
+def test_start_that_has_kept_nothing_begins_anew_under_finer_losses():
+    blind, seeing = lambda params, data: jnp.inf + 0 * params, distance_to(2.0)
+    refine = lambda losses, latest, stopped: Change(Losses(seeing, seeing), True) if losses.train is blind else None
+    best, trace = train(jnp.array([0.0, 5.0]), blind, Walk(), max_epochs=8, chunk=4, refine=refine)
+    np.testing.assert_array_equal(best, [2.0, 6.0])
+    np.testing.assert_array_equal(trace.best_epoch, [6, 5])
+
+
 def test_refining_after_the_last_epoch_loses_nothing():
-    refine = lambda losses, latest, stopped: Losses(distance_to(7.0), distance_to(7.0))
+    refine = lambda losses, latest, stopped: Change(Losses(distance_to(7.0), distance_to(7.0)), comparable=True)
     best, trace = train(jnp.array([0.0]), distance_to(7.0), Walk(), max_epochs=8, chunk=8, refine=refine)
     assert float(best[0]) == 7.0
     assert float(trace.best_loss[0]) == 0.0

@@ -230,7 +230,7 @@ class JointResponse:
     def space(self, nodes: int | None = None) -> Product:
         """Where the encoded responses live."""
         boxes = min(max(sum(isinstance(part, ContinuousResponse) for part in self.parts), 1), 2)
-        return Product([part.space(nodes or NODES[boxes], passes=boxes) for part in self.parts])
+        return Product([part.space(nodes or NODES[boxes], passes=2) for part in self.parts])
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         """Parsed values, one column per response, as the model takes them."""

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.minimise import Losses, Progress, Trace, minimise
+from behavior_learning.training.minimise import Change, Losses, Progress, Trace, minimise
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
 
 __all__ = ["FitResult", "Settings", "fit"]
@@ -179,9 +179,10 @@ def fit(
         train, noise = PenalisedLoss(objective, static, ridge), WithNoise(objective)
         return Losses(train, ValidationLoss.of(objective, static), noise)
 
-    def refine(current: Losses, latest: Float[np.ndarray, " starts"], stopped: bool) -> Losses | None:
+    def refine(current: Losses, latest: Float[np.ndarray, " starts"], stopped: bool) -> Change | None:
+        stages_left = len(schedule.later)
         moved = schedule.next(latest, stopped)
-        return None if moved is None else losses(moved)
+        return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
     best, trace, _ = minimise(
         params,

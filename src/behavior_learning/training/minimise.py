@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
-__all__ = ["Losses", "Progress", "Refine", "Trace", "minimise"]
+__all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimise"]
 
 Progress = Callable[[int, float], None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far."""
@@ -42,9 +42,16 @@ class Losses(NamedTuple):
     noise: Noise = noiseless
 
 
-Refine = Callable[[Losses, Float[np.ndarray, " starts"], bool], Losses | None]
-"""Given the present losses, the last validation loss of every start and whether all have stopped: the losses to go on
-with, or None to keep the present ones."""
+class Change(NamedTuple):
+    """Other losses to go on with, and whether what was kept under the present ones still counts."""
+
+    losses: Losses
+    comparable: bool
+
+
+Refine = Callable[[Losses, Float[np.ndarray, " starts"], bool], Change | None]
+"""Given the present losses, the last validation loss of every start and whether all have stopped: what to go on with,
+or None to keep the present losses."""
 
 
 class Trace(NamedTuple):
@@ -70,6 +77,7 @@ class _State(NamedTuple):
     best: Params
     best_loss: Float[Array, ""]
     best_epoch: Int[Array, ""]
+    since: Int[Array, ""]
     epoch: Int[Array, ""]
     active: Bool[Array, ""]
 
@@ -95,14 +103,15 @@ def minimise(
     starts : parameters with a leading axis of starts; they train in one compiled program.
     data, validation : arrays with rows first.
     chunk : epochs per call of the compiled program.
-    refine : may replace the losses between chunks; what was best under the old ones is then forgotten.
+    refine : may replace the losses between chunks. Where the old ones are not comparable, what was best under them is
+        forgotten; where they are, a start that has kept nothing yet begins anew.
 
     Returns
     -------
     The best parameters of each start, the trace, and the losses that training ended with.
     """
     keys = jax.random.split(key, jax.tree.leaves(starts)[0].shape[0])
-    state = jax.vmap(partial(_begin, optimizer))(starts)
+    begun = state = jax.vmap(partial(_begin, optimizer))(starts)
     limit = _Limit(jnp.asarray(max_epochs), jnp.asarray(patience))
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
@@ -112,9 +121,9 @@ def minimise(
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
         last, stopped = done + chunk >= max_epochs, not bool(jnp.any(state.active))
-        refined = None if refine is None or last else refine(losses, held_out[-1][:, -1], stopped)
-        if refined is not None:
-            losses, state = refined, _forget(state)
+        change = None if refine is None or last else refine(losses, held_out[-1][:, -1], stopped)
+        if change is not None:
+            losses, state = change.losses, _anew(state, begun) if change.comparable else _forget(state)
         if not bool(jnp.any(state.active)):
             break
     trace = Trace(
@@ -122,7 +131,7 @@ def minimise(
         np.concatenate(held_out, axis=1)[:, :max_epochs],
         np.asarray(state.best_epoch),
         np.asarray(state.best_loss),
-        np.asarray(state.epoch - state.best_epoch >= patience),
+        np.asarray(state.epoch - state.since >= patience),
     )
     return state.best, trace, losses
 
@@ -132,13 +141,24 @@ def _begin(optimizer: Optimizer, params: Params) -> _State:
     unknown = jnp.full((), jnp.inf, jnp.result_type(*jax.tree.leaves(params)))
     # Weakly typed leaves would make the second call of the compiled program another program.
     optimizer_state = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), optimizer.init(params))
-    return _State(params, optimizer_state, params, unknown, counter, counter, jnp.ones((), bool))
+    return _State(params, optimizer_state, params, unknown, counter, counter, counter, jnp.ones((), bool))
 
 
 def _forget(state: _State) -> _State:
     """Go on from the present parameters as if none had been kept before."""
     nothing = jnp.full_like(state.best_loss, jnp.inf)
-    return state._replace(best_loss=nothing, best_epoch=state.epoch, active=jnp.ones_like(state.active))
+    awake = jnp.ones_like(state.active)
+    return state._replace(best_loss=nothing, best_epoch=state.epoch, since=state.epoch, active=awake)
+
+
+def _anew(state: _State, begun: _State) -> _State:
+    """Go on with new patience, from the starting point where nothing has been kept."""
+    empty = jnp.isinf(state.best_loss)
+    choose = lambda new, old: jnp.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old)
+    params = jax.tree.map(choose, begun.params, state.params)
+    optimizer = jax.tree.map(choose, begun.optimizer, state.optimizer)
+    awake = jnp.ones_like(state.active)
+    return state._replace(params=params, optimizer=optimizer, since=state.epoch, active=awake)
 
 
 @eqx.filter_jit
@@ -175,14 +195,15 @@ def _epoch(
     validation_loss = losses.validation(candidate, losses.noise(fixed_key, validation))
     better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + state.active
-    best_epoch = jnp.where(better, epoch, state.best_epoch)
+    since = jnp.where(better, epoch, state.since)
     next_state = _State(
         params,
         optimizer_state,
         jax.tree.map(partial(jnp.where, better), candidate, state.best),
         jnp.where(better, validation_loss, state.best_loss),
-        best_epoch,
+        jnp.where(better, epoch, state.best_epoch),
+        since,
         epoch,
-        state.active & (epoch - best_epoch < limit.patience) & (epoch < limit.epochs),
+        state.active & (epoch - since < limit.patience) & (epoch < limit.epochs),
     )
     return next_state, (train_loss, validation_loss)
