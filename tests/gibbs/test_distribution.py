@@ -12,7 +12,7 @@ from scipy import integrate, special, stats
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.network import Architecture
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.spaces import Box, Categories, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests import oracle
 from tests.conftest import SPELLED, random_network, rng
@@ -358,3 +358,60 @@ def test_rows_do_not_see_each_other(space, statistic):
     others = jnp.asarray(rows("other company")).at[0].set(x[0])
     values, beside_others = (getattr(gibbs, statistic)(rows) for rows in (x, others))
     np.testing.assert_allclose(beside_others[0], values[0], rtol=1e-12)
+
+
+# The continuous ranked probability score.
+
+
+@eqx.filter_jit
+def crps(gibbs, x, y):
+    return gibbs.crps(x, y)
+
+
+def normal_utility(mean, deviation):
+    return lambda x, y: jnp.broadcast_to(-0.5 * ((y[..., 0] - mean) / deviation) ** 2, (len(x), y.shape[1]))
+
+
+@pytest.mark.parametrize("deviation", [0.2, 1.5])
+def test_crps_of_a_normal_is_its_closed_form(deviation):
+    """σ {z (2Φ(z) − 1) + 2φ(z) − 1/√π} (Gneiting and Raftery 2007, Eq. 21)."""
+    mean, y = 0.7, np.linspace(-4, 5, 7)
+    z = (y - mean) / deviation
+    expected = deviation * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+    gibbs = Gibbs(normal_utility(mean, deviation), Box(-20.0, 20.0, 256))
+    np.testing.assert_allclose(crps(gibbs, np.zeros((7, 1)), jnp.asarray(y)), expected, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_crps_of_a_truncated_normal_is_the_integral_of_the_squared_gap(seed):
+    """∫ (F(t) − 1{y ≤ t})² dt with F from SciPy, and what pairs of its draws make of E|Y − y| − ½ E|Y − Y′|."""
+    generator, x = rng("crps", seed), np.zeros((N, 1))
+    law, y = stats.truncnorm(LOWER / 1.2, UPPER / 1.2, 0, 1.2), generator.uniform(LOWER, UPPER, size=N)
+    found = crps(Gibbs(normal_utility(0.0, 1.2), Box(LOWER, UPPER, 256)), x, jnp.asarray(y))
+    by_integral = [
+        integrate.quad(lambda t: law.cdf(t) ** 2, LOWER, at)[0] + integrate.quad(lambda t: law.sf(t) ** 2, at, UPPER)[0]
+        for at in y
+    ]
+    np.testing.assert_allclose(found, by_integral, rtol=1e-3)
+    draws, others = law.rvs((2, 20_000), random_state=generator)
+    terms = np.abs(draws - y[:, None]) - 0.5 * np.abs(draws - others)
+    assert np.all(np.abs(found - terms.mean(axis=1)) < 4 * terms.std(axis=1) / np.sqrt(terms.shape[1]))
+
+
+# No x at all.
+
+
+@pytest.mark.parametrize(
+    "space",
+    [Box(LOWER, UPPER), Categories(CLASSES), Product([Categories(3), Box(LOWER, UPPER)])],
+    ids=["box", "categories", "product"],
+)
+def test_rows_without_columns_have_the_law_of_an_irrelevant_column(space):
+    weight = jnp.asarray(rng("no x").normal(size=space.dimension))
+    utility = lambda x, y: jnp.broadcast_to(jnp.sin(2 * y @ weight) + y @ weight, (len(x), y.shape[1]))
+    gibbs, none, irrelevant = Gibbs(utility, space, 0.6), np.zeros((5, 0)), np.full((5, 1), 3.7)
+    y = eqx.filter_jit(Gibbs.sample)(gibbs, jax.random.key(0), none, 1)[:, 0]
+    assert len(np.unique(y)) > 1
+    found, expected = (eqx.filter_jit(Gibbs.log_prob)(gibbs, x, y) for x in (none, irrelevant))
+    assert found.shape == (5,)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
