@@ -124,9 +124,9 @@ def test_density_sums_and_integrates_to_one_in_the_users_units(model):
 
 
 def test_density_of_two_numbers_integrates_to_one():
-    first, second = (np.linspace(part.lower, part.upper, 161) for part in plane().response_.parts)
-    grid = pd.DataFrame({"spend": np.repeat(first, 161), "weight": np.tile(second, 161)})
-    height = np.exp(plane().log_density(grid)).reshape(161, 161)
+    first, second = (np.linspace(part.lower, part.upper, 81) for part in plane().response_.parts)
+    grid = pd.DataFrame({"spend": np.repeat(first, 81), "weight": np.tile(second, 81)})
+    height = np.exp(plane().log_density(grid)).reshape(81, 81)
     assert np.trapezoid(np.trapezoid(height, second), first) == pytest.approx(1.0, abs=5e-3)
 
 
@@ -275,7 +275,7 @@ HELD_OUT = {
     "plane": lambda: (plane(), (pair(numbers(seed=9)).head(16).clip(*support(plane()), axis=1),)),
     "vector": lambda: (vector(), (rows(), pair(numbers(seed=9)).head(16).clip(*support(vector()), axis=1))),
 }
-every_model = pytest.mark.parametrize("name", HELD_OUT)
+SLOW = dict.fromkeys(("plane", "vector"), pytest.mark.slow)
 
 
 def support(model):
@@ -284,7 +284,7 @@ def support(model):
     return ends + 1e-3 * np.ptp(ends, axis=0) * np.array([[1], [-1]])
 
 
-@every_model
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in HELD_OUT])
 def test_calibration_lowers_the_loss_and_then_has_nothing_left_to_do(name):
     model, held_out = HELD_OUT[name]()
     model = deepcopy(model)
@@ -441,9 +441,9 @@ def test_vector_draws_have_the_predicted_moments_and_quantiles():
 
 
 def test_vector_density_integrates_to_one_in_the_users_units():
-    first, second = (np.linspace(part.lower, part.upper, 161) for part in vector().response_.parts)
-    grid = np.stack([np.repeat(first, 161), np.tile(second, 161)], axis=1)
-    height = np.exp(vector().log_density(pd.concat([rows(1)] * len(grid)), grid)).reshape(161, 161)
+    first, second = (np.linspace(part.lower, part.upper, 81) for part in vector().response_.parts)
+    grid = np.stack([np.repeat(first, 81), np.tile(second, 81)], axis=1)
+    height = np.exp(vector().log_density(pd.concat([rows(1)] * len(grid)), grid)).reshape(81, 81)
     assert np.trapezoid(np.trapezoid(height, second), first) == pytest.approx(1.0, abs=5e-3)
 
 
