@@ -177,9 +177,9 @@ class CrossEntropy(Objective):
         numbers = [i for i, part in enumerate(parts) if isinstance(part, Box)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
-        discrete = part_of(joint, classes, given=numbers, features=x.shape[1])
+        discrete = part_of(joint, classes, given=numbers)
         codes = y[:, classes[0]].astype(int) if len(classes) == 1 else y[:, np.array(classes)]
-        return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers)].astype(x.dtype)], axis=1), codes)
+        return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers, int)].astype(x.dtype)], axis=1), codes)
 
 
 class Hybrid(Objective):

@@ -187,7 +187,7 @@ def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
 
 
 def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
-    parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()}
+    parameters = {name: _tupled(value) for name, value in parameters.items()}
     structure = parameters["structure"]
     problems = [UMP(**state) for state in structure] if isinstance(structure, tuple) else structure
     return parameters | {"structure": UMP(**problems) if isinstance(problems, dict) else problems}
@@ -198,6 +198,8 @@ def _plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, np.generic):
         return value.item()
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
     return [_plain(entry) for entry in value] if isinstance(value, (list, tuple, np.ndarray)) else value
 
 

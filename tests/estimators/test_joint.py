@@ -45,9 +45,6 @@ def test_arrays_have_made_up_names():
     assert model.predict(X.to_numpy()).columns.tolist() == ["y_disc", "y_cont"]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="codes given as the discrete argument are read as numbers", raises=bl.errors.BLWarning
-)
 def test_codes_given_as_the_discrete_responses_are_classes():
     X, Y = numbers(), chosen(numbers())
     codes = Y["mode"].map({name: code for code, name in enumerate(CLASSES)})
@@ -98,7 +95,6 @@ def test_joint_log_density_is_marginal_plus_conditional(model, first):
     np.testing.assert_allclose(ask(), ask(of=[first]) + ask(given=[first]), atol=2e-3)
 
 
-@pytest.mark.xfail(strict=True, reason="part_of ignores the order of parts where none is hidden")
 @pytest.mark.parametrize("model", [hybrid, plane])
 def test_order_of_the_responses_asked_of_is_immaterial(model):
     X, Y = rows(), chosen(numbers(seed=9)).head(16) if model is hybrid else pair(numbers()).head(16)
@@ -141,7 +137,6 @@ def test_score_of_a_density_is_its_mean_log_density():
     assert density().score(Y) == pytest.approx(density().log_density(Y).mean())
 
 
-@pytest.mark.xfail(strict=True, reason="a hybrid has no score, so that no search can rank it", raises=AttributeError)
 def test_score_of_a_hybrid_is_its_mean_log_density():
     X, Y = tables()
     assert hybrid().score(X, Y) == pytest.approx(hybrid().log_density(X, Y).mean())
@@ -259,9 +254,6 @@ def test_small_temperatures_approach_the_mode():
     assert gaps[-1] < 0.05
 
 
-@pytest.mark.xfail(
-    strict=True, reason="temperature=0 reaches the check of positive temperatures", raises=bl.errors.OptionError
-)
 @pytest.mark.parametrize("method", ["predict_proba", "predict_interval"])
 def test_every_prediction_knows_temperature_zero(method):
     getattr(hybrid(), method)(rows(), temperature=0)
@@ -354,7 +346,6 @@ def test_calibrated_temperature_survives_a_file(tmp_path):
     assert bl.load(tmp_path / "model.bl").temperature_ == model.temperature_
 
 
-@pytest.mark.xfail(strict=True, reason="numbers inside a dictionary are written as they are")
 def test_stated_supports_survive_a_file(tmp_path):
     stated = {"spend": (np.int64(-100), np.float32(600))}
     model = few(BLHybrid, support=stated, max_epochs=1).fit(numbers(), chosen(numbers()))
@@ -407,7 +398,6 @@ def test_density_of_one_class_has_its_shares():
     np.testing.assert_allclose(model.predict_proba().to_numpy()[0], model.response_.parts[0].shares, atol=0.1)
 
 
-@pytest.mark.xfail(strict=True, reason="a table without columns is refused as X of the validation data")
 def test_validation_table_of_a_density_decides_which_parameters_are_kept():
     Y = chosen(numbers())
     model = few(BLDensity).fit(Y[:64], validation_data=Y[64:])
@@ -502,7 +492,6 @@ def test_three_numbers_are_learned_from_scores_and_drawn_by_chains(objective):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="the numbers beside one are integrated out by quadrature, however many they are")
 def test_density_of_four_numbers_predicts_each_of_them():
     Y = pair(numbers(), 3).assign(depth=amounts(numbers(), seed=3))
     model = few(BLDensity, objective="dsm", max_epochs=25).fit(Y)

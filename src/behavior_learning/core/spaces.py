@@ -157,7 +157,9 @@ class Categories(Space):
     def observed(
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
-        return jnp.take_along_axis(jnp.broadcast_to(at_candidates, (len(y), self.size)), y[:, None], axis=1)[:, 0]
+        wide = jnp.broadcast_to(at_candidates, (len(y), self.size))
+        own = jnp.take_along_axis(wide, jnp.clip(y, 0, self.size - 1)[:, None], axis=1)[:, 0]
+        return jnp.where(self.contains(y), own, -jnp.inf)
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]

@@ -407,7 +407,7 @@ def _shown(value: Any) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
-def check_distinct(response: str, response_names: Sequence[str], columns: Sequence[str]) -> None:
+def check_distinct(responses: Sequence[str], response_names: Sequence[str], columns: Sequence[str]) -> None:
     """Refuse a response that would be printed like a column.
 
     Raises
@@ -415,7 +415,7 @@ def check_distinct(response: str, response_names: Sequence[str], columns: Sequen
     DataError
         If a column of X has the name of the response or of one of its classes.
     """
-    shared = [name for name in (response, *response_names) if name in columns]
+    shared = [name for name in (*responses, *response_names) if name in columns]
     if shared:
         raise DataError(
             f"X has a column with the name of the response, {shared[0]!r}. Drop it from X if it is the response, or "

@@ -147,7 +147,7 @@ class BehaviorEstimator(BaseEstimator):
         encoder = TableEncoder.learn(table.iloc[train])
         response = self._learn_response(parsed, train)
         columns = _columns(encoder, response)
-        check_distinct(response.name, columns.y, (*encoder.names, *columns.x))
+        check_distinct([part.name for part in response.parts], columns.y, (*encoder.names, *columns.x))
         x, encoded_y = encoder(table).astype(np.float32), response.encode(parsed.values)
         space = response.space()
         check_objective(self, space)
@@ -310,9 +310,20 @@ class BehaviorEstimator(BaseEstimator):
         Use rows that the fit has not seen: for classes it mends probabilities that are too sure or not sure enough.
 
         Source: Guo et al. (2017).
+
+        Raises
+        ------
+        DataError
+            If a response is impossible at every temperature, outside the support.
         """
         x = self._encoded(X)
         encoded_y = self.response_.encode(self.response_.values(y, len(x)))
+        impossible = ~np.isfinite(by_rows(Gibbs.log_prob, self._distribution(), (x, encoded_y)))
+        if impossible.any():
+            raise DataError(
+                f"Calibration needs responses inside the support; {impossible.sum()} of {len(x)} rows are outside, the "
+                f"first of them row {int(np.argmax(impossible))}. Drop them."
+            )
         loss = lambda scale: -by_rows(Gibbs.log_prob, self._distribution(np.exp(scale)), (x, encoded_y)).mean()
         at = np.log(self.temperature_)
         self.temperature_ = float(np.exp(minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x))

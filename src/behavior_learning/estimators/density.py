@@ -94,7 +94,7 @@ class BLDensity(JointEstimator):
         return self._log_density(_no_columns(len(table)), table, of, given)
 
     def score(self, Y: Any, y: Any = None) -> float:
-        """Mean of `log_density`."""
+        """Mean of `log_density`, in nats."""
         return float(self.log_density(Y).mean())
 
     def utility(self, Y: Any) -> np.ndarray:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -119,6 +119,9 @@ class BLDensity(JointEstimator):
         return self._sample(self._rows(given), n, given, random_state, temperature)
 
     def _features(self, X: pd.DataFrame) -> pd.DataFrame:
+        return X
+
+    def _like_training(self, X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         return X
 
     def _encoded(self, X: pd.DataFrame) -> np.ndarray:

@@ -17,7 +17,7 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.sampling import sample, spread_starts, temper
 
-__all__ = ["by_rows", "draws", "energy_score", "means", "modes", "quantiles"]
+__all__ = ["SUMMARY_DRAWS", "by_rows", "draws", "energy_score", "means", "modes", "needs_chains", "quantiles"]
 
 VALUES_IN_MEMORY = 2**23
 """Pre-activations that one call may hold."""
@@ -127,7 +127,7 @@ def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     both = np.empty((len(x), n, len(parts)), np.float32)
     both[..., numbers] = values
     wide = np.concatenate([np.repeat(x, n, axis=0), values.reshape(len(x) * n, -1)], axis=1)
-    given = part_of(distribution, classes, given=numbers, features=x.shape[1])
+    given = part_of(distribution, classes, given=numbers)
     both[..., classes] = draws(given, wide, 1, random).reshape(len(x), n, len(classes))
     return both
 

@@ -24,7 +24,7 @@ class BLHybrid(JointEstimator):
 
     Parameters
     ----------
-    discrete : names of numeric responses that are classes; text and booleans are so without saying.
+    discrete : names of numeric responses that are classes; text, booleans and categories are so without saying.
     support : (lower, upper) of the number, or a dictionary of such pairs by name.
     objective : ``"likelihood"``, the exact joint one, for at most two numbers; ``"dsm"`` or ``"score_matching"`` learn
         the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6).
@@ -106,6 +106,10 @@ class BLHybrid(JointEstimator):
         """
         return self._log_density(self._encoded(X), y, of, given)
 
+    def score(self, X: Any, y: Any) -> float:
+        """Mean of the joint `log_density`, in nats."""
+        return float(self.log_density(X, y).mean())
+
     def sample(
         self, X: Any, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
     ) -> pd.DataFrame:
@@ -129,7 +133,7 @@ def beside(y: Any, y_cont: Any) -> Any:
     """Discrete and continuous responses as one table; y alone where there is no second part."""
     if y_cont is None:
         return y
-    parts = [_named(y, f"{UNNAMED}_disc"), _named(y_cont, f"{UNNAMED}_cont")]
+    parts = [_named(y, f"{UNNAMED}_disc").astype("category"), _named(y_cont, f"{UNNAMED}_cont")]
     if len(parts[0]) != len(parts[1]):
         raise DataError(f"y and y_cont must have the same number of rows; got {len(parts[0])} and {len(parts[1])}.")
     return response_columns(pd.concat(parts, axis=1), len(parts[0]))

@@ -165,8 +165,10 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
 
 
 def _smoothed(heads: tuple[str | None, ...], estimator: Any) -> tuple[str | None, ...]:
-    """The heads without kinks; the user hears of it where the heads were named."""
+    """The heads without kinks, for score matching without jumps of curvature either; named ones warn."""
     smooth = tuple(SMOOTHED.get(head, head) if head is not None else None for head in heads)
+    if estimator.objective == "score_matching":
+        smooth = tuple(head and head.replace("huber", "smooth_abs") for head in smooth)
     if smooth != heads and estimator.heads != "auto":
         warnings.warn(
             f"objective={estimator.objective!r} takes derivatives in y, which lose the kinks of heads={heads!r}; "

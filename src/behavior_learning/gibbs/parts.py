@@ -23,12 +23,12 @@ class Conditioned(eqx.Module):
     Attributes
     ----------
     utility : of all columns of y.
-    features : columns of x alone.
+    given : how many columns of y are given.
     order : where each column of y is found in (given columns, free columns).
     """
 
     utility: Utility
-    features: int = eqx.field(static=True)
+    given: int = eqx.field(static=True)
     order: tuple[int, ...] = eqx.field(static=True)
 
     @property
@@ -37,25 +37,23 @@ class Conditioned(eqx.Module):
         return cast(Any, self.utility).width
 
     def __call__(self, x: Float[Array, "n d+given"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
-        x, given = x[:, : self.features], x[:, self.features :]
+        x, given = x[:, : x.shape[1] - self.given], x[:, x.shape[1] - self.given :]
         return self.utility(x, joined(given[:, None], y[:, None], np.array(self.order)))
 
 
 class Marginalised(eqx.Module):
-    """τ·log ∫ exp{BL(x, y)/τ} over some parts of y, as a utility of the others.
+    """τ·log ∫ exp{BL(x, y)/τ} over the last parts of y, as a utility of the first.
 
     Attributes
     ----------
     utility : of all columns of y.
     temperature : τ.
     hidden : the space of the parts that are integrated out.
-    order : where each column of y is found in (free columns, hidden columns).
     """
 
     utility: Utility
     temperature: Float[Array, ""]
     hidden: Space
-    order: tuple[int, ...] = eqx.field(static=True)
 
     @property
     def width(self) -> int:
@@ -64,7 +62,7 @@ class Marginalised(eqx.Module):
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
         def given(hidden: Float[Array, "#n #k j hidden"]) -> Float[Array, "n k j"]:
-            at = self.utility(x, joined(y, hidden, np.array(self.order))) / self.temperature
+            at = self.utility(x, joined(y, hidden)) / self.temperature
             return at.reshape(len(x), y.shape[1], -1)
 
         rule = self.hidden.rule(given, (len(x), y.shape[1]), x.dtype)
@@ -72,30 +70,28 @@ class Marginalised(eqx.Module):
 
 
 def parts_space(space: Space, parts: Sequence[int]) -> Space:
-    """The space of some parts of a response."""
+    """The space of some parts of a response, in the order they are named."""
     chosen = [space.parts[i] for i in parts]
     return chosen[0] if len(chosen) == 1 else Product(chosen)
 
 
-def part_of(distribution: Gibbs, parts: Sequence[int], *, given: Sequence[int] = (), features: int = 0) -> Gibbs:
+def part_of(distribution: Gibbs, parts: Sequence[int], *, given: Sequence[int] = ()) -> Gibbs:
     """p(y_A | x, y_B) of the parts A, those in B given and all others integrated out.
 
-    The x of the distribution that comes back has the given parts, as candidates, behind its `features` own columns.
+    The x of the distribution that comes back has the given parts, as candidates, behind its own columns.
 
     Parameters
     ----------
-    parts, given : positions of A and of B among the parts of the space.
-    features : columns of x.
+    parts, given : positions of A and of B among the parts of the space, each in the order in which they will be passed.
     """
     space, utility = distribution.space, distribution.utility
-    remaining = [i for i in range(len(space.parts)) if i not in given]
-    if given:
-        utility = Conditioned(utility, features, _order(space.parts, (*given, *remaining)))
-    hidden = [i for i in remaining if i not in parts]
+    hidden = [i for i in range(len(space.parts)) if i not in (*given, *parts)]
+    arranged = [*given, *parts, *hidden]
+    if given or arranged != sorted(arranged):
+        width = sum(space.parts[i].dimension for i in given)
+        utility = Conditioned(utility, width, _order(space.parts, arranged))
     if hidden:
-        left = [space.parts[i] for i in remaining]
-        order = _order(left, [remaining.index(i) for i in (*parts, *hidden)])
-        utility = Marginalised(utility, distribution.temperature, parts_space(space, hidden), order)
+        utility = Marginalised(utility, distribution.temperature, parts_space(space, hidden))
     return Gibbs(utility, parts_space(space, parts), distribution.temperature)
 
 
