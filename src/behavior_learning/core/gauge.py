@@ -64,10 +64,12 @@ class Part:
     sign: np.ndarray
 
     @classmethod
-    def of(cls, weight: Weight) -> "Part":
+    def of(cls, weight: Weight, sign: np.ndarray | None = None) -> "Part":
+        """The parts of a weight; `sign` replaces what its rule says."""
         value = weight_value(weight)
         learned = np.isnan(np.broadcast_to(weight.rule.numbers, value.shape)).copy()
-        return cls(value, learned, np.broadcast_to(weight.rule.signs, value.shape).copy())
+        sign = np.broadcast_to(weight.rule.signs, value.shape) if sign is None else sign.reshape(value.shape)
+        return cls(value, learned, sign.copy())
 
     def pin(self, index, value) -> None:
         """Take a number for given from here on."""
@@ -97,8 +99,8 @@ class RowTable:
     ties: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
 
     @classmethod
-    def of(cls, rows: Rows, groups: Sequence[np.ndarray]) -> "RowTable":
-        coef, intercept, multiplier = map(Part.of, rows.weights)
+    def of(cls, rows: Rows, parts: Sequence[Part], groups: Sequence[np.ndarray]) -> "RowTable":
+        coef, intercept, multiplier = parts
         blocks, count, inputs = coef.value.shape
         joined = (
             np.concatenate([c, i[..., None]], axis=-1) for c, i in zip(coef.arrays(), intercept.arrays(), strict=True)

@@ -80,13 +80,21 @@ class Canonical(NamedTuple):
     notes: tuple[Note, ...]
 
 
-def canonicalise(network: BehaviorNetwork, *, one_hot: bool = False) -> Canonical:
+def canonicalise(
+    network: BehaviorNetwork,
+    *,
+    one_hot: bool = False,
+    signs: Int[np.ndarray, " numbers"] | None = None,
+    prune: bool = True,
+) -> Canonical:
     """Return the canonical representative of a network.
 
     Parameters
     ----------
     one_hot : whether candidates are indicators of one class, so that rows whose every term names a class split into
         one row per class.
+    signs : sign that each number must keep, where the rules of the network no longer say it.
+    prune : whether rows that vanish or repeat others are dropped; kept, they have parameters that mean nothing.
 
     Examples
     --------
@@ -96,11 +104,11 @@ def canonicalise(network: BehaviorNetwork, *, one_hot: bool = False) -> Canonica
     >>> float(canonicalise(network).network.layers[0].equality.multiplier.value[0, 0])
     1.0
     """
-    form = _Form.of(network, one_hot)
+    form = _Form.of(network, one_hot, signs)
     form.fold_readout()
     for number in range(len(form.tables)):
         for pool in form.pools(number):
-            form.normalise(number, pool)
+            form.normalise(number, pool, prune)
         form.place_blocks(number)
     form.centre_readout()
     return form.canonical()
@@ -120,14 +128,18 @@ class _Form:
     scaled: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, network: BehaviorNetwork, one_hot: bool) -> "_Form":
+    def of(cls, network: BehaviorNetwork, one_hot: bool, signs: np.ndarray | None = None) -> "_Form":
         architecture = network.architecture
         groups = _class_columns(network.basis) if one_hot and architecture.output == "scalar" else []
+        cuts = np.cumsum([np.size(weight.raw) for weight in network.weights])[:-1]
+        given = [None] * (len(cuts) + 1) if signs is None else np.split(signs, cuts)
+        parts = {id(w): Part.of(w, sign) for w, sign in zip(network.weights, given, strict=True)}
+        table = lambda rows, groups: RowTable.of(rows, [parts[id(weight)] for weight in rows.weights], groups)
         tables = [
-            {role: RowTable.of(rows, groups if number == 0 else []) for role, rows in layer.heads.items()}
+            {role: table(rows, groups if number == 0 else []) for role, rows in layer.heads.items()}
             for number, layer in enumerate(network.layers)
         ]
-        part = lambda weight: None if weight is None else Part.of(weight)
+        part = lambda weight: None if weight is None else parts[id(weight)]
         projections = [part(projection) for projection in network.projections]
         readout = network.readout
         return cls(network, one_hot, tables, projections, part(readout.weight), part(readout.bias), [], [])
@@ -176,7 +188,7 @@ class _Form:
 
     # Rows.
 
-    def normalise(self, number: int, blocks: list[int]) -> None:
+    def normalise(self, number: int, blocks: list[int], prune: bool) -> None:
         """Bring the rows of blocks that add up to their canonical form."""
         additive = self.additive(number)
         for role, table in self.tables[number].items():
@@ -193,7 +205,8 @@ class _Form:
             table.gather_signs(lines)
             table.rotate_squares(lines)
             table.choose_signs(lines)
-            self._drop(number, role, lines, additive)
+            if prune:
+                self._drop(number, role, lines, additive)
             table.sort(lines)
         if additive:
             self._cancel(number)

@@ -1,6 +1,7 @@
 """Between a fitted estimator and inference: rows, labels, starts, and the way back to the user's units."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -11,24 +12,25 @@ from behavior_learning.core.block import Weight
 from behavior_learning.core.chart import parameter_labels
 from behavior_learning.core.gauge import with_weights
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Box, Space
+from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import ContinuousResponse, DiscreteResponse
 from behavior_learning.inference.fitted import random_networks
 from behavior_learning.inference.infer import infer
+from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults, Units
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.symbolic.polynomials import Monomial, Variable
 from behavior_learning.symbolic.read import basis_polynomials
 
-__all__ = ["CANDIDATES", "infer_problem", "original_units", "rows_for_inference"]
+__all__ = ["infer_problem", "original_units", "rows_for_inference"]
 
-CANDIDATES = 64
-"""Candidates per row of a box, at least; their error is far below that of the estimates."""
+QUADRATURE_TOLERANCE = 1e-7
+"""Nats by which twice the candidates may change the loss of a row, on average."""
 
 Rows = tuple[np.ndarray, np.ndarray]
 
 RESTARTS = 4
-EXPLORATION = 1e8
+EXPLORATION = 4e8
 """Row evaluations times parameters that restarts may cost by default."""
 
 
@@ -55,24 +57,33 @@ def infer_problem(
     """
     with jax.enable_x64(True):
         wide = _in_double(network)
-        space = _fine(space)
-        objective = NegativeLogLikelihood(space, jnp.asarray(temperature, float))
+        space = enough_candidates(wide, space, temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []
         names = parameter_labels(network, x_names, y_names, outputs)
         count = _restarts(network, len(data[0]), space.size) if restarts is None else restarts
-        return infer(
-            wide,
-            objective,
-            data,
-            names,
-            candidates=space.size,
-            one_hot=one_hot,
-            starts=random_networks(network, count, seed),
-            units=Units(*original_units(network, names, inputs, response), log_scale),
-            seed=seed,
-            **options,
-        )
+        units = Units(*original_units(network, names, inputs, response), log_scale)
+        while True:
+            results = infer(
+                wide,
+                NegativeLogLikelihood(space, jnp.asarray(temperature, float)),
+                data,
+                names,
+                candidates=space.size,
+                one_hot=one_hot,
+                starts=random_networks(network, count, seed),
+                units=units,
+                seed=seed,
+                **options,
+            )
+            gap = quadrature_gap(results.fitted, space)
+            if gap <= QUADRATURE_TOLERANCE:
+                return results
+            if space.size >= MOST:
+                return replace(
+                    results, cautions=(f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
+                )
+            space = space.refined(2)
 
 
 def rows_for_inference(x: np.ndarray, values: np.ndarray, response: ContinuousResponse | DiscreteResponse) -> Rows:
@@ -85,14 +96,6 @@ def rows_for_inference(x: np.ndarray, values: np.ndarray, response: ContinuousRe
 def _in_double(network: BehaviorNetwork) -> BehaviorNetwork:
     """The same numbers in double precision."""
     return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
-
-
-def _fine(space: Space) -> Space:
-    """A space in double precision, with candidates enough for derivatives of likelihoods."""
-    if not isinstance(space, Box):
-        return space
-    lower, upper = (jnp.asarray(np.asarray(end, float)) for end in (space.lower, space.upper))
-    return Box(lower, upper, max(space.size, CANDIDATES))
 
 
 def _restarts(network: BehaviorNetwork, rows: int, candidates: int) -> int:

@@ -74,7 +74,7 @@ def _with_numbers(network: BehaviorNetwork, numbers: np.ndarray, fixed: np.ndarr
         part = slice(start, start + weight.raw.size)
         raw = numbers[part].reshape(weight.raw.shape)
         given = np.where(fixed[part].reshape(weight.raw.shape), raw, np.broadcast_to(weight.rule.numbers, raw.shape))
-        weights.append(Weight(cast(Array, raw), Rule(fixed=_nested(given))))
+        weights.append(Weight(cast(Array, raw), Rule(fixed=_nested(given)) if raw.size else weight.rule))
         start += weight.raw.size
     return with_weights(network, weights)
 
@@ -103,6 +103,7 @@ def _without(fitted: Fitted, place: _Row) -> Fitted:
         weights=fitted.weights,
         weight_kind=fitted.weight_kind,
         one_hot=fitted.one_hot,
+        signs=fitted.canonical.signs,
         choose=lambda problem, start: explore(problem, start, starts, fitted.one_hot)[0],
     )
 

@@ -131,22 +131,26 @@ def at_optimum(
     weight_kind: WeightKind,
     one_hot: bool,
     choose: Callable[[Problem, Coordinates], Optimum] | None = None,
+    signs: Int[np.ndarray, " numbers"] | None = None,
 ) -> Fitted:
     """Search for the optimum from a network and bring it to canonical form.
 
     Parameters
     ----------
     choose : the search, from a problem and the coordinates of the starting point; from the network alone by default.
+    signs : that numbers must keep, where the rules of the network no longer say it.
     """
     with jax.enable_x64(True):
-        start = Coordinates.of(canonicalise(network, one_hot=one_hot), names)
+        first = canonicalise(network, one_hot=one_hot, signs=signs, prune=False)
+        start = Coordinates.of(first, names)
         problem = Problem.of(objective, start.chart, data, weights, candidates=candidates)
         if choose is None:
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
         else:
             optimum = choose(problem, start)
-        canonical = canonicalise(start.chart.network(jnp.asarray(optimum.theta)), one_hot=one_hot)
+        network = start.chart.network(jnp.asarray(optimum.theta))
+        canonical = canonicalise(network, one_hot=one_hot, signs=first.signs, prune=False)
         coordinates = Coordinates.of(canonical, names)
         problem = eqx.tree_at(lambda p: p.chart, problem, coordinates.chart)
         moved = coordinates.labels != start.labels or not np.allclose(coordinates.theta, optimum.theta, atol=1e-12)
@@ -173,7 +177,7 @@ def explore(
     learned = np.asarray(problem.chart.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
-    points = [numbers_of(canonicalise(other, one_hot=one_hot).network)[learned] for other in networks]
+    points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
     follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
     everything = sample == problem.chunks
     optima = [follow(point) if everything else follow(point, chunks=sample, aim=1e-7) for point in points]

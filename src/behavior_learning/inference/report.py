@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from behavior_learning.core.gauge import FLIPPABLE, family, weight_value
+from behavior_learning.core.identification import canonicalise
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 
@@ -46,6 +47,7 @@ class IdentificationReport:
         named = lambda kind: tuple(
             label for label, why in zip(information.labels, refusals, strict=True) if why == kind
         )
+        pruned = canonicalise(fitted.network, one_hot=fitted.one_hot)
         return cls(
             information.rank,
             information.tangent.shape[1],
@@ -53,7 +55,10 @@ class IdentificationReport:
             information.weakest(),
             named("UNIDENTIFIED"),
             named("BOUNDARY"),
-            tuple(f"{_place(fitted, note.place)} {note.change.value}" for note in fitted.canonical.notes),
+            tuple(
+                f"{_place(fitted, note.place)} {note.change.value}"
+                for note in dict.fromkeys((*fitted.canonical.notes, *pruned.notes))
+            ),
         )
 
     @property

@@ -14,7 +14,7 @@ from behavior_learning.inference.problem import Problem, hessian, row_hessians, 
 
 __all__ = ["Refits", "one_step_jackknife", "refit", "resampling_weights", "score_draws"]
 
-REFIT_STEPS = 60
+REFIT_STEPS = 200
 
 AIM = 1e-9
 """Norm of the gradient at which a refit stops."""

@@ -75,7 +75,7 @@ class InferenceResults:
     basins : where searches from several starts ended.
     target : what the parameters are parameters of.
     likelihood : whether the loss is −log p, so that likelihood-ratio tests and information criteria apply.
-    notes : what else the user should know.
+    notes, cautions : what else the user should know of the errors, and of the estimates.
     """
 
     fitted: Fitted
@@ -90,6 +90,7 @@ class InferenceResults:
     seed: int = 0
     draws: int = 500
     notes: tuple[str, ...] = field(default=())
+    cautions: tuple[str, ...] = field(default=())
 
     # Estimates.
 
@@ -357,7 +358,7 @@ class InferenceResults:
 
     def _notes(self) -> tuple[str, ...]:
         refused = [f"{label}: no standard error, because {why.value}" for label, why in self.refusals.items() if why]
-        return (*refused, *self.identification.sentences, *self.notes)
+        return (*refused, *self.identification.sentences, *self.cautions, *self.notes)
 
     def _need_likelihood(self, what: str, instead: str) -> None:
         if not self.likelihood:
