@@ -9,6 +9,7 @@ bootstrap sample of every replication would take days, and `tests/inference` sho
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,8 +87,8 @@ def replicate(design: Design, problem: Problem, truth: Array, signs: Array, keys
     return jax.lax.map(one, keys)
 
 
-def run(design: Design, n: int, replications: int, seed: int = 0, chunk: int = 50) -> Replication:
-    """All replications, `chunk` per call of the compiled program."""
+def run(design: Design, n: int, replications: int, seed: int = 0, chunk: int = 25) -> Iterator[Replication]:
+    """Replications so far, after every `chunk` of them, each a call of one compiled program."""
     with jax.enable_x64(True):
         problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
         keys = jax.random.split(jax.random.key(seed), replications)
@@ -97,7 +98,7 @@ def run(design: Design, n: int, replications: int, seed: int = 0, chunk: int = 5
                 jax.tree.map(np.asarray, replicate(design, problem, truth, signs, keys[start : start + chunk]))
             )
             print(f"{design.name}, n = {n}: {start + chunk} of {replications}", flush=True)
-        return jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
+            yield jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
 
 
 def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
@@ -137,8 +138,9 @@ def main() -> None:
     arguments = parser.parse_args()
     with jax.enable_x64(True):
         design = {"continuous": continuous, "classes": classes}[arguments.design]()
-    result = table(design, arguments.n, run(design, arguments.n, arguments.replications))
-    result.to_csv(RESULTS / f"coverage-{arguments.design}-{arguments.n}.csv", index=False, float_format="%.5g")
+    for so_far in run(design, arguments.n, arguments.replications):
+        result = table(design, arguments.n, so_far)
+        result.to_csv(RESULTS / f"coverage-{arguments.design}-{arguments.n}.csv", index=False, float_format="%.5g")
     print(result.drop(columns=["design", "parameter"]).to_string())
 
 

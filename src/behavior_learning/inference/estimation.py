@@ -37,7 +37,7 @@ AIM = 1e-10
 NEAR = 1e-4
 """Norm of the gradient above which a sample of the rows gives a good enough Hessian."""
 
-MAX_STEPS = 200
+MAX_STEPS = 100
 
 AT_BOUND = 1e-8
 """Size of a number with a sign below which it counts as zero."""
