@@ -42,14 +42,18 @@ class Replication(NamedTuple):
     upper: Array
 
 
-def estimate(problem: Problem, start: Array, signs: Array, key: Array) -> Replication:
-    """Optimum and errors of one data set."""
+def estimate(problem: Problem, start: Array, signs: Array, key: Array, bootstrap: bool = True) -> Replication:
+    """Optimum and errors of one data set; those of the bootstrap are NaN where it is left out."""
     optimum = search_from(problem, start, signs, Search(aim=1e-9, max_steps=60))
     theta, n = optimum.theta, problem.n
-    s, h = scores(problem, theta), row_hessians(problem, theta)
+    s = scores(problem, theta)
     bread = jnp.linalg.inv(optimum.hessian)
     robust = bread @ (s.T @ s) @ bread / n**2
-    draws = one_step_bootstrap(theta, s, h, key)
+    draws = (
+        one_step_bootstrap(theta, s, row_hessians(problem, theta), key)
+        if bootstrap
+        else jnp.full((2, len(theta)), jnp.nan)
+    )
     lower, first, third, upper = jnp.quantile(draws, jnp.array([0.025, 0.25, 0.75, 0.975]), axis=0)
     spread = lambda covariance: jnp.sqrt(jnp.diag(covariance))
     return Replication(
@@ -77,17 +81,21 @@ def one_step_bootstrap(theta: Array, s: Array, h: Array, key: Array) -> Array:
 
 
 @eqx.filter_jit
-def replicate(design: Design, problem: Problem, truth: Array, signs: Array, keys: Array) -> Replication:
+def replicate(
+    design: Design, problem: Problem, truth: Array, signs: Array, keys: Array, bootstrap: bool
+) -> Replication:
     """Replications one after the other in one compiled program."""
 
     def one(key):
         data_key, boot_key = jax.random.split(key)
-        return estimate(with_rows(problem, design.draw(data_key, problem.n, truth)), truth, signs, boot_key)
+        return estimate(with_rows(problem, design.draw(data_key, problem.n, truth)), truth, signs, boot_key, bootstrap)
 
     return jax.lax.map(one, keys)
 
 
-def run(design: Design, n: int, replications: int, seed: int = 0, chunk: int = 25) -> Iterator[Replication]:
+def run(
+    design: Design, n: int, replications: int, *, bootstrap: bool, seed: int = 0, chunk: int = 25
+) -> Iterator[Replication]:
     """Replications so far, after every `chunk` of them, each a call of one compiled program."""
     with jax.enable_x64(True):
         problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
@@ -95,7 +103,9 @@ def run(design: Design, n: int, replications: int, seed: int = 0, chunk: int = 2
         parts = []
         for start in range(0, replications, chunk):
             parts.append(
-                jax.tree.map(np.asarray, replicate(design, problem, truth, signs, keys[start : start + chunk]))
+                jax.tree.map(
+                    np.asarray, replicate(design, problem, truth, signs, keys[start : start + chunk], bootstrap)
+                )
             )
             print(f"{design.name}, n = {n}: {start + chunk} of {replications}", flush=True)
             yield jax.tree.map(lambda *columns: np.concatenate(columns), *parts)
@@ -112,6 +122,7 @@ def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
         "bootstrap quartiles": within(result.quartile),
         "bootstrap percentile": converged[:, None] & (result.lower <= truth) & (truth <= result.upper),
     }
+    used = {kind: "bootstrap" not in kind or np.isfinite(result.bootstrap).all() for kind in kinds}
     errors = result.theta[converged] - truth
     return pd.DataFrame(
         {
@@ -123,7 +134,7 @@ def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
             "rmse": np.sqrt((errors**2).mean(axis=0)),
             "median error": np.median(np.abs(errors), axis=0),
             "mean robust se": result.robust[converged].mean(axis=0),
-            **{kind: hits.mean(axis=0) for kind, hits in kinds.items()},
+            **{kind: hits.mean(axis=0) for kind, hits in kinds.items() if used[kind]},
             "replications": len(converged),
             "converged": int(converged.sum()),
         }
@@ -135,10 +146,11 @@ def main() -> None:
     parser.add_argument("--design", choices=("continuous", "classes"), required=True)
     parser.add_argument("--n", type=int, required=True)
     parser.add_argument("--replications", type=int, default=500)
+    parser.add_argument("--no-bootstrap", action="store_true")
     arguments = parser.parse_args()
     with jax.enable_x64(True):
         design = {"continuous": continuous, "classes": classes}[arguments.design]()
-    for so_far in run(design, arguments.n, arguments.replications):
+    for so_far in run(design, arguments.n, arguments.replications, bootstrap=not arguments.no_bootstrap):
         result = table(design, arguments.n, so_far)
         result.to_csv(RESULTS / f"coverage-{arguments.design}-{arguments.n}.csv", index=False, float_format="%.5g")
     print(result.drop(columns=["design", "parameter"]).to_string())

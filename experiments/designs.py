@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.bases import polynomial_basis, with_terms, without_pure_x
+from behavior_learning.core.bases import Basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Rule
 from behavior_learning.core.chart import Coordinates, parameter_labels
 from behavior_learning.core.features import Product
@@ -66,12 +66,16 @@ def with_rows(problem: Problem, columns: tuple[jax.Array, ...]) -> Problem:
     return eqx.tree_at(lambda p: p.data, problem, tuple(map(problem.cut, columns)))
 
 
+def single_basis() -> Basis:
+    """y and x·y."""
+    return with_terms(without_pure_x(polynomial_basis(1, 1, degree=1)), [(Product((0,)), Product((0,)))])
+
+
 def continuous(
     space: Space | None = None, truth: tuple[float, ...] = (1.7, 2.7, 1.9, -2.0, 1.5, 2.5, 0.9, 0.7)
 ) -> Design:
     """U = a·y + b·xy, C = c·y + d·xy and T = e·y + f·xy: nine raw parameters, eight in canonical form."""
-    basis = with_terms(without_pure_x(polynomial_basis(1, 1, degree=1)), [(Product((0,)), Product((0,)))])
-    network = BehaviorNetwork.random(np.random.default_rng(0), SINGLE, features=1, response=1, basis=basis)
+    network = BehaviorNetwork.random(np.random.default_rng(0), SINGLE, features=1, response=1, basis=single_basis())
     coordinates = Coordinates.of(canonicalise(network), parameter_labels(network, ["x"], ["y"]))
     return Design("continuous y", coordinates, space or EvenBox(-4.0, 4.0, NODES), 1, 2.0, truth)
 

@@ -154,7 +154,7 @@ def at_optimum(
         coordinates = Coordinates.of(canonical, names)
         problem = eqx.tree_at(lambda p: p.chart, problem, coordinates.chart)
         moved = coordinates.labels != start.labels or not np.allclose(coordinates.theta, optimum.theta, atol=1e-12)
-        if moved:
+        if moved and status_of(optimum) is Convergence.OPTIMUM:
             optimum = polish(problem, jnp.asarray(coordinates.theta), jnp.asarray(coordinates.signs), Search())
         return Fitted(
             problem,
