@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from behavior_learning import datasets
+    from behavior_learning import datasets, inference
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
 
-__all__ = ["UMP", "Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "load"]
+__all__ = ["UMP", "Architecture", "BLClassifier", "BLRegressor", "BehaviorNetwork", "datasets", "inference", "load"]
 
 _HOME = {
     "Architecture": "core.network",

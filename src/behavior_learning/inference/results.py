@@ -358,6 +358,11 @@ class InferenceResults:
 
     def _notes(self) -> tuple[str, ...]:
         refused = [f"{label}: no standard error, because {why.value}" for label, why in self.refusals.items() if why]
+        if any(str(label).endswith(".multiplier") for label in self.params.index):
+            refused.append(
+                "z and P of a multiplier do not say whether its row is there: zero ends its range. "
+                "Use .constraint_test(row)."
+            )
         return (*refused, *self.identification.sentences, *self.cautions, *self.notes)
 
     def _need_likelihood(self, what: str, instead: str) -> None:
