@@ -34,7 +34,7 @@ TOLERANCE = 1e-8
 AIM = 1e-10
 """Norm at which the iteration stops; between AIM and TOLERANCE it goes on while it still improves."""
 
-NEAR = 1e-4
+NEAR = 1e-2
 """Norm of the gradient above which a sample of the rows gives a good enough Hessian."""
 
 MAX_STEPS = 100

@@ -179,7 +179,7 @@ def explore(
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
     points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
     follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
-    everything = sample == problem.chunks
+    everything = sample == problem.chunks or len(networks) == 1
     optima = [follow(point) if everything else follow(point, chunks=sample, aim=1e-7) for point in points]
     names = ["fit", *(f"start {number}" for number in range(1, len(points)))]
     found = basins(problem, optima, names, one_hot=one_hot)

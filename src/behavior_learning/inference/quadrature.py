@@ -24,7 +24,7 @@ PANEL = 64
 NODES_PER_SPREAD = 3.0
 """Candidates per standard deviation of the narrowest density: Gauss–Legendre then errs below 1e-9 of a smooth one."""
 
-FEWEST, MOST = 128, 1024
+FEWEST, MOST = 96, 1024
 
 ROWS_CHECKED = 500
 
