@@ -30,7 +30,12 @@ EDGE = 0.25
 
 
 class Objective(eqx.Module):
-    """A loss per row of a utility on responses in a space."""
+    """A loss per row of a utility on responses in a space.
+
+    Attributes
+    ----------
+    space : where the responses live.
+    """
 
     space: Space
 

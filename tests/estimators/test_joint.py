@@ -394,7 +394,8 @@ def test_density_of_one_number_is_that_of_a_regressor_without_columns():
 
 def test_density_of_one_class_has_its_shares():
     """The likelihood of classes alone is greatest at their shares, to which training comes close."""
-    model = few(BLDensity, alpha=0.0, max_epochs=100, patience=100).fit(labels(numbers()))
+    y = labels(numbers())
+    model = few(BLDensity, alpha=0.0, max_epochs=100, patience=100).fit(y, validation_data=y)
     np.testing.assert_allclose(model.predict_proba().to_numpy()[0], model.response_.parts[0].shares, atol=0.1)
 
 

@@ -123,7 +123,8 @@ class Terms(eqx.Module):
     def _joint(self, coef: Float[Array, "rows joint"]) -> Float[Array, "n k rows"]:
         x = np.array([i for i, _ in self.pairing.joint])
         by_y = self.pairing.joint_by_y
-        c = jnp.stack([self.x[:, x[terms]] @ coef[:, terms].T for terms in by_y.values()], axis=1)
+        # JAX keeps index arrays it has seen in the precision of that time; copies keep float64 calls apart.
+        c = jnp.stack([self.x[:, x[terms]] @ coef[:, terms.copy()].T for terms in by_y.values()], axis=1)
         return jnp.matmul(self.y[..., np.array(list(by_y))], c)
 
 

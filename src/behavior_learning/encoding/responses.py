@@ -109,9 +109,9 @@ class ContinuousResponse:
     def standardise(self, y: Any) -> Any:
         return (y - self.center) / self.scale
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
+    def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
         """Parsed values as the model takes them."""
-        return self.standardise(values).astype(np.float32)
+        return self.standardise(values).astype(dtype)
 
     def restore(self, y: np.ndarray) -> np.ndarray:
         """Encoded responses in the user's units."""
@@ -180,8 +180,8 @@ class DiscreteResponse:
         """Where the encoded response lives."""
         return Categories(len(self.classes))
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
-        """Codes as the model takes them."""
+    def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        """Codes as the model takes them, whole numbers in any precision."""
         return values.astype(np.int32)
 
     def restore(self, y: np.ndarray) -> np.ndarray:
@@ -232,10 +232,10 @@ class JointResponse:
         boxes = min(max(sum(isinstance(part, ContinuousResponse) for part in self.parts), 1), 2)
         return Product([part.space(nodes or NODES[boxes], passes=2) for part in self.parts])
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
+    def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
         """Parsed values, one column per response, as the model takes them."""
-        columns = [part.encode(column) for part, column in zip(self.parts, values.T, strict=True)]
-        return np.stack(columns, axis=1).astype(np.float32)
+        columns = [part.encode(column, dtype) for part, column in zip(self.parts, values.T, strict=True)]
+        return np.stack(columns, axis=1).astype(dtype)
 
     def restore(self, y: np.ndarray) -> np.ndarray:
         """Encoded responses, along the last axis, in the user's units and labels."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
-from typing import Any
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -28,11 +28,13 @@ from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table, check_distinct
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.evaluate import by_rows
+from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
 from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
@@ -176,6 +178,7 @@ class BehaviorEstimator(BaseEstimator):
             )
         self.sigma_ = levels[-1] if levels else None
         self._store(X, encoder, response, result, x[train], encoded_y[train])
+        self.training_rows_ = encoder(table), response.encode(parsed.values, float)
         return self
 
     # What differs between estimators.
@@ -297,6 +300,74 @@ class BehaviorEstimator(BaseEstimator):
         objective = self._objective(self.space_, self.sigma_, self.temperature_)
         tests = score_tests(self.network_, objective, x[rows], encoded_y[rows], products, names, ridge=self.alpha)
         return tests.head(check_count("n", n))
+
+    def inference(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        covariance: str = "robust",
+        clusters: Any = None,
+        weights: Any = None,
+        weight_kind: Literal["frequency", "sampling"] = "frequency",
+        restarts: int | None = None,
+        draws: int = 500,
+        seed: int = 0,
+    ) -> InferenceResults:
+        """Standard errors, tests and intervals for the parameters (Theorems B.9 and B.10).
+
+        Training stops early, holds rows out and carries a ridge. Inference does not: it goes on from the fitted
+        network to the optimum of the plain objective of all rows, in double precision, in the canonical form. Score
+        objectives are covered too; what they estimate is stated in the summary.
+
+        Parameters
+        ----------
+        X, y : the rows; by default those given to `fit`, its validation rows included. A model that was loaded from a
+            file does not have them.
+        covariance : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
+            ``"cluster_bootstrap"``, ``"multiplier"`` or ``"jackknife"``.
+        clusters : a label per row, or two columns of labels for two-way clustering.
+        weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
+            ``"sampling"`` for its share of the population.
+        restarts : random starts beside the fitted network; by default 4, fewer for large problems.
+        draws : bootstrap samples.
+        seed : of restarts and bootstrap.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
+        >>> ibl.inference(restarts=0).convergence.name
+        'OPTIMUM'
+        """
+        check_is_fitted(self)
+        return infer_problem(
+            self.network_,
+            self.space_,
+            self.temperature_,
+            lambda space: self._objective(space, self.sigma_, self.temperature_),
+            self._inference_rows(X, y),
+            inputs=[Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns],
+            response=self.response_.variables,
+            one_hot=isinstance(self.response_, DiscreteResponse),
+            restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
+            log_scale=self.response_.log_unit,
+            covariance=covariance,
+            clusters=clusters,
+            weights=weights,
+            weight_kind=weight_kind,
+            draws=check_count("draws", draws, minimum=2),
+            seed=seed,
+        )
+
+    def _inference_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        if X is None and y is None:
+            if not hasattr(self, "training_rows_"):
+                raise DataError("This model was loaded from a file, which holds no rows. Pass X and y to inference().")
+            return self.training_rows_
+        x = self.encoder_(self._like_training(X, self.encoder_.names))
+        return x, self.response_.encode(self.response_.values(y, len(x)), float)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""

@@ -164,8 +164,9 @@ class JointEstimator(BehaviorEstimator):
         """p(of | x, given) and the x it takes."""
         free = self._free(given)
         taken = [self._responses.names[i] for i in of if i not in free]
-        if taken:
-            raise OptionError(f"{taken[0]!r} is given and asked for at once. Drop it from one of the two.")
+        if taken or not of:
+            known = repr(taken[0]) if taken else "of=[]"
+            raise OptionError(f"Given {known}, there is nothing left to ask of it. Name responses that are not given.")
         wide, parts = self._beside(x, given)
         return part_of(self._distribution(temperature), of, given=parts), wide
 

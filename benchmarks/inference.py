@@ -1,0 +1,141 @@
+"""Time and memory of inference: `python benchmarks/inference.py`; each part in a process of its own, cache off."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+
+def errors() -> None:
+    """What `inference()` does to 10,000 rows and 50 parameters after training, compilation included.
+
+    The columns are used as they are, so that the law that made them is in the model; the search starts ten per cent
+    away from it, about where training ends.
+    """
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from behavior_learning.core.spaces import Box
+    from behavior_learning.estimators.infer import infer_problem
+    from behavior_learning.symbolic.polynomials import Variable
+
+    network, X, y = drawn_from_a_problem(10_000, 15)
+    rng = np.random.default_rng(1)
+    away = lambda leaf: leaf * (1 + 0.1 * rng.normal(size=leaf.shape)).astype(np.float32)
+    start_network = jax.tree.map(lambda leaf: away(leaf) if eqx.is_inexact_array(leaf) else leaf, network)
+    start, cpu = time.perf_counter(), time.process_time()
+    results = infer_problem(
+        start_network,
+        Box(jnp.asarray(-4.0), jnp.asarray(4.0)),
+        1.0,
+        (X.astype(float), y.astype(float)),
+        inputs=[Variable(f"x{j}") for j in range(15)],
+        response=[Variable("y")],
+        one_hot=False,
+        restarts=None,
+        seed=0,
+        log_scale=0.0,
+    )
+    results.bse.sum()
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    facts = f"{len(results.params)} parameters, {results.convergence.name}, gradient {results.gradient_norm:.0e}, "
+    facts += f"{int(results.fitted.optimum.steps)} steps, {results.fitted.problem.candidates} candidates"
+    print(f"inference() on 10,000 rows: {seconds:.1f} s, {cpu:.1f} s of CPU time ({facts})")
+
+
+def drawn_from_a_problem(n: int, d: int):
+    """An IBL(Single) with all products of x and y, whose parameters the data can tell, and rows from it."""
+    import jax.numpy as jnp
+
+    from behavior_learning.core.bases import polynomial_basis, without_pure_x
+    from behavior_learning.core.block import Weight
+    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.core.spaces import Box
+    from behavior_learning.gibbs.distribution import Gibbs
+
+    rng = np.random.default_rng(0)
+    architecture = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity", intercepts=False)
+    basis = without_pure_x(polynomial_basis(d, 1, degree=2))
+    network = BehaviorNetwork.random(rng, architecture, features=d, response=1, basis=basis)
+    scales = {"utility": (1.5, 0.0, 0.4), "inequality": (-1.5, 0.0, 0.4), "equality": (1.2, 0.0, 0.2)}
+    for role, (y, square, products) in scales.items():
+        names = basis.names([f"x{j}" for j in range(d)], ["y"])
+        row = [y if n == "y" else square if n == "y^2" else products * rng.normal() for n in names]
+        rows = network.layers[0].heads[role]
+        network = with_coef(network, role, Weight(jnp.asarray(np.array(row)[None, None], jnp.float32), rows.coef.rule))
+    x, levels = rng.normal(size=(n, d)).astype(np.float32), rng.uniform(size=(n, 1)).astype(np.float32)
+    y = np.asarray(Gibbs(network, Box(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
+    return network, x, y
+
+
+def with_coef(network, role, weight):
+    import equinox as eqx
+
+    return eqx.tree_at(lambda n: getattr(n.layers[0], role).coef, network, weight)
+
+
+def refits() -> None:
+    """500 bootstrap refits of 1,000 rows and 10 parameters, compilation included."""
+    import behavior_learning as bl
+
+    _, X, y = drawn_from_a_problem(1000, 2)
+    options = {"layers": (1,), "identifiable": True, "basis": "affine", "extra_terms": ["x0:y", "x1:y"]}
+    model = bl.BLRegressor(**options, support=(-4, 4), max_epochs=100, random_state=0).fit(X, y)
+    results = model.inference()
+    start, cpu = time.perf_counter(), time.process_time()
+    boot = results.with_covariance("bootstrap", draws=500)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    converged = f"{len(boot.estimates.draws)} converged"
+    facts = f"{seconds:.1f} s, {cpu:.1f} s of CPU time, {converged}"
+    print(f"500 refits of 1,000 rows, {len(results.params)} parameters: {facts}")
+
+
+def memory() -> None:
+    """Hessian and sandwich of 1,000,000 rows and about 200 parameters."""
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from behavior_learning.core.bases import affine_basis
+    from behavior_learning.core.chart import Coordinates, parameter_labels
+    from behavior_learning.core.identification import canonicalise
+    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.core.spaces import Categories
+    from behavior_learning.inference.problem import Problem, hessian, outer
+    from behavior_learning.objectives import NegativeLogLikelihood
+
+    n, d = 1_000_000, 64
+    rng = np.random.default_rng(0)
+    architecture = Architecture((1,), heads=("tanh", "softplus", "square"), output="vector", readout="free")
+    network = BehaviorNetwork.random(rng, architecture, features=d, response=2, basis=affine_basis(d, 0))
+    names = parameter_labels(network, [f"x{j}" for j in range(d)], ["a", "b"], ["a", "b"])
+    with jax.enable_x64(True):
+        coordinates = Coordinates.of(canonicalise(network), names)
+        x, y = rng.normal(size=(n, d)), rng.integers(0, 2, n).astype(np.int32)
+        problem = Problem.of(NegativeLogLikelihood(Categories(2)), coordinates.chart, (x, y), candidates=2)
+        del x
+        start, theta = time.perf_counter(), jnp.asarray(coordinates.theta)
+        for quantity in (hessian, outer):
+            jax.block_until_ready(eqx.filter_jit(quantity)(problem, theta))
+        seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    what = f"Hessian and sandwich of {n:,} rows, {len(theta)} parameters"
+    print(f"{what}: {seconds:.0f} s, peak {peak:.2f} GiB, data included")
+
+
+def main() -> None:
+    parts = {"errors": errors, "refits": refits, "memory": memory}
+    if len(sys.argv) > 1:
+        parts[sys.argv[1]]()
+        return
+    for part in parts:
+        environment = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
+        subprocess.run([sys.executable, __file__, part], check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()

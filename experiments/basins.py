@@ -1,0 +1,108 @@
+"""Does the answer depend on the start? Twenty default fits with default restarts, and twenty single random starts.
+
+One data set of 2,000 rows from `designs.continuous` (IBL(Single), nine raw parameters). A fit is what
+`BLRegressor.fit` and `inference()` do by default, on columns as they are (the truth has no centring): Adam from four
+random starts with ridge and early stopping on 400 of the rows, then the search from the trained network and four more
+starts. Fits differ in the seed of all of these. Single starts are random networks polished on all rows, without
+training and without others.
+
+    python experiments/basins.py
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from behavior_learning.core.identification import canonicalise, distance
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.spaces import Box
+from behavior_learning.estimators.infer import infer_problem
+from behavior_learning.inference.estimation import Search, polish
+from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.training.fit import Settings, fit
+from coverage import RESULTS
+from designs import SINGLE, continuous, single_basis
+
+ROWS, FITS, RESTARTS = 2000, 20, 4
+SETTINGS = Settings("adam", learning_rate=0.01, batch_size=64, max_epochs=500, patience=40, alpha=10.0)
+
+
+def main() -> None:
+    with jax.enable_x64(True):
+        design = continuous()
+        x, y = map(np.asarray, design.draw(jax.random.key(7), ROWS, jnp.asarray(design.truth)))
+    train, held_out = slice(0, 1600), slice(1600, ROWS)
+    pair = lambda rows: (jnp.asarray(x[rows], jnp.float32), jnp.asarray(y[rows], jnp.float32))
+    fitted = []
+    for seed in range(FITS):
+        starts = [start(seed, number) for number in range(RESTARTS)]
+        trained = fit(
+            stacked(starts),
+            Box(np.float32(-4), np.float32(4)),
+            data=pair(train),
+            validation=pair(held_out),
+            settings=SETTINGS,
+            key=jax.random.key(seed),
+        )
+        fitted.append(infer_from(trained.network, x, y, seed))
+        print(seed, fitted[-1].convergence.name, float(fitted[-1].optimum.loss), flush=True)
+    top = min(fitted, key=lambda f: float(f.optimum.loss))
+    gaps = [distance(f.network, top.network) for f in fitted]
+    lines = [
+        ("default fit", seed, float(f.optimum.loss), gap)
+        for seed, (f, gap) in enumerate(zip(fitted, gaps, strict=True))
+    ]
+    lines += single_starts(top)
+    frame = pd.DataFrame(lines, columns=["kind", "seed", "loss", "distance"])
+    frame["same"] = frame["distance"] < 1e-4
+    frame.to_csv(RESULTS / "basins.csv", index=False, float_format="%.8g")
+    print(frame.groupby("kind")["same"].agg(["sum", "count"]))
+    print("largest distance among the same:", frame.loc[frame["same"], "distance"].max())
+
+
+def start(seed: int, number: int) -> BehaviorNetwork:
+    """A random network as `fit` draws them."""
+    rng = np.random.default_rng([seed, number])
+    return BehaviorNetwork.random(rng, SINGLE, features=1, response=1, basis=single_basis())
+
+
+def infer_from(network: BehaviorNetwork, x: np.ndarray, y: np.ndarray, seed: int) -> Fitted:
+    """What `inference()` does after training: four random starts beside the trained network."""
+    column = Variable("x", 0.0, 1.0, 1.0)
+    results = infer_problem(
+        network,
+        Box(np.float32(-4), np.float32(4)),
+        1.0,
+        (x, y),
+        inputs=[column],
+        response=[Variable("y", 0.0, 1.0, 1.0)],
+        one_hot=False,
+        restarts=None,
+        seed=seed,
+        log_scale=0.0,
+    )
+    return results.fitted
+
+
+def stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
+    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
+    return eqx.combine(jax.tree.map(lambda *leaves: jnp.stack(leaves), *params), static[0])
+
+
+def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
+    """Polish one random network at a time on all rows."""
+    lines, learned = [], np.asarray(top.coordinates.chart.learned)
+    with jax.enable_x64(True):
+        for seed in range(FITS):
+            point = numbers_of(canonicalise(start(seed, 11), prune=False).network)[learned]
+            end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.coordinates.signs), Search())
+            gap = distance(top.problem.chart.network(end.theta), top.network)
+            lines.append(("single start", seed, float(end.loss), gap))
+    return lines
+
+
+if __name__ == "__main__":
+    main()

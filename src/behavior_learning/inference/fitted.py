@@ -1,0 +1,220 @@
+"""An estimate with all that its errors and tests need: the problem, the optimum, and what may move."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float, Int
+
+from behavior_learning.core.chart import Chart, Coordinates, null_space
+from behavior_learning.core.identification import Canonical, canonicalise
+from behavior_learning.core.network import BehaviorNetwork, RowRules
+from behavior_learning.inference.covariance import WeightKind
+from behavior_learning.inference.estimation import Convergence, Optimum, Search, basins, polish, status_of
+from behavior_learning.inference.information import AT_BOUND, Information
+from behavior_learning.inference.problem import Losses, Problem, losses, scores
+
+__all__ = ["Fitted", "LinearChart", "at_optimum", "explore", "numbers_of", "random_networks"]
+
+GUIDING_ROWS = 2000
+"""Rows whose Hessian guides a search while it is far from the optimum."""
+
+EXPLORING_ROWS = 2000
+"""Rows on which restarts look for basins; the best is then followed on all rows."""
+
+
+class LinearChart(eqx.Module):
+    """u ↦ network at θ = base + directions·u: a chart under linear restrictions.
+
+    Attributes
+    ----------
+    learned : stands for the coordinates u, as in `Chart`.
+    """
+
+    chart: Chart
+    base: Float[Array, " p"]
+    directions: Float[Array, "p q"]
+
+    def network(self, theta: Float[Array, " q"]) -> BehaviorNetwork:
+        return self.chart.network(self.base + self.directions @ theta)
+
+    @property
+    def learned(self) -> Int[np.ndarray, " q"]:
+        return np.arange(self.directions.shape[1])
+
+    @property
+    def template(self) -> BehaviorNetwork:
+        return self.chart.template
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """An M-estimate in canonical form.
+
+    Attributes
+    ----------
+    problem : rows and their loss in the parameters.
+    coordinates : the chart around the canonical form of the optimum.
+    optimum : where the search ended.
+    convergence : how.
+    information : the information matrix there, and the directions that are free.
+    weights : of the rows, in their order.
+    names : labels of all numbers of the network.
+    one_hot : whether candidates are indicators of a class.
+    """
+
+    problem: Problem
+    coordinates: Coordinates
+    optimum: Optimum
+    convergence: Convergence
+    information: Information
+    canonical: Canonical
+    weights: Float[np.ndarray, " n"]
+    weight_kind: WeightKind
+    names: tuple[str, ...]
+    one_hot: bool
+
+    @property
+    def theta(self) -> Float[np.ndarray, " p"]:
+        return self.coordinates.theta
+
+    @property
+    def network(self) -> BehaviorNetwork:
+        """The canonical network at the optimum."""
+        return self.canonical.network
+
+    @property
+    def total(self) -> float:
+        return float(np.sum(self.weights))
+
+    def losses(self) -> Float[np.ndarray, " n"]:
+        """Loss of every row."""
+        with jax.enable_x64(True):
+            return np.asarray(_losses(self.problem, jnp.asarray(self.theta)))
+
+    def scores(self) -> Float[np.ndarray, "n p"]:
+        """Gradient of the loss of every row."""
+        with jax.enable_x64(True):
+            return np.asarray(_scores(self.problem, jnp.asarray(self.theta)))
+
+    def restricted(
+        self, matrix: Float[np.ndarray, "r p"], value: Float[np.ndarray, " r"]
+    ) -> tuple[np.ndarray, Optimum]:
+        """θ̂ under R θ = r, and the optimum in the remaining coordinates."""
+        with jax.enable_x64(True):
+            base = self.theta + np.linalg.pinv(matrix) @ (value - matrix @ self.theta)
+            directions = null_space(matrix)
+            chart = LinearChart(self.coordinates.chart, jnp.asarray(base), jnp.asarray(directions))
+            problem = eqx.tree_at(lambda p: p.chart, self.problem, chart)
+            q = directions.shape[1]
+            optimum = polish(problem, jnp.zeros(q), jnp.zeros(q, int), self.search())
+            return base + directions @ np.asarray(optimum.theta), optimum
+
+    def search(self, **options: float) -> Search:
+        """A search guided by a sample of the rows."""
+        p = len(self.coordinates.chart.learned)
+        return Search(sample=self.problem.chunks_of(max(GUIDING_ROWS, 20 * p)), **options)
+
+
+def at_optimum(
+    objective: Losses,
+    data: Sequence[np.ndarray],
+    network: BehaviorNetwork,
+    names: Sequence[str],
+    *,
+    candidates: int,
+    weights: Float[np.ndarray, " n"],
+    weight_kind: WeightKind,
+    one_hot: bool,
+    choose: Callable[[Problem, Coordinates], Optimum] | None = None,
+    signs: Int[np.ndarray, " numbers"] | None = None,
+) -> Fitted:
+    """Search for the optimum from a network and bring it to canonical form.
+
+    Parameters
+    ----------
+    choose : the search, from a problem and the coordinates of the starting point; from the network alone by default.
+    signs : that numbers must keep, where the rules of the network no longer say it.
+    """
+    with jax.enable_x64(True):
+        first = canonicalise(network, one_hot=one_hot, signs=signs, prune=False)
+        start = Coordinates.of(first, names)
+        problem = Problem.of(objective, start.chart, data, weights, candidates=candidates)
+        if choose is None:
+            sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
+            optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
+        else:
+            optimum = choose(problem, start)
+        network = start.chart.network(jnp.asarray(optimum.theta))
+        canonical = canonicalise(network, one_hot=one_hot, signs=first.signs, prune=False)
+        coordinates = Coordinates.of(canonical, names)
+        problem = eqx.tree_at(lambda p: p.chart, problem, coordinates.chart)
+        moved = coordinates.labels != start.labels or not np.allclose(coordinates.theta, optimum.theta, atol=1e-12)
+        if moved and status_of(optimum) is Convergence.OPTIMUM:
+            optimum = polish(problem, jnp.asarray(coordinates.theta), jnp.asarray(coordinates.signs), Search())
+        return Fitted(
+            problem,
+            coordinates,
+            optimum,
+            status_of(optimum),
+            information_at(coordinates, np.asarray(optimum.hessian)),
+            canonical,
+            np.asarray(weights, float),
+            weight_kind,
+            tuple(names),
+            one_hot,
+        )
+
+
+def explore(
+    problem: Problem, start: Coordinates, networks: Sequence[BehaviorNetwork], one_hot: bool
+) -> tuple[Optimum, pd.DataFrame]:
+    """Search from every network on a sample of the rows, then on all rows from the best."""
+    learned = np.asarray(problem.chart.learned)
+    signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
+    sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
+    points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
+    follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
+    everything = sample == problem.chunks or len(networks) == 1
+    optima = [follow(point) if everything else follow(point, chunks=sample, aim=1e-7) for point in points]
+    names = ["fit", *(f"start {number}" for number in range(1, len(points)))]
+    found = basins(problem, optima, names, one_hot=one_hot)
+    best = min(optima, key=lambda optimum: np.nan_to_num(float(optimum.loss), nan=np.inf))
+    return (best if everything else follow(best.theta)), found.assign(
+        rows=min(problem.n, sample * problem.weights.shape[1])
+    )
+
+
+def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[BehaviorNetwork]:
+    """Starting points under the same rules."""
+    rules = {r: RowRules(*(weight.rule for weight in rows.weights)) for r, rows in network.layers[0].heads.items()}
+    weight = network.readout.weight
+    outputs = 1 if weight is None else np.shape(weight.raw)[0]
+    rng = np.random.default_rng([seed, 5])
+    draw = lambda: BehaviorNetwork.random(
+        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules
+    )
+    return [draw() for _ in range(count)]
+
+
+def information_at(coordinates: Coordinates, hessian: Float[np.ndarray, "p p"]) -> Information:
+    """The information where numbers at a bound stay there."""
+    theta, signs = coordinates.theta, coordinates.signs
+    bounded = (signs != 0) & (signs * theta < AT_BOUND)
+    tangent = coordinates.tangent
+    if bounded.any():
+        tangent = tangent @ null_space(tangent[bounded])
+    return Information(coordinates.labels, hessian, tangent, bounded)
+
+
+def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:
+    """All numbers of a canonical network, given and learned."""
+    return np.concatenate([np.asarray(weight.raw, float).ravel() for weight in network.weights])
+
+
+_losses = eqx.filter_jit(losses)
+_scores = eqx.filter_jit(scores)

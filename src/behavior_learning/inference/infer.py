@@ -1,0 +1,145 @@
+"""From a network and an objective to inference: search, choose the best basin, and attach errors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from behavior_learning.core.chart import Coordinates
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.inference.covariance import WeightKind, check_kind, cluster_codes
+from behavior_learning.inference.estimation import Optimum
+from behavior_learning.inference.fitted import at_optimum, explore
+from behavior_learning.inference.problem import Losses, Problem
+from behavior_learning.inference.results import InferenceResults, Units, estimated
+from behavior_learning.inference.tables import Estimates
+from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+
+__all__ = ["estimand", "infer"]
+
+
+def infer(
+    network: BehaviorNetwork,
+    objective: Losses,
+    data: Sequence[np.ndarray],
+    names: Sequence[str],
+    *,
+    candidates: int = 1,
+    one_hot: bool = False,
+    starts: Sequence[BehaviorNetwork] = (),
+    covariance: str = "robust",
+    weights: Any = None,
+    weight_kind: WeightKind = "frequency",
+    clusters: Any = None,
+    units: Units | None = None,
+    draws: int = 500,
+    seed: int = 0,
+) -> InferenceResults:
+    """Estimate to the optimum of the plain mean loss and attach standard errors.
+
+    Parameters
+    ----------
+    network : where the search starts, such as a trained network.
+    objective : a loss per row of (network, *data); smooth in the parameters.
+    data : arrays with the rows first, in double precision.
+    names : labels of all numbers of the network, see `parameter_labels`.
+    candidates : utility evaluations per row, which bound the memory of a chunk of rows.
+    one_hot : whether candidates are indicators of a class.
+    starts : further networks to search from.
+    covariance : see `InferenceResults.with_covariance`.
+    weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
+        that a row stands for.
+    clusters : a label per row, or two columns of labels.
+
+    Examples
+    --------
+    >>> from behavior_learning.core.bases import affine_basis
+    >>> from behavior_learning.core.chart import parameter_labels
+    >>> from behavior_learning.core.network import Architecture
+    >>> from behavior_learning.core.spaces import Box
+    >>> rng = np.random.default_rng(0)
+    >>> line = Architecture((1,), heads=("identity", None, "square"), readout="identity")
+    >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))
+    >>> x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
+    >>> res = infer(network, NegativeLogLikelihood(Box(-9.0, 9.0)), (x, y), parameter_labels(network, ["x"], ["y"]))
+    >>> res.convergence.name
+    'OPTIMUM'
+
+    Raises
+    ------
+    OptionError
+        If heads have kinks, or options contradict each other.
+    """
+    _check_smooth(network)
+    n = len(data[0])
+    kind, checked = check_kind(covariance), _checked_weights(weights, n, weight_kind)
+    table: list[pd.DataFrame] = []
+
+    def choose(problem: Problem, start: Coordinates) -> Optimum:
+        best, found = explore(problem, start, [network, *starts], one_hot)
+        table.append(found)
+        return best
+
+    fitted = at_optimum(
+        objective,
+        data,
+        network,
+        names,
+        candidates=candidates,
+        weights=checked,
+        weight_kind=weight_kind,
+        one_hot=one_hot,
+        choose=choose,
+    )
+    blank = InferenceResults(
+        fitted,
+        Estimates.of(fitted.coordinates.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
+        pd.Series([None] * len(fitted.theta), dtype=object),
+        kind,
+        table[0],
+        estimand(objective),
+        isinstance(objective, NegativeLogLikelihood),
+        units,
+        None if clusters is None else cluster_codes(clusters, n),
+        seed,
+        draws,
+    )
+    return estimated(blank, kind)
+
+
+def _check_smooth(network: BehaviorNetwork) -> None:
+    if not network.architecture.smooth:
+        raise OptionError(
+            f"Standard errors need smooth heads; got heads={network.architecture.heads!r}, whose kinks the Hessian "
+            "misses. Fit with identifiable=True, or with heads such as ('tanh', 'softplus', 'square') or "
+            "('tanh', 'softplus(5)', 'smooth_abs(0.1)')."
+        )
+
+
+def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:
+    """Weights per row; sampling weights are scaled to sum to n."""
+    if kind not in ("frequency", "sampling"):
+        raise OptionError(f"weight_kind must be 'frequency' or 'sampling'; got {kind!r}.")
+    if weights is None:
+        return np.ones(n)
+    values = np.asarray(weights, float).reshape(-1)
+    if len(values) != n or not np.isfinite(values).all() or (values < 0).any() or values.sum() <= 0:
+        raise DataError(f"weights needs a non-negative finite number for each of {n} rows, not all zero.")
+    if kind == "frequency" and not np.array_equal(values, np.round(values)):
+        raise DataError("Frequency weights must be whole numbers: how many equal rows each row stands for.")
+    return values if kind == "frequency" else values * n / values.sum()
+
+
+def estimand(objective: Losses) -> str:
+    """What the parameters are parameters of, where the model is wrong too."""
+    if isinstance(objective, NegativeLogLikelihood):
+        return "the law p(y|x) closest to the data in Kullback–Leibler divergence"
+    if isinstance(objective, DenoisingScoreMatching):
+        with jax.enable_x64(True):
+            sigma = float(objective.sigma)
+        return f"the law of y + N(0, {sigma:.3g}²) given x closest in Fisher divergence: wider than the law of y"
+    return "the minimiser of the expected loss"

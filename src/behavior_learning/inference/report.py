@@ -1,0 +1,137 @@
+"""What the data can and cannot tell about the parameters, before any standard error."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from behavior_learning.core.gauge import FLIPPABLE, family, weight_value
+from behavior_learning.core.identification import canonicalise
+from behavior_learning.inference.estimation import polish
+from behavior_learning.inference.fitted import Fitted
+
+__all__ = ["IdentificationReport", "opposite_directions"]
+
+WEAK_RATIO = 3.84
+"""Likelihood ratio below which the opposite direction of an inequality fits about as well (95 % of chi-square 1)."""
+
+
+@dataclass(frozen=True)
+class IdentificationReport:
+    """Rank, spectrum and weak directions of the information in the canonical chart.
+
+    Attributes
+    ----------
+    rank, dimensions : identified directions, and directions in which the canonical form can move.
+    spectrum : eigenvalues of the information scaled to a unit diagonal, largest first.
+    weakest : the directions with the smallest eigenvalues, named by parameters.
+    unidentified, bounded : labels of parameters that are not determined, or at the end of their range.
+    changes : what the canonical form dropped, merged or pinned, and what to do about it.
+    """
+
+    rank: int
+    dimensions: int
+    spectrum: Float[np.ndarray, " dimensions"]
+    weakest: pd.DataFrame
+    unidentified: tuple[str, ...]
+    bounded: tuple[str, ...]
+    changes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, fitted: Fitted) -> "IdentificationReport":
+        information = fitted.information
+        refusals = [None if why is None else why.name for why in information.refusals()]
+        named = lambda kind: tuple(
+            label for label, why in zip(information.labels, refusals, strict=True) if why == kind
+        )
+        pruned = canonicalise(fitted.network, one_hot=fitted.one_hot)
+        return cls(
+            information.rank,
+            information.tangent.shape[1],
+            information.spectrum,
+            information.weakest(),
+            named("UNIDENTIFIED"),
+            named("BOUNDARY"),
+            tuple(
+                f"{_place(fitted, note.place)} {note.change.value}"
+                for note in dict.fromkeys((*fitted.canonical.notes, *pruned.notes))
+            ),
+        )
+
+    @property
+    def identified(self) -> bool:
+        return self.rank == self.dimensions and not self.bounded
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What the user should know, most important first."""
+        found = list(self.changes)
+        if self.rank < self.dimensions:
+            found.append(f"{self.dimensions - self.rank} of {self.dimensions} directions are unidentified.")
+        weak = self.weakest[self.weakest["verdict"] != "identified"]
+        found += [f"{line.verdict}: {line.direction} (eigenvalue {line.eigenvalue:.1e})." for line in weak.itertuples()]
+        return tuple(found)
+
+    def __str__(self) -> str:
+        head = (
+            f"Information of rank {self.rank} in {self.dimensions} directions; eigenvalues (scaled to a unit diagonal)"
+        )
+        spectrum = ", ".join(f"{value:.2g}" for value in self.spectrum[:: max(1, len(self.spectrum) // 12)])
+        return "\n".join(
+            [f"{head}: {spectrum}", "Weakest directions:", self.weakest.to_string(index=False), *self.sentences]
+        )
+
+
+def _place(fitted: Fitted, place: tuple[int, int, str, int]) -> str:
+    layer, block, role, row = place
+    rows = np.shape(fitted.network.layers[layer].heads[role].intercept.raw)[1]
+    name = f"layer{layer + 1}.block{block + 1}.{role}"
+    return f"{name}.row{row + 1}" if rows > 1 else name
+
+
+def opposite_directions(fitted: Fitted) -> pd.DataFrame:
+    """How much worse each inequality of the first layer fits when it points the other way.
+
+    λ·f(c) = λ·c + λ·f(−c): where the utility can take up λ·c, both directions fit alike and "at most" cannot be told
+    from "at least". The model is searched again from the turned inequality, with the utility's slope adjusted.
+
+    Returns
+    -------
+    One line per inequality: its `row`, the likelihood `ratio` 2n(Q₋ − Q) of turning it, and a `verdict`.
+    """
+    lines = []
+    with jax.enable_x64(True):
+        for role_row, theta in _turned(fitted):
+            problem, signs = fitted.problem, jnp.asarray(fitted.coordinates.signs)
+            other = polish(problem, jnp.asarray(theta), signs, fitted.search())
+            back = np.abs(np.asarray(other.theta) - fitted.theta).max() < 1e-3 * (1 + np.abs(fitted.theta).max())
+            ratio = 2 * fitted.total * (float(other.loss) - float(fitted.optimum.loss))
+            verdict = "weak" if ratio < WEAK_RATIO and not back else "identified"
+            lines.append({"row": role_row, "ratio": np.nan if back else ratio, "verdict": verdict})
+    return pd.DataFrame(lines, columns=["row", "ratio", "verdict"])
+
+
+def _turned(fitted: Fitted):
+    """For each inequality the parameters with c turned and the utility's slope changed by λ·c."""
+    layer, labels = fitted.network.layers[0], list(fitted.coordinates.labels)
+    if family(layer.inequality.head) not in FLIPPABLE or layer.utility.head is None:
+        return
+    blocks, rows = np.shape(layer.inequality.intercept.raw)
+    lam, lam0 = weight_value(layer.inequality.multiplier), weight_value(layer.utility.multiplier)
+    for block in range(blocks):
+        for row in range(rows):
+            name = _place(fitted, (0, block, "inequality", row))
+            theta = fitted.theta.copy()
+            moved = [i for i, label in enumerate(labels) if label.startswith((f"{name}.coef", f"{name}.intercept"))]
+            if not moved or lam[block, row] == 0:
+                continue
+            home = _place(fitted, (0, block, "utility", 0))
+            for i in moved:
+                theta[i] = -theta[i]
+                take = labels[i].replace(name, home)
+                if take in labels:
+                    theta[labels.index(take)] += lam[block, row] / max(lam0[block, 0], 0.1) * theta[i]
+            yield name, theta

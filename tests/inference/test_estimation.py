@@ -1,0 +1,249 @@
+"""Estimation to the optimum: gradients vanish, starts agree, bounds hold, derivatives are those of the loss."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from behavior_learning.core.bases import affine_basis
+from behavior_learning.core.block import NONNEGATIVE, Rule
+from behavior_learning.core.chart import parameter_labels
+from behavior_learning.core.identification import distance
+from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+from behavior_learning.core.spaces import Box
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.inference import Convergence, Refusal, infer
+from behavior_learning.inference.estimation import Search, polish
+from behavior_learning.inference.problem import (
+    Problem,
+    cluster_scores,
+    gradient,
+    hessian,
+    losses,
+    outer,
+    row_hessians,
+    scores,
+)
+from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+from tests.conftest import rng
+from tests.inference.problems import (
+    BOX,
+    GAUSSIAN,
+    SINGLE,
+    TRUTH,
+    drawn,
+    gaussian,
+    gaussian_rows,
+    logit,
+    logit_rows,
+    single,
+    single_basis,
+    single_rows,
+)
+
+
+def test_gradient_vanishes_at_the_optimum():
+    assert single().convergence is Convergence.OPTIMUM
+    assert single().gradient_norm < 1e-8
+
+
+def test_optimum_is_near_the_truth():
+    gap = (single().params - np.array(TRUTH)) / single().bse
+    assert np.abs(gap).max() < 4
+
+
+def test_basins_name_every_start_once():
+    table = single().basins
+    assert table["reached"].sum() == 3
+    assert sorted(name for names in table["starts"] for name in names) == ["fit", "start 1", "start 2"]
+    assert table["distance"][0] == 0
+    assert (np.diff(table["loss"]) >= 0).all()
+
+
+def test_law_does_not_depend_on_the_start():
+    """Another start that reaches the best basin gives the same canonical parameters."""
+    fitted = single().fitted
+    with jax.enable_x64(True):
+        start = jnp.asarray(fitted.theta) + 0.1 * jnp.asarray(rng("start").normal(size=8))
+        again = polish(fitted.problem, start, jnp.asarray(fitted.coordinates.signs), Search())
+        assert distance(fitted.problem.chart.network(again.theta), fitted.network) < 1e-6
+
+
+def chunked(chunks: int) -> tuple[Problem, jax.Array]:
+    """A logit of 101 rows with weights, cut into so many chunks, and a point away from its optimum."""
+    fitted = logit().fitted
+    data = tuple(column[:101] for column in logit_rows())
+    whole = Problem.of(fitted.problem.objective, fitted.coordinates.chart, data, rng("w").integers(0, 4, 101))
+    rows = -(-whole.n // chunks)
+    place = np.arange(chunks * rows).reshape(rows, chunks).T
+    weights = np.append(np.asarray(whole.joined(whole.weights)), np.zeros(chunks * rows - whole.n))[place]
+    cut = tuple(jnp.asarray(np.asarray(column)[np.minimum(place, whole.n - 1)]) for column in data)
+    problem = eqx.tree_at(lambda p: (p.data, p.weights), whole, (cut, jnp.asarray(weights)))
+    return problem, jnp.asarray(rng("theta").normal(size=len(fitted.theta)))
+
+
+@eqx.filter_jit
+def quantities(problem: Problem, theta: jax.Array):
+    codes = jnp.arange(101) % 7
+    found = [quantity(problem, theta) for quantity in (losses, scores, row_hessians, gradient, hessian, outer)]
+    return [*found, cluster_scores(problem, theta, codes, 7)]
+
+
+@pytest.mark.usefixtures("float64")
+def test_chunks_change_nothing():
+    one, many = quantities(*chunked(1)), quantities(*chunked(4))
+    for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-10)
+
+
+@pytest.mark.usefixtures("float64")
+def test_derivatives_are_those_of_the_loss():
+    problem, theta = chunked(4)
+    weights = np.asarray(problem.joined(problem.weights))
+    each, s, h, (value, slope), curvature, crossed, grouped = quantities(problem, theta)
+    np.testing.assert_allclose(value, weights @ np.asarray(each) / weights.sum(), rtol=1e-12)
+    steps = 1e-5 * np.eye(len(theta))
+    around = [[quantities(problem, theta + sign * step) for sign in (1, -1)] for step in steps]
+    np.testing.assert_allclose(s, np.stack([(up[0] - down[0]) / 2e-5 for up, down in around], axis=1), atol=1e-8)
+    np.testing.assert_allclose(h, np.stack([(up[1] - down[1]) / 2e-5 for up, down in around], axis=2), atol=1e-8)
+    s, h = np.asarray(s), np.asarray(h)
+    np.testing.assert_allclose(slope, weights @ s / weights.sum(), atol=1e-12)
+    np.testing.assert_allclose(curvature, np.einsum("n,npq->pq", weights, h) / weights.sum(), atol=1e-12)
+    np.testing.assert_allclose(crossed, s.T * weights @ s, atol=1e-9)
+    member = np.arange(101)[:, None] % 7 == np.arange(7)
+    np.testing.assert_allclose(grouped, member.T @ (weights[:, None] * s), atol=1e-10)
+
+
+def test_kinks_are_refused():
+    kinked = drawn(Architecture((1,), readout="identity"), single_basis(), 1, "kinks")
+    with pytest.raises(OptionError, match=r"Standard errors need smooth heads.*identifiable=True"):
+        infer(kinked, NegativeLogLikelihood(Box(*BOX)), single_rows(), parameter_labels(kinked, ["x"], ["y"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"covariance": "hc9"}, OptionError, "covariance must be one of"),
+        ({"covariance": "clustered"}, OptionError, "needs clusters="),
+        ({"weights": [-1.0] * 600}, DataError, "non-negative"),
+        ({"weights": [0.5] * 600}, DataError, "whole numbers"),
+        ({"weight_kind": "odd"}, OptionError, "weight_kind must be"),
+        ({"clusters": np.zeros(600), "covariance": "clustered"}, DataError, "one cluster only"),
+        ({"clusters": np.zeros(3)}, DataError, "a label for each of 600 rows"),
+        ({"clusters": [None, *range(599)]}, DataError, "missing labels"),
+    ],
+)
+def test_bad_options_are_refused_with_a_way_out(options, error, message):
+    network = drawn(SINGLE, single_basis(), 1, "single")
+    names = parameter_labels(network, ["x"], ["y"])
+    with pytest.raises(error, match=message):
+        infer(network, NegativeLogLikelihood(Box(*BOX, 96, passes=0)), single_rows(), names, candidates=96, **options)
+
+
+def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
+    """Data flatter than a Gaussian push the multiplier of softplus(y) below zero: it ends there, and says so."""
+    generator = rng("flat")
+    x, y = generator.normal(size=(300, 1)), generator.uniform(-1, 1, size=300)
+    architecture = Architecture((1,), (0, 1, 1), (None, "softplus(5)", "square"), readout="identity")
+    stated = RowRules(Rule(fixed=(0.0, 1.0)), Rule(fixed=0.0), NONNEGATIVE)
+    network = BehaviorNetwork.random(
+        generator, architecture, features=1, response=1, basis=affine_basis(1, 1), rules={"inequality": stated}
+    )
+    names = parameter_labels(network, ["x"], ["y"])
+    res = infer(network, NegativeLogLikelihood(Box(-3.0, 3.0, 96, passes=0)), (x, y), names, candidates=96)
+    label = "layer1.block1.inequality.multiplier"
+    assert res.gradient_norm < 1e-8
+    assert 0 <= res.params[label] < 1e-6
+    assert res.refusals[label] is Refusal.BOUNDARY
+    assert np.isnan(res.bse[label])
+    assert (res.bse.drop(label) > 0).all()
+    assert res.wald_test(f"{label} = 0").law == "refused"
+    assert "constraint_test" in str(res.summary())
+    assert res.constraint_test("layer1.block1.inequality").pvalue > 0.5
+
+
+def test_parameters_that_run_off_are_refused():
+    """A softplus that the data do not need grows steep and vanishes: there is no optimum, and no number."""
+    generator = rng("no inequality")
+    x, y = generator.normal(size=(300, 1)), 0.5 * generator.normal(size=300)
+    architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity")
+    network = drawn(architecture, affine_basis(1, 1), 1, "bound")
+    names = parameter_labels(network, ["x"], ["y"])
+    res = infer(network, NegativeLogLikelihood(Box(-6.0, 6.0, 96, passes=0)), (x, y), names, candidates=96)
+    if res.convergence is not Convergence.OPTIMUM:
+        assert res.bse.isna().all()
+        assert set(res.refusals) == {Refusal.UNCONVERGED}
+        assert "Not converged" in str(res.summary())
+
+
+def test_directions_without_information_are_named():
+    """x and its copy: only the sum of their coefficients is determined."""
+    x, y = gaussian_rows()
+    network = drawn(GAUSSIAN, affine_basis(2, 1), 1, "copy")
+    names = parameter_labels(network, ["u", "copy"], ["y"])
+    twice = np.stack([x[:, 0], x[:, 0]], axis=1)
+    res = infer(network, NegativeLogLikelihood(Box(-15.0, 15.0, 192, passes=0)), (twice, y), names, candidates=192)
+    row = "layer1.block1.equality"
+    unknown = [f"{row}.coef[u]", f"{row}.coef[copy]"]
+    assert res.refusals[unknown].tolist() == [Refusal.UNIDENTIFIED] * 2
+    assert res.bse[unknown].isna().all()
+    assert res.bse.drop(unknown).notna().all()
+    report = res.identification
+    assert (report.rank, report.dimensions, report.unidentified) == (3, 4, tuple(unknown))
+    assert not report.identified
+    assert report.weakest["verdict"][0] == "unidentified"
+    assert all(label in report.weakest["direction"][0] for label in unknown)
+    assert res.condition_number == np.inf
+    assert "UNIDENTIFIED" not in str(report)
+    np.testing.assert_allclose(res.bse[f"{row}.coef[y]"], plain_slope_error(x[:, :1], y), rtol=1e-6)
+    sum_of_both = res.function(lambda p: p[unknown[0]] + p[unknown[1]])
+    assert sum_of_both["std. error"].isna().all()
+
+
+def plain_slope_error(x, y):
+    network = drawn(GAUSSIAN, affine_basis(1, 1), 1, "once")
+    names = parameter_labels(network, ["u"], ["y"])
+    res = infer(network, NegativeLogLikelihood(Box(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
+    return res.bse["layer1.block1.equality.coef[y]"]
+
+
+def test_rotations_of_squares_do_not_spoil_errors():
+    """Three squared rows have 3·3 − 3 directions in the plane of (x, y, 1); their errors are those of MᵀM."""
+    x, y = gaussian_rows()
+    architecture = Architecture((1,), (0, 0, 2), (None, None, "square"), readout="identity")
+    network = drawn(architecture, affine_basis(2, 1), 1, "rows")
+    names = parameter_labels(network, ["u", "v"], ["y"])
+    res = infer(network, NegativeLogLikelihood(Box(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
+    assert res.fitted.information.tangent.shape == (8, 7)
+
+
+def test_denoising_score_matching_is_estimated_and_says_of_what():
+    """A Gaussian seen through noise of variance σ² has variance + σ²: −t²y² with t² = 1/(2(s² + σ²))."""
+    generator, sigma = rng("dsm"), 0.4
+    y = generator.normal(scale=0.8, size=500)
+    levels = (np.arange(32) + 0.5) / 32
+
+    noise = norm.ppf(levels)
+    noise = np.tile(sigma * noise / noise.std(), (500, 1))
+
+    network = drawn(
+        Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity"), affine_basis(1, 1), 1, "d"
+    )
+    names = parameter_labels(network, ["x"], ["y"])
+    x = generator.normal(size=(500, 1))
+    res = infer(network, DenoisingScoreMatching(Box(-15.0, 15.0), sigma), (x, y, noise), names, candidates=32)
+    assert res.convergence is Convergence.OPTIMUM
+    assert "wider than the law of y" in res.target
+    assert np.isnan(res.aic)
+    spread = res.function(lambda p: 0.5 / p["layer1.block1.equality.coef[y]"] ** 2)["estimate"][0]
+    residual = y - np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0])
+    np.testing.assert_allclose(spread, residual.var() + sigma**2, rtol=1e-6)
+    with pytest.raises(OptionError, match="compares likelihoods"):
+        res.lr_test("layer1.block1.equality.coef[x] = 0")
+    assert res.score_test("layer1.block1.equality.coef[x] = 0").pvalue > 0.001
+
+
+def test_gaussian_is_found_from_any_start():
+    assert gaussian().convergence is Convergence.OPTIMUM

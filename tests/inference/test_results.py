@@ -1,0 +1,213 @@
+"""What a result offers: tables, tests, functions of parameters, comparisons, and refusals."""
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.inference import adjusted_pvalues, compare, opposite_directions, vuong_test
+from behavior_learning.inference.hypotheses import parse_hypotheses
+from behavior_learning.inference.tables import Estimates, Summary
+from tests.inference.problems import gaussian, logit, single
+
+UTILITY, INEQUALITY, EQUALITY = (f"layer1.block1.{role}" for role in ("utility", "inequality", "equality"))
+
+
+def test_everything_is_indexed_by_label():
+    res = single()
+    for series in (res.params, res.bse, res.zvalues, res.pvalues, res.refusals):
+        assert list(series.index) == list(res.params.index)
+    assert f"{UTILITY}.coef[x*y]" in res.params.index
+    assert f"{EQUALITY}.multiplier" not in res.params.index
+
+
+def test_columns_of_the_table_are_one_calculation():
+    res = single()
+    np.testing.assert_allclose(res.zvalues, res.params / np.sqrt(np.diag(res.cov)))
+    np.testing.assert_allclose(res.pvalues, 2 * norm.sf(np.abs(res.zvalues)))
+    interval = res.conf_int(0.9)
+    np.testing.assert_allclose(interval["upper"] - interval["lower"], 2 * norm.ppf(0.95) * res.bse)
+    with pytest.raises(OptionError, match="level must lie"):
+        res.conf_int(95)
+    with pytest.raises(OptionError, match="needs draws"):
+        res.conf_int(method="percentile")
+
+
+def test_robust_is_not_plain_where_the_model_is_wrong():
+    """The Gaussian's noise spreads with u: plain errors of its slope are far too small."""
+    label = f"{EQUALITY}.coef[u]"
+    assert gaussian().bse[label] > 1.2 * gaussian().with_covariance("hessian").bse[label]
+
+
+@pytest.mark.parametrize("kind", ["hessian", "opg", "multiplier", "jackknife"])
+def test_kinds_of_errors_agree_where_the_model_is_right(kind):
+    ratio = single(kind).bse / single().bse
+    assert ratio.between(0.6, 1.9).all()
+
+
+def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():
+    res = single("bootstrap")
+    left_out = 60 - len(res.estimates.draws)
+    assert left_out <= 3
+    assert bool(left_out) == bool(res.notes)
+    interval = res.conf_int(method="percentile")
+    assert (interval["lower"] < res.params).all()
+    assert (interval["upper"] > res.params).all()
+
+
+def test_cluster_bootstrap_of_rows_that_move_together_is_wider():
+    res = logit(covariance="cluster_bootstrap", clusters=np.arange(400) // 2, draws=50)
+    assert (res.bse > 0).all()
+    with pytest.raises(OptionError, match="needs clusters"):
+        logit().with_covariance("cluster_bootstrap")
+
+
+def test_information_criteria_follow_from_the_likelihood():
+    res = single()
+    np.testing.assert_allclose(res.aic, -2 * res.loglikelihood + 16)
+    np.testing.assert_allclose(res.bic, -2 * res.loglikelihood + 8 * np.log(600))
+    assert abs(res.tic - res.aic) < 8
+
+
+# Tests.
+
+
+def test_hypotheses_are_read_as_written():
+    labels = ["a.coef[x*y]", "a.coef[y]", "b"]
+    read = parse_hypotheses("2*a.coef[x*y] - b/2 = 1 + a.coef[y], b = 0", labels)
+    np.testing.assert_allclose(read.matrix, [[2, -1, -0.5], [0, 0, 1]])
+    np.testing.assert_allclose(read.value, [1, 0])
+
+
+@pytest.mark.parametrize("text", ["c = 0", "a.coef[y]*b = 0", "1 = 2", "a.coef[y] = b = 0", "", "b +"])
+def test_unreadable_hypotheses_are_refused(text):
+    with pytest.raises(OptionError, match="hypothesis"):
+        parse_hypotheses(text, ["a.coef[x*y]", "a.coef[y]", "b"])
+
+
+def test_joint_wald_test_of_one_parameter_is_its_z_squared():
+    res, label = single(), f"{UTILITY}.coef[y]"
+    found = res.wald_test(f"{label} = 0")
+    np.testing.assert_allclose(found.statistic, res.zvalues[label] ** 2)
+    np.testing.assert_allclose(found.pvalue, res.pvalues[label])
+
+
+@pytest.mark.slow
+def test_wald_likelihood_ratio_and_score_agree():
+    res, label = single(), f"{INEQUALITY}.coef[x*y]"
+    hypothesis = f"{label} = {res.params[label] + 0.5 * res.bse[label]}"
+    plain = res.with_covariance("hessian")
+    statistics = [plain.wald_test(hypothesis), plain.lr_test(hypothesis), plain.score_test(hypothesis)]
+    np.testing.assert_allclose([test.statistic for test in statistics], statistics[0].statistic, rtol=0.35)
+
+
+def test_present_constraints_are_found_and_absent_ones_are_not():
+    res = single()
+    assert res.constraint_test(INEQUALITY, directions=50, draws=400).pvalue < 0.01
+    with pytest.raises(OptionError, match=r"row must be one of 'layer1\.block1\.equality'"):
+        res.constraint_test("layer9")
+
+
+def test_adjusted_pvalues_match_their_definitions():
+    p = np.array([0.04, 0.001, np.nan, 0.03])
+    np.testing.assert_allclose(adjusted_pvalues(p, "bonferroni"), [0.12, 0.003, np.nan, 0.09])
+    np.testing.assert_allclose(adjusted_pvalues(p, "holm"), [0.06, 0.003, np.nan, 0.06])
+    np.testing.assert_allclose(adjusted_pvalues(p, "bh"), [0.04, 0.003, np.nan, 0.04])
+    with pytest.raises(OptionError, match="method must be"):
+        adjusted_pvalues(p, "guess")
+    assert (single().adjusted_pvalues() >= single().pvalues).all()
+
+
+@pytest.mark.slow
+def test_vuong_prefers_the_true_model_and_is_antisymmetric():
+    res, null = single(), single_without_utility()
+    found, mirrored = vuong_test(res, null), vuong_test(null, res)
+    assert found.statistic > 2
+    assert mirrored.statistic < -2
+    assert vuong_test(res, null, penalty="none").statistic > found.statistic
+    with pytest.raises(DataError, match="same rows"):
+        vuong_test(res, gaussian())
+    with pytest.raises(OptionError, match="penalty must be"):
+        vuong_test(res, null, penalty="x")
+
+
+def single_without_utility():
+    from behavior_learning.core.chart import parameter_labels
+    from behavior_learning.core.network import Architecture
+    from behavior_learning.core.spaces import Box
+    from behavior_learning.inference import infer
+    from behavior_learning.objectives import NegativeLogLikelihood
+    from tests.inference.problems import BOX, drawn, single_basis, single_rows
+
+    architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity", intercepts=False)
+    network = drawn(architecture, single_basis(), 1, "null")
+    names = parameter_labels(network, ["x"], ["y"])
+    return infer(network, NegativeLogLikelihood(Box(*BOX, 96, passes=0)), single_rows(), names, candidates=96)
+
+
+# Functions of parameters.
+
+
+def test_delta_method_of_a_ratio():
+    res, a, b = single(), f"{EQUALITY}.coef[y]", f"{EQUALITY}.coef[x*y]"
+    found = res.function(lambda p: p[b] / p[a]).iloc[0]
+    slope = np.array([-res.params[b] / res.params[a] ** 2, 1 / res.params[a]])
+    np.testing.assert_allclose(found["std. error"] ** 2, slope @ res.cov.loc[[a, b], [a, b]].to_numpy() @ slope)
+    simulated = res.function(lambda p: p[b] / p[a], method="simulation", draws=4000).iloc[0]
+    np.testing.assert_allclose(simulated["std. error"], found["std. error"], rtol=0.1)
+
+
+def test_functions_of_the_network_have_errors_too():
+    x, y = jnp.ones((1, 1)), jnp.array([[[0.5], [-0.5]]])
+    found = single().function(lambda network: jnp.diff(network(x, y)[0]), of="network")
+    assert np.isfinite(found.to_numpy()).all()
+
+
+def test_linear_change_of_units_is_exact():
+    estimates = Estimates.of(["a", "b"], np.array([1.0, 2.0]), np.array([[0.04, 0.01], [0.01, 0.09]]))
+    moved = estimates.transformed(["c"], np.array([[2.0, -1.0]]), np.array([3.0]))
+    np.testing.assert_allclose(moved.params["c"], 3.0)
+    np.testing.assert_allclose(moved.bse["c"] ** 2, 4 * 0.04 - 4 * 0.01 + 0.09)
+
+
+def test_refused_parameters_spoil_only_what_they_enter():
+    cov = np.array([[np.nan, np.nan], [np.nan, 0.09]])
+    moved = Estimates.of(["a", "b"], np.array([1.0, 2.0]), cov).transformed(["c", "d"], np.eye(2), np.zeros(2))
+    assert np.isnan(moved.bse["c"])
+    np.testing.assert_allclose(moved.bse["d"], 0.3)
+
+
+# Printing.
+
+
+def test_summary_prints_estimates_facts_and_reasons():
+    text = str(single().summary())
+    for part in ("sandwich", "Log-likelihood", "AIC", "rank 8 of 8", "P>|z|", f"{UTILITY}.coef[x*y]", "Converged"):
+        assert part in text
+
+
+def test_summary_as_html_and_latex_is_escaped_and_whole():
+    table = pd.DataFrame({"estimate": [1.5], "note": ["<b>&"]}, index=["coef[a_b^2*y]"])
+    summary = Summary("T", {"n": "1 < 2"}, {"caption": table}, ("50 % of it",))
+    assert "&lt;b&gt;&amp;" in summary.as_html()
+    assert "<b>" not in summary.as_html()
+    latex = summary.as_latex()
+    assert r"coef[a\_b\^{}2*y] & 1.5" in latex
+    assert r"50 \% of it" in latex
+    assert summary._repr_html_() == summary.as_html()
+    assert repr(summary) == summary.as_text()
+
+
+def test_compare_puts_models_side_by_side():
+    table = compare({"robust": single(), "plain": single("hessian")})
+    assert list(table.columns) == ["robust", "plain"]
+    assert table.index[-1] == "standard errors"
+    assert table.loc["standard errors"].tolist() == ["robust", "hessian"]
+
+
+def test_inequality_that_cannot_turn_is_identified():
+    found = opposite_directions(single().fitted)
+    assert found["row"].tolist() == [INEQUALITY]
+    assert found["verdict"].tolist() == ["identified"]
