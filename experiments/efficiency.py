@@ -48,7 +48,7 @@ def per_parameter(information: np.ndarray) -> float:
 def score_matching(design: Design, data: tuple[Array, Array], weights: Array, sigma: float) -> Problem:
     """The expected loss of denoising score matching under the law of the design."""
     x, y = (np.asarray(column) for column in data)
-    noise = np.broadcast_to(sigma * noise_levels(), (len(y), NOISE))
+    noise = np.broadcast_to(sigma * noise_levels()[:, None], (len(y), NOISE, 1))
     objective = DenoisingScoreMatching(Box(-4.0, 4.0), sigma)
     return Problem.of(objective, design.coordinates.chart, (x, y, noise), np.asarray(weights), candidates=NOISE)
 

@@ -95,7 +95,7 @@ def test_joint_log_density_is_marginal_plus_conditional(model, first):
     np.testing.assert_allclose(ask(), ask(of=[first]) + ask(given=[first]), atol=2e-3)
 
 
-@pytest.mark.parametrize("model", [hybrid, plane])
+@pytest.mark.parametrize("model", [hybrid, pytest.param(plane, marks=pytest.mark.slow)])
 def test_order_of_the_responses_asked_of_is_immaterial(model):
     X, Y = rows(), chosen(numbers(seed=9)).head(16) if model is hybrid else pair(numbers()).head(16)
     arguments = (X, Y) if model is hybrid else (Y,)
@@ -375,6 +375,7 @@ def test_seed_reproduces_the_fit():
 # Densities of one column.
 
 
+@pytest.mark.slow
 def test_density_of_one_number_is_that_of_a_regressor_without_columns():
     """It integrates to one, its mean is the mean of its draws, and a Series, an array and a table are the same."""
     spend = amounts(numbers())
@@ -422,6 +423,7 @@ def test_vector_predictions_have_an_axis_of_responses():
     np.testing.assert_array_equal(reg.sample(X, 5, temperature=0)[:, 3], reg.predict(X, "mode"))
 
 
+@pytest.mark.slow
 def test_vector_draws_have_the_predicted_moments_and_quantiles():
     X, reg = rows(4), vector()
     drawn = reg.sample(X, DRAWS, random_state=5)

@@ -99,7 +99,7 @@ def test_likelihood_of_three_numbers_is_refused_with_the_way_out(estimator):
 
 
 @pytest.mark.parametrize("objective", SCORES)
-@pytest.mark.parametrize("estimator", [BLRegressor, BLHybrid])
+@pytest.mark.parametrize("estimator", [BLRegressor, pytest.param(BLHybrid, marks=pytest.mark.slow)])
 def test_named_heads_with_kinks_are_replaced_with_a_warning(estimator, objective):
     message = rf"objective='{objective}' .* lose the kinks .*'softplus\(5\)', 'smooth_abs\(0\.2\)'.* are used instead"
     with pytest.warns(SmoothHeadsWarning, match=message):
@@ -317,7 +317,7 @@ def test_draws_and_densities_of_nothing_are_refused():
     for ask in (
         lambda: hybrid().sample(X, given=EVERYTHING),
         lambda: hybrid().predict_proba(X, given={"mode": "car"}),
-        lambda: hybrid().predict_interval(X, given={"spend": 1.0}),
+        lambda: hybrid().predict_interval(X, given={"spend": 250.0}),
         lambda: hybrid().log_density(X, Y, given=["mode", "spend"]),
         lambda: hybrid().log_density(X, Y, of=["mode"], given=["mode"]),
         lambda: hybrid().log_density(X, Y, of=[]),

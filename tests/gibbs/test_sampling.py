@@ -19,6 +19,11 @@ from tests.conftest import rng
 pytestmark = pytest.mark.usefixtures("float64")
 
 every_method = pytest.mark.parametrize("method", METHODS)
+briefly_every_method = pytest.mark.parametrize(
+    "method", [pytest.param(name, marks=pytest.mark.slow if name == "nuts" else ()) for name in METHODS]
+)
+"""Every method, the one that takes longest to compile among the slow tests."""
+
 every_exact_method = pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].adjusted])
 BOXES = {
     "line": (-np.inf, np.inf),
@@ -84,7 +89,7 @@ def test_moments_of_correlated_normals(method):
     assert_mean(standardised[..., :1] * standardised[..., 1:], correlation, bias(method))
 
 
-@every_method
+@briefly_every_method
 def test_moments_and_law_on_bounded_supports(method):
     """Independent truncated normals, one for each kind of support and of different spread, against SciPy."""
     lower, upper = np.transpose(list(BOXES.values()))
@@ -110,7 +115,7 @@ def test_banana_has_its_moments(method):
     assert_mean((draws - [0, 1]) ** 2, np.array([[1.0, 3.0]]))
 
 
-@every_method
+@briefly_every_method
 def test_rows_and_chains_do_not_see_each_other(method):
     """All rows and chains together are each of them alone, draw by draw."""
     target, _, _ = normal(3, 2, "alone")
@@ -124,7 +129,7 @@ def test_rows_and_chains_do_not_see_each_other(method):
     np.testing.assert_allclose(alone, together[:1, :2], rtol=1e-9)
 
 
-@every_method
+@briefly_every_method
 def test_thinning_keeps_every_third_draw(method):
     target, _, _ = normal()
     options = {"warmup": 5, "step_size": 0.2, "method": METHODS[method]}
@@ -134,7 +139,7 @@ def test_thinning_keeps_every_third_draw(method):
     np.testing.assert_allclose(third.acceptance, every.acceptance, rtol=1e-12)
 
 
-@every_method
+@briefly_every_method
 def test_other_arrays_and_numbers_reuse_the_program(method):
     traces, traced = [], []
 

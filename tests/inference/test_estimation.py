@@ -92,6 +92,7 @@ def quantities(problem: Problem, theta: jax.Array):
 
 
 @pytest.mark.usefixtures("float64")
+@pytest.mark.slow
 def test_chunks_change_nothing():
     one, many = quantities(*chunked(1)), quantities(*chunked(4))
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True):
@@ -226,7 +227,7 @@ def test_denoising_score_matching_is_estimated_and_says_of_what():
     levels = (np.arange(32) + 0.5) / 32
 
     noise = norm.ppf(levels)
-    noise = np.tile(sigma * noise / noise.std(), (500, 1))
+    noise = np.tile(sigma * noise / noise.std(), (500, 1))[..., None]
 
     network = drawn(
         Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity"), affine_basis(1, 1), 1, "d"

@@ -57,6 +57,7 @@ def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():
     assert (interval["upper"] > res.params).all()
 
 
+@pytest.mark.slow
 def test_cluster_bootstrap_of_rows_that_move_together_is_wider():
     res = logit(covariance="cluster_bootstrap", clusters=np.arange(400) // 2, draws=50)
     assert (res.bse > 0).all()

@@ -178,7 +178,7 @@ class BehaviorEstimator(BaseEstimator):
             )
         self.sigma_ = levels[-1] if levels else None
         self._store(X, encoder, response, result, x[train], encoded_y[train])
-        self.training_rows_ = encoder(table), response.encode(parsed.values, float)
+        self._training_rows = encoder(table), response.encode(parsed.values, float)
         return self
 
     # What differs between estimators.
@@ -363,9 +363,9 @@ class BehaviorEstimator(BaseEstimator):
 
     def _inference_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         if X is None and y is None:
-            if not hasattr(self, "training_rows_"):
+            if not hasattr(self, "_training_rows"):
                 raise DataError("This model was loaded from a file, which holds no rows. Pass X and y to inference().")
-            return self.training_rows_
+            return self._training_rows
         x = self.encoder_(self._like_training(X, self.encoder_.names))
         return x, self.response_.encode(self.response_.values(y, len(x)), float)
 
