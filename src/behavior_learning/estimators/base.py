@@ -3,7 +3,6 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -14,15 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from behavior_learning.core.bases import Basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table, check_distinct
@@ -31,6 +26,7 @@ from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
 from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
@@ -166,7 +162,7 @@ class BehaviorEstimator(BaseEstimator):
             **self._scales(),
         )
         starts = _stacked([draw(rng, architecture) for _ in range(n_restarts)])
-        with _progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
+        with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
                 starts,
                 [self._objective(space, sigma, self._temperature()) for sigma in levels or (None,)],
@@ -248,11 +244,11 @@ class BehaviorEstimator(BaseEstimator):
     ) -> None:
         self.encoder_, self.response_ = encoder, response
         self.network_, self.space_, self.temperature_ = result.network, result.objective.space, self._temperature()
-        self.history_, self.restarts_ = _history(result), _restarts(result)
+        self.history_, self.restarts_ = history(result), restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
-        self.block_spreads_ = _block_spreads(result.network, x, _candidates(self.space_, encoded_y))
-        self.curve_spreads_ = _curve_spreads(result.network.basis, x)
+        self.block_spreads_ = block_spreads(result.network, x, _candidates(self.space_, encoded_y))
+        self.curve_spreads_ = curve_spreads(result.network.basis, x)
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
         else:
@@ -483,53 +479,3 @@ def _stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
     params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
     stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
     return eqx.combine(stacked, static[0])
-
-
-def _history(result: FitResult) -> pd.DataFrame:
-    """Losses by start and epoch, in nats per row; the training loss carries the ridge penalty."""
-    starts, epochs = result.trace.train_loss.shape
-    return pd.DataFrame(
-        {
-            "start": np.repeat(np.arange(starts), epochs),
-            "epoch": np.tile(np.arange(1, epochs + 1), starts),
-            "train_loss": result.trace.train_loss.ravel(),
-            "validation_loss": result.trace.validation_loss.ravel(),
-        }
-    )
-
-
-def _restarts(result: FitResult) -> pd.DataFrame:
-    """One line per start: its best epoch, its validation loss there, and whether it was the one kept."""
-    trace = result.trace
-    return pd.DataFrame(
-        {
-            "best_epoch": trace.best_epoch,
-            "validation_loss": trace.best_loss,
-            "stopped_early": trace.stopped,
-            "kept": np.arange(len(trace.best_loss)) == result.best_start,
-        }
-    )
-
-
-def _block_spreads(network: BehaviorNetwork, x: np.ndarray, candidates: np.ndarray) -> list[list[float]]:
-    utilities = eqx.filter_jit(BehaviorNetwork.block_utilities)(network, jnp.asarray(x), jnp.asarray(candidates))
-    return [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
-
-
-def _curve_spreads(basis: Basis, x: np.ndarray) -> list[float]:
-    values = [np.asarray(feature_map(jnp.asarray(x)), float) for feature_map in basis.x_maps]
-    return np.std(np.concatenate(values, axis=1), axis=0).tolist()
-
-
-@contextmanager
-def _progress_bar(epochs: int, show: bool):
-    """A callback that moves a progress bar on standard error, or None."""
-    if not show:
-        yield None
-        return
-    columns = (TextColumn("learning"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
-    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("fit", total=epochs, status="compiling")
-        status = lambda done, loss: f"epoch {done}, validation loss {loss:.3f}"
-        yield lambda done, loss: bar.update(task, completed=done, status=status(done, loss))
-        bar.update(task, completed=epochs)

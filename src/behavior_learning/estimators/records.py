@@ -1,0 +1,67 @@
+"""What a fit leaves behind: losses by epoch, outcomes of starts, spreads for printing, and a bar while it runs."""
+
+from contextlib import contextmanager
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from behavior_learning.core.bases import Basis
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.training.fit import FitResult
+
+__all__ = ["block_spreads", "curve_spreads", "history", "progress_bar", "restarts"]
+
+
+def history(result: FitResult) -> pd.DataFrame:
+    """Losses by start and epoch, in nats per row; the training loss carries the ridge penalty."""
+    starts, epochs = result.trace.train_loss.shape
+    return pd.DataFrame(
+        {
+            "start": np.repeat(np.arange(starts), epochs),
+            "epoch": np.tile(np.arange(1, epochs + 1), starts),
+            "train_loss": result.trace.train_loss.ravel(),
+            "validation_loss": result.trace.validation_loss.ravel(),
+        }
+    )
+
+
+def restarts(result: FitResult) -> pd.DataFrame:
+    """One line per start: its best epoch, its validation loss there, and whether it was the one kept."""
+    trace = result.trace
+    return pd.DataFrame(
+        {
+            "best_epoch": trace.best_epoch,
+            "validation_loss": trace.best_loss,
+            "stopped_early": trace.stopped,
+            "kept": np.arange(len(trace.best_loss)) == result.best_start,
+        }
+    )
+
+
+def block_spreads(network: BehaviorNetwork, x: np.ndarray, candidates: np.ndarray) -> list[list[float]]:
+    utilities = eqx.filter_jit(BehaviorNetwork.block_utilities)(network, jnp.asarray(x), jnp.asarray(candidates))
+    return [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+
+
+def curve_spreads(basis: Basis, x: np.ndarray) -> list[float]:
+    values = [np.asarray(feature_map(jnp.asarray(x)), float) for feature_map in basis.x_maps]
+    return np.std(np.concatenate(values, axis=1), axis=0).tolist()
+
+
+@contextmanager
+def progress_bar(epochs: int, show: bool):
+    """A callback that moves a progress bar on standard error, or None."""
+    if not show:
+        yield None
+        return
+    columns = (TextColumn("learning"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
+    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("fit", total=epochs, status="compiling")
+        status = lambda done, loss: f"epoch {done}, validation loss {loss:.3f}"
+        yield lambda done, loss: bar.update(task, completed=done, status=status(done, loss))
+        bar.update(task, completed=epochs)
