@@ -21,6 +21,7 @@ def errors() -> None:
 
     from behavior_learning.core.spaces import Box
     from behavior_learning.estimators.infer import infer_problem
+    from behavior_learning.objectives import NegativeLogLikelihood
     from behavior_learning.symbolic.polynomials import Variable
 
     network, X, y = drawn_from_a_problem(10_000, 15)
@@ -32,6 +33,7 @@ def errors() -> None:
         start_network,
         Box(jnp.asarray(-4.0), jnp.asarray(4.0)),
         1.0,
+        NegativeLogLikelihood,
         (X.astype(float), y.astype(float)),
         inputs=[Variable(f"x{j}") for j in range(15)],
         response=[Variable("y")],
