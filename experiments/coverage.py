@@ -3,7 +3,7 @@
 Each replication draws n rows from the model, estimates from the true parameters on (so that the global optimum is not
 in question here; see basins.py), and asks whether each interval holds the truth. Bootstrap: 399 samples of rows, one
 Newton step each with the Hessian of its own rows (the one-step bootstrap of Andrews, 2002); a full refit of every
-bootstrap sample of every replication would take days, and `tests/inference` shows that one step and full refits agree.
+bootstrap sample of every replication would take days.
 
     python experiments/coverage.py --n 2000 --replications 500 --design continuous
 """
