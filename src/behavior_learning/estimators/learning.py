@@ -18,7 +18,7 @@ from behavior_learning.objectives import (
     ScoreMatching,
 )
 
-__all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "noise_levels"]
+__all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "noise_levels", "numbers_of"]
 
 SCORE_OBJECTIVES = ("dsm", "score_matching")
 """Objectives that take derivatives in y."""
