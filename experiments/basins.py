@@ -1,10 +1,10 @@
-"""Does the answer depend on the start? Twenty default fits with default restarts, and twenty single random starts.
+"""Does the answer depend on the start? Twenty default fits with default restarts, and forty single random starts.
 
 One data set of 2,000 rows from `designs.continuous` (IBL(Single), nine raw parameters). A fit is what
 `BLRegressor.fit` and `inference()` do by default, on columns as they are (the truth has no centring): Adam from four
 random starts with ridge and early stopping on 400 of the rows, then the search from the trained network and four more
-starts. Fits differ in the seed of all of these. Single starts are random networks polished on all rows, without
-training and without others.
+starts. Fits differ in the seed of all of these. Single starts do without the others: one random network, trained and
+followed to the optimum (`n_restarts=1` and `inference(restarts=0)`), or followed to the optimum without training.
 
     python experiments/basins.py
 """
@@ -21,6 +21,7 @@ from behavior_learning.core.spaces import Box
 from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.training.fit import Settings, fit
 from coverage import RESULTS
@@ -34,26 +35,13 @@ def main() -> None:
     with jax.enable_x64(True):
         design = continuous()
         x, y = map(np.asarray, design.draw(jax.random.key(7), ROWS, jnp.asarray(design.truth)))
-    train, held_out = slice(0, 1600), slice(1600, ROWS)
-    pair = lambda rows: (jnp.asarray(x[rows], jnp.float32), jnp.asarray(y[rows], jnp.float32))
-    fitted = []
-    for seed in range(FITS):
-        starts = [start(seed, number) for number in range(RESTARTS)]
-        trained = fit(
-            stacked(starts),
-            Box(np.float32(-4), np.float32(4)),
-            data=pair(train),
-            validation=pair(held_out),
-            settings=SETTINGS,
-            key=jax.random.key(seed),
-        )
-        fitted.append(infer_from(trained.network, x, y, seed))
-        print(seed, fitted[-1].convergence.name, float(fitted[-1].optimum.loss), flush=True)
+    fitted = [infer_from(trained(seed, RESTARTS, x, y), x, y, seed) for seed in range(FITS)]
+    alone = [infer_from(trained(seed + 100, 1, x, y), x, y, seed, restarts=0) for seed in range(FITS)]
     top = min(fitted, key=lambda f: float(f.optimum.loss))
-    gaps = [distance(f.network, top.network) for f in fitted]
     lines = [
-        ("default fit", seed, float(f.optimum.loss), gap)
-        for seed, (f, gap) in enumerate(zip(fitted, gaps, strict=True))
+        (kind, seed, float(f.optimum.loss), distance(f.network, top.network))
+        for kind, fits in (("default fit", fitted), ("single start, trained", alone))
+        for seed, f in enumerate(fits)
     ]
     lines += single_starts(top)
     frame = pd.DataFrame(lines, columns=["kind", "seed", "loss", "distance"])
@@ -69,18 +57,35 @@ def start(seed: int, number: int) -> BehaviorNetwork:
     return BehaviorNetwork.random(rng, SINGLE, features=1, response=1, basis=single_basis())
 
 
-def infer_from(network: BehaviorNetwork, x: np.ndarray, y: np.ndarray, seed: int) -> Fitted:
-    """What `inference()` does after training: four random starts beside the trained network."""
+def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNetwork:
+    """What `fit` does: the best of some random starts on the rows held out."""
+    train, held_out = slice(0, 1600), slice(1600, ROWS)
+    pair = lambda rows: (jnp.asarray(x[rows], jnp.float32), jnp.asarray(y[rows], jnp.float32))
+    return fit(
+        stacked([start(seed, number) for number in range(starts)]),
+        [NegativeLogLikelihood(Box(np.float32(-4), np.float32(4)))],
+        data=pair(train),
+        validation=pair(held_out),
+        settings=SETTINGS,
+        key=jax.random.key(seed),
+    ).network
+
+
+def infer_from(
+    network: BehaviorNetwork, x: np.ndarray, y: np.ndarray, seed: int, restarts: int | None = None
+) -> Fitted:
+    """What `inference()` does after training: by default four random starts beside the trained network."""
     column = Variable("x", 0.0, 1.0, 1.0)
     results = infer_problem(
         network,
         Box(np.float32(-4), np.float32(4)),
         1.0,
+        NegativeLogLikelihood,
         (x, y),
         inputs=[column],
         response=[Variable("y", 0.0, 1.0, 1.0)],
         one_hot=False,
-        restarts=None,
+        restarts=restarts,
         seed=seed,
         log_scale=0.0,
     )
@@ -100,7 +105,7 @@ def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
             point = numbers_of(canonicalise(start(seed, 11), prune=False).network)[learned]
             end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.coordinates.signs), Search())
             gap = distance(top.problem.chart.network(end.theta), top.network)
-            lines.append(("single start", seed, float(end.loss), gap))
+            lines.append(("single start, untrained", seed, float(end.loss), gap))
     return lines
 
 

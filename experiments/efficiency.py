@@ -11,6 +11,8 @@ matching would be inconsistent.
     python experiments/efficiency.py
 """
 
+from collections.abc import Iterator, Sequence
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -21,7 +23,7 @@ from scipy.stats import norm
 
 from behavior_learning.core.spaces import Box
 from behavior_learning.inference.estimation import Search, polish
-from behavior_learning.inference.problem import Problem, hessian, losses, outer
+from behavior_learning.inference.problem import Problem, losses, outer
 from behavior_learning.objectives import DenoisingScoreMatching
 from coverage import RESULTS
 from designs import Design, continuous, fisher_information, population, with_rows
@@ -53,7 +55,8 @@ def score_matching(design: Design, data: tuple[Array, Array], weights: Array, si
     return Problem.of(objective, design.coordinates.chart, (x, y, noise), np.asarray(weights), candidates=NOISE)
 
 
-def main() -> None:
+def comparison(sigmas: Sequence[float]) -> Iterator[dict]:
+    """A line for exact likelihood, and one for denoising score matching at each σ."""
     with jax.enable_x64(True):
         design = continuous(Box(-4.0, 4.0, 96, passes=0), CONCENTRATED)
         truth, signs = jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
@@ -63,18 +66,24 @@ def main() -> None:
         data = tuple(problem.joined(column) for column in problem.data)
         bound = np.linalg.inv(np.asarray(fisher_information(problem, base, truth)))
         exact = with_rows(problem, data).reweighted(weights)
-        j, k = (np.asarray(eqx.filter_jit(f)(exact, truth)) for f in (hessian, outer))
-        godambe = np.linalg.inv(j) @ k @ np.linalg.inv(j)
-        lines = [_line("likelihood", np.nan, target, bound, godambe, np.zeros(len(bound)))]
-        for sigma in SIGMAS:
+        yield _line("likelihood", np.nan, target, bound, *_godambe(exact, truth, signs))
+        for sigma in sigmas:
             expected = score_matching(design, data, weights, sigma)
-            optimum = polish(expected, truth, signs, Search())
-            j, k = np.asarray(optimum.hessian), np.asarray(eqx.filter_jit(outer)(expected, optimum.theta))
-            godambe = np.linalg.inv(j) @ k @ np.linalg.inv(j)
-            lines.append(
-                _line("denoising score matching", sigma, target, bound, godambe, np.asarray(optimum.theta) - target)
-            )
-            print(lines[-1], float(optimum.gradient_norm), flush=True)
+            yield _line("denoising score matching", sigma, target, bound, *_godambe(expected, truth, signs))
+
+
+def _godambe(expected: Problem, truth: Array, signs: Array) -> tuple[np.ndarray, np.ndarray]:
+    """J⁻¹KJ⁻¹ at the minimum of an expected loss, and how far that is from the truth."""
+    optimum = polish(expected, truth, signs, Search())
+    j, k = np.asarray(optimum.hessian), np.asarray(eqx.filter_jit(outer)(expected, optimum.theta))
+    return np.linalg.inv(j) @ k @ np.linalg.inv(j), np.asarray(optimum.theta - truth)
+
+
+def main() -> None:
+    lines = []
+    for line in comparison(SIGMAS):
+        lines.append(line)
+        print(line, flush=True)
     frame = pd.DataFrame(lines)
     frame.to_csv(RESULTS / "efficiency.csv", index=False, float_format="%.5g")
     print(frame.to_string())

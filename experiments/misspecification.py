@@ -50,24 +50,29 @@ def draw(design: Design, key: Array, n: int) -> tuple[Array, Array]:
     return x, 0.2 + 0.5 * x[:, 0] + spread(x[:, 0]) * jax.random.normal(z_key, (n,))
 
 
+def run(n: int, replications: int, *, bootstrap: str | None, seed: int = 1) -> tuple[Design, Replication]:
+    """Estimates of data sets of n rows, and the design whose `truth` is the pseudo-truth."""
+    with jax.enable_x64(True):
+        design = equality_only()
+        problem, target = design.problem(n), jnp.asarray(design.truth)
+        signs = jnp.asarray(design.coordinates.signs)
+
+        @jax.jit
+        def replicate(keys: Array) -> Replication:
+            rows = lambda key: with_rows(problem, draw(design, key, n))
+            one = lambda key: estimate(rows(key), target, signs, jax.random.fold_in(key, 1), bootstrap)
+            return jax.lax.map(one, keys)
+
+        return design, jax.tree.map(np.asarray, replicate(jax.random.split(jax.random.key(seed), replications)))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--replications", type=int, default=500)
     arguments = parser.parse_args()
-    with jax.enable_x64(True):
-        design = equality_only()
-        problem, target = design.problem(arguments.n), jnp.asarray(design.truth)
-        signs = jnp.asarray(design.coordinates.signs)
-
-        @jax.jit
-        def replicate(keys: Array) -> Replication:
-            rows = lambda key: with_rows(problem, draw(design, key, arguments.n))
-            one = lambda key: estimate(rows(key), target, signs, jax.random.fold_in(key, 1))
-            return jax.lax.map(one, keys)
-
-        keys = jax.random.split(jax.random.key(1), arguments.replications)
-        result = table(design, arguments.n, jax.tree.map(np.asarray, replicate(keys)))
+    design, estimates = run(arguments.n, arguments.replications, bootstrap="refit")
+    result = table(design, arguments.n, estimates)
     result.to_csv(RESULTS / f"misspecification-{arguments.n}.csv", index=False, float_format="%.5g")
     print(result.drop(columns=["design", "parameter"]).to_string())
 

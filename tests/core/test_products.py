@@ -157,7 +157,9 @@ def test_product_of_classes_is_the_sum_over_all_pairs():
     assert space.refined(4) is space
 
 
-@pytest.mark.parametrize("part", [Categories(4), Box(-1.5, 2.0, 64)], ids=["Categories", "Box"])
+@pytest.mark.parametrize(
+    "part", [Categories(4), pytest.param(Box(-1.5, 2.0, 64), marks=pytest.mark.slow)], ids=["Categories", "Box"]
+)
 def test_product_of_one_part_is_that_part(part):
     weight = jnp.asarray(rng("one part").normal(size=part.dimension))
     utility = lambda x, y: jnp.broadcast_to(jnp.sin(3 * y @ weight), (len(x), y.shape[1]))

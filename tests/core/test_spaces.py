@@ -21,7 +21,10 @@ SPACES = {
     "Product-hybrid": Product([Categories(3), Box(-1.5, 2.0, 64)]),
     "Product-plane": Product([Box(-1.5, 2.0, 64), Box(0.5, 1.5, 48)]),
 }
-every_space = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
+every_space = pytest.mark.parametrize(
+    "space",
+    [pytest.param(space, id=name, marks=pytest.mark.slow if "plane" in name else ()) for name, space in SPACES.items()],
+)
 single_space = pytest.mark.parametrize("space", [SPACES["Categories"], SPACES["Box"]], ids=["Categories", "Box"])
 
 N = 3

@@ -325,7 +325,7 @@ def outputs(name, model, held_out):
     return said
 
 
-@pytest.mark.parametrize("name", ["hybrid", "density", "plane", "vector"])
+@pytest.mark.parametrize("name", ["hybrid", "density", pytest.param("plane", marks=pytest.mark.slow), "vector"])
 def test_nothing_is_lost_in_a_file(name, tmp_path):
     model, held_out = HELD_OUT[name]()
     model.save(tmp_path / "model.bl")

@@ -45,6 +45,7 @@ def test_closed_form_agrees_with_adaptive_quadrature(multiplier, temperature):
     assert within(density, percentile) / z == pytest.approx(0.95, abs=5e-3)
 
 
+@pytest.mark.slow
 def test_violations_agree_with_the_closed_form():
     squared_norms, starts, key = problem()
     multiplier, temperature = np.array([25.0, 25.0, 3.0, 500.0]), np.array([2.0, 0.1, 0.05, 0.05])

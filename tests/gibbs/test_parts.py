@@ -204,6 +204,7 @@ def test_space_of_some_parts_is_one_of_them_or_their_product(name):
     assert parts_space(space, [2, 0]).parts == (space.parts[2], space.parts[0])
 
 
+@pytest.mark.slow
 def test_draws_given_a_part_differ_from_those_of_the_marginal_as_their_laws_do():
     """Shares of a class, given a number and not, within four standard errors of the two laws."""
     utility, space, x, y = problem("class, number, number")

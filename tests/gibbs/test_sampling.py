@@ -18,13 +18,15 @@ from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
 
-every_method = pytest.mark.parametrize("method", METHODS)
-briefly_every_method = pytest.mark.parametrize(
-    "method", [pytest.param(name, marks=pytest.mark.slow if name == "nuts" else ()) for name in METHODS]
-)
-"""Every method, the one that takes longest to compile among the slow tests."""
 
-every_exact_method = pytest.mark.parametrize("method", [name for name in METHODS if METHODS[name].adjusted])
+def among(names):
+    """Every method; those that take long to compile among the slow tests."""
+    slow = lambda name: pytest.mark.slow if name in ("hmc", "nuts") else ()
+    return pytest.mark.parametrize("method", [pytest.param(name, marks=slow(name)) for name in names])
+
+
+every_method = among(METHODS)
+every_exact_method = among([name for name in METHODS if METHODS[name].adjusted])
 BOXES = {
     "line": (-np.inf, np.inf),
     "interval": (-0.5, 1.5),
@@ -89,7 +91,7 @@ def test_moments_of_correlated_normals(method):
     assert_mean(standardised[..., :1] * standardised[..., 1:], correlation, bias(method))
 
 
-@briefly_every_method
+@every_method
 def test_moments_and_law_on_bounded_supports(method):
     """Independent truncated normals, one for each kind of support and of different spread, against SciPy."""
     lower, upper = np.transpose(list(BOXES.values()))
@@ -115,7 +117,7 @@ def test_banana_has_its_moments(method):
     assert_mean((draws - [0, 1]) ** 2, np.array([[1.0, 3.0]]))
 
 
-@briefly_every_method
+@every_method
 def test_rows_and_chains_do_not_see_each_other(method):
     """All rows and chains together are each of them alone, draw by draw."""
     target, _, _ = normal(3, 2, "alone")
@@ -129,7 +131,7 @@ def test_rows_and_chains_do_not_see_each_other(method):
     np.testing.assert_allclose(alone, together[:1, :2], rtol=1e-9)
 
 
-@briefly_every_method
+@every_method
 def test_thinning_keeps_every_third_draw(method):
     target, _, _ = normal()
     options = {"warmup": 5, "step_size": 0.2, "method": METHODS[method]}
@@ -139,7 +141,7 @@ def test_thinning_keeps_every_third_draw(method):
     np.testing.assert_allclose(third.acceptance, every.acceptance, rtol=1e-12)
 
 
-@briefly_every_method
+@every_method
 def test_other_arrays_and_numbers_reuse_the_program(method):
     traces, traced = [], []
 
@@ -199,7 +201,7 @@ def test_langevin_step_is_the_equation():
     assert np.mean(noise**2) == pytest.approx(1, abs=4 * np.sqrt(2 / noise.size))
 
 
-@pytest.mark.parametrize("temperature", [0.25, 4.0])
+@pytest.mark.parametrize("temperature", [0.25, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_noise_of_the_paper_samples_the_temperature_squared(temperature):
     """BL = −y²/2: noise √(2ητ) gives variance τ², the law of exp(BL/τ²); noise √(2η) gives τ, that of exp(BL/τ)."""
     log_density = lambda y: -0.5 * jnp.sum(y**2, axis=-1) / temperature
@@ -331,7 +333,7 @@ def test_divergence_is_a_named_error():
         draw(quartic, 2 * np.ones((1, 4, 2)), "langevin", step_size=0.5)
 
 
-@pytest.mark.parametrize("method", ["mala", "nuts"])
+@among(["mala", "nuts"])
 def test_chains_that_never_move_are_a_named_error(method):
     nowhere = lambda y: jnp.where(jnp.sum(y, axis=-1) == 0, 0.0, -jnp.inf)
     with pytest.raises(SamplingError, match="In 1 of 1 rows no proposal was accepted"):
@@ -389,6 +391,7 @@ def test_moments_within_four_standard_errors_of_long_runs(method, m):
     assert_mean(products[..., *lower], covariance[:, *lower])
 
 
+@pytest.mark.slow
 def test_longer_trajectories_are_a_setting():
     chains = draw(independent_normal, np.zeros((1, 8, 2)), NUTS(doublings=3))
     assert float(chains.effective.min()) > 400

@@ -35,13 +35,15 @@ class BLDensity(JointEstimator):
 
     Examples
     --------
-    >>> import behavior_learning as bl, numpy as np
-    >>> Y = np.random.default_rng(0).normal(size=(200, 2))
+    >>> import behavior_learning as bl, numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> works = rng.choice(["yes", "no"], size=200)
+    >>> Y = pd.DataFrame({"works": works, "hours": rng.normal(np.where(works == "yes", 38, 5), 3)})
     >>> density = bl.BLDensity(layers=(2, 1), max_epochs=50, random_state=0).fit(Y)
     >>> density.sample(3, random_state=0).shape
     (3, 2)
-    >>> density.sample(3, given={"y1": 0.5}, random_state=0).columns.tolist()
-    ['y2']
+    >>> density.sample(3, given={"works": "yes"}, random_state=0).columns.tolist()
+    ['hours']
     """
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride]

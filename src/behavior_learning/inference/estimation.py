@@ -135,7 +135,8 @@ def search_from(
 
     Parameters
     ----------
-    guess : the Hessian at the start, where it is known; the search then ends without computing it at the optimum.
+    guess : the Hessian at the start, where it is known. It is then updated from gradients (Broyden, Fletcher, Goldfarb
+        and Shanno) and computed only where a step fails or the gradient grows, not at the optimum either.
     """
     no, p = jnp.zeros((), bool), len(start)
     first = _State(
@@ -171,13 +172,14 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
     damping = jnp.where(taken, eased, harder)
     stuck = ~taken & ~state.stale & ((before < TOLERANCE) | (damping > 1e10))
     last = jnp.where(taken, after < search.aim, stuck) | (state.steps + 1 >= search.max_steps)
-    poor = (after > 0.3 * before) | (jnp.isinf(state.loss) & (not guessed))
-    refresh = jnp.where(taken, poor & ~(jnp.isinf(state.loss) & guessed), state.stale) | (last & (not guessed))
+    poor = (after > before) & ~jnp.isinf(state.loss) if guessed else (after > 0.3 * before) | jnp.isinf(state.loss)
+    refresh = jnp.where(taken, poor, state.stale) | (last & (not guessed))
+    updated = _updated(curvature, trial - state.theta, slope - state.gradient) if guessed else curvature
     return _State(
         jnp.where(taken, trial, state.theta),
         jnp.where(taken, loss, state.loss),
         jnp.where(taken, slope, state.gradient),
-        curvature,
+        jnp.where(taken, updated, curvature),
         refresh,
         stale=taken & ~refresh,
         damping=damping,
@@ -206,6 +208,19 @@ def _moved(state: _State, signs: Int[Array, " p"]) -> Float[Array, " p"]:
     step = step * jnp.minimum(1.0, longest / jnp.maximum(jnp.linalg.norm(step), 1e-300))
     moved = state.theta + step
     return jnp.where(signs == 0, moved, signs * jnp.maximum(signs * moved, 0.1 * signs * state.theta))
+
+
+def _updated(curvature: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]):
+    """H + y yᵀ/(yᵀs) − H s sᵀ H/(sᵀH s) after a step s that changed the gradient by y; H where yᵀs is not positive."""
+    bent, along = curvature @ move, change @ move
+    before = move @ bent
+    sound = (along > 0) & (before > 0)
+    safe = lambda number: jnp.where(sound, number, 1.0)
+    return jnp.where(
+        sound,
+        curvature + jnp.outer(change, change) / safe(along) - jnp.outer(bent, bent) / safe(before),
+        curvature,
+    )
 
 
 def _held(theta: Float[Array, " p"], slope: Float[Array, " p"], signs: Int[Array, " p"]) -> Bool[Array, " p"]:

@@ -58,9 +58,9 @@ def refit(
 ) -> tuple[Float[Array, "draws p"], Float[Array, " draws"]]:
     """θ̂ for every line of weights, and the norms of the gradients there, by a search from θ̂ of all rows.
 
-    A refit starts with the Hessian of its own rows, Σ w_i H_i, so that its first step is the one-step bootstrap and the
-    next ones mostly cost a gradient. Refits follow each other inside one compiled program: side by side, every refit
-    would wait for the slowest and pay for a Hessian per step.
+    A refit starts with the Hessian of its own rows, Σ w_i H_i, so that its first step is the one-step bootstrap, and
+    updates it from gradients, so that the next steps mostly cost one of these. Refits follow each other inside one
+    compiled program: side by side, every refit would wait for the slowest.
     """
     few = problem.n * len(theta) ** 2 <= ROW_HESSIANS
     rows = row_hessians(problem, theta) if few else hessian(problem, theta)
