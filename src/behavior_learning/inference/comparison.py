@@ -1,0 +1,76 @@
+"""Several results side by side, and a test of which model is closer to the truth."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.inference.hypotheses import TestResult
+from behavior_learning.inference.results import InferenceResults
+
+__all__ = ["compare", "vuong_test"]
+
+
+def compare(results: Mapping[str, InferenceResults]) -> pd.DataFrame:
+    """Several results side by side: estimates with standard errors in brackets, and fit statistics.
+
+    Examples
+    --------
+    >>> compare({})
+    Empty DataFrame
+    Columns: []
+    Index: []
+    """
+    columns = {name: _column(result) for name, result in results.items()}
+    index = list(dict.fromkeys(label for column in columns.values() for label in column))
+    facts = [label for label in index if label in _FACTS]
+    order = [label for label in index if label not in _FACTS] + facts
+    table = {name: [column.get(label, "") for label in order] for name, column in columns.items()}
+    return pd.DataFrame(table, index=order)
+
+
+_FACTS = ("log-likelihood", "AIC", "BIC", "TIC", "rank", "rows", "standard errors")
+
+
+def _column(results: InferenceResults) -> dict[str, str]:
+    numbers = zip(map(str, results.params.index), results.params, results.bse, strict=True)
+    lines = {label: f"{value:.4g} ({error:.3g})" for label, value, error in numbers}
+    criteria = (results.loglikelihood, results.aic, results.bic, results.tic) if results.likelihood else [np.nan] * 4
+    facts = [f"{value:.2f}" for value in criteria]
+    return {**lines} | dict(
+        zip(_FACTS, [*facts, str(results.degrees_of_freedom), str(results.n), results.covariance], strict=True)
+    )
+
+
+def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic") -> TestResult:
+    """Which of two models is closer to the truth, such as one block or two? Positive statistics speak for the first.
+
+    Models that overlap or contain each other, as numbers of blocks do, make Vuong's (1989) statistic degenerate where
+    both fit equally well. Rows are therefore weighted 1 and 1 + ε in turn, which keeps its law normal.
+
+    Parameters
+    ----------
+    penalty : ``"bic"``, ``"aic"`` or ``"none"``, taken off the difference of log-likelihoods.
+
+    Source: Vuong (1989); Schennach and Wilhelm (2017), with ε = n^(−1/6).
+    """
+    for results in (a, b):
+        results.need_likelihood("vuong_test", "compare")
+    if a.n != b.n or not np.array_equal(a.fitted.weights, b.fitted.weights):
+        raise DataError(f"Vuong's test needs both models on the same rows; they have {a.n} and {b.n}.")
+    per_parameter = {"bic": 0.5 * np.log(a.n), "aic": 1.0, "none": 0.0}
+    if penalty not in per_parameter:
+        raise OptionError(f"penalty must be one of {', '.join(map(repr, per_parameter))}; got {penalty!r}.")
+    n, epsilon = a.n, a.n ** (-1 / 6)
+    log_a, log_b = -a.fitted.losses(), -b.fitted.losses()
+    center = 0.5 * (log_a.mean() + log_b.mean())
+    log_a, log_b = log_a - center, log_b - center
+    heavy = 1 + epsilon * (np.arange(n) % 2)
+    correction = per_parameter[penalty] * (a.degrees_of_freedom - b.degrees_of_freedom) / n
+    gap = np.mean(heavy * log_a - np.roll(heavy, 1) * log_b) - correction
+    variance = (1 + epsilon) * np.var(log_a - log_b) + 0.5 * epsilon**2 * (np.var(log_a) + np.var(log_b))
+    statistic = float(np.sqrt(n) * gap / np.sqrt(variance))
+    note = f"Vuong test, {penalty} penalty; positive favours the first model."
+    return TestResult(statistic, None, float(2 * norm.sf(abs(statistic))), "normal", note)
