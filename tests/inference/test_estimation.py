@@ -1,5 +1,7 @@
 """Estimation to the optimum: gradients vanish, starts agree, bounds hold, derivatives are those of the loss."""
 
+from functools import cache
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -130,6 +132,8 @@ def test_kinks_are_refused():
         ({"covariance": "clustered"}, OptionError, "needs clusters="),
         ({"weights": [-1.0] * 600}, DataError, "non-negative"),
         ({"weights": [0.5] * 600}, DataError, "whole numbers"),
+        ({"alpha": -1.0}, OptionError, "alpha must be a number of at least 0"),
+        ({"alpha": "much"}, OptionError, "alpha must be a number of at least 0"),
         ({"weight_kind": "odd"}, OptionError, "weight_kind must be"),
         ({"clusters": np.zeros(600), "covariance": "clustered"}, DataError, "one cluster only"),
         ({"clusters": np.zeros(3)}, DataError, "a label for each of 600 rows"),
@@ -165,18 +169,46 @@ def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
     assert res.constraint_test("layer1.block1.inequality").pvalue > 0.5
 
 
-def test_parameters_that_run_off_are_refused():
-    """A softplus that the data do not need grows steep and vanishes: there is no optimum, and no number."""
+@cache
+def needless(alpha=0.0):
+    """A softplus that the data do not need."""
     generator = rng("no inequality")
     x, y = generator.normal(size=(300, 1)), 0.5 * generator.normal(size=300)
     architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity")
     network = drawn(architecture, affine_basis(1, 1), 1, "bound")
     names = parameter_labels(network, ["x"], ["y"])
-    res = infer(network, NegativeLogLikelihood(Box(-6.0, 6.0, 96, passes=0)), (x, y), names, candidates=96)
-    if res.convergence is not Convergence.OPTIMUM:
-        assert res.bse.isna().all()
-        assert set(res.refusals) == {Refusal.UNCONVERGED}
-        assert "Not converged" in str(res.summary())
+    loss = NegativeLogLikelihood(Box(-6.0, 6.0, 96, passes=0))
+    return infer(network, loss, (x, y), names, candidates=96, alpha=alpha)
+
+
+def test_parameters_that_run_off_are_refused():
+    """It grows steep and vanishes: there is no optimum, and no number."""
+    res = needless()
+    assert res.convergence is Convergence.LIMIT
+    assert res.bse.isna().all()
+    assert set(res.refusals) == {Refusal.UNCONVERGED}
+    assert "Not converged" in str(res.summary())
+    assert "All parameters: no standard error" in str(res.summary())
+
+
+def test_ridge_holds_what_would_run_off_and_refuses_what_it_decides():
+    res = needless(alpha=0.1)
+    assert res.convergence is Convergence.OPTIMUM
+    decided = [label for label, why in res.refusals.items() if why is Refusal.RIDGE]
+    assert decided
+    assert all(".inequality." in label for label in decided)
+    assert (res.bse.filter(like=".equality.") > 0).all()
+    assert "alpha=0.1, a normal prior of standard deviation 3.16" in str(res.summary())
+
+
+def test_slope_of_the_ridge_meets_that_of_the_rows():
+    """Mean score + α/n·θ = 0, and the log-likelihood is that of the rows alone."""
+    res = needless(alpha=0.1)
+    np.testing.assert_allclose(res.fitted.scores().mean(axis=0), -0.1 / res.n * res.fitted.theta, atol=1e-8)
+    assert res.loglikelihood == pytest.approx(-res.fitted.losses().sum(), rel=1e-10)
+    kinds = res.with_covariance("hessian"), res.with_covariance("jackknife")
+    for other in kinds:
+        np.testing.assert_array_equal(other.bse.isna(), res.bse.isna())
 
 
 def test_directions_without_information_are_named():

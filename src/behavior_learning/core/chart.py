@@ -39,6 +39,10 @@ class Chart(eqx.Module):
             start += weight.raw.size
         return with_weights(self.template, weights)
 
+    def canonical(self, theta: Float[Array, " parameters"]) -> Float[Array, " parameters"]:
+        """θ itself: the parameters are those of the canonical form."""
+        return theta
+
 
 @dataclass(frozen=True)
 class Coordinates:

@@ -307,14 +307,15 @@ class BehaviorEstimator(BaseEstimator):
         weights: Any = None,
         weight_kind: Literal["frequency", "sampling"] = "frequency",
         restarts: int | None = None,
+        alpha: float = 0.0,
         draws: int = 500,
         seed: int = 0,
     ) -> InferenceResults:
         """Standard errors, tests and intervals for the parameters (Theorems B.9 and B.10).
 
-        Training stops early, holds rows out and carries a ridge. Inference does not: it goes on from the fitted
-        network to the optimum of the plain objective of all rows, in double precision, in the canonical form. Score
-        objectives are covered too; what they estimate is stated in the summary.
+        Training stops early, holds rows out and carries a ridge. Inference goes on from the fitted network to the
+        optimum of the objective of all rows, in double precision, in the canonical form, and without a ridge unless
+        `alpha` says so. Score objectives are covered too; what they estimate is stated in the summary.
 
         Parameters
         ----------
@@ -326,6 +327,9 @@ class BehaviorEstimator(BaseEstimator):
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
         restarts : random starts beside the fitted network; by default 4, fewer for large problems.
+        alpha : a ridge α/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
+            deviation 1/√α. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
+            do, and vanishes beside many rows. Parameters of which it says more than a tenth have no standard error.
         draws : bootstrap samples.
         seed : of restarts and bootstrap.
 
@@ -353,6 +357,7 @@ class BehaviorEstimator(BaseEstimator):
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,
+            alpha=alpha,
             draws=check_count("draws", draws, minimum=2),
             seed=seed,
         )

@@ -105,6 +105,7 @@ def _without(fitted: Fitted, place: _Row) -> Fitted:
         one_hot=fitted.one_hot,
         signs=fitted.canonical.signs,
         choose=lambda problem, start: explore(problem, start, starts, fitted.one_hot)[0],
+        ridge=float(problem.ridge),
     )
 
 

@@ -40,7 +40,10 @@ class LinearChart(eqx.Module):
     directions: Float[Array, "p q"]
 
     def network(self, theta: Float[Array, " q"]) -> BehaviorNetwork:
-        return self.chart.network(self.base + self.directions @ theta)
+        return self.chart.network(self.canonical(theta))
+
+    def canonical(self, theta: Float[Array, " q"]) -> Float[Array, " p"]:
+        return self.base + self.directions @ theta
 
     @property
     def learned(self) -> Int[np.ndarray, " q"]:
@@ -91,6 +94,12 @@ class Fitted:
     def total(self) -> float:
         return float(np.sum(self.weights))
 
+    @property
+    def loss(self) -> float:
+        """Mean loss of the rows, without the ridge."""
+        with jax.enable_x64(True):
+            return float(self.optimum.loss - self.problem.penalty(jnp.asarray(self.theta)))
+
     def losses(self) -> Float[np.ndarray, " n"]:
         """Loss of every row."""
         with jax.enable_x64(True):
@@ -132,6 +141,7 @@ def at_optimum(
     one_hot: bool,
     choose: Callable[[Problem, Coordinates], Optimum] | None = None,
     signs: Int[np.ndarray, " numbers"] | None = None,
+    ridge: float = 0.0,
 ) -> Fitted:
     """Search for the optimum from a network and bring it to canonical form.
 
@@ -139,11 +149,12 @@ def at_optimum(
     ----------
     choose : the search, from a problem and the coordinates of the starting point; from the network alone by default.
     signs : that numbers must keep, where the rules of the network no longer say it.
+    ridge : α of `Problem`.
     """
     with jax.enable_x64(True):
         first = canonicalise(network, one_hot=one_hot, signs=signs, prune=False)
         start = Coordinates.of(first, names)
-        problem = Problem.of(objective, start.chart, data, weights, candidates=candidates)
+        problem = Problem.of(objective, start.chart, data, weights, candidates=candidates, ridge=ridge)
         if choose is None:
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
@@ -161,7 +172,7 @@ def at_optimum(
             coordinates,
             optimum,
             status_of(optimum),
-            information_at(coordinates, np.asarray(optimum.hessian)),
+            information_at(coordinates, np.asarray(optimum.hessian), ridge / float(np.sum(weights))),
             canonical,
             np.asarray(weights, float),
             weight_kind,
@@ -201,14 +212,14 @@ def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[Beh
     return [draw() for _ in range(count)]
 
 
-def information_at(coordinates: Coordinates, hessian: Float[np.ndarray, "p p"]) -> Information:
+def information_at(coordinates: Coordinates, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:
     """The information where numbers at a bound stay there."""
     theta, signs = coordinates.theta, coordinates.signs
     bounded = (signs != 0) & (signs * theta < AT_BOUND)
     tangent = coordinates.tangent
     if bounded.any():
         tangent = tangent @ null_space(tangent[bounded])
-    return Information(coordinates.labels, hessian, tangent, bounded)
+    return Information(coordinates.labels, hessian, tangent, bounded, ridge)
 
 
 def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:

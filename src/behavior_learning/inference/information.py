@@ -22,6 +22,9 @@ WEAK = 1e-5
 INVOLVED = 1e-6
 """Share of a parameter's unit vector in unidentified directions above which its standard error is refused."""
 
+RIDGE_SHARE = 0.1
+"""Variance of a parameter, relative to that of the ridge alone, above which its standard error is refused."""
+
 AT_BOUND = 1e-6
 """Size of a number with a sign below which it is on the boundary."""
 
@@ -34,6 +37,10 @@ class Refusal(Enum):
     UNIDENTIFIED = (
         "the data do not determine it: other values give the same law. See .identification for the direction; fix one "
         "of its parameters (structure=bl.UMP(...)), drop a row or a term, or add data that separates them."
+    )
+    RIDGE = (
+        "the ridge says more than a tenth of what is known of it, the data the rest. Use a smaller alpha, add data or "
+        "drop terms."
     )
     BOUNDARY = (
         "it is at zero, the end of its range, where the estimate is not normal. Test it with .constraint_test(...), "
@@ -51,12 +58,14 @@ class Information:
     hessian : J, the Hessian of the mean loss.
     tangent : columns span the directions that are free: rows that are tied keep their tie, numbers at a bound stay.
     bounded : which parameters are at a bound.
+    ridge : α/Σw, the part of the diagonal of J that is not from the data.
     """
 
     labels: tuple[str, ...]
     hessian: Float[np.ndarray, "p p"]
     tangent: Float[np.ndarray, "p q"]
     bounded: Bool[np.ndarray, " p"]
+    ridge: float = 0.0
 
     @property
     def _scaled(self) -> tuple[np.ndarray, np.ndarray]:
@@ -103,13 +112,16 @@ class Information:
         falling = self._share(units, vectors[:, values < -UNIDENTIFIED])
         flat = self._share(units, vectors[:, np.abs(values) <= UNIDENTIFIED])
         everywhere = bool((values < -UNIDENTIFIED).any())
+        prior = self.ridge * np.diag(self.inverse())
 
         def why(i: int) -> Refusal | None:
             if self.bounded[i]:
                 return Refusal.BOUNDARY
             if flat[i] > INVOLVED:
                 return Refusal.UNIDENTIFIED
-            return Refusal.INDEFINITE if everywhere or falling[i] > INVOLVED else None
+            if everywhere or falling[i] > INVOLVED:
+                return Refusal.INDEFINITE
+            return Refusal.RIDGE if prior[i] > RIDGE_SHARE else None
 
         return [why(i) for i in range(len(self.labels))]
 

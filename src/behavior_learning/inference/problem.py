@@ -1,6 +1,7 @@
 """An M-estimation problem: row losses as a function of canonical parameters, and their derivatives in bounded memory.
 
-Source: Eq. 40 and 41, Theorem B.10: Q(θ) = mean ℓ(θ; Z_i), J = ∇²Q, K = mean ∇ℓ ∇ℓᵀ.
+Source: Eq. 40 and 41, Theorem B.10: Q(θ) = mean ℓ(θ; Z_i), J = ∇²Q, K = mean ∇ℓ ∇ℓᵀ. Deviation: Q may carry a ridge
+α/(2Σw)·|θ|², which vanishes as rows are added and keeps parameters finite that would run off.
 """
 
 from collections.abc import Callable, Sequence
@@ -44,6 +45,7 @@ class Problem(eqx.Module):
     weights : (chunks, rows), how often each row counts.
     n : rows.
     candidates : utility evaluations per row, which bound the rows of a chunk.
+    ridge : α.
     """
 
     objective: Losses
@@ -52,6 +54,7 @@ class Problem(eqx.Module):
     weights: Float[Array, "chunks rows"]
     n: int = eqx.field(static=True)
     candidates: int = eqx.field(static=True, default=1)
+    ridge: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
 
     @classmethod
     def of(
@@ -62,6 +65,7 @@ class Problem(eqx.Module):
         weights: np.ndarray | None = None,
         *,
         candidates: int = 1,
+        ridge: float = 0.0,
     ) -> "Problem":
         """Cut the rows into chunks.
 
@@ -77,7 +81,7 @@ class Problem(eqx.Module):
         row = np.minimum(place, n - 1)
         weights = np.ones(n) if weights is None else np.asarray(weights, float)
         cut = tuple(jnp.asarray(np.asarray(column)[row]) for column in data)
-        return cls(objective, chart, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates)
+        return cls(objective, chart, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates, ridge)
 
     @property
     def total(self) -> Float[Array, ""]:
@@ -94,6 +98,10 @@ class Problem(eqx.Module):
 
     def network(self, theta: Float[Array, " p"]) -> BehaviorNetwork:
         return self.chart.network(theta)
+
+    def penalty(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
+        """α/(2Σw)·|θ|²."""
+        return 0.5 * self.ridge / self.total * jnp.sum(self.chart.canonical(theta) ** 2)
 
     def cut(self, column: Float[Array, "n ..."]) -> Float[Array, "chunks rows ..."]:
         """Cut a further column like the data, filled up with zeros."""
@@ -146,7 +154,7 @@ def gradient(
         return jax.value_and_grad(loss)(theta), jnp.sum(weights)
 
     total, weight = _summed(problem, part, chunks)
-    return jax.tree.map(lambda part: part / weight, total)
+    return jax.tree.map(lambda part, ridge: part / weight + ridge, total, jax.value_and_grad(problem.penalty)(theta))
 
 
 def hessian(
@@ -164,7 +172,7 @@ def hessian(
         return jax.jacfwd(slope)(theta), jnp.sum(weights)
 
     total, weight = _summed(problem, part, chunks)
-    return 0.5 * (total + total.T) / weight
+    return 0.5 * (total + total.T) / weight + jax.hessian(problem.penalty)(theta)
 
 
 def outer(problem: Problem, theta: Float[Array, " p"], power: int = 1) -> Float[Array, "p p"]:

@@ -106,7 +106,7 @@ def one_step_jackknife(
     product, here by a direct solve.
     """
     s, h = np.asarray(_scores(problem, jnp.asarray(theta))), np.asarray(_row_hessians(problem, jnp.asarray(theta)))
-    total = np.einsum("n,npq->pq", weights, h)
+    total = np.einsum("n,npq->pq", weights, h) + float(problem.ridge) * np.eye(len(theta))
     values, vectors = np.linalg.eigh(bread)
     basis = vectors[:, values > 1e-12 * values[-1]]
     inner = lambda matrix: basis.T @ matrix @ basis

@@ -181,7 +181,7 @@ class InferenceResults:
     def loglikelihood(self) -> float:
         """Σ log p(y|x) in nats, per unit of y as the user measures it; NaN where the loss is no likelihood."""
         log_scale = self.units.log_scale if self.units is not None else 0.0
-        return -self.fitted.total * (float(self.fitted.optimum.loss) + log_scale) if self.likelihood else np.nan
+        return -self.fitted.total * (self.fitted.loss + log_scale) if self.likelihood else np.nan
 
     @property
     def aic(self) -> float:
@@ -341,10 +341,13 @@ class InferenceResults:
         return str(self.summary())
 
     def _facts(self) -> dict[str, str]:
+        alpha = float(self.fitted.problem.ridge)
+        ridge = {"Ridge": f"alpha={alpha:g}, a normal prior of standard deviation {alpha**-0.5:.3g}"} if alpha else {}
         facts = {
             "Rows": f"{self.n}"
             + ("" if (self.fitted.weights == 1).all() else f", weights sum to {self.fitted.total:g}"),
             "Standard errors": KINDS[self.covariance],
+            **ridge,
             "Parameters of": self.target,
             "Search": f"{self.convergence.value} (norm {self.gradient_norm:.1e})",
             "Basins": _basins_sentence(self.basins),
@@ -357,7 +360,7 @@ class InferenceResults:
         return facts
 
     def _notes(self) -> tuple[str, ...]:
-        refused = [f"{label}: no standard error, because {why.value}" for label, why in self.refusals.items() if why]
+        refused = _refusal_sentences(self.refusals)
         if any(str(label).endswith(".multiplier") for label in self.params.index):
             refused.append(
                 "z and P of a multiplier do not say whether its row is there: zero ends its range. "
@@ -374,6 +377,14 @@ class InferenceResults:
 def _basins_sentence(basins: pd.DataFrame) -> str:
     best, searches = basins.iloc[0], int(basins["reached"].sum())
     return f"{int(best['reached'])} of {searches} searches ended in the best of {len(basins)}"
+
+
+def _refusal_sentences(refusals: pd.Series) -> list[str]:
+    """One sentence for each reason, and the parameters it holds for."""
+    labels = lambda why: refusals.index[[other is why for other in refusals]]
+    who = lambda named: "All parameters" if len(named) == len(refusals) > 1 else ", ".join(named)
+    reasons = dict.fromkeys(why for why in refusals if why)
+    return [f"{who(labels(why))}: no standard error, because {why.value}" for why in reasons]
 
 
 def _refused(label: str, why: Refusal) -> TestResult:
