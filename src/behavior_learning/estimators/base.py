@@ -329,7 +329,7 @@ class BehaviorEstimator(BaseEstimator):
         restarts : random starts beside the fitted network; by default 4, fewer for large problems.
         alpha : a ridge α/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
             deviation 1/√α. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
-            do, and vanishes beside many rows. Parameters of which it says more than a tenth have no standard error.
+            do, and vanishes beside many rows. Parameters in which it has a say have no standard error.
         draws : bootstrap samples.
         seed : of restarts and bootstrap.
 

@@ -52,7 +52,7 @@ class Convergence(Enum):
     OPTIMUM = "Converged: the gradient of the mean loss is below 1e-8."
     LIMIT = (
         "Not converged: the step limit was reached while the loss still fell, which happens where parameters run off "
-        "to infinity. Use inference(alpha=0.1), a ridge that keeps them finite, fewer rows or terms, or more data."
+        "to infinity. Use inference(alpha=0.01), a ridge that keeps them finite, fewer rows or terms, or more data."
     )
     STALLED = (
         "Not converged: no step lowers the loss, yet its gradient is not zero. Look for extreme values in the columns, "

@@ -57,7 +57,8 @@ def infer(
         that a row stands for.
     clusters : a label per row, or two columns of labels.
     alpha : a ridge α/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. It keeps parameters finite that would
-        run off. Those of which it says more than a tenth, var(θ̂)·α, get no standard error.
+        run off. Those of which it says more than a tenth, var(θ̂)·α, get no standard error, nor do those that it moves
+        by more than half of one, α/Σw·J⁻¹θ̂.
 
     Examples
     --------

@@ -39,8 +39,8 @@ class Refusal(Enum):
         "of its parameters (structure=bl.UMP(...)), drop a row or a term, or add data that separates them."
     )
     RIDGE = (
-        "the ridge says more than a tenth of what is known of it, the data the rest. Use a smaller alpha, add data or "
-        "drop terms."
+        "the ridge has a say in it: it is more than a tenth of what is known of it, or moves it by more than half a "
+        "standard error. Use a smaller alpha, add data or drop terms."
     )
     BOUNDARY = (
         "it is at zero, the end of its range, where the estimate is not normal. Test it with .constraint_test(...), "
