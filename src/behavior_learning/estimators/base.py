@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
@@ -33,7 +33,6 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
 from behavior_learning.specification import UMP
-from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from behavior_learning.training.fit import FitResult, Settings, fit
@@ -249,6 +248,7 @@ class BehaviorEstimator(BaseEstimator):
         self.n_features_in_ = len(encoder.names)
         self.block_spreads_ = block_spreads(result.network, x, _candidates(self.space_, encoded_y))
         self.curve_spreads_ = curve_spreads(result.network.basis, x)
+        self.block_names_ = {}
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
         else:
@@ -260,14 +260,39 @@ class BehaviorEstimator(BaseEstimator):
     def ump_(self) -> LearnedUMP | Hierarchy:
         """The learned problem in the user's names and units."""
         check_is_fitted(self)
-        inputs = [Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns]
-        return read_problem(
+        problem = read_problem(
             self.network_,
-            inputs=inputs,
+            inputs=self.encoder_.variables,
             response=self.response_.variables,
             curve_spreads=self.curve_spreads_,
             block_spreads=self.block_spreads_,
         )
+        return problem.renamed(self.block_names_)
+
+    def rename_blocks(self, names: Mapping[str, str]):
+        """Give blocks names of your own, which every output then uses and `save` keeps.
+
+        Parameters
+        ----------
+        names : the new name of each block by its present or its original one, ``{"block1.1": "the budget"}``.
+
+        Raises
+        ------
+        OptionError
+            If a name is no block's, or a new name is that of another block or column.
+        """
+        original = {new: old for old, new in self.block_names_.items()}
+        kept = {old: new for old, new in self.block_names_.items() if old not in names and new not in names}
+        self.block_names_, before = (
+            kept | {original.get(old, old): new for old, new in names.items()},
+            self.block_names_,
+        )
+        try:
+            _ = self.ump_
+        except OptionError:
+            self.block_names_ = before
+            raise
+        return self
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
@@ -344,7 +369,7 @@ class BehaviorEstimator(BaseEstimator):
             self.temperature_,
             lambda space: self._objective(space, self.sigma_, self.temperature_),
             self._inference_rows(X, y),
-            inputs=[Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns],
+            inputs=self.encoder_.variables,
             response=self.response_.variables,
             one_hot=isinstance(self.response_, DiscreteResponse),
             restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
