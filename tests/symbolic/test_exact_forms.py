@@ -235,7 +235,7 @@ def test_full_latex_reads_back_as_the_network(case):
 
 
 def test_names_that_are_no_identifiers_are_spelled_apart():
-    spelled = identifiers(NASTY)
+    spelled = identifiers({name: name for name in NASTY})
     assert len(set(spelled.values())) == len(NASTY)
     assert all(name.isidentifier() for name in spelled.values())
     space = {}

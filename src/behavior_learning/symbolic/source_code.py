@@ -67,7 +67,7 @@ RESERVED = {"np", "columns", "utility", *HELPERS}
 
 def ump_source(ump: LearnedUMP) -> str:
     """A module with a function `utility(**columns)` of one block."""
-    names = identifiers([*_inputs([ump]), ump.name])
+    names = identifiers(_spellings([ump], [ump.name]))
     body = [*_reading([ump], names), *_block(ump, names), f"return {names[ump.name]}"]
     return _module(ump.text(), body)
 
@@ -75,7 +75,7 @@ def ump_source(ump: LearnedUMP) -> str:
 def hierarchy_source(hierarchy: Hierarchy) -> str:
     """A module with a function `utility(**columns)` of a hierarchy; several outputs come as a dictionary."""
     umps = list(hierarchy.blocks.values())
-    names = identifiers([*_inputs(umps), *hierarchy.blocks])
+    names = identifiers(_spellings(umps, hierarchy.blocks))
     body = [*_reading(umps, names), *(line for ump in umps for line in _block(ump, names))]
     sums = {name: _sum(output, names) for name, output in hierarchy.outputs.items()}
     if list(sums) == ["utility"]:
@@ -109,11 +109,11 @@ def head_source(head: Head, argument: str) -> str:
     return forms[family].format(t=argument, w=width)
 
 
-def identifiers(names: Iterable[str]) -> dict[str, str]:
-    """A Python name for each name, told apart where several would be spelled alike."""
+def identifiers(spellings: Mapping[str, str]) -> dict[str, str]:
+    """A Python name for each name after its spelling, told apart where several would be alike."""
     chosen: dict[str, str] = {}
-    for name in names:
-        spelled = _identifier(name)
+    for name, spelling in spellings.items():
+        spelled = _identifier(spelling)
         numbered = (f"{spelled}_{i}" if i > 1 else spelled for i in range(1, len(chosen) + 2))
         chosen[name] = next(candidate for candidate in numbered if candidate not in chosen.values())
     return chosen
@@ -125,6 +125,12 @@ def _identifier(name: str) -> str:
     spelled = re.sub("__+", "_", "".join(letters)).strip("_") or "column"
     spelled = spelled if spelled.isidentifier() else f"x{spelled}"
     return f"{spelled}_" if keyword.iskeyword(spelled) or spelled in RESERVED else spelled
+
+
+def _spellings(umps: list[LearnedUMP], blocks: Iterable[str]) -> dict[str, str]:
+    """What each variable is to be called; a curve after its column."""
+    curves = {name: f"{column} curve" for ump in umps for name, (_, column) in ump.curves.items()}
+    return {name: curves.get(name, name) for name in [*_inputs(umps), *blocks]}
 
 
 def _inputs(umps: Iterable[LearnedUMP]) -> list[str]:
