@@ -326,7 +326,7 @@ class BehaviorEstimator(BaseEstimator):
         terms: int = 3,
         digits: int = 2,
         factor: bool = True,
-        refit: bool = False,
+        refit: bool = True,
     ) -> View:
         """Simplify the learned problem, and say how faithful the simplification is (Section 3.2).
 
@@ -336,7 +336,8 @@ class BehaviorEstimator(BaseEstimator):
         terms : monomials kept in each row; the others are collected in a named residual.
         digits : significant digits of every number.
         factor : whether to write quadratics as products where they are.
-        refit : whether kept coefficients are fitted to the whole row by least squares rather than those of the model.
+        refit : whether the kept coefficients are fitted to the whole row by least squares over the rows, so that they
+            stand for correlated terms too; otherwise they are the model's.
         """
         return view(self, X, y, terms=terms, digits=digits, factor=factor, refit=refit)
 

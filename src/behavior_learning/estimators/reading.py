@@ -86,7 +86,7 @@ def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
     values = problem_values(model, problem, some_rows(rows_of(model, X, y, "reading"), READING_ROWS))
     original = set(problem.blocks) - set(model.block_names_.values())
     reading = read_statements(problem, values, original=original)
-    return reading if stability is None else reading.with_frequencies(stability.frequencies)
+    return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
 
 
 def view(model: Any, X: Any, y: Any, *, terms: int, digits: int, factor: bool, refit: bool) -> View:

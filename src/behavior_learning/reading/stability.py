@@ -43,6 +43,17 @@ class Stability:
     kind: str
     reading: Reading
 
+    @property
+    def by_column(self) -> dict[Key, dict[str, float]]:
+        """By block, head and row, the frequencies of the columns that the statement names."""
+        places: dict[Key, dict[str, float]] = {}
+        named = self.columns[self.columns["named"]]
+        for block, head, row, column, share in named[["block", "head", "row", "column", "frequency"]].itertuples(
+            index=False
+        ):
+            places.setdefault((block, head, row), {})[column] = share
+        return places
+
     def to_frame(self) -> pd.DataFrame:
         """One line per statement with its frequency."""
         return self.reading.to_frame()
@@ -67,7 +78,8 @@ def stability_of(reference: Reading, refits: Sequence[Reading], kind: str, faile
     lines = [line for s in reference.statements for line in _column_lines(s, [f.get(s.key) for f in matched])]
     columns = ["layer", "block", "head", "row", "column", "named", "frequency"]
     frame = pd.DataFrame(lines, columns=columns)
-    return Stability(frequencies, frame, len(refits), failed, kind, reference.with_frequencies(frequencies))
+    stability = Stability(frequencies, frame, len(refits), failed, kind, reference)
+    return replace(stability, reading=reference.with_frequencies(frequencies, stability.by_column))
 
 
 def match_blocks(reference: Reading, refit: Reading) -> dict[str, str]:

@@ -14,8 +14,11 @@ from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 
 __all__ = ["Reading", "Statement", "Term", "read_statements"]
 
-NAMED = 0.25
+NAMED = 0.3
 """A statement names the columns that move it at least this share of what the strongest does."""
+
+MOST_NAMED = 5
+"""Columns that it names at most."""
 
 TERMS = 3
 """Terms that a statement writes out."""
@@ -76,6 +79,7 @@ class Statement:
     active : share of rows in which the polynomial is positive; for an inequality, in which it is exceeded.
     penalty : mean of what it takes from the block's utility; negative where it adds.
     frequency : share of refits that say the same, where stability was computed.
+    column_frequencies : the same for each column that the statement names.
     """
 
     layer: int
@@ -95,6 +99,7 @@ class Statement:
     active: float
     penalty: float
     frequency: float | None = None
+    column_frequencies: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -104,8 +109,11 @@ class Statement:
     @property
     def numbers(self) -> str:
         """The numbers behind the statement, in one line."""
+        often = {name: f" ({share:.0%})" for name, share in self.column_frequencies.items()}
         strongest = list(self.strengths.items())[: len(self.variables)]
-        strengths = ", ".join(f"{name} {format_number(value, DIGITS)}" for name, value in strongest)
+        strengths = ", ".join(
+            f"{name} {format_number(value, DIGITS)}{often.get(name, '')}" for name, value in strongest
+        )
         parts = [f"λ = {format_number(self.multiplier, DIGITS)}"] if self.head in WORDS_OF_HEADS else []
         parts += [
             f"moves {format_number(self.moves, DIGITS)} ({self.share:.0%} of the block)",
@@ -116,7 +124,7 @@ class Statement:
         if self.head in ("inequality", "equality"):
             parts.insert(1, f"mean penalty {format_number(self.penalty, DIGITS)}")
         if self.frequency is not None:
-            parts.append(f"in {self.frequency:.0%} of the refits")
+            parts.append(f"as a whole in {self.frequency:.0%} of the refits, by column in brackets")
         return "; ".join(parts)
 
 
@@ -182,10 +190,17 @@ class Reading:
             columns=["layer", "block", "head", "row", "term", "coefficient", "strength", "share"],
         )
 
-    def with_frequencies(self, frequencies: Mapping[tuple[str, str, int], float]) -> "Reading":
-        """The same reading with the share of refits that say the same beside each statement."""
-        statements = tuple(replace(s, frequency=frequencies.get(s.key)) for s in self.statements)
-        return replace(self, statements=statements)
+    def with_frequencies(
+        self,
+        frequencies: Mapping[tuple[str, str, int], float],
+        columns: Mapping[tuple[str, str, int], Mapping[str, float]],
+    ) -> "Reading":
+        """The same reading with the share of refits that say the same beside each statement and each of its columns."""
+        statements = (
+            replace(s, frequency=frequencies.get(s.key), column_frequencies=columns.get(s.key, {}))
+            for s in self.statements
+        )
+        return replace(self, statements=tuple(statements))
 
 
 def read_statements(
@@ -247,7 +262,7 @@ def _row_statement(block: MeasuredBlock, row: MeasuredRow, context: _Context) ->
 
 def _named(strengths: Mapping[str, float]) -> tuple[str, ...]:
     strongest = max(strengths.values(), default=0.0)
-    return tuple(name for name, strength in strengths.items() if strength >= NAMED * strongest > 0)
+    return tuple(name for name, strength in strengths.items() if strength >= NAMED * strongest > 0)[:MOST_NAMED]
 
 
 def _terms(polynomial: Polynomial, strengths: Mapping[Monomial, float]) -> tuple[Term, ...]:
@@ -264,12 +279,21 @@ def _sentence(block: MeasuredBlock, row: MeasuredRow, named: Sequence[str], cont
     word = ABOVE[head] if above else WORDS[head, sees_response or bool(block.ump.response)]
     if not named:
         return f"{word} nothing that varies"
+    if head == "utility" and above:
+        return f"{word} {_weighed(named, row.directions)}"
     if head == "utility":
         return f"{word} {_listed([_directed(name, row.directions[name], context) for name in named])}"
     if word == "penalises":
         beyond = "above 0" if head == "inequality" else "away from 0"
         return f"{word} {_shortened(row, {}, context.values)} {beyond}"
     return f"{word} {_relation(row, context)}"
+
+
+def _weighed(names: Sequence[str], directions: Mapping[str, int]) -> str:
+    """Blocks that raise a utility, less those that lower it."""
+    raising, lowering = ([n for n in names if (directions[n] >= 0) == up] for up in (True, False))
+    less = f" less {_listed(lowering)}" if lowering else ""
+    return (_listed(raising) if raising else "nothing") + less
 
 
 def _directed(name: str, direction: int, context: _Context) -> str:

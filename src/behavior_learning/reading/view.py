@@ -1,6 +1,6 @@
 """Simplified views: the strongest terms of each row, the rest in a named residual, and how faithful that is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import floor, log10
@@ -124,7 +124,7 @@ def simplified(
     terms: int,
     digits: int,
     factor: bool = True,
-    refit: bool = False,
+    refit: bool = True,
 ) -> tuple[LearnedUMP | Hierarchy, LearnedUMP | Hierarchy, tuple[Residual, ...]]:
     """Keep the `terms` strongest monomials of every row, collect the rest in a residual and round.
 
@@ -132,22 +132,23 @@ def simplified(
     ----------
     values : every variable that blocks read, curves included, one number per row of data.
     factor : whether to write quadratics as products where they are.
-    refit : whether what is kept is fitted to the whole row by least squares over the rows; by default coefficients are
-        the model's.
+    refit : whether the kept coefficients are fitted to the whole row by least squares over the rows, so that they stand
+        for correlated terms too; otherwise they are the model's.
 
     Returns
     -------
     The problem with residuals as variables, the same with their means in place, and the residuals.
 
     Source: Section 3.2. Deviation: terms are ranked by how far they move over the rows, not by their coefficients,
-    which depend on units.
+    which depend on units; and a row that speaks of the response keeps a term of it, without which it is no row of a
+    choice.
     """
     taken = {name for ump in problem.blocks.values() for name in (*ump.variables, *ump.spreads)}
     names = (name for name in (f"R{i}" for i in count(1)) if name not in taken)
     work = _Simplifier(terms, digits, factor, refit, names)
     full, brief, shown, closed = dict(values), dict(values), {}, {}
     for name, ump in problem.blocks.items():
-        rows = [work.row(goal, ump.name, full, brief) for goal in ump.goals]
+        rows = [work.row(goal, ump, full, brief) for goal in ump.goals]
         shortcut = work.rounded(ump.shortcut)
         shown[name] = replace(ump, goals=tuple(row[0] for row in rows), shortcut=shortcut)
         closed[name] = replace(ump, goals=tuple(row[1] for row in rows), shortcut=shortcut)
@@ -171,11 +172,11 @@ class _Simplifier:
         self.terms, self.digits, self.factor, self.refit, self.names = terms, digits, factor, refit, names
         self.residuals: list[Residual] = []
 
-    def row(self, goal: Goal, block: str, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]):
+    def row(self, goal: Goal, ump: LearnedUMP, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]):
         """The row with its residual as a variable, and with the residual's mean in its place."""
+        block, response = ump.name, {name for name in ump.variables if name in ump.response}
         strengths = {m: spread(Polynomial({m: v}).evaluate(full)) for m, v in goal.polynomial.monomials.items()}
-        order = sorted(strengths, key=lambda monomial: -strengths[monomial])
-        kept, omitted = order[: self.terms], order[self.terms :]
+        kept, omitted = _chosen(strengths, self.terms, response)
         linear = Polynomial({m: goal.polynomial.coefficients[m] for m in kept})
         if self.refit and omitted:
             linear = _fitted(goal.polynomial, kept, full)
@@ -222,6 +223,18 @@ def compare(full: np.ndarray, brief: np.ndarray, probability: np.ndarray, agree:
     largest = float(np.max(np.abs(full - brief), where=likely, initial=0.0))
     r2 = 1 - lost / total if total > 0 else float("nan")
     return Fidelity(r2, largest, total**0.5, float(np.mean(agree)), same, len(full))
+
+
+def _chosen(
+    strengths: Mapping[Monomial, float], limit: int, response: Collection[str]
+) -> tuple[list[Monomial], list[Monomial]]:
+    """The strongest terms and the others; where the row speaks of the response, one of those kept does too."""
+    order = sorted(strengths, key=lambda monomial: -strengths[monomial])
+    speaking = [monomial for monomial in order if any(name in response for name, _ in monomial)]
+    kept = order[:limit]
+    if speaking and not any(monomial in kept for monomial in speaking):
+        kept = [*order[: limit - 1], speaking[0]]
+    return kept, [monomial for monomial in order if monomial not in kept]
 
 
 def _fitted(polynomial: Polynomial, kept: Sequence[Monomial], values: Mapping[str, np.ndarray]) -> Polynomial:

@@ -143,7 +143,9 @@ def _shortened_latex(shown: Shortened, digits: int) -> str:
     if not shown.factors:
         return rest
     written = [(factor, _sum_latex(factor, list(factor.monomials), digits)) for factor in shown.factors]
-    product = r"\,".join(latex if factor.is_number else rf"\left({latex}\right)" for factor, latex in written)
+    product = r"\,".join(
+        latex if len(factor.coefficients) == 1 else rf"\left({latex}\right)" for factor, latex in written
+    )
     if not shown.order and not shown.kept.constant:
         return product
     return f"{product} {rest}" if rest.startswith("-") else f"{product} + {rest}"

@@ -86,10 +86,6 @@ class Polynomial:
         """The variables that it depends on."""
         return tuple(dict.fromkeys(name for monomial in self.monomials for name, _ in monomial))
 
-    @property
-    def is_number(self) -> bool:
-        return not self.monomials
-
     def renamed(self, names: Mapping[str, str]) -> "Polynomial":
         """The same polynomial with other names for some variables."""
         move = lambda monomial: tuple(sorted((names.get(name, name), power) for name, power in monomial))

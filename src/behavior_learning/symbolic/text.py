@@ -1,5 +1,6 @@
 """Numbers, monomials and polynomials as a person would write them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -31,6 +32,15 @@ def format_number(value: float, digits: int = DIGITS) -> str:
 
 def format_monomial(monomial: Monomial) -> str:
     return "*".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
+
+
+def _bracketed(monomial: Monomial) -> Monomial:
+    """Names that would read as sums or products stand in square brackets."""
+    return tuple((name if _ONE_WORD.fullmatch(name) else f"[{name}]", power) for name, power in monomial)
+
+
+_ONE_WORD = re.compile(r"[\w.']+(\[.*\])?|\w+\(.*\)", re.DOTALL)
+"""A word, a level of a category or a function of a column."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,9 @@ def format_shortened(shown: Shortened, digits: int = DIGITS) -> str:
     if not shown.factors:
         return rest
     factors = [format_polynomial(factor, list(factor.monomials), digits) for factor in shown.factors]
-    product = "*".join(f if factor.is_number else f"({f})" for f, factor in zip(factors, shown.factors, strict=True))
+    product = "*".join(
+        f if len(factor.coefficients) == 1 else f"({f})" for f, factor in zip(factors, shown.factors, strict=True)
+    )
     if not shown.order and not shown.kept.constant:
         return product
     return f"{product} - {rest[1:]}" if rest.startswith("-") else f"{product} + {rest}"
@@ -89,7 +101,7 @@ def format_shortened(shown: Shortened, digits: int = DIGITS) -> str:
 
 def format_polynomial(polynomial: Polynomial, order: Sequence[Monomial], digits: int = DIGITS) -> str:
     """Write a polynomial with its terms in the given order and the constant last."""
-    terms = [(polynomial.coefficients[monomial], format_monomial(monomial)) for monomial in order]
+    terms = [(polynomial.coefficients[monomial], format_monomial(_bracketed(monomial))) for monomial in order]
     if polynomial.constant or not terms:
         terms.append((polynomial.constant, ""))
     text = "".join(
