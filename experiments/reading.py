@@ -33,7 +33,7 @@ COLUMNS = [f"x{j}" for j in range(1, 7)]
 HEADS = ("utility", "inequality", "equality")
 GRID = np.linspace(-4, 4, 2001)
 OPTIONS = {"heads": ("tanh", "relu", "abs"), "support": (-4.0, 4.0), "alpha": 1.0, "n_restarts": 8, "max_epochs": 300}
-EVERYTHING = " + ".join(["1", "y", *COLUMNS])
+ANY = " + ".join(["1", *COLUMNS])
 
 
 class Truth:
@@ -70,8 +70,8 @@ FAMILIES = {
         {
             "layers": (2, 1),
             "structure": [
-                bl.UMP(maximize=EVERYTHING, at_most=f"0 <= {EVERYTHING}"),
-                bl.UMP(equal=f"0 = {EVERYTHING}"),
+                bl.UMP(maximize=f"y + {ANY}", at_most=f"y <= {ANY}"),
+                bl.UMP(equal=f"y = {ANY}"),
             ],
         },
     ),
