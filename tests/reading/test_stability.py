@@ -48,6 +48,26 @@ def test_blocks_are_matched_by_what_moves_them():
     }
 
 
+def test_upper_blocks_are_matched_by_the_lower_blocks_they_see():
+    def read(lower, upper):
+        believe = lambda name, column: LearnedUMP(
+            name, (Goal(get_head("equality", "abs"), 1.0, linear(y=1.0, **{column: -1.0})),), ("y",), {}
+        )
+        above = lambda name, seen: LearnedUMP(
+            name, (Goal(get_head("utility", "tanh"), 1.0, linear(**{seen: 1.0})),), ("y",), {}
+        )
+        first = {lower[0]: believe(lower[0], "a"), lower[1]: believe(lower[1], "b")}
+        second = {upper[0]: above(upper[0], lower[0]), upper[1]: above(upper[1], lower[1])}
+        layers = tuple(tuple(layer[name] for name in sorted(layer)) for layer in (first, second))
+        return read_statements(Hierarchy(layers, {"utility": linear(**{"block2.1": 1.0})}, ("y",)), VALUES)
+
+    names, tops = ("block1.1", "block1.2"), ("block2.1", "block2.2")
+    found = match_blocks(read(names, tops), read(SWAPPED, tops))
+    assert found == {"block1.1": "block1.2", "block1.2": "block1.1", "block2.1": "block2.1", "block2.2": "block2.2"}
+    found = match_blocks(read(names, tops), read(names, tops[::-1]))
+    assert found["block2.1"] == "block2.2"
+
+
 def test_a_reading_recurs_in_itself_and_in_other_orders():
     stability = stability_of(agents(), [agents(), agents(SWAPPED)], "seeds")
     assert set(stability.frequencies.values()) == {1.0}

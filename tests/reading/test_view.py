@@ -9,7 +9,7 @@ from behavior_learning.core.heads import get_head
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.reading import some_rows
 from behavior_learning.reading.view import compare, simplified
-from behavior_learning.symbolic.evaluate import table_values
+from behavior_learning.symbolic.evaluate import hierarchy_values, table_values
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.ump import Goal, LearnedUMP
 from tests.conftest import rng
@@ -79,6 +79,17 @@ def test_everything_kept_in_full_digits_is_the_problem():
     _, closed, residuals = simplified(drawn.problem, values, terms=99, digits=15)
     assert residuals == ()
     np.testing.assert_allclose(closed.utility(drawn.table), drawn.utility, rtol=1e-9)
+
+
+def test_rows_of_a_simplified_hierarchy_keep_their_means():
+    """Also above the first layer, where a row sees simplified blocks."""
+    drawn = Drawn(layers=(2, 2))
+    values = table_values(drawn.problem.blocks.values(), drawn.table)
+    _, closed, _ = simplified(drawn.problem, values, terms=1, digits=6)
+    full, brief = ({**values, **hierarchy_values(p, values)[0]} for p in (drawn.problem, closed))
+    for (_, goal), (_, simple) in zip(rows_of(drawn.problem), rows_of(closed), strict=True):
+        means = [np.mean(g.polynomial.evaluate(known)) for g, known in ((goal, full), (simple, brief))]
+        assert means[0] == pytest.approx(means[1], abs=1e-4)
 
 
 def test_quadratics_are_written_as_products_and_evaluate_as_printed():
