@@ -1,6 +1,6 @@
 """Names for blocks, proposed from the columns that move them most: "LSTAT- and RM-sensitive"."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from behavior_learning.reading.measure import MeasuredBlock
 
@@ -53,7 +53,7 @@ def _add(total: dict[str, float], parts: Mapping[str, float], weight: float) -> 
         total[column] = total.get(column, 0.0) + weight * part
 
 
-def _candidates(weights: Mapping[str, float], suffix: str):
+def _candidates(weights: Mapping[str, float], suffix: str) -> Iterator[str]:
     """Names that list one or two columns, then more of them, then numbered ones."""
     order = sorted(weights, key=lambda column: -weights[column])
     if not order:

@@ -1,7 +1,8 @@
 """How often each statement recurs when the model is fitted again: what appears by chance is seen as such."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -121,14 +122,14 @@ def _likeness(ours: Sequence[Statement], theirs: Sequence[tuple[Statement, dict[
     return sum(_cosine(profile(a), profile(b)) for profile in (by_head, sizes, total))
 
 
-def _summed(parts) -> dict:
-    total: dict = {}
+def _summed(parts: Iterable[tuple[Any, float]]) -> dict[Any, float]:
+    total: dict[Any, float] = {}
     for key, value in parts:
         total[key] = total.get(key, 0.0) + value
     return total
 
 
-def _cosine(a: Mapping, b: Mapping) -> float:
+def _cosine(a: Mapping[Any, float], b: Mapping[Any, float]) -> float:
     size = lambda profile: sum(value**2 for value in profile.values()) ** 0.5
     return sum(value * b.get(key, 0.0) for key, value in a.items()) / (size(a) * size(b) or 1.0)
 

@@ -1,6 +1,6 @@
 """Simplified views: the strongest terms of each row, the rest in a named residual, and how faithful that is."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from math import floor, log10
@@ -168,11 +168,13 @@ def simplified(
 class _Simplifier:
     """Simplifies one row after the other and names their residuals."""
 
-    def __init__(self, terms: int, digits: int, factor: bool, refit: bool, names):
+    def __init__(self, terms: int, digits: int, factor: bool, refit: bool, names: Iterator[str]):
         self.terms, self.digits, self.factor, self.refit, self.names = terms, digits, factor, refit, names
         self.residuals: list[Residual] = []
 
-    def row(self, goal: Goal, ump: LearnedUMP, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]):
+    def row(
+        self, goal: Goal, ump: LearnedUMP, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]
+    ) -> tuple[Goal, Goal]:
         """The row with its residual as a variable, and with the residual's mean in its place."""
         block, response = ump.name, {name for name in ump.variables if name in ump.response}
         strengths = {m: spread(Polynomial({m: v}).evaluate(full)) for m, v in goal.polynomial.monomials.items()}
