@@ -13,7 +13,7 @@ from behavior_learning.core.chart import parameter_labels
 from behavior_learning.core.gauge import with_weights
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
-from behavior_learning.inference.fitted import random_networks
+from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults, Units
@@ -28,9 +28,9 @@ QUADRATURE_TOLERANCE = 1e-7
 
 Rows = tuple[np.ndarray, np.ndarray]
 
-RESTARTS = 4
-EXPLORATION = 4e8
-"""Row evaluations times parameters that restarts may cost by default."""
+RESTARTS, TURNS = 4, 8
+EXPLORATION = 8e8
+"""Row evaluations times parameters that restarts and turned rows may cost by default."""
 
 
 def infer_problem(
@@ -62,7 +62,8 @@ def infer_problem(
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []
         names = parameter_labels(network, x_names, y_names, outputs)
-        count = _restarts(network, len(data[0]), space.size) if restarts is None else restarts
+        affordable = _affordable_searches(network, len(data[0]), space.size)
+        count = min(affordable // 2, RESTARTS) if restarts is None else restarts
         units = Units(*original_units(network, names, inputs, response), log_scale)
         while True:
             losses = objective(space)
@@ -75,6 +76,7 @@ def infer_problem(
                 candidates=losses.evaluations,
                 one_hot=one_hot,
                 starts=random_networks(network, count, seed),
+                turns=min(max(affordable - count, 0), TURNS),
                 units=units,
                 seed=seed,
                 **options,
@@ -94,9 +96,8 @@ def _in_double(network: BehaviorNetwork) -> BehaviorNetwork:
     return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
 
 
-def _restarts(network: BehaviorNetwork, rows: int, candidates: int) -> int:
-    cost = min(rows, 2000) * candidates * network.n_parameters * 40
-    return int(np.clip(EXPLORATION // cost, 0, RESTARTS))
+def _affordable_searches(network: BehaviorNetwork, rows: int, candidates: int) -> int:
+    return int(EXPLORATION // (min(rows, 2000) * candidates * network.n_parameters * 40))
 
 
 def original_units(

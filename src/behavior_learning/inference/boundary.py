@@ -21,7 +21,8 @@ from behavior_learning.core.gauge import with_weights
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.estimation import TOLERANCE
-from behavior_learning.inference.fitted import Fitted, at_optimum, explore, numbers_of, random_networks
+from behavior_learning.inference.exploration import explore, random_networks
+from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
 from behavior_learning.inference.hypotheses import TestResult
 from behavior_learning.inference.problem import Problem
 

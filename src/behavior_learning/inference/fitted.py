@@ -7,24 +7,20 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.chart import Chart, Coordinates, null_space
 from behavior_learning.core.identification import Canonical, canonicalise
-from behavior_learning.core.network import BehaviorNetwork, RowRules
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.inference.covariance import WeightKind
-from behavior_learning.inference.estimation import Convergence, Optimum, Search, basins, polish, status_of
+from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
 from behavior_learning.inference.problem import Losses, Problem, losses, scores
 
-__all__ = ["Fitted", "LinearChart", "at_optimum", "explore", "numbers_of", "random_networks"]
+__all__ = ["GUIDING_ROWS", "Fitted", "LinearChart", "at_optimum", "numbers_of"]
 
 GUIDING_ROWS = 2000
 """Rows whose Hessian guides a search while it is far from the optimum."""
-
-EXPLORING_ROWS = 2000
-"""Rows on which restarts look for basins; the best is then followed on all rows."""
 
 
 class LinearChart(eqx.Module):
@@ -179,37 +175,6 @@ def at_optimum(
             tuple(names),
             one_hot,
         )
-
-
-def explore(
-    problem: Problem, start: Coordinates, networks: Sequence[BehaviorNetwork], one_hot: bool
-) -> tuple[Optimum, pd.DataFrame]:
-    """Search from every network on a sample of the rows, then on all rows from the best."""
-    learned = np.asarray(problem.chart.learned)
-    signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
-    sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
-    points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
-    follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
-    everything = sample == problem.chunks or len(networks) == 1
-    optima = [follow(point) if everything else follow(point, chunks=sample, aim=1e-7) for point in points]
-    names = ["fit", *(f"start {number}" for number in range(1, len(points)))]
-    found = basins(problem, optima, names, one_hot=one_hot)
-    best = min(optima, key=lambda optimum: np.nan_to_num(float(optimum.loss), nan=np.inf))
-    return (best if everything else follow(best.theta)), found.assign(
-        rows=min(problem.n, sample * problem.weights.shape[1])
-    )
-
-
-def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[BehaviorNetwork]:
-    """Starting points under the same rules."""
-    rules = {r: RowRules(*(weight.rule for weight in rows.weights)) for r, rows in network.layers[0].heads.items()}
-    weight = network.readout.weight
-    outputs = 1 if weight is None else np.shape(weight.raw)[0]
-    rng = np.random.default_rng([seed, 5])
-    draw = lambda: BehaviorNetwork.random(
-        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules
-    )
-    return [draw() for _ in range(count)]
 
 
 def information_at(coordinates: Coordinates, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:

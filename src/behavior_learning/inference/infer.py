@@ -14,7 +14,8 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.covariance import WeightKind, check_kind, cluster_codes
 from behavior_learning.inference.estimation import Optimum
-from behavior_learning.inference.fitted import at_optimum, explore
+from behavior_learning.inference.exploration import explore
+from behavior_learning.inference.fitted import at_optimum
 from behavior_learning.inference.problem import Losses, Problem
 from behavior_learning.inference.results import InferenceResults, Units, estimated
 from behavior_learning.inference.tables import Estimates
@@ -32,6 +33,7 @@ def infer(
     candidates: int = 1,
     one_hot: bool = False,
     starts: Sequence[BehaviorNetwork] = (),
+    turns: int = 0,
     covariance: str = "robust",
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
@@ -52,6 +54,7 @@ def infer(
     candidates : utility evaluations per row, which bound the memory of a chunk of rows.
     one_hot : whether candidates are indicators of a class.
     starts : further networks to search from.
+    turns : searches at most from the best optimum with one row turned round, which finds out reflections.
     covariance : see `InferenceResults.with_covariance`.
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
@@ -85,7 +88,7 @@ def infer(
     table: list[pd.DataFrame] = []
 
     def choose(problem: Problem, start: Coordinates) -> Optimum:
-        best, found = explore(problem, start, [network, *starts], one_hot)
+        best, found = explore(problem, start, [network, *starts], one_hot, turns)
         table.append(found)
         return best
 
