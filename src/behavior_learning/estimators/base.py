@@ -8,7 +8,6 @@ from functools import partial
 from os import PathLike
 from typing import Any, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,8 +24,14 @@ from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
-from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
-from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.learning import (
+    check_objective,
+    make_objective,
+    make_settings,
+    noise_levels,
+    numbers_of,
+)
+from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
@@ -38,7 +43,7 @@ from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
-from behavior_learning.training.fit import FitResult, Settings, fit
+from behavior_learning.training.fit import FitResult, Settings, fit, stacked
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
@@ -100,6 +105,9 @@ class BehaviorEstimator(BaseEstimator):
     patience: int = 40
     validation_fraction: float = 0.2
     alpha: float = 10.0
+    l1: float = 0.0
+    group: float = 0.0
+    grouping: str = "row"
     coef_scale: float | None = None
     multiplier_scale: float | None = None
     n_restarts: int = 4
@@ -163,7 +171,7 @@ class BehaviorEstimator(BaseEstimator):
             rules=rules,
             **self._scales(),
         )
-        starts = _stacked([draw(rng, architecture) for _ in range(n_restarts)])
+        starts = stacked([draw(rng, architecture) for _ in range(n_restarts)])
         with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
                 starts,
@@ -201,15 +209,7 @@ class BehaviorEstimator(BaseEstimator):
         return {name: None if value is None else check_number(name, value) for name, value in given.items()}
 
     def _settings(self) -> Settings:
-        optimizer = check_choice("optimizer", self.optimizer, ("auto", "adam", "adamw", "lbfgs"))
-        return Settings(
-            optimizer="adam" if optimizer == "auto" else optimizer,
-            learning_rate=check_number("learning_rate", self.learning_rate),
-            batch_size=check_count("batch_size", self.batch_size),
-            max_epochs=check_count("max_epochs", self.max_epochs),
-            patience=check_count("patience", self.patience),
-            alpha=check_number("alpha", self.alpha, inclusive=True),
-        )
+        return make_settings(self)
 
     def _temperature(self) -> float:
         return check_number("temperature", self.temperature)
@@ -498,10 +498,3 @@ def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
 
 def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
     return tuple(jnp.asarray(column[rows]) for column in columns)
-
-
-def _stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
-    """Networks of one shape as one network with a leading axis."""
-    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
-    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
-    return eqx.combine(stacked, static[0])
