@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.regressor import BLRegressor
+    from behavior_learning.estimators.simplify import path, simplify
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
 
@@ -27,6 +28,8 @@ __all__ = [
     "datasets",
     "inference",
     "load",
+    "path",
+    "simplify",
 ]
 
 _HOME = {
@@ -38,6 +41,8 @@ _HOME = {
     "BehaviorNetwork": "core.network",
     "UMP": "specification",
     "load": "persistence",
+    "path": "estimators.simplify",
+    "simplify": "estimators.simplify",
 }
 
 

@@ -72,8 +72,13 @@ class Weight(eqx.Module):
         return value if self.gate is None else value * self.gate
 
     @property
+    def learned(self) -> np.ndarray:
+        """Which entries the rule leaves to learning."""
+        return np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape)
+
+    @property
     def n_learned(self) -> int:
-        return int(np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape).sum())
+        return int(self.learned.sum())
 
 
 class BlockInput(eqx.Module):

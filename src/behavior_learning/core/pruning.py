@@ -18,7 +18,7 @@ from behavior_learning.core.gauge import weight_value, with_weights
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import BehaviorNetwork, Readout
 
-__all__ = ["Support", "gated", "reduced"]
+__all__ = ["Support", "count", "gated", "reduced"]
 
 Coefs = dict[str, Bool[np.ndarray, "blocks rows inputs"]]
 
@@ -140,6 +140,12 @@ def _gates(network: BehaviorNetwork, support: Support) -> Iterator[np.ndarray]:
         yield np.ones(network.readout.bias.raw.shape, bool)
 
 
+def count(network: BehaviorNetwork, support: Support) -> int:
+    """How many numbers in use are learned."""
+    pairs = zip(network.weights, _gates(network, support), strict=True)
+    return sum(int((weight.learned & gate).sum()) for weight, gate in pairs)
+
+
 def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     """The same utility as `gated` without the layers, blocks, terms and rows that are nowhere in use.
 
@@ -177,7 +183,7 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
 def _terms_in_use(network: BehaviorNetwork, support: Support) -> np.ndarray:
     seeing = [i for i in range(len(network.layers)) if network.architecture.sees_terms(i)]
     used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in support.coefs[i].values()]
-    return np.flatnonzero(np.any(np.stack(used), axis=0))
+    return np.flatnonzero(np.stack(used).any(axis=0))
 
 
 def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
@@ -188,7 +194,7 @@ def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Seque
 
 def _cut_rows(rows: Rows, in_use: np.ndarray, blocks: np.ndarray, count: int, inputs: np.ndarray) -> Rows:
     """Rows in use first; `count` of them in every block."""
-    alive = in_use.any(axis=-1)[blocks]
+    alive = np.asarray(in_use.any(axis=-1))[blocks]
     order = np.argsort(~alive, axis=1, kind="stable")[:, :count]
     at = (blocks[:, None], order)
     row_in_use = np.take_along_axis(alive, order, axis=1)

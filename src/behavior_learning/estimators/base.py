@@ -185,6 +185,7 @@ class BehaviorEstimator(BaseEstimator):
         self.sigma_ = levels[-1] if levels else None
         self._store(X, encoder, response, result, x[train], encoded_y[train])
         self._training_rows = encoder(table), response.encode(parsed.values, float)
+        self._held_out = np.isin(np.arange(len(x)), held_out)
         return self
 
     # What differs between estimators.

@@ -30,8 +30,8 @@ class BLDensity(JointEstimator):
     objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
     discrete_weight, continuous_weight, layers, structure, rows, heads, basis, degree, utility_degrees,
     inequality_degrees, equality_degrees, extra_terms, skip, projection, multipliers, readout, temperature, sigma,
-    noise_draws, optimizer, alpha, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
-    multiplier_scale, n_restarts, random_state, verbose
+    noise_draws, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
+    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
         As in BLHybrid.
 
     Examples
@@ -115,8 +115,12 @@ class BLDensity(JointEstimator):
 
     def effects(self, Y: Any = None, *, tolerance: float = 0.1) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Marginal utilities of the columns, how constraints bind, what blocks and heads contribute; as BLRegressor."""
-        table = None if Y is None else _table_of(Y)
-        return super().effects(None if table is None else _nothing(len(table)), table, tolerance=tolerance)
+        return super().effects(Y, tolerance=tolerance)
+
+    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        table = X if y is None else y
+        rows = (None, None) if table is None else (_nothing(len(table)), _table_of(table))
+        return super()._rows_or_training(method, *rows)
 
     def sample(
         self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None

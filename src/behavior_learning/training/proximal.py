@@ -7,6 +7,7 @@ size a, and the proximal point of z minimises Σ (u − z)²/(2a) + l1·|u| + gr
 from typing import Literal, cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -86,13 +87,15 @@ def group_shrunk(
     """
     z = jnp.where(free, z, 0.0)
     pull = a * strength * jnp.sqrt(jnp.sum(free, axis=-1, keepdims=True))
-    norm = lambda theta: jnp.sqrt(jnp.sum(_ratio(z, theta + pull) ** 2, axis=-1, keepdims=True))
     size = jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
-    theta = jnp.maximum(size - jnp.max(pull, axis=-1, keepdims=True), 0.0)
-    for _ in range(NEWTON_STEPS):
-        at = norm(theta)
-        slope = jnp.sum(_ratio(z**2, (theta + pull) ** 3), axis=-1, keepdims=True)
-        theta = theta + _ratio((at - 1) * at**2, slope)
+    norm = lambda theta: jnp.sqrt(jnp.sum(_ratio(z, theta + pull) ** 2, axis=-1, keepdims=True))
+
+    def newton(_, theta: Array) -> Array:
+        at, slope = norm(theta), jnp.sum(_ratio(z**2, (theta + pull) ** 3), axis=-1, keepdims=True)
+        return theta + _ratio((at - 1) * at**2, slope)
+
+    start = jnp.maximum(size - jnp.max(pull, axis=-1, keepdims=True), 0.0)
+    theta = jax.lax.fori_loop(0, NEWTON_STEPS, newton, start)
     return jnp.where(norm(jnp.zeros_like(theta)) > 1, _ratio(z * theta, theta + pull), 0.0)
 
 
