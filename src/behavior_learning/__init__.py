@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.regressor import BLRegressor
+    from behavior_learning.estimators.search import search
     from behavior_learning.estimators.simplify import path, simplify
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
@@ -29,6 +30,7 @@ __all__ = [
     "inference",
     "load",
     "path",
+    "search",
     "simplify",
 ]
 
@@ -42,6 +44,7 @@ _HOME = {
     "UMP": "specification",
     "load": "persistence",
     "path": "estimators.simplify",
+    "search": "estimators.search",
     "simplify": "estimators.simplify",
 }
 

@@ -10,7 +10,7 @@ from tests.conftest import rng
 from tests.fitted import quick
 
 OPTIONS = {
-    "layers": (2, 1),
+    "layers": (2,),
     "heads": ("tanh", "softplus", "square"),
     "max_epochs": 100,
     "n_restarts": 1,
@@ -56,7 +56,7 @@ def test_loss_is_within_tolerance(small, model):
 
 
 def test_given_model_stays_as_it_was(small, model):
-    assert model.n_parameters_ == 2 * 3 * (6 + 2) + 3 * (2 + 2) == model.network_.n_parameters
+    assert model.n_parameters_ == 2 * 3 * (6 + 2) + 2 == model.network_.n_parameters
     assert type(small) is type(model)
     assert small.get_params() == model.get_params()
 
@@ -81,7 +81,7 @@ def test_path_goes_from_the_whole_to_the_last_coefficient(model):
     assert table["n_parameters"].iloc[-1] <= 6
     np.testing.assert_allclose(table["rise"], table["loss"] - table["loss"].iloc[0])
     assert table["rise"].iloc[-1] > 0.5
-    assert table["layers"].iloc[0] == (2, 1)
+    assert table["layers"].iloc[0] == (2,)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.pruning import Support, reduced
 from behavior_learning.errors import ConvergenceError
@@ -19,7 +20,7 @@ from behavior_learning.training.minimise import Change, Losses, Progress, Trace,
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
 from behavior_learning.training.proximal import Grouping, Sparse
 
-__all__ = ["FitResult", "Settings", "fit", "stacked"]
+__all__ = ["FitResult", "Settings", "fit", "row_losses", "stacked"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -227,6 +228,21 @@ def stacked(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
     params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
     leading = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
     return eqx.combine(leading, static[0])
+
+
+def row_losses(
+    objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...], key: PRNGKeyArray
+) -> Float[np.ndarray, " rows"]:
+    """The loss of every row, with noise from `key`."""
+    noisy = (*rows, *objective.noise(key, rows[1]))
+    columns = tuple(map(np.asarray, noisy))
+    values = objective.evaluations * network.width
+    return by_batches(lambda *batch: _losses(objective, network, batch), columns, values).astype(float)
+
+
+@eqx.filter_jit
+def _losses(objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...]) -> Float[Array, " rows"]:
+    return objective(network, *rows)
 
 
 def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:

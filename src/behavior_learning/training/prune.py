@@ -25,7 +25,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.pruning import Support, count, gated, reduced
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.fit import FitResult, Settings, fit, stacked
+from behavior_learning.training.fit import FitResult, Settings, fit, row_losses, stacked
 
 __all__ = ["Pruner", "Stage", "path", "smallest"]
 
@@ -135,39 +135,45 @@ class Pruner:
         return Stage(result.network, support, self._losses(result.network, support), result)
 
     def _losses(self, network: BehaviorNetwork, support: Support) -> Float[np.ndarray, " rows"]:
-        rows = (*self.held_out, *self.objective.noise(self.key, self.held_out[1]))
-        return np.asarray(_losses(self.objective, gated(network, support), rows), float)
+        return row_losses(self.objective, gated(network, support), self.held_out, self.key)
 
     def _thinned(self, stage: Stage, numbers: int) -> Support | None:
         """Without the weakest parts; those that would leave nothing stay."""
-        parts = sorted(self._parts(stage), key=lambda part: part.strength)
-        take = 1 + int(np.searchsorted(np.cumsum([part.numbers for part in parts]), numbers))
+        parts = _weakest(sorted(self._parts(stage), key=lambda part: part.strength), numbers)
         while parts:
-            support = _without(stage.support, parts[:take]).settled(stage.network)
+            support = _without(stage.support, parts).settled(stage.network)
             if not support.empty:
                 return support
-            take, parts = (take // 2, parts) if take > 1 else (1, parts[1:])
+            parts = parts[: len(parts) // 2]
         return None
 
     def _parts(self, stage: Stage) -> Iterator[_Part]:
+        """Everything that can be taken out without taking out everything."""
         network, support = stage.network, stage.support
         squares, blocks = self._mean_squares(stage)
+        whole: list[_Part] = []
         for number, (layer, square) in enumerate(zip(network.layers, squares.layers, strict=True)):
             totals = np.zeros(len(blocks[number]), int)
             for role, rows in layer.heads.items():
                 coefs, alone = support.coefs[number][role], np.asarray(square.heads[role].coef.raw)
-                whole, learned = np.asarray(square.heads[role].multiplier.raw), coefs & rows.coef.learned
+                together, learned = np.asarray(square.heads[role].multiplier.raw), coefs & rows.coef.learned
                 numbers = learned.sum(axis=-1) + rows.intercept.learned + rows.multiplier.learned
-                totals += np.where(support.rows(number, role), numbers, 0).sum(axis=1)
-                for at in map(tuple, np.argwhere(learned)):
-                    yield _Part(float(alone[at]), 1, number, role, at)
-                for at in map(tuple, np.argwhere(support.rows(number, role) & (numbers > 0))):
-                    yield _Part(float(whole[at] / numbers[at]), int(numbers[at]), number, role, at)
-            for b in map(int, np.flatnonzero(support.blocks(number) & (totals > 0))):
-                yield _Part(float(blocks[number][b] / totals[b]), int(totals[b]), number, None, (b,))
+                numbers = np.where(support.rows(number, role), numbers, 0)
+                totals += numbers.sum(axis=1)
+                several = learned & (coefs.sum(axis=-1, keepdims=True) > 1)
+                yield from (_Part(float(alone[at]), 1, number, role, at) for at in _places(several))
+                whole += [
+                    _Part(float(together[at]) / numbers[at], int(numbers[at]), number, role, at)
+                    for at in _places(numbers > 0)
+                ]
+            whole += [
+                _Part(float(blocks[number][b]) / totals[b], int(totals[b]), number, None, (b,))
+                for (b,) in _places(totals > 0)
+            ]
         if support.readout is not None and len(support.readout) > 1:
             alone = np.asarray(squares.readout.weight.raw)  # pyright: ignore[reportOptionalMemberAccess]
-            yield from (_Part(float(alone[at]), 1, None, None, at) for at in map(tuple, np.argwhere(support.readout)))
+            whole += [_Part(float(alone[at]), 1, None, None, at) for at in _places(support.readout)]
+        yield from (part for part in whole if not _without(support, [part]).settled(network).empty)
 
     def _mean_squares(self, stage: Stage) -> tuple[BehaviorNetwork, list[np.ndarray]]:
         """Mean squared gradients in every gate, as a network, and in the gate of every block's multipliers."""
@@ -204,6 +210,28 @@ def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stag
     return stage
 
 
+def _places(where: np.ndarray) -> list[tuple[int, ...]]:
+    return [tuple(map(int, at)) for at in np.argwhere(where)]
+
+
+def _weakest(parts: Iterable[_Part], numbers: int) -> list[_Part]:
+    """The first parts that hold so many numbers together; what lies inside another of them does not count."""
+    chosen: list[_Part] = []
+    gone: set[tuple[object, ...]] = set()
+    for part in parts:
+        if numbers <= 0:
+            break
+        inside = [
+            (part.layer, role, part.at[:depth]) for role in (part.role, None) for depth in range(len(part.at) + 1)
+        ]
+        if part.layer is not None and gone.intersection(inside):
+            continue
+        gone.add((part.layer, part.role, part.at))
+        chosen.append(part)
+        numbers -= part.numbers
+    return chosen
+
+
 def _without(support: Support, parts: Iterable[_Part]) -> Support:
     support = support.copy()
     for part in parts:
@@ -214,11 +242,6 @@ def _without(support: Support, parts: Iterable[_Part]) -> Support:
             for coef in heads.values() if part.role is None else (heads[part.role],):
                 coef[part.at] = False
     return support
-
-
-@eqx.filter_jit
-def _losses(objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...]) -> Float[Array, " rows"]:
-    return objective(network, *rows)
 
 
 @eqx.filter_jit
