@@ -15,7 +15,7 @@ from behavior_learning.reading.axes import Axis
 from behavior_learning.reading.effects import effects
 from tests import oracle
 from tests.conftest import rng
-from tests.fitted import amounts, fitted, mixed
+from tests.fitted import amounts, mixed, quick
 
 SMOOTH = ("tanh", "softplus", "square")
 AXES = (
@@ -193,8 +193,13 @@ def test_curve_of_a_spline_is_its_terms():
     np.testing.assert_allclose(found["block1.2", "inequality", 1], curve[:-1] - curve[-1], atol=1e-7)
 
 
+@cache
+def fit_of_mixed():
+    return quick(bl.BLRegressor, layers=(1,), n_restarts=1).fit(mixed(), amounts(mixed()))
+
+
 def test_effects_of_a_fit_are_in_the_users_names_and_units():
-    model, X, y = fitted(bl.BLRegressor), mixed(), amounts(mixed())
+    model, X, y = fit_of_mixed(), mixed(), amounts(mixed())
     found = model.effects()
     np.testing.assert_allclose(found.utility["utility"], model.utility(X, y), atol=1e-5)
     names = {"age", "income", "owner", "age[missing]", "job[nurse]", "job[teacher]", "spend"}
@@ -220,6 +225,7 @@ def test_linear_classes_have_constant_effects():
         assert rows["sd"].max() < 1e-9
 
 
+@pytest.mark.slow
 def test_density_has_effects_of_its_columns():
     Y = rng("density effects").normal(size=(60, 2))
     options = {"layers": (1,), "objective": "score_matching", "max_epochs": 25, "n_restarts": 1, "random_state": 0}
@@ -240,7 +246,7 @@ def test_bad_questions_are_refused(tmp_path):
         found.surface("job", "job")
     with pytest.raises(OptionError, match="position of one of 40 rows; got 40"):
         found.curve("rooms", reference=40)
-    model = fitted(bl.BLRegressor)
+    model = fit_of_mixed()
     with pytest.raises(OptionError, match="tolerance must be a number at least 0"):
         model.effects(tolerance=-1)
     model.save(tmp_path / "model.bl")
