@@ -101,7 +101,7 @@ def test_rise_is_the_paired_difference(stages):
     assert error == pytest.approx(np.std(later.losses - start.losses, ddof=1) / 60**0.5)
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 0.02])
+@pytest.mark.parametrize("tolerance", [0.0, 0.12])
 def test_smallest_keeps_its_promise_and_nothing_more_can_go(pruner, tolerance):
     """From a network trained longer than the pruner trains after each removal."""
     longer = replace(SETTINGS, max_epochs=150, patience=150)

@@ -32,8 +32,8 @@ __all__ = ["Pruner", "Stage", "path", "smallest"]
 STRENGTH_ROWS, CHUNK_ROWS = 2048, 64
 """Rows from which strengths are read, and rows whose gradients are held at once."""
 
-FIRST_SHARE = 0.3
-"""Share of the numbers that `smallest` takes out at first; halved whenever that is too much."""
+SHARE, MISSES = 0.25, 4
+"""Share of the numbers that `smallest` takes out at once, and stages beyond the tolerance after which it turns back."""
 
 
 @dataclass(frozen=True)
@@ -195,19 +195,27 @@ def path(pruner: Pruner, network: BehaviorNetwork, share: float) -> list[Stage]:
 
 
 def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stage:
-    """The last stage whose held-out loss exceeds that of the whole network by at most `tolerance`.
+    """The smallest network found whose held-out loss exceeds that of the whole one by at most `tolerance`.
 
-    Steps begin large; one that goes too far is taken back and halved.
+    First a path down in large steps, on which a stage may exceed the tolerance where a later one does not; then on
+    from the best, a step that goes too far being taken back and halved.
     """
-    start = stage = pruner.begin(network)
-    numbers = max(1, int(FIRST_SHARE * start.size))
+    start = best = stage = pruner.begin(network)
+    within, missed = lambda stage: stage.rise(start)[0] <= tolerance, 0
+    while missed < MISSES:
+        following = pruner.without(stage, max(1, int(SHARE * stage.size)))
+        if following is None:
+            break
+        stage = following
+        best, missed = (stage, 0) if within(stage) else (best, missed + 1)
+    numbers = int(SHARE * best.size)
     while numbers:
-        trial = pruner.without(stage, numbers)
-        if trial is not None and trial.rise(start)[0] <= tolerance:
-            stage = trial
+        trial = pruner.without(best, numbers)
+        if trial is not None and within(trial):
+            best = trial
         else:
-            numbers = numbers // 2
-    return stage
+            numbers //= 2
+    return best
 
 
 def _places(where: np.ndarray) -> list[tuple[int, ...]]:
