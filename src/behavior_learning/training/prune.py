@@ -32,8 +32,11 @@ __all__ = ["Pruner", "Stage", "path", "smallest"]
 STRENGTH_ROWS, CHUNK_ROWS = 2048, 64
 """Rows from which strengths are read, and rows whose gradients are held at once."""
 
-SHARE, MISSES = 0.25, 4
-"""Share of the numbers that `smallest` takes out at once, and stages beyond the tolerance after which it turns back."""
+LARGE_SHARES, SMALL_SHARES = (0.5, 0.3, 0.15), (0.1, 0.0)
+"""Shares of the numbers that `smallest` takes out at once: from the whole network, and from the best so far."""
+
+MISSES = 4
+"""Stages beyond the tolerance after which it turns back; training on does not lower the loss evenly."""
 
 
 @dataclass(frozen=True)
@@ -197,24 +200,26 @@ def path(pruner: Pruner, network: BehaviorNetwork, share: float) -> list[Stage]:
 def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stage:
     """The smallest network found whose held-out loss exceeds that of the whole one by at most `tolerance`.
 
-    First a path down in large steps, on which a stage may exceed the tolerance where a later one does not; then on
-    from the best, a step that goes too far being taken back and halved.
+    It walks down from the whole network in steps of several sizes, and from the best it met in smaller ones, at last
+    part by part.
     """
-    start = best = stage = pruner.begin(network)
-    within, missed = lambda stage: stage.rise(start)[0] <= tolerance, 0
+    start = pruner.begin(network)
+    walk = lambda stage, share: _walked(pruner, start, stage, share, tolerance)
+    best = min((walk(start, share) for share in LARGE_SHARES), key=lambda stage: stage.size)
+    for share in SMALL_SHARES:
+        best = walk(best, share)
+    return best
+
+
+def _walked(pruner: Pruner, start: Stage, stage: Stage, share: float, tolerance: float) -> Stage:
+    """The last stage within the tolerance, `MISSES` stages beyond it being walked past."""
+    best, missed, following = stage, 0, stage
     while missed < MISSES:
-        following = pruner.without(stage, max(1, int(SHARE * stage.size)))
+        following = pruner.without(following, max(1, int(share * following.size)))
         if following is None:
             break
-        stage = following
-        best, missed = (stage, 0) if within(stage) else (best, missed + 1)
-    numbers = int(SHARE * best.size)
-    while numbers:
-        trial = pruner.without(best, numbers)
-        if trial is not None and within(trial):
-            best = trial
-        else:
-            numbers //= 2
+        within = following.rise(start)[0] <= tolerance
+        best, missed = (following, 0) if within else (best, missed + 1)
     return best
 
 
