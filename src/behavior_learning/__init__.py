@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.regressor import BLRegressor
+    from behavior_learning.estimators.search import search
+    from behavior_learning.estimators.simplify import path, simplify
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
 
@@ -27,6 +29,9 @@ __all__ = [
     "datasets",
     "inference",
     "load",
+    "path",
+    "search",
+    "simplify",
 ]
 
 _HOME = {
@@ -38,6 +43,9 @@ _HOME = {
     "BehaviorNetwork": "core.network",
     "UMP": "specification",
     "load": "persistence",
+    "path": "estimators.simplify",
+    "search": "estimators.search",
+    "simplify": "estimators.simplify",
 }
 
 

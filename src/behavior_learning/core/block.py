@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from behavior_learning.core.bases import Terms
 from behavior_learning.core.heads import Head
@@ -45,10 +45,15 @@ class Weight(eqx.Module):
     """Learned numbers under a rule: sign·softplus(raw) where the sign is given, raw where it is free.
 
     Source: A.3.1 (λ ≥ 0 after Eq. 14). Deviation: the paper does not say how; softplus keeps λ positive and smooth.
+
+    Attributes
+    ----------
+    gate : multiplies the numbers: 0 or False holds one at zero while a network is pruned; absent otherwise.
     """
 
     raw: Float[Array, "..."]
     rule: Rule = eqx.field(static=True, default=FREE)
+    gate: Bool[Array, "..."] | Float[Array, "..."] | None = None
 
     @classmethod
     def from_value(cls, value: np.ndarray, rule: Rule = FREE) -> "Weight":
@@ -62,11 +67,18 @@ class Weight(eqx.Module):
         value, signs, fixed = self.raw, self.rule.signs, self.rule.numbers
         if signs.any():
             value = jnp.where(signs == 0, value, signs * jax.nn.softplus(self.raw))
-        return value if np.isnan(fixed).all() else jnp.where(np.isnan(fixed), value, np.nan_to_num(fixed))
+        if not np.isnan(fixed).all():
+            value = jnp.where(np.isnan(fixed), value, np.nan_to_num(fixed))
+        return value if self.gate is None else value * self.gate
+
+    @property
+    def learned(self) -> np.ndarray:
+        """Which entries the rule leaves to learning."""
+        return np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape)
 
     @property
     def n_learned(self) -> int:
-        return int(np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape).sum())
+        return int(self.learned.sum())
 
 
 class BlockInput(eqx.Module):

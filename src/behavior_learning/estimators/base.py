@@ -21,26 +21,33 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table, check_distinct
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
+from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
-from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
-from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.learning import (
+    check_objective,
+    make_objective,
+    make_settings,
+    noise_levels,
+    numbers_of,
+)
+from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.reading import read, view
 from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
 from behavior_learning.estimators.refits import stability
-from behavior_learning.estimators.starts import stacked
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
+from behavior_learning.reading.effects import Effects
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading
 from behavior_learning.reading.view import View
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
-from behavior_learning.training.fit import FitResult, Settings, fit
+from behavior_learning.training.fit import FitResult, Settings, fit, stacked
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
@@ -102,6 +109,9 @@ class BehaviorEstimator(BaseEstimator):
     patience: int = 40
     validation_fraction: float = 0.2
     alpha: float = 10.0
+    l1: float = 0.0
+    group: float = 0.0
+    grouping: str = "row"
     coef_scale: float | None = None
     multiplier_scale: float | None = None
     n_restarts: int = 4
@@ -179,6 +189,7 @@ class BehaviorEstimator(BaseEstimator):
         self.sigma_ = levels[-1] if levels else None
         self._store(X, encoder, response, result, x[train], encoded_y[train])
         self._training_rows = encoder(table), response.encode(parsed.values, float)
+        self._held_out = np.isin(np.arange(len(x)), held_out)
         return self
 
     # What differs between estimators.
@@ -203,15 +214,7 @@ class BehaviorEstimator(BaseEstimator):
         return {name: None if value is None else check_number(name, value) for name, value in given.items()}
 
     def _settings(self) -> Settings:
-        optimizer = check_choice("optimizer", self.optimizer, ("auto", "adam", "adamw", "lbfgs"))
-        return Settings(
-            optimizer="adam" if optimizer == "auto" else optimizer,
-            learning_rate=check_number("learning_rate", self.learning_rate),
-            batch_size=check_count("batch_size", self.batch_size),
-            max_epochs=check_count("max_epochs", self.max_epochs),
-            patience=check_count("patience", self.patience),
-            alpha=check_number("alpha", self.alpha, inclusive=True),
-        )
+        return make_settings(self)
 
     def _temperature(self) -> float:
         return check_number("temperature", self.temperature)
@@ -436,7 +439,7 @@ class BehaviorEstimator(BaseEstimator):
             self.space_,
             self.temperature_,
             lambda space: self._objective(space, self.sigma_, self.temperature_),
-            self._inference_rows(X, y),
+            self._rows_or_training("inference", X, y),
             inputs=self.encoder_.variables,
             response=self.response_.variables,
             one_hot=isinstance(self.response_, DiscreteResponse),
@@ -451,10 +454,34 @@ class BehaviorEstimator(BaseEstimator):
             seed=seed,
         )
 
-    def _inference_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def effects(self, X: Any = None, y: Any = None, *, tolerance: float = 0.1) -> Effects:
+        """Marginal utilities, how constraints bind, what blocks and heads contribute; curves and surfaces.
+
+        Parameters
+        ----------
+        X, y : the rows; by default those given to `fit`. A model that was loaded from a file does not have them.
+        tolerance : an equality binds where |T| exceeds this share of its standard deviation over the rows.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> effects = reg.effects()
+        >>> effects.marginal.index.tolist()
+        ['RM', 'LSTAT', 'MEDV']
+        >>> effects.curve("RM", points=5).shape
+        (5, 1)
+        """
+        check_is_fitted(self)
+        rows = self._rows_or_training("effects", X, y)
+        return effects_of(self.network_, self.space_, self.encoder_, self.response_, rows, tolerance)
+
+    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The given rows, or those of `fit`, encoded in double precision."""
         if X is None and y is None:
             if not hasattr(self, "_training_rows"):
-                raise DataError("This model was loaded from a file, which holds no rows. Pass X and y to inference().")
+                raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
             return self._training_rows
         x = self.encoder_(self._like_training(X, self.encoder_.names))
         return x, self.response_.encode(self.response_.values(y, len(x)), float)

@@ -32,8 +32,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         ``"auto"`` is scalar where `structure`, row degrees or `identifiable` say so, and vector otherwise.
     layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
     equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
-    temperature, optimizer, alpha, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
-    multiplier_scale, n_restarts, random_state, verbose
+    temperature, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
+    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
         As in BLRegressor. In vector output the readout is free and has a bias unless stated otherwise.
 
     Attributes

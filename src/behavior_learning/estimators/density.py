@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.encoding import UNNAMED, response_columns
 from behavior_learning.estimators.joint import Given, JointEstimator
+from behavior_learning.reading.effects import Effects
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BLDensity"]
@@ -29,8 +30,8 @@ class BLDensity(JointEstimator):
     objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
     discrete_weight, continuous_weight, layers, structure, rows, heads, basis, degree, utility_degrees,
     inequality_degrees, equality_degrees, extra_terms, skip, projection, multipliers, readout, temperature, sigma,
-    noise_draws, optimizer, alpha, learning_rate, batch_size, max_epochs, patience, validation_fraction, coef_scale,
-    multiplier_scale, n_restarts, random_state, verbose
+    noise_draws, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
+    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
         As in BLHybrid.
 
     Examples
@@ -113,6 +114,15 @@ class BLDensity(JointEstimator):
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2)."""
         table = _table_of(Y)
         return super().suggest_terms(_nothing(len(table)), table, n)
+
+    def effects(self, Y: Any = None, *, tolerance: float = 0.1) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Marginal utilities of the columns, how constraints bind, what blocks and heads contribute; as BLRegressor."""
+        return super().effects(Y, tolerance=tolerance)
+
+    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        table = X if y is None else y
+        rows = (None, None) if table is None else (_nothing(len(table)), _table_of(table))
+        return super()._rows_or_training(method, *rows)
 
     def sample(
         self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None

@@ -31,8 +31,8 @@ class BLHybrid(JointEstimator):
     discrete_weight, continuous_weight : γ_d and γ_c of Eq. 6, for score objectives.
     layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
     equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
-    temperature, sigma, noise_draws, optimizer, alpha, learning_rate, batch_size, max_epochs, patience,
-    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
+    temperature, sigma, noise_draws, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs,
+    patience, validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
         As in BLRegressor.
 
     Examples

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -17,8 +17,10 @@ from behavior_learning.objectives import (
     Objective,
     ScoreMatching,
 )
+from behavior_learning.training.fit import Settings
+from behavior_learning.training.proximal import Grouping
 
-__all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "noise_levels", "numbers_of"]
+__all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "make_settings", "noise_levels", "numbers_of"]
 
 SCORE_OBJECTIVES = ("dsm", "score_matching")
 """Objectives that take derivatives in y."""
@@ -91,6 +93,31 @@ def make_objective(estimator: Any, space: Space, *, temperature: float, sigma: f
         return continuous
     weights = (_weight(estimator, name) for name in ("discrete_weight", "continuous_weight"))
     return Hybrid(space, CrossEntropy(space, temperature), continuous, *weights)
+
+
+def make_settings(estimator: Any) -> Settings:
+    """How the hyperparameters say to train.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid, or exact zeros are asked of an optimiser that cannot make them.
+    """
+    optimizer = check_choice("optimizer", estimator.optimizer, ("auto", "adam", "adamw", "lbfgs"))
+    settings = Settings(
+        optimizer="adam" if optimizer == "auto" else optimizer,
+        learning_rate=check_number("learning_rate", estimator.learning_rate),
+        batch_size=check_count("batch_size", estimator.batch_size),
+        max_epochs=check_count("max_epochs", estimator.max_epochs),
+        patience=check_count("patience", estimator.patience),
+        alpha=check_number("alpha", estimator.alpha, inclusive=True),
+        l1=check_number("l1", estimator.l1, inclusive=True),
+        group=check_number("group", estimator.group, inclusive=True),
+        grouping=check_choice("grouping", estimator.grouping, get_args(Grouping)),
+    )
+    if settings.sparse and optimizer == "lbfgs":
+        raise OptionError("l1 and group make zeros by proximal steps, which optimizer='lbfgs' lacks. Use 'adam'.")
+    return settings
 
 
 def _weight(estimator: Any, name: str) -> float:

@@ -13,10 +13,9 @@ from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.options import check_choice, check_count
 from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, rows_of, some_rows
 from behavior_learning.estimators.records import block_spreads, curve_spreads
-from behavior_learning.estimators.starts import stacked
 from behavior_learning.reading.stability import Stability, stability_of
 from behavior_learning.reading.statements import read_statements
-from behavior_learning.training.fit import fit
+from behavior_learning.training.fit import fit, stacked
 
 __all__ = ["refits", "stability"]
 

@@ -73,6 +73,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     alpha : ridge on all weights but intercepts, on standardised columns; a Gaussian prior of variance 1/alpha.
+    l1, group : penalties on coefficients that make exact zeros, on the scale of alpha: l1·‖M‖₁, and group·√size·‖M‖₂ of
+        every row, or of every block with ``grouping="block"``. What they empty is removed, other zeros are no longer
+        learned. They need Adam, and alpha > 0, which holds the multipliers.
     coef_scale, multiplier_scale : standard deviations σ_params and σ_λ of the starting point (C.2); None scales
         coefficients by the number of inputs and draws λ from [0.5, 1.5].
     n_restarts : random starts, trained side by side; the best by validation loss is kept.

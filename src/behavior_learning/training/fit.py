@@ -11,13 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.pruning import Support, reduced
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.minimise import Change, Losses, Progress, Trace, minimise
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
+from behavior_learning.training.proximal import Grouping, Sparse
 
-__all__ = ["FitResult", "Settings", "fit"]
+__all__ = ["FitResult", "Settings", "fit", "row_losses", "stacked"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -43,6 +46,8 @@ class Settings:
     max_epochs, patience : an epoch is a pass over the rows, or one L-BFGS iteration.
     alpha : ridge; the loss per row carries alpha/(2n)·‖M, λ, W‖², the logarithm of a Gaussian prior of variance
         1/alpha on every weight (intercepts are free). With AdamW it is the decoupled decay alpha/n instead.
+    l1, group, grouping : penalties that make exact zeros; the loss per row carries l1/n·‖M‖₁ and group/n·Σ √size·‖M_g‖₂
+        over the rows of heads, or the blocks, g. Adam only.
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
     """
@@ -53,8 +58,16 @@ class Settings:
     max_epochs: int
     patience: int
     alpha: float
+    l1: float = 0.0
+    group: float = 0.0
+    grouping: Grouping = "row"
     clip: float = 1.0
     averaging: float = 0.98
+
+    @property
+    def sparse(self) -> bool:
+        """Whether a penalty makes exact zeros."""
+        return self.l1 > 0 or self.group > 0
 
 
 @dataclass(frozen=True)
@@ -205,7 +218,39 @@ def fit(
             "values in the columns, or state a narrower support."
         )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[winner], best), static)
+    if settings.sparse:
+        network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
+
+
+def stacked(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
+    """Networks of one shape as one network with a leading axis."""
+    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
+    leading = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
+    return eqx.combine(leading, static[0])
+
+
+def row_losses(
+    objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...], key: PRNGKeyArray
+) -> Float[np.ndarray, " rows"]:
+    """The loss of every row, with noise from `key`."""
+    noisy = (*rows, *objective.noise(key, rows[1]))
+    columns = tuple(map(np.asarray, noisy))
+    values = objective.evaluations * network.width
+    return by_batches(lambda *batch: _losses(objective, network, batch), columns, values).astype(float)
+
+
+@eqx.filter_jit
+def _losses(objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...]) -> Float[Array, " rows"]:
+    return objective(network, *rows)
+
+
+def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
+    """The network without the rows and blocks that penalties have emptied; other zeros are no longer learned."""
+    support = Support.of(network)
+    if support.empty:
+        raise ConvergenceError("The penalties l1 and group leave no row of any block. Lower them.")
+    return reduced(network, support)
 
 
 class _Schedule:
@@ -245,4 +290,5 @@ def make_optimizer(settings: Settings, *, rows: int) -> Optimizer:
         batch_size=settings.batch_size,
         decay=settings.alpha / rows,
         decayed=half_squared_weights if settings.optimizer == "adamw" else None,
+        penalty=Sparse(settings.l1 / rows, settings.group / rows, settings.grouping) if settings.sparse else None,
     )

@@ -12,7 +12,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-__all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params"]
+__all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params", "Proximal"]
+
+ADAM_MEMORY = 0.999
+"""Decay of Adam's running mean of squared gradients."""
 
 Params = PyTree
 Data = PyTree
@@ -40,6 +43,18 @@ class Optimizer(Protocol):
         ...
 
 
+class Proximal(Protocol):
+    """A penalty by its proximal point."""
+
+    def __call__(self, params: Params, steps: Params) -> Params:
+        """The parameters after a step, given the step size of each."""
+        ...
+
+    def thresholded(self, params: Params, steps: Params) -> Params:
+        """The parameters with the zeros of their proximal point."""
+        ...
+
+
 class _AdamState(NamedTuple):
     moments: PyTree
     mean: Params
@@ -58,6 +73,7 @@ class Adam(eqx.Module):
     averaging : decay per step of the running mean of parameters; 0 keeps the last ones.
     decay, decayed : decoupled weight decay (AdamW): each step also moves by −learning_rate·decay·∇decayed(params).
     batch_size : most rows per step; all steps of an epoch take the same number.
+    penalty : makes exact zeros by a proximal step after each step; what is kept has those zeros too.
     """
 
     learning_rate: Float[Array, ""] = eqx.field(converter=jnp.asarray)
@@ -66,12 +82,13 @@ class Adam(eqx.Module):
     batch_size: int = eqx.field(static=True)
     decay: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
     decayed: Callable[[Params], Float[Array, ""]] | None = eqx.field(static=True, default=None)
+    penalty: Proximal | None = None
 
     stochastic: ClassVar[bool] = True
 
     @property
     def _transform(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate))
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
 
     def init(self, params: Params) -> PyTree:
         return _AdamState(self._transform.init(params), params)
@@ -88,6 +105,8 @@ class Adam(eqx.Module):
             value, gradient = jax.value_and_grad(loss)(params, jax.tree.map(lambda column: column[rows], data))
             updates, moments = self._transform.update(gradient, state.moments, params)
             params = self._decay(optax.apply_updates(params, updates), params)
+            if self.penalty is not None:
+                params = self.penalty(params, self._steps(moments))
             return (
                 params,
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
@@ -102,8 +121,13 @@ class Adam(eqx.Module):
         shrink = self.learning_rate * self.decay
         return jax.tree.map(lambda p, g: p - shrink * g, moved, jax.grad(self.decayed)(params))
 
+    def _steps(self, moments: PyTree) -> Params:
+        """The step size of each parameter: learning_rate/√v̂."""
+        seen, squares = (optax.tree_utils.tree_get(moments, name) for name in ("count", "nu"))
+        return jax.tree.map(lambda v: self.learning_rate / (jnp.sqrt(v / (1 - ADAM_MEMORY**seen)) + 1e-8), squares)
+
     def kept(self, params: Params, state: PyTree) -> Params:
-        return state.mean
+        return state.mean if self.penalty is None else self.penalty.thresholded(state.mean, self._steps(state.moments))
 
 
 class LBFGS(eqx.Module):

@@ -1,0 +1,255 @@
+"""Which layers, widths or other hyperparameters: candidates compared by cross-validated loss."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from sklearn.base import clone, is_classifier
+from sklearn.utils import _safe_indexing
+
+from behavior_learning.errors import BLError, DataError, OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.learning import SCORE_OBJECTIVES
+from behavior_learning.estimators.options import check_choice, check_count
+from behavior_learning.training.fit import row_losses
+
+__all__ = ["SearchResult", "search"]
+
+LAYERS = ((1,), (2, 1), (5, 1), (5, 3, 1), (8,), (16, 4))
+"""Layers that are compared where no space is given."""
+
+Choice = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Candidates and the best of them.
+
+    Attributes
+    ----------
+    table : a line per candidate, best first: its hyperparameters; `loss` per held-out row and its standard error over
+        rows; `behind`, its distance to the best, with the standard error of that; n_parameters. Candidates that could
+        not be fitted come last, with the reason in `error`.
+    best : the estimator with the first line's hyperparameters, fitted to all rows.
+    """
+
+    table: pd.DataFrame
+    best: BehaviorEstimator
+
+
+def search(
+    estimator: BehaviorEstimator,
+    X: Any,
+    y: Any = None,
+    space: Mapping[str, Any] | None = None,
+    *,
+    method: str = "grid",
+    trials: int = 20,
+    folds: int = 3,
+    random_state: int = 0,
+) -> SearchResult:
+    """Compare hyperparameters by cross-validated loss, and fit the best to all rows.
+
+    Every candidate is fitted without each fold, with `n_restarts` seeds side by side in one compiled program that all
+    folds share, and judged on the fold. Each fit holds rows of its own out to decide when to stop.
+
+    Parameters
+    ----------
+    estimator : what is not searched for; it stays as it is.
+    X, y : the rows, as `fit` takes them.
+    space : for each hyperparameter a list of choices, or for `method` ``"random"`` and ``"optuna"`` also a pair (low,
+        high) of positive numbers, searched on a logarithmic scale. By default `layers`: single problems, two layers and
+        three.
+    method : ``"grid"`` tries every combination, ``"random"`` draws `trials` of them, ``"optuna"`` lets Optuna (extra
+        ``[search]``) choose them one after the other.
+    folds : parts that are held out in turn.
+    random_state : seed of folds and draws.
+
+    Raises
+    ------
+    OptionError
+        If an option is invalid, or Optuna is asked for and not installed.
+    DataError
+        If there are too few rows, or no candidate can be fitted.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> X, y = bl.datasets.load_boston()
+    >>> reg = bl.BLRegressor(max_epochs=5, n_restarts=1, random_state=0)
+    >>> found = bl.search(reg, X[["RM", "LSTAT"]], y, {"layers": [(1,), (2, 1)]}, folds=2)
+    >>> found.table["layers"].tolist() == [found.best.layers, *({(1,), (2, 1)} - {found.best.layers})]
+    True
+    """
+    check_choice("method", method, ("grid", "random", "optuna"))
+    checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
+    seed, count = check_count("random_state", random_state, minimum=0), check_count("trials", trials)
+    parts = list(_folds(estimator, X, y, check_count("folds", folds, minimum=2), seed))
+    judged: list[_Judged] = []
+
+    def judge(choice: Choice) -> float:
+        judged.append(_judge(estimator, choice, X, y, parts, seed))
+        return judged[-1].loss
+
+    {"grid": _grid, "random": _random, "optuna": _optuna}[method](checked, judge, count, seed)
+    ranked = sorted(judged, key=lambda one: one.loss)
+    if not np.isfinite(ranked[0].loss):
+        raise DataError(f"No candidate could be fitted. The first one says: {ranked[0].error}")
+    best = clone(estimator).set_params(**ranked[0].choice)
+    return SearchResult(_table(ranked), best.fit(X) if y is None else best.fit(X, y))
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A candidate's loss on every held-out row."""
+
+    choice: Choice
+    losses: np.ndarray
+    n_parameters: float
+    error: str = ""
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean()) if len(self.losses) else float("inf")
+
+
+def _judge(
+    estimator: BehaviorEstimator, choice: Choice, X: Any, y: Any, parts: Iterable[tuple[Any, Any]], seed: int
+) -> _Judged:
+    losses, sizes = [], []
+    for train, held_out in parts:
+        candidate = clone(estimator).set_params(**choice)
+        try:
+            candidate.fit(_take(X, train), *([] if y is None else [_take(y, train)]))
+        except BLError as error:
+            return _Judged(choice, np.array([]), np.nan, str(error))
+        losses.append(_loss(candidate, _take(X, held_out), _take(y, held_out), seed))
+        sizes.append(candidate.n_parameters_)
+    return _Judged(choice, np.concatenate(losses), float(np.mean(sizes)))
+
+
+def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
+    """Loss per row by the model's objective; likelihoods per unit of the response, so that folds compare."""
+    x, encoded_y = model._rows_or_training("search", X, y)
+    narrow = encoded_y.astype(np.float32) if encoded_y.dtype.kind == "f" else encoded_y
+    objective = model._objective(model.space_, model.sigma_, model.temperature_)
+    rows = (jnp.asarray(x, jnp.float32), jnp.asarray(narrow))
+    unit = 0.0 if model.objective in SCORE_OBJECTIVES else model.response_.log_unit
+    return row_losses(objective, model.network_, rows, jax.random.key(seed)) + unit
+
+
+def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:
+    error = lambda values: float(values.std(ddof=1) / len(values) ** 0.5) if len(values) else np.nan
+    behind = lambda one: one.losses - ranked[0].losses if len(one.losses) else one.losses
+    lines = [
+        {
+            **one.choice,
+            "loss": one.loss,
+            "std_error": error(one.losses),
+            "behind": one.loss - ranked[0].loss,
+            "behind_error": error(behind(one)),
+            "n_parameters": one.n_parameters,
+            "error": one.error,
+        }
+        for one in ranked
+    ]
+    table = pd.DataFrame(lines)
+    return table if table["error"].any() else table.drop(columns="error")
+
+
+def _folds(
+    estimator: BehaviorEstimator, X: Any, y: Any, folds: int, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows that train and rows that judge; all folds have one size, so that their fits share a compiled program.
+
+    Classes are spread evenly over folds.
+    """
+    rows = len(X)
+    if rows < 4 * folds:
+        raise DataError(f"{folds} folds need at least {4 * folds} rows; got {rows}. Use fewer folds.")
+    order = np.random.RandomState(seed).permutation(rows)
+    if is_classifier(estimator):
+        codes = pd.factorize(pd.Series(np.asarray(y, dtype=object).ravel()))[0]
+        order = order[np.argsort(codes[order], kind="stable")]
+    for fold in range(folds):
+        held_out = np.sort(order[fold::folds][: rows // folds])
+        yield np.setdiff1d(order, held_out), held_out
+
+
+def _take(values: Any, rows: np.ndarray) -> Any:
+    return None if values is None else _safe_indexing(values, rows)
+
+
+def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, Any]:
+    if not isinstance(estimator, BehaviorEstimator):
+        raise OptionError(f"search takes an estimator of this library; got {type(estimator).__name__}.")
+    known = estimator.get_params(deep=False)
+    if not space:
+        raise OptionError("space must name at least one hyperparameter.")
+    for name, choices in space.items():
+        if name not in known:
+            raise OptionError(f"space names {name!r}, which is no hyperparameter of {type(estimator).__name__}.")
+        if isinstance(choices, list) and choices:
+            continue
+        if not _is_range(choices):
+            raise OptionError(
+                f"space[{name!r}] must be a list of choices or a pair (low, high) of positive numbers; got {choices!r}."
+            )
+        if method == "grid":
+            raise OptionError(f"space[{name!r}]={choices!r} is a range. Use method='random' or 'optuna', or a list.")
+    return dict(space)
+
+
+def _is_range(choices: Any) -> bool:
+    numbers = isinstance(choices, tuple) and len(choices) == 2 and all(isinstance(c, (int, float)) for c in choices)
+    return numbers and 0 < choices[0] < choices[1]
+
+
+def _grid(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
+    for combination in product(*space.values()):
+        judge(dict(zip(space, combination, strict=True)))
+
+
+def _random(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(trials):
+        judge({name: _drawn(choices, random) for name, choices in space.items()})
+
+
+def _drawn(choices: Any, random: np.random.Generator) -> Any:
+    if isinstance(choices, list):
+        return choices[random.integers(len(choices))]
+    return float(np.exp(random.uniform(*np.log(choices))))
+
+
+def _optuna(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
+    try:
+        import optuna  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise OptionError(
+            "method='optuna' needs Optuna: pip install 'behavior-learning[search]', or use method='random'."
+        ) from error
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+        for _ in range(trials):
+            trial = study.ask()
+            loss = judge({name: _suggested(trial, name, choices) for name, choices in space.items()})
+            states = optuna.trial.TrialState
+            finite = np.isfinite(loss)
+            study.tell(trial, loss if finite else None, state=states.COMPLETE if finite else states.FAIL)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _suggested(trial: Any, name: str, choices: Any) -> Any:
+    """Choices by position, since Optuna takes plain values only."""
+    if isinstance(choices, list):
+        return choices[trial.suggest_categorical(name, list(range(len(choices))))]
+    return trial.suggest_float(name, *choices, log=True)

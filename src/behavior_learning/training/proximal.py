@@ -1,0 +1,125 @@
+"""Penalties that make exact zeros: l1·‖M‖₁ + group·Σ √size·‖group of M‖₂, by a proximal step after each of Adam.
+
+Source: sparse group lasso (Simon et al. 2013). The step is exact in the metric of Adam: each number has its own step
+size a, and the proximal point of z minimises Σ (u − z)²/(2a) + l1·|u| + group·√size·‖u‖₂.
+"""
+
+from typing import Literal, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from behavior_learning.core.block import Layer, Rows, Rule
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.training.optimizers import Params
+
+__all__ = ["Grouping", "Sparse", "group_shrunk", "soft_threshold"]
+
+Grouping = Literal["row", "block"]
+
+NEWTON_STEPS = 6
+"""Steps towards the norm of a group; the equation is nearly linear."""
+
+
+class Sparse(eqx.Module):
+    """Both penalties per row of the data, on the coefficients of every row of every head.
+
+    Coefficients of a given sign, and fixed ones, are left alone: they are not zero by construction. A row that has lost
+    all coefficients is a constant; its multiplier goes to zero with them, so that it stays away.
+
+    Attributes
+    ----------
+    l1, group : strengths.
+    by : whether a group is a row of a head or all rows of a block.
+    """
+
+    l1: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    group: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    by: Grouping = eqx.field(static=True)
+
+    def __call__(self, params: Params, steps: Params) -> Params:
+        """The proximal point of a network's parameters, given the step size of each."""
+        network, by = cast(BehaviorNetwork, params), cast(BehaviorNetwork, steps)
+        shrunk = tuple(self._layer(layer, step) for layer, step in zip(network.layers, by.layers, strict=True))
+        return eqx.tree_at(lambda network: network.layers, network, tuple(map(_without_constants, shrunk)))
+
+    def thresholded(self, params: Params, steps: Params) -> Params:
+        """Zero where the proximal point is, and as it was elsewhere."""
+        network, points = cast(BehaviorNetwork, params), cast(BehaviorNetwork, self(params, steps))
+        pairs = zip(network.layers, points.layers, strict=True)
+        zeroed = lambda rows, point: jnp.where(point.coef.raw == 0, 0.0, rows.coef.raw)
+        layers = tuple(_with_coefs(layer, [*map(zeroed, _rows(layer), _rows(point))]) for layer, point in pairs)
+        return eqx.tree_at(lambda network: network.layers, network, tuple(map(_without_constants, layers)))
+
+    def _layer(self, layer: Layer, steps: Layer) -> Layer:
+        sizes = [step.coef.raw for step in _rows(steps)]
+        free = [jnp.broadcast_to(_penalised(rows.coef.rule), rows.coef.raw.shape) for rows in _rows(layer)]
+        soft = [soft_threshold(rows.coef.raw, a * self.l1) for rows, a in zip(_rows(layer), sizes, strict=True)]
+        shrunk = self._by_row(soft, sizes, free) if self.by == "row" else self._by_block(soft, sizes, free)
+        return _with_coefs(
+            layer, [jnp.where(f, new, old.coef.raw) for f, new, old in zip(free, shrunk, _rows(layer), strict=True)]
+        )
+
+    def _by_row(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
+        return [group_shrunk(*parts, strength=self.group) for parts in zip(z, a, free, strict=True)]
+
+    def _by_block(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
+        flat = [jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1) for parts in (z, a, free)]
+        ends = np.cumsum([part[0].size for part in z])[:-1]
+        parts = jnp.split(group_shrunk(*flat, strength=self.group), ends, axis=1)
+        return [part.reshape(old.shape) for part, old in zip(parts, z, strict=True)]
+
+
+def soft_threshold(z: Float[Array, "..."], threshold: Float[Array, "..."]) -> Float[Array, "..."]:
+    """sign(z)·max(|z| − threshold, 0)."""
+    return jnp.sign(z) * jnp.maximum(jnp.abs(z) - threshold, 0.0)
+
+
+def group_shrunk(
+    z: Float[Array, "*groups size"], a: Float[Array, "*groups size"], free: Array, *, strength: Float[Array, ""]
+) -> Float[Array, "*groups size"]:
+    """u = z/(1 + a·s/‖u‖) with s = strength·√size, and zero where ‖z/(a·s)‖ ≤ 1.
+
+    ‖u‖ = θ solves ‖z/(θ + a·s)‖ = 1, by Newton's method on the reciprocal, which is nearly linear in θ.
+    """
+    z = jnp.where(free, z, 0.0)
+    pull = a * strength * jnp.sqrt(jnp.sum(free, axis=-1, keepdims=True))
+    size = jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
+    norm = lambda theta: jnp.sqrt(jnp.sum(_ratio(z, theta + pull) ** 2, axis=-1, keepdims=True))
+
+    def newton(_, theta: Array) -> Array:
+        at, slope = norm(theta), jnp.sum(_ratio(z**2, (theta + pull) ** 3), axis=-1, keepdims=True)
+        return theta + _ratio((at - 1) * at**2, slope)
+
+    start = jnp.maximum(size - jnp.max(pull, axis=-1, keepdims=True), 0.0)
+    theta = jax.lax.fori_loop(0, NEWTON_STEPS, newton, start)
+    return jnp.where(norm(jnp.zeros_like(theta)) > 1, _ratio(z * theta, theta + pull), 0.0)
+
+
+def _ratio(numerator: Array, denominator: Array) -> Array:
+    """A ratio that is zero where its numerator is."""
+    return jnp.where(numerator == 0, 0.0, numerator / jnp.where(numerator == 0, 1.0, denominator))
+
+
+def _penalised(rule: Rule) -> np.ndarray:
+    return (rule.signs == 0) & np.isnan(rule.numbers)
+
+
+def _rows(layer: Layer) -> list[Rows]:
+    """The heads that have rows."""
+    return [rows for rows in layer.heads.values() if rows.head is not None]
+
+
+def _with_coefs(layer: Layer, raws: list[Array]) -> Layer:
+    return eqx.tree_at(lambda layer: [rows.coef.raw for rows in _rows(layer)], layer, raws)
+
+
+def _without_constants(layer: Layer) -> Layer:
+    """λ = 0 for rows without coefficients, which add a constant."""
+    gone = [jnp.all(rows.coef.value == 0, axis=-1) for rows in _rows(layer)]
+    zero = [jnp.where(rows.multiplier.rule.signs == 0, 0.0, -jnp.inf) for rows in _rows(layer)]
+    raws = [jnp.where(g, z, rows.multiplier.raw) for g, z, rows in zip(gone, zero, _rows(layer), strict=True)]
+    return eqx.tree_at(lambda layer: [rows.multiplier.raw for rows in _rows(layer)], layer, raws)

@@ -1,0 +1,281 @@
+"""Take the weakest parts out of a trained network, stage by stage, and train on after each.
+
+The strength of a part is what the loss would rise by without it, to second order, with the empirical Fisher information
+for curvature: ½·mean over rows of (∂loss/∂gate)², where a gate multiplies a coefficient, or all multipliers of a row or
+of a block.
+
+Source: optimal brain damage (LeCun, Denker and Solla 1989). Deviation: Fisher information in place of the diagonal of
+the Hessian, which also covers rows and blocks.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from behavior_learning.core.block import Weight
+from behavior_learning.core.gauge import with_weights
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.pruning import Support, count, gated, reduced
+from behavior_learning.errors import ConvergenceError
+from behavior_learning.objectives import Objective
+from behavior_learning.training.fit import FitResult, Settings, fit, row_losses, stacked
+
+__all__ = ["Pruner", "Stage", "path", "smallest"]
+
+STRENGTH_ROWS, CHUNK_ROWS = 2048, 64
+"""Rows from which strengths are read, and rows whose gradients are held at once."""
+
+LARGE_SHARES, SMALL_SHARES = (0.5, 0.3, 0.15), (0.1, 0.0)
+"""Shares of the numbers that `smallest` takes out at once: from the whole network, and from the best so far."""
+
+MISSES = 4
+"""Stages beyond the tolerance after which it turns back; training on does not lower the loss evenly."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A network on the way down.
+
+    Attributes
+    ----------
+    network : whole, with what is out of use beside what is in use.
+    support : what is in use.
+    losses : of every held-out row.
+    result : of the training that led here; None for the start.
+    """
+
+    network: BehaviorNetwork
+    support: Support
+    losses: Float[np.ndarray, " rows"]
+    result: FitResult | None = None
+
+    @cached_property
+    def size(self) -> int:
+        """How many numbers are learned."""
+        return count(self.network, self.support)
+
+    @cached_property
+    def smaller(self) -> BehaviorNetwork:
+        """The network without what is out of use."""
+        return reduced(self.network, self.support)
+
+    @property
+    def loss(self) -> float:
+        return float(self.losses.mean())
+
+    def rise(self, start: "Stage") -> tuple[float, float]:
+        """By how much the held-out loss exceeds that of another stage, and its standard error over rows."""
+        difference = self.losses.astype(float) - start.losses
+        return float(difference.mean()), float(difference.std(ddof=1) / len(difference) ** 0.5)
+
+
+class _Part(NamedTuple):
+    """A coefficient, row, block or readout weight that can be taken out.
+
+    Attributes
+    ----------
+    strength : what the loss would rise by, per number that would then no longer be learned.
+    numbers : how many those are.
+    layer, role, at : where it is; the readout has no layer, a block no role.
+    """
+
+    strength: float
+    numbers: int
+    layer: int | None
+    role: str | None
+    at: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Pruner:
+    """What every stage needs.
+
+    Attributes
+    ----------
+    objective : what is minimised.
+    data, held_out : encoded (x, y).
+    settings : how to train after each removal.
+    key : of noise and batches; every stage has the same, so that losses are compared on the same noise.
+    """
+
+    objective: Objective
+    data: tuple[Array, ...]
+    held_out: tuple[Array, ...]
+    settings: Settings
+    key: PRNGKeyArray
+
+    def begin(self, network: BehaviorNetwork) -> Stage:
+        support = Support.of(network)
+        return Stage(network, support, self._losses(network, support))
+
+    def without(self, stage: Stage, numbers: int) -> Stage | None:
+        """The stage after the weakest parts, of at least so many numbers, are gone; None where nothing would be left.
+
+        Training that finds nothing worth keeping leaves the parameters as they were.
+        """
+        support = self._thinned(stage, numbers)
+        if support is None:
+            return None
+        start = gated(stage.network, support)
+        try:
+            result = fit(
+                stacked([start]),
+                [self.objective],
+                data=self.data,
+                validation=self.held_out,
+                settings=self.settings,
+                key=self.key,
+            )
+        except ConvergenceError:
+            return Stage(stage.network, support, self._losses(stage.network, support))
+        return Stage(result.network, support, self._losses(result.network, support), result)
+
+    def _losses(self, network: BehaviorNetwork, support: Support) -> Float[np.ndarray, " rows"]:
+        return row_losses(self.objective, gated(network, support), self.held_out, self.key)
+
+    def _thinned(self, stage: Stage, numbers: int) -> Support | None:
+        """Without the weakest parts; those that would leave nothing stay."""
+        parts = _weakest(sorted(self._parts(stage), key=lambda part: part.strength), numbers)
+        while parts:
+            support = _without(stage.support, parts).settled(stage.network)
+            if not support.empty:
+                return support
+            parts = parts[: len(parts) // 2]
+        return None
+
+    def _parts(self, stage: Stage) -> Iterator[_Part]:
+        """Everything that can be taken out without taking out everything."""
+        network, support = stage.network, stage.support
+        squares, blocks = self._mean_squares(stage)
+        whole: list[_Part] = []
+        for number, (layer, square) in enumerate(zip(network.layers, squares.layers, strict=True)):
+            totals = np.zeros(len(blocks[number]), int)
+            for role, rows in layer.heads.items():
+                coefs, alone = support.coefs[number][role], np.asarray(square.heads[role].coef.raw)
+                together, learned = np.asarray(square.heads[role].multiplier.raw), coefs & rows.coef.learned
+                numbers = learned.sum(axis=-1) + rows.intercept.learned + rows.multiplier.learned
+                numbers = np.where(support.rows(number, role), numbers, 0)
+                totals += numbers.sum(axis=1)
+                several = learned & (coefs.sum(axis=-1, keepdims=True) > 1)
+                yield from (_Part(float(alone[at]), 1, number, role, at) for at in _places(several))
+                whole += [
+                    _Part(float(together[at]) / numbers[at], int(numbers[at]), number, role, at)
+                    for at in _places(numbers > 0)
+                ]
+            whole += [
+                _Part(float(blocks[number][b]) / totals[b], int(totals[b]), number, None, (b,))
+                for (b,) in _places(totals > 0)
+            ]
+        if support.readout is not None and len(support.readout) > 1:
+            alone = np.asarray(squares.readout.weight.raw)  # pyright: ignore[reportOptionalMemberAccess]
+            whole += [_Part(float(alone[at]), 1, None, None, at) for at in _places(support.readout)]
+        yield from (part for part in whole if not _without(support, [part]).settled(network).empty)
+
+    def _mean_squares(self, stage: Stage) -> tuple[BehaviorNetwork, list[np.ndarray]]:
+        """Mean squared gradients in every gate, as a network, and in the gate of every block's multipliers."""
+        n = len(self.data[0])
+        chosen = np.linspace(0, n - 1, min(n, STRENGTH_ROWS)).astype(int)
+        rows = tuple(column[chosen] for column in (*self.data, *self.objective.noise(self.key, self.data[1])))
+        gates = [weight.gate.astype(weight.raw.dtype) for weight in gated(stage.network, stage.support).weights]  # pyright: ignore[reportOptionalMemberAccess]
+        squares, blocks = _mean_squares(self.objective, stage.network, gates, rows)
+        return with_weights(stage.network, [Weight(square) for square in squares]), [np.asarray(b) for b in blocks]
+
+
+def path(pruner: Pruner, network: BehaviorNetwork, share: float) -> list[Stage]:
+    """Stages from the whole network to its last part, each without a share of the numbers of the one before."""
+    stages, following = [], pruner.begin(network)
+    while following is not None:
+        stages.append(following)
+        following = pruner.without(following, max(1, int(share * following.size)))
+    return stages
+
+
+def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stage:
+    """The smallest network found whose held-out loss exceeds that of the whole one by at most `tolerance`.
+
+    It walks down from the whole network in steps of several sizes, and from the best it met in smaller ones, at last
+    part by part.
+    """
+    start = pruner.begin(network)
+    walk = lambda stage, share: _walked(pruner, start, stage, share, tolerance)
+    best = min((walk(start, share) for share in LARGE_SHARES), key=lambda stage: stage.size)
+    for share in SMALL_SHARES:
+        best = walk(best, share)
+    return best
+
+
+def _walked(pruner: Pruner, start: Stage, stage: Stage, share: float, tolerance: float) -> Stage:
+    """The last stage within the tolerance, `MISSES` stages beyond it being walked past."""
+    best, missed, following = stage, 0, stage
+    while missed < MISSES:
+        following = pruner.without(following, max(1, int(share * following.size)))
+        if following is None:
+            break
+        within = following.rise(start)[0] <= tolerance
+        best, missed = (following, 0) if within else (best, missed + 1)
+    return best
+
+
+def _places(where: np.ndarray) -> list[tuple[int, ...]]:
+    return [tuple(map(int, at)) for at in np.argwhere(where)]
+
+
+def _weakest(parts: Iterable[_Part], numbers: int) -> list[_Part]:
+    """The first parts that hold so many numbers together; what lies inside another of them does not count."""
+    chosen: list[_Part] = []
+    gone: set[tuple[object, ...]] = set()
+    for part in parts:
+        if numbers <= 0:
+            break
+        inside = [
+            (part.layer, role, part.at[:depth]) for role in (part.role, None) for depth in range(len(part.at) + 1)
+        ]
+        if part.layer is not None and gone.intersection(inside):
+            continue
+        gone.add((part.layer, part.role, part.at))
+        chosen.append(part)
+        numbers -= part.numbers
+    return chosen
+
+
+def _without(support: Support, parts: Iterable[_Part]) -> Support:
+    support = support.copy()
+    for part in parts:
+        if part.layer is None:
+            support.readout[part.at] = False  # pyright: ignore[reportOptionalSubscript]
+        else:
+            heads = support.coefs[part.layer]
+            for coef in heads.values() if part.role is None else (heads[part.role],):
+                coef[part.at] = False
+    return support
+
+
+@eqx.filter_jit
+def _mean_squares(
+    objective: Objective, network: BehaviorNetwork, gates: list[Array], rows: tuple[Array, ...]
+) -> tuple[list[Array], list[Array]]:
+    def squares(*row: Array) -> tuple[list[Array], list[Array]]:
+        alone = jax.grad(lambda gates: objective(_with_gates(network, gates), *(part[None] for part in row))[0])(gates)
+        layers = with_weights(network, [Weight(gradient) for gradient in alone]).layers
+        blocks = [sum(jnp.sum(rows.multiplier.raw, axis=1) for rows in layer.heads.values()) for layer in layers]
+        return jax.tree.map(jnp.square, (alone, blocks))
+
+    size = min(len(rows[0]), CHUNK_ROWS)
+    chunks = len(rows[0]) // size
+    batches = tuple(column[: chunks * size].reshape(chunks, size, *column.shape[1:]) for column in rows)
+    add = lambda total, batch: (jax.tree.map(lambda t, s: t + s.sum(axis=0), total, jax.vmap(squares)(*batch)), None)
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(squares, *(c[0] for c in rows)))
+    total, _ = jax.lax.scan(add, zero, batches)
+    return jax.tree.map(lambda t: 0.5 * t / (chunks * size), total)
+
+
+def _with_gates(network: BehaviorNetwork, gates: list[Array]) -> BehaviorNetwork:
+    pairs = zip(network.weights, gates, strict=True)
+    return with_weights(network, [Weight(weight.raw, weight.rule, gate) for weight, gate in pairs])

@@ -1,0 +1,136 @@
+"""`search`: the candidate that the truth calls for wins, and the table says by how much."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import behavior_learning as bl
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.search import _folds
+from tests.conftest import rng
+
+LINEAR = {"heads": ("identity", None, None), "alpha": 1.0, "learning_rate": 0.05, "max_epochs": 50, "n_restarts": 2}
+
+
+def classifier(**options):
+    return bl.BLClassifier(**{**LINEAR, "layers": (1,), "random_state": 0, **options})
+
+
+def rows(n=180):
+    """Three classes around the corners of a triangle: two scores tell them apart, one cannot."""
+    generator = rng("search rows")
+    codes = np.arange(n) % 3
+    corners = 2.0 * np.array([[0.0, 1.0], [-0.9, -0.5], [0.9, -0.5]])
+    X = pd.DataFrame(corners[codes] + 0.7 * generator.normal(size=(n, 2)), columns=["east", "north"])
+    return X, pd.Series(np.array(["a", "b", "c"])[codes], name="corner")
+
+
+@pytest.fixture(scope="module")
+def found():
+    return bl.search(classifier(), *rows(), {"layers": [(1,), (2,)]}, folds=2)
+
+
+def test_the_needed_width_wins(found):
+    table = found.table
+    assert table["layers"].tolist() == [(2,), (1,)]
+    assert table["behind"].iloc[0] == table["behind_error"].iloc[0] == 0.0
+    assert table["behind"].iloc[1] > 4 * table["behind_error"].iloc[1] > 0
+    assert table["n_parameters"].tolist() == [2 * 4 + 3 * 2 + 3, 4 + 3 + 3]
+    assert "error" not in table
+
+
+def test_best_is_refitted_to_all_rows(found):
+    X, y = rows()
+    assert found.best.layers == (2,)
+    assert len(found.best._training_rows[0]) == len(X)
+    assert found.best.score(X, y) > 0.85
+
+
+def test_loss_is_that_of_the_folds(found):
+    """The winner's loss from fits of its own."""
+    X, y = rows()
+    losses = []
+    for train, held_out in _folds(classifier(), X, y, 2, 0):
+        model = classifier(layers=(2,)).fit(X.iloc[train], y.iloc[train])
+        losses.append(-model.log_density(X.iloc[held_out], y.iloc[held_out]))
+    losses = np.concatenate(losses)
+    assert found.table["loss"].iloc[0] == pytest.approx(losses.mean(), abs=1e-5)
+    assert found.table["std_error"].iloc[0] == pytest.approx(losses.std(ddof=1) / len(losses) ** 0.5, abs=1e-5)
+
+
+def test_folds_have_one_size_and_every_class():
+    X, y = rows(100)
+    parts = list(_folds(classifier(), X, y, 3, 0))
+    assert {(len(train), len(held_out)) for train, held_out in parts} == {(67, 33)}
+    assert len(np.unique(np.concatenate([held_out for _, held_out in parts]))) == 99
+    for _, held_out in parts:
+        assert np.bincount(pd.factorize(y)[0][held_out]).min() >= 10
+
+
+def test_candidates_that_fail_come_last_with_their_reason():
+    heads = [("identity", None, None), ("identity", "relu", "magic")]
+    table = bl.search(classifier(layers=(2,)), *rows(), {"heads": heads}, folds=2).table
+    assert table["heads"].tolist() == heads
+    assert "got 'magic'" in table["error"].iloc[1]
+    with pytest.raises(DataError, match=r"No candidate could be fitted\. .*'magic'"):
+        bl.search(classifier(), *rows(), {"heads": heads[1:]}, folds=2)
+
+
+def test_random_search_draws_choices_and_ranges():
+    space = {"alpha": (0.01, 100.0), "learning_rate": [0.05, 0.02]}
+    table = bl.search(classifier(layers=(2,)), *rows(), space, method="random", trials=4, folds=2).table
+    assert len(table) == 4
+    assert table["alpha"].between(0.01, 100.0).all()
+    assert table["alpha"].nunique() == 4
+    assert set(table["learning_rate"]) <= {0.05, 0.02}
+    assert table["loss"].is_monotonic_increasing
+
+
+def test_optuna_is_asked_for_by_name():
+    pytest.importorskip("optuna")
+    space = {"alpha": (0.01, 100.0), "layers": [(1,), (2,)]}
+    table = bl.search(classifier(), *rows(), space, method="optuna", trials=4, folds=2).table
+    assert len(table) == 4
+    assert set(table["layers"]) <= {(1,), (2,)}
+
+
+def test_optuna_is_an_extra(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
+    with pytest.raises(OptionError, match=r"pip install 'behavior-learning\[search\]'"):
+        bl.search(classifier(), *rows(), {"alpha": [1.0]}, method="optuna")
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"method": "magic"}, "method must be one of 'grid', 'random', 'optuna'"),
+        ({"space": {}}, "at least one hyperparameter"),
+        ({"space": {"width": [1]}}, "'width', which is no hyperparameter of BLClassifier"),
+        ({"space": {"alpha": 3.0}}, "must be a list of choices or a pair"),
+        ({"space": {"alpha": (2.0, 1.0)}}, "must be a list of choices or a pair"),
+        ({"space": {"alpha": (1.0, 2.0)}}, "is a range. Use method='random'"),
+        ({"folds": 1}, "folds must be a whole number of at least 2"),
+        ({"trials": 0}, "trials must be a whole number of at least 1"),
+    ],
+)
+def test_bad_searches_are_refused(options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        bl.search(classifier(), *rows(), **options)
+
+
+def test_bad_estimators_and_few_rows_are_refused():
+    with pytest.raises(OptionError, match="takes an estimator of this library; got dict"):
+        bl.search({}, *rows())
+    with pytest.raises(DataError, match="3 folds need at least 12 rows; got 6"):
+        bl.search(classifier(), *rows(6))
+
+
+@pytest.mark.slow
+def test_joint_responses_and_densities_can_be_searched():
+    X, y = rows()
+    options = {"layers": (1,), "max_epochs": 25, "n_restarts": 1, "random_state": 0}
+    density = bl.search(bl.BLDensity(**options), X, space={"alpha": [1.0, 100.0]}, folds=2)
+    assert density.best.log_density(X).mean() > -6
+    Y = pd.DataFrame({"corner": y, "north": X["north"]})
+    hybrid = bl.search(bl.BLHybrid(**options), X[["east"]], Y, {"alpha": [1.0, 100.0]}, folds=2)
+    assert len(hybrid.table) == 2

@@ -1,0 +1,100 @@
+"""Penalties: the proximal point against its definition, and exact zeros in what a fit keeps."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import minimize
+
+import behavior_learning as bl
+from behavior_learning.core.gauge import weight_value
+from behavior_learning.errors import ConvergenceError, OptionError
+from behavior_learning.training.proximal import group_shrunk, soft_threshold
+from tests.conftest import rng
+
+
+def test_soft_threshold():
+    z = np.array([-3.0, -0.5, 0.0, 0.5, 3.0])
+    np.testing.assert_allclose(soft_threshold(z, np.array([1.0, 1.0, 1.0, 0.2, 2.0])), [-2.0, 0.0, 0.0, 0.3, 1.0])
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.1, 1.0, 1.4])
+def test_group_shrinks_to_the_proximal_point(float64, strength):
+    """Numerical minimum of Σ (u − z)²/(2a) + strength·√size·‖u‖, entries that are not free left out."""
+    generator = rng("group", strength)
+    z, a = generator.normal(size=(4, 5)) + 1.0, np.exp(generator.normal(size=(4, 5)))
+    free = np.ones((4, 5), bool)
+    free[0, 2:] = False
+    found = np.asarray(group_shrunk(z, a, free, strength=strength))
+    for at, start, steps, own in zip(found, z, a, free, strict=True):
+        size = own.sum() ** 0.5
+        value = lambda u, z=start[own], a=steps[own], size=size: (
+            ((u - z) ** 2 / (2 * a)).sum() + strength * size * np.linalg.norm(u)
+        )
+        best = minimize(value, start[own] + 1e-3, method="BFGS", options={"gtol": 1e-9})
+        assert value(at[own]) <= best.fun + 1e-9
+        assert (at[~own] == 0).all()
+
+
+def test_a_weak_group_is_zero(float64):
+    z, a = np.array([[0.3, -0.4]]), np.ones((1, 2))
+    free = np.ones((1, 2), bool)
+    assert (np.asarray(group_shrunk(z, a, free, strength=0.51 / 2**0.5)) == 0).all()
+    assert (np.asarray(group_shrunk(z, a, free, strength=0.49 / 2**0.5)) != 0).all()
+
+
+SPARSE = {"layers": (2,), "max_epochs": 100, "n_restarts": 1, "alpha": 2.0, "learning_rate": 0.02, "random_state": 0}
+
+
+def rows(n=400):
+    generator = rng("sparse rows")
+    X = pd.DataFrame(generator.normal(size=(n, 5)), columns=list("abcde"))
+    return X, pd.Series(2 * X["a"] - 1.5 * X["b"] + 0.5 * generator.normal(size=n), name="y")
+
+
+@pytest.fixture(scope="module")
+def penalised():
+    return bl.BLRegressor(**SPARSE, l1=15.0, group=5.0).fit(*rows())
+
+
+def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalised):
+    full = 2 * 3 * (6 + 2) + 2
+    assert penalised.n_parameters_ < full / 2
+    for layer in penalised.network_.layers:
+        for head in layer.heads.values():
+            coef, learned = weight_value(head.coef), np.isnan(head.coef.rule.numbers)
+            assert (np.broadcast_to(learned, coef.shape) == (coef != 0)).all()
+            assert (weight_value(head.multiplier)[(coef == 0).all(axis=-1)] == 0).all()
+
+
+def test_the_true_columns_survive_the_penalties(penalised):
+    marginal = penalised.effects().marginal["strength"]
+    assert set(marginal.sort_values().index[-3:]) == {"a", "b", "y"}
+    assert penalised.restarts_.loc[penalised.restarts_.kept, "validation_loss"].iloc[0] < 0.0
+
+
+def test_penalised_models_are_printed_and_saved(penalised, tmp_path):
+    penalised.save(tmp_path / "sparse.bl")
+    loaded = bl.load(tmp_path / "sparse.bl")
+    X, y = rows()
+    assert loaded.n_parameters_ == penalised.n_parameters_
+    assert str(loaded.ump_) == str(penalised.ump_)
+    np.testing.assert_array_equal(loaded.log_density(X, y), penalised.log_density(X, y))
+
+
+def test_too_strong_penalties_are_refused():
+    with pytest.raises(ConvergenceError, match=r"leave no row of any block\. Lower them"):
+        bl.BLRegressor(**{**SPARSE, "max_epochs": 25}, group=1e6).fit(*rows())
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"l1": -1.0}, "l1 must be a number at least 0"),
+        ({"group": "all"}, "group must be a number at least 0"),
+        ({"grouping": "layer"}, "grouping must be one of 'row', 'block'"),
+        ({"l1": 1.0, "optimizer": "lbfgs", "heads": ("tanh", "softplus", "square")}, "optimizer='lbfgs' lacks"),
+    ],
+)
+def test_bad_penalties_are_refused(options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        bl.BLRegressor(**options).fit(*rows(20))

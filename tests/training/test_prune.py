@@ -1,0 +1,115 @@
+"""Strengths of parts against the loss without them, and stages that share one compiled program."""
+
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from behavior_learning.core.bases import polynomial_basis
+from behavior_learning.core.block import Weight
+from behavior_learning.core.gauge import with_weights
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.pruning import Support, count, gated
+from behavior_learning.core.spaces import Categories
+from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.training import minimise
+from behavior_learning.training.fit import Settings, fit, stacked
+from behavior_learning.training.prune import Pruner, path, smallest
+from tests.conftest import rng
+
+SETTINGS = Settings("adam", learning_rate=0.02, batch_size=60, max_epochs=25, patience=25, alpha=0.1)
+
+
+def network(readout="free"):
+    made = Architecture((2, 2), rows=(1, 1, 1), output="vector", readout=readout, readout_bias=True)
+    basis = polynomial_basis(4, 0, degree=1)
+    return BehaviorNetwork.random(rng("prune"), made, features=4, response=3, basis=basis)
+
+
+@pytest.fixture(scope="module")
+def pruner():
+    generator = rng("prune rows")
+    x = generator.normal(size=(180, 4)).astype(np.float32)
+    y = (np.digitize(x[:, 0] + 0.3 * generator.normal(size=180), [-0.5, 0.5])).astype(np.int32)
+    rows = lambda chosen: (jnp.asarray(x[chosen]), jnp.asarray(y[chosen]))
+    objective = NegativeLogLikelihood(Categories(3))
+    return Pruner(objective, rows(slice(0, 120)), rows(slice(120, 180)), SETTINGS, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def stages(pruner):
+    return path(pruner, network(), share=0.25)
+
+
+def scaled(drawn, at, index, factor):
+    """A network with one number times a factor."""
+    weights = drawn.weights
+    gate = np.ones(weights[at].raw.shape, np.float32)
+    gate[index] = factor
+    weights[at] = Weight(weights[at].raw, weights[at].rule, jnp.asarray(gate))
+    return with_weights(drawn, weights)
+
+
+def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
+    """Finite differences of the losses of rows, one gate at a time; a row's gate is that of its multiplier."""
+    stage = pruner.begin(network())
+    losses = jax.jit(lambda drawn: pruner.objective(drawn, *(column[:64] for column in pruner.data)))
+    few = replace(pruner, data=tuple(column[:64] for column in pruner.data))
+    squares, blocks = few._mean_squares(stage)
+    step = 1e-2
+    slope = lambda at, index: (
+        np.asarray(losses(scaled(stage.network, at, index, 1 + step)), float)
+        - np.asarray(losses(scaled(stage.network, at, index, 1 - step)), float)
+    ) / (2 * step)  # fmt: skip
+    utility = squares.layers[0].utility
+    assert float(utility.coef.raw[1, 0, 2]) == pytest.approx(
+        0.5 * (slope(0, (1, 0, 2)) ** 2).mean(), rel=0.02, abs=1e-6
+    )
+    assert float(utility.multiplier.raw[1, 0]) == pytest.approx(
+        0.5 * (slope(2, (1, 0)) ** 2).mean(), rel=0.02, abs=1e-6
+    )
+    whole = sum(slope(at, (1, 0)) for at in (2, 5, 8))
+    assert float(blocks[0][1]) == pytest.approx(0.5 * (whole**2).mean(), rel=0.02, abs=1e-6)
+
+
+def test_every_stage_is_smaller_and_its_network_holds_what_it_counts(stages):
+    sizes = [stage.size for stage in stages]
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert sizes[0] == network().n_parameters
+    for stage in stages:
+        assert stage.smaller.n_parameters == stage.size == count(stage.smaller, Support.of(stage.smaller))
+    assert stages[-1].support.size <= 5
+
+
+def test_column_that_matters_is_the_last_to_go(stages):
+    last = stages[-1].support.coefs[0]
+    assert {int(i) for coef in last.values() for i in np.argwhere(coef)[:, 2]} == {0}
+
+
+def test_stages_share_one_program(pruner, stages):
+    size = minimise._run_chunk._cached._cache_size()
+    assert len(path(pruner, stages[0].network, share=0.5)) > 2
+    assert minimise._run_chunk._cached._cache_size() == size
+
+
+def test_rise_is_the_paired_difference(stages):
+    start, later = stages[0], stages[3]
+    rise, error = later.rise(start)
+    assert rise == pytest.approx(later.loss - start.loss)
+    assert error == pytest.approx(np.std(later.losses - start.losses, ddof=1) / 60**0.5)
+
+
+@pytest.mark.parametrize("tolerance", [0.0, 0.12])
+def test_smallest_keeps_its_promise_and_nothing_more_can_go(pruner, tolerance):
+    """From a network trained longer than the pruner trains after each removal."""
+    longer = replace(SETTINGS, max_epochs=150, patience=150)
+    whole = stacked([gated(network(), Support.of(network()))])
+    rows = {"data": pruner.data, "validation": pruner.held_out}
+    trained = fit(whole, [pruner.objective], **rows, settings=longer, key=pruner.key).network
+    start, found = pruner.begin(trained), smallest(pruner, trained, tolerance)
+    assert found.rise(start)[0] <= tolerance
+    assert found.size < start.size
+    further = pruner.without(found, 1)
+    assert further is None or further.rise(start)[0] > tolerance
