@@ -47,7 +47,8 @@ from behavior_learning.reading.view import View
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
-from behavior_learning.training.fit import FitResult, Settings, fit, stacked
+from behavior_learning.training.fit import FitResult, Settings
+from behavior_learning.training.heats import fit_from
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
@@ -175,10 +176,10 @@ class BehaviorEstimator(BaseEstimator):
             rules=rules,
             **self._scales(),
         )
-        starts = stacked([draw(rng, architecture) for _ in range(n_restarts)])
         with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
-            result = fit(
-                starts,
+            result = fit_from(
+                lambda: draw(rng, architecture),
+                n_restarts,
                 [self._objective(space, sigma, self._temperature()) for sigma in levels or (None,)],
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),
@@ -433,7 +434,6 @@ class BehaviorEstimator(BaseEstimator):
         >>> ibl.inference(restarts=0).convergence.name
         'OPTIMUM'
         """
-        check_is_fitted(self)
         return infer_problem(
             self.network_,
             self.space_,
@@ -473,16 +473,18 @@ class BehaviorEstimator(BaseEstimator):
         >>> effects.curve("RM", points=5).shape
         (5, 1)
         """
-        check_is_fitted(self)
         rows = self._rows_or_training("effects", X, y)
         return effects_of(self.network_, self.space_, self.encoder_, self.response_, rows, tolerance)
 
     def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         """The given rows, or those of `fit`, encoded in double precision."""
+        check_is_fitted(self)
         if X is None and y is None:
             if not hasattr(self, "_training_rows"):
                 raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
             return self._training_rows
+        if X is None or y is None:
+            raise DataError(f"{method}() needs both X and y, or neither; got {'X' if y is None else 'y'} alone.")
         x = self.encoder_(self._like_training(X, self.encoder_.names))
         return x, self.response_.encode(self.response_.values(y, len(x)), float)
 

@@ -6,13 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 from scipy.special import softmax
-from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.spaces import MOST_BOXES
 from behavior_learning.encoding import DiscreteResponse
-from behavior_learning.errors import DataError
 from behavior_learning.estimators.options import check_count
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading, read_statements
@@ -20,7 +17,7 @@ from behavior_learning.reading.view import Fidelity, View, compare, simplified
 from behavior_learning.symbolic.evaluate import table_values
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 
-__all__ = ["problem_values", "read", "rows_of", "some_rows", "view"]
+__all__ = ["problem_values", "read", "some_rows", "view"]
 
 READING_ROWS = 5000
 """Rows on which a reading is taken."""
@@ -38,26 +35,6 @@ TOLERANCE = 0.1
 """Standard deviations of a number within which two most likely responses count as the same."""
 
 Rows = tuple[np.ndarray, np.ndarray]
-
-
-def rows_of(model: Any, X: Any, y: Any, method: str) -> Rows:
-    """Encoded rows in double precision: those given, or those of the fit.
-
-    Raises
-    ------
-    DataError
-        If the model was loaded from a file and no rows are given.
-    """
-    check_is_fitted(model)
-    if X is None and y is None:
-        if not hasattr(model, "_training_rows"):
-            raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
-        return model._training_rows
-    if y is None or (X is None and model.encoder_.columns):
-        raise DataError(f"{method}() needs both X and y, or neither; got {'X' if y is None else 'y'} alone.")
-    X = pd.DataFrame(index=range(len(y))) if X is None else X
-    x = model.encoder_(model._like_training(X, model.encoder_.names))
-    return x, model.response_.encode(model.response_.values(y, len(x)), float)
 
 
 def some_rows(rows: Rows, most: int) -> Rows:
@@ -84,7 +61,7 @@ def problem_values(model: Any, problem: LearnedUMP | Hierarchy, rows: Rows) -> d
 def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
     """The statements of a fitted model on rows of data."""
     problem = model.ump_
-    values = problem_values(model, problem, some_rows(rows_of(model, X, y, "reading"), READING_ROWS))
+    values = problem_values(model, problem, some_rows(model._rows_or_training("reading", X, y), READING_ROWS))
     original = set(problem.blocks) - set(model.block_names_.values())
     reading = read_statements(problem, values, original=original)
     return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
@@ -93,7 +70,7 @@ def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
 def view(model: Any, X: Any, y: Any, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
     """A simplified problem beside its fidelity."""
     terms, digits = check_count("terms", terms), check_count("digits", digits)
-    problem, rows = model.ump_, rows_of(model, X, y, "view")
+    problem, rows = model.ump_, model._rows_or_training("view", X, y)
     values = problem_values(model, problem, some_rows(rows, READING_ROWS))
     shown, closed, residuals = simplified(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
     return View(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)

@@ -11,11 +11,11 @@ import numpy as np
 from behavior_learning.core.network import BehaviorNetwork, RowRules
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.options import check_choice, check_count
-from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, rows_of, some_rows
+from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, some_rows
 from behavior_learning.estimators.records import block_spreads, curve_spreads
 from behavior_learning.reading.stability import Stability, stability_of
 from behavior_learning.reading.statements import read_statements
-from behavior_learning.training.fit import fit, stacked
+from behavior_learning.training.heats import fit_from
 
 __all__ = ["refits", "stability"]
 
@@ -23,7 +23,7 @@ __all__ = ["refits", "stability"]
 def stability(model: Any, X: Any, y: Any, *, n: int, kind: str, seed: int) -> Stability:
     """Read a model and its refits on the same rows and compare them."""
     n, kind = check_count("n", n), check_choice("kind", kind, ("bootstrap", "seeds"))
-    rows = rows_of(model, X, y, "stability")
+    rows = model._rows_or_training("stability", X, y)
     reference, readings, failed = read(model, X, y, None), [], 0
     for again in refits(model, rows, n, kind, seed):
         if again is None:
@@ -55,8 +55,9 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     columns = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
     network, space = model.network_, model.space_
     try:
-        result = fit(
-            stacked([_random(model, rng) for _ in range(model.n_restarts)]),
+        result = fit_from(
+            lambda: _random(model, rng),
+            model.n_restarts,
             [model._objective(space, model.sigma_, model._temperature())],
             data=columns(train),
             validation=columns(validation),
