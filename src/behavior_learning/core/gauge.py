@@ -10,13 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.block import Rows, Weight
 from behavior_learning.core.heads import Head
 from behavior_learning.core.network import BehaviorNetwork
 
-__all__ = ["EVEN", "FLIPPABLE", "ODD", "Part", "RowTable", "degree_of", "family", "weight_value", "with_weights"]
+__all__ = [
+    "EVEN",
+    "FLIPPABLE",
+    "ODD",
+    "Part",
+    "RowTable",
+    "degree_of",
+    "family",
+    "in_double",
+    "weight_value",
+    "with_weights",
+]
 
 DEGREE = {"identity": 1, "relu": 1, "abs": 1, "square": 2}
 """Heads with f(s·t) = s^degree·f(t) for s > 0: λ and the scale of the row are one number."""
@@ -53,6 +65,11 @@ def with_weights(network: BehaviorNetwork, weights: Sequence[Weight]) -> Behavio
     """The network with other weights, in the order of `network.weights`."""
     is_weight, given = lambda node: isinstance(node, Weight), iter(weights)
     return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
+
+
+def in_double(network: BehaviorNetwork) -> BehaviorNetwork:
+    """The same numbers in double precision; inside `jax.enable_x64`."""
+    return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
 
 
 @dataclass

@@ -15,7 +15,7 @@ from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, La
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.errors import OptionError
 
-__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout", "RowRules"]
+__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout", "RowRules", "Traced"]
 
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
@@ -150,6 +150,21 @@ class Readout(eqx.Module):
         return linear if self.bias is None else linear + self.bias.value
 
 
+class Traced(NamedTuple):
+    """One layer at some rows and candidates.
+
+    Attributes
+    ----------
+    input : z, what the layer sees.
+    shortcut : what a residual skip adds to its blocks; None where it adds nothing.
+    utility : s, the utility of every block.
+    """
+
+    input: BlockInput
+    shortcut: Float[Array, "#n #k blocks"] | None
+    utility: Float[Array, "#n #k blocks"]
+
+
 class BehaviorNetwork(eqx.Module):
     """The compositional utility BL(x, y) of layers of UMP blocks.
 
@@ -187,14 +202,19 @@ class BehaviorNetwork(eqx.Module):
         self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
     ) -> tuple[Float[Array, "#n #k blocks"], ...]:
         """s₁ … s_L: the utility of every block; axes along which it does not vary have length 1."""
+        return tuple(at.utility for at in self.trace(x, y))
+
+    def trace(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> "tuple[Traced, ...]":
+        """What every layer sees and makes of it."""
         terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y)
-        s: list[Array] = []
+        seen: list[Traced] = []
         for number, layer in enumerate(self.layers):
-            utility = layer(self._input(number, terms, s))
-            s.append(
-                utility + self._shortcut(number, s) if number and self.architecture.skip == "residual" else utility
-            )
-        return tuple(s)
+            s = [at.utility for at in seen]
+            z = self._input(number, terms, s)
+            shortcut = self._shortcut(number, s) if number and self.architecture.skip == "residual" else None
+            own = layer(z)
+            seen.append(Traced(z, shortcut, own if shortcut is None else own + shortcut))
+        return tuple(seen)
 
     def _input(self, number: int, terms: Terms, s: list[Array]) -> BlockInput:
         seen = s if self.architecture.skip == "dense" else s[-1:]

@@ -22,6 +22,7 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table, check_distinct
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
+from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
@@ -32,6 +33,7 @@ from behavior_learning.estimators.suggest import candidate_products, product_nam
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
+from behavior_learning.reading.effects import Effects
 from behavior_learning.specification import UMP
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
@@ -343,7 +345,7 @@ class BehaviorEstimator(BaseEstimator):
             self.space_,
             self.temperature_,
             lambda space: self._objective(space, self.sigma_, self.temperature_),
-            self._inference_rows(X, y),
+            self._rows_or_training("inference", X, y),
             inputs=[Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns],
             response=self.response_.variables,
             one_hot=isinstance(self.response_, DiscreteResponse),
@@ -357,10 +359,34 @@ class BehaviorEstimator(BaseEstimator):
             seed=seed,
         )
 
-    def _inference_rows(self, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def effects(self, X: Any = None, y: Any = None, *, tolerance: float = 0.1) -> Effects:
+        """Marginal utilities, how constraints bind, what blocks and heads contribute; curves and surfaces.
+
+        Parameters
+        ----------
+        X, y : the rows; by default those given to `fit`. A model that was loaded from a file does not have them.
+        tolerance : an equality binds where |T| exceeds this share of its standard deviation over the rows.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> effects = reg.effects()
+        >>> effects.marginal.index.tolist()
+        ['RM', 'LSTAT', 'MEDV']
+        >>> effects.curve("RM", points=5).shape
+        (5, 1)
+        """
+        check_is_fitted(self)
+        rows = self._rows_or_training("effects", X, y)
+        return effects_of(self.network_, self.space_, self.encoder_, self.response_, rows, tolerance)
+
+    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        """The given rows, or those of `fit`, encoded in double precision."""
         if X is None and y is None:
             if not hasattr(self, "_training_rows"):
-                raise DataError("This model was loaded from a file, which holds no rows. Pass X and y to inference().")
+                raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
             return self._training_rows
         x = self.encoder_(self._like_training(X, self.encoder_.names))
         return x, self.response_.encode(self.response_.values(y, len(x)), float)

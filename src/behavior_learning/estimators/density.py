@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.encoding import UNNAMED, response_columns
 from behavior_learning.estimators.joint import Given, JointEstimator
+from behavior_learning.reading.effects import Effects
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BLDensity"]
@@ -111,6 +112,11 @@ class BLDensity(JointEstimator):
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2)."""
         table = _table_of(Y)
         return super().suggest_terms(_nothing(len(table)), table, n)
+
+    def effects(self, Y: Any = None, *, tolerance: float = 0.1) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Marginal utilities of the columns, how constraints bind, what blocks and heads contribute; as BLRegressor."""
+        table = None if Y is None else _table_of(Y)
+        return super().effects(None if table is None else _nothing(len(table)), table, tolerance=tolerance)
 
     def sample(
         self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, padded, power_of_two
 from behavior_learning.core.numerics import climbed
 from behavior_learning.core.spaces import MOST_BOXES, Product
 from behavior_learning.gibbs.distribution import Gibbs
@@ -18,12 +19,6 @@ from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.sampling import sample, spread_starts, temper
 
 __all__ = ["SUMMARY_DRAWS", "by_rows", "draws", "energy_score", "means", "modes", "needs_chains", "quantiles"]
-
-VALUES_IN_MEMORY = 2**23
-"""Pre-activations that one call may hold."""
-
-SMALLEST = 16
-"""Fewest rows in a batch."""
 
 SUMMARY_DRAWS = 512
 """Draws behind a mean, a quantile or a mode that has no quadrature."""
@@ -43,26 +38,14 @@ def by_rows(
     rows : arrays with the rows first; the last batch is padded with copies of its last row.
     shared : further arguments, the same for all rows.
     """
-    n = len(rows[0])
     candidates = SUMMARY_DRAWS if needs_chains(distribution) else distribution.space.size
     values = candidates * cast(Any, distribution.utility).width
-    size = min(_power_of_two(n), max(SMALLEST, _power_of_two(VALUES_IN_MEMORY // values) // 2))
-    batches = [_padded(rows, start, size) for start in range(0, n, size)]
-    return np.concatenate([np.asarray(_compiled(function, distribution, batch, shared)) for batch in batches])[:n]
+    return by_batches(lambda *batch: _compiled(function, distribution, batch, shared), rows, values)
 
 
 @eqx.filter_jit
 def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any, ...], shared: tuple[Any, ...]) -> Any:
     return function(distribution, *rows, *shared)
-
-
-def _padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:
-    index = np.minimum(np.arange(start, start + size), len(rows[0]) - 1)
-    return tuple(jax.numpy.asarray(column[index]) for column in rows)
-
-
-def _power_of_two(count: int) -> int:
-    return max(SMALLEST, 1 << (int(count) - 1).bit_length())
 
 
 def means(distribution: Gibbs, x: np.ndarray) -> np.ndarray:
@@ -101,7 +84,7 @@ def draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomSt
     if len(space.parts) == 1:
         return by_rows(Gibbs.draw, distribution, (x, levels))
     at_once = max(1, VALUES_IN_MEMORY // (2 * max(space.nodes, 1) * cast(Any, distribution.utility).width * SMALLEST))
-    at_once = min(_power_of_two(n), _power_of_two(at_once))
+    at_once = min(power_of_two(n), power_of_two(at_once))
     starts = range(0, n, at_once)
     batches = [by_rows(Gibbs.draw, distribution, (x, _wrapped(levels, start, at_once))) for start in starts]
     return np.concatenate(batches, axis=1)[:, :n]
@@ -134,12 +117,12 @@ def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
 
 def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomState) -> np.ndarray:
     """Draws by MALA from many chains per row, which tempering has shared out between the modes."""
-    size = min(_power_of_two(len(x)), CHAIN_ROWS)
+    size = min(power_of_two(len(x)), CHAIN_ROWS)
     lower, upper = np.asarray(distribution.space.ends)
     kept = max(16, -(-n // CHAINS))
     sampled = []
     for start in range(0, len(x), size):
-        target = eqx.Partial(_scaled_utility, distribution, _padded((x,), start, size)[0])
+        target = eqx.Partial(_scaled_utility, distribution, padded((x,), start, size)[0])
         for_starts, for_rungs, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
         starts = spread_starts(for_starts, size, CHAINS, lower=lower, upper=upper)
         starts = temper(target, starts, for_rungs, lower=lower, upper=upper)

@@ -8,9 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.block import Weight
 from behavior_learning.core.chart import parameter_labels
-from behavior_learning.core.gauge import with_weights
+from behavior_learning.core.gauge import in_double
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.inference.fitted import random_networks
@@ -57,7 +56,7 @@ def infer_problem(
     log_scale : logarithm of the unit of y.
     """
     with jax.enable_x64(True):
-        wide = _in_double(network)
+        wide = in_double(network)
         space = enough_candidates(wide, space, temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []
@@ -87,11 +86,6 @@ def infer_problem(
                     results, cautions=(f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
                 )
             space = space.refined(2)
-
-
-def _in_double(network: BehaviorNetwork) -> BehaviorNetwork:
-    """The same numbers in double precision."""
-    return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
 
 
 def _restarts(network: BehaviorNetwork, rows: int, candidates: int) -> int:

@@ -1,0 +1,42 @@
+"""Evaluate many rows with bounded memory and a bounded number of compiled programs."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+__all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
+
+VALUES_IN_MEMORY = 2**23
+"""Numbers that one call may hold."""
+
+SMALLEST = 16
+"""Fewest rows in a batch."""
+
+
+def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], values: int) -> Any:
+    """Apply `function(*rows)` to all rows, a power of two of them at a time.
+
+    Parameters
+    ----------
+    function : a compiled function of arrays with rows first, whose results have rows first.
+    rows : arrays with rows first; the last batch is padded with copies of its last row.
+    values : numbers that it holds per row.
+    """
+    n = len(rows[0])
+    size = min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
+    batches = [function(*padded(rows, start, size)) for start in range(0, n, size)]
+    return jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts])[:n], *batches)
+
+
+def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:
+    """`size` rows from `start`, beyond the last one copies of it."""
+    index = np.minimum(np.arange(start, start + size), len(rows[0]) - 1)
+    return tuple(jnp.asarray(column[index]) for column in rows)
+
+
+def power_of_two(count: int) -> int:
+    """The next power of two, at least `SMALLEST`."""
+    return max(SMALLEST, 1 << (int(count) - 1).bit_length())

@@ -1,0 +1,105 @@
+"""The user's variables as axes of the encoded rows z = [x, y]: a number is one column, a category one per level."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from behavior_learning.errors import OptionError
+
+__all__ = ["Axis", "find", "typical"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A variable and where it stands in z.
+
+    Attributes
+    ----------
+    name : the user's spelling.
+    columns : of z; one for a number, one per level for a category.
+    levels : of a category, as the user writes them; none for a number.
+    labels : names of the columns as printed, such as ``"job[teacher]"``.
+    center, scale : of a number, z = (value − center)/scale.
+    missing : column that says that a number is missing.
+    """
+
+    name: str
+    columns: tuple[int, ...]
+    labels: tuple[str, ...]
+    levels: tuple[Any, ...] = ()
+    center: float = 0.0
+    scale: float = 1.0
+    missing: int | None = None
+
+    def at(
+        self, z: Float[np.ndarray, "n columns"], values: Sequence[Any] | np.ndarray
+    ) -> Float[np.ndarray, "n columns"]:
+        """The rows with this variable at the given values, one each.
+
+        Raises
+        ------
+        OptionError
+            If a category has no such level.
+        """
+        z = z.copy()
+        if not self.levels:
+            z[:, self.columns[0]] = (np.asarray(values, float) - self.center) / self.scale
+        else:
+            z[:, self.columns] = np.eye(len(self.levels))[[self._position(value) for value in values]]
+        if self.missing is not None:
+            z[:, self.missing] = 0.0
+        return z
+
+    def values(self, z: Float[np.ndarray, "n columns"]) -> np.ndarray:
+        """The variable's values in the user's units, or its levels; NaN or None where it has none."""
+        if not self.levels:
+            return np.where(self.absent(z), np.nan, self.center + self.scale * z[:, self.columns[0]])
+        hot = z[:, self.columns]
+        levels = np.array([*self.levels, None], dtype=object)
+        return levels[np.where(hot.any(axis=1), hot.argmax(axis=1), len(self.levels))]
+
+    def absent(self, z: Float[np.ndarray, "n columns"]) -> Bool[np.ndarray, " n"]:
+        """Where a number is missing."""
+        return np.zeros(len(z), bool) if self.missing is None else z[:, self.missing] == 1
+
+    def grid(self, z: Float[np.ndarray, "n columns"], points: int) -> np.ndarray:
+        """All levels, or evenly spaced numbers over the range of the rows."""
+        if self.levels:
+            return np.array(self.levels, dtype=object)
+        values = self.values(z)
+        return np.linspace(np.nanmin(values), np.nanmax(values), points)
+
+    def _position(self, level: Any) -> int:
+        if level not in self.levels:
+            raise OptionError(
+                f"{self.name!r} has no level {str(level)!r}. Levels: {', '.join(map(repr, self.levels))}."
+            )
+        return self.levels.index(level)
+
+
+def find(axes: Sequence[Axis], name: str) -> Axis:
+    """The axis with a name.
+
+    Raises
+    ------
+    OptionError
+        If there is none.
+    """
+    for axis in axes:
+        if axis.name == name:
+            return axis
+    raise OptionError(f"There is no variable {name!r}. Variables: {', '.join(axis.name for axis in axes)}.")
+
+
+def typical(axes: Sequence[Axis], z: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, "1 columns"]:
+    """A row with every number at its median and every category at its most common level."""
+    row = np.zeros((1, z.shape[1]))
+    for axis in axes:
+        if axis.levels:
+            row[0, axis.columns[int(z[:, axis.columns].sum(axis=0).argmax())]] = 1.0
+        else:
+            row[0, axis.columns[0]] = np.median(z[~axis.absent(z), axis.columns[0]])
+    return row
