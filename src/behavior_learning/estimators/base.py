@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import equinox as eqx
 import jax
@@ -40,6 +40,9 @@ from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from behavior_learning.training.fit import FitResult, Settings, fit
 from behavior_learning.training.minimise import Progress
+
+if TYPE_CHECKING:
+    from behavior_learning.report import Report
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
 
@@ -396,6 +399,20 @@ class BehaviorEstimator(BaseEstimator):
         from behavior_learning.persistence import save
 
         save(self, path)
+
+    def report(
+        self,
+        path: str | PathLike[str] | None = None,
+        X: Any = None,
+        y: Any = None,
+        *,
+        title: str | None = None,
+        inference: InferenceResults | None = None,
+    ) -> "Report":
+        """Report what was learned and how well, as one HTML page that needs no network; see `bl.report.report`."""
+        from behavior_learning.report import report
+
+        return report(self, path, X, y, title=title, inference=inference)
 
     def calibrate(self, X: Any, y: Any):
         """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).

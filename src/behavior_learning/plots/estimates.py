@@ -109,7 +109,7 @@ def basins(table: pd.DataFrame) -> Figure:
     table : `results.basins`, one line per basin: loss, reached, distance, gradient, starts.
     """
     above = (table["loss"] - table["loss"].min()).to_numpy(float)
-    figure, (ax,) = canvas(5.4, 1.3 + 0.32 * len(table))
+    figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
     rows = np.arange(len(table))
     settled = table["gradient"].to_numpy(float) < SETTLED
     colours = [BLUE if done else "none" for done in settled]
@@ -139,7 +139,7 @@ def training(history: pd.DataFrame, restarts: pd.DataFrame) -> Figure:
     ----------
     history, restarts : `model.history_` and `model.restarts_`.
     """
-    figure, (ax,) = canvas(5.4, 3.2)
+    figure, (ax,) = canvas(4.6, 3.1)
     kept = int(np.flatnonzero(restarts["kept"])[0])
     for start, lines in history.groupby("start"):
         if start != kept:

@@ -23,7 +23,7 @@ def prediction_intervals(
     """
     order = np.argsort(prediction)
     rank, inside = np.arange(len(y)), (y >= interval[:, 0]) & (y <= interval[:, 1])
-    figure, (axes,) = canvas(6.4, 3.8)
+    figure, (axes,) = canvas(5.6, 3.8)
     axes.vlines(rank, *interval[order].T, color=BLUE, alpha=0.35, linewidth=2, label=f"{coverage:.0%} interval")
     axes.plot(rank, prediction[order], color=BLUE, linewidth=1.5, label="predicted mean")
     for hit, colour, marker, label in (
@@ -37,5 +37,5 @@ def prediction_intervals(
         ylabel=plain(name),
         title=f"{inside.mean():.0%} of {len(y)} rows lie inside their {coverage:.0%} interval",
     )
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.0, handlelength=1.4)
     return figure

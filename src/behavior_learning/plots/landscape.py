@@ -64,7 +64,7 @@ def landscape(
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['utility, best = 0', 'density per unit']
     """
-    figure, (above, below) = canvas(5.0, 4.2, 2, 1, sharex=True)
+    figure, (above, below) = canvas(4.6, 4.0, 2, 1, sharex=True)
     height = np.asarray(utility, float) - np.max(utility)
     if np.asarray(y).dtype.kind in "OUSb":
         labels = list(brief_names(map(str, y), 14).values())

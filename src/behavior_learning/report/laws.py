@@ -4,7 +4,7 @@ Each response has a law of its own, the others integrated out; one compiled prog
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,13 +17,21 @@ from behavior_learning.estimators.evaluate import SUMMARY_DRAWS, by_rows, draws,
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
 
-__all__ = ["ClassLaw", "NumberLaw", "Rows", "class_law", "number_law", "read_rows"]
+__all__ = [
+    "CHAIN_ROWS",
+    "LEVELS",
+    "ClassLaw",
+    "NumberLaw",
+    "Rows",
+    "class_law",
+    "curves",
+    "joint_log_density",
+    "number_law",
+    "read_rows",
+]
 
 LEVELS = np.linspace(0.025, 0.975, 39, dtype=np.float32)
 """Quantiles that intervals and probability integral transforms are read from; 0.05 and 0.95 are among them."""
-
-CURVE = 70
-"""Points over the range of all rows, and as many over the middle of each row's own law."""
 
 CHAIN_ROWS = 100
 """Rows that are evaluated where a law is known by Markov chains only."""
@@ -31,39 +39,36 @@ CHAIN_ROWS = 100
 
 @dataclass(frozen=True)
 class Rows:
-    """Encoded rows, and where they come from.
-
-    Attributes
-    ----------
-    x, y : as the model takes them.
-    table : the user's columns; None where the rows are those the model was fitted to.
-    """
+    """Encoded rows in double precision, whether the model was fitted to them, and where in the table they stand."""
 
     x: np.ndarray
     y: np.ndarray
-    table: pd.DataFrame | None
+    seen: bool
+    positions: np.ndarray
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def at(self, index: np.ndarray) -> "Rows":
-        return Rows(self.x[index], self.y[index], None if self.table is None else self.table.iloc[index])
+    @property
+    def inputs(self) -> np.ndarray:
+        """x as the fitted network takes it."""
+        return self.x.astype(np.float32)
 
-    def spread(self, most: int) -> np.ndarray:
-        """Positions of at most so many rows, evenly spaced."""
-        return np.unique(np.linspace(0, len(self) - 1, min(len(self), most)).round().astype(int))
+    def spread(self, most: int) -> "Rows":
+        """At most so many rows, evenly spaced."""
+        index = _spaced(len(self), most)
+        return Rows(self.x[index], self.y[index], self.seen, self.positions[index])
 
 
 def read_rows(model: BehaviorEstimator, X: Any, y: Any) -> Rows | None:
     """The given rows, else those of the fit, else None: a model from a file has none."""
-    if X is None and y is None:
-        known = getattr(model, "_training_rows", None)
-        return None if known is None else Rows(np.asarray(known[0], np.float32), known[1], None)
-    if not model.encoder_.columns and X is None:
+    if X is None and y is None and not hasattr(model, "_training_rows"):
+        return None
+    seen = X is None and y is None
+    if X is None and not seen and not model.encoder_.columns:
         X = pd.DataFrame(index=range(len(y)))
-    table = model._like_training(X, model.encoder_.names)
-    x = model.encoder_(table).astype(np.float32)
-    return Rows(x, model.response_.encode(model.response_.values(y, len(x)), float), table)
+    x, encoded_y = model._rows_or_training("report", X, y)
+    return Rows(x, encoded_y, seen, np.arange(len(x)))
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,13 @@ class NumberLaw:
     log_density: np.ndarray
     crps: np.ndarray
     quantiles: np.ndarray
+
+    def spread(self, most: int) -> "NumberLaw":
+        """The same of at most so many rows, evenly spaced."""
+        at = _spaced(len(self.observed), most)
+        return NumberLaw(
+            self.part, self.observed[at], self.mean[at], self.log_density[at], self.crps[at], self.quantiles[at]
+        )
 
     @property
     def pit(self) -> np.ndarray:
@@ -132,6 +144,11 @@ class ClassLaw:
     observed: np.ndarray
     log_probabilities: np.ndarray
 
+    def spread(self, most: int) -> "ClassLaw":
+        """The same of at most so many rows, evenly spaced."""
+        at = _spaced(len(self.observed), most)
+        return ClassLaw(self.part, self.observed[at], self.log_probabilities[at])
+
     @property
     def probabilities(self) -> np.ndarray:
         return np.exp(self.log_probabilities)
@@ -168,14 +185,14 @@ class ClassLaw:
 
 def number_law(model: BehaviorEstimator, j: int, rows: Rows) -> NumberLaw:
     """The law of the j-th response, a number."""
-    part, y = model.response_.parts[j], _column(rows.y, j)
+    part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
     if needs_chains(model._distribution()):
-        drawn = draws(model._distribution(), rows.x, SUMMARY_DRAWS, np.random.RandomState(0))[..., j].astype(float)
+        drawn = draws(model._distribution(), rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))[..., j].astype(float)
         crps = np.abs(drawn - y[:, None]).mean(axis=1) - 0.5 * np.abs(drawn - np.roll(drawn, 1, axis=1)).mean(axis=1)
         values = np.c_[drawn.mean(axis=1), np.full(len(y), np.nan), crps, np.quantile(drawn, LEVELS, axis=1).T]
     else:
         law = part_of(model._distribution(), [j])
-        values = by_rows(_number_summary, law, (rows.x, y.astype(np.float32)), LEVELS).astype(float)
+        values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS).astype(float)
     return NumberLaw(
         part,
         part.restore(y),
@@ -188,8 +205,13 @@ def number_law(model: BehaviorEstimator, j: int, rows: Rows) -> NumberLaw:
 
 def class_law(model: BehaviorEstimator, j: int, rows: Rows) -> ClassLaw:
     """The law of the j-th response, a class."""
+    part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
+    if needs_chains(model._distribution()):
+        drawn = draws(model._distribution(), rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))[..., j]
+        shares = np.mean(drawn[..., None] == np.arange(len(part.classes)), axis=1)
+        return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
     law = part_of(model._distribution(), [j])
-    return ClassLaw(model.response_.parts[j], _column(rows.y, j).astype(int), by_rows(Gibbs.log_mass, law, (rows.x,)).astype(float))
+    return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)).astype(float))
 
 
 def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -199,8 +221,18 @@ def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> 
     """
     law = part_of(model._distribution(), [j])
     candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
-    values = by_rows(_curve, law, (rows.x, candidates)).astype(float)
+    values = by_rows(_curve, law, (rows.inputs, candidates)).astype(float)
     return values[:, 1:], values[:, 1:] / model.temperature_ - values[:, :1]
+
+
+def joint_log_density(model: BehaviorEstimator, rows: Rows) -> float:
+    """Mean of log p of all responses together, per unit of the numbers."""
+    log_prob = by_rows(Gibbs.log_prob, model._distribution(), (rows.inputs, rows.y.astype(np.float32)))
+    return float(log_prob.astype(float).mean() - model.response_.log_unit)
+
+
+def _spaced(n: int, most: int) -> np.ndarray:
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 
 def _column(y: np.ndarray, j: int) -> np.ndarray:

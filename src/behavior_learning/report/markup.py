@@ -2,8 +2,11 @@
 
 import json
 import re
+from functools import cache
 from html import escape
+from importlib.resources import files
 from io import StringIO
+from string import Template
 from typing import Any
 
 import matplotlib as mpl
@@ -14,7 +17,13 @@ from matplotlib.figure import Figure
 from behavior_learning.plots.style import INK, PAPER
 from behavior_learning.symbolic.text import format_number
 
-__all__ = ["embedded_json", "inline_svg", "pairs_table", "paragraphs", "sortable_table", "written"]
+__all__ = ["embedded_json", "inline_svg", "pairs_table", "paragraphs", "sortable_table", "template", "written"]
+
+
+@cache
+def template(name: str) -> Template:
+    """One of the package's own files with places to fill."""
+    return Template((files("behavior_learning.report") / name).read_text(encoding="utf-8"))
 
 
 def written(value: Any) -> str:
@@ -76,22 +85,23 @@ def embedded_json(identifier: str, value: Any) -> str:
     return f'<script type="application/json" id="{identifier}">{text}</script>'
 
 
-def inline_svg(figure: Figure, identifier: str, caption: str, *, wide: bool = False) -> str:
+def inline_svg(figure: Figure, identifier: str, caption: str) -> str:
     """A figure as SVG inside the page: it takes the page's font and colours, and its ids are its own.
+
+    One that is wider than a narrow screen scrolls sideways there rather than shrink until it cannot be read.
 
     Parameters
     ----------
     identifier : unique in the page; every id in the figure begins with it.
     caption : what the figure shows, which is also its text for those who do not see it.
-    wide : let the figure scroll sideways on a narrow screen rather than shrink it.
     """
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": identifier}):
         buffer = StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=dict.fromkeys(_METADATA))
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :].strip()
-    width = figure.get_figwidth() * PIXELS
-    size = f"min-width:{width * 0.8:.0f}px;max-width:{width:.0f}px" if wide else f"max-width:{width:.0f}px"
+    inches = figure.get_figwidth()
+    size = f"--least:{inches * LEAST_PIXELS:.0f}px;--most:{inches * PIXELS:.0f}px"
     label = escape(" ".join(caption.split()))
     role = "group" if "<a " in svg else "img"
     opening = f'<svg class="plot" style="{size}" role="{role}" aria-label="{label}" viewBox="{_view(svg)}">'
@@ -99,12 +109,19 @@ def inline_svg(figure: Figure, identifier: str, caption: str, *, wide: bool = Fa
     for pattern, replacement in _SVG_EDITS:
         drawn = pattern.sub(replacement, drawn)
     drawn = _ID.sub(lambda found: f"{found[1]}{identifier}-{found[2]}", drawn)
-    body = f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{drawn}</div>' if wide else drawn
+    body = (
+        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">{drawn}</div>'
+        if inches > NARROW
+        else drawn
+    )
     return f"<figure>{body}<figcaption>{label}</figcaption></figure>"
 
 
-PIXELS = 105
-"""Pixels of an inch of a figure on a wide screen."""
+PIXELS, LEAST_PIXELS = 105, 76
+"""Pixels of an inch of a figure on a wide screen, and on a narrow one."""
+
+NARROW = 4.6
+"""Inches of the widest figure that fits a narrow screen."""
 
 _METADATA = ("Creator", "Date", "Format", "Type")
 

@@ -7,11 +7,19 @@ from html import escape
 
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
-from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.polynomials import Monomial
 from behavior_learning.symbolic.text import Shortened, format_number, shorten
 from behavior_learning.symbolic.ump import Goal, LearnedUMP
 
-__all__ = ["math", "polynomial_chunks", "problem_rows"]
+__all__ = ["EQUALS", "math_name", "polynomial_chunks", "problem_rows"]
+
+
+EQUALS = "<math><mo>=</mo></math>"
+
+
+def math_name(name: str) -> str:
+    """A variable as a formula."""
+    return math(_identifier(name))
 
 
 def math(*parts: str) -> str:
@@ -32,7 +40,9 @@ def problem_rows(problem: LearnedUMP, terms: int | None) -> str:
     for role, (relation, when) in _RELATIONS.items():
         for goal in problem.rows(role):
             shown = shorten(goal.polynomial, problem.spreads, terms)
-            formula = " ".join([*polynomial_chunks(shown), math(_operator(relation if chooses else when), _number(0.0))])
+            formula = " ".join(
+                [*polynomial_chunks(shown), math(_operator(relation if chooses else when), _number(0.0))]
+            )
             penalty = math(_number(goal.multiplier), _operator("·"), _head(goal.head, _argument(goal)))
             note = f'<span class="penalty">penalty {penalty}</span>'
             rows.append(_row(role, "subject to" if chooses else "penalises", formula, note))
@@ -56,7 +66,9 @@ def polynomial_chunks(shown: Shortened) -> list[str]:
 
 
 def _row(role: str, word: str, formula: str, note: str) -> str:
-    return f'<div class="row {role}"><span class="word">{word}</span> <span class="formula">{formula}</span> {note}</div>'
+    return (
+        f'<div class="row {role}"><span class="word">{word}</span> <span class="formula">{formula}</span> {note}</div>'
+    )
 
 
 def _objective(goal: Goal, shown: Shortened) -> str:
@@ -123,7 +135,9 @@ def _number(value: float) -> str:
     number = f"<mrow>{_operator('−')}{number}</mrow>" if mantissa.startswith("-") else number
     if not exponent:
         return number
-    return f"<mrow>{number}{_operator('×')}<msup><mn>10</mn><mn>{int(exponent)}</mn></msup></mrow>".replace("<mn>-", "<mn>−")
+    return f"<mrow>{number}{_operator('×')}<msup><mn>10</mn><mn>{int(exponent)}</mn></msup></mrow>".replace(
+        "<mn>-", "<mn>−"
+    )
 
 
 def _operator(symbol: str) -> str:
