@@ -20,7 +20,7 @@ WIDEST = 8
 TERMS = 3
 """Terms listed for each head."""
 
-_WIDTH, _GAP, _RISE, _LINE = 2.05, 0.25, 0.75, 0.165
+_WIDTH, _GAP, _RISE, _LINE = 2.3, 0.25, 0.75, 0.165
 """Inches of a box and between boxes, between layers, and from line to line."""
 
 _SMALL = 7.5

@@ -65,7 +65,7 @@ def read_rows(model: BehaviorEstimator, X: Any, y: Any) -> Rows | None:
     if X is None and y is None and not hasattr(model, "_training_rows"):
         return None
     seen = X is None and y is None
-    if X is None and not seen and not model.encoder_.columns:
+    if X is None and y is not None and not model.encoder_.columns:
         X = pd.DataFrame(index=range(len(y)))
     x, encoded_y = model._rows_or_training("report", X, y)
     return Rows(x, encoded_y, seen, np.arange(len(x)))

@@ -61,7 +61,7 @@ def polynomial_chunks(shown: Shortened) -> list[str]:
     if shown.omitted:
         count = len(shown.omitted)
         share = f"{count} smaller, {shown.omitted_share:.0%}"
-        chunks.append(f'{math(_operator("+"))} <span class="rest">({share})</span>')
+        chunks.append(f'{math('<mo form="infix">+</mo>')} <span class="rest">({share})</span>')
     return chunks
 
 
@@ -113,7 +113,9 @@ def _head(head: Head, t: str) -> str:
 
 
 def _term(value: float, monomial: Monomial, *, first: bool) -> str:
-    sign = _operator("−") if value < 0 else "" if first else _operator("+")
+    sign = (
+        "" if first and value >= 0 else f'<mo form="{"prefix" if first else "infix"}">{"−" if value < 0 else "+"}</mo>'
+    )
     unit = monomial and format_number(abs(value)) == "1"
     number = "" if unit else _number(abs(value))
     factors = [_power(name, power) for name, power in monomial]

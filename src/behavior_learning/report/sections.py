@@ -85,7 +85,7 @@ def problem(learned: LearnedUMP | Hierarchy) -> str:
     rows = sum(len(ump.goals) for layer in layers for ump in layer)
     listed = int(np.clip(LISTED // max(rows, 1), TERMS, 60))
     blocks = [
-        _block(ump, f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=i == len(layers))
+        _block(ump, f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
         for number, (i, j, ump) in enumerate(
             (i, j, ump) for i, layer in reversed(list(enumerate(layers, 1))) for j, ump in enumerate(layer, 1)
         )
