@@ -60,6 +60,7 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
         "basis": _basis_to_json(estimator.network_.basis),
         "block_spreads": estimator.block_spreads_,
         "curve_spreads": estimator.curve_spreads_,
+        "block_names": estimator.block_names_,
         "history": estimator.history_.to_dict("list"),
         "restarts": estimator.restarts_.to_dict("list"),
     }
@@ -127,6 +128,7 @@ def _rebuilt(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BehaviorE
     if header["named_features"]:
         estimator.feature_names_in_ = np.array(estimator.encoder_.names, dtype=object)
     estimator.block_spreads_, estimator.curve_spreads_ = header["block_spreads"], header["curve_spreads"]
+    estimator.block_names_ = header.get("block_names", {})
     estimator.history_, estimator.restarts_ = pd.DataFrame(header["history"]), pd.DataFrame(header["restarts"])
     return estimator
 

@@ -49,8 +49,8 @@ class Ramp:
     high: float
     degree = 1
 
-    def name(self, columns: Sequence[str]) -> str:
-        return f"ramp({columns[self.column]}, {self.low:.4g}, {self.high:.4g})"
+    def name(self, columns: Sequence[str], digits: int = 4) -> str:
+        return f"ramp({columns[self.column]}, {self.low:.{digits}g}, {self.high:.{digits}g})"
 
     def rescaled(self, center: float, scale: float) -> "Ramp":
         """The same function of center + scale·z instead of z."""
@@ -67,8 +67,8 @@ class BSpline:
     high: float
     degree = 1
 
-    def name(self, columns: Sequence[str]) -> str:
-        return f"bspline({columns[self.column]}, {', '.join(f'{knot:.4g}' for knot in self.knots)})"
+    def name(self, columns: Sequence[str], digits: int = 4) -> str:
+        return f"bspline({columns[self.column]}, {', '.join(f'{knot:.{digits}g}' for knot in self.knots)})"
 
     def rescaled(self, center: float, scale: float) -> "BSpline":
         move = lambda z: center + scale * z
@@ -86,8 +86,9 @@ class Wave:
     high: float
     degree = 1
 
-    def name(self, columns: Sequence[str]) -> str:
-        angle = f"{self.frequency}*pi*({columns[self.column]} - {self.low:.4g})/{self.high - self.low:.4g}"
+    def name(self, columns: Sequence[str], digits: int = 4) -> str:
+        span = f"{self.high - self.low:.{digits}g}"
+        angle = f"{self.frequency}*pi*({columns[self.column]} - {self.low:.{digits}g})/{span}"
         return f"{self.function}({angle})"
 
     def rescaled(self, center: float, scale: float) -> "Wave":

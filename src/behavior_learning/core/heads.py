@@ -106,7 +106,7 @@ _FAMILIES: dict[str, dict[str, Callable[[float], Head]]] = {
             f"smooth_abs({_written(delta)})",
             "equality",
             smooth_abs(delta),
-            f"sqrt(({{}})^2 + {_written(delta**2)}) - {_written(delta)}",
+            f"(sqrt(({{}})^2 + {_written(delta**2)}) - {_written(delta)})",
             smooth=True,
             width=delta,
         ),

@@ -12,6 +12,7 @@ from behavior_learning.core.spaces import Box, Categories, Product
 from behavior_learning.encoding.tables import location_and_spread, unmasked
 from behavior_learning.errors import DataError, FewValuesWarning
 from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.symbolic.sources import Source
 
 __all__ = [
     "UNNAMED",
@@ -169,8 +170,12 @@ class DiscreteResponse:
     @property
     def variables(self) -> list[Variable]:
         """What the columns of a candidate are called: one per class."""
-        labelled = zip(self.classes, self.shares, strict=True)
-        return [Variable(f"{self.name}[{label}]", spread=(share * (1 - share)) ** 0.5) for label, share in labelled]
+        spread = lambda share: (share * (1 - share)) ** 0.5
+        source = lambda label: Source(self.name, "level", level=str(label))
+        return [
+            Variable(f"{self.name}[{label}]", spread=spread(share), source=source(label))
+            for label, share in zip(self.classes, self.shares, strict=True)
+        ]
 
     @property
     def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":

@@ -14,6 +14,8 @@ import pandas as pd
 from scipy.sparse import issparse
 
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
+from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.symbolic.sources import Source
 
 __all__ = ["EncodedColumn", "TableEncoder", "aligned", "as_table", "listed", "location_and_spread", "unmasked"]
 
@@ -83,6 +85,19 @@ class TableEncoder:
             twice = encoded_names[encoded_names.duplicated()].tolist()
             raise DataError(f"Two columns would both be printed as {listed(twice)}. Rename a column or a level.")
         return cls(names, tuple(columns))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """What the columns of the matrix are to the user."""
+        return [Variable(c.name, c.center, c.scale, c.spread, self._source(c)) for c in self.columns]
+
+    def _source(self, column: EncodedColumn) -> Source:
+        if column.kind == "numeric":
+            return Source(column.source, fill=column.center)
+        if column.kind == "category":
+            return Source(column.source, "level", level=column.level)
+        levels = tuple(c.level for c in self.columns if c.source == column.source and c.kind == "category")
+        return Source(column.source, "missing", levels=levels)
 
     def __call__(self, table: pd.DataFrame) -> np.ndarray:
         """Encode rows as a float matrix (n, d).

@@ -2,13 +2,12 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,15 +26,20 @@ from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.estimators.learning import check_objective, make_objective, noise_levels, numbers_of
 from behavior_learning.estimators.options import check_choice, check_count, check_number
+from behavior_learning.estimators.reading import read, view
 from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
+from behavior_learning.estimators.refits import stability
+from behavior_learning.estimators.starts import stacked
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
 from behavior_learning.reading.effects import Effects
+from behavior_learning.reading.stability import Stability
+from behavior_learning.reading.statements import Reading
+from behavior_learning.reading.view import View
 from behavior_learning.specification import UMP
-from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from behavior_learning.training.fit import FitResult, Settings, fit
@@ -166,7 +170,7 @@ class BehaviorEstimator(BaseEstimator):
             rules=rules,
             **self._scales(),
         )
-        starts = _stacked([draw(rng, architecture) for _ in range(n_restarts)])
+        starts = stacked([draw(rng, architecture) for _ in range(n_restarts)])
         with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit(
                 starts,
@@ -254,6 +258,7 @@ class BehaviorEstimator(BaseEstimator):
         self.n_features_in_ = len(encoder.names)
         self.block_spreads_ = block_spreads(result.network, x, _candidates(self.space_, encoded_y))
         self.curve_spreads_ = curve_spreads(result.network.basis, x)
+        self.block_names_ = {}
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
         else:
@@ -265,14 +270,98 @@ class BehaviorEstimator(BaseEstimator):
     def ump_(self) -> LearnedUMP | Hierarchy:
         """The learned problem in the user's names and units."""
         check_is_fitted(self)
-        inputs = [Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns]
-        return read_problem(
+        problem = read_problem(
             self.network_,
-            inputs=inputs,
+            inputs=self.encoder_.variables,
             response=self.response_.variables,
             curve_spreads=self.curve_spreads_,
             block_spreads=self.block_spreads_,
         )
+        return problem.renamed(self.block_names_)
+
+    def rename_blocks(self, names: Mapping[str, str]):
+        """Give blocks names of your own, which every output then uses and `save` keeps.
+
+        Parameters
+        ----------
+        names : the new name of each block by its present or its original one, ``{"block1.1": "the budget"}``.
+
+        Raises
+        ------
+        OptionError
+            If a name is no block's, or a new name is that of another block or column.
+        """
+        original = {new: old for old, new in self.block_names_.items()}
+        kept = {old: new for old, new in self.block_names_.items() if old not in names and new not in names}
+        self.block_names_, before = (
+            kept | {original.get(old, old): new for old, new in names.items()},
+            self.block_names_,
+        )
+        try:
+            _ = self.ump_
+        except OptionError:
+            self.block_names_ = before
+            raise
+        return self
+
+    def reading(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Reading:
+        """Read the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
+
+        Parameters
+        ----------
+        X, y : the rows that strengths and shares are taken over; by default those given to `fit`. A model that was
+            loaded from a file does not have them.
+        stability : what `stability` returned, to see beside each statement how often it recurs.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.reading().to_frame()["head"].value_counts()["equality"]
+        np.int64(3)
+        """
+        return read(self, X, y, stability)
+
+    def view(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        terms: int = 3,
+        digits: int = 2,
+        factor: bool = True,
+        refit: bool = True,
+    ) -> View:
+        """Simplify the learned problem, and say how faithful the simplification is (Section 3.2).
+
+        Parameters
+        ----------
+        X, y : the rows on which terms are ranked and fidelity is measured; as in `reading`.
+        terms : monomials kept in each row; the others are collected in a named residual.
+        digits : significant digits of every number.
+        factor : whether to write quadratics as products where they are.
+        refit : whether the kept coefficients are fitted to the whole row by least squares over the rows, so that they
+            stand for correlated terms too; otherwise they are the model's.
+        """
+        return view(self, X, y, terms=terms, digits=digits, factor=factor, refit=refit)
+
+    def stability(
+        self, X: Any = None, y: Any = None, *, n: int = 20, kind: str = "bootstrap", seed: int = 0
+    ) -> Stability:
+        """Fit the model again n times and count how often each statement of its reading recurs.
+
+        Parameters
+        ----------
+        X, y : the rows that refits use; as in `reading`.
+        kind : ``"bootstrap"`` draws rows with replacement, ``"seeds"`` changes the split and the random starts alone.
+        seed : of both.
+        """
+        return stability(self, X, y, n=n, kind=kind, seed=seed)
+
+    def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
+        """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `reading`."""
+        return dict(self.reading(X, y).names)
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
@@ -349,7 +438,7 @@ class BehaviorEstimator(BaseEstimator):
             self.temperature_,
             lambda space: self._objective(space, self.sigma_, self.temperature_),
             self._rows_or_training("inference", X, y),
-            inputs=[Variable(c.name, c.center, c.scale, c.spread) for c in self.encoder_.columns],
+            inputs=self.encoder_.variables,
             response=self.response_.variables,
             one_hot=isinstance(self.response_, DiscreteResponse),
             restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
@@ -515,10 +604,3 @@ def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
 
 def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
     return tuple(jnp.asarray(column[rows]) for column in columns)
-
-
-def _stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
-    """Networks of one shape as one network with a leading axis."""
-    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
-    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
-    return eqx.combine(stacked, static[0])

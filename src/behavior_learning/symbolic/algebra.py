@@ -1,17 +1,16 @@
 """SymPy and LaTeX forms of a learned problem."""
 
-import math
 from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import sympy
 
-from behavior_learning.core.features import Curve, Ramp, Wave
+from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.text import Shortened, format_number, shorten
+from behavior_learning.symbolic.text import Shortened, format_number
 from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["block_expression", "hierarchy_expressions", "outputs_latex", "polynomial_expression", "ump_latex"]
@@ -64,16 +63,29 @@ def curve_expression(curve: Curve, column: str) -> sympy.Expr:
     if isinstance(curve, Wave):
         angle = sympy.pi * curve.frequency * (z - curve.low) / (curve.high - curve.low)
         return sympy.sin(angle) if curve.function == "sin" else sympy.cos(angle)
-    inside = sympy.Min(sympy.Max(z, curve.low), math.nextafter(curve.high, curve.low))
-    return _cox_de_boor(inside, curve.knots, 3)
+    return _bspline_expression(sympy.Min(sympy.Max(z, curve.low), curve.high), curve)
 
 
-def _cox_de_boor(z: sympy.Expr, t: tuple[float, ...], degree: int) -> sympy.Expr:
-    if degree == 0:
-        return sympy.Piecewise((1, sympy.And(z >= t[0], z < t[1])), (0, True)) if t[0] < t[1] else sympy.Integer(0)
+def _bspline_expression(z: sympy.Expr, curve: BSpline) -> sympy.Expr:
+    """A cubic on each interval between neighbouring knots; the last interval of a column includes its end."""
+    t = curve.knots
+    pieces = [
+        (_cubic(z, t, i), sympy.And(z >= t[i], z <= t[i + 1] if t[i + 1] == curve.high else z < t[i + 1]))
+        for i in range(4)
+        if t[i] < t[i + 1]
+    ]
+    return sympy.Piecewise(*pieces, (0, True))
+
+
+def _cubic(z: sympy.Expr, t: tuple[float, ...], interval: int) -> sympy.Expr:
+    """The B-spline on one interval, by the recursion of Cox and de Boor."""
     ratio = lambda numerator, width: numerator / width if width > 0 else sympy.Integer(0)
-    rise = ratio(z - t[0], t[degree] - t[0]) * _cox_de_boor(z, t[:-1], degree - 1)
-    return rise + ratio(t[-1] - z, t[-1] - t[1]) * _cox_de_boor(z, t[1:], degree - 1)
+    b = [sympy.Integer(int(i == interval)) for i in range(4)]
+    for p in range(1, 4):
+        rise = [ratio(z - t[i], t[i + p] - t[i]) for i in range(5 - p)]
+        fall = [ratio(t[i + p] - z, t[i + p] - t[i]) for i in range(5 - p)]
+        b = [rise[i] * b[i] + fall[i + 1] * b[i + 1] for i in range(4 - p)]
+    return b[0]
 
 
 def _symbol(name: str) -> sympy.Symbol:
@@ -90,7 +102,7 @@ def hierarchy_expressions(hierarchy: Hierarchy) -> dict[str, Any]:
 
 def ump_latex(ump: LearnedUMP, terms: int | None, digits: int) -> str:
     """maximise … subject to …, with the strongest terms of each row; the penalty of a constraint is in v, its row."""
-    brief = lambda goal: shorten(goal.polynomial, ump.spreads, terms)
+    brief = lambda goal: goal.shown(ump.spreads, terms)
     objective = [_head_latex(goal, _shortened_latex(brief(goal), digits), digits) for goal in ump.rows("utility")]
     if ump.shortcut.coefficients:
         objective.append(_sum_latex(ump.shortcut, list(ump.shortcut.monomials), digits))
@@ -127,7 +139,16 @@ def _short(number: sympy.Float, digits: int) -> sympy.Number:
 
 
 def _shortened_latex(shown: Shortened, digits: int) -> str:
-    return _sum_latex(shown.kept, shown.order, digits) + (r" + \cdots" if shown.omitted else "")
+    rest = _sum_latex(shown.kept, shown.order, digits) + (r" + \cdots" if shown.omitted else "")
+    if not shown.factors:
+        return rest
+    written = [(factor, _sum_latex(factor, list(factor.monomials), digits)) for factor in shown.factors]
+    product = r"\,".join(
+        latex if len(factor.coefficients) == 1 else rf"\left({latex}\right)" for factor, latex in written
+    )
+    if not shown.order and not shown.kept.constant:
+        return product
+    return f"{product} {rest}" if rest.startswith("-") else f"{product} + {rest}"
 
 
 def _term_latex(value: float, monomial: Monomial, digits: int) -> str:

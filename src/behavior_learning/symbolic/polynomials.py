@@ -4,11 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from math import prod
+from typing import Any
+
+from behavior_learning.symbolic.sources import Source
 
 __all__ = ["Monomial", "Polynomial", "Variable"]
 
 Monomial = tuple[tuple[str, int], ...]
 """Sorted (variable, power) pairs; the empty tuple is the constant 1."""
+
+ROUNDING = 1e-12
+"""Relative size below which a difference of coefficients is rounding error."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +26,14 @@ class Variable:
     name : the user's spelling.
     center, scale : in the user's units.
     spread : standard deviation over the training rows in the user's units, by which terms are ranked.
+    source : how it follows from a column of the user's table; a column of numbers of the same name by default.
     """
 
     name: str
     center: float = 0.0
     scale: float = 1.0
     spread: float = 1.0
+    source: Source | None = None
 
     @property
     def standardised(self) -> "Polynomial":
@@ -73,12 +81,33 @@ class Polynomial:
         size = lambda monomial: prod(spreads.get(name, 1.0) ** power for name, power in monomial)
         return {monomial: abs(value) * size(monomial) for monomial, value in self.monomials.items()}
 
-    def evaluate(self, values: Mapping[str, float]) -> float:
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that it depends on."""
+        return tuple(dict.fromkeys(name for monomial in self.monomials for name, _ in monomial))
+
+    def renamed(self, names: Mapping[str, str]) -> "Polynomial":
+        """The same polynomial with other names for some variables."""
+        move = lambda monomial: tuple(sorted((names.get(name, name), power) for name, power in monomial))
+        return Polynomial({move(monomial): value for monomial, value in self.coefficients.items()})
+
+    def without(self, part: "Polynomial") -> "Polynomial":
+        """What is left when a part is taken away; differences within rounding error are zero."""
+        left = self + part.scaled(-1.0)
+        sizes = {m: abs(self.coefficients.get(m, 0.0)) + abs(part.coefficients.get(m, 0.0)) for m in left.coefficients}
+        return Polynomial({m: 0.0 if abs(v) <= ROUNDING * sizes[m] else v for m, v in left.coefficients.items()})
+
+    def evaluate(self, values: Mapping[str, Any]) -> Any:
+        """Its value at numbers, or at arrays of them."""
         return sum(c * prod(values[name] ** power for name, power in m) for m, c in self.coefficients.items())
 
     @classmethod
     def total(cls, parts: Iterable["Polynomial"]) -> "Polynomial":
         return reduce(Polynomial.__add__, parts, cls({}))
+
+    @classmethod
+    def product(cls, factors: Iterable["Polynomial"]) -> "Polynomial":
+        return reduce(Polynomial.__mul__, factors, cls({(): 1.0}))
 
 
 def _multiply(left: Monomial, right: Monomial) -> Monomial:

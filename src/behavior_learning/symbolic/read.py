@@ -1,6 +1,6 @@
 """From a network to the optimisation problem it stands for, in the user's names and units."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,12 +10,16 @@ from behavior_learning.core.block import Layer, Rows
 from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
+from behavior_learning.symbolic.sources import Source
 from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
-__all__ = ["block_name", "read_problem"]
+__all__ = ["basis_polynomials", "block_name", "read_problem"]
 
 SOLVED_SHARE = 0.2
 """A constraint is divided by the coefficient of y where y's term is at least this share of its strongest term."""
+
+NAME_DIGITS = (4, 6, 9, 17)
+"""Digits with which a curve's name states its knots, the first that tell all curves apart."""
 
 
 def block_name(layer: int, block: int) -> str:
@@ -38,6 +42,8 @@ def read_problem(
     inputs, response : the columns of x and y.
     curve_spreads : standard deviation over the training rows of each function of x in the basis.
     block_spreads : the same of each block's utility, by layer.
+
+    A block whose name a column has already gets an apostrophe.
     """
     architecture, layers = network.architecture, []
     vector, y_names = architecture.output == "vector", tuple(variable.name for variable in response)
@@ -63,6 +69,8 @@ class _Names:
     response: tuple[str, ...]
     spreads: Mapping[str, float]
     curves: Mapping[str, tuple[Curve, str]] = field(default_factory=dict)
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    blocks: Sequence[Sequence[str]] = ()
 
     @classmethod
     def of(
@@ -73,27 +81,51 @@ class _Names:
         curve_spreads: Sequence[float],
         block_spreads: Sequence[Sequence[float]],
     ) -> "_Names":
-        spreads = {variable.name: variable.spread for variable in (*inputs, *response)}
-        for i, layer in enumerate(block_spreads, start=1):
-            spreads |= {block_name(i, j): spread for j, spread in enumerate(layer, start=1)}
-        curves = {}
+        variables = (*inputs, *response)
+        spreads = {variable.name: variable.spread for variable in variables}
+        sources = {variable.name: variable.source for variable in variables if variable.source is not None}
+        named, curves = _curve_names(basis, inputs), {}
         for function, spread in zip(basis.x_functions, curve_spreads, strict=True):
             if not isinstance(function, Product):
-                name, curve = _user_curve(function, inputs)
-                curves[name], spreads[name] = (curve, inputs[function.column].name), spread
-        return cls(tuple(variable.name for variable in response), spreads, curves)
+                curve, column = _user_curve(function, inputs), inputs[function.column].name
+                curves[named[function]], spreads[named[function]] = (curve, column), spread
+        blocks = _block_names([len(layer) for layer in block_spreads], taken=spreads)
+        for names, layer in zip(blocks, block_spreads, strict=True):
+            spreads |= dict(zip(names, layer, strict=True))
+        return cls(tuple(variable.name for variable in response), spreads, curves, sources, blocks)
+
+
+def _block_names(widths: Sequence[int], taken: Container[str]) -> list[list[str]]:
+    """The names of blocks by layer, apart from those of columns."""
+
+    def free(name: str) -> str:
+        return free(f"{name}'") if name in taken else name
+
+    return [[free(block_name(i, j + 1)) for j in range(width)] for i, width in enumerate(widths, start=1)]
+
+
+def _curve_names(basis: Basis, inputs: Sequence[Variable]) -> dict[Curve, str]:
+    """Curves by name, with as many digits as it takes to tell them apart."""
+    curves = [function for function in basis.x_functions if not isinstance(function, Product)]
+    columns = [variable.name for variable in inputs]
+    spelled = lambda digits: [_user_curve(curve, inputs).name(columns, digits) for curve in curves]
+    apart = lambda names: len({*names, *columns}) == len(names) + len(columns)
+    names = next((names for names in map(spelled, NAME_DIGITS) if apart(names)), None)
+    return dict(zip(curves, names or [f"curve{i}" for i in range(1, len(curves) + 1)], strict=True))
 
 
 def basis_polynomials(basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable]) -> list[Polynomial]:
     """Each term of a basis as a polynomial in the user's units, standardised columns multiplied out."""
-    expanded: dict[Product | Curve, Polynomial] = {f: _expand(f, inputs) for f in basis.x_functions}
+    names = _curve_names(basis, inputs)
+    expanded: dict[Product | Curve, Polynomial] = {
+        f: _expand(f, inputs) if isinstance(f, Product) else Polynomial({((names[f], 1),): 1.0})
+        for f in basis.x_functions
+    }
     expanded[Product(())] = Polynomial({(): 1.0})
     return [expanded[x] * _expand(y, response) for x, y in basis.terms]
 
 
-def _expand(function: Product | Curve, variables: Sequence[Variable]) -> Polynomial:
-    if not isinstance(function, Product):
-        return Polynomial({((_user_curve(function, variables)[0], 1),): 1.0})
+def _expand(function: Product, variables: Sequence[Variable]) -> Polynomial:
     product = Polynomial({(): 1.0})
     for column in function.columns:
         variable = variables[column]
@@ -101,10 +133,9 @@ def _expand(function: Product | Curve, variables: Sequence[Variable]) -> Polynom
     return product
 
 
-def _user_curve(curve: Curve, variables: Sequence[Variable]) -> tuple[str, Curve]:
+def _user_curve(curve: Curve, variables: Sequence[Variable]) -> Curve:
     variable = variables[curve.column]
-    rescaled = curve.rescaled(variable.center, variable.scale)
-    return rescaled.name([variable.name for variable in variables]), rescaled
+    return curve.rescaled(variable.center, variable.scale)
 
 
 def _shortcuts(network: BehaviorNetwork, number: int, seen: Sequence[Polynomial]) -> list[Polynomial]:
@@ -121,8 +152,8 @@ def _read_layer(
 ) -> tuple[LearnedUMP, ...]:
     def read(block: int) -> LearnedUMP:
         goals = (goal for rows in layer.heads.values() for goal in _read_rows(rows, block, visible, names))
-        name = block_name(number + 1, block + 1)
-        return LearnedUMP(name, tuple(goals), names.response, names.spreads, shortcuts[block], names.curves)
+        name, shortcut = names.blocks[number][block], shortcuts[block]
+        return LearnedUMP(name, tuple(goals), names.response, names.spreads, shortcut, names.curves, names.sources)
 
     return tuple(read(block) for block in range(len(shortcuts)))
 

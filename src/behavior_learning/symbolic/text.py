@@ -1,13 +1,26 @@
 """Numbers, monomials and polynomials as a person would write them."""
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 
-__all__ = ["Shortened", "format_monomial", "format_number", "format_polynomial", "shorten"]
+__all__ = [
+    "DIGITS",
+    "Shortened",
+    "format_monomial",
+    "format_number",
+    "format_polynomial",
+    "format_shortened",
+    "shorten",
+]
+
+DIGITS = 3
+"""Significant digits of a printed number by default."""
 
 
-def format_number(value: float, digits: int = 3) -> str:
+def format_number(value: float, digits: int = DIGITS) -> str:
     """Write a number with so many significant digits, and zeros in full: ``0.0123``, ``4,210``, ``1.2e-07``."""
     if value == 0:
         return "0"
@@ -21,6 +34,16 @@ def format_monomial(monomial: Monomial) -> str:
     return "*".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
 
 
+def _bracketed(monomial: Monomial) -> Monomial:
+    """Names that would read as sums or products stand in square brackets."""
+    return tuple((name if _ONE_WORD.fullmatch(name) else f"[{name}]", power) for name, power in monomial)
+
+
+_ONE_WORD = re.compile(r"[\w.']+(\[.*\])?|\w+\(.*\)", re.DOTALL)
+"""A word, a level of a category or a function of a column."""
+
+
+@dataclass(frozen=True)
 class Shortened:
     """The strongest terms of a polynomial, and what was left out.
 
@@ -30,26 +53,55 @@ class Shortened:
     order : its monomials, strongest first.
     omitted : the remaining monomials, strongest first.
     omitted_share : their share of the summed strengths.
+    factors : polynomials whose product is added to `kept`.
     """
 
-    def __init__(self, kept: Polynomial, order: Sequence[Monomial], omitted: Sequence[Monomial], omitted_share: float):
-        self.kept, self.order, self.omitted, self.omitted_share = kept, order, omitted, omitted_share
+    kept: Polynomial
+    order: Sequence[Monomial]
+    omitted: Sequence[Monomial]
+    omitted_share: float
+    factors: tuple[Polynomial, ...] = ()
+
+    def times(self, factors: tuple[Polynomial, ...]) -> "Shortened":
+        """The same beside a product."""
+        return replace(self, factors=factors)
 
 
-def shorten(polynomial: Polynomial, spreads: Mapping[str, float], limit: int | None) -> Shortened:
-    """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows."""
+def shorten(polynomial: Polynomial, spreads: Mapping[str, float], limit: int | None, last: str = "") -> Shortened:
+    """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows.
+
+    Parameters
+    ----------
+    last : a variable that is kept whatever its strength, and written last.
+    """
     strengths = polynomial.strengths(spreads)
     order = sorted(strengths, key=lambda monomial: -strengths[monomial])
+    rest = [monomial for monomial in order if monomial == ((last, 1),)]
+    order = [monomial for monomial in order if monomial not in rest]
     limit = len(order) if limit is None else limit
-    kept, omitted = order[:limit], order[limit:]
+    kept, omitted = [*order[:limit], *rest], order[limit:]
     share = sum(strengths[m] for m in omitted) / (sum(strengths.values()) or 1.0)
     coefficients = {m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant}
     return Shortened(Polynomial(coefficients), kept, omitted, share)
 
 
-def format_polynomial(polynomial: Polynomial, order: Sequence[Monomial], digits: int = 3) -> str:
+def format_shortened(shown: Shortened, digits: int = DIGITS) -> str:
+    """Write what was kept, a product first."""
+    rest = format_polynomial(shown.kept, shown.order, digits)
+    if not shown.factors:
+        return rest
+    factors = [format_polynomial(factor, list(factor.monomials), digits) for factor in shown.factors]
+    product = "*".join(
+        f if len(factor.coefficients) == 1 else f"({f})" for f, factor in zip(factors, shown.factors, strict=True)
+    )
+    if not shown.order and not shown.kept.constant:
+        return product
+    return f"{product} - {rest[1:]}" if rest.startswith("-") else f"{product} + {rest}"
+
+
+def format_polynomial(polynomial: Polynomial, order: Sequence[Monomial], digits: int = DIGITS) -> str:
     """Write a polynomial with its terms in the given order and the constant last."""
-    terms = [(polynomial.coefficients[monomial], format_monomial(monomial)) for monomial in order]
+    terms = [(polynomial.coefficients[monomial], format_monomial(_bracketed(monomial))) for monomial in order]
     if polynomial.constant or not terms:
         terms.append((polynomial.constant, ""))
     text = "".join(

@@ -1,0 +1,143 @@
+"""Between a fitted estimator and readings of its problem: rows in the user's units, candidates, simplified views."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+from sklearn.utils.validation import check_is_fitted
+
+from behavior_learning.core.spaces import MOST_BOXES
+from behavior_learning.encoding import DiscreteResponse
+from behavior_learning.errors import DataError
+from behavior_learning.estimators.options import check_count
+from behavior_learning.reading.stability import Stability
+from behavior_learning.reading.statements import Reading, read_statements
+from behavior_learning.reading.view import Fidelity, View, compare, simplified
+from behavior_learning.symbolic.evaluate import table_values
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+
+__all__ = ["problem_values", "read", "rows_of", "some_rows", "view"]
+
+READING_ROWS = 5000
+"""Rows on which a reading is taken."""
+
+CELLS = 2**20
+"""Pairs of rows and candidates on which a simplified utility is compared."""
+
+REFINEMENT = 4
+"""Candidates to compare on, in multiples of those of training."""
+
+OBSERVED = 64
+"""Observed responses that stand for all where there are too many dimensions for quadrature."""
+
+TOLERANCE = 0.1
+"""Standard deviations of a number within which two most likely responses count as the same."""
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def rows_of(model: Any, X: Any, y: Any, method: str) -> Rows:
+    """Encoded rows in double precision: those given, or those of the fit.
+
+    Raises
+    ------
+    DataError
+        If the model was loaded from a file and no rows are given.
+    """
+    check_is_fitted(model)
+    if X is None and y is None:
+        if not hasattr(model, "_training_rows"):
+            raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
+        return model._training_rows
+    if y is None or (X is None and model.encoder_.columns):
+        raise DataError(f"{method}() needs both X and y, or neither; got {'X' if y is None else 'y'} alone.")
+    X = pd.DataFrame(index=range(len(y))) if X is None else X
+    x = model.encoder_(model._like_training(X, model.encoder_.names))
+    return x, model.response_.encode(model.response_.values(y, len(x)), float)
+
+
+def some_rows(rows: Rows, most: int) -> Rows:
+    """At most so many rows, evenly spaced."""
+    chosen = np.linspace(0, len(rows[0]) - 1, min(len(rows[0]), most)).astype(int)
+    return rows[0][chosen], rows[1][chosen]
+
+
+def user_values(model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Encoded columns of x (…, d) and of candidates y (…, m) by name, in the user's units."""
+    pairs = [(model.encoder_.variables, x), (model.response_.variables, y)]
+    return {v.name: v.center + v.scale * z[..., j] for variables, z in pairs for j, v in enumerate(variables)}
+
+
+def problem_values(model: Any, problem: LearnedUMP | Hierarchy, rows: Rows) -> dict[str, np.ndarray]:
+    """Every variable that the blocks of a problem read, curves included, on encoded rows."""
+    with jax.enable_x64(True):
+        candidates = np.asarray(model.space_.candidates(jnp.asarray(rows[1])), float)
+    values = user_values(model, rows[0], candidates)
+    return values | table_values(problem.blocks.values(), values)
+
+
+def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
+    """The statements of a fitted model on rows of data."""
+    problem = model.ump_
+    values = problem_values(model, problem, some_rows(rows_of(model, X, y, "reading"), READING_ROWS))
+    original = set(problem.blocks) - set(model.block_names_.values())
+    reading = read_statements(problem, values, original=original)
+    return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
+
+
+def view(model: Any, X: Any, y: Any, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
+    """A simplified problem beside its fidelity."""
+    terms, digits = check_count("terms", terms), check_count("digits", digits)
+    problem, rows = model.ump_, rows_of(model, X, y, "view")
+    values = problem_values(model, problem, some_rows(rows, READING_ROWS))
+    shown, closed, residuals = simplified(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
+    return View(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
+
+
+def fidelity(model: Any, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hierarchy, rows: Rows) -> Fidelity:
+    """Compare the utilities of two problems on the candidates of rows."""
+    candidates, log_weights, rows = _candidates(model, rows)
+    values = user_values(model, rows[0][:, None], candidates)
+    shape = (len(rows[0]), candidates.shape[1])
+    utilities = [_on_candidates(model, problem, values, shape) for problem in (full, brief)]
+    probability = softmax(utilities[0] / model.temperature_ + log_weights, axis=1)
+    best = [
+        np.take_along_axis(np.broadcast_to(candidates, (*shape, candidates.shape[2])), at[:, None, None], 1)[:, 0]
+        for at in (np.argmax(utility, axis=1) for utility in utilities)
+    ]
+    agree = np.all(np.abs(best[0] - best[1]) <= TOLERANCE, axis=1)
+    return compare(utilities[0], utilities[1], probability, agree, _same(model))
+
+
+def _candidates(model: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
+    """Candidates (1 or n, k, m), the logarithm of what each stands for, and the rows they are compared on."""
+    if len(model.space_.continuous) > MOST_BOXES:
+        with jax.enable_x64(True):
+            observed = np.asarray(model.space_.candidates(jnp.asarray(some_rows(rows, OBSERVED)[1])), float)
+        return observed[None], np.zeros((1, len(observed))), some_rows(rows, CELLS // OBSERVED)
+    space = model.space_.refined(REFINEMENT)
+    rows = some_rows(rows, max(1, CELLS // space.size))
+    scaled = lambda x, y: model.network_(x, y) / np.float32(model.temperature_)
+    rule = space.quadrature(scaled, jnp.asarray(rows[0], jnp.float32))
+    return np.asarray(rule.candidates, float), np.asarray(rule.log_weights, float), rows
+
+
+def _on_candidates(
+    model: Any, problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray:
+    """A utility on candidates; of classes, by the class that each candidate is."""
+    utility = problem.utility(values)
+    if isinstance(utility, dict):
+        utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
+    return np.broadcast_to(utility, shape)
+
+
+def _same(model: Any) -> str:
+    names = [part.name for part in model.response_.parts]
+    numbers = any(not isinstance(part, DiscreteResponse) for part in model.response_.parts)
+    within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
+    return f"the same most likely {', '.join(names)}{within}"

@@ -1,0 +1,89 @@
+"""Fit a model again, on bootstrap samples or from other random starts, with its basis and encoding kept."""
+
+from collections.abc import Iterator
+from copy import copy
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from behavior_learning.core.network import BehaviorNetwork, RowRules
+from behavior_learning.errors import ConvergenceError
+from behavior_learning.estimators.options import check_choice, check_count
+from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, rows_of, some_rows
+from behavior_learning.estimators.records import block_spreads, curve_spreads
+from behavior_learning.estimators.starts import stacked
+from behavior_learning.reading.stability import Stability, stability_of
+from behavior_learning.reading.statements import read_statements
+from behavior_learning.training.fit import fit
+
+__all__ = ["refits", "stability"]
+
+
+def stability(model: Any, X: Any, y: Any, *, n: int, kind: str, seed: int) -> Stability:
+    """Read a model and its refits on the same rows and compare them."""
+    n, kind = check_count("n", n), check_choice("kind", kind, ("bootstrap", "seeds"))
+    rows = rows_of(model, X, y, "stability")
+    reference, readings, failed = read(model, X, y, None), [], 0
+    for again in refits(model, rows, n, kind, seed):
+        if again is None:
+            failed += 1
+            continue
+        problem = again.ump_
+        readings.append(read_statements(problem, problem_values(again, problem, some_rows(rows, READING_ROWS))))
+    if not readings:
+        raise ConvergenceError(f"None of {n} refits found parameters. Lower learning_rate or raise alpha and fit anew.")
+    return stability_of(reference, readings, kind, failed)
+
+
+def refits(model: Any, rows: Rows, n: int, kind: str, seed: int) -> Iterator[Any]:
+    """The model fitted n times more, or None where a fit finds no parameters.
+
+    Every refit has the shapes of the fit, so that one compiled program serves all. Rows are drawn with replacement
+    after the split, so that none both trains and validates.
+    """
+    data = rows[0].astype(np.float32), rows[1].astype(model.response_.encode(rows[1][:0]).dtype)
+    for number in range(n):
+        rng = np.random.default_rng([seed, number])
+        yield _refit(model, data, rng, kind == "bootstrap")
+
+
+def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) -> Any:
+    held_out = max(1, round(model.validation_fraction * len(data[0])))
+    parts = np.split(rng.permutation(len(data[0])), [held_out])
+    validation, train = (rng.choice(part, len(part)) for part in parts) if bootstrap else parts
+    columns = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
+    network, space = model.network_, model.space_
+    try:
+        result = fit(
+            stacked([_random(model, rng) for _ in range(model.n_restarts)]),
+            [model._objective(space, model.sigma_, model._temperature())],
+            data=columns(train),
+            validation=columns(validation),
+            settings=model._settings(),
+            key=jax.random.key(rng.integers(2**31)),
+        )
+    except ConvergenceError:
+        return None
+    again = copy(model)
+    again.network_, again.space_, again.block_names_ = result.network, result.objective.space, {}
+    candidates = np.asarray(space.candidates(jnp.asarray(data[1][train])))[:, None]
+    again.block_spreads_ = block_spreads(result.network, data[0][train], candidates)
+    again.curve_spreads_ = curve_spreads(network.basis, data[0][train])
+    return again
+
+
+def _random(model: Any, rng: np.random.Generator) -> BehaviorNetwork:
+    """A start of the same shape under the same rules."""
+    network = model.network_
+    first = network.layers[0].heads
+    return BehaviorNetwork.random(
+        rng,
+        network.architecture,
+        features=len(model.encoder_.columns),
+        response=model.space_.dimension,
+        basis=network.basis,
+        rules={role: RowRules(*(weight.rule for weight in rows.weights)) for role, rows in first.items()},
+        **model._scales(),
+    )
