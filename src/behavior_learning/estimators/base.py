@@ -497,11 +497,28 @@ class BehaviorEstimator(BaseEstimator):
         *,
         title: str | None = None,
         inference: InferenceResults | None = None,
+        stability: Stability | None = None,
     ) -> "Report":
-        """Report what was learned and how well, as one HTML page that needs no network; see `bl.report.report`."""
+        """Report what was learned and how well, as one HTML page that needs no network.
+
+        Parameters
+        ----------
+        path : where to write the page; None writes nothing.
+        X, y : rows to report on, best such that the fit has not seen; by default those of the fit.
+        title : of the page.
+        inference, stability : what `inference` and `stability` returned, to include.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(1,), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.report(title="Boston").html.startswith("<!doctype html>")
+        True
+        """
         from behavior_learning.report import report
 
-        return report(self, path, X, y, title=title, inference=inference)
+        return report(self, path, X, y, title=title, inference=inference, stability=stability)
 
     def calibrate(self, X: Any, y: Any):
         """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).

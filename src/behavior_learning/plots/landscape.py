@@ -9,8 +9,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from behavior_learning.core.features import Curve
-from behavior_learning.core.heads import ROLES as SIGNS
 from behavior_learning.errors import OptionError
 from behavior_learning.plots.graphs import row_name
 from behavior_learning.plots.style import (
@@ -27,7 +25,7 @@ from behavior_learning.plots.style import (
     plain,
     styled,
 )
-from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.evaluate import table_values
 from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["feasible_region", "landscape"]
@@ -129,7 +127,9 @@ def feasible_region(
     Raises
     ------
     OptionError
-        If the plane has not two variables, or a variable of the problem has no value.
+        If the plane has not two variables.
+    DataError
+        If a variable of the problem has no value.
     """
     if len(plane) != 2:
         raise OptionError(f"plane must name two variables and their ranges; got {len(plane)}: {', '.join(plane)}.")
@@ -174,51 +174,18 @@ class _Row(NamedTuple):
 
 def _evaluated(problem: LearnedUMP | Hierarchy, given: Mapping[str, Any]) -> tuple[np.ndarray, list[_Row]]:
     """The utility of the whole, and the constraint rows of the first layer, at every point."""
-    layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
-    outputs = list(problem.outputs.values()) if isinstance(problem, Hierarchy) else []
-    if len(outputs) > 1:
+    utility = problem.utility(given)
+    if isinstance(utility, dict):
         raise OptionError("A problem with one utility per class has no plane of choices. Use output='scalar'.")
-    first, values = layers[0], dict(given)
-    curves = {name: curve for ump in first for name, curve in ump.curves.items() if curve[1] in given}
-    values |= {name: _curve_value(curve, given[column], column) for name, (curve, column) in curves.items()}
-    needed = {name for ump in first for goal in ump.goals for m in goal.polynomial.monomials for name, _ in m}
-    if needed - set(values):
-        missing = ", ".join(sorted(needed - set(values)))
-        raise OptionError(f"Every variable needs a value in at= or a range in plane=; missing: {missing}.")
-    shape = np.broadcast_shapes(*map(np.shape, values.values()))
-    arguments = [(ump, goal, _full(goal.polynomial, values, shape)) for ump in first for goal in ump.goals]
-    for layer in layers:
-        values |= {ump.name: _block_utility(ump, values, shape) for ump in layer}
-    total = _full(outputs[0], values, shape) if outputs else values[first[0].name]
+    first = problem.layers[0] if isinstance(problem, Hierarchy) else (problem,)
+    values = table_values(first, given)
     rows = [
-        _Row(ump.name, row_name(ump, goal), goal, argument)
-        for ump, goal, argument in arguments
+        _Row(ump.name, row_name(ump, goal), goal, np.broadcast_to(goal.polynomial.evaluate(values), utility.shape))
+        for ump in first
+        for goal in ump.goals
         if goal.head.role != "utility"
     ]
-    return total, rows
-
-
-def _full(polynomial: Polynomial, values: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    return np.broadcast_to(np.asarray(polynomial.evaluate(values), float), shape)
-
-
-def _block_utility(ump: LearnedUMP, values: Mapping[str, Any], shape: tuple[int, ...]) -> np.ndarray:
-    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T)."""
-    term = lambda goal: np.asarray(
-        SIGNS[goal.head.role] * goal.multiplier * goal.head.function(goal.scale * _full(goal.polynomial, values, shape))
-    )
-    return np.sum([_full(ump.shortcut, values, shape), *map(term, ump.goals)], axis=0)
-
-
-def _curve_value(curve: Curve, at: Any, column: str) -> Any:
-    """A ramp, B-spline or wave at values of its column."""
-    from sympy import lambdify
-
-    from behavior_learning.symbolic.algebra import curve_expression
-
-    expression = curve_expression(curve, column)
-    (symbol,) = expression.free_symbols
-    return lambdify(symbol, expression)(at)
+    return utility, rows
 
 
 _HATCHES = ("///", "\\\\\\", "...", "|||", "---")

@@ -3,23 +3,20 @@
 A row is a sequence of short formulas rather than a long one, so that it wraps on a narrow screen.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
-from behavior_learning.symbolic.polynomials import Monomial
-from behavior_learning.symbolic.text import Shortened, format_number, shorten
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten
 from behavior_learning.symbolic.ump import Goal, LearnedUMP
 
-__all__ = ["EQUALS", "math_name", "polynomial_chunks", "problem_rows"]
+__all__ = ["math", "problem_rows", "sum_row"]
 
 
-EQUALS = "<math><mo>=</mo></math>"
-
-
-def math_name(name: str) -> str:
-    """A variable as a formula."""
-    return math(_identifier(name))
+PLUS = '<mo form="infix">+</mo>'
 
 
 def math(*parts: str) -> str:
@@ -27,42 +24,40 @@ def math(*parts: str) -> str:
     return f"<math>{''.join(parts)}</math>"
 
 
-def problem_rows(problem: LearnedUMP, terms: int | None) -> str:
-    """The rows of a block, each with its strongest terms, and the penalty of each constraint in v, its row."""
+def problem_rows(problem: LearnedUMP, terms: int | None, digits: int = DIGITS) -> str:
+    """The rows of a block, each with its strongest terms, and the penalty of each constraint in v, its row.
+
+    Parameters
+    ----------
+    terms : how many of the strongest terms to show, None for all.
+    digits : significant ones of every number.
+    """
+    write = _Writer(digits)
     chooses = bool(problem.response)
     rows = []
     for goal in problem.rows("utility"):
-        shown = shorten(goal.polynomial, problem.spreads, terms)
-        rows.append(_row("utility", "maximise" if chooses else "rewards", _objective(goal, shown), ""))
+        formula = write.objective(goal, goal.shown(problem.spreads, terms))
+        rows.append(_row("utility", "maximise" if chooses else "rewards", formula, ""))
     if problem.shortcut.coefficients:
-        shown = shorten(problem.shortcut, problem.spreads, terms)
-        rows.append(_row("utility", "passes on", " ".join(polynomial_chunks(shown)), ""))
+        formula = " ".join(write.chunks(shorten(problem.shortcut, problem.spreads, terms)))
+        rows.append(_row("utility", "passes on", formula, ""))
     for role, (relation, when) in _RELATIONS.items():
         for goal in problem.rows(role):
-            shown = shorten(goal.polynomial, problem.spreads, terms)
-            formula = " ".join(
-                [*polynomial_chunks(shown), math(_operator(relation if chooses else when), _number(0.0))]
-            )
-            penalty = math(_number(goal.multiplier), _operator("·"), _head(goal.head, _argument(goal)))
-            note = f'<span class="penalty">penalty {penalty}</span>'
+            close = math(_operator(relation if chooses else when), "<mn>0</mn>")
+            formula = " ".join([*write.chunks(goal.shown(problem.spreads, terms)), close])
+            note = f'<span class="penalty">penalty {write.penalty(goal)}</span>'
             rows.append(_row(role, "subject to" if chooses else "penalises", formula, note))
     return f'<div class="problem">{"".join(rows)}</div>'
 
 
+def sum_row(name: str, shown: Shortened) -> str:
+    """A variable equal to a polynomial."""
+    formula = " ".join(_Writer(DIGITS).chunks(shown))
+    equals = math(_identifier(name), _operator("="))
+    return f'<div class="row">{equals} <span class="formula">{formula}</span></div>'
+
+
 _RELATIONS = {"inequality": ("≤", ">"), "equality": ("=", "≠")}
-
-
-def polynomial_chunks(shown: Shortened) -> list[str]:
-    """One formula for each term, strongest first, then the constant and what was left out."""
-    order: list[Monomial] = list(shown.order)
-    if shown.kept.constant or not order:
-        order.append(())
-    chunks = [_term(shown.kept.coefficients.get(m, 0.0), m, first=i == 0) for i, m in enumerate(order)]
-    if shown.omitted:
-        count = len(shown.omitted)
-        share = f"{count} smaller, {shown.omitted_share:.0%}"
-        chunks.append(f'{math('<mo form="infix">+</mo>')} <span class="rest">({share})</span>')
-    return chunks
 
 
 def _row(role: str, word: str, formula: str, note: str) -> str:
@@ -71,19 +66,65 @@ def _row(role: str, word: str, formula: str, note: str) -> str:
     )
 
 
-def _objective(goal: Goal, shown: Shortened) -> str:
-    """λ·φ(…), the brackets around formulas that may wrap."""
-    name = _identifier("tanh") if goal.head.name == "tanh" else ""
-    scale = _number(goal.scale) + _operator("·") if format_number(goal.scale) != "1" else ""
-    opening = math(_number(goal.multiplier), _operator("·"), name, _fence("("), scale, _fence("[") if scale else "")
-    closing = math(_fence("]") if scale else "", _fence(")"))
-    return " ".join([opening, *polynomial_chunks(shown), closing])
+@dataclass(frozen=True)
+class _Writer:
+    """Polynomials and heads with numbers of so many significant digits."""
 
+    digits: int
 
-def _argument(goal: Goal) -> str:
-    """scale·v."""
-    scaled = format_number(goal.scale) != "1"
-    return f"<mrow>{_number(goal.scale) + _operator('·') if scaled else ''}{_identifier('v')}</mrow>"
+    def chunks(self, shown: Shortened) -> list[str]:
+        """A product where there is one, a formula for each term, then the constant and what was left out."""
+        order: list[Monomial] = list(shown.order)
+        chunks = [self.product(shown.factors)] if shown.factors else []
+        if shown.kept.constant or not (order or chunks):
+            order.append(())
+        for monomial in order:
+            chunks.append(self.term(shown.kept.coefficients.get(monomial, 0.0), monomial, first=not chunks))
+        if shown.omitted:
+            count = len(shown.omitted)
+            share = f"{count} smaller, {shown.omitted_share:.0%}"
+            chunks.append(f'{math(PLUS)} <span class="rest">({share})</span>')
+        return chunks
+
+    def product(self, factors: Sequence[Polynomial]) -> str:
+        written = []
+        for factor in factors:
+            if not factor.monomials:
+                written.append(self.number(factor.constant) if self.text(factor.constant) != "1" else "")
+                continue
+            terms = [*factor.monomials, ()] if factor.constant else list(factor.monomials)
+            inside = "".join(self.signed(factor.coefficients[m], m, first=i == 0) for i, m in enumerate(terms))
+            written.append(f"<mrow>{_fence('(')}{inside}{_fence(')')}</mrow>")
+        return math(_operator("·").join(filter(None, written)))
+
+    def term(self, value: float, monomial: Monomial, *, first: bool) -> str:
+        return math(self.signed(value, monomial, first=first))
+
+    def signed(self, value: float, monomial: Monomial, *, first: bool) -> str:
+        form = "prefix" if first else "infix"
+        sign = "" if first and value >= 0 else f'<mo form="{form}">{"−" if value < 0 else "+"}</mo>'
+        number = "" if monomial and self.text(abs(value)) == "1" else self.number(abs(value))
+        return sign + _operator("·").join(filter(None, [number, *(_power(name, power) for name, power in monomial)]))
+
+    def objective(self, goal: Goal, shown: Shortened) -> str:
+        """λ·φ(…), the brackets around formulas that may wrap."""
+        name = _identifier("tanh") if goal.head.name == "tanh" else ""
+        scaled = self.text(goal.scale) != "1"
+        scale = self.number(goal.scale) + _operator("·") + _fence("[") if scaled else ""
+        opening = math(self.number(goal.multiplier), _operator("·"), name, _fence("("), scale)
+        return " ".join([opening, *self.chunks(shown), math(_fence("]") if scaled else "", _fence(")"))])
+
+    def penalty(self, goal: Goal) -> str:
+        """λ·ρ(scale·v) or λ·ψ(scale·v)."""
+        scale = self.number(goal.scale) + _operator("·") if self.text(goal.scale) != "1" else ""
+        argument = f"<mrow>{scale}{_identifier('v')}</mrow>"
+        return math(self.number(goal.multiplier), _operator("·"), _head(goal.head, argument))
+
+    def text(self, value: float) -> str:
+        return format_number(value, self.digits)
+
+    def number(self, value: float) -> str:
+        return _number(value, self.digits)
 
 
 def _head(head: Head, t: str) -> str:
@@ -112,16 +153,6 @@ def _head(head: Head, t: str) -> str:
     return forms[family]()
 
 
-def _term(value: float, monomial: Monomial, *, first: bool) -> str:
-    sign = (
-        "" if first and value >= 0 else f'<mo form="{"prefix" if first else "infix"}">{"−" if value < 0 else "+"}</mo>'
-    )
-    unit = monomial and format_number(abs(value)) == "1"
-    number = "" if unit else _number(abs(value))
-    factors = [_power(name, power) for name, power in monomial]
-    return math(sign, _operator("·").join(filter(None, [number, *factors])))
-
-
 def _power(name: str, power: int) -> str:
     return _identifier(name) if power == 1 else f"<msup>{_identifier(name)}<mn>{power}</mn></msup>"
 
@@ -131,8 +162,8 @@ def _identifier(name: str) -> str:
     return f"<{tag}>{escape(name)}</{tag}>"
 
 
-def _number(value: float) -> str:
-    mantissa, _, exponent = format_number(value).partition("e")
+def _number(value: float, digits: int = DIGITS) -> str:
+    mantissa, _, exponent = format_number(value, digits).partition("e")
     number = f"<mn>{escape(mantissa.removeprefix('-'))}</mn>"
     number = f"<mrow>{_operator('−')}{number}</mrow>" if mantissa.startswith("-") else number
     if not exponent:

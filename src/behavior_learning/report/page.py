@@ -20,6 +20,7 @@ from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import needs_chains
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.reading.effects import TOLERANCE, Effects
+from behavior_learning.reading.stability import Stability
 from behavior_learning.report import sections
 from behavior_learning.report.explorer import explorer_data
 from behavior_learning.report.laws import (
@@ -73,6 +74,7 @@ def report(
     *,
     title: str | None = None,
     inference: InferenceResults | None = None,
+    stability: Stability | None = None,
 ) -> Report:
     """Report what a fitted model learned and how well, as one HTML page.
 
@@ -82,7 +84,8 @@ def report(
     X, y : rows to report on, best such that the fit has not seen; by default those of the fit, and none for a model
         that was loaded from a file. A BLDensity takes its table as y.
     title : of the page.
-    inference : results of `model.inference(...)` to include; nothing is estimated for the report.
+    inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
+        itself estimates and refits nothing.
 
     Raises
     ------
@@ -97,44 +100,59 @@ def report(
         )
     if path is not None and not Path(path).parent.is_dir():
         raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
-    rows = read_rows(model, X, y)
-    page = _page(model, rows, title or f"What {type(model).__name__} learned about {model.response_.name}", inference)
+    page = _page(
+        model, X, y, title or f"What {type(model).__name__} learned about {model.response_.name}", inference, stability
+    )
     if path is not None:
         page.save(path)
     return page
 
 
-def _page(model: BehaviorEstimator, rows: Rows | None, title: str, results: InferenceResults | None) -> Report:
-    learned = model.ump_
-    parts: dict[str, tuple[str, str]] = {}
-    data = ""
-    laws: list[NumberLaw | ClassLaw] = []
-    if rows is None:
-        nothing = (
-            "No rows were given, so that the report has no scores, effects or calibration: pass X and y, or --data."
-        )
-        parts["quality"] = "Fit quality", f'<p class="caution">{nothing}</p>'
-    else:
-        laws = _laws(model, rows)
-        parts["quality"] = "Fit quality", sections.quality(laws, rows, _joint(model, rows))
-    parts["problem"] = "The problem", sections.problem(learned)
+def _page(
+    model: BehaviorEstimator,
+    X: Any,
+    y: Any,
+    title: str,
+    inference: InferenceResults | None,
+    stability: Stability | None,
+) -> Report:
+    rows = read_rows(model, X, y)
+    laws = [] if rows is None else _laws(model, rows)
+    data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
+    parts["problem"] = "The problem", sections.problem(model.ump_)
     if rows is not None:
-        found = _effects(model, rows.spread(EFFECT_ROWS))
-        parts["effects"] = "Effects", sections.effects(found, rows)
+        parts["view"] = "In brief", sections.view(model.view(X, y))
+        parts["reading"] = "Reading", sections.reading(model.reading(X, y, stability=stability))
+        parts["effects"] = "Effects", sections.effects(_effects(model, rows.spread(EFFECT_ROWS)), model.block_names_)
         if not needs_chains(model._distribution()):
-            few = rows.spread(EXPLORED_ROWS)
-            shown = _contributions(_effects(model, few))
-            data = embedded_json("explorer-data", explorer_data(model, few, _laws(model, few), shown))
-            labels = [f"{position + 1:,} of {len(rows):,}" for position in few.positions]
-            names = [part.name for part in model.response_.parts]
-            parts["rows"] = "One row at a time", sections.explorer(labels, names)
-        parts["calibration"] = "Calibration", sections.calibration(_calibrated(model, rows, laws))
-    if results is not None:
-        parts["inference"] = "Inference", sections.inference(results)
+            parts["rows"], data = _explorer(model, rows)
+        parts["calibration"] = "Calibration", sections.calibration([law.spread(CALIBRATION_ROWS) for law in laws])
+    if inference is not None:
+        parts["inference"] = "Inference", sections.inference(inference)
     parts["training"] = "Training", sections.training(model.history_, model.restarts_)
     parts["data"] = "Data", sections.data(model.encoder_, rows)
     parts["settings"] = "Settings", sections.settings(model.get_params(), _defaults(type(model)), _facts(model))
     return Report(title, _filled(title, _subtitle(model, rows), parts, data))
+
+
+NO_ROWS = (
+    '<p class="caution">No rows were given, so that there are no scores, effects or calibration here. Pass X and y to '
+    "the report, or --data on the command line.</p>"
+)
+
+
+def _quality(model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> str:
+    return sections.quality(laws, rows, _joint(model, rows))
+
+
+def _explorer(model: BehaviorEstimator, rows: Rows) -> tuple[tuple[str, str], str]:
+    """The section that shows one row at a time, and its data."""
+    few = rows.spread(EXPLORED_ROWS)
+    contributions = _contributions(_effects(model, few)).rename(columns=model.block_names_, level="block")
+    shown = explorer_data(model, few, _laws(model, few), contributions)
+    labels = [f"{position + 1:,} of {len(rows):,}" for position in few.positions]
+    names = [part.name for part in model.response_.parts]
+    return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
 
 
 def _laws(model: BehaviorEstimator, rows: Rows) -> list[NumberLaw | ClassLaw]:
@@ -155,11 +173,6 @@ def _joint(model: BehaviorEstimator, rows: Rows) -> str:
         )
     log_density = joint_log_density(model, rows)
     return f"Joint negative log-likelihood of all responses: {-log_density:.3f} nats per row. Below each by itself."
-
-
-def _calibrated(model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> list[NumberLaw | ClassLaw]:
-    """Laws of as many rows as the calibration figures take."""
-    return laws if len(rows) <= CALIBRATION_ROWS else [law.spread(CALIBRATION_ROWS) for law in laws]
 
 
 def _effects(model: BehaviorEstimator, rows: Rows) -> Effects:

@@ -15,14 +15,28 @@ from behavior_learning.encoding import TableEncoder
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.plots.graphs import row_name
 from behavior_learning.reading.effects import Effects
+from behavior_learning.reading.statements import Reading, Statement
+from behavior_learning.reading.view import View
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
-from behavior_learning.report.mathml import EQUALS, math_name, polynomial_chunks, problem_rows
+from behavior_learning.report.mathml import problem_rows, sum_row
 from behavior_learning.symbolic.text import format_monomial, shorten
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 
-__all__ = ["calibration", "data", "effects", "explorer", "inference", "problem", "quality", "settings", "training"]
+__all__ = [
+    "calibration",
+    "data",
+    "effects",
+    "explorer",
+    "inference",
+    "problem",
+    "quality",
+    "reading",
+    "settings",
+    "training",
+    "view",
+]
 
 Laws = Sequence[NumberLaw | ClassLaw]
 
@@ -114,11 +128,7 @@ def _outputs(learned: LearnedUMP | Hierarchy) -> str:
     if not isinstance(learned, Hierarchy):
         return ""
     spreads = learned.layers[-1][0].spreads
-    write = lambda polynomial: " ".join(polynomial_chunks(shorten(polynomial, spreads, 8)))
-    lines = [
-        f'<div class="row">{math_name(name)} {EQUALS} <span class="formula">{write(polynomial)}</span></div>'
-        for name, polynomial in learned.outputs.items()
-    ]
+    lines = [sum_row(name, shorten(polynomial, spreads, 8)) for name, polynomial in learned.outputs.items()]
     return f'<div class="problem">{"".join(lines)}</div>'
 
 
@@ -150,8 +160,50 @@ def _coefficients(ump: LearnedUMP, listed: int) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["row", "term", "coefficient", "share of strength (%)"])
 
 
-def effects(found: Effects, rows: Rows) -> str:
-    """Marginal utilities, contributions, how constraints bind, curves and the strongest interaction."""
+def view(found: View) -> str:
+    """The problem in brief, what was left out of it, and how faithful it is."""
+    shown = found.shown
+    blocks = [ump for layer in reversed(shown.layers) for ump in layer] if isinstance(shown, Hierarchy) else [shown]
+    rows = "".join(f"<h3>{escape(ump.name)}</h3>{problem_rows(ump, None, found.digits)}" for ump in blocks)
+    listed = "".join(f"<li>{escape(residual.text(found.digits))}</li>" for residual in found.residuals)
+    where = f"<details><summary>What the residuals stand for</summary><ul>{listed}</ul></details>" if listed else ""
+    note = "The strongest terms of every row, the others collected in a residual."
+    return paragraphs(note, f"Fidelity: {found.fidelity}.") + rows + where
+
+
+def reading(found: Reading) -> str:
+    """What every row says, bottom-up, with the numbers behind it."""
+    note = f"Bottom-up; every number is over {found.rows:,} rows, strengths are standard deviations."
+    if any(statement.frequency is not None for statement in found.statements):
+        note += " A frequency is the share of refits that say the same: what appears by chance does not recur."
+    else:
+        note += " How stable the statements are was not computed: pass stability=model.stability() to the report."
+    layers: dict[int, dict[str, list[Statement]]] = {}
+    for statement in found.statements:
+        layers.setdefault(statement.layer, {}).setdefault(statement.block, []).append(statement)
+    return paragraphs(note) + "".join(_layer(number, blocks) for number, blocks in layers.items())
+
+
+def _layer(number: int, blocks: Mapping[str, Sequence[Statement]]) -> str:
+    outputs = all(statement.head == "output" for own in blocks.values() for statement in own)
+    return f"<h3>{'The whole' if outputs else f'Layer {number}'}</h3>" + "".join(map(_read_block, blocks.values()))
+
+
+def _read_block(statements: Sequence[Statement]) -> str:
+    first = statements[0]
+    title = first.block if first.title == first.block else f"{first.block}, {first.title}"
+    line = lambda s: f'<span class="said">{escape(s.text)}</span> <span class="rest">{escape(s.numbers)}</span>'
+    lines = "".join(f'<li class="{escape(s.head)}">{line(s)}</li>' for s in statements)
+    return f'<h4>{escape(title)}</h4><ul class="statements">{lines}</ul>'
+
+
+def effects(found: Effects, names: Mapping[str, str]) -> str:
+    """Marginal utilities, contributions, how constraints bind, curves and the strongest interaction.
+
+    Parameters
+    ----------
+    names : those the user gave to blocks, by their original ones.
+    """
     note = (
         f"At {len(found.utility):,} rows and, where the response is an input of the utility, at the observed response. "
         "A marginal utility is the model's own: what depends on the inputs alone cancels in the law of the response."
@@ -159,7 +211,7 @@ def effects(found: Effects, rows: Rows) -> str:
     figures = [
         inline_svg(plots.marginal(found.marginal), "marginal", "Variables by how far they move the utility"),
         inline_svg(
-            plots.contributions(_average(found.contributions)),
+            plots.contributions(_average(found.contributions.rename(columns=names, level="block"))),
             "contributions",
             "What adds up to the utility, averaged over the rows",
         ),
@@ -173,7 +225,7 @@ def effects(found: Effects, rows: Rows) -> str:
     )
     tables = sortable_table(marginal.set_index(marginal.columns[0]), "Marginal utilities of the variables")
     if len(found.binding):
-        binding = found.binding.reset_index().head(200)
+        binding = found.binding.rename(index=names, level="block").reset_index().head(200)
         tables += sortable_table(
             binding, "How constraints bind: share of rows in which they do, and average penalty", key=False
         )
