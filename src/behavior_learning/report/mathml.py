@@ -75,7 +75,7 @@ class _Writer:
     def chunks(self, shown: Shortened) -> list[str]:
         """A product where there is one, a formula for each term, then the constant and what was left out."""
         order: list[Monomial] = list(shown.order)
-        chunks = [self.product(shown.factors)] if shown.factors else []
+        chunks = self.product(shown.factors)
         if shown.kept.constant or not (order or chunks):
             order.append(())
         for monomial in order:
@@ -86,16 +86,17 @@ class _Writer:
             chunks.append(f'{math(PLUS)} <span class="rest">({share})</span>')
         return chunks
 
-    def product(self, factors: Sequence[Polynomial]) -> str:
+    def product(self, factors: Sequence[Polynomial]) -> list[str]:
+        """A formula for each factor, so that a long product wraps."""
         written = []
         for factor in factors:
-            if not factor.monomials:
-                written.append(self.number(factor.constant) if self.text(factor.constant) != "1" else "")
-                continue
-            terms = [*factor.monomials, ()] if factor.constant else list(factor.monomials)
-            inside = "".join(self.signed(factor.coefficients[m], m, first=i == 0) for i, m in enumerate(terms))
-            written.append(f"<mrow>{_fence('(')}{inside}{_fence(')')}</mrow>")
-        return math(_operator("·").join(filter(None, written)))
+            if factor.monomials:
+                terms = [*factor.monomials, ()] if factor.constant else list(factor.monomials)
+                inside = "".join(self.signed(factor.coefficients[m], m, first=i == 0) for i, m in enumerate(terms))
+                written.append(f"{_fence('(')}{inside}{_fence(')')}")
+            elif self.text(factor.constant) != "1":
+                written.append(self.number(factor.constant))
+        return [math(_operator("·") if i else "", part) for i, part in enumerate(written)]
 
     def term(self, value: float, monomial: Monomial, *, first: bool) -> str:
         return math(self.signed(value, monomial, first=first))

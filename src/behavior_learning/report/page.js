@@ -73,7 +73,9 @@
     for (let t = Math.ceil(low / step) * step; t <= high + step * 1e-9; t += step) found.push(Math.abs(t) < step / 1e6 ? 0 : t);
     return found;
   };
-  const W = 620, H = 430, LEFT = 58, RIGHT = 12, PANES = [[26, 190], [226, 388]];
+  let W = 620;
+  const H = 430, LEFT = 58, RIGHT = 12, PANES = [[26, 190], [226, 388]];
+  const clipped = (text, room) => (text.length > room ? `${text.slice(0, room - 1)}…` : text);
   const clear = (node) => node.replaceChildren();
   const scale = (low, high, from, to) => (v) => from + ((v - low) / (high - low || 1)) * (to - from);
   const frame = (pane, x, low, high, label, bottom) => {
@@ -88,7 +90,7 @@
 
   const drawNumber = (law, r) => {
     const y = law.y[r], u = law.utility[r], p = law.density[r];
-    const x = scale(law.low, law.high, LEFT, W - RIGHT), bottom = ticks(law.low, law.high, 6);
+    const x = scale(law.low, law.high, LEFT, W - RIGHT), bottom = ticks(law.low, law.high, W > 450 ? 6 : 4);
     const seenU = u.filter((_, i) => y[i] >= law.low && y[i] <= law.high);
     const up = frame(PANES[0], x, Math.min(...seenU), 0, "utility, best = 0", null);
     const down = frame(PANES[1], x, 0, Math.max(...p) * 1.05, "density", bottom);
@@ -121,7 +123,7 @@
       bar(up(0), up(u[i])); bar(down(p[i]), PANES[1][1]);
       if (hit) chart.append(make("rect", { class: "seen", x: left, y: PANES[1][0], width: width * 0.7, height: PANES[1][1] - PANES[1][0] }));
       const room = Math.max(2, Math.floor(width / 7));
-      chart.append(make("text", { x: x(i + 0.5), y: PANES[1][1] + 18, "text-anchor": "middle" }, name.length > room ? name.slice(0, room - 1) + "…" : name));
+      chart.append(make("text", { x: x(i + 0.5), y: PANES[1][1] + 18, "text-anchor": "middle" }, clipped(name, room)));
     });
     chart.append(make("text", { x: (W + LEFT) / 2, y: H - 6, "text-anchor": "middle" }, law.name));
     cursor = make("path", { class: "cross", d: "" });
@@ -136,11 +138,12 @@
     clear(parts);
     const shares = data.contributions, values = shares.values[r], line = 24, height = 26 + line * values.length;
     parts.setAttribute("viewBox", `0 0 ${W} ${height}`);
-    const low = Math.min(0, ...values), high = Math.max(0, ...values), x = scale(low, high, 290, W - 70);
+    const wide = Math.min(280, W * 0.44), room = Math.floor(wide / 7);
+    const low = Math.min(0, ...values), high = Math.max(0, ...values), x = scale(low, high, wide + 10, W - 62);
     parts.append(make("text", { x: 4, y: 14 }, "What adds up to the utility"));
     values.forEach((v, i) => {
       const top = 24 + i * line;
-      parts.append(make("text", { x: 280, y: top + 14, "text-anchor": "end" }, shares.names[i]));
+      parts.append(make("text", { x: wide, y: top + 14, "text-anchor": "end" }, clipped(shares.names[i], room)));
       parts.append(make("rect", { class: shares.kinds[i], x: Math.min(x(0), x(v)), y: top + 2, width: Math.abs(x(v) - x(0)), height: line - 8 }));
       parts.append(make("text", { x: Math.max(x(0), x(v)) + 5, y: top + 14 }, short(v)));
     });
@@ -149,6 +152,8 @@
 
   const show = () => {
     const r = pick.selectedIndex, law = data.laws[part ? part.selectedIndex : 0];
+    W = Math.max(300, Math.min(620, chart.clientWidth || 620));
+    chart.setAttribute("viewBox", `0 0 ${W} ${H}`);
     clear(chart);
     (law.classes ? drawClasses : drawNumber)(law, r);
     chart.setAttribute("aria-label", `Utility and ${law.classes ? "probability" : "density"} of ${law.name}. Arrow keys move along it. ${said.textContent}`);
@@ -180,5 +185,7 @@
   const move = (by) => { pick.selectedIndex = (pick.selectedIndex + by + pick.options.length) % pick.options.length; show(); };
   byId("explorer-back").addEventListener("click", () => move(-1));
   byId("explorer-on").addEventListener("click", () => move(1));
+  let width = 0;
+  new ResizeObserver(() => { if (chart.clientWidth !== width) { width = chart.clientWidth; show(); } }).observe(chart);
   show();
 })();

@@ -121,7 +121,7 @@ def _page(
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
     parts["problem"] = "The problem", sections.problem(model.ump_)
     if rows is not None:
-        parts["view"] = "In brief", sections.view(model.view(X, y))
+        parts["view"] = "In brief", sections.view(model.view(X, y, terms=sections.TERMS))
         parts["reading"] = "Reading", sections.reading(model.reading(X, y, stability=stability))
         parts["effects"] = "Effects", sections.effects(_effects(model, rows.spread(EFFECT_ROWS)), model.block_names_)
         if not needs_chains(model._distribution()):

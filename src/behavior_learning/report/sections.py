@@ -52,6 +52,9 @@ LISTED = 3000
 DRAWN_BLOCKS = 12
 """Blocks whose computation graphs are drawn."""
 
+FAITHFUL = 0.9
+"""R² of a simplified utility below which the report warns of it."""
+
 CURVES = 4
 """Variables whose curves are drawn."""
 
@@ -168,7 +171,13 @@ def view(found: View) -> str:
     listed = "".join(f"<li>{escape(residual.text(found.digits))}</li>" for residual in found.residuals)
     where = f"<details><summary>What the residuals stand for</summary><ul>{listed}</ul></details>" if listed else ""
     note = "The strongest terms of every row, the others collected in a residual."
-    return paragraphs(note, f"Fidelity: {found.fidelity}.") + rows + where
+    fidelity = f"Fidelity: {found.fidelity}."
+    if found.fidelity.r2 < FAITHFUL:
+        fidelity += (
+            " That is too little to stand for the problem: read it as a sketch, and the problem above for what holds."
+        )
+    kind = ' class="caution"' if found.fidelity.r2 < FAITHFUL else ""
+    return paragraphs(note) + f"<p{kind}>{escape(fidelity)}</p>" + rows + where
 
 
 def reading(found: Reading) -> str:
