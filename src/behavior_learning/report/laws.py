@@ -54,10 +54,13 @@ class Rows:
         """x as the fitted network takes it."""
         return self.x.astype(np.float32)
 
+    def at(self, index: np.ndarray) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.x[index], self.y[index], self.seen, self.positions[index])
+
     def spread(self, most: int) -> "Rows":
         """At most so many rows, evenly spaced."""
-        index = _spaced(len(self), most)
-        return Rows(self.x[index], self.y[index], self.seen, self.positions[index])
+        return self.at(spaced(len(self), most))
 
 
 def read_rows(model: BehaviorEstimator, X: Any, y: Any) -> Rows | None:
@@ -88,12 +91,10 @@ class NumberLaw:
     crps: np.ndarray
     quantiles: np.ndarray
 
-    def spread(self, most: int) -> "NumberLaw":
-        """The same of at most so many rows, evenly spaced."""
-        at = _spaced(len(self.observed), most)
-        return NumberLaw(
-            self.part, self.observed[at], self.mean[at], self.log_density[at], self.crps[at], self.quantiles[at]
-        )
+    def at(self, index: np.ndarray) -> "NumberLaw":
+        """The same of some of the rows."""
+        columns = (self.observed, self.mean, self.log_density, self.crps, self.quantiles)
+        return NumberLaw(self.part, *(column[index] for column in columns))
 
     @property
     def pit(self) -> np.ndarray:
@@ -144,10 +145,9 @@ class ClassLaw:
     observed: np.ndarray
     log_probabilities: np.ndarray
 
-    def spread(self, most: int) -> "ClassLaw":
-        """The same of at most so many rows, evenly spaced."""
-        at = _spaced(len(self.observed), most)
-        return ClassLaw(self.part, self.observed[at], self.log_probabilities[at])
+    def at(self, index: np.ndarray) -> "ClassLaw":
+        """The same of some of the rows."""
+        return ClassLaw(self.part, self.observed[index], self.log_probabilities[index])
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -231,7 +231,8 @@ def joint_log_density(model: BehaviorEstimator, rows: Rows) -> float:
     return float(log_prob.astype(float).mean() - model.response_.log_unit)
 
 
-def _spaced(n: int, most: int) -> np.ndarray:
+def spaced(n: int, most: int) -> np.ndarray:
+    """Positions of at most so many of n rows, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 

@@ -32,6 +32,7 @@ from behavior_learning.report.laws import (
     joint_log_density,
     number_law,
     read_rows,
+    spaced,
 )
 from behavior_learning.report.markup import embedded_json, template
 
@@ -123,10 +124,13 @@ def _page(
     if rows is not None:
         parts["view"] = "In brief", sections.view(model.view(X, y, terms=sections.TERMS))
         parts["reading"] = "Reading", sections.reading(model.reading(X, y, stability=stability))
-        parts["effects"] = "Effects", sections.effects(_effects(model, rows.spread(EFFECT_ROWS)), model.block_names_)
+        some = rows.spread(EFFECT_ROWS)
+        found = _effects(model, some)
+        parts["effects"] = "Effects", sections.effects(found, model.block_names_)
         if not needs_chains(model._distribution()):
-            parts["rows"], data = _explorer(model, rows)
-        parts["calibration"] = "Calibration", sections.calibration([law.spread(CALIBRATION_ROWS) for law in laws])
+            parts["rows"], data = _explorer(model, some, found, laws, len(rows))
+        calibrated = spaced(len(laws[0].observed), CALIBRATION_ROWS)
+        parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
     if inference is not None:
         parts["inference"] = "Inference", sections.inference(inference)
     parts["training"] = "Training", sections.training(model.history_, model.restarts_)
@@ -145,12 +149,15 @@ def _quality(model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassL
     return sections.quality(laws, rows, _joint(model, rows))
 
 
-def _explorer(model: BehaviorEstimator, rows: Rows) -> tuple[tuple[str, str], str]:
-    """The section that shows one row at a time, and its data."""
-    few = rows.spread(EXPLORED_ROWS)
-    contributions = _contributions(_effects(model, few)).rename(columns=model.block_names_, level="block")
-    shown = explorer_data(model, few, _laws(model, few), contributions)
-    labels = [f"{position + 1:,} of {len(rows):,}" for position in few.positions]
+def _explorer(
+    model: BehaviorEstimator, some: Rows, found: Effects, laws: list[NumberLaw | ClassLaw], total: int
+) -> tuple[tuple[str, str], str]:
+    """The section that shows one row at a time, and its data: of a few of the rows that have effects."""
+    index = spaced(len(some), EXPLORED_ROWS)
+    few = some.at(index)
+    contributions = _contributions(found).rename(columns=model.block_names_, level="block").iloc[index]
+    shown = explorer_data(model, few, [law.at(few.positions) for law in laws], contributions)
+    labels = [f"{position + 1:,} of {total:,}" for position in few.positions]
     names = [part.name for part in model.response_.parts]
     return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
 

@@ -18,7 +18,7 @@ from behavior_learning.reading.effects import Effects
 from behavior_learning.reading.statements import Reading, Statement
 from behavior_learning.reading.view import View
 from behavior_learning.report.explorer import decoded
-from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows
+from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows, spaced
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
 from behavior_learning.report.mathml import problem_rows, sum_row
 from behavior_learning.symbolic.text import format_monomial, shorten
@@ -49,7 +49,7 @@ TERMS = 5
 LISTED = 3000
 """Coefficients listed in all."""
 
-DRAWN_BLOCKS = 12
+DRAWN_BLOCKS = 8
 """Blocks whose computation graphs are drawn."""
 
 FAITHFUL = 0.9
@@ -80,7 +80,7 @@ def _quality_of(law: NumberLaw | ClassLaw, several: bool) -> str:
     if isinstance(law, ClassLaw):
         parts.append(sortable_table(law.confusion(), f"Observed and predicted {name}, in rows"))
         return "".join(parts)
-    shown = np.unique(np.linspace(0, len(law.mean) - 1, min(len(law.mean), SHOWN_ROWS)).astype(int))
+    shown = spaced(len(law.mean), SHOWN_ROWS)
     figure = plots.prediction_intervals(
         law.observed[shown], law.mean[shown], law.interval(0.9)[shown], coverage=0.9, name=name
     )
