@@ -133,7 +133,7 @@ _SVG_EDITS = [
     (re.compile(INK, re.I), "currentColor"),
     (re.compile(PAPER, re.I), "var(--paper)"),
     (re.compile(r"font: ((?:bold |700 )?)([\d.]+)px [^;\"]*"), r"font: \1\2px var(--font)"),
-    (re.compile(r'<a xlink:href="'), '<a href="'),
+    (re.compile(r'<a xlink:href="([^"]*)" target="_blank">'), r'<a href="\1">'),
     (re.compile(r"\n\s*"), "\n"),
 ]
 
