@@ -291,6 +291,13 @@ def test_categories_that_training_did_not_know_are_missing():
     np.testing.assert_array_equal(np.stack(read, axis=1), encoded)
 
 
+def test_encoded_columns_in_the_users_units_serve_as_well(tables):
+    model, X, y, table = tables[0]
+    z = model.encoder_(X)
+    encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.encoder_.variables)}
+    np.testing.assert_allclose(model.ump_.utility(encoded | {"spend": y}), model.ump_.utility(table), rtol=1e-9)
+
+
 def test_utility_broadcasts_over_responses():
     drawn = Drawn()
     one = {name: values[0] for name, values in drawn.table.items()}

@@ -64,7 +64,8 @@ def rows_of(model: Any, X: Any, y: Any, method: str) -> Rows:
 
 def some_rows(rows: Rows, most: int) -> Rows:
     """At most so many rows, evenly spaced."""
-    chosen = np.linspace(0, len(rows[0]) - 1, min(len(rows[0]), most)).astype(int)
+    count = len(rows[0])
+    chosen = np.arange(min(count, most)) * count // min(count, most)
     return rows[0][chosen], rows[1][chosen]
 
 

@@ -47,7 +47,7 @@ class Source:
 def read_variables(
     names: Iterable[str], sources: Mapping[str, Source], table: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """The numbers of each named variable, from its column or, where that is absent, from a column of its own name.
+    """The numbers of each named variable, from a column of its own name or, where that is absent, from its source.
 
     Parameters
     ----------
@@ -63,10 +63,10 @@ def read_variables(
     values, absent = {}, []
     for name in names:
         source = sources.get(name, Source(name))
-        if source.column in table:
+        if name in table:
+            values[name] = Source(name, fill=source.fill).read(table[name])
+        elif source.column in table:
             values[name] = source.read(table[source.column])
-        elif name in table:
-            values[name] = np.asarray(table[name], float)
         else:
             absent.append(source.column)
     if absent:
