@@ -30,7 +30,7 @@ from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["feasible_region", "landscape"]
 
-GRID = 121
+GRID = 101
 """Points along each side of a plane."""
 
 
@@ -138,7 +138,7 @@ def feasible_region(
     values = {**at, names[0]: across, names[1]: up}
     total, rows = _evaluated(problem, values)
     figure, (ax,) = canvas(5.4, 4.4)
-    shading = ax.contourf(across, up, total - total.max(), levels=14, cmap="cividis")
+    shading = ax.contourf(across, up, total - total.max(), levels=14, cmap="cividis", rasterized=True)
     figure.colorbar(shading, ax=ax, label="utility, best = 0")
     handles = []
     drawn = [row for row in rows if block in (None, row.block)]
