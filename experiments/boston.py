@@ -108,7 +108,7 @@ def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     effects = model.effects(X, y)
     surface = effects.surface("RM", "LSTAT")
     return {
-        "hierarchy": bl.plots.hierarchy(learned),
+        "hierarchy": bl.plots.hierarchy(learned, titles=model.reading().names),
         "graphs": bl.plots.ump_graph(next(iter(learned.blocks.values()))),
         "landscape": bl.plots.landscape(grid, utility, density, name="MEDV ($1000s)", observed=y.iloc[TRACT]),
         "feasible": bl.plots.feasible_region(learned, tract.iloc[0].to_dict(), plane, block="block1.1"),

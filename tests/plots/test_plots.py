@@ -384,3 +384,9 @@ def test_every_public_figure_is_covered_here():
     """A new figure fails until it has a claim."""
     source = Path(__file__).read_text(encoding="utf-8")
     assert [name for name in plots.__all__ if f"plots.{name}(" not in source] == []
+
+
+def test_a_hierarchy_shows_the_titles_of_its_blocks():
+    figure = plots.hierarchy(problem("deep"), titles={"block1.1": "the budget", "block1.2": "block1.2"})
+    assert texts(figure).count("the budget") == 1
+    assert texts(figure).count("block1.2") == 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,7 +29,7 @@ _SMALL = 7.5
 
 @dataclass(frozen=True)
 class _Box:
-    """A rectangle with lines of text: (text, colour, weight)."""
+    """A rectangle with lines of text: (text, colour, weight or "italic")."""
 
     name: str
     x: float
@@ -46,7 +47,13 @@ class _Box:
 
 
 @styled
-def hierarchy(problem: LearnedUMP | Hierarchy, *, terms: int = TERMS, links: Mapping[str, str] | None = None) -> Figure:
+def hierarchy(
+    problem: LearnedUMP | Hierarchy,
+    *,
+    terms: int = TERMS,
+    titles: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Figure:
     """Layers of blocks from the data upwards, with the strongest terms of each head and what each block sees below.
 
     A line between blocks is as wide as the lower block's share in what the upper one responds to, and has the colour
@@ -55,6 +62,7 @@ def hierarchy(problem: LearnedUMP | Hierarchy, *, terms: int = TERMS, links: Map
     Parameters
     ----------
     terms : listed for each head of a block.
+    titles : what blocks are called beside their names, such as `model.reading().names`.
     links : addresses by block name; in SVG its box leads there.
     """
     layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
@@ -65,7 +73,7 @@ def hierarchy(problem: LearnedUMP | Hierarchy, *, terms: int = TERMS, links: Map
     width = max(width, min(len(outputs), WIDEST) * (1.1 + _GAP) + _GAP, 4.6)
     boxes, level = [_inputs_box(problem, width)], 0.45 + _RISE * 0.7
     for layer, blocks in zip(layers, shown, strict=True):
-        placed = _row(blocks, width, level, terms, more=len(layer) - len(blocks))
+        placed = _row(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
         boxes += placed
         level = max(box.top for box in placed) + _RISE
     tops = _output_boxes(outputs, width, level)
@@ -123,19 +131,24 @@ def _inputs_box(problem: LearnedUMP | Hierarchy, width: float) -> _Box:
     return _Box("inputs", width / 2, 0.0, ((sees, INK, "normal"),))
 
 
-def _row(blocks: Sequence[LearnedUMP], width: float, level: float, terms: int, more: int) -> list[_Box]:
+def _row(
+    blocks: Sequence[LearnedUMP], width: float, level: float, terms: int, titles: Mapping[str, str], more: int
+) -> list[_Box]:
     count = len(blocks) + (more > 0)
     left = (width - count * _WIDTH - (count - 1) * _GAP) / 2 + _WIDTH / 2
     places = [left + i * (_WIDTH + _GAP) for i in range(count)]
-    boxes = [_Box(ump.name, x, level, _lines(ump, terms), INK) for ump, x in zip(blocks, places, strict=False)]
+    boxes = [_Box(ump.name, x, level, _lines(ump, terms, titles), INK) for ump, x in zip(blocks, places, strict=False)]
     if more:
         boxes.append(_Box(f"more {level}", places[-1], level, ((f"and {more} weaker blocks", GREY, "normal"),)))
     return boxes
 
 
-def _lines(ump: LearnedUMP, terms: int) -> tuple[tuple[str, str, str], ...]:
-    """A block's name, and a line for each head with its strongest terms and their signs."""
-    lines = [(next(iter(brief_names([ump.name], 26).values())), INK, "bold")]
+def _lines(ump: LearnedUMP, terms: int, titles: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """A block's name, its title where it has one, and a line for each head with its strongest terms and their signs."""
+    brief = lambda name: next(iter(brief_names([name], 36).values()))
+    lines = [(brief(ump.name), INK, "bold")]
+    if titles.get(ump.name, ump.name) != ump.name:
+        lines.append((brief(titles[ump.name]), INK, "italic"))
     for role, style in ROLES.items():
         rows = ump.rows(role)
         if rows:
@@ -216,8 +229,9 @@ def _draw_box(ax: Axes, box: _Box, width: float, link: str | None) -> None:
     many, left = len(box.lines) > 1, box.x - width / 2
     for i, (text, colour, weight) in enumerate(box.lines):
         y = box.top - 0.07 - (i + 0.5) * _LINE
-        x, align = (left + 0.24, "left") if many and i else (box.x, "center")
-        ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, fontweight=weight, zorder=3, url=link)
+        x, align = (left + 0.24, "left") if many and i and weight != "italic" else (box.x, "center")
+        style: dict[str, Any] = {"fontstyle": "italic"} if weight == "italic" else {"fontweight": weight}
+        ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, zorder=3, url=link, **style)
         if colour not in (INK, GREY):
             ax.plot(left + 0.13, y, "s", color=colour, markersize=6, zorder=3)
 

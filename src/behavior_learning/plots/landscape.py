@@ -188,7 +188,7 @@ def _evaluated(problem: LearnedUMP | Hierarchy, given: Mapping[str, Any]) -> tup
     return utility, rows
 
 
-_HATCHES = ("///", "\\\\\\", "...", "|||", "---")
+_HATCHES = ("///", r"\\\\\\", "xx", "||", "--")
 
 
 def _boundary(ax: Axes, across: np.ndarray, up: np.ndarray, row: _Row, hatch: str) -> list[Any]:

@@ -120,10 +120,12 @@ def _page(
     rows = read_rows(model, X, y)
     laws = [] if rows is None else _laws(model, rows)
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
-    parts["problem"] = "The problem", sections.problem(model.ump_)
-    if rows is not None:
+    reading = None if rows is None else model.reading(X, y, stability=stability)
+    titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
+    parts["problem"] = "The problem", sections.problem(model.ump_, titles)
+    if rows is not None and reading is not None:
         parts["view"] = "In brief", sections.view(model.view(X, y, terms=sections.TERMS))
-        parts["reading"] = "Reading", sections.reading(model.reading(X, y, stability=stability))
+        parts["reading"] = "Reading", sections.reading(reading)
         some = rows.spread(EFFECT_ROWS)
         found = _effects(model, some)
         parts["effects"] = "Effects", sections.effects(found, model.block_names_)

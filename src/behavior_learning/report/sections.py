@@ -88,13 +88,18 @@ def _quality_of(law: NumberLaw | ClassLaw, several: bool) -> str:
     return "".join(parts) + inline_svg(figure, f"intervals-{_slug(name)}", caption)
 
 
-def problem(learned: LearnedUMP | Hierarchy) -> str:
-    """The equations: the hierarchy as a diagram that leads to its blocks, and every block with all its coefficients."""
+def problem(learned: LearnedUMP | Hierarchy, titles: Mapping[str, str]) -> str:
+    """The equations: the hierarchy as a diagram that leads to its blocks, and every block with all its coefficients.
+
+    Parameters
+    ----------
+    titles : what blocks are called beside their names.
+    """
     layers = learned.layers if isinstance(learned, Hierarchy) else ((learned,),)
     places = {ump.name: (i, j) for i, layer in enumerate(layers, 1) for j, ump in enumerate(layer, 1)}
     links = {name: f"#block-{i}-{j}" for name, (i, j) in places.items()}
     diagram = inline_svg(
-        plots.hierarchy(learned, links=links),
+        plots.hierarchy(learned, titles=titles, links=links),
         "hierarchy",
         "What each block wants, is limited by and believes: its strongest terms and their signs. "
         "A line is as wide as the lower block's share in the upper one. Choose a block to read its equations.",
@@ -102,7 +107,7 @@ def problem(learned: LearnedUMP | Hierarchy) -> str:
     rows = sum(len(ump.goals) for layer in layers for ump in layer)
     listed = int(np.clip(LISTED // max(rows, 1), TERMS, 60))
     blocks = [
-        _block(ump, f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
+        _block(ump, titles.get(ump.name, ""), f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
         for number, (i, j, ump) in enumerate(
             (i, j, ump) for i, layer in reversed(list(enumerate(layers, 1))) for j, ump in enumerate(layer, 1)
         )
@@ -135,16 +140,17 @@ def _outputs(learned: LearnedUMP | Hierarchy) -> str:
     return f'<div class="problem">{"".join(lines)}</div>'
 
 
-def _block(ump: LearnedUMP, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
+def _block(ump: LearnedUMP, title: str, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
     picture = ""
     if drawn:
         caption = f"The rows of {ump.name} as computation graphs: an arrow onto an arrow is an interaction or a square"
         picture = inline_svg(plots.ump_graph(ump), f"{identifier}-graph", caption)
+    title = f"{ump.name}, {title}" if title not in ("", ump.name) else ump.name
     table = sortable_table(
         _coefficients(ump, listed), f"Coefficients of {ump.name}, {listed} strongest of each row", key=False
     )
     return (
-        f'<details id="{identifier}"{" open" if opened else ""}><summary>{escape(ump.name)}</summary>'
+        f'<details id="{identifier}"{" open" if opened else ""}><summary>{escape(title)}</summary>'
         f"{problem_rows(ump, TERMS)}{picture}<details><summary>Its coefficients</summary>{table}</details></details>"
     )
 
