@@ -184,7 +184,7 @@ def test_landscape_of_classes_has_a_bar_for_each():
     assert [to_hex(bar.get_edgecolor()) == VERMILION.lower() for bar in figure.axes[1].patches] == [False, True, False]
 
 
-@pytest.mark.parametrize("shape", ["single", "several rows", "deep", "polynomial basis", "cubic basis"])
+@pytest.mark.parametrize("shape", ["several rows", "deep", "ramps basis"])
 def test_feasible_region_is_bounded_where_constraints_are_zero_and_its_star_is_the_best(shape):
     model = Drawn(**SHAPES[shape])
     row = {name: values[0] for name, values in model.table.items()}
@@ -193,9 +193,9 @@ def test_feasible_region_is_bounded_where_constraints_are_zero_and_its_star_is_t
     drawn(figure)
     star = next(line for line in figure.axes[0].lines if line.get_marker() == "*")
     best = {**row, "price": star.get_xdata()[0], "rooms": star.get_ydata()[0]}
-    tried = [model.problem.utility({**row, "price": p, "rooms": r}) for p in np.linspace(*centre["price"], 13)
-             for r in np.linspace(*centre["rooms"], 13)]  # fmt: skip
-    assert model.problem.utility(best) >= max(float(value) for value in tried) - 1e-9
+    p, r = np.meshgrid(np.linspace(*centre["price"], 13), np.linspace(*centre["rooms"], 13))
+    tried = model.problem.utility({**row, "price": p, "rooms": r})
+    assert model.problem.utility(best) >= tried.max() - 1e-9
     first = next(iter(model.problem.blocks.values()))
     assert sum("≤ 0" in text or "= 0" in text for text in legend(figure)) >= len(first.goals) - len(
         first.rows("utility")

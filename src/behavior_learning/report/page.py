@@ -120,11 +120,12 @@ def _page(
     rows = read_rows(model, X, y)
     laws = [] if rows is None else _laws(model, rows)
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
-    reading = None if rows is None else model.reading(X, y, stability=stability)
+    few_X, few_y = _few(X, y)
+    reading = None if rows is None else model.reading(few_X, few_y, stability=stability)
     titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
     parts["problem"] = "The problem", sections.problem(model.ump_, titles)
     if rows is not None and reading is not None:
-        parts["view"] = "In brief", sections.view(model.view(X, y, terms=sections.TERMS))
+        parts["view"] = "In brief", sections.view(model.view(few_X, few_y, terms=sections.TERMS))
         parts["reading"] = "Reading", sections.reading(reading)
         some = rows.spread(EFFECT_ROWS)
         found = _effects(model, some)
@@ -139,6 +140,14 @@ def _page(
     parts["data"] = "Data", sections.data(model.encoder_, rows)
     parts["settings"] = "Settings", sections.settings(model.get_params(), _defaults(type(model)), _facts(model))
     return Report(title, _filled(title, _subtitle(model, rows), parts, data))
+
+
+def _few(X: Any, y: Any) -> tuple[Any, Any]:
+    """As many rows of a table as effects take, so that no larger one is encoded again and again."""
+    if not isinstance(X, pd.DataFrame) or not isinstance(y, (pd.DataFrame, pd.Series)) or len(X) != len(y):
+        return X, y
+    index = spaced(len(X), EFFECT_ROWS)
+    return X.iloc[index], y.iloc[index]
 
 
 NO_ROWS = (
