@@ -28,6 +28,7 @@ __all__ = [
     "joint_log_density",
     "number_law",
     "read_rows",
+    "response_laws",
 ]
 
 LEVELS = np.linspace(0.025, 0.975, 39, dtype=np.float32)
@@ -183,16 +184,26 @@ class ClassLaw:
         return pd.DataFrame(counts, pd.Index(names, name="observed"), [f"predicted {name}" for name in names])
 
 
-def number_law(model: BehaviorEstimator, j: int, rows: Rows) -> NumberLaw:
-    """The law of the j-th response, a number."""
+def response_laws(model: BehaviorEstimator, rows: Rows) -> "list[NumberLaw | ClassLaw]":
+    """The law of every response at the rows; at a few of them where only Markov chains know it."""
+    distribution, drawn = model._distribution(), None
+    if needs_chains(distribution):
+        rows = rows.spread(CHAIN_ROWS)
+        drawn = draws(distribution, rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))
+    law = lambda part: number_law if isinstance(part, ContinuousResponse) else class_law
+    return [law(part)(model, j, rows, drawn) for j, part in enumerate(model.response_.parts)]
+
+
+def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
+    """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
     part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
-    if needs_chains(model._distribution()):
-        drawn = draws(model._distribution(), rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))[..., j].astype(float)
-        crps = np.abs(drawn - y[:, None]).mean(axis=1) - 0.5 * np.abs(drawn - np.roll(drawn, 1, axis=1)).mean(axis=1)
-        values = np.c_[drawn.mean(axis=1), np.full(len(y), np.nan), crps, np.quantile(drawn, LEVELS, axis=1).T]
-    else:
+    if drawn is None:
         law = part_of(model._distribution(), [j])
         values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS).astype(float)
+    else:
+        own = drawn[..., j].astype(float)
+        crps = np.abs(own - y[:, None]).mean(axis=1) - 0.5 * np.abs(own - np.roll(own, 1, axis=1)).mean(axis=1)
+        values = np.c_[own.mean(axis=1), np.full(len(y), np.nan), crps, np.quantile(own, LEVELS, axis=1).T]
     return NumberLaw(
         part,
         part.restore(y),
@@ -203,15 +214,14 @@ def number_law(model: BehaviorEstimator, j: int, rows: Rows) -> NumberLaw:
     )
 
 
-def class_law(model: BehaviorEstimator, j: int, rows: Rows) -> ClassLaw:
-    """The law of the j-th response, a class."""
+def class_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
+    """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
     part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
-    if needs_chains(model._distribution()):
-        drawn = draws(model._distribution(), rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))[..., j]
-        shares = np.mean(drawn[..., None] == np.arange(len(part.classes)), axis=1)
-        return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
-    law = part_of(model._distribution(), [j])
-    return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)).astype(float))
+    if drawn is None:
+        law = part_of(model._distribution(), [j])
+        return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)).astype(float))
+    shares = np.mean(drawn[..., j, None] == np.arange(len(part.classes)), axis=1)
+    return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
 
 
 def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -28,10 +28,9 @@ from behavior_learning.report.laws import (
     ClassLaw,
     NumberLaw,
     Rows,
-    class_law,
     joint_log_density,
-    number_law,
     read_rows,
+    response_laws,
     spaced,
 )
 from behavior_learning.report.markup import embedded_json, template
@@ -118,7 +117,7 @@ def _page(
     stability: Stability | None,
 ) -> Report:
     rows = read_rows(model, X, y)
-    laws = [] if rows is None else _laws(model, rows)
+    laws = [] if rows is None else response_laws(model, rows)
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
     few_X, few_y = _few(X, y)
     reading = None if rows is None else model.reading(few_X, few_y, stability=stability)
@@ -171,13 +170,6 @@ def _explorer(
     labels = [f"{position + 1:,} of {total:,}" for position in few.positions]
     names = [part.name for part in model.response_.parts]
     return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
-
-
-def _laws(model: BehaviorEstimator, rows: Rows) -> list[NumberLaw | ClassLaw]:
-    """The law of every response; of a few rows where only Markov chains know it."""
-    few = rows.spread(CHAIN_ROWS) if needs_chains(model._distribution()) else rows
-    continuous = [isinstance(part, ContinuousResponse) for part in model.response_.parts]
-    return [(number_law if number else class_law)(model, j, few) for j, number in enumerate(continuous)]
 
 
 def _joint(model: BehaviorEstimator, rows: Rows) -> str:
