@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from behavior_learning import datasets, inference
+    from behavior_learning import datasets, inference, plots
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
@@ -30,6 +30,7 @@ __all__ = [
     "inference",
     "load",
     "path",
+    "plots",
     "search",
     "simplify",
 ]

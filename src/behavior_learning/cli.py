@@ -1,4 +1,4 @@
-"""The command `bl`: fit, predict, sample, explain, and a demonstration."""
+"""The command `bl`: fit, predict, sample, explain, report, and a demonstration."""
 
 import math
 from collections.abc import Iterator
@@ -118,6 +118,24 @@ def explain(
 
 
 @app.command()
+def report(
+    model: ModelFile,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A .csv or .parquet table, responses included, best not trained on.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path("report.html"),
+    title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+) -> None:
+    """Write one HTML page about a model: how well it does on a table, and what it learned."""
+    with _plain_errors():
+        check_writable(output)
+        estimator = bl.load(_existing(model))
+        X, y = (None, None) if data is None else _inputs_and_responses(estimator, data)
+        estimator.report(output, X, y, title=title)
+        out.print(f"wrote {output}")
+
+
+@app.command()
 def demo(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the model and the figure.")] = Path(
         "bl-demo"
@@ -187,6 +205,20 @@ def _inputs(estimator: BehaviorEstimator, data: Path) -> pd.DataFrame:
     return read_table(data).drop(columns=[part.name for part in estimator.response_.parts], errors="ignore")
 
 
+def _inputs_and_responses(estimator: BehaviorEstimator, data: Path) -> tuple[pd.DataFrame | None, Any]:
+    """A table cut into the inputs of a model, None where it has none, and its responses."""
+    table, names = read_table(data), [part.name for part in estimator.response_.parts]
+    _check_columns(names, table, data)
+    X = None if isinstance(estimator, bl.BLDensity) else table.drop(columns=names)
+    return X, table[names[0]] if len(names) == 1 else table[names]
+
+
+def _check_columns(names: list[str], table: pd.DataFrame, data: Path) -> None:
+    missing = [name for name in names if name not in table.columns]
+    if missing:
+        raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
+
+
 def _draws(estimator: BehaviorEstimator, data: Path | None, n: int, seed: int) -> pd.DataFrame:
     if isinstance(estimator, bl.BLDensity):
         return estimator.sample(n, random_state=seed)
@@ -204,9 +236,7 @@ def _draws(estimator: BehaviorEstimator, data: Path | None, n: int, seed: int) -
 def _targets(target: str, table: pd.DataFrame, data: Path) -> list[str]:
     """The columns to learn: one by its name, or several with commas between."""
     targets = [target] if target in table.columns else [name.strip() for name in target.split(",")]
-    missing = [name for name in targets if name not in table.columns]
-    if missing:
-        raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
+    _check_columns(targets, table, data)
     return targets
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,9 @@ from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 from behavior_learning.training.fit import FitResult, Settings
 from behavior_learning.training.heats import fit_from
 from behavior_learning.training.minimise import Progress
+
+if TYPE_CHECKING:
+    from behavior_learning.report import Report
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
 
@@ -493,6 +496,37 @@ class BehaviorEstimator(BaseEstimator):
         from behavior_learning.persistence import save
 
         save(self, path)
+
+    def report(
+        self,
+        path: str | PathLike[str] | None = None,
+        X: Any = None,
+        y: Any = None,
+        *,
+        title: str | None = None,
+        inference: InferenceResults | None = None,
+        stability: Stability | None = None,
+    ) -> "Report":
+        """Report what was learned and how well, as one HTML page that needs no network.
+
+        Parameters
+        ----------
+        path : where to write the page; None writes nothing.
+        X, y : rows to report on, best such that the fit has not seen; by default those of the fit.
+        title : of the page.
+        inference, stability : what `inference` and `stability` returned, to include.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(1,), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.report(title="Boston").html.startswith("<!doctype html>")
+        True
+        """
+        from behavior_learning.report import report
+
+        return report(self, path, X, y, title=title, inference=inference, stability=stability)
 
     def calibrate(self, X: Any, y: Any):
         """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).

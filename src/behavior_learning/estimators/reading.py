@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
-from behavior_learning.core.spaces import MOST_BOXES
+from behavior_learning.core.spaces import MOST_BOXES, Quadrature
 from behavior_learning.encoding import DiscreteResponse
 from behavior_learning.estimators.options import check_count
+from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading, read_statements
 from behavior_learning.reading.view import Fidelity, View, compare, simplified
@@ -99,9 +101,14 @@ def _candidates(model: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
         return observed[None], np.zeros((1, len(observed))), some_rows(rows, CELLS // OBSERVED)
     space = model.space_.refined(REFINEMENT)
     rows = some_rows(rows, max(1, CELLS // space.size))
-    scaled = lambda x, y: model.network_(x, y) / np.float32(model.temperature_)
-    rule = space.quadrature(scaled, jnp.asarray(rows[0], jnp.float32))
+    rule = _rule(Gibbs(model.network_, space, np.float32(model.temperature_)), jnp.asarray(rows[0], jnp.float32))
     return np.asarray(rule.candidates, float), np.asarray(rule.log_weights, float), rows
+
+
+@eqx.filter_jit
+def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
+    scaled = lambda x, y: distribution.utility(x, y) / distribution.temperature
+    return distribution.space.quadrature(scaled, x)
 
 
 def _on_candidates(

@@ -1,14 +1,14 @@
-"""Figures from plain values; every function returns a matplotlib Figure and shows nothing."""
+"""Observed responses beside what was predicted."""
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from behavior_learning.plots.style import BLUE, GREY, VERMILION, canvas, plain, styled
+
 __all__ = ["prediction_intervals"]
 
-BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#666666"
-"""From the Okabe–Ito palette, told apart by colour-blind readers."""
 
-
+@styled
 def prediction_intervals(
     y: np.ndarray, prediction: np.ndarray, interval: np.ndarray, *, coverage: float, name: str
 ) -> Figure:
@@ -23,21 +23,19 @@ def prediction_intervals(
     """
     order = np.argsort(prediction)
     rank, inside = np.arange(len(y)), (y >= interval[:, 0]) & (y <= interval[:, 1])
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axes = figure.add_subplot()
+    figure, (axes,) = canvas(5.6, 3.8)
     axes.vlines(rank, *interval[order].T, color=BLUE, alpha=0.35, linewidth=2, label=f"{coverage:.0%} interval")
     axes.plot(rank, prediction[order], color=BLUE, linewidth=1.5, label="predicted mean")
     for hit, colour, marker, label in (
         (True, GREY, "o", "observed, inside"),
-        (False, ORANGE, "X", "observed, outside"),
+        (False, VERMILION, "X", "observed, outside"),
     ):
         shown = inside[order] == hit
         axes.plot(rank[shown], y[order][shown], marker, color=colour, markersize=4.5, label=label)
     axes.set(
-        xlabel="held-out rows, by prediction",
-        ylabel=name,
-        title=f"{inside.mean():.0%} of {len(y)} held-out rows lie inside their {coverage:.0%} interval",
+        xlabel="rows, by prediction",
+        ylabel=plain(name),
+        title=f"{inside.mean():.0%} of {len(y)} rows lie inside their {coverage:.0%} interval",
     )
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=4, columnspacing=1.0, handlelength=1.4)
     return figure

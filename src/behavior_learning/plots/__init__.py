@@ -1,0 +1,32 @@
+"""Figures from plain values: every function returns a matplotlib Figure, shows nothing and draws no random number.
+
+Colours are Okabe and Ito's; signs and heads also differ in dash, marker or words. ``figure.savefig("f.svg")`` or
+``"f.pdf"`` keeps lines as lines.
+"""
+
+from behavior_learning.plots.calibration import coverage, pit_histogram, reliability
+from behavior_learning.plots.effects import contributions, curve, marginal, surface
+from behavior_learning.plots.estimates import basins, coefficients, training
+from behavior_learning.plots.graphs import polynomial_graph, ump_graph
+from behavior_learning.plots.hierarchy import hierarchy
+from behavior_learning.plots.intervals import prediction_intervals
+from behavior_learning.plots.landscape import feasible_region, landscape
+
+__all__ = [
+    "basins",
+    "coefficients",
+    "contributions",
+    "coverage",
+    "curve",
+    "feasible_region",
+    "hierarchy",
+    "landscape",
+    "marginal",
+    "pit_histogram",
+    "polynomial_graph",
+    "prediction_intervals",
+    "reliability",
+    "surface",
+    "training",
+    "ump_graph",
+]

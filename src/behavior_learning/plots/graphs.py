@@ -1,0 +1,260 @@
+"""Polynomials as computation graphs, and a problem as the graphs of its rows.
+
+Source: Figure 7 (an interaction is an edge that acts on an edge) and Figure 2a.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import cos, pi, sin
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyArrowPatch
+
+from behavior_learning.core.heads import ROLES as SIGNS
+from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, SKY, VERMILION, brief_names, canvas, styled
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.text import Shortened, format_monomial, format_number, shorten
+from behavior_learning.symbolic.ump import Goal, LearnedUMP
+
+__all__ = ["polynomial_graph", "row_name", "ump_graph"]
+
+TERMS = 6
+"""Terms that a graph shows by default."""
+
+PANEL = 3.5
+"""Inches of one graph."""
+
+_WIDE = 1.25
+"""How much wider than high the ring of variables is: names are wide."""
+
+_THINNEST, _THICKEST = 0.7, 3.6
+_RELATION = {"inequality": "≤ 0", "equality": "= 0"}
+
+Point = tuple[float, float]
+
+
+@styled
+def polynomial_graph(
+    polynomial: Polynomial,
+    spreads: Mapping[str, float] | None = None,
+    *,
+    name: str = "F",
+    response: Sequence[str] = (),
+    terms: int | None = TERMS,
+) -> Figure:
+    """A polynomial as a graph: an edge per variable, and edges on edges for squares and interactions (Figure 7).
+
+    An edge is as wide as its term is strong, |coefficient| times the spread of its variables; the number on it is the
+    coefficient. A dotted edge has no effect of its own and only carries an interaction.
+
+    Parameters
+    ----------
+    spreads : standard deviation of every variable; 1 where it has none.
+    name : what the polynomial is called.
+    response : variables to be marked as choices.
+    terms : how many of the strongest terms to show, None for all.
+    """
+    figure, (ax,) = canvas(PANEL, PANEL - 0.1)
+    shown = _draw(ax, polynomial, spreads or {}, name, response, terms)
+    ax.set_title(_left_out(shown), fontsize="small", loc="center", y=-0.02, va="top")
+    _legend(figure)
+    return figure
+
+
+@styled
+def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
+    """The rows of a block's utility, inequality and equality heads, each as a computation graph (Figure 2a).
+
+    Parameters
+    ----------
+    terms : how many of the strongest terms to show in each graph, None for all.
+    """
+    panels = [(goal, row_name(problem, goal)) for role in SIGNS for goal in problem.rows(role)]
+    columns = min(len(panels), 3) or 1
+    rows = -(-len(panels) // columns) or 1
+    figure, axes = canvas(PANEL * columns, (PANEL - 0.2) * rows + 0.4, rows, columns)
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (goal, name) in zip(axes, panels, strict=False):
+        shown = _draw(ax, goal.polynomial, problem.spreads, name, problem.response, terms, ROLES[goal.head.role].colour)
+        ax.set_title(f"{_headline(goal, name, bool(problem.response))}", loc="center")
+        ax.text(0.5, -0.01, _left_out(shown), transform=ax.transAxes, ha="center", va="top", fontsize="small")
+    _legend(figure)
+    return figure
+
+
+def row_name(problem: LearnedUMP, goal: Goal) -> str:
+    """The letter of a row's head, numbered where the head has several: U, C2, T1."""
+    rows = problem.rows(goal.head.role)
+    letter = ROLES[goal.head.role].letter
+    return letter if len(rows) == 1 else f"{letter}{rows.index(goal) + 1}"
+
+
+def _headline(goal: Goal, name: str, chooses: bool) -> str:
+    """What a row says of its polynomial."""
+    if goal.head.role == "utility":
+        return f"{'maximise' if chooses else 'rewards'} {goal.formula(name)}"
+    relation = _RELATION[goal.head.role] if chooses else {"inequality": "> 0", "equality": "≠ 0"}[goal.head.role]
+    return f"{'subject to' if chooses else 'penalises'} {name} {relation}\npenalty {goal.formula(name)}"
+
+
+def _left_out(shown: Shortened) -> str:
+    if not shown.omitted:
+        return ""
+    count = len(shown.omitted)
+    return f"{count} smaller term{'s' if count > 1 else ''} left out, {shown.omitted_share:.0%} of the strength"
+
+
+def _legend(figure: Figure) -> None:
+    handles = [
+        Line2D([], [], color=BLUE, linewidth=2, label="raises"),
+        Line2D([], [], color=VERMILION, linewidth=2, linestyle=(0, (4, 2)), label="lowers"),
+        Line2D([], [], color=GREY, linewidth=1, linestyle=":", label="carries an interaction"),
+    ]
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=3, handlelength=2.2, columnspacing=1.0, fontsize="small"
+    )
+
+
+@dataclass(frozen=True)
+class _Edge:
+    """One term: the variable whose edge to the centre it is or acts on, and the variables that act."""
+
+    monomial: Monomial
+    carrier: str
+    actors: tuple[str, ...]
+
+
+def _edges(shown: Shortened, spreads: Mapping[str, float]) -> list[_Edge]:
+    """Every term as an edge; an interaction acts on the edge of its variable with the strongest effect of its own."""
+    strengths = shown.kept.strengths(spreads)
+    own = {monomial[0][0]: s for monomial, s in strengths.items() if len(monomial) == 1 and monomial[0][1] == 1}
+
+    def edge(monomial: Monomial) -> _Edge:
+        carrier = max((name for name, _ in monomial), key=lambda name: own.get(name, 0.0))
+        left = [(name, power - (name == carrier)) for name, power in monomial]
+        return _Edge(monomial, carrier, tuple(name for name, power in left if power))
+
+    return [edge(monomial) for monomial in shown.order]
+
+
+def _around(edges: Sequence[_Edge]) -> list[str]:
+    """Variables in an order that puts those that interact beside each other."""
+    waiting = list(dict.fromkeys(name for edge in edges for name in (edge.carrier, *edge.actors)))
+    partners = {(a, e.carrier) for e in edges for a in e.actors} | {(e.carrier, a) for e in edges for a in e.actors}
+    order: list[str] = []
+    while waiting:
+        beside = [name for name in waiting if order and (name, order[-1]) in partners]
+        order.append((beside or waiting)[0])
+        waiting.remove(order[-1])
+    return order
+
+
+def _draw(
+    ax: Axes,
+    polynomial: Polynomial,
+    spreads: Mapping[str, float],
+    name: str,
+    response: Sequence[str],
+    terms: int | None,
+    colour: str = GREY,
+) -> Shortened:
+    """Draw one graph around its centre, and return what it shows."""
+    shown = shorten(polynomial, spreads, terms)
+    edges = _edges(shown, spreads)
+    names = _around(edges)
+    turn = 2 * pi / max(len(names), 1)
+    angles = [pi / 2 + (i + 0.5) * turn for i in range(len(names))]
+    at = {name: (_WIDE * cos(angle), sin(angle)) for name, angle in zip(names, angles, strict=True)}
+    strengths = shown.kept.strengths(spreads)
+    strongest = max(strengths.values(), default=1.0)
+    widths = {m: _THINNEST + (_THICKEST - _THINNEST) * s / strongest for m, s in strengths.items()}
+    _draw_edges(ax, shown.kept, edges, at, widths)
+    for variable, short in brief_names(names).items():
+        marked = variable in response
+        box = {"boxstyle": "round,pad=0.35", "facecolor": PAPER, "edgecolor": SKY if marked else GREY}
+        weight = "bold" if marked else "normal"
+        ax.text(*at[variable], short, ha="center", va="center", bbox=box | {"linewidth": 1.6 if marked else 0.8},
+                fontweight=weight, zorder=4)  # fmt: skip
+    centre = {"boxstyle": "circle,pad=0.4", "facecolor": PAPER, "edgecolor": colour, "linewidth": 2}
+    ax.text(0, 0, name, ha="center", va="center", bbox=centre, zorder=4, fontweight="bold")
+    ax.set(xlim=(-1.75, 1.75), ylim=(-1.25, 1.25), aspect="equal")
+    ax.set_axis_off()
+    return shown
+
+
+def _draw_edges(
+    ax: Axes, kept: Polynomial, edges: Sequence[_Edge], at: Mapping[str, Point], widths: Mapping[Monomial, float]
+) -> None:
+    plain_edges = [edge for edge in edges if not edge.actors]
+    acting = [edge for edge in edges if edge.actors]
+    for edge in plain_edges:
+        value = kept.coefficients[edge.monomial]
+        _arrow(ax, at[edge.carrier], (0, 0), value, widths[edge.monomial], shrink=14)
+        _number(ax, _along(at[edge.carrier], 0.46), format_number(value))
+    carried = {edge.carrier for edge in plain_edges}
+    for name in dict.fromkeys(edge.carrier for edge in acting if edge.carrier not in carried):
+        ax.plot(*zip(at[name], (0, 0), strict=True), color=GREY, linewidth=1, linestyle=":", zorder=1)
+    used: dict[str, int] = {}
+    for edge in acting:
+        place = used[edge.carrier] = used.get(edge.carrier, -1) + 1
+        _act(
+            ax,
+            edge,
+            kept.coefficients[edge.monomial],
+            widths[edge.monomial],
+            at,
+            _along(at[edge.carrier], _STOPS[place % 3]),
+        )
+
+
+_STOPS = (0.66, 0.74, 0.58)
+"""How far along an edge the edges that act on it end."""
+
+
+def _act(ax: Axes, edge: _Edge, value: float, width: float, at: Mapping[str, Point], tip: Point) -> None:
+    """Arrows from the variables that act to a point on the edge they act on."""
+    for i, actor in enumerate(edge.actors):
+        bend = 0.9 if actor == edge.carrier else 0.25 * _side(at[actor], tip)
+        arrow = _arrow(ax, at[actor], tip, value, width, bend=bend, shrink=0)
+        if i == 0:
+            high = sum(power for _, power in edge.monomial) > 2
+            text = f"{format_number(value)} ({format_monomial(edge.monomial)})" if high else format_number(value)
+            _number(ax, _bent(at[actor], tip, arrow), text)
+
+
+def _arrow(
+    ax: Axes, start: Point, end: Point, value: float, width: float, *, bend: float = 0.0, shrink: float
+) -> float:
+    """An arrow in the colour and dash of its sign; returns its bend."""
+    style: dict[str, Any] = {"color": BLUE} if value >= 0 else {"color": VERMILION, "linestyle": (0, (4, 2))}
+    arrow = FancyArrowPatch(
+        start, end, arrowstyle="-|>", mutation_scale=7 + 1.5 * width, linewidth=width, shrinkA=0, shrinkB=shrink,
+        connectionstyle=f"arc3,rad={bend}", zorder=2, **style,
+    )  # fmt: skip
+    ax.add_patch(arrow)
+    return bend
+
+
+def _number(ax: Axes, at: Point, text: str) -> None:
+    box = {"boxstyle": "round,pad=0.12", "facecolor": PAPER, "edgecolor": "none"}
+    ax.text(*at, text, ha="center", va="center", fontsize="small", color=INK, bbox=box, zorder=3)
+
+
+def _along(start: Point, share: float) -> Point:
+    """A point on the way from `start` to the centre."""
+    return start[0] * (1 - share), start[1] * (1 - share)
+
+
+def _side(start: Point, end: Point) -> int:
+    """The side to which a bend leads away from the centre."""
+    return 1 if start[0] * end[1] - start[1] * end[0] >= 0 else -1
+
+
+def _bent(start: Point, end: Point, bend: float) -> Point:
+    """The middle of an arc3 arrow."""
+    (x0, y0), (x1, y1) = start, end
+    return (x0 + x1) / 2 + bend * (y1 - y0) / 2, (y0 + y1) / 2 - bend * (x1 - x0) / 2

@@ -1,0 +1,242 @@
+"""A hierarchy of problems as layers of boxes: what each block wants, is limited by and believes (Figure 2b, 2c)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import FancyBboxPatch
+
+from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+
+__all__ = ["hierarchy"]
+
+WIDEST = 8
+"""Boxes of a layer that are drawn; the strongest, where there are more."""
+
+TERMS = 3
+"""Terms listed for each head."""
+
+_WIDTH, _GAP, _RISE, _LINE = 2.3, 0.25, 0.75, 0.165
+"""Inches of a box and between boxes, between layers, and from line to line."""
+
+_SMALL = 7.5
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle with lines of text: (text, colour, weight or "italic")."""
+
+    name: str
+    x: float
+    y: float
+    lines: tuple[tuple[str, str, str], ...]
+    edge: str = GREY
+
+    @property
+    def height(self) -> float:
+        return _LINE * len(self.lines) + 0.14
+
+    @property
+    def top(self) -> float:
+        return self.y + self.height
+
+
+@styled
+def hierarchy(
+    problem: LearnedUMP | Hierarchy,
+    *,
+    terms: int = TERMS,
+    titles: Mapping[str, str] | None = None,
+    links: Mapping[str, str] | None = None,
+) -> Figure:
+    """Layers of blocks from the data upwards, with the strongest terms of each head and what each block sees below.
+
+    A line between blocks is as wide as the lower block's share in what the upper one responds to, and has the colour
+    of the head through which it acts most. A layer shows its 8 strongest blocks.
+
+    Parameters
+    ----------
+    terms : listed for each head of a block.
+    titles : what blocks are called beside their names, such as `model.reading().names`.
+    links : addresses by block name; in SVG its box leads there.
+    """
+    layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
+    weights = _weights(problem)
+    shown = [_strongest(layer, weights) for layer in layers]
+    outputs = _outputs(problem)
+    width = max(min(len(layer), WIDEST) for layer in layers) * (_WIDTH + _GAP) + _GAP
+    width = max(width, min(len(outputs), WIDEST) * (1.1 + _GAP) + _GAP, 4.6)
+    boxes, level = [_inputs_box(problem, width)], 0.45 + _RISE * 0.7
+    for layer, blocks in zip(layers, shown, strict=True):
+        placed = _row(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
+        boxes += placed
+        level = max(box.top for box in placed) + _RISE
+    tops = _output_boxes(outputs, width, level)
+    figure = Figure(figsize=(width, level + 0.9))
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(-0.28, level + 0.62))
+    ax.set_axis_off()
+    _draw_lines(ax, shown, weights, outputs, {box.name: box for box in (*boxes, *tops)})
+    for box in (*boxes, *tops):
+        _draw_box(ax, box, 1.1 if box in tops else _WIDTH, (links or {}).get(box.name))
+    _legend(ax)
+    return figure
+
+
+def _weights(problem: LearnedUMP | Hierarchy) -> dict[tuple[str, str], dict[str, float]]:
+    """How far each lower block moves each block above it, by head: Σ λ · scale · |coefficient| · spread."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for ump in problem.blocks.values() if isinstance(problem, Hierarchy) else ():
+        for goal in ump.goals:
+            for monomial, strength in goal.polynomial.strengths(ump.spreads).items():
+                for name, _ in monomial:
+                    by_role = found.setdefault((name, ump.name), {})
+                    size = abs(goal.multiplier) * goal.scale * strength
+                    by_role[goal.head.role] = by_role.get(goal.head.role, 0.0) + size
+    return found
+
+
+def _strongest(layer: Sequence[LearnedUMP], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> list[LearnedUMP]:
+    if len(layer) <= WIDEST:
+        return list(layer)
+    use = lambda ump: sum(sum(w.values()) for (lower, _), w in weights.items() if lower == ump.name)
+    kept = sorted(layer, key=use, reverse=True)[: WIDEST - 1]
+    return [ump for ump in layer if ump in kept]
+
+
+def _outputs(problem: LearnedUMP | Hierarchy) -> dict[str, Polynomial]:
+    """What stands on top, as polynomials in the blocks of the last layer."""
+    if isinstance(problem, Hierarchy) and problem.layers[0][0].response == ():
+        return dict(problem.outputs)
+    if isinstance(problem, Hierarchy):
+        return {" ".join(problem.response): next(iter(problem.outputs.values()))}
+    return {" ".join(problem.response) or problem.name: Polynomial({((problem.name, 1),): 1.0})}
+
+
+def _inputs_box(problem: LearnedUMP | Hierarchy, width: float) -> _Box:
+    first = problem.layers[0][0] if isinstance(problem, Hierarchy) else problem
+    blocks = problem.blocks if isinstance(problem, Hierarchy) else {problem.name: problem}
+    sources = {first.curves[n][1] if n in first.curves else n for n in first.spreads if n not in blocks}
+    columns = len(sources - set(first.response))
+    sees = f"{columns} input{'s' if columns != 1 else ''}"
+    if first.response:
+        sees += (
+            f" and {', '.join(brief_names(first.response).values()) if len(first.response) < 3 else 'the responses'}"
+        )
+    return _Box("inputs", width / 2, 0.0, ((sees, INK, "normal"),))
+
+
+def _row(
+    blocks: Sequence[LearnedUMP], width: float, level: float, terms: int, titles: Mapping[str, str], more: int
+) -> list[_Box]:
+    count = len(blocks) + (more > 0)
+    left = (width - count * _WIDTH - (count - 1) * _GAP) / 2 + _WIDTH / 2
+    places = [left + i * (_WIDTH + _GAP) for i in range(count)]
+    boxes = [_Box(ump.name, x, level, _lines(ump, terms, titles), INK) for ump, x in zip(blocks, places, strict=False)]
+    if more:
+        boxes.append(_Box(f"more {level}", places[-1], level, ((f"and {more} weaker blocks", GREY, "normal"),)))
+    return boxes
+
+
+def _lines(ump: LearnedUMP, terms: int, titles: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """A block's name, its title where it has one, and a line for each head with its strongest terms and their signs."""
+    brief = lambda name: next(iter(brief_names([name], 36).values()))
+    lines = [(brief(ump.name), INK, "bold")]
+    if titles.get(ump.name, ump.name) != ump.name:
+        lines.append((brief(titles[ump.name]), INK, "italic"))
+    for role, style in ROLES.items():
+        rows = ump.rows(role)
+        if rows:
+            lines.append((style.word, style.colour, "bold"))
+            lines.append((_signed(rows, ump.spreads, terms), INK, "normal"))
+    return tuple(lines)
+
+
+def _signed(rows: Sequence, spreads: Mapping[str, float], terms: int) -> str:
+    """The strongest terms of the rows of one head: ``+RM −LSTAT``."""
+    found: list[tuple[float, float, Monomial]] = []
+    for goal in rows:
+        strengths = goal.polynomial.strengths(spreads)
+        found += [
+            (s * abs(goal.multiplier) * goal.scale, goal.polynomial.coefficients[m], m) for m, s in strengths.items()
+        ]
+    strongest = sorted(found, key=lambda entry: -entry[0])[:terms]
+    names = brief_names([name for _, _, monomial in strongest for name, _ in monomial], 30 // max(terms, 1))
+    write = lambda m: "·".join(
+        names[n] if power == 1 else f"{names[n]}{'²³'[power - 2] if power < 4 else f'^{power}'}" for n, power in m
+    )
+    return "  ".join(("−" if value < 0 else "+") + write(monomial) for _, value, monomial in strongest) or "nothing"
+
+
+def _output_boxes(outputs: Mapping[str, Polynomial], width: float, level: float) -> list[_Box]:
+    names = list(outputs)[:WIDEST]
+    more = len(outputs) - len(names)
+    brief = brief_names(names, 16)
+    step = 1.1 + _GAP
+    left = width / 2 - step * (len(names) - 1) / 2
+    lines = lambda i, name: ((brief[name] + (f" +{more}" if more and i == len(names) - 1 else ""), INK, "bold"),)
+    return [_Box(f"output {name}", left + i * step, level, lines(i, name), BLUE) for i, name in enumerate(names)]
+
+
+def _draw_lines(
+    ax: Axes,
+    shown: Sequence[Sequence[LearnedUMP]],
+    weights: Mapping[tuple[str, str], Mapping[str, float]],
+    outputs: Mapping[str, Polynomial],
+    boxes: Mapping[str, _Box],
+) -> None:
+    for ump in shown[0]:
+        _line(ax, boxes["inputs"], boxes[ump.name], GREY, 0.7)
+    for layer in shown[1:]:
+        for ump in layer:
+            below = {
+                lower: by_role for (lower, upper), by_role in weights.items() if upper == ump.name and lower in boxes
+            }
+            largest = max((sum(by_role.values()) for by_role in below.values()), default=1.0)
+            for lower, by_role in below.items():
+                role = max(by_role, key=lambda r: by_role[r])
+                _line(
+                    ax, boxes[lower], boxes[ump.name], ROLES[role].colour, 0.6 + 3.2 * sum(by_role.values()) / largest
+                )
+    for name, polynomial in outputs.items():
+        top = boxes.get(f"output {name}")
+        largest = max(map(abs, polynomial.monomials.values()), default=1.0)
+        for monomial, value in polynomial.monomials.items() if top is not None else ():
+            lower = boxes.get(monomial[0][0])
+            if lower is not None and top is not None:
+                _line(ax, lower, top, BLUE if value >= 0 else VERMILION, 0.6 + 2.4 * abs(value) / largest, value < 0)
+
+
+def _line(ax: Axes, lower: _Box, upper: _Box, colour: str, width: float, dashed: bool = False) -> None:
+    ax.plot(
+        [lower.x, upper.x], [lower.top, upper.y], color=colour, linewidth=width, zorder=1, solid_capstyle="round",
+        linestyle="--" if dashed else "-", alpha=0.9,
+    )  # fmt: skip
+
+
+def _draw_box(ax: Axes, box: _Box, width: float, link: str | None) -> None:
+    patch = FancyBboxPatch(
+        (box.x - width / 2, box.y), width, box.height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=PAPER,
+        edgecolor=box.edge, linewidth=1.1, zorder=2,
+    )  # fmt: skip
+    patch.set_url(link)
+    ax.add_patch(patch)
+    many, left = len(box.lines) > 1, box.x - width / 2
+    for i, (text, colour, weight) in enumerate(box.lines):
+        y = box.top - 0.07 - (i + 0.5) * _LINE
+        x, align = (left + 0.24, "left") if many and i and weight != "italic" else (box.x, "center")
+        style: dict[str, Any] = {"fontstyle": "italic"} if weight == "italic" else {"fontweight": weight}
+        ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, zorder=3, url=link, **style)
+        if colour not in (INK, GREY):
+            ax.plot(left + 0.13, y, "s", color=colour, markersize=6, zorder=3)
+
+
+def _legend(ax: Axes) -> None:
+    handles = [Line2D([], [], color=style.colour, linewidth=3, label=style.word) for style in ROLES.values()]
+    place = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.005), "fontsize": _SMALL}
+    ax.legend(handles=handles, ncols=3, handlelength=1.6, **place)

@@ -1,0 +1,211 @@
+"""The utility over what can be chosen: along one response with the density it implies, and in a plane of two."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from behavior_learning.errors import OptionError
+from behavior_learning.plots.graphs import row_name
+from behavior_learning.plots.style import (
+    BLUE,
+    FONT,
+    INK,
+    ORANGE,
+    PAPER,
+    PURPLE,
+    SKY,
+    VERMILION,
+    brief_names,
+    canvas,
+    plain,
+    styled,
+)
+from behavior_learning.symbolic.evaluate import table_values
+from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
+
+__all__ = ["feasible_region", "landscape"]
+
+GRID = 101
+"""Points along each side of a plane."""
+
+
+@styled
+def landscape(
+    y: Any,
+    utility: Any,
+    density: Any,
+    *,
+    name: str,
+    observed: Any = None,
+    interval: tuple[float, float] | None = None,
+) -> Figure:
+    """Utility along one response above the density it implies; bars where the response is a class.
+
+    Parameters
+    ----------
+    y : shape (k,), increasing numbers, or the labels of classes.
+    utility : BL(x, y) at each y; defined up to a constant, and drawn with its largest value at zero.
+    density : p(y|x) per unit of y, or the probability of each class.
+    observed : the response that was seen.
+    interval : a range of predicted numbers to be shaded.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> y = np.linspace(-3, 3, 61)
+    >>> figure = bl.plots.landscape(y, -(y**2) / 2, np.exp(-(y**2) / 2) / np.sqrt(2 * np.pi), name="price")
+    >>> [ax.get_ylabel() for ax in figure.axes]
+    ['utility, best = 0', 'density per unit']
+    """
+    figure, (above, below) = canvas(4.6, 4.0, 2, 1, sharex=True)
+    height = np.asarray(utility, float) - np.max(utility)
+    if np.asarray(y).dtype.kind in "OUSb":
+        labels = list(brief_names(map(str, y), 14).values())
+        seen = [str(label) == str(observed) for label in y]
+        _bars(above, labels, height, seen)
+        _bars(below, labels, np.asarray(density, float), seen)
+    else:
+        _curves(above, below, np.asarray(y, float), height, np.asarray(density, float))
+        if interval is not None:
+            below.axvspan(*interval, color=SKY, alpha=0.25, linewidth=0, label="interval")
+        for ax in (above, below) if observed is not None else ():
+            ax.axvline(
+                np.asarray(observed, float).item(), color=VERMILION, linestyle="--", linewidth=1.3, label="observed"
+            )
+        if observed is not None or interval is not None:
+            below.legend(loc="best")
+    continuous = np.asarray(y).dtype.kind not in "OUSb"
+    above.set_ylabel("utility, best = 0")
+    below.set(ylabel="density per unit" if continuous else "probability", xlabel=plain(name))
+    return figure
+
+
+def _curves(above: Axes, below: Axes, y: np.ndarray, height: np.ndarray, density: np.ndarray) -> None:
+    best = int(np.argmax(height))
+    above.plot(y, height, color=BLUE, linewidth=1.8)
+    above.plot(y[best], 0.0, "o", color=BLUE, markersize=5)
+    above.annotate(f"best {y[best]:.4g}", (y[best], 0.0), (4, 4), textcoords="offset points", fontsize="small")
+    above.margins(y=0.15)
+    below.fill_between(y, density, color=BLUE, alpha=0.2, linewidth=0)
+    below.plot(y, density, color=BLUE, linewidth=1.8)
+    below.set_ylim(bottom=0)
+
+
+def _bars(ax: Axes, labels: list[str], values: np.ndarray, seen: list[bool]) -> None:
+    bars = ax.bar(labels, values, color=BLUE, alpha=0.75, width=0.7)
+    for bar, observed in zip(bars, seen, strict=True):
+        if observed:
+            bar.set(edgecolor=VERMILION, linewidth=2.0)
+    if max(map(len, labels)) * len(labels) > 45:
+        ax.tick_params("x", rotation=45)
+
+
+@styled
+def feasible_region(
+    problem: LearnedUMP | Hierarchy,
+    at: Mapping[str, float],
+    plane: Mapping[str, tuple[float, float]],
+    *,
+    block: str | None = None,
+) -> Figure:
+    """The utility in a plane of two variables, the side that each inequality forbids, and where equalities hold.
+
+    The rows drawn are those of the blocks that see the variables themselves. They are penalties: nothing forbids the
+    hatched side, it costs utility.
+
+    Parameters
+    ----------
+    at : values of all other variables, in the user's units.
+    plane : two names, usually responses, and their ranges.
+    block : draw the rows of this block only.
+
+    Raises
+    ------
+    OptionError
+        If the plane has not two variables.
+    DataError
+        If a variable of the problem has no value.
+    """
+    if len(plane) != 2:
+        raise OptionError(f"plane must name two variables and their ranges; got {len(plane)}: {', '.join(plane)}.")
+    names, sides = list(plane), [np.linspace(*ends, GRID) for ends in plane.values()]
+    across, up = np.meshgrid(*sides)
+    values = {**at, names[0]: across, names[1]: up}
+    total, rows = _evaluated(problem, values)
+    figure, (ax,) = canvas(5.4, 4.4)
+    shading = ax.contourf(across, up, total - total.max(), levels=14, cmap="cividis", rasterized=True)
+    figure.colorbar(shading, ax=ax, label="utility, best = 0")
+    handles = []
+    drawn = [row for row in rows if block in (None, row.block)]
+    for number, row in enumerate(drawn):
+        handles += _boundary(ax, across, up, row, _HATCHES[number % len(_HATCHES)])
+    best = np.unravel_index(np.argmax(total), total.shape)
+    ax.plot(across[best], up[best], "*", color="white", markeredgecolor=INK, markersize=13)
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color="none",
+            marker="*",
+            markerfacecolor="white",
+            markeredgecolor=INK,
+            markersize=11,
+            label="best in the plane",
+        )
+    )
+    ax.set(xlabel=plain(names[0]), ylabel=plain(names[1]))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    return figure
+
+
+class _Row(NamedTuple):
+    """A constraint of a block, and its polynomial at every point of the plane."""
+
+    block: str
+    label: str
+    goal: Goal
+    argument: np.ndarray
+
+
+def _evaluated(problem: LearnedUMP | Hierarchy, given: Mapping[str, Any]) -> tuple[np.ndarray, list[_Row]]:
+    """The utility of the whole, and the constraint rows of the first layer, at every point."""
+    utility = problem.utility(given)
+    if isinstance(utility, dict):
+        raise OptionError("A problem with one utility per class has no plane of choices. Use output='scalar'.")
+    first = problem.layers[0] if isinstance(problem, Hierarchy) else (problem,)
+    values = table_values(first, given)
+    rows = [
+        _Row(ump.name, row_name(ump, goal), goal, np.broadcast_to(goal.polynomial.evaluate(values), utility.shape))
+        for ump in first
+        for goal in ump.goals
+        if goal.head.role != "utility"
+    ]
+    return utility, rows
+
+
+_HATCHES = ("///", r"\\\\\\", "xx", "||", "--")
+
+
+def _boundary(ax: Axes, across: np.ndarray, up: np.ndarray, row: _Row, hatch: str) -> list[Any]:
+    """Draw where a constraint holds with equality, and hatch the side an inequality speaks against."""
+    argument, inequality = row.argument, row.goal.head.role == "inequality"
+    crosses = argument.min() < 0 < argument.max()
+    colour, style = (ORANGE, "-") if inequality else (PURPLE, "--")
+    relation = f"{plain(row.block)}: {row.label} {'≤' if inequality else '='} 0"
+    if crosses:
+        line = ax.contour(across, up, argument, levels=[0], colors=[colour], linewidths=2, linestyles=style)
+        for text in ax.clabel(line, fmt=row.label, fontsize=FONT, colors=[INK]):
+            text.set_bbox({"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": colour})
+    if not inequality:
+        label = relation + ("" if crosses else ", not in the plane")
+        return [Line2D([], [], color=colour, linestyle=style, linewidth=2, label=label)]
+    if argument.max() > 0:
+        hatched = ax.contourf(across, up, argument, levels=[0, argument.max() + 1], colors="none", hatches=[hatch])
+        hatched.set(edgecolor=ORANGE, linewidth=0)
+    where = "hatched: violated" if crosses else "violated everywhere" if argument.max() > 0 else "satisfied everywhere"
+    return [Patch(facecolor="none", edgecolor=colour, hatch=hatch, label=f"{relation} ({where})")]

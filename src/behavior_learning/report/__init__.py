@@ -1,0 +1,5 @@
+"""One self-contained HTML page about a fitted model."""
+
+from behavior_learning.report.page import Report, report
+
+__all__ = ["Report", "report"]

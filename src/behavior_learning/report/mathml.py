@@ -1,0 +1,182 @@
+"""A learned problem as MathML, which browsers draw themselves: maximise … subject to … ≤ 0, … = 0.
+
+A row is a sequence of short formulas rather than a long one, so that it wraps on a narrow screen.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from behavior_learning.core.heads import Head
+from behavior_learning.errors import OptionError
+from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten
+from behavior_learning.symbolic.ump import Goal, LearnedUMP
+
+__all__ = ["math", "problem_rows", "sum_row"]
+
+
+PLUS = '<mo form="infix">+</mo>'
+
+
+def math(*parts: str) -> str:
+    """Presentation MathML as a formula within text."""
+    return f"<math>{''.join(parts)}</math>"
+
+
+def problem_rows(problem: LearnedUMP, terms: int | None, digits: int = DIGITS) -> str:
+    """The rows of a block, each with its strongest terms, and the penalty of each constraint in v, its row.
+
+    Parameters
+    ----------
+    terms : how many of the strongest terms to show, None for all.
+    digits : significant ones of every number.
+    """
+    write = _Writer(digits)
+    chooses = bool(problem.response)
+    rows = []
+    for goal in problem.rows("utility"):
+        formula = write.objective(goal, goal.shown(problem.spreads, terms))
+        rows.append(_row("utility", "maximise" if chooses else "rewards", formula, ""))
+    if problem.shortcut.coefficients:
+        formula = " ".join(write.chunks(shorten(problem.shortcut, problem.spreads, terms)))
+        rows.append(_row("utility", "passes on", formula, ""))
+    for role, (relation, when) in _RELATIONS.items():
+        for goal in problem.rows(role):
+            close = math(_operator(relation if chooses else when), "<mn>0</mn>")
+            formula = " ".join([*write.chunks(goal.shown(problem.spreads, terms)), close])
+            note = f'<span class="penalty">penalty {write.penalty(goal)}</span>'
+            rows.append(_row(role, "subject to" if chooses else "penalises", formula, note))
+    return f'<div class="problem">{"".join(rows)}</div>'
+
+
+def sum_row(name: str, shown: Shortened) -> str:
+    """A variable equal to a polynomial."""
+    formula = " ".join(_Writer(DIGITS).chunks(shown))
+    equals = math(_identifier(name), _operator("="))
+    return f'<div class="row">{equals} <span class="formula">{formula}</span></div>'
+
+
+_RELATIONS = {"inequality": ("≤", ">"), "equality": ("=", "≠")}
+
+
+def _row(role: str, word: str, formula: str, note: str) -> str:
+    return (
+        f'<div class="row {role}"><span class="word">{word}</span> <span class="formula">{formula}</span> {note}</div>'
+    )
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Polynomials and heads with numbers of so many significant digits."""
+
+    digits: int
+
+    def chunks(self, shown: Shortened) -> list[str]:
+        """A product where there is one, a formula for each term, then the constant and what was left out."""
+        order: list[Monomial] = list(shown.order)
+        chunks = self.product(shown.factors)
+        if shown.kept.constant or not (order or chunks):
+            order.append(())
+        for monomial in order:
+            chunks.append(self.term(shown.kept.coefficients.get(monomial, 0.0), monomial, first=not chunks))
+        if shown.omitted:
+            count = len(shown.omitted)
+            share = f"{count} smaller, {shown.omitted_share:.0%}"
+            chunks.append(f'{math(PLUS)} <span class="rest">({share})</span>')
+        return chunks
+
+    def product(self, factors: Sequence[Polynomial]) -> list[str]:
+        """A formula for each factor, so that a long product wraps."""
+        written = []
+        for factor in factors:
+            if factor.monomials:
+                terms = [*factor.monomials, ()] if factor.constant else list(factor.monomials)
+                inside = "".join(self.signed(factor.coefficients[m], m, first=i == 0) for i, m in enumerate(terms))
+                written.append(f"{_fence('(')}{inside}{_fence(')')}")
+            elif self.text(factor.constant) != "1":
+                written.append(self.number(factor.constant))
+        return [math(_operator("·") if i else "", part) for i, part in enumerate(written)]
+
+    def term(self, value: float, monomial: Monomial, *, first: bool) -> str:
+        return math(self.signed(value, monomial, first=first))
+
+    def signed(self, value: float, monomial: Monomial, *, first: bool) -> str:
+        form = "prefix" if first else "infix"
+        sign = "" if first and value >= 0 else f'<mo form="{form}">{"−" if value < 0 else "+"}</mo>'
+        number = "" if monomial and self.text(abs(value)) == "1" else self.number(abs(value))
+        return sign + _operator("·").join(filter(None, [number, *(_power(name, power) for name, power in monomial)]))
+
+    def objective(self, goal: Goal, shown: Shortened) -> str:
+        """λ·φ(…), the brackets around formulas that may wrap."""
+        name = _identifier("tanh") if goal.head.name == "tanh" else ""
+        scaled = self.text(goal.scale) != "1"
+        scale = self.number(goal.scale) + _operator("·") + _fence("[") if scaled else ""
+        opening = math(self.number(goal.multiplier), _operator("·"), name, _fence("("), scale)
+        return " ".join([opening, *self.chunks(shown), math(_fence("]") if scaled else "", _fence(")"))])
+
+    def penalty(self, goal: Goal) -> str:
+        """λ·ρ(scale·v) or λ·ψ(scale·v)."""
+        scale = self.number(goal.scale) + _operator("·") if self.text(goal.scale) != "1" else ""
+        argument = f"<mrow>{scale}{_identifier('v')}</mrow>"
+        return math(self.number(goal.multiplier), _operator("·"), _head(goal.head, argument))
+
+    def text(self, value: float) -> str:
+        return format_number(value, self.digits)
+
+    def number(self, value: float) -> str:
+        return _number(value, self.digits)
+
+
+def _head(head: Head, t: str) -> str:
+    """φ, ρ or ψ of an argument."""
+    width = _number(head.width)
+    exponential = f"{_identifier('exp')}{_fence('(')}{t}{_fence(')')}"
+    sharp = f"{_identifier('exp')}{_fence('(')}<mfrac>{t}{width}</mfrac>{_fence(')')}"
+    log = lambda e: f"{_identifier('log')}{_fence('(')}{_number(1.0)}{_operator('+')}{e}{_fence(')')}"
+    squared = f"<msup><mrow>{_fence('(')}{t}{_fence(')')}</mrow><mn>2</mn></msup>"
+    forms = {
+        "identity": lambda: t,
+        "tanh": lambda: f"{_identifier('tanh')}{_fence('(')}{t}{_fence(')')}",
+        "relu": lambda: f"{_identifier('max')}{_fence('(')}<mn>0</mn>{_operator(',')}{t}{_fence(')')}",
+        "softplus": lambda: log(exponential) if head.width == 1 else width + _operator("·") + log(sharp),
+        "abs": lambda: f"{_fence('|')}{t}{_fence('|')}",
+        "square": lambda: squared,
+        "huber": lambda: f"<msub>{_identifier('huber')}{width}</msub>{_fence('(')}{t}{_fence(')')}",
+        "smooth_abs": lambda: (
+            f"{_fence('(')}<msqrt>{squared}{_operator('+')}<msup>{width}<mn>2</mn></msup></msqrt>"
+            f"{_operator('−')}{width}{_fence(')')}"
+        ),
+    }
+    family = head.name.split("(")[0]
+    if family not in forms:
+        raise OptionError(f"The head {head.name!r} has no MathML form; add it to report/mathml.py.")
+    return forms[family]()
+
+
+def _power(name: str, power: int) -> str:
+    return _identifier(name) if power == 1 else f"<msup>{_identifier(name)}<mn>{power}</mn></msup>"
+
+
+def _identifier(name: str) -> str:
+    tag = "mi" if name.isidentifier() else "mtext"
+    return f"<{tag}>{escape(name)}</{tag}>"
+
+
+def _number(value: float, digits: int = DIGITS) -> str:
+    mantissa, _, exponent = format_number(value, digits).partition("e")
+    number = f"<mn>{escape(mantissa.removeprefix('-'))}</mn>"
+    number = f"<mrow>{_operator('−')}{number}</mrow>" if mantissa.startswith("-") else number
+    if not exponent:
+        return number
+    return f"<mrow>{number}{_operator('×')}<msup><mn>10</mn><mn>{int(exponent)}</mn></msup></mrow>".replace(
+        "<mn>-", "<mn>−"
+    )
+
+
+def _operator(symbol: str) -> str:
+    return f"<mo>{escape(symbol)}</mo>"
+
+
+def _fence(symbol: str) -> str:
+    return f'<mo stretchy="false">{escape(symbol)}</mo>'

@@ -1,0 +1,249 @@
+"""One self-contained page from a fitted model: written once, read without a server, a network or the model."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import escape
+from importlib.metadata import version
+from inspect import signature
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.validation import check_is_fitted
+
+from behavior_learning.encoding import ContinuousResponse
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.effects import effects_of
+from behavior_learning.estimators.evaluate import needs_chains
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.reading.effects import TOLERANCE, Effects
+from behavior_learning.reading.stability import Stability
+from behavior_learning.report import sections
+from behavior_learning.report.explorer import explorer_data
+from behavior_learning.report.laws import (
+    CHAIN_ROWS,
+    ClassLaw,
+    NumberLaw,
+    Rows,
+    joint_log_density,
+    read_rows,
+    response_laws,
+    spaced,
+)
+from behavior_learning.report.markup import embedded_json, template
+
+__all__ = ["Report", "report"]
+
+EFFECT_ROWS, EXPLORED_ROWS, CALIBRATION_ROWS = 2000, 40, 5000
+"""Rows behind the effects, rows that can be looked at one by one, and rows behind the calibration figures."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """An HTML page.
+
+    Attributes
+    ----------
+    title : of the page.
+    html : all of it; nothing is loaded from elsewhere.
+    """
+
+    title: str
+    html: str
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the page to a file."""
+        Path(path).write_text(self.html, encoding="utf-8")
+
+    def _repr_html_(self) -> str:
+        page = escape(self.html, quote=True)
+        return f'<iframe title="{escape(self.title)}" srcdoc="{page}" width="100%" height="800"></iframe>'
+
+    def __repr__(self) -> str:
+        return f"Report({self.title!r}, {len(self.html) / 1e6:.1f} MB)"
+
+
+def report(
+    model: BehaviorEstimator,
+    path: str | PathLike[str] | None = None,
+    X: Any = None,
+    y: Any = None,
+    *,
+    title: str | None = None,
+    inference: InferenceResults | None = None,
+    stability: Stability | None = None,
+) -> Report:
+    """Report what a fitted model learned and how well, as one HTML page.
+
+    Parameters
+    ----------
+    path : where to write the page; None writes nothing.
+    X, y : rows to report on, best such that the fit has not seen; by default those of the fit, and none for a model
+        that was loaded from a file. A BLDensity takes its table as y.
+    title : of the page.
+    inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
+        itself estimates and refits nothing.
+
+    Raises
+    ------
+    DataError
+        If the rows do not suit the model, or the folder of `path` does not exist.
+    """
+    check_is_fitted(model)
+    if inference is not None and not isinstance(inference, InferenceResults):
+        raise OptionError(
+            f"inference must be what model.inference(...) returned; got {type(inference).__name__}. "
+            "Run it first and pass the results."
+        )
+    if path is not None and not Path(path).parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    page = _page(
+        model, X, y, title or f"What {type(model).__name__} learned about {model.response_.name}", inference, stability
+    )
+    if path is not None:
+        page.save(path)
+    return page
+
+
+def _page(
+    model: BehaviorEstimator,
+    X: Any,
+    y: Any,
+    title: str,
+    inference: InferenceResults | None,
+    stability: Stability | None,
+) -> Report:
+    rows = read_rows(model, X, y)
+    laws = [] if rows is None else response_laws(model, rows)
+    data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
+    few_X, few_y = _few(X, y)
+    reading = None if rows is None else model.reading(few_X, few_y, stability=stability)
+    titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
+    parts["problem"] = "The problem", sections.problem(model.ump_, titles)
+    if rows is not None and reading is not None:
+        parts["view"] = "In brief", sections.view(model.view(few_X, few_y, terms=sections.TERMS))
+        parts["reading"] = "Reading", sections.reading(reading)
+        some = rows.spread(EFFECT_ROWS)
+        found = _effects(model, some)
+        parts["effects"] = "Effects", sections.effects(found, model.block_names_)
+        if not needs_chains(model._distribution()):
+            parts["rows"], data = _explorer(model, some, found, laws, len(rows))
+        calibrated = spaced(len(laws[0].observed), CALIBRATION_ROWS)
+        parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
+    if inference is not None:
+        parts["inference"] = "Inference", sections.inference(inference)
+    parts["training"] = "Training", sections.training(model.history_, model.restarts_)
+    parts["data"] = "Data", sections.data(model.encoder_, rows)
+    parts["settings"] = "Settings", sections.settings(model.get_params(), _defaults(type(model)), _facts(model))
+    return Report(title, _filled(title, _subtitle(model, rows), parts, data))
+
+
+def _few(X: Any, y: Any) -> tuple[Any, Any]:
+    """As many rows of a table as effects take, so that no larger one is encoded again and again."""
+    if not isinstance(X, pd.DataFrame) or not isinstance(y, (pd.DataFrame, pd.Series)) or len(X) != len(y):
+        return X, y
+    index = spaced(len(X), EFFECT_ROWS)
+    return X.iloc[index], y.iloc[index]
+
+
+NO_ROWS = (
+    '<p class="caution">No rows were given, so that there are no scores, effects or calibration here. Pass X and y to '
+    "the report, or --data on the command line.</p>"
+)
+
+
+def _quality(model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> str:
+    return sections.quality(laws, rows, _joint(model, rows))
+
+
+def _explorer(
+    model: BehaviorEstimator, some: Rows, found: Effects, laws: list[NumberLaw | ClassLaw], total: int
+) -> tuple[tuple[str, str], str]:
+    """The section that shows one row at a time, and its data: of a few of the rows that have effects."""
+    index = spaced(len(some), EXPLORED_ROWS)
+    few = some.at(index)
+    contributions = _contributions(found).rename(columns=model.block_names_, level="block").iloc[index]
+    shown = explorer_data(model, few, [law.at(few.positions) for law in laws], contributions)
+    labels = [f"{position + 1:,} of {total:,}" for position in few.positions]
+    names = [part.name for part in model.response_.parts]
+    return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
+
+
+def _joint(model: BehaviorEstimator, rows: Rows) -> str:
+    """What the scores of several responses do not say: how they go together."""
+    if len(model.response_.parts) == 1:
+        return ""
+    if needs_chains(model._distribution()):
+        return (
+            f"More than two numbers have no likelihood that could be computed; the scores below are from Markov chains "
+            f"on {min(CHAIN_ROWS, len(rows))} rows."
+        )
+    log_density = joint_log_density(model, rows)
+    return f"Joint negative log-likelihood of all responses: {-log_density:.3f} nats per row. Below each by itself."
+
+
+def _effects(model: BehaviorEstimator, rows: Rows) -> Effects:
+    return effects_of(model.network_, model.space_, model.encoder_, model.response_, (rows.x, rows.y), TOLERANCE)
+
+
+def _contributions(found: Effects) -> pd.DataFrame:
+    """What each block and head adds to the utility of a row; of one per class, to that of its best class."""
+    table = found.contributions
+    if table.columns.nlevels == 2:
+        return table
+    best = found.utility.to_numpy().argmax(axis=1)
+    by_class = np.stack([table[name].to_numpy() for name in found.utility.columns])
+    return pd.DataFrame(by_class[best, np.arange(len(table))], columns=table[found.utility.columns[0]].columns)
+
+
+def _defaults(estimator: type) -> dict[str, Any]:
+    return {name: parameter.default for name, parameter in signature(estimator).parameters.items()}
+
+
+def _shape(model: BehaviorEstimator) -> str:
+    return f"BL[{','.join(map(str, model.network_.architecture.layers))}]"
+
+
+def _facts(model: BehaviorEstimator) -> dict[str, str]:
+    architecture, sigma = model.network_.architecture, model.sigma_
+    heads = ", ".join(name for name in architecture.heads if name is not None)
+    facts = {
+        "estimator": type(model).__name__,
+        "architecture": f"{_shape(model)}, heads {heads}, {architecture.output} output",
+        "parameters": f"{model.n_parameters_:,}",
+        "temperature": f"{model.temperature_:.6g}",
+        "objective": model.objective + (f", sigma {sigma:.4g}" if sigma is not None else ""),
+        "seed": repr(model.random_state),
+    }
+    supports = [part for part in model.response_.parts if isinstance(part, ContinuousResponse)]
+    return facts | {f"support of {part.name}": f"{part.lower:.6g} to {part.upper:.6g}" for part in supports}
+
+
+def _subtitle(model: BehaviorEstimator, rows: Rows | None) -> str:
+    inputs = len(model.encoder_.names)
+    seen = f"{inputs} column{'s' if inputs != 1 else ''}" if inputs else "no inputs"
+    counted = f"; reported on {len(rows):,} rows" if rows is not None else ""
+    return f"{_shape(model)} of {model.response_.name} given {seen}, {model.n_parameters_:,} parameters{counted}"
+
+
+def _filled(title: str, subtitle: str, parts: dict[str, tuple[str, str]], data: str) -> str:
+    """The template with its sections; everything that came from the user is escaped by now, but for the two titles."""
+    links = "\n".join(f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, _) in parts.items())
+    body = "\n".join(
+        f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{heading}</h2>\n{content}</section>'
+        for name, (heading, content) in parts.items()
+    )
+    written = f"Written by behavior-learning {version('behavior-learning')} on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
+    return template("page.html").substitute(
+        title=escape(title),
+        subtitle=escape(subtitle),
+        navigation=links,
+        main=body,
+        footer=escape(written),
+        data=data,
+        style=template("style.css").template,
+        script=template("page.js").template,
+    )

@@ -1,0 +1,383 @@
+"""The sections of a report, each from values to HTML."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.metadata import version
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from behavior_learning import plots
+from behavior_learning.encoding import TableEncoder
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.plots.graphs import row_name
+from behavior_learning.reading.effects import Effects
+from behavior_learning.reading.statements import Reading, Statement
+from behavior_learning.reading.view import View
+from behavior_learning.report.explorer import decoded
+from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows, spaced
+from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
+from behavior_learning.report.mathml import problem_rows, sum_row
+from behavior_learning.symbolic.text import format_monomial, shorten
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+
+__all__ = [
+    "calibration",
+    "data",
+    "effects",
+    "explorer",
+    "inference",
+    "problem",
+    "quality",
+    "reading",
+    "settings",
+    "training",
+    "view",
+]
+
+Laws = Sequence[NumberLaw | ClassLaw]
+
+SHOWN_ROWS = 150
+"""Rows in the picture of predictions and intervals."""
+
+TERMS = 5
+"""Terms of a row that its equation shows."""
+
+LISTED = 3000
+"""Coefficients listed in all."""
+
+DRAWN_BLOCKS = 8
+"""Blocks whose computation graphs are drawn."""
+
+FAITHFUL = 0.9
+"""R² of a simplified utility below which the report warns of it."""
+
+CURVES = 4
+"""Variables whose curves are drawn."""
+
+
+def quality(laws: Laws, rows: Rows, joint: str) -> str:
+    """How well the model does on the rows, beside a model that sees no inputs."""
+    return _origin(rows) + paragraphs(joint) + "".join(_quality_of(law, len(laws) > 1) for law in laws)
+
+
+def _origin(rows: Rows) -> str:
+    if not rows.seen:
+        return paragraphs(f"On {len(rows):,} rows that were given to the report. What follows refers to them.")
+    return (
+        f'<p class="caution">On the {len(rows):,} rows that the model was fitted to, so that it looks better here than '
+        "it will on new rows. For an honest figure give the report rows that the fit has not seen.</p>"
+    )
+
+
+def _quality_of(law: NumberLaw | ClassLaw, several: bool) -> str:
+    name = law.part.name
+    parts = [f"<h3>{escape(name)}</h3>" if several else ""]
+    parts.append(sortable_table(law.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
+    if isinstance(law, ClassLaw):
+        parts.append(sortable_table(law.confusion(), f"Observed and predicted {name}, in rows"))
+        return "".join(parts)
+    shown = spaced(len(law.mean), SHOWN_ROWS)
+    figure = plots.prediction_intervals(
+        law.observed[shown], law.mean[shown], law.interval(0.9)[shown], coverage=0.9, name=name
+    )
+    caption = f"Observed {name} beside the predicted mean and 90 % interval of {len(shown)} rows, by prediction"
+    return "".join(parts) + inline_svg(figure, f"intervals-{_slug(name)}", caption)
+
+
+def problem(learned: LearnedUMP | Hierarchy, titles: Mapping[str, str]) -> str:
+    """The equations: the hierarchy as a diagram that leads to its blocks, and every block with all its coefficients.
+
+    Parameters
+    ----------
+    titles : what blocks are called beside their names.
+    """
+    layers = learned.layers if isinstance(learned, Hierarchy) else ((learned,),)
+    places = {ump.name: (i, j) for i, layer in enumerate(layers, 1) for j, ump in enumerate(layer, 1)}
+    links = {name: f"#block-{i}-{j}" for name, (i, j) in places.items()}
+    diagram = inline_svg(
+        plots.hierarchy(learned, titles=titles, links=links),
+        "hierarchy",
+        "What each block wants, is limited by and believes: its strongest terms and their signs. "
+        "A line is as wide as the lower block's share in the upper one. Choose a block to read its equations.",
+    )
+    rows = sum(len(ump.goals) for layer in layers for ump in layer)
+    listed = int(np.clip(LISTED // max(rows, 1), TERMS, 60))
+    blocks = [
+        _block(ump, titles.get(ump.name, ""), f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
+        for number, (i, j, ump) in enumerate(
+            (i, j, ump) for i, layer in reversed(list(enumerate(layers, 1))) for j, ump in enumerate(layer, 1)
+        )
+    ]
+    return _how_to_read(learned) + diagram + _outputs(learned) + "".join(blocks)
+
+
+def _how_to_read(learned: LearnedUMP | Hierarchy) -> str:
+    first = learned.layers[0][0] if isinstance(learned, Hierarchy) else learned
+    if first.response:
+        sentence = (
+            "Each block is an optimisation problem: it chooses the response that is best for what it maximises, at a "
+            "price for every constraint that is violated. In a constraint's penalty v stands for its left-hand side. "
+            "Coefficients are in the units of the table, terms are ordered by how far they move over the training rows."
+        )
+    else:
+        sentence = (
+            "Each block rewards and penalises what it sees of a row; every class adds the blocks up with weights of "
+            "its own. Coefficients are in the units of the table, strongest terms first; v stands for the left-hand "
+            "side."
+        )
+    return paragraphs(sentence)
+
+
+def _outputs(learned: LearnedUMP | Hierarchy) -> str:
+    if not isinstance(learned, Hierarchy):
+        return ""
+    spreads = learned.layers[-1][0].spreads
+    lines = [sum_row(name, shorten(polynomial, spreads, 8)) for name, polynomial in learned.outputs.items()]
+    return f'<div class="problem">{"".join(lines)}</div>'
+
+
+def _block(ump: LearnedUMP, title: str, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
+    picture = ""
+    if drawn:
+        caption = f"The rows of {ump.name} as computation graphs: an arrow onto an arrow is an interaction or a square"
+        picture = inline_svg(plots.ump_graph(ump), f"{identifier}-graph", caption)
+    title = f"{ump.name}, {title}" if title not in ("", ump.name) else ump.name
+    table = sortable_table(
+        _coefficients(ump, listed), f"Coefficients of {ump.name}, {listed} strongest of each row", key=False
+    )
+    return (
+        f'<details id="{identifier}"{" open" if opened else ""}><summary>{escape(title)}</summary>'
+        f"{problem_rows(ump, TERMS)}{picture}<details><summary>Its coefficients</summary>{table}</details></details>"
+    )
+
+
+def _coefficients(ump: LearnedUMP, listed: int) -> pd.DataFrame:
+    lines = []
+    for goal in ump.goals:
+        strengths = goal.polynomial.strengths(ump.spreads)
+        total = sum(strengths.values()) or 1.0
+        order = sorted(strengths, key=lambda monomial: -strengths[monomial])[:listed]
+        lines += [
+            (row_name(ump, goal), format_monomial(m), goal.polynomial.coefficients[m], 100 * strengths[m] / total)
+            for m in order
+        ]
+        lines.append((row_name(ump, goal), "constant", goal.polynomial.constant, 0.0))
+    return pd.DataFrame(lines, columns=["row", "term", "coefficient", "share of strength (%)"])
+
+
+def view(found: View) -> str:
+    """The problem in brief, what was left out of it, and how faithful it is."""
+    shown = found.shown
+    blocks = [ump for layer in reversed(shown.layers) for ump in layer] if isinstance(shown, Hierarchy) else [shown]
+    rows = "".join(f"<h3>{escape(ump.name)}</h3>{problem_rows(ump, None, found.digits)}" for ump in blocks)
+    listed = "".join(f"<li>{escape(residual.text(found.digits))}</li>" for residual in found.residuals)
+    where = f"<details><summary>What the residuals stand for</summary><ul>{listed}</ul></details>" if listed else ""
+    note = "The strongest terms of every row, the others collected in a residual."
+    fidelity = f"Fidelity: {found.fidelity}."
+    if found.fidelity.r2 < FAITHFUL:
+        fidelity += (
+            " That is too little to stand for the problem: read it as a sketch, and the problem above for what holds."
+        )
+    kind = ' class="caution"' if found.fidelity.r2 < FAITHFUL else ""
+    return paragraphs(note) + f"<p{kind}>{escape(fidelity)}</p>" + rows + where
+
+
+def reading(found: Reading) -> str:
+    """What every row says, bottom-up, with the numbers behind it."""
+    note = f"Bottom-up; every number is over {found.rows:,} rows, strengths are standard deviations."
+    if any(statement.frequency is not None for statement in found.statements):
+        note += " A frequency is the share of refits that say the same: what appears by chance does not recur."
+    else:
+        note += " How stable the statements are was not computed: pass stability=model.stability() to the report."
+    layers: dict[int, dict[str, list[Statement]]] = {}
+    for statement in found.statements:
+        layers.setdefault(statement.layer, {}).setdefault(statement.block, []).append(statement)
+    return paragraphs(note) + "".join(_layer(number, blocks) for number, blocks in layers.items())
+
+
+def _layer(number: int, blocks: Mapping[str, Sequence[Statement]]) -> str:
+    outputs = all(statement.head == "output" for own in blocks.values() for statement in own)
+    return f"<h3>{'The whole' if outputs else f'Layer {number}'}</h3>" + "".join(map(_read_block, blocks.values()))
+
+
+def _read_block(statements: Sequence[Statement]) -> str:
+    first = statements[0]
+    title = first.block if first.title == first.block else f"{first.block}, {first.title}"
+    line = lambda s: f'<span class="said">{escape(s.text)}</span> <span class="rest">{escape(s.numbers)}</span>'
+    lines = "".join(f'<li class="{escape(s.head)}">{line(s)}</li>' for s in statements)
+    return f'<h4>{escape(title)}</h4><ul class="statements">{lines}</ul>'
+
+
+def effects(found: Effects, names: Mapping[str, str]) -> str:
+    """Marginal utilities, contributions, how constraints bind, curves and the strongest interaction.
+
+    Parameters
+    ----------
+    names : those the user gave to blocks, by their original ones.
+    """
+    note = (
+        f"At {len(found.utility):,} rows and, where the response is an input of the utility, at the observed response. "
+        "A marginal utility is the model's own: what depends on the inputs alone cancels in the law of the response."
+    )
+    figures = [
+        inline_svg(plots.marginal(found.marginal), "marginal", "Variables by how far they move the utility"),
+        inline_svg(
+            plots.contributions(_average(found.contributions.rename(columns=names, level="block"))),
+            "contributions",
+            "What adds up to the utility, averaged over the rows",
+        ),
+        *_curves(found),
+    ]
+    marginal = (
+        found.marginal.rename(columns=lambda name: name.replace("_", " "))
+        .reset_index()
+        .sort_values("strength", ascending=False)
+        .head(200)
+    )
+    tables = sortable_table(marginal.set_index(marginal.columns[0]), "Marginal utilities of the variables")
+    if len(found.binding):
+        binding = found.binding.rename(index=names, level="block").reset_index().head(200)
+        tables += sortable_table(
+            binding, "How constraints bind: share of rows in which they do, and average penalty", key=False
+        )
+    return paragraphs(note) + f'<div class="figures">{"".join(figures)}</div>{tables}'
+
+
+def _average(contributions: pd.DataFrame) -> pd.Series:
+    """Of one utility its mean; of one per class, the mean size of each part over the classes."""
+    if contributions.columns.nlevels == 2:
+        return contributions.mean()
+    return contributions.abs().mean().groupby(level=["block", "head"]).mean()
+
+
+def _curves(found: Effects) -> list[str]:
+    strongest = found.marginal.groupby(level="variable")["strength"].max().sort_values(ascending=False).index
+    names = {axis.name for axis in found.landscape.axes if not axis.levels}
+    chosen = [name for name in strongest if name in names][:CURVES]
+    drawn = [
+        inline_svg(plots.curve(found.curve(name)), f"curve-{i}", f"The utility along {name}, all else at a typical row")
+        for i, name in enumerate(chosen)
+    ]
+    surfaces = {pair: found.surface(*pair) for pair in combinations(chosen, 2)}
+    if surfaces and len(found.landscape.outputs) == 1:
+        pair = max(surfaces, key=lambda pair: float(np.abs(surfaces[pair].interaction).max()))
+        surface = surfaces[pair]
+        figure = plots.surface(surface.first, surface.second, surface.interaction, names=pair)
+        caption = (
+            f"The strongest interaction among these, {pair[0]} and {pair[1]}: utility beyond the sum of both alone"
+        )
+        drawn.append(inline_svg(figure, "surface", caption))
+    return drawn
+
+
+def explorer(labels: Sequence[str], responses: Sequence[str]) -> str:
+    """Controls and empty charts that the page's script fills."""
+    listed = lambda names: "".join(f"<option>{escape(name)}</option>" for name in names)
+    several = len(responses) > 1
+    choice = f'<label>Response <select id="explorer-response">{listed(responses)}</select></label>' if several else ""
+    beside = "Of several responses each is shown with the others integrated out." if several else ""
+    return template("explorer.html").substitute(rows=listed(labels), responses=choice, beside=beside)
+
+
+def calibration(laws: Laws) -> str:
+    """Do probabilities hold?"""
+    figures = []
+    for law in laws:
+        name, slug = law.part.name, _slug(law.part.name)
+        if isinstance(law, ClassLaw):
+            figure = plots.reliability(law.probabilities, law.observed, list(map(str, law.part.classes)))
+            figures.append(
+                inline_svg(
+                    figure,
+                    f"reliability-{slug}",
+                    f"Reliability of {name}: predicted probability and observed frequency",
+                )
+            )
+        else:
+            figures.append(
+                inline_svg(
+                    plots.pit_histogram(law.pit),
+                    f"pit-{slug}",
+                    f"Where {name} falls in its predicted law: flat if the law holds",
+                )
+            )
+            figures.append(
+                inline_svg(
+                    plots.coverage(law.pit),
+                    f"coverage-{slug}",
+                    f"Intervals of {name}: what they claim and what they hold",
+                )
+            )
+    return f'<div class="figures">{"".join(figures)}</div>'
+
+
+def inference(results: InferenceResults) -> str:
+    """Estimates with standard errors, as the summary of the results says them."""
+    summary = results.summary()
+    tables = "".join(sortable_table(table, caption) for caption, table in summary.tables.items())
+    notes = "".join(f"<li>{escape(note)}</li>" for note in summary.notes)
+    figures = inline_svg(
+        plots.coefficients(results),
+        "forest",
+        "Estimates and 95 % intervals on standardised columns; hollow without a standard error",
+    )
+    figures += inline_svg(plots.basins(results.basins), "basins", "Where searches from several starts ended")
+    return f'{pairs_table(summary.facts, "How it was estimated")}{tables}<div class="figures">{figures}</div>' + (
+        f"<ul>{notes}</ul>" if notes else ""
+    )
+
+
+def training(history: pd.DataFrame, restarts: pd.DataFrame) -> str:
+    """Losses by epoch and outcomes of the starts."""
+    figure = inline_svg(
+        plots.training(history, restarts), "training", "Loss by epoch, in nats per row on standardised responses"
+    )
+    table = restarts.rename(columns=lambda name: name.replace("_", " ")).rename_axis("start")
+    return figure + sortable_table(table, "Every start: its best epoch and validation loss")
+
+
+def data(encoder: TableEncoder, rows: Rows | None) -> str:
+    """What the columns are, in training and in the rows of the report."""
+    if not encoder.names:
+        return paragraphs("The model has no inputs: it is a law of its responses.")
+    table = pd.DataFrame({name: _column(encoder, name) for name in encoder.names}).T.rename_axis("column")
+    if rows is not None:
+        shown = decoded(encoder, rows.x)
+        numbers = shown.select_dtypes("number")
+        table["minimum here"], table["maximum here"] = numbers.min(), numbers.max()
+        table["missing here (%)"] = 100 * shown.isna().mean()
+    return sortable_table(table.infer_objects(), "Columns, with mean and spread of the training rows")
+
+
+def _column(encoder: TableEncoder, name: str) -> dict[str, Any]:
+    own = [column for column in encoder.columns if column.source == name]
+    if own[0].kind == "numeric":
+        return {"kind": "number", "mean": own[0].center, "spread": own[0].spread, "levels": ""}
+    levels = ", ".join(column.level or "missing" for column in own)
+    return {"kind": "category", "mean": np.nan, "spread": np.nan, "levels": levels}
+
+
+def settings(parameters: Mapping[str, Any], defaults: Mapping[str, Any], facts: Mapping[str, str]) -> str:
+    """What is needed to make the model again."""
+    changed = {n: v for n, v in parameters.items() if repr(v) != repr(defaults.get(n))}
+    rest = {n: v for n, v in parameters.items() if n not in changed}
+    packages = ("behavior-learning", "jax", "equinox", "optax", "numpy", "scipy", "pandas", "scikit-learn")
+    versions = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
+    versions |= {package: version(package) for package in packages}
+    quoted = lambda values: {name: repr(value) for name, value in values.items()}
+    defaults_table = pairs_table(quoted(rest), "Defaults")
+    return (
+        pairs_table(dict(facts), "The model")
+        + pairs_table(quoted(changed), "Hyperparameters that were set")
+        + f"<details><summary>Hyperparameters at their defaults</summary>{defaults_table}</details>"
+        + pairs_table(versions, "Versions that wrote this report")
+    )
+
+
+def _slug(name: str) -> str:
+    """A name as part of an identifier: letters and digits as they are, the rest by number."""
+    return "".join(c if c.isascii() and c.isalnum() else f"-{ord(c)}-" for c in name)
