@@ -1,15 +1,17 @@
 """Does the answer depend on the start? Twenty default fits with default restarts, and forty single random starts.
 
 One data set of 2,000 rows from `designs.continuous` (IBL(Single), nine raw parameters). A fit is what
-`BLRegressor.fit` and `inference()` do by default, on columns as they are (the truth has no centring): Adam from four
-random starts with ridge and early stopping on 400 of the rows, then the search from the trained network and four more
-starts. Fits differ in the seed of all of these. Single starts do without the others: one random network, trained and
-followed to the optimum (`n_restarts=1` and `inference(restarts=0)`), or followed to the optimum without training.
+`BLRegressor.fit` and `inference()` do by default, on columns as they are (the truth has no centring): Adam from the
+winners of heats of four random starts, with ridge and early stopping on 400 of the rows, then the search from the
+trained network, more starts and turned rows. Fits differ in the seed of all of these. Single starts do without other
+starts: one random network, trained and followed to the optimum (`n_restarts=1` and `inference(restarts=0)`, which still
+turns rows), or followed to the optimum without training and turning.
 
     python experiments/basins.py
 """
 
-import equinox as eqx
+from itertools import count
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -23,7 +25,8 @@ from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.symbolic.polynomials import Variable
-from behavior_learning.training.fit import Settings, fit
+from behavior_learning.training.fit import Settings
+from behavior_learning.training.heats import fit_from
 from coverage import RESULTS
 from designs import SINGLE, continuous, single_basis
 
@@ -61,8 +64,10 @@ def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNet
     """What `fit` does: the best of some random starts on the rows held out."""
     train, held_out = slice(0, 1600), slice(1600, ROWS)
     pair = lambda rows: (jnp.asarray(x[rows], jnp.float32), jnp.asarray(y[rows], jnp.float32))
-    return fit(
-        stacked([start(seed, number) for number in range(starts)]),
+    numbers = count()
+    return fit_from(
+        lambda: start(seed, next(numbers)),
+        starts,
         [NegativeLogLikelihood(Box(np.float32(-4), np.float32(4)))],
         data=pair(train),
         validation=pair(held_out),
@@ -90,11 +95,6 @@ def infer_from(
         log_scale=0.0,
     )
     return results.fitted
-
-
-def stacked(networks: list[BehaviorNetwork]) -> BehaviorNetwork:
-    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
-    return eqx.combine(jax.tree.map(lambda *leaves: jnp.stack(leaves), *params), static[0])
 
 
 def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
