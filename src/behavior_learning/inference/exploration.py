@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from behavior_learning.core.block import Weight
 from behavior_learning.core.chart import Coordinates
-from behavior_learning.core.gauge import EVEN, family
+from behavior_learning.core.gauge import EVEN, family, with_weights
 from behavior_learning.core.identification import canonicalise
 from behavior_learning.core.network import BehaviorNetwork, RowRules
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, basins, polish
@@ -100,4 +101,5 @@ def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[Beh
     draw = lambda: BehaviorNetwork.random(
         rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules
     )
-    return [draw() for _ in range(count)]
+    ruled = lambda drawn: [Weight(new.raw, old.rule) for new, old in zip(drawn.weights, network.weights, strict=True)]
+    return [with_weights(drawn, ruled(drawn)) for drawn in (draw() for _ in range(count))]
