@@ -18,6 +18,7 @@ from behavior_learning.core.spaces import Box
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import Convergence, Refusal, infer
 from behavior_learning.inference.estimation import Search, polish
+from behavior_learning.inference.exploration import rows_that_turn
 from behavior_learning.inference.problem import (
     Problem,
     cluster_scores,
@@ -94,6 +95,32 @@ def quantities(problem: Problem, theta: jax.Array):
 
 
 @pytest.mark.usefixtures("float64")
+def from_a_local_optimum(turns):
+    """A search that begins where the inequality points the wrong way and the utility makes up for it."""
+    chart = single().fitted.coordinates.chart
+    wrong = chart.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
+    loss = NegativeLogLikelihood(Box(*BOX, 96, passes=0))
+    names = parameter_labels(wrong, ["x"], ["y"])
+    return infer(wrong, loss, single_rows(), names, candidates=96, turns=turns)
+
+
+def test_a_row_that_points_the_wrong_way_is_turned_back():
+    with jax.enable_x64(True):
+        stuck, freed, best = from_a_local_optimum(0), from_a_local_optimum(4), single()
+    assert stuck.fitted.loss > best.fitted.loss + 0.01
+    assert freed.fitted.loss == pytest.approx(best.fitted.loss, abs=1e-9)
+    assert "turned" in freed.basins["starts"][0][0]
+
+
+def test_rows_that_turn_are_those_that_mean_something_else_then():
+    rows = rows_that_turn(single().fitted.coordinates)
+    labels = np.array(single().fitted.coordinates.labels)
+    assert set(rows) == {"layer1.block1.utility", "layer1.block1.inequality"}
+    for row, places in rows.items():
+        assert set(labels[places]) == {f"{row}.coef[y]", f"{row}.coef[x*y]"}
+    assert rows_that_turn(gaussian().fitted.coordinates) == {}
+
+
 @pytest.mark.slow
 def test_chunks_change_nothing():
     one, many = quantities(*chunked(1)), quantities(*chunked(4))

@@ -25,7 +25,7 @@ def race(monkeypatch):
     """`fit_from` with a stub for `fit` that notes its calls and prefers starts with small numbers."""
     calls = []
 
-    def fit(starts, stages, *, settings, key, fails=(), **options):
+    def fit(starts, stages, *, data, settings, key, fails=(), **options):
         losses = np.abs(first_numbers(starts))
         calls.append((losses, settings.max_epochs))
         if len(calls) - 1 in fails:
@@ -34,10 +34,10 @@ def race(monkeypatch):
         network = jax.tree.map(lambda leaf: leaf[best], starts)
         return SimpleNamespace(network=network, trace=SimpleNamespace(best_loss=losses), best_start=best)
 
-    def run(layers, count, **options):
+    def run(layers, count, rows=80, **options):
         generator = rng("heats")
         draw = lambda: BehaviorNetwork.random(generator, Architecture(layers), features=2, response=1)
-        heats.fit_from(draw, count, [], settings=SETTINGS, key=jax.random.key(0), **options)
+        heats.fit_from(draw, count, [], data=(np.zeros(rows),), settings=SETTINGS, key=jax.random.key(0), **options)
         return calls
 
     monkeypatch.setattr(heats, "fit", fit)
@@ -45,7 +45,7 @@ def race(monkeypatch):
 
 
 def test_winners_of_short_heats_are_trained_in_full(race):
-    *short, (last, epochs) = race((1,), 3)
+    *short, (last, epochs) = race((2,), 3)
     assert epochs == SETTINGS.max_epochs
     assert {e for _, e in short} == {CHUNK}
     assert len(short) == heats.HEATS
@@ -53,11 +53,16 @@ def test_winners_of_short_heats_are_trained_in_full(race):
     np.testing.assert_allclose(np.sort(last), winners[:3])
 
 
-@pytest.mark.parametrize(("layers", "count"), [((1,), 1), ((2,), 3), ((2, 1), 3)], ids=str)
-def test_single_starts_and_several_blocks_have_no_heats(race, layers, count):
+@pytest.mark.parametrize(("layers", "count"), [((1,), 1), ((4,), 3), ((2, 1), 3)], ids=str)
+def test_single_starts_and_many_blocks_have_no_heats(race, layers, count):
     ((losses, epochs),) = race(layers, count)
     assert len(losses) == count
     assert epochs == SETTINGS.max_epochs
+
+
+def test_heats_of_many_rows_are_a_few_epochs(race):
+    *short, _ = race((1,), 3, rows=SETTINGS.batch_size * heats.HEAT_STEPS // 4)
+    assert {epochs for _, epochs in short} == {4}
 
 
 def test_heats_that_fail_have_no_winner(race):

@@ -1,7 +1,7 @@
-"""Many starts for a single problem: heats of a few epochs each, and full training for their winners.
+"""Many starts for few blocks: heats of a few epochs each, and full training for their winners.
 
-A single block has local optima that no step leads out of: rows that point the wrong way, or that stand in each other's
-place. A few random starts can all end there. Most of what will come of a start shows after a few epochs.
+One problem, or a sum of a few, has local optima that no step leads out of: rows that point the wrong way, or that stand
+in each other's place. A few random starts can all end there. Most of what will come of a start shows early.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
@@ -21,18 +21,25 @@ __all__ = ["fit_from"]
 HEATS = 8
 """Heats, each of as many starts as are trained in full."""
 
+HEAT_STEPS = 600
+"""Steps of the optimiser after which a heat may end; it lasts 25 epochs at most."""
+
+FEW_BLOCKS = 3
+"""Blocks of a single layer up to which there are heats."""
+
 
 def fit_from(
     draw: Callable[[], BehaviorNetwork],
     count: int,
     stages: Sequence[Objective],
     *,
+    data: tuple[Array, ...],
     settings: Settings,
     key: PRNGKeyArray,
     progress: Callable[[int, float], None] | None = None,
     **options,
 ) -> FitResult:
-    """`fit` from random networks; a single block, where several starts are asked for, from the winners of heats.
+    """`fit` from random networks; a layer of few blocks, where several starts are asked for, from the winners of heats.
 
     A heat has as many starts as the fit, so that all share one compiled program.
 
@@ -42,11 +49,13 @@ def fit_from(
     count : starts that are trained in full.
     """
     starts = [draw() for _ in range(count)]
-    if count > 1 and sum(starts[0].architecture.layers) == 1:
-        brief = replace(settings, max_epochs=min(CHUNK, settings.max_epochs))
+    layers = starts[0].architecture.layers
+    if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
+        steps = -(-len(data[0]) // settings.batch_size)
+        brief = replace(settings, max_epochs=min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs))
         heats = [starts, *([draw() for _ in range(count)] for _ in range(HEATS - 1))]
-        starts = _winners(heats, stages, settings=brief, key=key, **options)
-    return fit(stacked(starts), stages, settings=settings, key=key, progress=progress, **options)
+        starts = _winners(heats, stages, data=data, settings=brief, key=key, **options)
+    return fit(stacked(starts), stages, data=data, settings=settings, key=key, progress=progress, **options)
 
 
 def _winners(
