@@ -1,5 +1,8 @@
 """What every test shares: random parameters, double precision, and spelled heads."""
 
+import gc
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,6 +21,20 @@ WIDTHS = {"softplus(beta)": "softplus(3)", "huber(delta)": "huber(0.7)", "smooth
 
 SPELLED = {role: tuple(WIDTHS.get(name, name) for name in names) for role, names in HEADS.items()}
 """Every registered head by role, each family with one width."""
+
+
+MAPS = Path("/proc/self/maps")
+MOST_MAPS = 25_000
+"""Memory maps above which compiled programs are let go: each holds several, and Linux ends a process at 65,530."""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Let go of compiled programs after a module that leaves too many."""
+    yield
+    if MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture

@@ -14,11 +14,14 @@ from behavior_learning.core.chart import Coordinates
 from behavior_learning.core.gauge import EVEN, family, with_weights
 from behavior_learning.core.identification import canonicalise
 from behavior_learning.core.network import BehaviorNetwork, RowRules
-from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, basins, polish
+from behavior_learning.inference.estimation import MAX_STEPS, SAME_LOSS, Optimum, Search, basins, polish
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 
 __all__ = ["explore", "random_networks", "rows_that_turn"]
+
+LAST_STEPS = 400
+"""Steps that the best search may go on for."""
 
 EXPLORING_ROWS = 2000
 """Rows on which restarts look for basins; the best is then followed on all rows."""
@@ -46,9 +49,9 @@ def explore(
     optima, names = [*optima, *turned.values()], [*names, *turned]
     found = basins(problem, optima, names, one_hot=one_hot)
     best = min(optima, key=_loss)
-    return (best if everything else follow(best.theta)), found.assign(
-        rows=min(problem.n, sample * problem.weights.shape[1])
-    )
+    if not everything or best.steps >= MAX_STEPS:
+        best = follow(best.theta, max_steps=LAST_STEPS)
+    return best, found.assign(rows=min(problem.n, sample * problem.weights.shape[1]))
 
 
 def _loss(optimum: Optimum) -> float:
