@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=2000)
     parser.add_argument("--replications", type=int, default=500)
     arguments = parser.parse_args()
-    design, estimates = run(arguments.n, arguments.replications, bootstrap="refit")
+    design, estimates = run(arguments.n, arguments.replications, bootstrap="one step")
     result = table(design, arguments.n, estimates)
     result.to_csv(RESULTS / f"misspecification-{arguments.n}.csv", index=False, float_format="%.5g")
     print(result.drop(columns=["design", "parameter"]).to_string())
