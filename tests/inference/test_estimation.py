@@ -17,7 +17,7 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRul
 from behavior_learning.core.spaces import Box
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import Convergence, Refusal, infer
-from behavior_learning.inference.estimation import Search, polish
+from behavior_learning.inference.estimation import Search, polish, status_of
 from behavior_learning.inference.exploration import rows_that_turn
 from behavior_learning.inference.problem import (
     Problem,
@@ -50,6 +50,23 @@ from tests.inference.problems import (
 def test_gradient_vanishes_at_the_optimum():
     assert single().convergence is Convergence.OPTIMUM
     assert single().gradient_norm < 1e-8
+
+
+@pytest.mark.parametrize(("limited", "status"), [(True, Convergence.LIMIT), (False, Convergence.STALLED)])
+def test_a_search_that_stalls_late_has_not_run_out_of_steps(limited, status):
+    """The best search may take more steps than others: their number alone does not say why it ended."""
+    stopped = single().fitted.optimum._replace(
+        gradient_norm=jnp.asarray(1e-3), steps=jnp.asarray(250), limited=jnp.asarray(limited)
+    )
+    assert status_of(stopped) is status
+
+
+@pytest.mark.usefixtures("float64")
+def test_search_says_that_it_ran_out_of_steps():
+    problem, theta = single().fitted.problem, single().fitted.theta
+    signs = np.zeros(len(theta), int)
+    ends = [polish(problem, 1.5 * theta, signs, single().fitted.search(max_steps=most)) for most in (2, 100)]
+    assert [bool(end.limited) for end in ends] == [True, False]
 
 
 def test_optimum_is_near_the_truth():

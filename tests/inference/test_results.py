@@ -1,5 +1,7 @@
 """What a result offers: tables, tests, functions of parameters, comparisons, and refusals."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -9,6 +11,7 @@ from scipy.stats import norm
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import adjusted_pvalues, compare, opposite_directions, vuong_test
 from behavior_learning.inference.hypotheses import parse_hypotheses
+from behavior_learning.inference.results import Units
 from behavior_learning.inference.tables import Estimates, Summary
 from tests.inference.problems import gaussian, logit, single
 
@@ -132,6 +135,17 @@ def test_vuong_prefers_the_true_model_and_is_antisymmetric():
         vuong_test(res, gaussian())
     with pytest.raises(OptionError, match="penalty must be"):
         vuong_test(res, null, penalty="x")
+
+
+def test_vuong_compares_densities_per_unit_of_y():
+    res = single()
+    rescaled = replace(res, units=Units((), np.empty((0, 0)), log_scale=0.7))
+    np.testing.assert_allclose(rescaled.row_loglikelihoods(), res.row_loglikelihoods() - 0.7)
+    assert rescaled.row_loglikelihoods().sum() == pytest.approx(rescaled.loglikelihood, rel=1e-10)
+    assert vuong_test(rescaled, res).statistic < -2
+    weighted = replace(res, fitted=replace(res.fitted, weights=np.full(res.n, 2.0)))
+    with pytest.raises(DataError, match="have weights"):
+        vuong_test(weighted, weighted)
 
 
 def single_without_utility():

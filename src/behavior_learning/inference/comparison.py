@@ -58,13 +58,15 @@ def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic"
     """
     for results in (a, b):
         results.need_likelihood("vuong_test", "compare")
-    if a.n != b.n or not np.array_equal(a.fitted.weights, b.fitted.weights):
+    if a.n != b.n:
         raise DataError(f"Vuong's test needs both models on the same rows; they have {a.n} and {b.n}.")
+    if any((results.fitted.weights != 1).any() for results in (a, b)):
+        raise DataError("Vuong's test counts every row once, and these rows have weights. Use compare.")
     per_parameter = {"bic": 0.5 * np.log(a.n), "aic": 1.0, "none": 0.0}
     if penalty not in per_parameter:
         raise OptionError(f"penalty must be one of {', '.join(map(repr, per_parameter))}; got {penalty!r}.")
     n, epsilon = a.n, a.n ** (-1 / 6)
-    log_a, log_b = -a.fitted.losses(), -b.fitted.losses()
+    log_a, log_b = a.row_loglikelihoods(), b.row_loglikelihoods()
     center = 0.5 * (log_a.mean() + log_b.mean())
     log_a, log_b = log_a - center, log_b - center
     heavy = 1 + epsilon * (np.arange(n) % 2)

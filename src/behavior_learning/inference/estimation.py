@@ -68,6 +68,7 @@ class Optimum(NamedTuple):
     theta, loss, hessian : the point, the mean loss and its Hessian there.
     gradient_norm : of the mean loss, without the components that push a number with a sign against zero.
     steps : iterations.
+    limited : whether it ended because there were no more of them.
     """
 
     theta: Float[Array, " p"]
@@ -75,6 +76,7 @@ class Optimum(NamedTuple):
     hessian: Float[Array, "p p"]
     gradient_norm: Float[Array, ""]
     steps: Int[Array, ""]
+    limited: Bool[Array, ""]
 
 
 class Search(eqx.Module):
@@ -153,7 +155,8 @@ def search_from(
     )
     step = lambda state: _step(problem, signs, search, state, guess is not None)
     end = jax.lax.while_loop(lambda s: ~s.done, step, first)
-    return Optimum(end.theta, end.loss, end.hessian, projected_norm(end.theta, end.gradient, signs), end.steps)
+    norm, limited = projected_norm(end.theta, end.gradient, signs), end.steps >= search.max_steps
+    return Optimum(end.theta, end.loss, end.hessian, norm, end.steps, limited)
 
 
 def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _State, guessed: bool) -> _State:
@@ -236,7 +239,7 @@ def status_of(optimum: Optimum) -> Convergence:
     """Why one search ended."""
     if float(optimum.gradient_norm) < TOLERANCE:
         return Convergence.OPTIMUM
-    return Convergence.LIMIT if int(optimum.steps) >= MAX_STEPS else Convergence.STALLED
+    return Convergence.LIMIT if bool(optimum.limited) else Convergence.STALLED
 
 
 def basins(problem: Problem, optima: list[Optimum], names: list[str], *, one_hot: bool = False) -> pd.DataFrame:

@@ -184,8 +184,16 @@ class InferenceResults:
     @property
     def loglikelihood(self) -> float:
         """Σ log p(y|x) in nats, per unit of y as the user measures it; NaN where the loss is no likelihood."""
-        log_scale = self.units.log_scale if self.units is not None else 0.0
-        return -self.fitted.total * (self.fitted.loss + log_scale) if self.likelihood else np.nan
+        return -self.fitted.total * (self.fitted.loss + self._log_scale) if self.likelihood else np.nan
+
+    def row_loglikelihoods(self) -> Float[np.ndarray, " n"]:
+        """log p(y|x) of every row, in the units of `loglikelihood`."""
+        self.need_likelihood("row_loglikelihoods", "fitted.losses")
+        return -self.fitted.losses() - self._log_scale
+
+    @property
+    def _log_scale(self) -> float:
+        return self.units.log_scale if self.units is not None else 0.0
 
     @property
     def aic(self) -> float:
