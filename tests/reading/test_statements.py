@@ -1,5 +1,7 @@
 """Claims about the reading: it names what moves a row, in the right head, with numbers that are those of the rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,6 +79,17 @@ def test_heads_name_what_moves_them(reading):
     assert set(said(reading, "block1.1", "inequality").variables) == {"y", "income"}
     assert set(said(reading, "block1.1", "equality").variables) == {"y", "crime"}
     assert said(reading, "utility", "output").variables == ("block2.1",)
+
+
+def test_negative_multipliers_turn_what_a_row_says(values):
+    """multipliers="free" allows them: what would be wanted is shunned, and what would be penalised is rewarded."""
+    goals = [replace(goal, multiplier=-goal.multiplier) for goal in BUYER.goals]
+    texts = [s.text for s in read_statements(block("block1.1", *goals), values).statements]
+    assert texts == [
+        "wants lower rooms and lower y",
+        "rewards -2*income + y + 1 above 0",
+        "rewards -y - 0.7*crime + 0.02*rooms away from 0",
+    ]
 
 
 def test_sentences_say_what_a_row_wants_is_limited_by_and_believes(reading):

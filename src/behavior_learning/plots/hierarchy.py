@@ -158,12 +158,13 @@ def _lines(ump: LearnedUMP, terms: int, titles: Mapping[str, str]) -> tuple[tupl
 
 
 def _signed(rows: Sequence, spreads: Mapping[str, float], terms: int) -> str:
-    """The strongest terms of the rows of one head: ``+RM −LSTAT``."""
+    """The strongest terms of the rows of one head, with the signs of λ · coefficient: ``+RM −LSTAT``."""
     found: list[tuple[float, float, Monomial]] = []
     for goal in rows:
         strengths = goal.polynomial.strengths(spreads)
         found += [
-            (s * abs(goal.multiplier) * goal.scale, goal.polynomial.coefficients[m], m) for m, s in strengths.items()
+            (s * abs(goal.multiplier) * goal.scale, goal.multiplier * goal.polynomial.coefficients[m], m)
+            for m, s in strengths.items()
         ]
     strongest = sorted(found, key=lambda entry: -entry[0])[:terms]
     names = brief_names([name for _, _, monomial in strongest for name, _ in monomial], 30 // max(terms, 1))

@@ -29,7 +29,7 @@ class MeasuredRow:
     terms : by monomial, the standard deviation of each term.
     columns : by column of the user or block below, the standard deviation of what changes inside the head when the
         column is held at its mean; levels of a category and curves of a column are held together.
-    directions : by column, 1 where the row rises in it, −1 where it falls, 0 where neither.
+    directions : by column, 1 where multiplier · row rises in it, −1 where it falls, 0 where neither.
     moves : standard deviation of what the row adds to its block's utility.
     active : share of rows in which the polynomial is positive.
     penalty : mean of what the row takes from its block's utility; negative where it adds.
@@ -117,12 +117,13 @@ def _measured_row(goal: Goal, number: int, ump: LearnedUMP, values: Values) -> M
     for name in polynomial.variables:
         groups.setdefault(column_of(name, ump), []).append(name)
     changes = {column: _change(polynomial, names, values) for column, names in groups.items()}
+    sign = 1 if goal.multiplier >= 0 else -1
     return MeasuredRow(
         goal,
         number,
         terms,
         {column: spread(change) for column, change in changes.items()},
-        {column: _direction(change, groups[column], ump, values) for column, change in changes.items()},
+        {column: sign * _direction(change, groups[column], ump, values) for column, change in changes.items()},
         spread(added),
         float(np.mean(inside > 0)),
         float(-np.mean(added)),

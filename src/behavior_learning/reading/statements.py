@@ -71,7 +71,7 @@ class Statement:
     text : the statement.
     variables : the columns, or blocks below, that it names, strongest first.
     strengths : for every column the standard deviation of what changes inside the head when it is held at its mean.
-    directions : for every column 1 where the row rises in it, −1 where it falls and 0 where neither.
+    directions : for every column 1 where multiplier · row rises in it, −1 where it falls and 0 where neither.
     terms : every term, strongest first.
     multiplier, scale : λ, and what multiplies the polynomial inside the head.
     moves : standard deviation over the rows of what it adds to its block's utility.
@@ -283,9 +283,10 @@ def _sentence(block: MeasuredBlock, row: MeasuredRow, named: Sequence[str], cont
         return f"{word} {_weighed(named, row.directions)}"
     if head == "utility":
         return f"{word} {_listed([_directed(name, row.directions[name], context) for name in named])}"
-    if word == "penalises":
+    if word == "penalises" or row.goal.multiplier < 0:
         beyond = "above 0" if head == "inequality" else "away from 0"
-        return f"{word} {_shortened(row, {}, context.values)} {beyond}"
+        verb = "penalises" if row.goal.multiplier >= 0 else "rewards"
+        return f"{verb} {_shortened(row, {}, context.values)} {beyond}"
     return f"{word} {_relation(row, context)}"
 
 
