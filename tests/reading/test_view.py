@@ -10,6 +10,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.reading import some_rows
 from behavior_learning.reading.view import compare, simplified
 from behavior_learning.symbolic.evaluate import hierarchy_values, table_values
+from behavior_learning.symbolic.interchange import from_json
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.ump import Goal, LearnedUMP
 from tests.conftest import rng
@@ -42,6 +43,7 @@ def test_rows_keep_so_many_terms_and_the_rest_under_a_name(terms, basis, refit):
     values = table_values([drawn.problem], drawn.table)
     shown, closed, residuals = simplified(drawn.problem, values, terms=terms, digits=3, factor=False, refit=refit)
     assert len({residual.name for residual in residuals}) == len(residuals)
+    assert from_json(shown.to_json()) == shown
     full = residual_values(drawn.problem, shown, values)
     for residual in residuals:
         assert residual.spread == pytest.approx(np.std(full[residual.name]))

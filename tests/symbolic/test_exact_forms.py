@@ -342,6 +342,8 @@ def test_other_json_is_refused(text, message):
 def test_damaged_json_is_refused():
     with pytest.raises(DataError, match="damaged"):
         from_json(Drawn().problem.to_json().replace('"goals"', '"rows"'))
+    with pytest.raises(DataError, match="damaged"):
+        from_json('{"format": "behavior_learning problem 1", "response": ["y"], "layers": []}')
 
 
 # Names of blocks.

@@ -58,7 +58,7 @@ def from_json(text: str) -> LearnedUMP | Hierarchy:
         raise DataError(f"A problem has the format {FORMAT!r}; got {found!r}. Write one with problem.to_json().")
     try:
         return _problem(state)
-    except (KeyError, TypeError, ValueError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(f"This problem is damaged: {error!r}. Write it again with problem.to_json().") from error
 
 
@@ -89,12 +89,13 @@ def _ump(state: dict[str, Any], shared: dict[str, Any]) -> LearnedUMP:
 
 def _goal_state(goal: Goal) -> dict[str, Any]:
     state = {"role": goal.head.role, "head": goal.head.name, "multiplier": goal.multiplier, "scale": goal.scale}
-    return state | {"polynomial": _terms(goal.polynomial), "factors": [_terms(factor) for factor in goal.factors]}
+    factors = [_terms(factor) for factor in goal.factors]
+    return state | {"polynomial": _terms(goal.polynomial), "factors": factors, "rest": goal.rest}
 
 
 def _goal(state: dict[str, Any]) -> Goal:
     head, factors = get_head(state["role"], state["head"]), tuple(map(_polynomial, state["factors"]))
-    return Goal(head, state["multiplier"], _polynomial(state["polynomial"]), state["scale"], factors)
+    return Goal(head, state["multiplier"], _polynomial(state["polynomial"]), state["scale"], factors, state["rest"])
 
 
 def _terms(polynomial: Polynomial) -> list[list[Any]]:
