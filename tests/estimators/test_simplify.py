@@ -1,10 +1,13 @@
 """`simplify` and `path`: the smallest model within a stated loss, found where the truth is known."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.core.gauge import weight_value
 from behavior_learning.errors import DataError, OptionError
 from tests.conftest import rng
 from tests.fitted import quick
@@ -68,6 +71,18 @@ def test_smaller_model_is_printed_and_saved(small, tmp_path):
     assert str(loaded.ump_) == str(small.ump_)
     assert loaded.n_parameters_ == small.network_.n_parameters
     np.testing.assert_array_equal(loaded.predict(X), small.predict(X))
+
+
+def test_names_of_blocks_move_with_them(model):
+    """Trained on by next to nothing, what is left has the numbers of the block whose name it bears."""
+    names = ("the first", "the second")
+    named = copy(model).rename_blocks({"block1.1": names[0], "block1.2": names[1]}).set_params(learning_rate=1e-9)
+    one = bl.simplify(named, tolerance=1e9, max_epochs=1)
+    (name,) = one.ump_.blocks
+    numbers = lambda network: np.concatenate([weight_value(h.coef) for h in network.layers[0].heads.values()], axis=1)
+    old, left = numbers(model.network_)[names.index(name)], numbers(one.network_)[0]
+    assert np.isclose(left[left != 0][:, None], old.ravel(), rtol=1e-4).any(axis=1).all()
+    assert named.block_names_ == {"block1.1": names[0], "block1.2": names[1]}
 
 
 def test_loaded_model_needs_rows(model, tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from behavior_learning.core.bases import Basis, Pairing
 from behavior_learning.core.block import Layer, Rows, Rule, Weight
@@ -18,7 +18,7 @@ from behavior_learning.core.gauge import weight_value, with_weights
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import BehaviorNetwork, Readout
 
-__all__ = ["Support", "count", "gated", "reduced"]
+__all__ = ["Support", "count", "gated", "kept_blocks", "reduced"]
 
 Coefs = dict[str, Bool[np.ndarray, "blocks rows inputs"]]
 
@@ -146,15 +146,20 @@ def count(network: BehaviorNetwork, support: Support) -> int:
     return sum(int((weight.learned & gate).sum()) for weight, gate in pairs)
 
 
+def kept_blocks(network: BehaviorNetwork, support: Support) -> list[Int[np.ndarray, " kept"]]:
+    """The blocks of every layer that `reduced` keeps."""
+    return [
+        np.arange(width) if _kept_by_shortcut(network, layer) else np.flatnonzero(support.blocks(layer))
+        for layer, width in enumerate(network.architecture.layers)
+    ]
+
+
 def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     """The same utility as `gated` without the layers, blocks, terms and rows that are nowhere in use.
 
     Rows that only some blocks use stay, as zeros that are not learned.
     """
-    kept = [
-        np.arange(width) if _kept_by_shortcut(network, layer) else np.flatnonzero(support.blocks(layer))
-        for layer, width in enumerate(network.architecture.layers)
-    ]
+    kept = kept_blocks(network, support)
     layers = range(len(network.layers))
     counts = {role: max(int(support.rows(i, role).sum(axis=1).max()) for i in layers) for role in ROLES}
     terms = _terms_in_use(network, support)

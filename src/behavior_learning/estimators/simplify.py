@@ -1,5 +1,6 @@
 """Smaller models at a stated loss: `simplify` and `path`."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.pruning import kept_blocks
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, checked_split
 from behavior_learning.estimators.learning import make_settings
@@ -157,4 +159,14 @@ def _at_stage(model: Fitted, stage: Stage, pruner: Pruner) -> Fitted:
     x, y = pruner.data
     candidates = np.asarray(small.space_.candidates(y))[:, None]
     small.block_spreads_ = block_spreads(stage.smaller, np.asarray(x), candidates)
+    small.block_names_ = _names_of_kept(model, small, kept_blocks(stage.network, stage.support))
     return small
+
+
+def _names_of_kept(model: Any, small: Any, kept: Sequence[np.ndarray]) -> dict[str, str]:
+    """The names that the user gave to blocks, by where these now stand."""
+    starts = np.cumsum([0, *model.network_.architecture.layers[:-1]])
+    before = list(model.ump_.blocks)
+    names = [before[start + block] for start, blocks in zip(starts, kept, strict=True) for block in blocks]
+    small.block_names_, given = {}, set(model.block_names_.values())
+    return {now: name for now, name in zip(small.ump_.blocks, names, strict=True) if name in given}
