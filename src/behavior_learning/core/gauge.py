@@ -15,7 +15,7 @@ import numpy as np
 
 from behavior_learning.core.block import Rows, Weight
 from behavior_learning.core.heads import Head
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, RowRules
 
 __all__ = [
     "EVEN",
@@ -24,6 +24,7 @@ __all__ = [
     "Part",
     "RowTable",
     "degree_of",
+    "drawn_like",
     "family",
     "in_double",
     "weight_value",
@@ -65,6 +66,25 @@ def with_weights(network: BehaviorNetwork, weights: Sequence[Weight]) -> Behavio
     """The network with other weights, in the order of `network.weights`."""
     is_weight, given = lambda node: isinstance(node, Weight), iter(weights)
     return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
+
+
+def drawn_like(network: BehaviorNetwork, rng: np.random.Generator, **scales: float | None) -> BehaviorNetwork:
+    """A random network of the same shape whose weights, in every layer, have the same rules.
+
+    Parameters
+    ----------
+    scales : as `BehaviorNetwork.random` takes them.
+    """
+    rules = {
+        role: RowRules(*(weight.rule for weight in rows.weights)) for role, rows in network.layers[0].heads.items()
+    }
+    weight = network.readout.weight
+    outputs = 1 if weight is None else np.shape(weight.raw)[0]
+    drawn = BehaviorNetwork.random(
+        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules, **scales
+    )
+    pairs = zip(drawn.weights, network.weights, strict=True)
+    return with_weights(drawn, [Weight(new.raw, old.rule) for new, old in pairs])
 
 
 def in_double(network: BehaviorNetwork) -> BehaviorNetwork:

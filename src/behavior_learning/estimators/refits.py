@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.network import BehaviorNetwork, RowRules
+from behavior_learning.core.gauge import drawn_like
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.options import check_choice, check_count
 from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, some_rows
@@ -56,7 +56,7 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     network, space = model.network_, model.space_
     try:
         result = fit_from(
-            lambda: _random(model, rng),
+            lambda: drawn_like(network, rng, **model._scales()),
             model.n_restarts,
             [model._objective(space, model.sigma_, model._temperature())],
             data=columns(train),
@@ -72,18 +72,3 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     again.block_spreads_ = block_spreads(result.network, data[0][train], candidates)
     again.curve_spreads_ = curve_spreads(network.basis, data[0][train])
     return again
-
-
-def _random(model: Any, rng: np.random.Generator) -> BehaviorNetwork:
-    """A start of the same shape under the same rules."""
-    network = model.network_
-    first = network.layers[0].heads
-    return BehaviorNetwork.random(
-        rng,
-        network.architecture,
-        features=len(model.encoder_.columns),
-        response=model.space_.dimension,
-        basis=network.basis,
-        rules={role: RowRules(*(weight.rule for weight in rows.weights)) for role, rows in first.items()},
-        **model._scales(),
-    )

@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from behavior_learning.core.block import Weight
 from behavior_learning.core.chart import Coordinates
-from behavior_learning.core.gauge import EVEN, family, with_weights
+from behavior_learning.core.gauge import EVEN, drawn_like, family
 from behavior_learning.core.identification import canonicalise
-from behavior_learning.core.network import BehaviorNetwork, RowRules
-from behavior_learning.inference.estimation import MAX_STEPS, SAME_LOSS, Optimum, Search, basins, polish
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, basins, polish
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 
@@ -49,7 +48,7 @@ def explore(
     optima, names = [*optima, *turned.values()], [*names, *turned]
     found = basins(problem, optima, names, one_hot=one_hot)
     best = min(optima, key=_loss)
-    if not everything or best.steps >= MAX_STEPS:
+    if not everything or best.limited:
         best = follow(best.theta, max_steps=LAST_STEPS)
     return best, found.assign(rows=min(problem.n, sample * problem.weights.shape[1]))
 
@@ -97,12 +96,5 @@ _ROW_NUMBER = re.compile(r"(?P<row>layer(?P<layer>\d+)\.block\d+\.(?P<role>\w+)(
 
 def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[BehaviorNetwork]:
     """Starting points under the same rules."""
-    rules = {r: RowRules(*(weight.rule for weight in rows.weights)) for r, rows in network.layers[0].heads.items()}
-    weight = network.readout.weight
-    outputs = 1 if weight is None else np.shape(weight.raw)[0]
     rng = np.random.default_rng([seed, 5])
-    draw = lambda: BehaviorNetwork.random(
-        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules
-    )
-    ruled = lambda drawn: [Weight(new.raw, old.rule) for new, old in zip(drawn.weights, network.weights, strict=True)]
-    return [with_weights(drawn, ruled(drawn)) for drawn in (draw() for _ in range(count))]
+    return [drawn_like(network, rng) for _ in range(count)]
