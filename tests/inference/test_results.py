@@ -11,9 +11,12 @@ from scipy.stats import norm
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import adjusted_pvalues, compare, opposite_directions, vuong_test
 from behavior_learning.inference.hypotheses import parse_hypotheses
+from behavior_learning.inference.problem import row_hessians, scores
+from behavior_learning.inference.resampling import one_step_jackknife
 from behavior_learning.inference.results import Units
 from behavior_learning.inference.tables import Estimates, Summary
-from tests.inference.problems import gaussian, logit, single
+from tests.conftest import rng
+from tests.inference.problems import ROWS, gaussian, logit, single
 
 UTILITY, INEQUALITY, EQUALITY = (f"layer1.block1.{role}" for role in ("utility", "inequality", "equality"))
 
@@ -48,6 +51,17 @@ def test_robust_is_not_plain_where_the_model_is_wrong():
 def test_kinds_of_errors_agree_where_the_model_is_right(kind):
     ratio = single(kind).bse / single().bse
     assert ratio.between(0.6, 1.9).all()
+
+
+@pytest.mark.usefixtures("float64")
+def test_jackknife_of_frequencies_is_that_of_equal_rows():
+    """A row that counts thrice is three rows, each left out by itself; summed here one by one."""
+    fitted, counts = single().fitted, rng("counts").integers(0, 4, ROWS)
+    found = one_step_jackknife(fitted.problem, fitted.theta, fitted.information.inverse(), counts.astype(float))
+    s, h = (np.asarray(of(fitted.problem, jnp.asarray(fitted.theta))) for of in (scores, row_hessians))
+    rows = np.repeat(np.arange(ROWS), counts)
+    moves = np.array([np.linalg.solve(h[rows].sum(axis=0) - h[i], s[i]) for i in rows])
+    np.testing.assert_allclose(found, (len(rows) - 1) * np.cov(moves.T, bias=True), rtol=1e-8)
 
 
 def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():

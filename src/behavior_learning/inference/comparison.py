@@ -54,6 +54,13 @@ def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic"
     ----------
     penalty : ``"bic"``, ``"aic"`` or ``"none"``, taken off the difference of log-likelihoods.
 
+    Raises
+    ------
+    DataError
+        If the models are of different numbers of rows, or rows have weights.
+    OptionError
+        If a loss is no likelihood, or the penalty is unknown.
+
     Source: Vuong (1989); Schennach and Wilhelm (2017), with ε = n^(−1/6).
     """
     for results in (a, b):

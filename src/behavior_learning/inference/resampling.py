@@ -98,9 +98,17 @@ def score_draws(
 
 
 def one_step_jackknife(
-    problem: Problem, theta: Float[np.ndarray, " p"], bread: Float[np.ndarray, "p p"], weights: Float[np.ndarray, " n"]
+    problem: Problem,
+    theta: Float[np.ndarray, " p"],
+    bread: Float[np.ndarray, "p p"],
+    weights: Float[np.ndarray, " n"],
+    *,
+    sampling: bool = False,
 ) -> Float[np.ndarray, "p p"]:
     """(n − 1)/n·Σ (θ̂₋ᵢ − θ̄)(θ̂₋ᵢ − θ̄)ᵀ with θ̂₋ᵢ one Newton step from θ̂ without row i.
+
+    With frequency weights one of the equal rows that a row stands for is left out, as often as there are such; with
+    sampling weights the row goes with its weight.
 
     Source: the HC3 idea. The step uses the Hessian without the row: by Woodbury's identity where that is its outer
     product, here by a direct solve.
@@ -110,12 +118,12 @@ def one_step_jackknife(
     values, vectors = np.linalg.eigh(bread)
     basis = vectors[:, values > 1e-12 * values[-1]]
     inner = lambda matrix: basis.T @ matrix @ basis
+    gone, times = (weights, np.ones(len(s))) if sampling else (np.ones(len(s)), weights)
     left_out = np.array(
-        [np.linalg.solve(inner(total - w * hi), basis.T @ (w * si)) for w, hi, si in zip(weights, h, s, strict=True)]
+        [np.linalg.solve(inner(total - w * hi), basis.T @ (w * si)) for w, hi, si in zip(gone, h, s, strict=True)]
     )
-    moves = (left_out - left_out.mean(axis=0)) @ basis.T
-    n = len(s)
-    return (n - 1) / n * moves.T @ moves
+    moves, n = (left_out - np.average(left_out, axis=0, weights=times)) @ basis.T, times.sum()
+    return (n - 1) / n * (times[:, None] * moves).T @ moves
 
 
 _scores = eqx.filter_jit(scores)

@@ -435,7 +435,8 @@ def _covariance(results: InferenceResults, kind: str) -> tuple[np.ndarray, np.nd
     assert kind in RESAMPLED
     bread = information.inverse()
     if kind == "jackknife":
-        return one_step_jackknife(problem, theta, bread, weights), None, ()
+        sampling = fitted.weight_kind == "sampling"
+        return one_step_jackknife(problem, theta, bread, weights, sampling=sampling), None, ()
     if kind == "multiplier":
         draws = score_draws(rng, fitted.scores(), bread, theta, weights, results.draws, results.clusters)
         return np.cov(draws.T).reshape(len(theta), -1), draws, ()
