@@ -8,7 +8,7 @@ import pytest
 
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
-from behavior_learning.core.gauge import weight_value, with_weights
+from behavior_learning.core.gauge import drawn_like, weight_value, with_weights
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.core.pruning import Support, gated, reduced
 from tests import oracle
@@ -117,3 +117,15 @@ def test_rules_survive_the_cut():
     assert small.coef.n_learned == coef.raw.size - 2
     assert small.multiplier.rule == NONNEGATIVE
     np.testing.assert_allclose(weight_value(small.coef)[0, 0, 0], weight_value(ruled)[0, 0, 0])
+
+
+@pytest.mark.parametrize(("skip", "output", "layers"), CASES, ids=str)
+def test_networks_drawn_alike_are_as_small_in_every_layer(skip, output, layers):
+    drawn = network(skip, output, layers)
+    small = reduced(drawn, thinned(drawn, 0.6, skip, output))
+    other = drawn_like(small, rng("other"))
+    assert other.n_parameters == small.n_parameters
+    for ours, theirs in zip(small.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(weight_value(ours)[~ours.learned], weight_value(theirs)[~ours.learned])
+        learned = ours.learned & (ours.raw != 0)
+        assert not learned.any() or (weight_value(ours)[learned] != weight_value(theirs)[learned]).any()

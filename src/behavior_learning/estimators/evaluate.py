@@ -18,7 +18,17 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.sampling import sample, spread_starts, temper
 
-__all__ = ["SUMMARY_DRAWS", "by_rows", "draws", "energy_score", "means", "modes", "needs_chains", "quantiles"]
+__all__ = [
+    "SUMMARY_DRAWS",
+    "by_rows",
+    "draws",
+    "energy_score",
+    "in_single",
+    "means",
+    "modes",
+    "needs_chains",
+    "quantiles",
+]
 
 SUMMARY_DRAWS = 512
 """Draws behind a mean, a quantile or a mode that has no quadrature."""
@@ -46,6 +56,12 @@ def by_rows(
 @eqx.filter_jit
 def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any, ...], shared: tuple[Any, ...]) -> Any:
     return function(distribution, *rows, *shared)
+
+
+def in_single(rows: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Encoded (x, y) in the precision of training; codes of classes stay whole numbers."""
+    x, y = rows
+    return x.astype(np.float32), y.astype(np.float32) if y.dtype.kind == "f" else y
 
 
 def means(distribution: Gibbs, x: np.ndarray) -> np.ndarray:

@@ -218,10 +218,12 @@ class FittedEstimator(BaseEstimator):
         clusters : a label per row, or two columns of labels for two-way clustering.
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
-        restarts : random starts beside the fitted network; by default 4, fewer for large problems.
+        restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
+            affordable the search goes on from the best optimum with its rows turned round, one by one.
         alpha : a ridge α/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
             deviation 1/√α. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
-            do, and vanishes beside many rows. Parameters in which it has a say have no standard error.
+            do, and vanishes beside many rows. Parameters that it moves by more than half a standard error, or of which
+            it says more than a tenth, have no standard error.
         draws : bootstrap samples.
         seed : of restarts and bootstrap.
 

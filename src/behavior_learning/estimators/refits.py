@@ -10,6 +10,7 @@ import numpy as np
 
 from behavior_learning.core.gauge import drawn_like
 from behavior_learning.errors import ConvergenceError
+from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.options import check_choice, check_count
 from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, some_rows
 from behavior_learning.estimators.records import block_spreads, curve_spreads
@@ -42,7 +43,7 @@ def refits(model: Any, rows: Rows, n: int, kind: str, seed: int) -> Iterator[Any
     Every refit has the shapes of the fit, so that one compiled program serves all. Rows are drawn with replacement
     after the split, so that none both trains and validates.
     """
-    data = rows[0].astype(np.float32), rows[1].astype(model.response_.encode(rows[1][:0]).dtype)
+    data = in_single(rows)
     for number in range(n):
         rng = np.random.default_rng([seed, number])
         yield _refit(model, data, rng, kind == "bootstrap")

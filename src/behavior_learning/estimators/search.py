@@ -14,6 +14,7 @@ from sklearn.utils import _safe_indexing
 
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.estimators.options import check_choice, check_count
 from behavior_learning.training.fit import row_losses
@@ -135,12 +136,10 @@ def _judge(
 
 def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     """Loss per row by the model's objective; likelihoods per unit of the response, so that folds compare."""
-    x, encoded_y = model._rows_or_training("search", X, y)
-    narrow = encoded_y.astype(np.float32) if encoded_y.dtype.kind == "f" else encoded_y
+    x, encoded_y = map(jnp.asarray, in_single(model._rows_or_training("search", X, y)))
     objective = model._objective(model.space_, model.sigma_, model.temperature_)
-    rows = (jnp.asarray(x, jnp.float32), jnp.asarray(narrow))
     unit = 0.0 if model.objective in SCORE_OBJECTIVES else model.response_.log_unit
-    return row_losses(objective, model.network_, rows, jax.random.key(seed)) + unit
+    return row_losses(objective, model.network_, (x, encoded_y), jax.random.key(seed)) + unit
 
 
 def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.pruning import kept_blocks
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, checked_split
+from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import make_settings
 from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.records import block_spreads, history, restarts
@@ -127,16 +128,15 @@ def _pruner(method: str, model: Any, X: Any, y: Any, max_epochs: int, random_sta
         raise OptionError(f"{method} takes a fitted estimator of this library; got {type(model).__name__}.")
     check_is_fitted(model)
     random = np.random.RandomState(check_count("random_state", random_state, minimum=0))
-    x, encoded_y = model._rows_or_training(method, X, y)
+    data = in_single(model._rows_or_training(method, X, y))
     if X is None and y is None:
         held_out = np.flatnonzero(model._held_out)
         train = np.flatnonzero(~model._held_out)
     else:
-        order = random.permutation(len(x))
-        size = max(1, round(check_number("validation_fraction", model.validation_fraction, below=1.0) * len(x)))
+        order = random.permutation(len(data[0]))
+        size = max(1, round(check_number("validation_fraction", model.validation_fraction, below=1.0) * len(order)))
         train, held_out = checked_split(order[size:], order[:size])
-    narrow = encoded_y.astype(np.float32) if encoded_y.dtype.kind == "f" else encoded_y
-    rows = lambda chosen: (jnp.asarray(x[chosen], jnp.float32), jnp.asarray(narrow[chosen]))
+    rows = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
     settings = make_settings(model)
     return Pruner(
         model._objective(model.space_, model.sigma_, model.temperature_),

@@ -75,7 +75,7 @@ class Statement:
     terms : every term, strongest first.
     multiplier, scale : λ, and what multiplies the polynomial inside the head.
     moves : standard deviation over the rows of what it adds to its block's utility.
-    share : of the movement of all rows of its block.
+    share : of the movement of all rows of its block; for a shortcut, its movement beside that of the block.
     active : share of rows in which the polynomial is positive; for an inequality, in which it is exceeded.
     penalty : mean of what it takes from the block's utility; negative where it adds.
     frequency : share of refits that say the same, where stability was computed.

@@ -228,7 +228,9 @@ def effects(found: Effects, names: Mapping[str, str]) -> str:
         inline_svg(
             plots.contributions(_average(found.contributions.rename(columns=names, level="block"))),
             "contributions",
-            "What adds up to the utility, averaged over the rows",
+            "What adds up to the utility, averaged over the rows"
+            if found.contributions.columns.nlevels == 2
+            else "Mean size of what each part adds, over the rows and the classes",
         ),
         *_curves(found),
     ]
