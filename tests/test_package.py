@@ -10,7 +10,7 @@ import sys
 import pytest
 
 import behavior_learning as bl
-from behavior_learning import datasets
+from behavior_learning import datasets, plots
 from tests.fitted import ESTIMATORS, QUICK
 
 HEAVY = ("jax", "equinox", "matplotlib", "sympy", "sklearn", "pandas", "scipy", "torch", "typer")
@@ -67,9 +67,9 @@ def test_module_has_a_docstring_and_lists_what_it_defines(module):
 
 
 def public():
-    """Public functions and classes by name, those of `datasets` included."""
+    """Public functions and classes by name, those of `datasets` and `plots` included."""
     names = {name: getattr(bl, name) for name in bl.__all__}
-    own = {f"datasets.{name}": getattr(datasets, name) for name in datasets.__all__}
+    own = {f"{m.__name__.split('.')[-1]}.{name}": getattr(m, name) for m in (datasets, plots) for name in m.__all__}
     return {name: value for name, value in (names | own).items() if not inspect.ismodule(value)}
 
 

@@ -37,6 +37,12 @@ def pit_histogram(pit: Any, *, bins: int = 20) -> Figure:
     Parameters
     ----------
     pit : the predicted probability of a response no larger than the one observed, between 0 and 1; one per row.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> bl.plots.pit_histogram(np.linspace(0, 1, 200)).axes[0].get_xlabel()
+    'predicted probability of a smaller response'
     """
     pit = np.asarray(pit, float)
     figure, (ax,) = canvas(4.6, 3.0)
@@ -59,6 +65,12 @@ def coverage(pit: Any) -> Figure:
     Parameters
     ----------
     pit : as in `pit_histogram`.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> bl.plots.coverage(np.linspace(0, 1, 200)).axes[0].get_ylabel()
+    'responses inside'
     """
     distance = 2 * np.abs(np.asarray(pit, float) - 0.5)
     claimed = np.linspace(0.02, 0.98, 49)
@@ -84,6 +96,13 @@ def reliability(probabilities: Any, observed: Any, classes: Sequence[Any], *, bi
     probabilities : shape (n, classes).
     observed : position of each row's class among `classes`, shape (n,).
     bins : groups of equal width.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> figure = bl.plots.reliability([[0.9, 0.1], [0.2, 0.8]], [0, 1], ["no", "yes"])
+    >>> figure.axes[0].get_ylabel()
+    'observed frequency'
     """
     probabilities, observed = np.asarray(probabilities, float), np.asarray(observed, int)
     figure, (ax,) = canvas(4.2, 4.0)

@@ -39,6 +39,13 @@ def marginal(table: pd.DataFrame, *, most: int = MOST) -> Figure:
     ----------
     table : `effects.marginal`; where there is one utility per class, the largest effect over the classes is drawn.
     most : variables shown.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, pandas as pd
+    >>> table = pd.DataFrame({"strength": [2.0, 1.0], "share_positive": [1.0, 0.1]}, index=["RM", "LSTAT"])
+    >>> [label.get_text() for label in bl.plots.marginal(table).axes[0].get_yticklabels()]
+    ['RM', 'LSTAT']
     """
     if isinstance(table.index, pd.MultiIndex):
         table = table.sort_values("strength").groupby(level="variable").last()
@@ -63,6 +70,13 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     ----------
     values : a line of `effects.contributions`, or its mean; indexed by (block, head).
     most : parts shown; the others are summed in one bar.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, pandas as pd
+    >>> parts = pd.Series({("block1.1", "utility"): 0.8, ("block1.1", "inequality"): -0.3})
+    >>> [label.get_text() for label in bl.plots.contributions(parts).axes[0].get_yticklabels()]
+    ['block1.1 utility', 'block1.1 inequality', 'total']
     """
     order = values.abs().sort_values(ascending=False).index
     shown, rest = values[order[:most]], values[order[most:]]
@@ -100,6 +114,13 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
     ----------
     table : a column per curve, indexed by the variable's values.
     name : of the variable; by default the index's.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, pandas as pd
+    >>> table = pd.DataFrame({"utility": [0.0, 1.0]}, index=pd.Index([4.0, 9.0], name="RM"))
+    >>> bl.plots.curve(table).axes[0].get_xlabel()
+    'RM'
     """
     spread = (table.max() - table.min()).to_numpy()
     kept = np.sort(np.argsort(-spread, kind="stable")[: len(_LINES)])
@@ -131,6 +152,13 @@ def surface(
     first, second : values of the variables, numbers or levels, such as `effects.surface(a, b).first` and `.second`.
     values : by first and second, such as `.utility` or `.interaction`.
     names : of the two variables.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> figure = bl.plots.surface([4, 9], [0, 30], [[0.0, 1.0], [1.0, 0.0]], names=("RM", "LSTAT"))
+    >>> figure.axes[0].get_ylabel()
+    'LSTAT'
     """
     values = np.asarray(values, float)
     figure, (ax,) = canvas(4.6, 3.4)

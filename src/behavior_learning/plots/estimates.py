@@ -37,6 +37,13 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     results : inference results (on standardised columns, whose coefficients compare), or `results.original`.
     level : of the intervals.
     most : parameters shown; the ones with the largest |z| where there are more.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> estimates = bl.inference.Estimates.of(("a", "b"), np.array([1.0, 2.0]), np.diag([0.01, 0.04]))
+    >>> [label.get_text() for label in bl.plots.coefficients(estimates).axes[0].get_yticklabels()]
+    ['a', 'b']
     """
     params, ends = results.params, results.conf_int(level)
     width = (ends["upper"] - ends["lower"]).to_numpy()
@@ -107,6 +114,13 @@ def basins(table: pd.DataFrame) -> Figure:
     Parameters
     ----------
     table : `results.basins`, one line per basin: loss, reached, distance, gradient, starts.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, pandas as pd
+    >>> ends = {"loss": [1.2, 1.3], "reached": [3, 1], "distance": [0.0, 2.0], "gradient": [1e-9, 1e-9]}
+    >>> bl.plots.basins(pd.DataFrame(ends)).axes[0].get_title(loc="left")
+    '3 of 4 searches ended in the best'
     """
     above = (table["loss"] - table["loss"].min()).to_numpy(float)
     figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
@@ -138,6 +152,15 @@ def training(history: pd.DataFrame, restarts: pd.DataFrame) -> Figure:
     Parameters
     ----------
     history, restarts : `model.history_` and `model.restarts_`.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, pandas as pd
+    >>> losses = {"train_loss": [2.0, 1.0], "validation_loss": [2.1, 1.2]}
+    >>> history = pd.DataFrame({"start": [0, 0], "epoch": [1, 2], **losses})
+    >>> restarts = pd.DataFrame({"best_epoch": [2], "validation_loss": [1.2], "kept": [True]})
+    >>> bl.plots.training(history, restarts).axes[0].get_ylabel()
+    'loss per row'
     """
     figure, (ax,) = canvas(4.6, 3.1)
     kept = int(np.flatnonzero(restarts["kept"])[0])

@@ -56,6 +56,14 @@ def polynomial_graph(
     name : what the polynomial is called.
     response : variables to be marked as choices.
     terms : how many of the strongest terms to show, None for all.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from behavior_learning.symbolic.polynomials import Polynomial
+    >>> demand = Polynomial({(("price", 1),): -1.0, (("income", 1), ("price", 1)): 0.5})
+    >>> "income" in [text.get_text() for text in bl.plots.polynomial_graph(demand).axes[0].texts]
+    True
     """
     figure, (ax,) = canvas(PANEL, PANEL - 0.1)
     shown = _draw(ax, polynomial, spreads or {}, name, response, terms)
@@ -71,6 +79,17 @@ def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
     Parameters
     ----------
     terms : how many of the strongest terms to show in each graph, None for all.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from behavior_learning.core.heads import get_head
+    >>> from behavior_learning.symbolic.polynomials import Polynomial
+    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
+    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> len(bl.plots.ump_graph(problem).axes)
+    1
     """
     panels = [(goal, row_name(problem, goal)) for role in SIGNS for goal in problem.rows(role)]
     columns = min(len(panels), 3) or 1

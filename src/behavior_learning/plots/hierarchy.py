@@ -64,6 +64,17 @@ def hierarchy(
     terms : listed for each head of a block.
     titles : what blocks are called beside their names, such as `model.reading().names`.
     links : addresses by block name; in SVG its box leads there.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from behavior_learning.core.heads import get_head
+    >>> from behavior_learning.symbolic.polynomials import Polynomial
+    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
+    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> "block1.1" in [text.get_text() for text in bl.plots.hierarchy(problem).axes[0].texts]
+    True
     """
     layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
     weights = _weights(problem)

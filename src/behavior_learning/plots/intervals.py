@@ -20,6 +20,14 @@ def prediction_intervals(
     interval : shape (n, 2), lower and upper ends.
     coverage : the probability the intervals claim, between 0 and 1.
     name : of the response.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl, numpy as np
+    >>> y, interval = np.array([1.0, 2.0]), np.array([[0.0, 2.0], [1.0, 1.5]])
+    >>> figure = bl.plots.prediction_intervals(y, interval.mean(axis=1), interval, coverage=0.9, name="MEDV")
+    >>> figure.axes[0].get_title(loc="left")
+    '50% of 2 rows lie inside their 90% interval'
     """
     order = np.argsort(prediction)
     rank, inside = np.arange(len(y)), (y >= interval[:, 0]) & (y <= interval[:, 1])

@@ -130,6 +130,17 @@ def feasible_region(
         If the plane has not two variables.
     DataError
         If a variable of the problem has no value.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from behavior_learning.core.heads import get_head
+    >>> from behavior_learning.symbolic.polynomials import Polynomial
+    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
+    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> bl.plots.feasible_region(problem, {}, {"price": (0, 4), "income": (0, 2)}).axes[0].get_ylabel()
+    'income'
     """
     if len(plane) != 2:
         raise OptionError(f"plane must name two variables and their ranges; got {len(plane)}: {', '.join(plane)}.")
