@@ -106,6 +106,15 @@ def test_lines_of_a_hierarchy_are_as_wide_as_blocks_are_strong():
     assert len(ends) >= 3
 
 
+def test_signs_in_a_hierarchy_are_those_of_what_a_row_does():
+    polynomial = Polynomial({(("p", 1),): 1.0, (("q", 1),): -0.5})
+    shown = lambda multiplier: texts(
+        plots.hierarchy(LearnedUMP("b", (Goal(get_head("utility", "tanh"), multiplier, polynomial),), ("p",), {}))
+    )
+    assert "+p  −q" in shown(2.0)
+    assert "−p  +q" in shown(-2.0)
+
+
 def arrows(figure):
     return [patch for patch in figure.axes[0].patches if isinstance(patch, FancyArrowPatch)]
 
