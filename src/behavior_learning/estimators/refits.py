@@ -56,8 +56,8 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     network, space = model.network_, model.space_
     try:
         result = fit_from(
+            [_random(model, rng) for _ in range(model.n_restarts)],
             lambda: _random(model, rng),
-            model.n_restarts,
             [model._objective(space, model.sigma_, model._temperature())],
             data=columns(train),
             validation=columns(validation),
