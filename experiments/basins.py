@@ -64,10 +64,10 @@ def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNet
     """What `fit` does: the best of some random starts on the rows held out."""
     train, held_out = slice(0, 1600), slice(1600, ROWS)
     pair = lambda rows: (jnp.asarray(x[rows], jnp.float32), jnp.asarray(y[rows], jnp.float32))
-    numbers = count()
+    numbers = count(starts)
     return fit_from(
+        [start(seed, number) for number in range(starts)],
         lambda: start(seed, next(numbers)),
-        starts,
         [NegativeLogLikelihood(Box(np.float32(-4), np.float32(4)))],
         data=pair(train),
         validation=pair(held_out),

@@ -162,6 +162,12 @@ def test_vuong_compares_densities_per_unit_of_y():
         vuong_test(weighted, weighted)
 
 
+def test_likelihood_ratios_are_refused_where_weights_are_shares_of_a_population():
+    fitted = replace(single().fitted, weights=np.full(ROWS, 2.0), weight_kind="sampling")
+    with pytest.raises(OptionError, match="lr_test is not valid with sampling weights"):
+        replace(single(), fitted=fitted).lr_test(f"{UTILITY}.coef[y] = 0")
+
+
 def single_without_utility():
     from behavior_learning.core.chart import parameter_labels
     from behavior_learning.core.network import Architecture

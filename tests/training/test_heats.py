@@ -37,7 +37,15 @@ def race(monkeypatch):
     def run(layers, count, rows=80, **options):
         generator = rng("heats")
         draw = lambda: BehaviorNetwork.random(generator, Architecture(layers), features=2, response=1)
-        heats.fit_from(draw, count, [], data=(np.zeros(rows),), settings=SETTINGS, key=jax.random.key(0), **options)
+        heats.fit_from(
+            [draw() for _ in range(count)],
+            draw,
+            [],
+            data=(np.zeros(rows),),
+            settings=SETTINGS,
+            key=jax.random.key(0),
+            **options,
+        )
         return calls
 
     monkeypatch.setattr(heats, "fit", fit)

@@ -156,10 +156,11 @@ class BehaviorEstimator(FittedEstimator):
             rules=rules,
             **self._scales(),
         )
+        starts = [draw(rng, architecture) for _ in range(n_restarts)]
         with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit_from(
+                starts,
                 lambda: draw(rng, architecture),
-                n_restarts,
                 [self._objective(space, sigma, self._temperature()) for sigma in levels or (None,)],
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),

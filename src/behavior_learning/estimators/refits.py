@@ -55,10 +55,11 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     validation, train = (rng.choice(part, len(part)) for part in parts) if bootstrap else parts
     columns = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
     network, space = model.network_, model.space_
+    draw = lambda: drawn_like(network, rng, **model._scales())
     try:
         result = fit_from(
-            lambda: drawn_like(network, rng, **model._scales()),
-            model.n_restarts,
+            [draw() for _ in range(model.n_restarts)],
+            draw,
             [model._objective(space, model.sigma_, model._temperature())],
             data=columns(train),
             validation=columns(validation),

@@ -40,11 +40,12 @@ def explore(
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
     points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
     follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
-    everything = sample == problem.chunks or (len(networks) == 1 and turns == 0)
+    rows = rows_that_turn(start)
+    everything = sample == problem.chunks or (len(networks) == 1 and turns < len(rows))
     look = follow if everything else partial(follow, chunks=sample, aim=1e-7)
     optima = [look(point) for point in points]
     names = ["fit", *(f"start {number}" for number in range(1, len(points)))]
-    turned = _turn_rows(start, min(optima, key=_loss), look, turns)
+    turned = _turn_rows(rows, min(optima, key=_loss), look, turns)
     optima, names = [*optima, *turned.values()], [*names, *turned]
     found = basins(problem, optima, names, one_hot=one_hot)
     best = min(optima, key=_loss)
@@ -58,10 +59,10 @@ def _loss(optimum: Optimum) -> float:
 
 
 def _turn_rows(
-    start: Coordinates, best: Optimum, look: Callable[[np.ndarray], Optimum], turns: int
+    rows: dict[str, Int[np.ndarray, " places"]], best: Optimum, look: Callable[[np.ndarray], Optimum], turns: int
 ) -> dict[str, Optimum]:
     """Searches from the best optimum with one row turned round, as long as one of them is better."""
-    rows, found = rows_that_turn(start), {}
+    found: dict[str, Optimum] = {}
     while len(found) + len(rows) <= turns and rows:
         ends = {}
         for row, places in rows.items():

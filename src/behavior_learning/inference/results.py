@@ -238,6 +238,8 @@ class InferenceResults:
     def lr_test(self, hypotheses: str | Sequence[str] | np.ndarray) -> TestResult:
         """Likelihood-ratio test of linear hypotheses: the restricted model is estimated. For models that are right."""
         self.need_likelihood("lr_test", "wald_test or score_test")
+        if self.fitted.weight_kind == "sampling" and (self.fitted.weights != 1).any():
+            raise OptionError("lr_test is not valid with sampling weights. Use wald_test or score_test.")
         matrix, value = parse_hypotheses(hypotheses, self.params.index)
         _, restricted = self.fitted.restricted(matrix, value)
         statistic = 2 * self.fitted.total * (float(restricted.loss) - float(self.fitted.optimum.loss))

@@ -29,8 +29,8 @@ FEW_BLOCKS = 3
 
 
 def fit_from(
+    starts: Sequence[BehaviorNetwork],
     draw: Callable[[], BehaviorNetwork],
-    count: int,
     stages: Sequence[Objective],
     *,
     data: tuple[Array, ...],
@@ -45,11 +45,10 @@ def fit_from(
 
     Parameters
     ----------
-    draw : makes a random network.
-    count : starts that are trained in full.
+    starts : random networks, as many as are trained in full.
+    draw : makes one more.
     """
-    starts = [draw() for _ in range(count)]
-    layers = starts[0].architecture.layers
+    count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
         steps = -(-len(data[0]) // settings.batch_size)
         brief = replace(settings, max_epochs=min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs))
