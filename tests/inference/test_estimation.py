@@ -1,11 +1,13 @@
 """Estimation to the optimum: gradients vanish, starts agree, bounds hold, derivatives are those of the loss."""
 
 from functools import cache
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import norm
 
@@ -16,9 +18,9 @@ from behavior_learning.core.identification import distance
 from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
 from behavior_learning.core.spaces import Box
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.inference import Convergence, Refusal, infer
+from behavior_learning.inference import Convergence, Refusal, exploration, infer
 from behavior_learning.inference.estimation import Search, polish, status_of
-from behavior_learning.inference.exploration import rows_that_turn
+from behavior_learning.inference.exploration import explore, rows_that_turn
 from behavior_learning.inference.problem import (
     Problem,
     cluster_scores,
@@ -136,6 +138,18 @@ def test_rows_that_turn_are_those_that_mean_something_else_then():
     for row, places in rows.items():
         assert set(labels[places]) == {f"{row}.coef[y]", f"{row}.coef[x*y]"}
     assert rows_that_turn(gaussian().fitted.coordinates) == {}
+
+
+@pytest.mark.parametrize(("fit", "turns", "explores"), [(gaussian, 8, False), (single, 1, False), (single, 8, True)])
+def test_a_sample_is_explored_only_where_there_is_a_row_to_turn(fit, turns, explores, monkeypatch):
+    """One network whose rows are all even, or more than may be turned, is searched for on all rows at once."""
+    fitted, searched = fit().fitted, []
+    monkeypatch.setattr(exploration, "polish", lambda p, t, s, search: searched.append(search) or fitted.optimum)
+    monkeypatch.setattr(exploration, "basins", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
+    chart = fitted.coordinates.chart
+    problem = SimpleNamespace(chart=chart, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3)))
+    explore(problem, fitted.coordinates, [fitted.network], one_hot=False, turns=turns)
+    assert (int(searched[0].chunks) == 1) == explores
 
 
 @pytest.mark.slow

@@ -41,7 +41,7 @@ def explore(
     points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
     follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
     rows = rows_that_turn(start)
-    everything = sample == problem.chunks or (len(networks) == 1 and turns < len(rows))
+    everything = sample == problem.chunks or (len(networks) == 1 and not 0 < len(rows) <= turns)
     look = follow if everything else partial(follow, chunks=sample, aim=1e-7)
     optima = [look(point) for point in points]
     names = ["fit", *(f"start {number}" for number in range(1, len(points)))]
