@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
+from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
@@ -65,6 +66,7 @@ def hierarchy(
     titles : what blocks are called beside their names, such as `model.reading().names`.
     links : addresses by block name; in SVG its box leads there.
     """
+    check_kind("problem", problem, (LearnedUMP, Hierarchy), "model.ump_")
     layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
     weights = _weights(problem)
     shown = [_strongest(layer, weights) for layer in layers]

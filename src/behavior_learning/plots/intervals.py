@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from behavior_learning.plots.checks import check_numbers, check_share
 from behavior_learning.plots.style import BLUE, GREY, VERMILION, canvas, plain, styled
 
 __all__ = ["prediction_intervals"]
@@ -21,6 +22,9 @@ def prediction_intervals(
     coverage : the probability the intervals claim, between 0 and 1.
     name : of the response.
     """
+    y, coverage = check_numbers("y", y, (None,)), check_share("coverage", coverage)
+    prediction = check_numbers("prediction", prediction, (len(y),))
+    interval = check_numbers("interval", interval, (len(y), 2))
     order = np.argsort(prediction)
     rank, inside = np.arange(len(y)), (y >= interval[:, 0]) & (y <= interval[:, 1])
     figure, (axes,) = canvas(5.6, 3.8)
