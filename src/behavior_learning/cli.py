@@ -172,8 +172,9 @@ def read_table(path: Path) -> pd.DataFrame:
     readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     if path.suffix not in readers:
         raise DataError(f"A table must be a .csv or .parquet file; got {path}.")
+    _existing(path)
     try:
-        return readers[path.suffix](_existing(path)).reset_index(drop=True)
+        return readers[path.suffix](path).reset_index(drop=True)
     except (ValueError, OSError) as error:
         raise DataError(f"{path} could not be read as {path.suffix[1:]}: {error}") from error
 

@@ -123,6 +123,17 @@ def test_bad_estimators_and_few_rows_are_refused():
         bl.search({}, *rows())
     with pytest.raises(DataError, match="3 folds need at least 12 rows; got 6"):
         bl.search(classifier(), *rows(6))
+    X, y = rows()
+    for given, complaint in [
+        ((X,), "got y=None"),
+        ((None, y), "got X=None"),
+        ((X, y[:5]), "y has 5"),
+        ((X, 3), "got 3"),
+    ]:
+        with pytest.raises(DataError, match=complaint):
+            bl.search(classifier(), *given)
+    with pytest.raises(OptionError, match="space must be a dictionary"):
+        bl.search(classifier(), X, y, [1])
 
 
 @pytest.mark.slow

@@ -211,6 +211,14 @@ def test_effects_of_a_fit_are_in_the_users_names_and_units():
     np.testing.assert_allclose(model.effects(X.head(5), y.head(5)).utility, found.utility.head(5), atol=1e-12)
 
 
+def test_rows_that_all_lack_a_number_have_curves_of_the_others():
+    found = fit_of_mixed().effects(mixed().assign(age=np.nan).head(3), amounts(mixed()).head(3))
+    assert np.isfinite(found.curve("income", points=3)).all(axis=None)
+    assert found.marginal["strength"].isna().tolist() == [name == "age" for name in found.marginal.index]
+    with pytest.raises(OptionError, match="'age' is missing in all of the rows"):
+        found.curve("age")
+
+
 def test_linear_classes_have_constant_effects():
     made = Architecture((3,), heads=("identity", None, None), output="vector", readout="free")
     linear = BehaviorNetwork.random(rng("linear"), made, features=5, response=2)
@@ -244,8 +252,17 @@ def test_bad_questions_are_refused(tmp_path):
         found.curve("job", grid=["d"])
     with pytest.raises(OptionError, match="needs two variables; got 'job' twice"):
         found.surface("job", "job")
-    with pytest.raises(OptionError, match="position of one of 40 rows; got 40"):
-        found.curve("rooms", reference=40)
+    for reference in (40, -1, 1.5, True, "a"):
+        with pytest.raises(OptionError, match=f"position of one of 40 rows; got {reference!r}"):
+            found.curve("rooms", reference=reference)
+    for points in (0, -1, 2.5, "a"):
+        with pytest.raises(OptionError, match="points must be a whole number of at least 1"):
+            found.surface("rooms", "job", points=points)
+    for grid in ([], 3, "abc", ["a"], [np.nan], [np.inf], [[1.0, 2.0]]):
+        with pytest.raises(OptionError, match="grid must be a list of finite numbers of 'rooms'"):
+            found.terms("rooms", grid=grid)
+    with pytest.raises(OptionError, match="grid must be a list of levels of 'job'"):
+        found.curve("job", grid="a")
     model = fit_of_mixed()
     with pytest.raises(OptionError, match="tolerance must be a number at least 0"):
         model.effects(tolerance=-1)

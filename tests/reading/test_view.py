@@ -208,6 +208,26 @@ def test_counts_are_checked(models, option):
         models["regressor"][0].view(**{option: 0})
 
 
+def test_options_of_readings_are_checked(models):
+    model = models["regressor"][0]
+    with pytest.raises(OptionError, match=r"stability must be what model\.stability\(\.\.\.\) returned; got bool"):
+        model.reading(stability=True)
+    for options in ({"seed": -1}, {"seed": None}, {"n": 0}, {"kind": "x"}):
+        with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
+            model.stability(**options)
+    with pytest.raises(OptionError, match="must be a dictionary"):
+        model.rename_blocks(["x"])
+    for options in ({"seed": "a"}, {"alpha": -1}):
+        with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
+            model.inference(**options)
+
+
+@pytest.mark.parametrize("name", ["regressor", "classifier"])
+def test_one_row_has_a_view(models, name):
+    model, X, y = models[name]
+    assert model.view(X.head(1), y.head(1)).fidelity.rows == 1
+
+
 def test_names_of_blocks_travel_everywhere(tmp_path):
     X = numbers()
     model = bl.load(saved(fitted(bl.BLRegressor, "numbers"), tmp_path))

@@ -345,6 +345,13 @@ def test_what_cannot_be_reported_is_refused(tmp_path):
     model = fitted(bl.BLRegressor)
     with pytest.raises(OptionError, match=r"model\.inference"):
         model.report(inference=True)
+    with pytest.raises(OptionError, match=r"model\.stability"):
+        model.report(stability=3)
+    for options in ({"title": 3}, {"path": 3}):
+        with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
+            model.report(**options)
+    with pytest.raises(DataError, match="it is a folder"):
+        model.report(tmp_path)
     with pytest.raises(DataError, match="no folder"):
         model.report(tmp_path / "none" / "page.html")
     with pytest.raises(DataError):

@@ -1,5 +1,6 @@
 """Every exact form of a learned problem evaluates to the model's utility: values, Python, JSON, text, LaTeX, SymPy."""
 
+import json
 import re
 import subprocess
 import sys
@@ -346,6 +347,70 @@ def test_damaged_json_is_refused():
         from_json('{"format": "behavior_learning problem 1", "response": ["y"], "layers": []}')
 
 
+DAMAGED = {
+    "no layers": (("layers",), []),
+    "an empty layer": (("layers",), [[]]),
+    "blocks of one name": (("layers", 0, 1, "name"), "block1.1"),
+    "a name that is a number": (("layers", 0, 0, "name"), 3),
+    "no number": (("layers", 0, 0, "goals", 0, "multiplier"), "a"),
+    "an infinite number": (("layers", 0, 0, "goals", 0, "scale"), float("inf")),
+    "a negative power": (("layers", 0, 0, "goals", 0, "polynomial"), [[1.0, [["rooms", -1]]]]),
+    "no coefficient": (("layers", 0, 0, "goals", 0, "polynomial"), [[None, []]]),
+    "no outputs": (("outputs",), {}),
+    "outputs of another kind": (("outputs",), 3),
+    "sources of another kind": (("sources",), []),
+    "spreads of another kind": (("spreads",), []),
+    "a response that is one word": (("response",), "price"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_any_damage_to_json_is_refused(damage):
+    (*path, last), value = DAMAGED[damage]
+    state = part = json.loads(Drawn(layers=(2, 1)).problem.to_json())
+    for key in path:
+        part = part[key]
+    part[last] = value
+    with pytest.raises(DataError, match=r"no JSON|damaged"):
+        from_json(json.dumps(state))
+
+
+@pytest.mark.parametrize("text", [None, 3])
+def test_what_is_no_text_is_no_json(text):
+    with pytest.raises(DataError, match="no JSON"):
+        from_json(text)
+
+
+WRONG_TABLES = {
+    "none": (lambda table: None, "takes a DataFrame.*got NoneType"),
+    "text": (lambda table: table | {"rooms": ["many"] * ROWS}, "'rooms' must hold numbers"),
+    "complex numbers": (lambda table: table | {"rooms": [1j] * ROWS}, "'rooms' must hold numbers"),
+    "infinite": (lambda table: table | {"rooms": [np.inf] * ROWS}, "'rooms' must be finite"),
+    "missing": (lambda table: table | {"price": [np.nan] * ROWS}, f"'price' lacks a value in {ROWS} rows"),
+    "of other lengths": (lambda table: table | {"rooms": [1.0, 2.0]}, r"same number of rows; got .*'rooms' \(2,\)"),
+    "twice": (lambda table: pd.concat([pd.DataFrame(table)] * 2, axis=1), "has 2 columns named"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TABLES)
+def test_tables_without_a_utility_are_refused(wrong):
+    made, message = WRONG_TABLES[wrong]
+    with pytest.raises(DataError, match=message):
+        Drawn().problem.utility(made(Drawn().table))
+
+
+def test_variables_of_coefficient_zero_are_not_needed():
+    assert Polynomial({(("a", 1),): 2.0, (("b", 1),): 0.0}).evaluate({"a": 3.0}) == 6.0
+
+
+@pytest.mark.parametrize(("terms", "digits"), [(-1, 3), ("a", 3), (5, 0), (5, 1.5)])
+def test_problems_are_written_with_so_many_terms_and_digits(terms, digits):
+    for problem in (Drawn().problem, Drawn(layers=(2, 1)).problem):
+        for written in (problem.text, problem.to_latex):
+            with pytest.raises(OptionError, match="must be a whole number"):
+                written(terms, digits)
+
+
 # Names of blocks.
 
 
@@ -374,11 +439,18 @@ def test_blocks_may_swap_names():
         ({"block1.1": "block1.2"}, "'block1.2' would stand for two things"),
         ({"block1.1": "rooms"}, "'rooms' would stand for two things"),
         ({"block1.1": " "}, "not empty"),
+        ({"block1.1": "two\nlines"}, "one line of text"),
+        (["the budget"], "must be a dictionary"),
     ],
 )
 def test_names_that_would_confuse_are_refused(names, message):
     with pytest.raises(OptionError, match=message):
         Drawn().problem.renamed(names)
+
+
+def test_a_block_takes_no_name_of_a_users_column(tables):
+    with pytest.raises(OptionError, match="'job' would stand for two things"):
+        tables[0][0].ump_.renamed({"block1.1": "job"})
 
 
 def test_python_knows_every_head():

@@ -32,7 +32,7 @@ from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading
 from behavior_learning.reading.view import View
 from behavior_learning.symbolic.read import read_problem
-from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP, check_renaming
 
 if TYPE_CHECKING:
     from behavior_learning.report import Report
@@ -89,6 +89,7 @@ class FittedEstimator(BaseEstimator):
         OptionError
             If a name is no block's, or a new name is that of another block or column.
         """
+        check_renaming(names)
         original = {new: old for old, new in self.block_names_.items()}
         kept = {old: new for old, new in self.block_names_.items() if old not in names and new not in names}
         self.block_names_, before = (
@@ -250,9 +251,9 @@ class FittedEstimator(BaseEstimator):
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,
-            alpha=alpha,
+            alpha=check_number("alpha", alpha, inclusive=True),
             draws=check_count("draws", draws, minimum=2),
-            seed=seed,
+            seed=check_count("seed", seed, minimum=0),
         )
 
     def effects(self, X: Any = None, y: Any = None, *, tolerance: float = 0.1) -> Effects:

@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["check_choice", "check_count", "check_number", "check_sequence", "checked_supports"]
+__all__ = ["check_choice", "check_count", "check_number", "check_returned", "check_sequence", "checked_supports"]
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -41,6 +41,15 @@ def check_sequence(name: str, value: Any, example: str) -> tuple[Any, ...]:
     if isinstance(value, (list, tuple)):
         return tuple(value)
     raise OptionError(f"{name} must be a list or tuple such as {example}; got {value!r}.")
+
+
+def check_returned(name: str, value: Any, kind: type) -> None:
+    """Refuse what is neither None nor what the method of that name returned."""
+    if value is not None and not isinstance(value, kind):
+        raise OptionError(
+            f"{name} must be what model.{name}(...) returned; got {type(value).__name__}. "
+            "Run it first and pass the results."
+        )
 
 
 def checked_supports(support: Any, names: Sequence[str]) -> dict[str, tuple[float, float] | None]:

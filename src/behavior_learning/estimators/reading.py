@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from behavior_learning.core.spaces import MOST_BOXES, Quadrature
 from behavior_learning.encoding import DiscreteResponse
-from behavior_learning.estimators.options import check_count
+from behavior_learning.estimators.options import check_count, check_returned
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading, read_statements
@@ -62,6 +62,7 @@ def problem_values(model: Any, problem: LearnedUMP | Hierarchy, rows: Rows) -> d
 
 def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
     """The statements of a fitted model on rows of data."""
+    check_returned("stability", stability, Stability)
     problem = model.ump_
     values = problem_values(model, problem, some_rows(model._rows_or_training("reading", X, y), READING_ROWS))
     original = set(problem.blocks) - set(model.block_names_.values())

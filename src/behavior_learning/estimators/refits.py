@@ -24,6 +24,7 @@ __all__ = ["refits", "stability"]
 def stability(model: Any, X: Any, y: Any, *, n: int, kind: str, seed: int) -> Stability:
     """Read a model and its refits on the same rows and compare them."""
     n, kind = check_count("n", n), check_choice("kind", kind, ("bootstrap", "seeds"))
+    seed = check_count("seed", seed, minimum=0)
     rows = model._rows_or_training("stability", X, y)
     reference, readings, failed = read(model, X, y, None), [], 0
     for again in refits(model, rows, n, kind, seed):

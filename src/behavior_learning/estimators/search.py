@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from itertools import product
 from typing import Any
 
@@ -90,6 +91,7 @@ def search(
     check_choice("method", method, ("grid", "random", "optuna"))
     checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
     seed, count = check_count("random_state", random_state, minimum=0), check_count("trials", trials)
+    _check_rows(estimator, X, y)
     parts = list(_folds(estimator, X, y, check_count("folds", folds, minimum=2), seed))
     judged: list[_Judged] = []
 
@@ -180,6 +182,23 @@ def _folds(
         yield np.setdiff1d(order, held_out), held_out
 
 
+def _check_rows(estimator: BehaviorEstimator, X: Any, y: Any) -> None:
+    """Refuse what `fit` would not take, before rows are dealt out."""
+    needs_y = "y" in signature(type(estimator).fit).parameters
+    if X is None or (y is None and needs_y):
+        raise DataError(f"search needs {'X and y' if needs_y else 'a table'}; got {'X' if X is None else 'y'}=None.")
+    rows = [_count("X", X), *([] if y is None else [_count("y", y)])]
+    if rows[0] != rows[-1]:
+        raise DataError(f"X and y must have the same number of rows; X has {rows[0]}, y has {rows[1]}.")
+
+
+def _count(name: str, values: Any) -> int:
+    try:
+        return len(values)
+    except TypeError as error:
+        raise DataError(f"{name} must be a table or an array of rows; got {values!r}.") from error
+
+
 def _take(values: Any, rows: np.ndarray) -> Any:
     return None if values is None else _safe_indexing(values, rows)
 
@@ -187,6 +206,8 @@ def _take(values: Any, rows: np.ndarray) -> Any:
 def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, Any]:
     if not isinstance(estimator, BehaviorEstimator):
         raise OptionError(f"search takes an estimator of this library; got {type(estimator).__name__}.")
+    if not isinstance(space, Mapping):
+        raise OptionError(f"space must be a dictionary such as {{'layers': [(1,), (2, 1)]}}; got {space!r}.")
     known = estimator.get_params(deep=False)
     if not space:
         raise OptionError("space must name at least one hyperparameter.")

@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.stats import beta, binom
 
+from behavior_learning.errors import DataError
+from behavior_learning.plots.checks import check_count, check_numbers
 from behavior_learning.plots.style import (
     BLUE,
     GREEN,
@@ -44,7 +46,7 @@ def pit_histogram(pit: Any, *, bins: int = 20) -> Figure:
     >>> bl.plots.pit_histogram(np.linspace(0, 1, 200)).axes[0].get_xlabel()
     'predicted probability of a smaller response'
     """
-    pit = np.asarray(pit, float)
+    pit, bins = check_numbers("pit", pit, (None,), share=True), check_count("bins", bins)
     figure, (ax,) = canvas(4.6, 3.0)
     counts, edges = np.histogram(pit, bins=bins, range=(0, 1))
     low, high = binom.ppf([0.025, 0.975], len(pit), 1 / bins) * bins / len(pit)
@@ -72,7 +74,7 @@ def coverage(pit: Any) -> Figure:
     >>> bl.plots.coverage(np.linspace(0, 1, 200)).axes[0].get_ylabel()
     'responses inside'
     """
-    distance = 2 * np.abs(np.asarray(pit, float) - 0.5)
+    distance = 2 * np.abs(check_numbers("pit", pit, (None,), share=True) - 0.5)
     claimed = np.linspace(0.02, 0.98, 49)
     held = np.mean(distance[:, None] <= claimed, axis=0)
     low, high = _binomial_interval(np.round(held * len(distance)), len(distance))
@@ -104,7 +106,13 @@ def reliability(probabilities: Any, observed: Any, classes: Sequence[Any], *, bi
     >>> figure.axes[0].get_ylabel()
     'observed frequency'
     """
-    probabilities, observed = np.asarray(probabilities, float), np.asarray(observed, int)
+    bins, probabilities = (
+        check_count("bins", bins),
+        check_numbers("probabilities", probabilities, (None, None), share=True),
+    )
+    observed = _positions(observed, len(probabilities), len(classes))
+    if probabilities.shape[1] != len(classes):
+        raise DataError(f"probabilities must have a column per class; got {probabilities.shape[1]} for {len(classes)}.")
     figure, (ax,) = canvas(4.2, 4.0)
     ax.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     if len(classes) == 2 or len(classes) > CLASSES:
@@ -120,6 +128,15 @@ def reliability(probabilities: Any, observed: Any, classes: Sequence[Any], *, bi
 
 
 _LINES = tuple(zip((BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY), "os^DvP", strict=True))
+
+
+def _positions(observed: Any, rows: int, classes: int) -> np.ndarray:
+    codes = check_numbers("observed", observed, (rows,))
+    if not np.isin(codes, np.arange(classes)).all():
+        raise DataError(
+            f"observed must hold positions 0 to {classes - 1} among the classes, not labels; got {observed!r}."
+        )
+    return codes.astype(int)
 
 
 def _reliability_line(ax: Axes, predicted: np.ndarray, hit: np.ndarray, bins: int, name: str, number: int) -> None:

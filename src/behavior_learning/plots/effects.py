@@ -7,6 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from behavior_learning.errors import DataError
+from behavior_learning.plots.checks import check_count, check_frame, check_kind, check_numbers
 from behavior_learning.plots.style import (
     BLUE,
     GREEN,
@@ -47,6 +49,9 @@ def marginal(table: pd.DataFrame, *, most: int = MOST) -> Figure:
     >>> [label.get_text() for label in bl.plots.marginal(table).axes[0].get_yticklabels()]
     ['RM', 'LSTAT']
     """
+    columns = ("share_positive", "strength")
+    check_frame("table", table, columns, "effects.marginal")
+    check_count("most", most)
     if isinstance(table.index, pd.MultiIndex):
         table = table.sort_values("strength").groupby(level="variable").last()
     shown = table.sort_values("strength", ascending=False).head(most)
@@ -78,6 +83,8 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     >>> [label.get_text() for label in bl.plots.contributions(parts).axes[0].get_yticklabels()]
     ['block1.1 utility', 'block1.1 inequality', 'total']
     """
+    check_kind("values", values, pd.Series, "a line of effects.contributions, such as effects.contributions.mean()")
+    check_count("most", most)
     order = values.abs().sort_values(ascending=False).index
     shown, rest = values[order[:most]], values[order[most:]]
     heads = [str(key[-1]) if isinstance(key, tuple) else "" for key in shown.index]
@@ -122,6 +129,9 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
     >>> bl.plots.curve(table).axes[0].get_xlabel()
     'RM'
     """
+    check_frame("table", table, (), "effects.curve(variable) or effects.terms(variable)")
+    if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
+        raise DataError(f"table must hold numbers; got columns of {', '.join(sorted(set(map(str, table.dtypes))))}.")
     spread = (table.max() - table.min()).to_numpy()
     kept = np.sort(np.argsort(-spread, kind="stable")[: len(_LINES)])
     figure, (ax,) = canvas(4.6, 3.2)
@@ -134,7 +144,9 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
             x, table.iloc[:, column], color=colour, linestyle=line, marker=None if numbers else "o", label=brief[label]
         )
     if not numbers:
-        ax.set_xticks(x, list(brief_names(map(str, table.index), 14).values()), rotation=30)
+        levels = list(map(str, table.index))
+        short = brief_names(levels, 14)
+        ax.set_xticks(x, [short[level] for level in levels], rotation=30)
     ax.set(xlabel=plain(str(table.index.name or "") if name is None else name), ylabel=ylabel)
     if len(kept) > 1:
         figure.legend(loc="outside lower center", ncols=2)
@@ -160,7 +172,9 @@ def surface(
     >>> figure.axes[0].get_ylabel()
     'LSTAT'
     """
-    values = np.asarray(values, float)
+    values = check_numbers("values", values, (len(first) or None, len(second) or None))
+    if len(names) != 2:
+        raise DataError(f"names must be those of the two variables; got {names!r}.")
     figure, (ax,) = canvas(4.6, 3.4)
     signed = values.min() < 0 < values.max()
     largest = np.abs(values).max() or 1.0
@@ -180,5 +194,6 @@ def _places(axis: Any, values: Any) -> np.ndarray:
     values = np.asarray(values)
     if values.dtype.kind in "fiu":
         return values.astype(float)
-    axis.set_ticks(np.arange(len(values)), list(brief_names(map(str, values), 12).values()))
+    short = brief_names(map(str, values), 12)
+    axis.set_ticks(np.arange(len(values)), [short[name] for name in map(str, values)])
     return np.arange(len(values), dtype=float)

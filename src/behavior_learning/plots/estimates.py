@@ -1,11 +1,13 @@
 """Estimates with their intervals, where searches ended, and how training went."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from behavior_learning.errors import DataError
+from behavior_learning.plots.checks import check_count, check_frame, check_share
 from behavior_learning.plots.style import BLUE, GREY, ROLES, VERMILION, brief_names, canvas, styled
 
 __all__ = ["basins", "coefficients", "training"]
@@ -17,6 +19,7 @@ BEYOND = 6.0
 """A forest's axis ends at so many times the middle half of the estimates and interval ends; longer ones get arrows."""
 
 
+@runtime_checkable
 class WithIntervals(Protocol):
     """Inference results, or their `estimates` or `original`."""
 
@@ -45,6 +48,10 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     >>> [label.get_text() for label in bl.plots.coefficients(estimates).axes[0].get_yticklabels()]
     ['a', 'b']
     """
+    check_share("level", level)
+    check_count("most", most)
+    if not isinstance(results, WithIntervals):
+        raise DataError(f"results must be what model.inference(...) returned; got {type(results).__name__}.")
     params, ends = results.params, results.conf_int(level)
     width = (ends["upper"] - ends["lower"]).to_numpy()
     if len(params) > most:
@@ -122,6 +129,7 @@ def basins(table: pd.DataFrame) -> Figure:
     >>> bl.plots.basins(pd.DataFrame(ends)).axes[0].get_title(loc="left")
     '3 of 4 searches ended in the best'
     """
+    check_frame("table", table, ("loss", "reached", "distance", "gradient"), "results.basins")
     above = (table["loss"] - table["loss"].min()).to_numpy(float)
     figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
     rows = np.arange(len(table))
@@ -162,6 +170,8 @@ def training(history: pd.DataFrame, restarts: pd.DataFrame) -> Figure:
     >>> bl.plots.training(history, restarts).axes[0].get_ylabel()
     'loss per row'
     """
+    check_frame("history", history, ("start", "epoch", "train_loss", "validation_loss"), "model.history_")
+    check_frame("restarts", restarts, ("kept",), "model.restarts_")
     figure, (ax,) = canvas(4.6, 3.1)
     kept = int(np.flatnonzero(restarts["kept"])[0])
     for start, lines in history.groupby("start"):

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from behavior_learning.core.heads import ROLES as SIGNS
+from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, SKY, VERMILION, brief_names, canvas, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.text import Shortened, format_monomial, format_number, shorten
@@ -65,6 +66,7 @@ def polynomial_graph(
     >>> "income" in [text.get_text() for text in bl.plots.polynomial_graph(demand).axes[0].texts]
     True
     """
+    check_kind("polynomial", polynomial, Polynomial, "the polynomial of a row, such as goal.polynomial")
     figure, (ax,) = canvas(PANEL, PANEL - 0.1)
     shown = _draw(ax, polynomial, spreads or {}, name, response, terms)
     ax.set_title(_left_out(shown), fontsize="small", loc="center", y=-0.02, va="top")
@@ -91,6 +93,7 @@ def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
     >>> len(bl.plots.ump_graph(problem).axes)
     1
     """
+    check_kind("problem", problem, LearnedUMP, "one block, such as model.ump_.blocks['block1.1']")
     panels = [(goal, row_name(problem, goal)) for role in SIGNS for goal in problem.rows(role)]
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1

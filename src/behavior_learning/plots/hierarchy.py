@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
+from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
@@ -76,6 +77,7 @@ def hierarchy(
     >>> "block1.1" in [text.get_text() for text in bl.plots.hierarchy(problem).axes[0].texts]
     True
     """
+    check_kind("problem", problem, (LearnedUMP, Hierarchy), "model.ump_")
     layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
     weights = _weights(problem)
     shown = [_strongest(layer, weights) for layer in layers]

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
+from behavior_learning.plots.checks import check_numbers, check_share
 from behavior_learning.plots.style import BLUE, GREY, VERMILION, canvas, plain, styled
 
 __all__ = ["prediction_intervals"]
@@ -29,6 +30,9 @@ def prediction_intervals(
     >>> figure.axes[0].get_title(loc="left")
     '50% of 2 rows lie inside their 90% interval'
     """
+    y, coverage = check_numbers("y", y, (None,)), check_share("coverage", coverage)
+    prediction = check_numbers("prediction", prediction, (len(y),))
+    interval = check_numbers("interval", interval, (len(y), 2))
     order = np.argsort(prediction)
     rank, inside = np.arange(len(y)), (y >= interval[:, 0]) & (y <= interval[:, 1])
     figure, (axes,) = canvas(5.6, 3.8)

@@ -1,15 +1,18 @@
 """The utility over what can be chosen: along one response with the density it implies, and in a plane of two."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from behavior_learning.errors import OptionError
+from behavior_learning.plots.checks import check_kind, check_numbers
 from behavior_learning.plots.graphs import row_name
 from behavior_learning.plots.style import (
     BLUE,
@@ -62,21 +65,24 @@ def landscape(
     >>> [ax.get_ylabel() for ax in figure.axes]
     ['utility, best = 0', 'density per unit']
     """
+    check_kind("y", y, (Sequence, np.ndarray, pd.Series, pd.Index), "a list or array of responses")
+    height = check_numbers("utility", utility, (len(y) or None,))
+    density, height = check_numbers("density", density, height.shape), height - height.max()
+    if interval is not None:
+        interval = _range("interval", interval)
     figure, (above, below) = canvas(4.6, 4.0, 2, 1, sharex=True)
-    height = np.asarray(utility, float) - np.max(utility)
     if np.asarray(y).dtype.kind in "OUSb":
         labels = list(brief_names(map(str, y), 14).values())
         seen = [str(label) == str(observed) for label in y]
         _bars(above, labels, height, seen)
-        _bars(below, labels, np.asarray(density, float), seen)
+        _bars(below, labels, density, seen)
     else:
-        _curves(above, below, np.asarray(y, float), height, np.asarray(density, float))
+        _curves(above, below, check_numbers("y", y, (len(y),)), height, density)
         if interval is not None:
             below.axvspan(*interval, color=SKY, alpha=0.25, linewidth=0, label="interval")
-        for ax in (above, below) if observed is not None else ():
-            ax.axvline(
-                np.asarray(observed, float).item(), color=VERMILION, linestyle="--", linewidth=1.3, label="observed"
-            )
+        seen_at = [] if observed is None else check_numbers("observed", np.ravel(observed), (1,))
+        for ax, at in product((above, below), seen_at):
+            ax.axvline(at, color=VERMILION, linestyle="--", linewidth=1.3, label="observed")
         if observed is not None or interval is not None:
             below.legend(loc="best")
     continuous = np.asarray(y).dtype.kind not in "OUSb"
@@ -127,7 +133,7 @@ def feasible_region(
     Raises
     ------
     OptionError
-        If the plane has not two variables.
+        If the plane has not two variables of the problem with their ranges, or there is no such block.
     DataError
         If a variable of the problem has no value.
 
@@ -142,9 +148,14 @@ def feasible_region(
     >>> bl.plots.feasible_region(problem, {}, {"price": (0, 4), "income": (0, 2)}).axes[0].get_ylabel()
     'income'
     """
+    check_kind("problem", problem, (LearnedUMP, Hierarchy), "model.ump_")
+    for name, given in (("at", at), ("plane", plane)):
+        check_kind(name, given, Mapping, "a dictionary by the names of variables")
     if len(plane) != 2:
         raise OptionError(f"plane must name two variables and their ranges; got {len(plane)}: {', '.join(plane)}.")
-    names, sides = list(plane), [np.linspace(*ends, GRID) for ends in plane.values()]
+    _check_names(problem, plane, block)
+    names = list(plane)
+    sides = [np.linspace(*_range(f"plane[{name!r}]", ends), GRID) for name, ends in plane.items()]
     across, up = np.meshgrid(*sides)
     values = {**at, names[0]: across, names[1]: up}
     total, rows = _evaluated(problem, values)
@@ -172,6 +183,26 @@ def feasible_region(
     ax.set(xlabel=plain(names[0]), ylabel=plain(names[1]))
     figure.legend(handles=handles, loc="outside lower center", ncols=2)
     return figure
+
+
+def _range(name: str, ends: Any) -> tuple[float, float]:
+    low, high = check_numbers(name, ends, (2,))
+    if low >= high:
+        raise OptionError(f"{name} must be two numbers (lower, upper) in order; got {ends!r}.")
+    return float(low), float(high)
+
+
+def _check_names(problem: LearnedUMP | Hierarchy, plane: Mapping[str, Any], block: str | None) -> None:
+    first = problem.layers[0] if isinstance(problem, Hierarchy) else (problem,)
+    known = [name for ump in first for name in (*ump.variables, *ump.response, *ump.spreads)]
+    known += [column for ump in first for _, column in ump.curves.values()]
+    unknown = [name for name in plane if name not in known]
+    if unknown:
+        listed = ", ".join(dict.fromkeys(known))
+        raise OptionError(f"plane names {unknown[0]!r}, which is no variable. Variables: {listed}.")
+    if block is not None and block not in [ump.name for ump in first]:
+        listed = ", ".join(ump.name for ump in first)
+        raise OptionError(f"block must be one of those that see the variables, {listed}; got {block!r}.")
 
 
 class _Row(NamedTuple):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -66,11 +67,39 @@ class Axis:
         return np.zeros(len(z), bool) if self.missing is None else z[:, self.missing] == 1
 
     def grid(self, z: Float[np.ndarray, "n columns"], points: int) -> np.ndarray:
-        """All levels, or evenly spaced numbers over the range of the rows."""
+        """All levels, or evenly spaced numbers over the range of the rows.
+
+        Raises
+        ------
+        OptionError
+            If points are no positive whole number, or no row has a value.
+        """
+        if not isinstance(points, Integral) or isinstance(points, bool) or points < 1:
+            raise OptionError(f"points must be a whole number of at least 1; got {points!r}.")
         if self.levels:
             return np.array(self.levels, dtype=object)
+        if self.absent(z).all():
+            raise OptionError(f"{self.name!r} is missing in all of the rows, so that it has no range. Use other rows.")
         values = self.values(z)
-        return np.linspace(np.nanmin(values), np.nanmax(values), points)
+        return np.linspace(np.nanmin(values), np.nanmax(values), int(points))
+
+    def given(self, grid: Any) -> np.ndarray:
+        """Values of the user's choice.
+
+        Raises
+        ------
+        OptionError
+            If they are no list of levels, or of finite numbers.
+        """
+        kind = "levels" if self.levels else "finite numbers"
+        try:
+            values = np.array(grid, dtype=object if self.levels else float)
+        except (TypeError, ValueError):
+            values = np.array(None)
+        finite = bool(self.levels) or bool(np.isfinite(values.astype(float)).all())
+        if values.ndim != 1 or not len(values) or not finite:
+            raise OptionError(f"grid must be a list of {kind} of {self.name!r}; got {grid!r}.")
+        return values
 
     def _position(self, level: Any) -> int:
         if level not in self.levels:
@@ -95,11 +124,14 @@ def find(axes: Sequence[Axis], name: str) -> Axis:
 
 
 def typical(axes: Sequence[Axis], z: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, "1 columns"]:
-    """A row with every number at its median and every category at its most common level."""
+    """A row with every number at its median, missing where all are, and every category at its most common level."""
     row = np.zeros((1, z.shape[1]))
     for axis in axes:
         if axis.levels:
             row[0, axis.columns[int(z[:, axis.columns].sum(axis=0).argmax())]] = 1.0
         else:
-            row[0, axis.columns[0]] = np.median(z[~axis.absent(z), axis.columns[0]])
+            present = z[~axis.absent(z), axis.columns[0]]
+            row[0, axis.columns[0]] = np.median(present) if len(present) else np.median(z[:, axis.columns[0]])
+            if axis.missing is not None and not len(present):
+                row[0, axis.missing] = 1.0
     return row

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -137,7 +138,7 @@ class Landscape:
         """
         if row is None:
             return typical(self.axes, self.z)
-        if not 0 <= row < len(self.z):
+        if not isinstance(row, Integral) or isinstance(row, bool) or not 0 <= row < len(self.z):
             raise OptionError(f"reference must be the position of one of {len(self.z)} rows; got {row!r}.")
         return self.z[[row]]
 
@@ -156,7 +157,7 @@ class Landscape:
         return [(block_name(1, b + 1), role, r + 1) for role, shape in shapes for b, r in np.ndindex(shape)]
 
     def _grid(self, axis: Axis, grid: Sequence[Any] | None, points: int) -> np.ndarray:
-        return axis.grid(self.z, points) if grid is None else np.array(grid, dtype=object if axis.levels else float)
+        return axis.grid(self.z, points) if grid is None else axis.given(grid)
 
 
 def candidates_at(network: BehaviorNetwork, z: Float[Array, "n columns"], features: int) -> tuple[Array, Array]:

@@ -241,7 +241,8 @@ def _marginal(
     frames = [pd.DataFrame(values[:, i], columns=pd.Index(names, name="variable")) for i in range(len(outputs))]
     rows = pd.concat(frames, axis=1, keys=outputs, names=["output", "variable"]) if vector else frames[0]
     changes = [*(f"per unit of {axis.name}" for axis in numbers), *(step.instead for step in stepped)]
-    spreads = [np.nanstd(axis.values(z)) for axis in numbers] + [z[:, step.column].std() for step in stepped]
+    spread = lambda axis: np.nan if axis.absent(z).all() else np.nanstd(axis.values(z))
+    spreads = [spread(axis) for axis in numbers] + [z[:, step.column].std() for step in stepped]
     return rows, pd.Series(changes, names), pd.Series(spreads, names, dtype=float)
 
 

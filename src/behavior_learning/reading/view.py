@@ -241,7 +241,7 @@ def _chosen(
 
 def _fitted(polynomial: Polynomial, kept: Sequence[Monomial], values: Mapping[str, np.ndarray]) -> Polynomial:
     """The kept monomials with the coefficients that come closest to the whole polynomial over the rows."""
-    target = np.asarray(polynomial.evaluate(values), float)
+    target = np.atleast_1d(np.asarray(polynomial.evaluate(values), float))
     columns = [np.broadcast_to(Polynomial({m: 1.0}).evaluate(values), target.shape) for m in kept]
     scales = [spread(column) or 1.0 for column in columns]
     design = np.column_stack([np.ones(len(target)), *(c / s for c, s in zip(columns, scales, strict=True))])

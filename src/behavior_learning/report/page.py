@@ -18,6 +18,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import needs_chains
+from behavior_learning.estimators.options import check_returned
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.reading.effects import TOLERANCE, Effects
 from behavior_learning.reading.stability import Stability
@@ -90,22 +91,32 @@ def report(
     Raises
     ------
     DataError
-        If the rows do not suit the model, or the folder of `path` does not exist.
+        If the rows do not suit the model, the folder of `path` does not exist, or `path` is a folder.
+    OptionError
+        If another argument is of the wrong kind.
     """
     check_is_fitted(model)
-    if inference is not None and not isinstance(inference, InferenceResults):
-        raise OptionError(
-            f"inference must be what model.inference(...) returned; got {type(inference).__name__}. "
-            "Run it first and pass the results."
-        )
-    if path is not None and not Path(path).parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    check_returned("inference", inference, InferenceResults)
+    check_returned("stability", stability, Stability)
+    if title is not None and not isinstance(title, str):
+        raise OptionError(f"title must be text; got {title!r}.")
+    if path is not None:
+        _check_path(path)
     page = _page(
         model, X, y, title or f"What {type(model).__name__} learned about {model.response_.name}", inference, stability
     )
     if path is not None:
         page.save(path)
     return page
+
+
+def _check_path(path: Any) -> None:
+    if not isinstance(path, (str, PathLike)):
+        raise OptionError(f"path must be the name of a file to write, such as 'report.html'; got {path!r}.")
+    if not Path(path).parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    if Path(path).is_dir():
+        raise DataError(f"{str(path)!r} cannot be written: it is a folder. Name a file in it.")
 
 
 def _page(

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from math import isfinite
 from typing import Any
 
 from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
@@ -50,24 +51,59 @@ def from_json(text: str) -> LearnedUMP | Hierarchy:
         If the text is no problem of this format.
     """
     try:
-        state = json.loads(text)
-    except json.JSONDecodeError as error:
+        state = json.loads(text, parse_constant=_refuse)
+    except (TypeError, ValueError) as error:
         raise DataError(f"This is no JSON ({error}). Write a problem with problem.to_json().") from error
     found = state.get("format") if isinstance(state, dict) else type(state).__name__
     if found != FORMAT:
         raise DataError(f"A problem has the format {FORMAT!r}; got {found!r}. Write one with problem.to_json().")
     try:
         return _problem(state)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise DataError(f"This problem is damaged: {error!r}. Write it again with problem.to_json().") from error
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
+
+
+def _number(value: Any) -> float:
+    """A finite number as it stands.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+    """
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
+        return value
+    raise ValueError(f"{value!r} is no finite number")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"{value!r} is no name")
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    if isinstance(values, list):
+        return tuple(map(_text, values))
+    raise ValueError(f"{values!r} is no list of names")
+
+
 def _problem(state: dict[str, Any]) -> LearnedUMP | Hierarchy:
-    response = tuple(state["response"])
+    response = _names(state["response"])
     layers = tuple(tuple(_ump(block, state) for block in layer) for layer in state["layers"])
+    names = [ump.name for layer in layers for ump in layer]
+    if not layers or not all(layers) or len(set(names)) < len(names):
+        raise ValueError(f"every layer needs blocks with names of their own; got {names}")
     if "outputs" not in state:
         return layers[0][0]
-    return Hierarchy(layers, {name: _polynomial(terms) for name, terms in state["outputs"].items()}, response)
+    outputs = {name: _polynomial(terms) for name, terms in state["outputs"].items()}
+    if not outputs:
+        raise ValueError("there are no outputs")
+    return Hierarchy(layers, outputs, response)
 
 
 def _ump_state(ump: LearnedUMP) -> dict[str, Any]:
@@ -77,10 +113,10 @@ def _ump_state(ump: LearnedUMP) -> dict[str, Any]:
 
 def _ump(state: dict[str, Any], shared: dict[str, Any]) -> LearnedUMP:
     return LearnedUMP(
-        state["name"],
+        _text(state["name"]),
         tuple(map(_goal, state["goals"])),
-        tuple(state["response"]),
-        shared["spreads"],
+        _names(state["response"]),
+        {name: _number(spread) for name, spread in shared["spreads"].items()},
         _polynomial(state["shortcut"]),
         {name: _curve(dict(curve)) for name, curve in shared["curves"].items()},
         {name: Source(**(source | {"levels": tuple(source["levels"])})) for name, source in shared["sources"].items()},
@@ -95,7 +131,8 @@ def _goal_state(goal: Goal) -> dict[str, Any]:
 
 def _goal(state: dict[str, Any]) -> Goal:
     head, factors = get_head(state["role"], state["head"]), tuple(map(_polynomial, state["factors"]))
-    return Goal(head, state["multiplier"], _polynomial(state["polynomial"]), state["scale"], factors, state["rest"])
+    polynomial, rest = _polynomial(state["polynomial"]), state["rest"]
+    return Goal(head, _number(state["multiplier"]), polynomial, _number(state["scale"]), factors, rest)
 
 
 def _terms(polynomial: Polynomial) -> list[list[Any]]:
@@ -103,7 +140,14 @@ def _terms(polynomial: Polynomial) -> list[list[Any]]:
 
 
 def _polynomial(terms: list[list[Any]]) -> Polynomial:
-    return Polynomial({tuple((name, power) for name, power in monomial): value for value, monomial in terms})
+    monomial = lambda factors: tuple((_text(name), _power(power)) for name, power in factors)
+    return Polynomial({monomial(factors): _number(value) for value, factors in terms})
+
+
+def _power(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise ValueError(f"{value!r} is no power")
 
 
 def _curve_state(curve: Curve) -> dict[str, Any]:

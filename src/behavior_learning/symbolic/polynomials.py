@@ -98,8 +98,8 @@ class Polynomial:
         return Polynomial({m: 0.0 if abs(v) <= ROUNDING * sizes[m] else v for m, v in left.coefficients.items()})
 
     def evaluate(self, values: Mapping[str, Any]) -> Any:
-        """Its value at numbers, or at arrays of them."""
-        return sum(c * prod(values[name] ** power for name, power in m) for m, c in self.coefficients.items())
+        """Its value at numbers, or at arrays of them; variables whose coefficients are zero are not needed."""
+        return sum(c * prod(values[name] ** power for name, power in m) for m, c in self.coefficients.items() if c)
 
     @classmethod
     def total(cls, parts: Iterable["Polynomial"]) -> "Polynomial":

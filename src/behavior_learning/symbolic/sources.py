@@ -35,13 +35,28 @@ class Source:
         """The variable's numbers from the values of its column."""
         missing = np.asarray(pd.isna(values))
         if self.kind == "number":
-            numbers = np.where(missing, np.nan, np.where(missing, 0.0, np.asarray(values, object))).astype(float)
-            return numbers if self.fill is None else np.where(missing, self.fill, numbers)
+            return self._numbers(values, missing)
         text = np.vectorize(str, otypes=[object])(np.asarray(values, object))
         if self.kind == "level":
             return ((text == self.level) & ~missing).astype(float)
         unknown = ~np.isin(text.astype(str), self.levels) if self.levels else False
         return (missing | unknown).astype(float)
+
+    def _numbers(self, values: Any, missing: np.ndarray) -> np.ndarray:
+        if self.fill is None and missing.any():
+            raise DataError(
+                f"Column {self.column!r} lacks a value in {int(missing.sum())} rows, and the utility has none without "
+                "it. Drop or fill them."
+            )
+        try:
+            numbers = np.where(missing, self.fill or 0.0, np.asarray(values, object)).astype(float)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"Column {self.column!r} must hold numbers ({error}). Convert it first.") from error
+        if not np.isfinite(numbers).all():
+            raise DataError(
+                f"Column {self.column!r} must be finite; {int((~np.isfinite(numbers)).sum())} values are not."
+            )
+        return numbers
 
 
 def read_variables(
@@ -58,18 +73,38 @@ def read_variables(
     Raises
     ------
     DataError
-        If a column is absent.
+        If the table is none, a column is absent or twice there, or its values are no finite numbers.
     """
+    if not isinstance(table, (pd.DataFrame, Mapping)):
+        raise DataError(
+            f"The utility takes a DataFrame, or a dictionary of columns by name; got {type(table).__name__}."
+        )
     values, absent = {}, []
     for name in names:
         source = sources.get(name, Source(name))
         if name in table:
-            values[name] = Source(name, fill=source.fill).read(table[name])
+            values[name] = Source(name, fill=source.fill).read(_column(table, name))
         elif source.column in table:
-            values[name] = source.read(table[source.column])
+            values[name] = source.read(_column(table, source.column))
         else:
             absent.append(source.column)
     if absent:
         listed = ", ".join(map(repr, dict.fromkeys(absent)))
         raise DataError(f"The utility needs the columns {listed}, which the table lacks. Add them, y included.")
+    _check_shapes({name: np.shape(column) for name, column in values.items()})
     return values
+
+
+def _column(table: Mapping[str, Any], name: str) -> Any:
+    column = table[name]
+    if isinstance(column, pd.DataFrame):
+        raise DataError(f"The table has {column.shape[1]} columns named {name!r}. Give every column a name of its own.")
+    return column
+
+
+def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items())
+        raise DataError(f"All columns must have the same number of rows; got {listed}.") from error

@@ -3,12 +3,16 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import Any
 
+from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 
 __all__ = [
     "DIGITS",
     "Shortened",
+    "check_shown",
     "format_monomial",
     "format_number",
     "format_polynomial",
@@ -18,6 +22,21 @@ __all__ = [
 
 DIGITS = 3
 """Significant digits of a printed number by default."""
+
+
+def check_shown(terms: Any, digits: Any) -> None:
+    """Refuse counts of terms and digits that nothing can be written with.
+
+    Raises
+    ------
+    OptionError
+        If terms is neither None nor a whole number of at least 0, or digits no whole number of at least 1.
+    """
+    whole = lambda value: isinstance(value, Integral) and not isinstance(value, bool)
+    if terms is not None and not (whole(terms) and terms >= 0):
+        raise OptionError(f"terms must be a whole number of at least 0, or None for all; got {terms!r}.")
+    if not (whole(digits) and digits >= 1):
+        raise OptionError(f"digits must be a whole number of at least 1; got {digits!r}.")
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:

@@ -5,7 +5,7 @@ Softplus and square are not exact penalties: the mode of the Gibbs distribution 
 differ. What is written here is the penalty form that was fitted.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from behavior_learning.symbolic.sources import Source
 from behavior_learning.symbolic.text import (
     DIGITS,
     Shortened,
+    check_shown,
     format_monomial,
     format_number,
     format_polynomial,
@@ -26,7 +27,7 @@ from behavior_learning.symbolic.text import (
     shorten,
 )
 
-__all__ = ["Goal", "Hierarchy", "LearnedUMP"]
+__all__ = ["Goal", "Hierarchy", "LearnedUMP", "check_renaming"]
 
 TERMS_SHOWN = 5
 """Terms of a polynomial that a printed problem shows by default."""
@@ -140,6 +141,7 @@ class LearnedUMP:
 
     def text(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
         """Write the problem in plain text with the `terms` strongest terms of each row, None for all."""
+        check_shown(terms, digits)
         brief = lambda goal: goal.shown(self.spreads, terms)
         objective = [_objective_line(goal, brief(goal), digits) for goal in self.rows("utility")]
         if self.shortcut.coefficients:
@@ -171,6 +173,7 @@ class LearnedUMP:
         """The problem in LaTeX (an ``aligned`` environment) with the `terms` strongest terms of each row."""
         from behavior_learning.symbolic.algebra import ump_latex
 
+        check_shown(terms, digits)
         return ump_latex(self, terms, digits)
 
     def to_python(self) -> str:
@@ -193,7 +196,7 @@ class LearnedUMP:
         OptionError
             If a name is no block's, or a new name is that of another block or variable.
         """
-        _check_names(names, [self.name], {*self.variables, *self.response})
+        _check_names(names, [self.name], _variables([self]) - {self.name})
         return self._renamed(names) if names else self
 
     def _renamed(self, names: Mapping[str, str]) -> "LearnedUMP":
@@ -254,6 +257,7 @@ class Hierarchy:
 
     def text(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
         """Write the problem in plain text, the top layer first."""
+        check_shown(terms, digits)
         shape = ",".join(str(len(layer)) for layer in self.layers)
         head = [f"BL[{shape}]: {self._headline}"]
         head += [
@@ -276,6 +280,7 @@ class Hierarchy:
         """The problem in LaTeX, an ``aligned`` environment for the outputs and for each block, the top layer first."""
         from behavior_learning.symbolic.algebra import outputs_latex
 
+        check_shown(terms, digits)
         blocks = [ump.to_latex(terms, digits) for layer in reversed(self.layers) for ump in layer]
         return "\n\n".join([outputs_latex(self, digits), *blocks])
 
@@ -302,8 +307,7 @@ class Hierarchy:
         OptionError
             If a name is no block's, or a new name is that of another block or variable.
         """
-        variables = {name for ump in self.blocks.values() for name in ump.variables}
-        _check_names(names, list(self.blocks), (variables | set(self.response)) - set(self.blocks))
+        _check_names(names, list(self.blocks), _variables(self.blocks.values()) - set(self.blocks))
         if not names:
             return self
         layers = tuple(tuple(ump._renamed(names) for ump in layer) for layer in self.layers)
@@ -315,13 +319,33 @@ def _rowwise(utility: np.ndarray, values: Mapping[str, np.ndarray]) -> np.ndarra
     return np.array(np.broadcast_to(utility, np.broadcast_shapes(np.shape(utility), *map(np.shape, values.values()))))
 
 
+def check_renaming(names: Any) -> None:
+    """Refuse what gives no new names that are text.
+
+    Raises
+    ------
+    OptionError
+        If names are no dictionary, or a new name is no text or empty.
+    """
+    if not isinstance(names, Mapping):
+        raise OptionError(f"Names must be a dictionary such as {{'block1.1': 'the budget'}}; got {names!r}.")
+    wrong = [new for new in names.values() if not isinstance(new, str) or not new.strip() or not new.isprintable()]
+    if wrong:
+        raise OptionError(f"A block's name must be one line of text that is not empty; got {wrong[0]!r}.")
+
+
+def _variables(umps: Collection[LearnedUMP]) -> set[str]:
+    """Names of variables and of the columns they come from."""
+    named = (name for ump in umps for name in (*ump.variables, *ump.response))
+    columns = (source.column for ump in umps for source in ump.sources.values())
+    return {*named, *columns}
+
+
 def _check_names(names: Mapping[str, str], blocks: Sequence[str], variables: Set[str]) -> None:
+    check_renaming(names)
     unknown = [name for name in names if name not in blocks]
     if unknown:
         raise OptionError(f"There is no block {unknown[0]!r} to rename. Blocks: {', '.join(blocks)}.")
-    wrong = [new for new in names.values() if not isinstance(new, str) or not new.strip()]
-    if wrong:
-        raise OptionError(f"A block's name must be text that is not empty; got {wrong[0]!r}.")
     after = [names.get(block, block) for block in blocks]
     taken = [name for name in after if after.count(name) > 1 or name in variables]
     if taken:
