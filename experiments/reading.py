@@ -15,7 +15,9 @@ that the equality holds y. Every row may hold all six columns.
 
 Criterion, stated before the runs: a data set counts where each of the three heads of the first layer names exactly the
 response and the true column (`Statement.variables`: columns that move the row at least 0.3 as far as the strongest).
-Options of the fits were chosen on seeds 0 to 5; the seeds that count begin at 200. A first design had |T| for T², and
+Options of the fits were chosen on seeds 0 to 5. A first run (seeds 200 to 230) ended in local
+optima in 5 of 31 sets; heats (`training/heats.py`) were then developed on its misses and on seeds 303 and 305. The seeds
+that count begin at 400. A first design had |T| for T², and
 seeds 100 to 103 of it swapped inequality and equality in two of four: |t| = 2·relu(t) − t, so that with a tanh that is
 nearly linear on the data it is hardly identified which row is which. T² is no sum of ramps.
 
@@ -115,7 +117,7 @@ def one(family: str, seed: int, n: int, starts: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", type=int, default=50)
-    parser.add_argument("--first", type=int, default=200, help="seed of the first data set")
+    parser.add_argument("--first", type=int, default=400, help="seed of the first data set")
     parser.add_argument("--starts", type=int, default=6, help="random starts of each fit")
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--families", nargs="+", choices=list(FAMILIES), default=["single", "agents"])
