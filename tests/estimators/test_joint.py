@@ -119,6 +119,7 @@ def test_density_sums_and_integrates_to_one_in_the_users_units(model):
     assert predicted["spend"][0] == pytest.approx(mean, abs=0.01 * part.scale)
 
 
+@pytest.mark.slow
 def test_density_of_two_numbers_integrates_to_one():
     first, second = (np.linspace(part.lower, part.upper, 81) for part in plane().response_.parts)
     grid = pd.DataFrame({"spend": np.repeat(first, 81), "weight": np.tile(second, 81)})
@@ -325,7 +326,9 @@ def outputs(name, model, held_out):
     return said
 
 
-@pytest.mark.parametrize("name", ["hybrid", "density", pytest.param("plane", marks=pytest.mark.slow), "vector"])
+@pytest.mark.parametrize(
+    "name", ["hybrid", "density", *(pytest.param(name, marks=pytest.mark.slow) for name in ("plane", "vector"))]
+)
 def test_nothing_is_lost_in_a_file(name, tmp_path):
     model, held_out = HELD_OUT[name]()
     model.save(tmp_path / "model.bl")

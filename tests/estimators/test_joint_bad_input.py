@@ -276,6 +276,7 @@ def test_unknown_label_is_refused():
         density().predict(given={"mode": "walk"})
 
 
+@pytest.mark.slow
 def test_rare_class_trains_however_large_the_validation_share():
     """A class that only validation holds has an arbitrary probability."""
     Y = chosen(numbers()).astype({"mode": object})

@@ -21,6 +21,7 @@ def table(rows=600):
     return X, pd.Series(X.a + X.b * X.c + noise, name="y"), pd.Series(X.a - X.b + noise, name="y")
 
 
+@pytest.mark.slow
 def test_missing_product_ranks_first_and_is_no_longer_suggested_once_added():
     X, y, _ = table()
     suggested = BLRegressor(**OPTIONS).fit(X, y).suggest_terms(X, y, n=3)
