@@ -19,7 +19,7 @@ from behavior_learning.inference.problem import Losses, Problem, losses, scores
 
 __all__ = ["GUIDING_ROWS", "Fitted", "LinearChart", "at_optimum", "numbers_of"]
 
-GUIDING_ROWS = 2000
+GUIDING_ROWS = 1000
 """Rows whose Hessian guides a search while it is far from the optimum."""
 
 
