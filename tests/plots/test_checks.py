@@ -36,7 +36,7 @@ WRONG = {
     "no basins": (plots.basins, (None,), {}, r"table must be results\.basins; got NoneType"),
     "no history": (plots.training, (None, None), {}, r"history must be model\.history_"),
     "intervals": (plots.prediction_intervals, ([1, 2], [1, 2], [0, 1]), INTERVALS, "interval must be .* shape 2 x 2"),
-    "coverage": (plots.prediction_intervals, ([1], [1], [[0, 1]]), INTERVALS | {"coverage": 90}, "between 0 and 1"),
+    "coverage": (plots.prediction_intervals, ([1], [1], [[0, 1]]), INTERVALS | {"coverage": 90}, "below 1; got 90"),
     "hierarchy as block": (plots.ump_graph, (Drawn(layers=(2, 1)).problem,), {}, "one block, such as"),
     "curve of other length": (plots.landscape, ([1, 2], [1], [1, 2]), {"name": "price"}, "utility must be .* shape 2"),
     "no response": (plots.landscape, (None, [1], [1]), {"name": "price"}, "y must be a list or array"),

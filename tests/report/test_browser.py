@@ -10,7 +10,6 @@ from tests.report.pages import hostile, page
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome"),
     pytest.mark.filterwarnings("ignore:os.fork"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
 PAGES = {"regressor": lambda: page(BLRegressor), "classifier": lambda: page(BLClassifier), "hostile": hostile}

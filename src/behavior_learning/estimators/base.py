@@ -27,11 +27,11 @@ from behavior_learning.estimators.learning import (
     noise_levels,
     numbers_of,
 )
-from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.objectives import Objective
+from behavior_learning.options import check_count, check_number
 from behavior_learning.specification import UMP
 from behavior_learning.training.fit import FitResult, Settings
 from behavior_learning.training.heats import fit_from

@@ -7,7 +7,7 @@ import numpy as np
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, EncodedColumn, Response, TableEncoder
-from behavior_learning.estimators.options import check_number
+from behavior_learning.options import check_number
 from behavior_learning.reading.axes import Axis
 from behavior_learning.reading.effects import Effects, effects
 

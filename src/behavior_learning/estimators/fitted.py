@@ -19,7 +19,6 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.effects import effects_of
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.infer import infer_problem
-from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.reading import read, view
 from behavior_learning.estimators.refits import stability
 from behavior_learning.estimators.structure import Columns
@@ -27,6 +26,7 @@ from behavior_learning.estimators.suggest import candidate_products, product_nam
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.objectives import Objective
+from behavior_learning.options import check_count, check_number
 from behavior_learning.reading.effects import Effects
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading

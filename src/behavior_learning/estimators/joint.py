@@ -30,15 +30,10 @@ from behavior_learning.estimators.evaluate import (
     needs_chains,
     quantiles,
 )
-from behavior_learning.estimators.options import (
-    check_choice,
-    check_count,
-    check_number,
-    check_sequence,
-    checked_supports,
-)
+from behavior_learning.estimators.options import checked_supports
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
+from behavior_learning.options import check_choice, check_count, check_number, check_sequence
 
 __all__ = ["Given", "JointEstimator"]
 

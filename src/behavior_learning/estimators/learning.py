@@ -8,7 +8,6 @@ import numpy as np
 
 from behavior_learning.core.spaces import Space
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.options import check_choice, check_count, check_number
 from behavior_learning.objectives import (
     CrossEntropy,
     DenoisingScoreMatching,
@@ -17,6 +16,7 @@ from behavior_learning.objectives import (
     Objective,
     ScoreMatching,
 )
+from behavior_learning.options import check_choice, check_count, check_number
 from behavior_learning.training.fit import Settings
 from behavior_learning.training.proximal import Grouping
 

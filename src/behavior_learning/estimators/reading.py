@@ -11,8 +11,9 @@ from scipy.special import softmax
 
 from behavior_learning.core.spaces import MOST_BOXES, Quadrature
 from behavior_learning.encoding import DiscreteResponse
-from behavior_learning.estimators.options import check_count, check_returned
+from behavior_learning.estimators.options import check_returned
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.options import check_count
 from behavior_learning.reading.stability import Stability
 from behavior_learning.reading.statements import Reading, read_statements
 from behavior_learning.reading.view import Fidelity, View, compare, simplified

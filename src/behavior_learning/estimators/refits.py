@@ -11,9 +11,9 @@ import numpy as np
 from behavior_learning.core.gauge import drawn_like
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.evaluate import in_single
-from behavior_learning.estimators.options import check_choice, check_count
 from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, some_rows
 from behavior_learning.estimators.records import block_spreads, curve_spreads
+from behavior_learning.options import check_choice, check_count
 from behavior_learning.reading.stability import Stability, stability_of
 from behavior_learning.reading.statements import read_statements
 from behavior_learning.training.heats import fit_from

@@ -19,8 +19,9 @@ from behavior_learning.errors import OptionError
 from behavior_learning.estimators.amortise import AmortisedPredictor, follow
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed
 from behavior_learning.estimators.evaluate import by_rows, draws, energy_score, means, modes, quantiles
-from behavior_learning.estimators.options import check_choice, check_count, check_number, checked_supports
+from behavior_learning.estimators.options import checked_supports
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.options import check_choice, check_count, check_number
 
 __all__ = ["BLRegressor"]
 

@@ -17,7 +17,7 @@ from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
-from behavior_learning.estimators.options import check_choice, check_count
+from behavior_learning.options import check_choice, check_count
 from behavior_learning.training.fit import row_losses
 
 __all__ = ["SearchResult", "search"]

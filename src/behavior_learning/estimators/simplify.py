@@ -16,8 +16,8 @@ from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, checked_split
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import make_settings
-from behavior_learning.estimators.options import check_count, check_number
 from behavior_learning.estimators.records import block_spreads, history, restarts
+from behavior_learning.options import check_count, check_number
 from behavior_learning.training.prune import Pruner, Stage, smallest
 from behavior_learning.training.prune import path as prune_path
 

@@ -158,18 +158,23 @@ def _where(accepted: Bool[Array, "n k"], new: Array, old: Array) -> Array:
     return jnp.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
 
 
-class HMC(Method):
+class Hamiltonian(Method):
+    """What trajectories of Hamiltonian dynamics have in common."""
+
+    target_acceptance: float = 0.8
+    least_acceptance: float = 0.4
+    reflects: bool = eqx.field(static=True, default=False)
+    adjusted: bool = eqx.field(static=True, default=True)
+    preconditioned: bool = eqx.field(static=True, default=True)
+
+
+class HMC(Hamiltonian):
     """Hamiltonian Monte Carlo with a fixed number of leapfrog steps (blackjax).
 
     Their length varies by a half from one move to the next, so that no orbit closes (Neal, 2011).
     """
 
     leapfrog_steps: int = eqx.field(static=True, default=8)
-    target_acceptance: float = 0.8
-    least_acceptance: float = 0.4
-    reflects: bool = eqx.field(static=True, default=False)
-    adjusted: bool = eqx.field(static=True, default=True)
-    preconditioned: bool = eqx.field(static=True, default=True)
 
     def step(self, target, keys, state, step_size, variance, adapting):
         import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
@@ -180,18 +185,13 @@ class HMC(Method):
         return _hamiltonian_step(hmc.build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance)
 
 
-class NUTS(Method):
+class NUTS(Hamiltonian):
     """The no-U-turn sampler (blackjax): Hamiltonian trajectories as long as they move away.
 
     All chains wait for the longest trajectory of the step.
     """
 
     doublings: int = eqx.field(static=True, default=8)
-    target_acceptance: float = 0.8
-    least_acceptance: float = 0.4
-    reflects: bool = eqx.field(static=True, default=False)
-    adjusted: bool = eqx.field(static=True, default=True)
-    preconditioned: bool = eqx.field(static=True, default=True)
 
     def step(self, target, keys, state, step_size, variance, adapting):
         import blackjax.mcmc.nuts as nuts  # 0.4 s, only where it is used

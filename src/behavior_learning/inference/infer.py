@@ -1,7 +1,6 @@
 """From a network and an objective to inference: search, choose the best basin, and attach errors."""
 
 from collections.abc import Sequence
-from numbers import Real
 from typing import Any
 
 import jax
@@ -20,6 +19,7 @@ from behavior_learning.inference.problem import Losses, Problem
 from behavior_learning.inference.results import InferenceResults, Units, estimated
 from behavior_learning.inference.tables import Estimates
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+from behavior_learning.options import check_number
 
 __all__ = ["estimand", "infer"]
 
@@ -102,7 +102,7 @@ def infer(
         weight_kind=weight_kind,
         one_hot=one_hot,
         choose=choose,
-        ridge=_checked_alpha(alpha),
+        ridge=check_number("alpha", alpha, inclusive=True),
     )
     blank = InferenceResults(
         fitted,
@@ -127,12 +127,6 @@ def _check_smooth(network: BehaviorNetwork) -> None:
             "misses. Fit with identifiable=True, or with heads such as ('tanh', 'softplus', 'square') or "
             "('tanh', 'softplus(5)', 'smooth_abs(0.1)')."
         )
-
-
-def _checked_alpha(alpha: Any) -> float:
-    if not isinstance(alpha, Real) or not 0 <= float(alpha) < np.inf:
-        raise OptionError(f"alpha must be a number of at least 0, the strength of the ridge; got {alpha!r}.")
-    return float(alpha)
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from scipy.stats import beta, binom
 
 from behavior_learning.errors import DataError
-from behavior_learning.plots.checks import check_count, check_numbers
+from behavior_learning.options import check_count
+from behavior_learning.plots.checks import check_numbers
 from behavior_learning.plots.style import (
     BLUE,
     GREEN,

@@ -1,14 +1,13 @@
 """Checks of what figures are drawn from: each error states the rule, the value received and the way out."""
 
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import DataError
 
-__all__ = ["check_count", "check_frame", "check_kind", "check_numbers", "check_share"]
+__all__ = ["check_frame", "check_kind", "check_numbers"]
 
 
 def check_numbers(name: str, values: Any, shape: tuple[int | None, ...], *, share: bool = False) -> np.ndarray:
@@ -34,32 +33,6 @@ def check_numbers(name: str, values: Any, shape: tuple[int | None, ...], *, shar
     if share and (numbers.min() < 0 or numbers.max() > 1):
         raise DataError(f"{name} must lie between 0 and 1; got {numbers.min():g} to {numbers.max():g}.")
     return numbers
-
-
-def check_count(name: str, value: Any) -> int:
-    """A whole number of at least 1.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-    """
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
-        return int(value)
-    raise OptionError(f"{name} must be a whole number of at least 1; got {value!r}.")
-
-
-def check_share(name: str, value: Any) -> float:
-    """A number between 0 and 1.
-
-    Raises
-    ------
-    OptionError
-        If it is none.
-    """
-    if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < 1:
-        return float(value)
-    raise OptionError(f"{name} must be a number between 0 and 1; got {value!r}.")
 
 
 def check_kind(name: str, value: Any, kind: type | tuple[type, ...], source: str) -> None:

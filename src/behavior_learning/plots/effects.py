@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from behavior_learning.errors import DataError
-from behavior_learning.plots.checks import check_count, check_frame, check_kind, check_numbers
+from behavior_learning.options import check_count
+from behavior_learning.plots.checks import check_frame, check_kind, check_numbers
 from behavior_learning.plots.style import (
     BLUE,
     GREEN,

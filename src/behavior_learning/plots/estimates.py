@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from behavior_learning.errors import DataError
-from behavior_learning.plots.checks import check_count, check_frame, check_share
+from behavior_learning.options import check_count, check_number
+from behavior_learning.plots.checks import check_frame
 from behavior_learning.plots.style import BLUE, GREY, ROLES, VERMILION, brief_names, canvas, styled
 
 __all__ = ["basins", "coefficients", "training"]
@@ -48,7 +49,7 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     >>> [label.get_text() for label in bl.plots.coefficients(estimates).axes[0].get_yticklabels()]
     ['a', 'b']
     """
-    check_share("level", level)
+    check_number("level", level, below=1.0)
     check_count("most", most)
     if not isinstance(results, WithIntervals):
         raise DataError(f"results must be what model.inference(...) returned; got {type(results).__name__}.")

@@ -3,7 +3,8 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from behavior_learning.plots.checks import check_numbers, check_share
+from behavior_learning.options import check_number
+from behavior_learning.plots.checks import check_numbers
 from behavior_learning.plots.style import BLUE, GREY, VERMILION, canvas, plain, styled
 
 __all__ = ["prediction_intervals"]
@@ -30,7 +31,7 @@ def prediction_intervals(
     >>> figure.axes[0].get_title(loc="left")
     '50% of 2 rows lie inside their 90% interval'
     """
-    y, coverage = check_numbers("y", y, (None,)), check_share("coverage", coverage)
+    y, coverage = check_numbers("y", y, (None,)), check_number("coverage", coverage, below=1.0)
     prediction = check_numbers("prediction", prediction, (len(y),))
     interval = check_numbers("interval", interval, (len(y), 2))
     order = np.argsort(prediction)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from behavior_learning.errors import OptionError
+from behavior_learning.options import check_count
 
 __all__ = ["Axis", "find", "typical"]
 
@@ -74,14 +74,13 @@ class Axis:
         OptionError
             If points are no positive whole number, or no row has a value.
         """
-        if not isinstance(points, Integral) or isinstance(points, bool) or points < 1:
-            raise OptionError(f"points must be a whole number of at least 1; got {points!r}.")
+        points = check_count("points", points)
         if self.levels:
             return np.array(self.levels, dtype=object)
         if self.absent(z).all():
             raise OptionError(f"{self.name!r} is missing in all of the rows, so that it has no range. Use other rows.")
         values = self.values(z)
-        return np.linspace(np.nanmin(values), np.nanmax(values), int(points))
+        return np.linspace(np.nanmin(values), np.nanmax(values), points)
 
     def given(self, grid: Any) -> np.ndarray:
         """Values of the user's choice.

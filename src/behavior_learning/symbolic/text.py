@@ -3,10 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import Any
 
-from behavior_learning.errors import OptionError
+from behavior_learning.options import check_count
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 
 __all__ = [
@@ -32,11 +31,9 @@ def check_shown(terms: Any, digits: Any) -> None:
     OptionError
         If terms is neither None nor a whole number of at least 0, or digits no whole number of at least 1.
     """
-    whole = lambda value: isinstance(value, Integral) and not isinstance(value, bool)
-    if terms is not None and not (whole(terms) and terms >= 0):
-        raise OptionError(f"terms must be a whole number of at least 0, or None for all; got {terms!r}.")
-    if not (whole(digits) and digits >= 1):
-        raise OptionError(f"digits must be a whole number of at least 1; got {digits!r}.")
+    if terms is not None:
+        check_count("terms", terms, minimum=0)
+    check_count("digits", digits)
 
 
 def format_number(value: float, digits: int = DIGITS) -> str:
