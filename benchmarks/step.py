@@ -1,10 +1,14 @@
-"""Cost of one Adam step inside the compiled loop, one start.
+"""A training step, beside the paper's package at the same mathematics and a plain network of as many parameters.
 
-python benchmarks/step.py
+All train on batches of one size with Adam and clipped gradients, on all cores. Ours is a step of the compiled loop; it
+also adds a ridge and keeps a running mean of the parameters. Theirs take batches that are cut beforehand.
+
+    python benchmarks/step.py [--rounds 9]
 """
 
-import time
+import argparse
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,54 +16,129 @@ import jax.numpy as jnp
 import numpy as np
 
 import behavior_learning as bl
-from behavior_learning.core.spaces import Box, Categories, Space
+from behavior_learning.core.packing import Packing
+from behavior_learning.core.spaces import Box, Categories
 from behavior_learning.estimators.structure import DEFAULT_LAYERS
-from behavior_learning.objectives import NegativeLogLikelihood
-from behavior_learning.training.fit import PenalisedLoss
+from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
+from behavior_learning.training.fit import PenalisedLoss, WithNoise
 from behavior_learning.training.optimizers import Adam
+from peers import blnetwork_epoch, mlp_epoch, mlp_width
+from timing import alternately, heading, table
 
-REPEATS = 15
+SIGMA = 1.2
 
 
-def milliseconds_per_step(
-    layers: tuple[int, ...], features: int, space: Space, responses: Callable, *, batch: int = 64, steps: int = 200
-) -> float:
-    rng = np.random.default_rng(0)
-    readout = "identity" if layers[-1] == 1 else "nonnegative"
-    architecture = bl.Architecture(layers, readout=readout)
-    network = bl.BehaviorNetwork.random(rng, architecture, features=features, response=space.dimension)
-    rows = steps * batch
-    data = (jnp.asarray(rng.standard_normal((rows, features)), jnp.float32), jnp.asarray(responses(rng, rows)))
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    loss = PenalisedLoss(NegativeLogLikelihood(space), static, jnp.asarray(1e-3))
-    optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=batch)
-    epoch = eqx.filter_jit(lambda params, state, key: optimizer.epoch(loss, params, state, data, key))
+class Case(NamedTuple):
+    """Rows to train on: `classes` of them, or numbers where there are none."""
+
+    layers: tuple[int, ...]
+    inputs: int
+    classes: int | None = None
+    batch: int = 64
+    steps: int = 100
+
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        rng, n = np.random.default_rng(0), self.steps * self.batch
+        x = rng.standard_normal((n, self.inputs)).astype(np.float32)
+        y = rng.integers(self.classes, size=n).astype(np.int32) if self.classes else rng.standard_normal(n)
+        return x, y.astype(np.int32 if self.classes else np.float32)
+
+
+def objective_of(case: Case, likelihood: bool = False) -> Objective:
+    if case.classes:
+        return NegativeLogLikelihood(Categories(case.classes))
+    box = Box(-4.0, 6.0)
+    return NegativeLogLikelihood(box) if likelihood else DenoisingScoreMatching(box, SIGMA, draws=1)
+
+
+def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Callable[[], object]:
+    """A pass of the compiled loop over the rows."""
+    free = output == "vector" or case.layers[-1] > 1
+    architecture = bl.Architecture(case.layers, readout="free" if free else "identity", output=output)
+    network = bl.BehaviorNetwork.random(
+        np.random.default_rng(0), architecture, features=case.inputs, response=objective.space.dimension
+    )
+    packing = Packing.of(network)
+    loss, noise = PenalisedLoss(objective, packing, jnp.asarray(1e-3)), WithNoise(objective)
+    optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=case.batch)
+    data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
+    run = eqx.filter_jit(lambda params, state, key, data: optimizer.epoch(loss, params, state, noise(key, data), key))
     state, key = optimizer.init(params), jax.random.key(0)
-    jax.block_until_ready(epoch(params, state, key)[2])
-    times = []
-    for _ in range(REPEATS):
-        begun = time.perf_counter()
-        jax.block_until_ready(epoch(params, state, key)[2])
-        times.append((time.perf_counter() - begun) / steps * 1e3)
-    return float(np.median(times))
+    return lambda: run(params, state, key, data)[2]
+
+
+BESIDE_BLNETWORK = {
+    "denoising score matching, BL[2,1], 13 inputs (Boston)": (Case((2, 1), 13), 40),
+    "denoising score matching, BL[32,16], 13 inputs": (Case((32, 16), 13), 15),
+    "cross-entropy, BL[88], 64 inputs, 10 classes (digits)": (Case((88,), 64, 10, steps=40), 10),
+    "cross-entropy, BL[88], 784 inputs, 10 classes (MNIST)": (Case((88,), 784, 10, steps=20), 25),
+    "cross-entropy, BL[88], 784 inputs, 100 classes, batch 256": (Case((88,), 784, 100, 256, steps=2), 20),
+}
+
+TABLE_13 = {
+    "MNIST": (784, 10, ((88,), (88, 42), (88, 42, 20))),
+    "AG News": (128, 4, ((380,), (512, 128), (256, 128, 64))),
+    "Yelp": (128, 2, ((380,), (512, 128), (256, 128, 64))),
+}
+
+ALONE = {
+    "cross-entropy, BL[2,1], 30 inputs, 2 classes": (Case((2, 1), 30, 2, steps=200), False),
+    "exact likelihood, BL[2,1], 13 inputs (Boston)": (Case((2, 1), 13), True),
+    "exact likelihood, default layers, 13 inputs": (Case(DEFAULT_LAYERS, 13), True),
+}
+
+
+def beside_blnetwork(rounds: int) -> None:
+    lines = []
+    for name, (case, aim) in BESIDE_BLNETWORK.items():
+        x, y = case.rows()
+        options = {"classes": case.classes} if case.classes else {"sigma": SIGMA}
+        runs = {
+            "ours": our_epoch(case, objective_of(case)),
+            "theirs": blnetwork_epoch(case.layers, x, y, case.batch, **options),
+        }
+        ours, theirs = (seconds / case.steps * 1e3 for seconds in alternately(runs, rounds).values())
+        lines.append((name, f"{ours:.3f}", f"{theirs:.2f}", f"{theirs / ours:.1f}", aim))
+    table(
+        ("step beside blnetwork (scalar output, batch 64)", "ours, ms", "blnetwork, ms", "times faster", "aim"), lines
+    )
+
+
+def beside_mlp(rounds: int) -> None:
+    lines = []
+    for name, (inputs, classes, shapes) in TABLE_13.items():
+        for layers in shapes:
+            case = Case(layers, inputs, classes, steps=20)
+            architecture = bl.Architecture(layers, readout="free", output="vector")
+            network = bl.BehaviorNetwork.random(
+                np.random.default_rng(0), architecture, features=inputs, response=classes
+            )
+            width = mlp_width(network.n_parameters, inputs, classes, len(layers))
+            runs = {
+                "ours": our_epoch(case, objective_of(case), "vector"),
+                "theirs": mlp_epoch(width, len(layers), *case.rows(), classes, case.batch),
+            }
+            ours, theirs = (seconds / case.steps * 1e3 for seconds in alternately(runs, rounds).values())
+            shape = f"{name}, BL{list(layers)}, {network.n_parameters:,} parameters"
+            lines.append((shape, f"{ours:.3f}", f"{theirs:.3f} (width {width})", f"{theirs / ours:.2f}"))
+    table(("step beside a PyTorch MLP (Table 13, batch 64)", "ours, ms", "MLP, ms", "times faster"), lines)
+
+
+def alone(rounds: int) -> None:
+    runs = {name: our_epoch(case, objective_of(case, likelihood)) for name, (case, likelihood) in ALONE.items()}
+    seconds = alternately(runs, rounds)
+    lines = [(name, f"{seconds[name] / case.steps * 1e3:.3f}") for name, (case, _) in ALONE.items()]
+    table(("step", "ms"), lines)
 
 
 def main() -> None:
-    labels = lambda classes: lambda rng, rows: rng.integers(classes, size=rows).astype(np.int32)
-    numbers = lambda rng, rows: rng.uniform(-2, 2, rows).astype(np.float32)
-    print("| step (batch 64 unless stated) | ms |\n|---|---|")
-    for name, arguments in {
-        "cross-entropy, BL[2,1], 30 inputs, 2 classes": ((2, 1), 30, Categories(2), labels(2)),
-        "exact likelihood, BL[2,1], 13 inputs (Boston)": ((2, 1), 13, Box(-4.0, 6.0), numbers),
-        "exact likelihood, default layers, 13 inputs": (DEFAULT_LAYERS, 13, Box(-4.0, 6.0), numbers),
-    }.items():
-        print(f"| {name} | {milliseconds_per_step(*arguments):.3f} |", flush=True)
-    few, many = (
-        milliseconds_per_step((88,), 784, Categories(classes), labels(classes), batch=256, steps=4)
-        for classes in (2, 100)
-    )
-    print(f"| cross-entropy, BL[88], 784 inputs, batch 256, 2 classes | {few:.2f} |")
-    print(f"| the same with 100 classes, {many / few:.1f} times as much | {many:.2f} |")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    rounds = parser.parse_args().rounds
+    heading("Training steps")
+    beside_blnetwork(rounds)
+    beside_mlp(rounds)
+    alone(rounds)
 
 
 if __name__ == "__main__":

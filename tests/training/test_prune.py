@@ -15,7 +15,7 @@ from behavior_learning.core.pruning import Support, count, gated
 from behavior_learning.core.spaces import Categories
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.training import minimise
-from behavior_learning.training.fit import Settings, fit, stacked
+from behavior_learning.training.fit import Settings, fit
 from behavior_learning.training.prune import Pruner, path, smallest
 from tests.conftest import rng
 
@@ -105,7 +105,7 @@ def test_rise_is_the_paired_difference(stages):
 def test_smallest_keeps_its_promise_and_nothing_more_can_go(pruner, tolerance):
     """From a network trained longer than the pruner trains after each removal."""
     longer = replace(SETTINGS, max_epochs=150, patience=150)
-    whole = stacked([gated(network(), Support.of(network()))])
+    whole = [gated(network(), Support.of(network()))]
     rows = {"data": pruner.data, "validation": pruner.held_out}
     trained = fit(whole, [pruner.objective], **rows, settings=longer, key=pruner.key).network
     start, found = pruner.begin(trained), smallest(pruner, trained, tolerance)

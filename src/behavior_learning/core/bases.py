@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement, pairwise
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -31,6 +32,7 @@ __all__ = [
     "ONE",
     "Basis",
     "Pairing",
+    "TermCoefs",
     "Terms",
     "affine_basis",
     "fourier_basis",
@@ -95,6 +97,18 @@ def _part(pair: tuple[int, int]) -> int:
     return 0 if pair[1] == ONE else 1 if pair[0] == ONE else 2
 
 
+class TermCoefs(NamedTuple):
+    """M by what its columns multiply: functions of x alone, of y alone, and of both; a column per row."""
+
+    x: Float[Array, "x_only rows"]
+    y: Float[Array, "y_only rows"]
+    joint: Float[Array, "joint rows"]
+
+    @classmethod
+    def of(cls, coef: Float[Array, "terms rows"], pairing: Pairing) -> "TermCoefs":
+        return cls(*jnp.split(coef, np.cumsum(pairing.sizes[:2])))
+
+
 class Terms(eqx.Module):
     """m(z) for n rows and k candidates, held as values of its x-functions and y-functions.
 
@@ -110,21 +124,25 @@ class Terms(eqx.Module):
 
     def dot(self, coef: Float[Array, "rows terms"]) -> Float[Array, "#n #k rows"]:
         """Σ_β c_β(x)·b_β(y) with c_β(x) = M_β m_β(x): the linear map M m(z) without repeating x per candidate."""
-        x_coef, y_coef, joint_coef = jnp.split(coef, np.cumsum(self.pairing.sizes[:2]), axis=1)
-        parts = []
-        if self.pairing.x_only:
-            parts.append((_take(self.x, self.pairing.x_only) @ x_coef.T)[:, None, :])
-        if self.pairing.y_only:
-            parts.append(_take(self.y, self.pairing.y_only) @ y_coef.T)
-        if self.pairing.joint:
-            parts.append(self._joint(joint_coef))
+        parts = self.products(TermCoefs.of(coef.T, self.pairing))
         return sum(parts[1:], start=parts[0])
 
-    def _joint(self, coef: Float[Array, "rows joint"]) -> Float[Array, "n k rows"]:
+    def products(self, coefs: "TermCoefs") -> list[Float[Array, "#n #k rows"]]:
+        """What adds up to M m(z): the parts of x alone, of y alone and of both."""
+        parts = []
+        if self.pairing.x_only:
+            parts.append((_take(self.x, self.pairing.x_only) @ coefs.x)[:, None, :])
+        if self.pairing.y_only:
+            parts.append(_take(self.y, self.pairing.y_only) @ coefs.y)
+        if self.pairing.joint:
+            parts.append(self._joint(coefs.joint))
+        return parts
+
+    def _joint(self, coef: Float[Array, "joint rows"]) -> Float[Array, "n k rows"]:
         x = np.array([i for i, _ in self.pairing.joint])
         by_y = self.pairing.joint_by_y
         # JAX keeps index arrays it has seen in the precision of that time; copies keep float64 calls apart.
-        c = jnp.stack([self.x[:, x[terms]] @ coef[:, terms.copy()].T for terms in by_y.values()], axis=1)
+        c = jnp.stack([self.x[:, x[terms]] @ coef[terms.copy()] for terms in by_y.values()], axis=1)
         return jnp.matmul(self.y[..., np.array(list(by_y))], c)
 
 

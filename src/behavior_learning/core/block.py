@@ -7,12 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from behavior_learning.core.bases import Terms
 from behavior_learning.core.heads import Head
 
-__all__ = ["FREE", "NONNEGATIVE", "ZERO", "BlockInput", "Layer", "Rows", "Rule", "Weight"]
+__all__ = ["FREE", "NONNEGATIVE", "ZERO", "BlockInput", "Layer", "Rows", "Rule", "Weight", "under_rule"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,15 @@ class Rule:
 FREE, NONNEGATIVE, ZERO = Rule(), Rule(sign=1), Rule(fixed=0.0)
 
 
+def under_rule(
+    raw: Float[Array, "*shape"], signs: Int[np.ndarray, "..."], numbers: Float[np.ndarray, "..."]
+) -> Float[Array, "*shape"]:
+    """sign·softplus(raw) where the sign is given, the number where one is fixed, raw elsewhere."""
+    value = jnp.where(signs == 0, raw, signs * jax.nn.softplus(raw)) if signs.any() else raw
+    fixed = ~np.isnan(numbers)
+    return jnp.where(fixed, np.nan_to_num(numbers), value) if fixed.any() else value
+
+
 class Weight(eqx.Module):
     """Learned numbers under a rule: sign·softplus(raw) where the sign is given, raw where it is free.
 
@@ -64,11 +73,7 @@ class Weight(eqx.Module):
 
     @property
     def value(self) -> Float[Array, "..."]:
-        value, signs, fixed = self.raw, self.rule.signs, self.rule.numbers
-        if signs.any():
-            value = jnp.where(signs == 0, value, signs * jax.nn.softplus(self.raw))
-        if not np.isnan(fixed).all():
-            value = jnp.where(np.isnan(fixed), value, np.nan_to_num(fixed))
+        value = under_rule(self.raw, self.rule.signs, self.rule.numbers)
         return value if self.gate is None else value * self.gate
 
     @property
@@ -133,6 +138,10 @@ class Rows(eqx.Module):
     @property
     def weights(self) -> tuple[Weight, Weight, Weight]:
         return self.coef, self.intercept, self.multiplier
+
+    @property
+    def penalised_weights(self) -> tuple[Weight, Weight]:
+        return self.coef, self.multiplier
 
 
 class Layer(eqx.Module):

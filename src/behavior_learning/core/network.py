@@ -232,6 +232,12 @@ class BehaviorNetwork(eqx.Module):
         return rows + [w for w in (*self.projections, self.readout.weight, self.readout.bias) if w is not None]
 
     @property
+    def penalised_weights(self) -> list[Weight]:
+        """M, λ, Π and W: what a ridge penalises. Intercepts and biases are free."""
+        rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.penalised_weights]
+        return rows + [weight for weight in (*self.projections, self.readout.weight) if weight is not None]
+
+    @property
     def n_parameters(self) -> int:
         """How many numbers are learned."""
         return sum(weight.n_learned for weight in self.weights)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.packing import Packed, Packing
 from behavior_learning.core.pruning import Support, reduced
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
@@ -20,7 +21,7 @@ from behavior_learning.training.minimise import Change, Losses, Progress, Trace,
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
 from behavior_learning.training.proximal import Grouping, Sparse
 
-__all__ = ["FitResult", "Settings", "fit", "row_losses", "stacked"]
+__all__ = ["FitResult", "Settings", "fit", "row_losses"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -89,15 +90,15 @@ class FitResult:
 
 
 class PenalisedLoss(eqx.Module):
-    """Mean loss plus ridge·‖M, λ, W‖², as a function of the trainable parameters."""
+    """Mean loss plus ridge·‖M, λ, Π, W‖², as a function of the packed numbers of a network."""
 
     objective: Callable
-    static: BehaviorNetwork
+    packing: Packing
     ridge: Float[Array, ""]
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
-        network = eqx.combine(params, self.static)
-        return jnp.mean(self.objective(network, *data)) + self.ridge * squared_weights(network)
+        loss = jnp.mean(self.objective(self.packing.evaluated(params), *data))
+        return loss + self.ridge * self.packing.squared(params)
 
 
 class ValidationLoss(eqx.Module):
@@ -109,15 +110,15 @@ class ValidationLoss(eqx.Module):
 
     objective: Objective
     finer: Objective | None
-    static: BehaviorNetwork
+    packing: Packing
 
     @classmethod
-    def of(cls, objective: Objective, static: BehaviorNetwork) -> "ValidationLoss":
+    def of(cls, objective: Objective, packing: Packing) -> "ValidationLoss":
         finer = objective.refined(2)
-        return cls(objective, None if finer is objective else finer, static)
+        return cls(objective, None if finer is objective else finer, packing)
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
-        network = eqx.combine(params, self.static)
+        network = self.packing.evaluated(params)
         rows = max(1, EVALUATIONS // (2 * self.objective.evaluations))
         coarse = partial(self.objective, network)
         if self.finer is None:
@@ -128,6 +129,31 @@ class ValidationLoss(eqx.Module):
         return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
 
 
+class HalfSquared(eqx.Module):
+    """½‖M, λ, Π, W‖²: what decoupled weight decay lowers."""
+
+    packing: Packing
+
+    def __call__(self, params: Params) -> Float[Array, ""]:
+        return 0.5 * self.packing.squared(params)
+
+
+class OnNetwork(eqx.Module):
+    """A penalty on a network, for its packed numbers."""
+
+    penalty: Sparse
+    packing: Packing
+
+    def __call__(self, params: Params, steps: Params) -> Params:
+        return self._through(self.penalty, params, steps)
+
+    def thresholded(self, params: Params, steps: Params) -> Params:
+        return self._through(self.penalty.thresholded, params, steps)
+
+    def _through(self, move: Callable, params: Params, steps: Params) -> Params:
+        return self.packing.packed(move(self.packing.network(params), self.packing.network(steps)))
+
+
 class WithNoise(eqx.Module):
     """Rows with the noise that an objective takes."""
 
@@ -135,18 +161,6 @@ class WithNoise(eqx.Module):
 
     def __call__(self, key: PRNGKeyArray, data: Data) -> Data:
         return (*data, *self.objective.noise(key, data[1]))
-
-
-def squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
-    """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
-    heads = [rows for layer in network.layers for rows in layer.heads.values()]
-    weights = [weight for rows in heads for weight in (rows.coef, rows.multiplier)]
-    weights += [weight for weight in (*network.projections, network.readout.weight) if weight is not None]
-    return sum((jnp.sum(weight.value**2) for weight in weights), start=jnp.zeros(()))
-
-
-def half_squared_weights(network: BehaviorNetwork) -> Float[Array, ""]:
-    return 0.5 * squared_weights(network)
 
 
 def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyTree:
@@ -160,7 +174,7 @@ def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyT
 
 
 def fit(
-    starts: BehaviorNetwork,
+    starts: Sequence[BehaviorNetwork],
     stages: Sequence[Objective],
     *,
     data: tuple[Array, ...],
@@ -173,7 +187,7 @@ def fit(
 
     Parameters
     ----------
-    starts : networks stacked along a leading axis.
+    starts : networks of one shape.
     stages : objectives one after the other, such as falling noise levels; the last one decides. Each but the last
         ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
         training until it can be trusted.
@@ -184,13 +198,13 @@ def fit(
     ConvergenceError
         If no start reached parameters with a finite, verified validation loss.
     """
-    params, static = eqx.partition(starts, eqx.is_inexact_array)
+    packing = Packing.of(starts[0])
     ridge = jnp.asarray(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
     schedule = _Schedule(stages, settings.max_epochs)
 
     def losses(objective: Objective) -> Losses:
-        train, noise = PenalisedLoss(objective, static, ridge), WithNoise(objective)
-        return Losses(train, ValidationLoss.of(objective, static), noise)
+        train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
+        return Losses(train, ValidationLoss.of(objective, packing), noise)
 
     def refine(current: Losses, latest: Float[np.ndarray, " starts"], stopped: bool) -> Change | None:
         stages_left = len(schedule.later)
@@ -198,9 +212,9 @@ def fit(
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
     best, trace, _ = minimise(
-        params,
+        _stacked([packing.packed(start, np) for start in starts]),
         losses(schedule.objective),
-        make_optimizer(settings, rows=len(data[0])),
+        make_optimizer(settings, packing, rows=len(data[0])),
         data=data,
         validation=validation,
         key=key,
@@ -217,17 +231,15 @@ def fit(
             f"{trace.train_loss.shape[1]} epochs. Lower learning_rate, raise alpha or temperature, look for extreme "
             "values in the columns, or state a narrower support."
         )
-    network = eqx.combine(jax.tree.map(lambda leaf: leaf[winner], best), static)
+    network = jax.tree.map(jnp.asarray, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.sparse:
         network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
 
 
-def stacked(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
-    """Networks of one shape as one network with a leading axis."""
-    params, static = zip(*(eqx.partition(network, eqx.is_inexact_array) for network in networks), strict=True)
-    leading = jax.tree.map(lambda *leaves: jnp.asarray(np.stack([np.asarray(leaf) for leaf in leaves])), *params)
-    return eqx.combine(leading, static[0])
+def _stacked(starts: Sequence[Packed]) -> Packed:
+    """Starts side by side."""
+    return tuple(jnp.asarray(np.stack(arrays)) for arrays in zip(*starts, strict=True))
 
 
 def row_losses(
@@ -279,16 +291,17 @@ class _Schedule:
         return finer is not self.objective and finer.space.nodes <= MOST_NODES[len(space.continuous)]
 
 
-def make_optimizer(settings: Settings, *, rows: int) -> Optimizer:
+def make_optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimizer:
     """The optimiser that `settings` describes."""
     if settings.optimizer == "lbfgs":
         return LBFGS()
+    sparse = Sparse(settings.l1 / rows, settings.group / rows, settings.grouping)
     return Adam(
         learning_rate=settings.learning_rate,
         clip=settings.clip,
         averaging=settings.averaging,
         batch_size=settings.batch_size,
         decay=settings.alpha / rows,
-        decayed=half_squared_weights if settings.optimizer == "adamw" else None,
-        penalty=Sparse(settings.l1 / rows, settings.group / rows, settings.grouping) if settings.sparse else None,
+        decayed=HalfSquared(packing) if settings.optimizer == "adamw" else None,
+        penalty=OnNetwork(sparse, packing) if settings.sparse else None,
     )

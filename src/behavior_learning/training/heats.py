@@ -14,7 +14,7 @@ from jaxtyping import Array, PRNGKeyArray
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.fit import CHUNK, FitResult, Settings, fit, stacked
+from behavior_learning.training.fit import CHUNK, FitResult, Settings, fit
 
 __all__ = ["fit_from"]
 
@@ -54,7 +54,7 @@ def fit_from(
         brief = replace(settings, max_epochs=min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs))
         heats = [starts, *([draw() for _ in range(count)] for _ in range(HEATS - 1))]
         starts = _winners(heats, stages, data=data, settings=brief, key=key, **options)
-    return fit(stacked(starts), stages, data=data, settings=settings, key=key, progress=progress, **options)
+    return fit(starts, stages, data=data, settings=settings, key=key, progress=progress, **options)
 
 
 def _winners(
@@ -64,7 +64,7 @@ def _winners(
     ends: list[tuple[float, BehaviorNetwork]] = []
     for number, heat in enumerate(heats):
         try:
-            result = fit(stacked(heat), stages, key=jax.random.fold_in(key, number), **options)
+            result = fit(heat, stages, key=jax.random.fold_in(key, number), **options)
         except ConvergenceError:
             continue
         ends.append((float(np.min(result.trace.best_loss)), result.network))

@@ -100,7 +100,8 @@ def minimise(
 
     Parameters
     ----------
-    starts : parameters with a leading axis of starts; they train in one compiled program.
+    starts : parameters with a leading axis of starts; they train side by side in one compiled program, on the same
+        batches and noise.
     data, validation : arrays with rows first.
     chunk : epochs per call of the compiled program.
     refine : may replace the losses between chunks. Where the old ones are not comparable, what was best under them is
@@ -110,12 +111,12 @@ def minimise(
     -------
     The best parameters of each start, the trace, and the losses that training ended with.
     """
-    keys = jax.random.split(key, jax.tree.leaves(starts)[0].shape[0])
     begun = state = jax.vmap(partial(_begin, optimizer))(starts)
     limit = _Limit(jnp.asarray(max_epochs), jnp.asarray(patience))
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        state, history = _run_chunk(losses, optimizer, chunk, limit, state, keys, data, validation)
+        epochs = jnp.arange(done, done + chunk)
+        state, history = _run_chunk(losses, optimizer, limit, state, key, epochs, data, validation)
         train.append(np.asarray(history[0]))
         held_out.append(np.asarray(history[1]))
         if progress is not None:
@@ -165,18 +166,15 @@ def _anew(state: _State, begun: _State) -> _State:
 def _run_chunk(
     losses: Losses,
     optimizer: Optimizer,
-    chunk: int,
     limit: _Limit,
     state: _State,
-    keys: PRNGKeyArray,
+    key: PRNGKeyArray,
+    epochs: Int[Array, " epochs"],
     data: Data,
     validation: Data,
 ) -> tuple[_State, tuple[Float[Array, "starts epochs"], Float[Array, "starts epochs"]]]:
-    def epochs(state: _State, key: PRNGKeyArray):
-        one = lambda state, _: _epoch(losses, optimizer, limit, data, validation, state, key)
-        return jax.lax.scan(one, state, length=chunk)
-
-    return jax.vmap(epochs)(state, keys)
+    one = lambda state, epoch: _epoch(losses, optimizer, limit, data, validation, state, key, epoch)
+    return jax.vmap(lambda state: jax.lax.scan(one, state, epochs))(state)
 
 
 def _epoch(
@@ -187,8 +185,9 @@ def _epoch(
     validation: Data,
     state: _State,
     key: PRNGKeyArray,
+    number: Int[Array, ""],
 ) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
-    epoch_key, fixed_key = jax.random.fold_in(key, state.epoch), jax.random.fold_in(key, NEVER)
+    epoch_key, fixed_key = jax.random.fold_in(key, number), jax.random.fold_in(key, NEVER)
     rows = losses.noise(jax.random.fold_in(epoch_key, NEVER) if optimizer.stochastic else fixed_key, data)
     params, optimizer_state, train_loss = optimizer.epoch(losses.train, state.params, state.optimizer, rows, epoch_key)
     candidate = optimizer.kept(params, optimizer_state)

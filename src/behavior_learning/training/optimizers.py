@@ -63,8 +63,8 @@ class _AdamState(NamedTuple):
 class Adam(eqx.Module):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
-    The rows that do not fill a last batch are left out of an epoch; they differ from epoch to epoch and are fewer
-    than the number of batches.
+    Rows are put in a random order once per epoch. Those that do not fill a last batch are left out of it; they differ
+    from epoch to epoch and are fewer than the number of batches.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class Adam(eqx.Module):
     averaging: Float[Array, ""] = eqx.field(converter=jnp.asarray)
     batch_size: int = eqx.field(static=True)
     decay: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
-    decayed: Callable[[Params], Float[Array, ""]] | None = eqx.field(static=True, default=None)
+    decayed: Callable[[Params], Float[Array, ""]] | None = None
     penalty: Proximal | None = None
 
     stochastic: ClassVar[bool] = True
@@ -98,11 +98,12 @@ class Adam(eqx.Module):
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         n = jax.tree.leaves(data)[0].shape[0]
         steps = -(-n // self.batch_size)
-        batches = jax.random.permutation(key, n)[: steps * (n // steps)].reshape(steps, n // steps)
+        order = jnp.argsort(jax.random.bits(key, (n,)))[: steps * (n // steps)]
+        batched = lambda column: column[order].reshape(steps, n // steps, *column.shape[1:])
 
-        def step(carry: tuple[Params, _AdamState], rows: Array):
+        def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
-            value, gradient = jax.value_and_grad(loss)(params, jax.tree.map(lambda column: column[rows], data))
+            value, gradient = jax.value_and_grad(loss)(params, batch)
             updates, moments = self._transform.update(gradient, state.moments, params)
             params = self._decay(optax.apply_updates(params, updates), params)
             if self.penalty is not None:
@@ -112,7 +113,7 @@ class Adam(eqx.Module):
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
             ), value
 
-        (params, state), values = jax.lax.scan(step, (params, state), batches)
+        (params, state), values = jax.lax.scan(step, (params, state), jax.tree.map(batched, data))
         return params, state, jnp.mean(values)
 
     def _decay(self, moved: Params, params: Params) -> Params:

@@ -25,7 +25,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.pruning import Support, count, gated, reduced
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.fit import FitResult, Settings, fit, row_losses, stacked
+from behavior_learning.training.fit import FitResult, Settings, fit, row_losses
 
 __all__ = ["Pruner", "Stage", "path", "smallest"]
 
@@ -126,7 +126,7 @@ class Pruner:
         start = gated(stage.network, support)
         try:
             result = fit(
-                stacked([start]),
+                [start],
                 [self.objective],
                 data=self.data,
                 validation=self.held_out,

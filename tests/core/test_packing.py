@@ -1,0 +1,143 @@
+"""Claims about what training holds of a network: the same numbers, the same utility, the same gradients."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from behavior_learning.core import packing as packing_module
+from behavior_learning.core.bases import polynomial_basis
+from behavior_learning.core.block import NONNEGATIVE, Rule
+from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+from behavior_learning.core.packing import Packing
+from behavior_learning.core.pruning import Support, gated
+from tests.conftest import SPELLED, randomise, rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+N, D, K, CLASSES = 5, 3, 4, 3
+
+NETWORKS = {
+    "single": Architecture((1,), readout="identity"),
+    "several rows": Architecture((2, 3), (2, 1, 3)),
+    "dropped heads": Architecture((2, 1), heads=(None, "relu", "abs"), readout="identity"),
+    "dense": Architecture((2, 2), skip="dense"),
+    "input": Architecture((2, 2, 1), (1, 2, 1), skip="input"),
+    "residual": Architecture((2, 3), skip="residual", readout="free", readout_bias=True),
+    "equal residual": Architecture((2, 2), skip="residual"),
+    "vector": Architecture((3, 2), output="vector", readout="free", readout_bias=True),
+    "free multipliers": Architecture((2,), multipliers="free", intercepts=False),
+    "degrees": Architecture((2, 1), (2, 1, 1), degrees=((1, 2), (1,), (2,))),
+}
+
+RULES = {
+    "utility": RowRules(Rule(sign=1), Rule(fixed=0.5), Rule(fixed=2.0)),
+    "inequality": RowRules(Rule(fixed=((None, 0.0, 1.0),)), Rule(sign=-1), NONNEGATIVE),
+}
+
+
+def network(architecture, *, degree=2, rules=None, seed=0):
+    response = CLASSES if architecture.output == "vector" else 1
+    basis = polynomial_basis(D, 0 if architecture.output == "vector" else 1, degree=degree)
+    drawn = BehaviorNetwork.random(
+        rng(seed), architecture, features=D, response=response, basis=basis, rules=rules or {}
+    )
+    return randomise(drawn, rng("packing", seed))
+
+
+def ruled():
+    """Stated signs and numbers in the first layer; two terms in every row."""
+    basis = polynomial_basis(2, 1, degree=1)
+    drawn = BehaviorNetwork.random(rng(0), Architecture((2, 1)), features=2, response=1, basis=basis, rules=RULES)
+    return randomise(drawn, rng("ruled"))
+
+
+def pruned(name):
+    whole = network(NETWORKS[name])
+    support = Support.of(whole)
+    for role, coefs in support.coefs[0].items():
+        coefs[..., rng("pruned", role).integers(coefs.shape[-1])] = False
+    return gated(whole, support.settled(whole))
+
+
+CASES = {
+    **{name: lambda name=name: network(NETWORKS[name]) for name in NETWORKS},
+    "rules": ruled,
+    "gates": lambda: pruned("several rows"),
+    "gates and readout": lambda: pruned("dense"),
+}
+HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPELLED.values())) if any(heads)]
+
+every_case = pytest.mark.parametrize("name", CASES)
+
+
+@pytest.fixture(params=["small", "large"])
+def largeness(request, monkeypatch):
+    """Arrays in the vector, and arrays that stand alone."""
+    monkeypatch.setattr(packing_module, "LARGE", {"small": 2**14, "large": 4}[request.param])
+
+
+def rows(model, features):
+    generator = rng("rows")
+    x = jnp.asarray(generator.normal(size=(N, features)))
+    vector = model.architecture.output == "vector"
+    y = np.eye(CLASSES)[None] if vector else generator.normal(size=(N, K, 1))
+    return x, jnp.asarray(y)
+
+
+def features_of(model):
+    return 1 + max(max(f.columns, default=-1) for f in model.basis.x_functions)
+
+
+@every_case
+def test_packing_loses_no_number(name, largeness):
+    model = CASES[name]()
+    packing = Packing.of(model)
+    again = packing.network(packing.packed(model))
+    assert jax.tree.structure(again) == jax.tree.structure(model)
+    for a, b in zip(jax.tree.leaves(again), jax.tree.leaves(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(packing.packed(model, np), packing.packed(model), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@every_case
+def test_fused_network_has_the_same_utility(name, largeness):
+    model = CASES[name]()
+    packing = Packing.of(model)
+    x, y = rows(model, features_of(model))
+    np.testing.assert_allclose(packing.evaluated(packing.packed(model))(x, y), model(x, y), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [(1,), (2, 2)], ids=str)
+@pytest.mark.parametrize("heads", HEADS, ids=str)
+def test_fused_network_has_the_same_utility_for_every_head(heads, layers):
+    model = network(Architecture(layers, (2, 1, 1), heads), degree=1)
+    packing = Packing.of(model)
+    x, y = rows(model, D)
+    np.testing.assert_allclose(packing.evaluated(packing.packed(model))(x, y), model(x, y), rtol=1e-12, atol=1e-12)
+
+
+@every_case
+def test_gradients_are_those_of_the_network(name, largeness):
+    model = CASES[name]()
+    packing = Packing.of(model)
+    x, y = rows(model, features_of(model))
+    loss = lambda utility: jnp.sum(jnp.sin(utility(x, y)))
+    packed = jax.grad(lambda p: loss(packing.evaluated(p)))(packing.packed(model))
+    plain = jax.grad(lambda p: loss(packing.network(p)))(packing.packed(model))
+    for a, b in zip(packed, plain, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-10)
+
+
+@every_case
+def test_ridge_is_the_sum_of_squared_coefficients_multipliers_projections_and_readout(name, largeness):
+    model = CASES[name]()
+    penalised = [rows.coef for layer in model.layers for rows in layer.heads.values()]
+    penalised += [rows.multiplier for layer in model.layers for rows in layer.heads.values()]
+    penalised += [weight for weight in (*model.projections, model.readout.weight) if weight is not None]
+    expected = sum(float(np.sum(np.asarray(weight.value) ** 2)) for weight in penalised)
+    packing = Packing.of(model)
+    assert packing.squared(packing.packed(model)) == pytest.approx(expected, rel=1e-12)
