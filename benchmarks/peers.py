@@ -1,7 +1,8 @@
-"""What a user would pick instead: the paper's package, and a plain network of as many parameters (extra [experiments])."""
+"""What a user would pick instead: the paper's package, and plain networks of as many parameters."""
 
 import os
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import jax.numpy as jnp
 import numpy as np
@@ -57,7 +58,7 @@ def mlp_epoch(width: int, depth: int, x: np.ndarray, y: np.ndarray, classes: int
     """A pass of PyTorch's usual training loop: relu layers, cross-entropy, clipped gradients, Adam."""
     torch.manual_seed(0)
     sizes = [x.shape[1], *[width] * depth]
-    hidden = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (torch.nn.Linear(a, b), torch.nn.ReLU())]
+    hidden = [part for a, b in pairwise(sizes) for part in (torch.nn.Linear(a, b), torch.nn.ReLU())]
     model = torch.nn.Sequential(*hidden, torch.nn.Linear(width, classes))
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     batches = list(

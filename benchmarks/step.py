@@ -63,7 +63,8 @@ def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Calla
     optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=case.batch)
     data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
     run = eqx.filter_jit(lambda params, state, key, data: optimizer.epoch(loss, params, state, noise(key, data), key))
-    state, key = optimizer.init(params), jax.random.key(0)
+    state = jax.tree.map(lambda leaf: leaf[0], optimizer.init(jax.tree.map(lambda leaf: leaf[None], params)))
+    key = jax.random.key(0)
     return lambda: run(params, state, key, data)[2]
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.spaces import Box, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
@@ -64,7 +65,7 @@ class NegativeLogLikelihood(Objective):
     noise level, estimates the law of y itself rather than of y plus noise, and is as cheap in one dimension.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
 
     @property
     def evaluations(self) -> int:
@@ -96,8 +97,8 @@ class DenoisingScoreMatching(Objective):
         order; for a single continuous response.
     """
 
-    sigma: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    sigma: Float[Array, ""] = eqx.field(converter=placed)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
     draws: int = eqx.field(static=True, default=8)
     gauss_hermite: bool = eqx.field(static=True, default=False)
 
@@ -138,7 +139,7 @@ class ScoreMatching(Objective):
     Deviation: beyond the paper, which trains by denoising score matching alone.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
 
     @property
     def evaluations(self) -> int:
@@ -171,7 +172,7 @@ class CrossEntropy(Objective):
     (a composite likelihood, Besag 1975).
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
 
     @property
     def evaluations(self) -> int:
@@ -198,8 +199,8 @@ class Hybrid(Objective):
 
     discrete: Objective
     continuous: Objective
-    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
-    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
 
     @property
     def evaluations(self) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+
+from behavior_learning.core.arrays import placed
 
 __all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
 
@@ -34,7 +35,7 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
 def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:
     """`size` rows from `start`, beyond the last one copies of it."""
     index = np.minimum(np.arange(start, start + size), len(rows[0]) - 1)
-    return tuple(jnp.asarray(column[index]) for column in rows)
+    return tuple(placed(column[index]) for column in rows)
 
 
 def power_of_two(count: int) -> int:

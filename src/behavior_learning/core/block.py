@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.bases import Terms
 from behavior_learning.core.heads import Head
 
@@ -69,7 +70,7 @@ class Weight(eqx.Module):
         """Hold `value`; entries of a given sign keep their size and take that sign."""
         size = np.maximum(np.abs(value), 1e-6)
         raw = np.where(rule.signs == 0, value, size + np.log(-np.expm1(-size)))
-        return cls(jnp.asarray(raw, jnp.float32), rule)
+        return cls(placed(raw.astype(np.float32)), rule)
 
     @property
     def value(self) -> Float[Array, "..."]:

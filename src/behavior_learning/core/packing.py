@@ -76,7 +76,7 @@ class Packing(eqx.Module):
 
     def packed(self, network: BehaviorNetwork, xp: Any = jnp) -> Packed:
         """The raw numbers of a network, by JAX or, without compiling anything, by NumPy."""
-        return self._packed([weight.raw for weight in network.weights], xp)
+        return self._packed([xp.asarray(weight.raw) for weight in network.weights], xp)
 
     def network(self, packed: Packed) -> BehaviorNetwork:
         """The network of raw numbers."""

@@ -16,6 +16,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
 from behavior_learning.errors import NoQuadratureError
 
@@ -196,7 +197,7 @@ class Box(Space):
     passes: int = eqx.field(static=True)
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, passes: int = 1):
-        self.lower, self.upper = jnp.asarray(lower), jnp.asarray(upper)
+        self.lower, self.upper = placed(lower), placed(upper)
         panels = -(-size // PANEL)
         self.size, self.passes = panels * -(-size // panels), passes
 
@@ -225,12 +226,12 @@ class Box(Space):
 
     def _focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
-        start, end = jnp.arcsinh((self.lower - mean) / spread), jnp.arcsinh((self.upper - mean) / spread)
+        start, end = -_arcsinh((mean - self.lower) / spread), _arcsinh((self.upper - mean) / spread)
         nodes, weights = unit_rule(self.size, dtype)
-        u = start[..., None] + (end - start)[..., None] * nodes
-        y = mean[..., None] + spread[..., None] * jnp.sinh(u)
-        log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * jnp.cosh(u))
-        return Quadrature(y[..., None], log_weights)
+        growth = jnp.exp(start[..., None] + (end - start)[..., None] * nodes)
+        sinh, cosh = 0.5 * (growth - 1 / growth), 0.5 * (growth + 1 / growth)
+        log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * cosh)
+        return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], log_weights)
 
     def refined(self, factor: int) -> "Box":
         return Box(self.lower, self.upper, self.size * factor, self.passes)
@@ -262,6 +263,11 @@ class Box(Space):
         y = rule.candidates[..., 0]
         end = lambda value: jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
         return jnp.concatenate([end(self.lower), y, end(self.upper)], axis=-1)
+
+
+def _arcsinh(t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """arcsinh of a number that is not negative, in fewer operations than the one for all numbers."""
+    return jnp.log(t + jnp.sqrt(t**2 + 1))
 
 
 def _moments(values: Values, rule: Quadrature) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:

@@ -8,18 +8,18 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
+from behavior_learning.core.arrays import key_of, placed
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
-from behavior_learning.core.spaces import Space
+from behavior_learning.core.spaces import Box, Space
 from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct
 from behavior_learning.errors import ConvergenceWarning, DataError
 from behavior_learning.estimators.evaluate import by_rows
-from behavior_learning.estimators.fitted import FittedEstimator, candidates_of, columns_of
+from behavior_learning.estimators.fitted import FittedEstimator, columns_of
 from behavior_learning.estimators.learning import (
     check_objective,
     make_objective,
@@ -27,7 +27,7 @@ from behavior_learning.estimators.learning import (
     noise_levels,
     numbers_of,
 )
-from behavior_learning.estimators.records import block_spreads, curve_spreads, history, progress_bar, restarts
+from behavior_learning.estimators.records import history, progress_bar, restarts, spreads
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.objectives import Objective
@@ -38,6 +38,9 @@ from behavior_learning.training.heats import fit_from
 from behavior_learning.training.minimise import Progress
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
+
+MANY_ROWS = 5_000
+"""Training rows from which a single number begins with few candidates; an error estimate asks for more."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ class BehaviorEstimator(FittedEstimator):
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.parts], columns.y, (*encoder.names, *columns.x))
         x, encoded_y = encoder(table).astype(np.float32), response.encode(parsed.values)
-        space = response.space()
+        space = _begun(response.space(), rows=len(train))
         check_objective(self, space)
         _warn_of_kinks(architecture, settings)
         levels = noise_levels(self, x[train], numbers_of(space, encoded_y[train]))
@@ -165,7 +168,7 @@ class BehaviorEstimator(FittedEstimator):
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),
                 settings=settings,
-                key=jax.random.key(rng.integers(2**31)),
+                key=key_of(rng.integers(2**31)),
                 progress=progress or bar,
             )
         self.sigma_ = levels[-1] if levels else None
@@ -236,8 +239,7 @@ class BehaviorEstimator(FittedEstimator):
         self.history_, self.restarts_ = history(result), restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
-        self.block_spreads_ = block_spreads(result.network, x, candidates_of(self.space_, encoded_y))
-        self.curve_spreads_ = curve_spreads(result.network.basis, x)
+        self.block_spreads_, self.curve_spreads_ = spreads(result.network, self.space_, x, encoded_y)
         self.block_names_ = {}
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
@@ -288,6 +290,11 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
     return train, held_out
 
 
+def _begun(space: Space, *, rows: int) -> Space:
+    """The candidates that training begins with: more where an epoch costs less than compiling for more of them would."""
+    return space.refined(2) if isinstance(space, Box) and rows < MANY_ROWS else space
+
+
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
     if settings.optimizer == "lbfgs" and not architecture.smooth:
         warnings.warn(
@@ -299,4 +306,4 @@ def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
 
 
 def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
-    return tuple(jnp.asarray(column[rows]) for column in columns)
+    return tuple(placed(column[rows]) for column in columns)

@@ -3,18 +3,19 @@
 from contextlib import contextmanager
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jaxtyping import Array
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from behavior_learning.core.bases import Basis
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.spaces import Space
 from behavior_learning.training.fit import FitResult
 
-__all__ = ["block_spreads", "curve_spreads", "history", "progress_bar", "restarts"]
+__all__ = ["history", "progress_bar", "restarts", "spreads"]
 
 
 def history(result: FitResult) -> pd.DataFrame:
@@ -43,14 +44,19 @@ def restarts(result: FitResult) -> pd.DataFrame:
     )
 
 
-def block_spreads(network: BehaviorNetwork, x: np.ndarray, candidates: np.ndarray) -> list[list[float]]:
-    utilities = eqx.filter_jit(BehaviorNetwork.block_utilities)(network, jnp.asarray(x), jnp.asarray(candidates))
-    return [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+def spreads(
+    network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray
+) -> tuple[list[list[float]], list[float]]:
+    """Standard deviations of the utility of every block, and of every function of x, over encoded rows."""
+    utilities, functions = _values(network, space, placed(x), placed(y))
+    blocks = [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+    return blocks, np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions]).tolist()
 
 
-def curve_spreads(basis: Basis, x: np.ndarray) -> list[float]:
-    values = [np.asarray(feature_map(jnp.asarray(x)), float) for feature_map in basis.x_maps]
-    return np.std(np.concatenate(values, axis=1), axis=0).tolist()
+@eqx.filter_jit
+def _values(network: BehaviorNetwork, space: Space, x: Array, y: Array) -> tuple[tuple[Array, ...], list[Array]]:
+    utilities = network.block_utilities(x, space.candidates(y)[:, None])
+    return utilities, [feature_map(x) for feature_map in network.basis.x_maps]
 
 
 @contextmanager

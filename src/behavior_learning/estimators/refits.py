@@ -4,15 +4,14 @@ from collections.abc import Iterator
 from copy import copy
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.arrays import key_of, placed
 from behavior_learning.core.gauge import drawn_like
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.reading import READING_ROWS, Rows, problem_values, read, some_rows
-from behavior_learning.estimators.records import block_spreads, curve_spreads
+from behavior_learning.estimators.records import spreads
 from behavior_learning.options import check_choice, check_count
 from behavior_learning.reading.stability import Stability, stability_of
 from behavior_learning.reading.statements import read_statements
@@ -54,7 +53,7 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
     held_out = max(1, round(model.validation_fraction * len(data[0])))
     parts = np.split(rng.permutation(len(data[0])), [held_out])
     validation, train = (rng.choice(part, len(part)) for part in parts) if bootstrap else parts
-    columns = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
+    columns = lambda chosen: tuple(placed(column[chosen]) for column in data)
     network, space = model.network_, model.space_
     draw = lambda: drawn_like(network, rng, **model._scales())
     try:
@@ -65,13 +64,11 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
             data=columns(train),
             validation=columns(validation),
             settings=model._settings(),
-            key=jax.random.key(rng.integers(2**31)),
+            key=key_of(rng.integers(2**31)),
         )
     except ConvergenceError:
         return None
     again = copy(model)
     again.network_, again.space_, again.block_names_ = result.network, result.objective.space, {}
-    candidates = np.asarray(space.candidates(jnp.asarray(data[1][train])))[:, None]
-    again.block_spreads_ = block_spreads(result.network, data[0][train], candidates)
-    again.curve_spreads_ = curve_spreads(network.basis, data[0][train])
+    again.block_spreads_, again.curve_spreads_ = spreads(result.network, space, *(column[train] for column in data))
     return again

@@ -5,18 +5,17 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.core.arrays import key_of, placed
 from behavior_learning.core.pruning import kept_blocks
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, checked_split
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import make_settings
-from behavior_learning.estimators.records import block_spreads, history, restarts
+from behavior_learning.estimators.records import history, restarts, spreads
 from behavior_learning.options import check_count, check_number
 from behavior_learning.training.prune import Pruner, Stage, smallest
 from behavior_learning.training.prune import path as prune_path
@@ -136,14 +135,14 @@ def _pruner(method: str, model: Any, X: Any, y: Any, max_epochs: int, random_sta
         order = random.permutation(len(data[0]))
         size = max(1, round(check_number("validation_fraction", model.validation_fraction, below=1.0) * len(order)))
         train, held_out = checked_split(order[size:], order[:size])
-    rows = lambda chosen: tuple(jnp.asarray(column[chosen]) for column in data)
+    rows = lambda chosen: tuple(placed(column[chosen]) for column in data)
     settings = make_settings(model)
     return Pruner(
         model._objective(model.space_, model.sigma_, model.temperature_),
         rows(train),
         rows(held_out),
         replace(settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group=0.0),
-        jax.random.key(random.randint(2**31)),
+        key_of(random.randint(2**31)),
     )
 
 
@@ -156,9 +155,7 @@ def _at_stage(model: Fitted, stage: Stage, pruner: Pruner) -> Fitted:
     small.n_parameters_ = stage.smaller.n_parameters
     small.space_ = stage.result.objective.space
     small.history_, small.restarts_ = history(stage.result), restarts(stage.result)
-    x, y = pruner.data
-    candidates = np.asarray(small.space_.candidates(y))[:, None]
-    small.block_spreads_ = block_spreads(stage.smaller, np.asarray(x), candidates)
+    small.block_spreads_, small.curve_spreads_ = spreads(stage.smaller, small.space_, *map(np.asarray, pruner.data))
     small.block_names_ = _names_of_kept(model, small, kept_blocks(stage.network, stage.support))
     return small
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.spaces import Quadrature, Space, Utility
 
 __all__ = ["Gibbs"]
@@ -45,7 +46,7 @@ class Gibbs(eqx.Module):
 
     utility: Utility
     space: Space
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=jnp.asarray)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""

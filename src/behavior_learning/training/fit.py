@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.packing import Packed, Packing
@@ -25,6 +26,9 @@ __all__ = ["FitResult", "Settings", "fit", "row_losses"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
+
+TRUSTED = 2 / 3
+"""Share of the validation losses of a chunk that must be trusted; below it the quadrature is refined."""
 
 MOST_NODES = {1: 256, 2: 64}
 """Candidates per dimension, for one and for two of them, beyond which a quadrature is not refined in training."""
@@ -199,14 +203,14 @@ def fit(
         If no start reached parameters with a finite, verified validation loss.
     """
     packing = Packing.of(starts[0])
-    ridge = jnp.asarray(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
+    ridge = placed(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
     schedule = _Schedule(stages, settings.max_epochs)
 
     def losses(objective: Objective) -> Losses:
         train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
         return Losses(train, ValidationLoss.of(objective, packing), noise)
 
-    def refine(current: Losses, latest: Float[np.ndarray, " starts"], stopped: bool) -> Change | None:
+    def refine(current: Losses, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Change | None:
         stages_left = len(schedule.later)
         moved = schedule.next(latest, stopped)
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
@@ -231,7 +235,7 @@ def fit(
             f"{trace.train_loss.shape[1]} epochs. Lower learning_rate, raise alpha or temperature, look for extreme "
             "values in the columns, or state a narrower support."
         )
-    network = jax.tree.map(jnp.asarray, packing.network(tuple(np.asarray(array)[winner] for array in best)))
+    network = jax.tree.map(placed, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.sparse:
         network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
@@ -239,7 +243,7 @@ def fit(
 
 def _stacked(starts: Sequence[Packed]) -> Packed:
     """Starts side by side."""
-    return tuple(jnp.asarray(np.stack(arrays)) for arrays in zip(*starts, strict=True))
+    return tuple(placed(np.stack(arrays)) for arrays in zip(*starts, strict=True))
 
 
 def row_losses(
@@ -273,10 +277,10 @@ class _Schedule:
         self.share = max_epochs // (2 * len(self.later)) if self.later else max_epochs
         self.epochs = 0
 
-    def next(self, latest: Float[np.ndarray, " starts"], stopped: bool) -> Objective | None:
+    def next(self, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Objective | None:
         """The objective that replaces the present one after a chunk of epochs, or None."""
         self.epochs += CHUNK
-        if np.mean(np.isfinite(latest)) <= 0.5 and self._can_be_refined:
+        if not np.isfinite(latest).mean() >= TRUSTED and self._can_be_refined:
             self.objective = self.objective.refined(2)
         elif self.later and (stopped or self.epochs >= self.share):
             self.objective, *self.later = self.later

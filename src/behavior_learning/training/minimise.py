@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
 __all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimise"]
@@ -49,9 +50,9 @@ class Change(NamedTuple):
     comparable: bool
 
 
-Refine = Callable[[Losses, Float[np.ndarray, " starts"], bool], Change | None]
-"""Given the present losses, the last validation loss of every start and whether all have stopped: what to go on with,
-or None to keep the present losses."""
+Refine = Callable[[Losses, Float[np.ndarray, "starts epochs"], bool], Change | None]
+"""Given the present losses, the validation losses of the last chunk and whether all starts have stopped: what to go on
+with, or None to keep the present losses."""
 
 
 class Trace(NamedTuple):
@@ -111,55 +112,56 @@ def minimise(
     -------
     The best parameters of each start, the trace, and the losses that training ended with.
     """
-    begun = state = jax.vmap(partial(_begin, optimizer))(starts)
-    limit = _Limit(jnp.asarray(max_epochs), jnp.asarray(patience))
+    begun = state = _begun(optimizer, starts)
+    limit = _Limit(*(placed(np.asarray(limit, np.int32)) for limit in (max_epochs, patience)))
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        epochs = jnp.arange(done, done + chunk)
+        epochs = placed(np.arange(done, done + chunk, dtype=np.int32))
         state, history = _run_chunk(losses, optimizer, limit, state, key, epochs, data, validation)
         train.append(np.asarray(history[0]))
         held_out.append(np.asarray(history[1]))
         if progress is not None:
-            progress(min(done + chunk, max_epochs), float(jnp.min(state.best_loss)))
-        last, stopped = done + chunk >= max_epochs, not bool(jnp.any(state.active))
-        change = None if refine is None or last else refine(losses, held_out[-1][:, -1], stopped)
+            progress(min(done + chunk, max_epochs), float(np.asarray(state.best_loss).min()))
+        last, stopped = done + chunk >= max_epochs, not np.asarray(state.active).any()
+        change = None if refine is None or last else refine(losses, held_out[-1], stopped)
         if change is not None:
             losses, state = change.losses, _anew(state, begun) if change.comparable else _forget(state)
-        if not bool(jnp.any(state.active)):
+        if not np.asarray(state.active).any():
             break
     trace = Trace(
         np.concatenate(train, axis=1)[:, :max_epochs],
         np.concatenate(held_out, axis=1)[:, :max_epochs],
         np.asarray(state.best_epoch),
         np.asarray(state.best_loss),
-        np.asarray(state.epoch - state.since >= patience),
+        np.asarray(state.epoch) - np.asarray(state.since) >= patience,
     )
     return state.best, trace, losses
 
 
-def _begin(optimizer: Optimizer, params: Params) -> _State:
-    counter = jnp.zeros((), jnp.int32)
-    unknown = jnp.full((), jnp.inf, jnp.result_type(*jax.tree.leaves(params)))
-    # Weakly typed leaves would make the second call of the compiled program another program.
-    optimizer_state = jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), optimizer.init(params))
-    return _State(params, optimizer_state, params, unknown, counter, counter, counter, jnp.ones((), bool))
+def _begun(optimizer: Optimizer, starts: Params) -> _State:
+    """All starts before the first epoch; NumPy makes what it can, so that nothing is compiled for it."""
+    count, dtype = jax.tree.leaves(starts)[0].shape[0], jnp.result_type(*jax.tree.leaves(starts))
+    counter = placed(np.zeros(count, np.int32))
+    unknown, awake = placed(np.full(count, np.inf, dtype)), placed(np.ones(count, bool))
+    return _State(starts, optimizer.init(starts), starts, unknown, counter, counter, counter, awake)
 
 
 def _forget(state: _State) -> _State:
     """Go on from the present parameters as if none had been kept before."""
-    nothing = jnp.full_like(state.best_loss, jnp.inf)
-    awake = jnp.ones_like(state.active)
-    return state._replace(best_loss=nothing, best_epoch=state.epoch, since=state.epoch, active=awake)
+    nothing, awake = np.full_like(state.best_loss, np.inf), np.ones_like(state.active)
+    best = {"best_loss": placed(nothing), "best_epoch": state.epoch}
+    return state._replace(**best, since=state.epoch, active=placed(awake))
 
 
 def _anew(state: _State, begun: _State) -> _State:
     """Go on with new patience, from the starting point where nothing has been kept."""
-    empty = jnp.isinf(state.best_loss)
-    choose = lambda new, old: jnp.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old)
+    empty = np.isinf(state.best_loss)
+    choose = lambda new, old: placed(np.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old))
     params = jax.tree.map(choose, begun.params, state.params)
     optimizer = jax.tree.map(choose, begun.optimizer, state.optimizer)
-    awake = jnp.ones_like(state.active)
-    return state._replace(params=params, optimizer=optimizer, since=state.epoch, active=awake)
+    return state._replace(
+        params=params, optimizer=optimizer, since=state.epoch, active=placed(np.ones_like(state.active))
+    )
 
 
 @eqx.filter_jit

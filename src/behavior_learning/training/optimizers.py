@@ -9,8 +9,11 @@ from typing import ClassVar, NamedTuple, Protocol
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from behavior_learning.core.arrays import placed
 
 __all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params", "Proximal"]
 
@@ -30,7 +33,9 @@ class Optimizer(Protocol):
 
     stochastic: ClassVar[bool]
 
-    def init(self, params: Params) -> PyTree: ...
+    def init(self, starts: Params) -> PyTree:
+        """The state of every start; parameters have a leading axis of starts."""
+        ...
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
@@ -76,11 +81,11 @@ class Adam(eqx.Module):
     penalty : makes exact zeros by a proximal step after each step; what is kept has those zeros too.
     """
 
-    learning_rate: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    clip: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    averaging: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    learning_rate: Float[Array, ""] = eqx.field(converter=placed)
+    clip: Float[Array, ""] = eqx.field(converter=placed)
+    averaging: Float[Array, ""] = eqx.field(converter=placed)
     batch_size: int = eqx.field(static=True)
-    decay: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
+    decay: Float[Array, ""] = eqx.field(converter=placed, default=0.0)
     decayed: Callable[[Params], Float[Array, ""]] | None = None
     penalty: Proximal | None = None
 
@@ -90,8 +95,9 @@ class Adam(eqx.Module):
     def _transform(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
 
-    def init(self, params: Params) -> PyTree:
-        return _AdamState(self._transform.init(params), params)
+    def init(self, starts: Params) -> PyTree:
+        moments = jax.eval_shape(jax.vmap(lambda params: self._transform.init(params)), starts)
+        return _AdamState(jax.tree.map(lambda like: placed(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
@@ -142,8 +148,8 @@ class LBFGS(eqx.Module):
     def _transform(self) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs(memory_size=self.memory)
 
-    def init(self, params: Params) -> PyTree:
-        return self._transform.init(params)
+    def init(self, starts: Params) -> PyTree:
+        return _strongly_typed(jax.jit(jax.vmap(self._transform.init))(starts))
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
@@ -155,3 +161,8 @@ class LBFGS(eqx.Module):
 
     def kept(self, params: Params, state: PyTree) -> Params:
         return params
+
+
+def _strongly_typed(state: PyTree) -> PyTree:
+    """Weakly typed leaves would make the second call of a compiled loop another program."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), state)

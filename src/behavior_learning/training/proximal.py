@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.block import Layer, Rows, Rule
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.training.optimizers import Params
@@ -36,8 +37,8 @@ class Sparse(eqx.Module):
     by : whether a group is a row of a head or all rows of a block.
     """
 
-    l1: Float[Array, ""] = eqx.field(converter=jnp.asarray)
-    group: Float[Array, ""] = eqx.field(converter=jnp.asarray)
+    l1: Float[Array, ""] = eqx.field(converter=placed)
+    group: Float[Array, ""] = eqx.field(converter=placed)
     by: Grouping = eqx.field(static=True)
 
     def __call__(self, params: Params, steps: Params) -> Params:

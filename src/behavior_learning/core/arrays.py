@@ -1,0 +1,19 @@
+"""Arrays and keys on the device without a compiled program for each shape, which `jnp.asarray` and others make."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, PRNGKeyArray
+
+__all__ = ["key_of", "placed"]
+
+
+def placed(values: Any) -> Array:
+    """Numbers as a JAX array, in the precision that is in force; what is one already stays as it is."""
+    return values if isinstance(values, jax.Array) else jax.device_put(values)
+
+
+def key_of(seed: int | np.integer) -> PRNGKeyArray:
+    """The key of a seed below 2³², as `jax.random.key` makes it."""
+    return jax.random.wrap_key_data(placed(np.array([0, seed], np.uint32)))
