@@ -15,7 +15,7 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, Readou
 
 __all__ = ["as_ours", "blnetwork_epoch", "built", "mlp_epoch", "mlp_width", "trainer_of"]
 
-torch.set_num_threads(os.cpu_count() or 1)
+torch.set_num_threads(len(os.sched_getaffinity(0)))
 
 
 def built(layers: Sequence[int], x: np.ndarray, y: np.ndarray, classes: int | None = None) -> BLDeep:

@@ -125,6 +125,42 @@ def beside_mlp(rounds: int) -> None:
     table(("step beside a PyTorch MLP (Table 13, batch 64)", "ours, ms", "MLP, ms", "times faster"), lines)
 
 
+def roofline(rounds: int) -> None:
+    """A whole step beside the matrix products in it: rows by weights, and rows by gradients."""
+    case = Case((88,), 784, 10, 256, 10)
+    x = jnp.asarray(case.rows()[0]).reshape(case.steps, case.batch, case.inputs)
+    weights = jnp.ones((case.inputs, 3 * case.layers[0]))
+
+    @jax.jit
+    def products(weights: jax.Array) -> jax.Array:
+        step = lambda weights, rows: (weights + 1e-6 * (rows.T @ (rows @ weights)), None)
+        return jax.lax.scan(step, weights, x)[0]
+
+    vector = objective_of(case)
+    runs = {
+        "scalar": our_epoch(case, vector),
+        "vector": our_epoch(case, vector, "vector"),
+        "products": lambda: products(weights),
+    }
+    seconds = alternately(runs, rounds)
+    flops = 4 * case.batch * weights.size
+    rate = lambda name: flops * case.steps / seconds[name] / 1e9
+    lines = [
+        (
+            name,
+            f"{seconds[run] / case.steps * 1e3:.2f}",
+            f"{rate(run):.0f}",
+            f"{seconds['products'] / seconds[run]:.0%}",
+        )
+        for name, run in {
+            "a step, scalar output": "scalar",
+            "a step, vector output": "vector",
+            "the products alone": "products",
+        }.items()
+    ]
+    table(("MNIST, BL[88], batch 256", "ms", "Gflop/s of the products", "of their rate (aim 50 %)"), lines)
+
+
 def alone(rounds: int) -> None:
     runs = {name: our_epoch(case, objective_of(case, likelihood)) for name, (case, likelihood) in ALONE.items()}
     seconds = alternately(runs, rounds)
@@ -139,6 +175,7 @@ def main() -> None:
     heading("Training steps")
     beside_blnetwork(rounds)
     beside_mlp(rounds)
+    roofline(rounds)
     alone(rounds)
 
 

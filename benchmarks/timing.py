@@ -44,7 +44,7 @@ def table(columns: tuple[str, ...], lines: list[tuple[object, ...]]) -> None:
 def heading(title: str) -> None:
     """Print a title, and the machine, versions and threads below it."""
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES if _version(name))
-    print(f"## {title}\n\n{os.cpu_count()} threads, Python {platform.python_version()}, {versions}.")
+    print(f"## {title}\n\n{len(os.sched_getaffinity(0))} threads, Python {platform.python_version()}, {versions}.")
     print(flush=True)
 
 

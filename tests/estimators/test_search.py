@@ -58,6 +58,13 @@ def test_loss_is_that_of_the_folds(found):
     assert found.table["std_error"].iloc[0] == pytest.approx(losses.std(ddof=1) / len(losses) ** 0.5, abs=1e-5)
 
 
+def test_a_single_fold_is_a_fifth_of_the_rows():
+    X, y = rows()
+    ((train, held_out),) = _folds(classifier(), X, y, 1, 0)
+    assert len(held_out) == len(X) // 5
+    assert sorted([*train, *held_out]) == list(range(len(X)))
+
+
 def test_folds_have_one_size_and_every_class():
     X, y = rows(100)
     parts = list(_folds(classifier(), X, y, 3, 0))
@@ -109,7 +116,7 @@ def test_optuna_is_an_extra(monkeypatch):
         ({"space": {"alpha": 3.0}}, "must be a list of choices or a pair"),
         ({"space": {"alpha": (2.0, 1.0)}}, "must be a list of choices or a pair"),
         ({"space": {"alpha": (1.0, 2.0)}}, "is a range. Use method='random'"),
-        ({"folds": 1}, "folds must be a whole number of at least 2"),
+        ({"folds": 0}, "folds must be a whole number of at least 1"),
         ({"trials": 0}, "trials must be a whole number of at least 1"),
     ],
 )

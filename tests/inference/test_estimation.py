@@ -153,6 +153,7 @@ def test_a_sample_is_explored_only_where_there_is_a_row_to_turn(fit, turns, expl
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("float64")
 def test_chunks_change_nothing():
     one, many = quantities(*chunked(1)), quantities(*chunked(4))
     for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True):

@@ -100,6 +100,8 @@ class Architecture:
         for role, name in zip(ROLES, self.heads, strict=True):
             if name is not None:
                 get_head(role, name)
+        for name in ("layers", "rows"):  # NumPy's whole numbers neither save nor hash like Python's.
+            object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
 
     @property
     def head_rows(self) -> dict[str, int]:

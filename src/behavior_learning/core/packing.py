@@ -17,7 +17,7 @@ from behavior_learning.core.fused import FusedLayer, HeadRows
 from behavior_learning.core.gauge import with_weights
 from behavior_learning.core.network import BehaviorNetwork, Readout
 
-__all__ = ["Packed", "Packing"]
+__all__ = ["Packed", "Packing", "fused"]
 
 LARGE = 2**14
 """Numbers from which an array stays out of the vector: copying it would cost more than the operations saved."""
@@ -162,6 +162,12 @@ def _split(vector: Any, sizes: Sequence[int]) -> list[Any]:
     """Consecutive parts, whose gradient is put together by one concatenation."""
     split = np.split if isinstance(vector, np.ndarray) else jnp.split
     return list(split(vector, np.cumsum(sizes)[:-1])) if sizes else []
+
+
+def fused(network: BehaviorNetwork) -> BehaviorNetwork:
+    """The same utility with the heads of every layer side by side, for use inside compiled functions."""
+    packing = Packing.of(network)
+    return packing.evaluated(packing.packed(network))
 
 
 class _LayerParts(NamedTuple):

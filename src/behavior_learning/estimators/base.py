@@ -291,7 +291,7 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
 
 
 def _begun(space: Space, *, rows: int) -> Space:
-    """The candidates that training begins with: more where an epoch costs less than compiling for more of them would."""
+    """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
     return space.refined(2) if isinstance(space, Box) and rows < MANY_ROWS else space
 
 

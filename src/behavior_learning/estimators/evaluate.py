@@ -12,7 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, padded, power_of_two
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.numerics import climbed
+from behavior_learning.core.packing import fused
 from behavior_learning.core.spaces import MOST_BOXES, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
@@ -55,6 +57,8 @@ def by_rows(
 
 @eqx.filter_jit
 def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any, ...], shared: tuple[Any, ...]) -> Any:
+    if isinstance(distribution.utility, BehaviorNetwork):
+        distribution = Gibbs(fused(distribution.utility), distribution.space, distribution.temperature)
     return function(distribution, *rows, *shared)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
+from inspect import Parameter, signature
 from itertools import product
 from typing import Any
 
@@ -24,6 +24,9 @@ __all__ = ["SearchResult", "search"]
 
 LAYERS = ((1,), (2, 1), (5, 1), (5, 3, 1), (8,), (16, 4))
 """Layers that are compared where no space is given."""
+
+PARTS = 5
+"""Parts that the rows fall into where only one of them is held out."""
 
 Choice = dict[str, Any]
 
@@ -69,7 +72,7 @@ def search(
         three.
     method : ``"grid"`` tries every combination, ``"random"`` draws `trials` of them, ``"optuna"`` lets Optuna (extra
         ``[search]``) choose them one after the other.
-    folds : parts that are held out in turn.
+    folds : parts that are held out in turn; with 1, a single fifth of the rows is.
     random_state : seed of folds and draws.
 
     Raises
@@ -92,7 +95,7 @@ def search(
     checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
     seed, count = check_count("random_state", random_state, minimum=0), check_count("trials", trials)
     _check_rows(estimator, X, y)
-    parts = list(_folds(estimator, X, y, check_count("folds", folds, minimum=2), seed))
+    parts = list(_folds(estimator, X, y, check_count("folds", folds), seed))
     judged: list[_Judged] = []
 
     def judge(choice: Choice) -> float:
@@ -170,21 +173,21 @@ def _folds(
 
     Classes are spread evenly over folds.
     """
-    rows = len(X)
-    if rows < 4 * folds:
-        raise DataError(f"{folds} folds need at least {4 * folds} rows; got {rows}. Use fewer folds.")
+    rows, parts = len(X), PARTS if folds == 1 else folds
+    if rows < 4 * parts:
+        raise DataError(f"{folds} folds need at least {4 * parts} rows; got {rows}. Use fewer folds.")
     order = np.random.RandomState(seed).permutation(rows)
     if is_classifier(estimator):
         codes = pd.factorize(pd.Series(np.asarray(y, dtype=object).ravel()))[0]
         order = order[np.argsort(codes[order], kind="stable")]
     for fold in range(folds):
-        held_out = np.sort(order[fold::folds][: rows // folds])
+        held_out = np.sort(order[fold::parts][: rows // parts])
         yield np.setdiff1d(order, held_out), held_out
 
 
 def _check_rows(estimator: BehaviorEstimator, X: Any, y: Any) -> None:
     """Refuse what `fit` would not take, before rows are dealt out."""
-    needs_y = "y" in signature(type(estimator).fit).parameters
+    needs_y = getattr(signature(type(estimator).fit).parameters.get("y"), "default", None) is Parameter.empty
     if X is None or (y is None and needs_y):
         raise DataError(f"search needs {'X and y' if needs_y else 'a table'}; got {'X' if X is None else 'y'}=None.")
     rows = [_count("X", X), *([] if y is None else [_count("y", y)])]

@@ -50,18 +50,23 @@ class Gibbs(eqx.Module):
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""
-        if self.space.continuous and x.shape[1]:
-            return self._log_prob_in_one_pass(x, y)
-        at = self._evaluate(x if x.shape[1] else x[:1])  # Without x all rows have one law.
-        return self.space.observed(self._scaled, x, y, at.scaled_utility) - at.log_normalizer
+        x_of_laws = x if x.shape[1] else x[:1]  # Without x all rows have one law.
+        rule = self.space.quadrature(self._scaled, x_of_laws)
+        if rule.candidates.shape[0] == len(y) and self.space.continuous:
+            at_candidates, observed = self._with_observed(rule, x, y)
+        else:
+            at_candidates = self._scaled(x_of_laws, rule.candidates)
+            observed = self.space.observed(self._scaled, x, y, at_candidates)
+        return observed - logsumexp(at_candidates + rule.log_weights, axis=1)
 
-    def _log_prob_in_one_pass(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
-        """BL at the observed response and at the candidates of its normaliser, evaluated together."""
-        rule, observed = self.space.quadrature(self._scaled, x), self.space.candidates(y)[:, None]
-        scaled = self._scaled(x, jnp.concatenate([rule.candidates, observed.astype(x.dtype)], axis=1))
+    def _with_observed(
+        self, rule: Quadrature, x: Float[Array, "n d"], y: Array
+    ) -> tuple[Float[Array, "n k"], Float[Array, " n"]]:
+        """BL/τ at each row's own candidates and at its response, evaluated together; −inf outside the space."""
+        observed = self.space.candidates(y)[:, None].astype(rule.candidates.dtype)
+        scaled = self._scaled(x, jnp.concatenate([rule.candidates, observed], axis=1))
         at_candidates, at_observed = jnp.split(scaled, [scaled.shape[1] - 1], axis=1)
-        inside = jnp.where(self.space.contains(y), at_observed[:, 0], -jnp.inf)
-        return inside - logsumexp(at_candidates + rule.log_weights, axis=1)
+        return at_candidates, jnp.where(self.space.contains(y), at_observed[:, 0], -jnp.inf)
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """log Z(x) = log ∫ exp{BL(x, y)/τ} dy, a sum for classes."""

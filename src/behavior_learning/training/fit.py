@@ -186,6 +186,7 @@ def fit(
     settings: Settings,
     key: PRNGKeyArray,
     progress: Progress | None = None,
+    chunk: int = CHUNK,
 ) -> FitResult:
     """Train every start and return the one with the lowest validation loss.
 
@@ -196,6 +197,7 @@ def fit(
         ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
         training until it can be trusted.
     data, validation : encoded (x, y).
+    chunk : epochs per call of the compiled program, after each of which `progress` is told.
 
     Raises
     ------
@@ -204,7 +206,7 @@ def fit(
     """
     packing = Packing.of(starts[0])
     ridge = placed(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
-    schedule = _Schedule(stages, settings.max_epochs)
+    schedule = _Schedule(stages, settings.max_epochs, chunk)
 
     def losses(objective: Objective) -> Losses:
         train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
@@ -224,7 +226,7 @@ def fit(
         key=key,
         max_epochs=settings.max_epochs,
         patience=settings.patience,
-        chunk=CHUNK,
+        chunk=chunk,
         refine=refine,
         progress=progress,
     )
@@ -272,14 +274,14 @@ def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
 class _Schedule:
     """Which objective comes next: the same on a finer rule, or the next stage."""
 
-    def __init__(self, stages: Sequence[Objective], max_epochs: int):
+    def __init__(self, stages: Sequence[Objective], max_epochs: int, chunk: int = CHUNK):
         self.objective, *self.later = stages
         self.share = max_epochs // (2 * len(self.later)) if self.later else max_epochs
-        self.epochs = 0
+        self.epochs, self.chunk = 0, chunk
 
     def next(self, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Objective | None:
         """The objective that replaces the present one after a chunk of epochs, or None."""
-        self.epochs += CHUNK
+        self.epochs += self.chunk
         if not np.isfinite(latest).mean() >= TRUSTED and self._can_be_refined:
             self.objective = self.objective.refined(2)
         elif self.later and (stopped or self.epochs >= self.share):

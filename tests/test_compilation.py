@@ -1,0 +1,67 @@
+"""Claims about compiling: a fit compiles two programs, its like none, and predictions a bounded number."""
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+import behavior_learning as bl
+from tests.conftest import rng
+
+COMPILED = "/jax/core/compile/backend_compile_duration"
+
+N = 120
+X = pd.DataFrame(rng("compilation").normal(size=(N, 3)), columns=list("abc"))
+NUMBERS = pd.Series(X["a"] + rng("noise").normal(size=N), name="y")
+CLASSES = pd.Series(np.where(X["a"] > 0, "yes", "no"), name="y")
+
+BRIEF = {"layers": (2, 1), "max_epochs": 3, "n_restarts": 2, "random_state": 0}
+MODELS = {
+    "numbers": (bl.BLRegressor, {}, NUMBERS),
+    "numbers, by score": (bl.BLRegressor, {"objective": "dsm", "heads": ("tanh", "softplus", "square")}, NUMBERS),
+    "classes": (bl.BLClassifier, {}, CLASSES),
+    "classes, scalar": (bl.BLClassifier, {"output": "scalar"}, CLASSES),
+}
+
+every_model = pytest.mark.parametrize("name", MODELS)
+
+
+class Programs:
+    """How many programs are compiled inside a with block."""
+
+    def __enter__(self):
+        self.count = 0
+        jax.monitoring.register_event_duration_secs_listener(self._note)
+        return self
+
+    def __exit__(self, *error):
+        jax.monitoring.unregister_event_duration_listener(self._note)
+
+    def _note(self, event, seconds, **details):
+        self.count += event == COMPILED
+
+
+def fitted(name, table=X, **options):
+    kind, own, y = MODELS[name]
+    return kind(**{**BRIEF, **own, **options}).fit(table, y)
+
+
+@every_model
+def test_fit_compiles_two_programs_and_its_like_none(name):
+    jax.clear_caches()
+    with Programs() as first:
+        fitted(name)
+    with Programs() as second:
+        fitted(name, random_state=1)
+        fitted(name, table=-3 * X, learning_rate=0.02, alpha=3.0, patience=7, max_epochs=2)
+    assert (first.count, second.count) == (2, 0)
+
+
+@every_model
+def test_predictions_of_many_sizes_compile_few_programs(name):
+    model = fitted(name)
+    jax.clear_caches()
+    with Programs() as programs:
+        for n in range(1, N + 1):
+            model.predict(X.iloc[:n])
+    assert programs.count <= len({16, 32, 64, 128})
