@@ -14,18 +14,28 @@ __all__ = ["alternately", "heading", "slope", "table"]
 PACKAGES = ("jax", "blnetwork", "torch", "scikit-learn", "interpret-core")
 
 
+TURN = 0.3
+"""Seconds that each has at a time, so that threads which the one before leaves waiting hardly count."""
+
+
 def alternately(runs: Mapping[str, Callable[[], object]], repeats: int = 9) -> dict[str, float]:
-    """Median seconds of each, one after the other, round after round; the first round does not count.
+    """Median seconds of each, one after the other, round after round, each for as often as fits into its turn.
 
     Noise of a shared machine that lasts longer than a round falls on all of them.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats + 1):
-        for name, run in runs.items():
-            begun = time.perf_counter()
-            jax.block_until_ready(run())
-            seconds[name].append(time.perf_counter() - begun)
-    return {name: float(np.median(times[1:])) for name, times in seconds.items()}
+    often = {}
+    for name, run in runs.items():
+        jax.block_until_ready(run())
+        often[name] = max(1, int(TURN / _seconds(run, 1)))
+    rounds = [{name: _seconds(run, often[name]) for name, run in runs.items()} for _ in range(repeats)]
+    return {name: float(np.median([turn[name] for turn in rounds])) for name in runs}
+
+
+def _seconds(run: Callable[[], object], times: int) -> float:
+    begun = time.perf_counter()
+    for _ in range(times):
+        jax.block_until_ready(run())
+    return (time.perf_counter() - begun) / times
 
 
 def slope(sizes: list[int], seconds: list[float]) -> float:

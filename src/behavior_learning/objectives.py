@@ -120,7 +120,7 @@ class DenoisingScoreMatching(Objective):
             nodes = jnp.asarray(_hermite(self.draws)[0], jnp.result_type(float))
             return (self.sigma * jnp.broadcast_to(nodes[:, None], (len(y), self.draws, 1)),)
         half = jax.random.normal(key, (len(y), -(-self.draws // 2), len(self.space.continuous)))
-        return (self.sigma * jnp.concatenate([half, -half], axis=1),)
+        return (self.sigma * jnp.concatenate([half, -half], axis=1)[:, : self.draws],)
 
 
 def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from behavior_learning.core.arrays import placed
 
 __all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
 
-VALUES_IN_MEMORY = 2**23
+VALUES_IN_MEMORY = 2**22
 """Numbers that one call may hold."""
 
 SMALLEST = 16
