@@ -19,7 +19,7 @@ COMPILE, TRACE, LOWER = (
     f"/jax/core/compile/{name}_duration" for name in ("backend_compile", "jaxpr_trace", "jaxpr_to_mlir_module")
 )
 
-IMPORT = "import behavior_learning"
+IMPORT, IMPORT_ESTIMATOR = "import behavior_learning", "from behavior_learning import BLRegressor"
 
 OUR_FIT = """
 import behavior_learning as bl
@@ -110,6 +110,7 @@ def processes() -> None:
     process = lambda code: lambda: subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     runs = {
         IMPORT: process(IMPORT),
+        IMPORT_ESTIMATOR: process(IMPORT_ESTIMATOR),
         "a whole process: import, compile, fit BL[2,1] to Boston by denoising score matching": process(OUR_FIT),
         "the same by blnetwork": process(THEIR_FIT.format(folder=folder)),
         "import torch, blnetwork.training": process("import torch, blnetwork.training"),
