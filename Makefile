@@ -22,13 +22,16 @@ lint: $(VENV)/.tested
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.tested
-	$(BIN)/python benchmarks/prediction.py --data $(DATA)
-	$(BIN)/python benchmarks/step.py
+bench: $(VENV)/.compared
+	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -e .
+	touch $@
+
+$(VENV)/.compared: $(VENV)/.tested
+	$(BIN)/pip install -q -e ".[experiments]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

@@ -1,11 +1,15 @@
 """Claims about compiling: a fit compiles two programs, its like none, and predictions a bounded number."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pandas as pd
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.errors import DataError
 from tests.conftest import rng
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -65,3 +69,28 @@ def test_predictions_of_many_sizes_compile_few_programs(name):
         for n in range(1, N + 1):
             model.predict(X.iloc[:n])
     assert programs.count <= len({16, 32, 64, 128})
+
+
+CACHED = """
+import sys, jax, numpy as np
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event.endswith("cache_hits")))
+import behavior_learning as bl
+bl.cache_programs(sys.argv[1])
+X = np.random.default_rng(0).normal(size=(40, 2))
+bl.BLRegressor(layers=(1,), max_epochs=1, n_restarts=1, random_state=0).fit(X, X[:, 0])
+print(sum(hits))
+"""
+
+
+def test_a_later_process_loads_what_an_earlier_one_compiled(tmp_path):
+    run = lambda: subprocess.run(
+        [sys.executable, "-c", CACHED, str(tmp_path / "new")], check=True, capture_output=True, text=True
+    )
+    assert [int(run().stdout) for _ in range(2)] == [0, 2]
+
+
+def test_a_cache_needs_a_folder_that_can_be_written_to(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"folder that can be written to; .*file"):
+        bl.cache_programs(tmp_path / "file")

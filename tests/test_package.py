@@ -7,7 +7,9 @@ import pkgutil
 import subprocess
 import sys
 
+import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 import behavior_learning as bl
 from behavior_learning import datasets, plots
@@ -73,6 +75,24 @@ def public():
     return {name: value for name, value in (names | own).items() if not inspect.ismodule(value)}
 
 
+CACHE = [
+    "jax_compilation_cache_dir",
+    "jax_persistent_cache_min_compile_time_secs",
+    "jax_persistent_cache_min_entry_size_bytes",
+]
+
+
+@pytest.fixture
+def same_cache():
+    """The cache of compiled programs is afterwards what it was."""
+    before = {name: getattr(jax.config, name) for name in CACHE}
+    yield
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+@pytest.mark.usefixtures("same_cache")
 @pytest.mark.parametrize("name", public())
 def test_example_of_a_public_name_runs(name, monkeypatch):
     """Examples run on small data and briefly; their output is what the docstring says."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, plots
+    from behavior_learning.caching import cache_programs
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
@@ -26,6 +27,7 @@ __all__ = [
     "BLHybrid",
     "BLRegressor",
     "BehaviorNetwork",
+    "cache_programs",
     "datasets",
     "inference",
     "load",
@@ -43,6 +45,7 @@ _HOME = {
     "BLRegressor": "estimators.regressor",
     "BehaviorNetwork": "core.network",
     "UMP": "specification",
+    "cache_programs": "caching",
     "load": "persistence",
     "path": "estimators.simplify",
     "search": "estimators.search",

@@ -1,0 +1,54 @@
+"""Compiled programs on disk, for processes that come later."""
+
+import os
+from pathlib import Path
+
+from behavior_learning.errors import DataError
+
+__all__ = ["cache_programs"]
+
+
+def cache_programs(folder: str | Path | None = None) -> Path:
+    """Keep compiled programs in a folder, so that later processes load what an earlier one compiled.
+
+    It holds for the rest of the process, for all that JAX compiles in it. Programs of other versions or machines are
+    not mistaken for each other; the folder may be deleted at any time.
+
+    Parameters
+    ----------
+    folder : by default ``behavior_learning`` in the user's folder of caches.
+
+    Returns
+    -------
+    The folder, which is made where it is missing.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be made or written to.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import behavior_learning as bl
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     folder = bl.cache_programs(f"{parent}/programs")
+    >>> folder.name
+    'programs'
+    """
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "behavior_learning"
+    chosen = (default if folder is None else Path(folder)).expanduser().absolute()
+    try:
+        chosen.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"The cache needs a folder that can be written to; {chosen}: {error.strerror}.") from error
+    if not os.access(chosen, os.W_OK):
+        raise DataError(f"The cache needs a folder that can be written to; {chosen} cannot be.")
+    import jax  # 0.5 s, which `import behavior_learning` does not cost
+    from jax.experimental.compilation_cache import compilation_cache
+
+    jax.config.update("jax_compilation_cache_dir", str(chosen))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # A process that has compiled before would go on without one.
+    return chosen
