@@ -1,6 +1,6 @@
 """Run benchmarks one after the other and write what each prints to benchmarks/results/.
 
-    python benchmarks/run.py --data DIR [--only step growth ...]
+python benchmarks/run.py --data DIR [--only step growth ...]
 """
 
 import argparse

@@ -6,14 +6,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from behavior_learning.core.block import Layer, Rows, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, Readout
 from behavior_learning.core.spaces import Box, Categories
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
 
 torch = pytest.importorskip("torch")
 blnetwork = pytest.importorskip("blnetwork.model")
 losses = pytest.importorskip("blnetwork.training.losses")
+peers = pytest.importorskip("benchmarks.peers")
 
 FEATURES, ROWS, CLASSES, SIGMA = 13, 32, 4, 0.7
 
@@ -32,36 +31,6 @@ def theirs(layers, task):
         for parameter in model.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.4)
     return model
-
-
-def ours(model, layers, response):
-    """The network with the weights of theirs; it keeps λ as softplus(raw), as they do."""
-    architecture = Architecture(layers, readout="free", readout_bias=True)
-    blank = BehaviorNetwork.random(np.random.default_rng(0), architecture, features=FEATURES, response=response)
-    built = tuple(
-        layer(block.unit, blank_layer) for block, blank_layer in zip(model.backbone.blocks, blank.layers, strict=True)
-    )
-    readout = Readout(free(numbers(model.head.weight)), free(numbers(model.head.bias)))
-    return BehaviorNetwork(blank.basis, built, blank.projections, readout, architecture)
-
-
-def layer(unit, blank):
-    linear = zip((unit.lin_u, unit.lin_c, unit.lin_t), unit.lam, blank.heads.values(), strict=True)
-    return Layer(
-        *(
-            Rows(
-                free(numbers(map_.weight)[:, None, :]),
-                free(numbers(map_.bias)[:, None]),
-                Weight(jnp.asarray(numbers(lam)[:, None]), rows.multiplier.rule),
-                rows.head,
-            )
-            for map_, lam, rows in linear
-        )
-    )
-
-
-def free(values):
-    return Weight(jnp.asarray(values))
 
 
 def table(seed=1):
@@ -96,7 +65,7 @@ class TestAgreesWithBlnetwork:
     def test_utility(self, layers):
         model = theirs(layers, "continuous")
         x, y, _ = table()
-        mine = ours(model, layers, 1)(jnp.asarray(x), jnp.asarray(y)[:, None, None])[:, 0]
+        mine = peers.as_ours(model, 1)(jnp.asarray(x), jnp.asarray(y)[:, None, None])[:, 0]
         np.testing.assert_allclose(mine, numbers(model(torch.tensor(x), torch.tensor(y)))[:, 0], atol=1e-5)
 
     def test_denoising_score_matching_and_its_gradients(self, layers):
@@ -105,12 +74,10 @@ class TestAgreesWithBlnetwork:
         torch.manual_seed(3)
         noise = jnp.asarray(numbers(torch.randn(ROWS, 1, dtype=torch.float64)) * SIGMA)[..., None]
         objective = DenoisingScoreMatching(Box(-10.0, 10.0), SIGMA)
-        mine = lambda network: jnp.mean(
-            objective(network, jnp.asarray(x), jnp.asarray(y), jnp.asarray(noise)[..., None])
-        )
+        mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(y), noise))
         torch.manual_seed(3)
         loss = losses.DSMLoss(SIGMA)(model, torch.tensor(x), torch.tensor(y)[:, None])
-        assert_same_loss_and_gradients(*gradients(mine, ours(model, layers, 1)), loss, model)
+        assert_same_loss_and_gradients(*gradients(mine, peers.as_ours(model, 1)), loss, model)
 
     def test_cross_entropy_and_its_gradients(self, layers):
         model = theirs(layers, "discrete")
@@ -118,4 +85,4 @@ class TestAgreesWithBlnetwork:
         objective = NegativeLogLikelihood(Categories(CLASSES))
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(codes)))
         loss = losses.CELoss()(model.logits(torch.tensor(x), CLASSES), torch.tensor(codes))
-        assert_same_loss_and_gradients(*gradients(mine, ours(model, layers, CLASSES)), loss, model)
+        assert_same_loss_and_gradients(*gradients(mine, peers.as_ours(model, CLASSES)), loss, model)
