@@ -4,7 +4,7 @@ Every optimiser starts from the same networks. Levenberg-Marquardt takes damped 
 over rows of the covariance under p(y|x) of ∂BL/∂θ: the Fisher information, and the Gauss-Newton matrix of the
 likelihood. It is read from at most 1,000 rows.
 
-    python benchmarks/optimizers.py --data DIR [--seconds 40]
+    python benchmarks/optimizers.py --data DIR [--seconds 10]
 """
 
 import argparse
@@ -144,13 +144,13 @@ def race(x: np.ndarray, y: np.ndarray, layers: tuple[int, ...], heads: tuple[str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=40.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
     arguments = parser.parse_args()
     heading("Optimisers by time to the best held-out likelihood")
     lines = []
     for name, x, y in tables(arguments.data):
         for layers, heads in (((2, 1), KINKED), ((16, 4), KINKED), ((16, 4), SMOOTH)):
-            tracks = dict(race(x, y, layers, heads, arguments.seconds))
+            tracks = dict(race(x, y, layers, heads, arguments.seconds * (3 if len(x) > 5_000 else 1)))
             best = min(loss for track in tracks.values() for _, loss in track)
             for optimizer, track in tracks.items():
                 near = next((f"{s:.1f}" for s, loss in track if loss <= best + 0.02), "never")

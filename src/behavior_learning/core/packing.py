@@ -34,6 +34,10 @@ class _Place(NamedTuple):
     penalised: bool
     large: bool
 
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
 
 class Packing(eqx.Module):
     """How the numbers of networks of one shape and rules are packed.
@@ -41,6 +45,7 @@ class Packing(eqx.Module):
     Attributes
     ----------
     blank : the network without its numbers.
+    shapes : of its weights.
     places : where each array is; in the vector those under a rule come last, so that it is applied to all at once, and
         the penalised come first among each.
 
@@ -104,7 +109,7 @@ class Packing(eqx.Module):
     def squared(self, packed: Packed) -> Float[Array, ""]:
         """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
         (free, ruled), large = self._values(packed)
-        count = lambda section: sum(int(np.prod(self.places[i].shape)) for i in self._sections[section])
+        count = lambda section: sum(self.places[i].size for i in self._sections[section])
         penalised = [a for a, i in zip(large, self._large, strict=True) if self.places[i].penalised]
         parts = [free[: count(0)], ruled[: count(2)], *penalised]
         return sum((jnp.sum(part**2) for part in parts), start=jnp.zeros(()))
@@ -131,7 +136,7 @@ class Packing(eqx.Module):
 
     def _values(self, packed: Packed) -> tuple[list[Array], list[Array]]:
         """The free and the ruled part of the vector, and the large arrays, with rules and gates applied."""
-        n = sum(int(np.prod(self.places[i].shape)) for section in self._sections[:2] for i in section)
+        n = sum(self.places[i].size for section in self._sections[:2] for i in section)
         halves = lambda vectors: [vectors[0][:n], vectors[0][n:], *vectors[1:]]
         raws = [*jnp.split(packed[0], [n]), *packed[1:]]
         values = list(map(under_rule, raws, halves(self._rules("signs")), halves(self._rules("numbers"))))
@@ -149,12 +154,10 @@ class Packing(eqx.Module):
         """Every array in its own shape, from consecutive parts of the vector and the large ones."""
         arrays, order = dict(zip(self._large, large, strict=True)), iter(self._order)
         for vector in vectors:
-            left = len(vector)
-            own = []
-            while left > 0:
+            own: list[int] = []
+            while sum(self.places[i].size for i in own) < len(vector):
                 own.append(next(order))
-                left -= int(np.prod(self.places[own[-1]].shape))
-            arrays |= dict(zip(own, _split(vector, [int(np.prod(self.places[i].shape)) for i in own]), strict=True))
+            arrays |= dict(zip(own, _split(vector, [self.places[i].size for i in own]), strict=True))
         return [arrays[i].reshape(place.shape) for i, place in enumerate(self.places)]
 
 
