@@ -6,6 +6,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators import search as search_module
 from behavior_learning.estimators.search import _folds
 from tests.conftest import rng
 
@@ -93,6 +94,26 @@ def test_random_search_draws_choices_and_ranges():
     assert table["loss"].is_monotonic_increasing
 
 
+def test_halving_trains_the_best_third_for_three_times_as_long(monkeypatch):
+    epochs = []
+    judge = search_module._judge
+
+    def noted(estimator, choice, *given):
+        epochs.append(estimator.max_epochs)
+        return judge(estimator, choice, *given)
+
+    monkeypatch.setattr(search_module, "_judge", noted)
+    found = bl.search(
+        classifier(layers=(2,), max_epochs=54), *rows(), {"alpha": (0.01, 100.0)}, method="halving", trials=9, folds=1
+    )
+    assert epochs == [2] * 9 + [6] * 3 + [18] + [54]
+    assert found.table["round"].tolist() == [3, 1, 1, 0, 0, 0, 0, 0, 0]
+    assert found.table["loss"].iloc[3:].is_monotonic_increasing
+    assert found.best.alpha == found.table["alpha"].iloc[0]
+    with pytest.raises(OptionError, match="halving' varies max_epochs itself"):
+        bl.search(classifier(), *rows(), {"max_epochs": [5, 10]}, method="halving")
+
+
 def test_optuna_is_asked_for_by_name():
     pytest.importorskip("optuna")
     space = {"alpha": (0.01, 100.0), "layers": [(1,), (2,)]}
@@ -110,7 +131,7 @@ def test_optuna_is_an_extra(monkeypatch):
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"method": "magic"}, "method must be one of 'grid', 'random', 'optuna'"),
+        ({"method": "magic"}, "method must be one of 'grid', 'random', 'halving', 'optuna'"),
         ({"space": {}}, "at least one hyperparameter"),
         ({"space": {"width": [1]}}, "'width', which is no hyperparameter of BLClassifier"),
         ({"space": {"alpha": 3.0}}, "must be a list of choices or a pair"),

@@ -1,7 +1,7 @@
 """Which layers, widths or other hyperparameters: candidates compared by cross-validated loss."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from itertools import product
 from typing import Any
@@ -25,6 +25,9 @@ __all__ = ["SearchResult", "search"]
 LAYERS = ((1,), (2, 1), (5, 1), (5, 3, 1), (8,), (16, 4))
 """Layers that are compared where no space is given."""
 
+ROUNDS, THIRD = 4, 3
+"""Rounds of successive halving, and the factor between them: of epochs upwards, of candidates downwards."""
+
 PARTS = 5
 """Parts that the rows fall into where only one of them is held out."""
 
@@ -39,7 +42,8 @@ class SearchResult:
     ----------
     table : a line per candidate, best first: its hyperparameters; `loss` per held-out row and its standard error over
         rows; `behind`, its distance to the best, with the standard error of that; n_parameters. Candidates that could
-        not be fitted come last, with the reason in `error`.
+        not be fitted come last, with the reason in `error`. After successive halving, `round` is the last that a
+        candidate took part in; losses of earlier rounds are those of briefer fits.
     best : the estimator with the first line's hyperparameters, fitted to all rows.
     """
 
@@ -67,11 +71,12 @@ def search(
     ----------
     estimator : what is not searched for; it stays as it is.
     X, y : the rows, as `fit` takes them.
-    space : for each hyperparameter a list of choices, or for `method` ``"random"`` and ``"optuna"`` also a pair (low,
-        high) of positive numbers, searched on a logarithmic scale. By default `layers`: single problems, two layers and
-        three.
-    method : ``"grid"`` tries every combination, ``"random"`` draws `trials` of them, ``"optuna"`` lets Optuna (extra
-        ``[search]``) choose them one after the other.
+    space : for each hyperparameter a list of choices, or for every `method` but ``"grid"`` also a pair (low, high) of
+        positive numbers, searched on a logarithmic scale. By default `layers`: single problems, two layers and three.
+    method : ``"grid"`` tries every combination, ``"random"`` draws `trials` of them, ``"halving"`` draws as many, fits
+        them for a 27th of `max_epochs`, and the best third again for three times as long, up to `max_epochs`
+        (successive halving, Jamieson and Talwalkar 2016), ``"optuna"`` lets Optuna (extra ``[search]``) choose them one
+        after the other.
     folds : parts that are held out in turn; with 1, a single fifth of the rows is.
     random_state : seed of folds and draws.
 
@@ -91,7 +96,7 @@ def search(
     >>> found.table["layers"].tolist() == [found.best.layers, *({(1,), (2, 1)} - {found.best.layers})]
     True
     """
-    check_choice("method", method, ("grid", "random", "optuna"))
+    check_choice("method", method, ("grid", "random", "halving", "optuna"))
     checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
     seed, count = check_count("random_state", random_state, minimum=0), check_count("trials", trials)
     _check_rows(estimator, X, y)
@@ -102,8 +107,11 @@ def search(
         judged.append(_judge(estimator, choice, X, y, parts, seed))
         return judged[-1].loss
 
-    {"grid": _grid, "random": _random, "optuna": _optuna}[method](checked, judge, count, seed)
-    ranked = sorted(judged, key=lambda one: one.loss)
+    if method == "halving":
+        judged = _halving(estimator, checked, lambda e, c: _judge(e, c, X, y, parts, seed), count, seed)
+    else:
+        {"grid": _grid, "random": _random, "optuna": _optuna}[method](checked, judge, count, seed)
+    ranked = sorted(judged, key=lambda one: (-one.round, one.loss))
     if not np.isfinite(ranked[0].loss):
         raise DataError(f"No candidate could be fitted. The first one says: {ranked[0].error}")
     best = clone(estimator).set_params(**ranked[0].choice)
@@ -118,6 +126,7 @@ class _Judged:
     losses: np.ndarray
     n_parameters: float
     error: str = ""
+    round: int = 0
 
     @property
     def loss(self) -> float:
@@ -158,12 +167,14 @@ def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:
             "behind": one.loss - ranked[0].loss,
             "behind_error": error(behind(one)),
             "n_parameters": one.n_parameters,
+            "round": one.round,
             "error": one.error,
         }
         for one in ranked
     ]
     table = pd.DataFrame(lines)
-    return table if table["error"].any() else table.drop(columns="error")
+    idle = [name for name in ("error", "round") if not table[name].any()]
+    return table.drop(columns=idle)
 
 
 def _folds(
@@ -225,6 +236,8 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
             )
         if method == "grid":
             raise OptionError(f"space[{name!r}]={choices!r} is a range. Use method='random' or 'optuna', or a list.")
+    if method == "halving" and "max_epochs" in space:
+        raise OptionError("method='halving' varies max_epochs itself. Use method='random' to search for it.")
     return dict(space)
 
 
@@ -242,6 +255,26 @@ def _random(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: 
     random = np.random.default_rng(seed)
     for _ in range(trials):
         judge({name: _drawn(choices, random) for name, choices in space.items()})
+
+
+def _halving(
+    estimator: BehaviorEstimator,
+    space: Mapping[str, Any],
+    judge: Callable[[BehaviorEstimator, Choice], _Judged],
+    trials: int,
+    seed: int,
+) -> list[_Judged]:
+    """What became of every candidate: its loss in the last round that it took part in."""
+    drawn: list[Choice] = []
+    _random(space, lambda choice: drawn.append(choice) or 0.0, trials, seed)
+    most, left, ended = check_count("max_epochs", estimator.max_epochs), drawn, []
+    for round_ in range(ROUNDS):
+        brief = clone(estimator).set_params(max_epochs=max(1, most // THIRD ** (ROUNDS - 1 - round_)))
+        judged = sorted((replace(judge(brief, c), round=round_) for c in left), key=lambda one: one.loss)
+        kept = len(judged) if round_ == ROUNDS - 1 else -(-len(judged) // THIRD)
+        ended += judged if round_ == ROUNDS - 1 else judged[kept:]
+        left = [one.choice for one in judged[:kept]]
+    return ended
 
 
 def _drawn(choices: Any, random: np.random.Generator) -> Any:
