@@ -28,15 +28,14 @@ def main() -> None:
         "California housing": (bl.BLRegressor(**shared), houses, "medianHouseValue"),
         "MAGIC telescope": (bl.BLClassifier(**shared), telescope, "class"),
     }
-    lines = []
     for name, (estimator, rows, response) in searches.items():
         begun = time.perf_counter()
         X, y = rows.drop(columns=response), rows[response]
         found = bl.search(estimator, X, y, SPACE, method="halving", trials=arguments.trials, folds=1)
         minutes = (time.perf_counter() - begun) / 60
         best = found.table.iloc[0]
-        lines.append((name, len(X), arguments.trials, f"{minutes:.1f}", best["layers"], f"{best['loss']:.3f}"))
-    table(("table", "rows", "trials of 3 seeds", "minutes (aim 10)", "best layers", "held-out loss"), lines)
+        line = (name, len(X), arguments.trials, f"{minutes:.1f}", best["layers"], f"{best['loss']:.3f}")
+        table(("table", "rows", "trials of 3 seeds", "minutes (aim 10)", "best layers", "held-out loss"), [line])
 
 
 if __name__ == "__main__":
