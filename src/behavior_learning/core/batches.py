@@ -28,8 +28,13 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
     """
     n = len(rows[0])
     size = min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
-    batches = [function(*padded(rows, start, size)) for start in range(0, n, size)]
-    return jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts])[:n], *batches)
+    whole, structure = [], None
+    for start in range(0, n, size):
+        parts, structure = jax.tree.flatten(function(*padded(rows, start, size)))
+        whole = whole or [np.empty((n, *part.shape[1:]), part.dtype) for part in parts]
+        for column, part in zip(whole, parts, strict=True):
+            column[start : start + size] = np.asarray(part)[: n - start]
+    return jax.tree.unflatten(structure, whole)
 
 
 def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:
