@@ -68,8 +68,8 @@ class _AdamState(NamedTuple):
 class Adam(eqx.Module):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
-    Rows are put in a random order once per epoch. Those that do not fill a last batch are left out of it; they differ
-    from epoch to epoch and are fewer than the number of batches.
+    Rows are put in a random order once per epoch, in a copy that all starts share. Those that do not fill a last batch
+    are left out of it; they differ from epoch to epoch and are fewer than the number of batches.
 
     Attributes
     ----------
