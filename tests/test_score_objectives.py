@@ -199,6 +199,11 @@ def test_noise_has_its_standard_deviation_and_comes_in_pairs(space, draws):
     assert all(stats.kstest(column, "norm").pvalue > 1e-4 for column in independent.T)
 
 
+def test_a_single_noisy_copy_has_no_twin():
+    (noise,) = DenoisingScoreMatching(PLANE, SIGMA, draws=1).noise(jax.random.key(0), responses(PLANE, rng("one"), N))
+    assert noise.shape == (N, 1, 2)
+
+
 def test_noise_follows_its_key():
     objective, y = DenoisingScoreMatching(PLANE, SIGMA), responses(PLANE, rng("key"), N)
     first, again, other = (objective.noise(jax.random.key(seed), y)[0] for seed in (0, 0, 1))

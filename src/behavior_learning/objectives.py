@@ -92,7 +92,7 @@ class DenoisingScoreMatching(Objective):
     Attributes
     ----------
     sigma : standard deviation of the noise, in the units of y.
-    draws : noisy copies of each response, random and in pairs ±ε.
+    draws : noisy copies of each response, random and, beyond one, in pairs ±ε.
     gauss_hermite : whether they are Gauss–Hermite nodes instead, which make the mean over the noise exact up to their
         order; for a single continuous response.
     """
@@ -120,7 +120,7 @@ class DenoisingScoreMatching(Objective):
             nodes = jnp.asarray(_hermite(self.draws)[0], jnp.result_type(float))
             return (self.sigma * jnp.broadcast_to(nodes[:, None], (len(y), self.draws, 1)),)
         half = jax.random.normal(key, (len(y), -(-self.draws // 2), len(self.space.continuous)))
-        return (self.sigma * jnp.concatenate([half, -half], axis=1)[:, : self.draws],)
+        return (self.sigma * (half if self.draws == 1 else jnp.concatenate([half, -half], axis=1)),)
 
 
 def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
