@@ -96,6 +96,7 @@ class Adam(eqx.Module):
         return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
 
     def init(self, starts: Params) -> PyTree:
+        """Moments of zero, made without compiling, and the running mean at the start."""
         moments = jax.eval_shape(jax.vmap(lambda params: self._transform.init(params)), starts)
         return _AdamState(jax.tree.map(lambda like: placed(np.zeros(like.shape, like.dtype)), moments), starts)
 
