@@ -2,67 +2,25 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Rule, Weight
+from behavior_learning.core.canonical import Canonical, Change, Note
 from behavior_learning.core.gauge import FLIPPABLE, Part, RowTable, degree_of, family, with_weights
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import BehaviorNetwork
 
-__all__ = ["Canonical", "Change", "Form", "Note"]
+__all__ = ["Form"]
 
 VANISHING = 1e-7
 """Size of a penalty or utility, relative to the largest of its layer, below which a row is dropped."""
 
 DUPLICATE = 1e-7
 """Relative difference below which two rows are one."""
-
-
-class Change(Enum):
-    """What the canonical form did to a row; the value is the sentence shown to the user."""
-
-    VANISHED = "does not contribute: its multiplier or its coefficients are zero. Drop it (fewer rows)."
-    DUPLICATE = "repeats another row of its head; the two were added up. Drop one (fewer rows)."
-    CANCELS = "depends on x alone and cancels in the normaliser. Leave it out (identifiable=True does)."
-    DIRECTION = (
-        "has no direction of its own beside an identity utility over the same terms: penalising c and penalising −c "
-        "differ by a term the utility takes up. Use heads=('tanh', ...) or fix a coefficient."
-    )
-    MERGED = "is added to the first identity row: only their sum enters. Use one row."
-
-
-class Note(NamedTuple):
-    """What happened to one row.
-
-    Attributes
-    ----------
-    place : (layer, block, role, row), counted from 0.
-    """
-
-    place: tuple[int, int, str, int]
-    change: Change
-
-
-class Canonical(NamedTuple):
-    """A network in canonical form.
-
-    Attributes
-    ----------
-    network : in double precision; weights hold their values, and what is pinned is fixed by rule.
-    signs : sign that each number must keep, 0 for none; one entry per number in the order of `network.weights`.
-    constraints : gradients of the conditions that hold between learned numbers, such as orthogonality of rows.
-    notes : what was dropped or merged.
-    """
-
-    network: BehaviorNetwork
-    signs: Int[np.ndarray, " numbers"]
-    constraints: Float[np.ndarray, "conditions numbers"]
-    notes: tuple[Note, ...]
 
 
 @dataclass

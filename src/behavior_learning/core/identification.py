@@ -20,7 +20,8 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Int
 
-from behavior_learning.core.form import Canonical, Change, Form, Note
+from behavior_learning.core.canonical import Canonical, Change, Note
+from behavior_learning.core.form import Form
 from behavior_learning.core.gauge import EVEN, RowTable, family
 from behavior_learning.core.network import BehaviorNetwork
 

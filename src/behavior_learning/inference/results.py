@@ -21,7 +21,6 @@ from behavior_learning.inference.boundary import constraint_test
 from behavior_learning.inference.covariance import (
     ANALYTIC,
     KINDS,
-    RESAMPLED,
     Clusters,
     analytic_covariance,
     check_kind,
@@ -36,9 +35,9 @@ from behavior_learning.inference.hypotheses import (
     parse_hypotheses,
 )
 from behavior_learning.inference.information import Refusal
+from behavior_learning.inference.kinds import covariance_of
 from behavior_learning.inference.problem import gradient, hessian
 from behavior_learning.inference.report import IdentificationReport
-from behavior_learning.inference.resampling import one_step_jackknife, refit, refits_of, resampling_weights, score_draws
 from behavior_learning.inference.tables import Estimates, Summary
 
 __all__ = ["InferenceResults", "Units", "estimated"]
@@ -410,7 +409,9 @@ def estimated(results: InferenceResults, covariance: str) -> InferenceResults:
     fitted, kind = results.fitted, check_kind(covariance)
     information, labels = fitted.information, fitted.coordinates.labels
     with jax.enable_x64(True):
-        values, draws, notes = _covariance(results, kind)
+        values, draws, notes = covariance_of(
+            fitted, kind, clusters=results.clusters, draws=results.draws, seed=results.seed
+        )
     refusals = information.refusals()
     shifted = np.abs(information.ridge * information.inverse() @ fitted.theta) > RIDGE_SHIFT * np.sqrt(np.diag(values))
     refusals = [why or (Refusal.RIDGE if far else None) for why, far in zip(refusals, shifted, strict=True)]
@@ -426,33 +427,6 @@ def estimated(results: InferenceResults, covariance: str) -> InferenceResults:
         refusals=pd.Series(refusals, estimates.params.index, dtype=object, name="refused"),
         notes=notes,
     )
-
-
-def _covariance(results: InferenceResults, kind: str) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    fitted, rng = results.fitted, np.random.default_rng(results.seed)
-    problem, theta, information, weights = fitted.problem, fitted.theta, fitted.information, fitted.weights
-    if kind in ANALYTIC:
-        args = (problem, theta, information, kind)
-        return analytic_covariance(*args, weight_kind=fitted.weight_kind, clusters=results.clusters), None, ()
-    assert kind in RESAMPLED
-    bread = information.inverse()
-    if kind == "jackknife":
-        sampling = fitted.weight_kind == "sampling"
-        return one_step_jackknife(problem, theta, bread, weights, sampling=sampling), None, ()
-    if kind == "multiplier":
-        draws = score_draws(rng, fitted.scores(), bread, theta, weights, results.draws, results.clusters)
-        return np.cov(draws.T).reshape(len(theta), -1), draws, ()
-    if kind == "cluster_bootstrap" and results.clusters is None:
-        raise OptionError("covariance='cluster_bootstrap' needs clusters=, a label for every row.")
-    groups = results.clusters if kind == "cluster_bootstrap" else None
-    lanes = resampling_weights(rng, weights, results.draws, sampling=fitted.weight_kind == "sampling", clusters=groups)
-    refits = refits_of(*refit(problem, jnp.asarray(theta), jnp.asarray(fitted.coordinates.signs), jnp.asarray(lanes)))
-    kept = refits.theta[refits.converged]
-    left_out = len(lanes) - len(kept)
-    note = f"{left_out} of {len(lanes)} bootstrap refits did not converge and are left out." if left_out else ""
-    if len(kept) < 2:
-        return np.full((len(theta), len(theta)), np.nan), None, (note,)
-    return np.cov(kept.T).reshape(len(theta), -1), kept, (note,) if note else ()
 
 
 def _score_test(results: InferenceResults, matrix: np.ndarray, theta: np.ndarray) -> TestResult:
