@@ -23,7 +23,6 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 import behavior_learning as bl
-from behavior_learning.core.arrays import key_of
 from behavior_learning.core.packing import Packing
 from behavior_learning.core.spaces import Box
 from behavior_learning.objectives import NegativeLogLikelihood
@@ -52,7 +51,7 @@ class LevenbergMarquardt(eqx.Module):
     def init(self, starts: Params) -> _Damped:
         return _Damped(jnp.full(jax.tree.leaves(starts)[0].shape[0], 1e-2))
 
-    def epoch(self, loss: PenalisedLoss, params: Params, state: _Damped, data: Data, key: Array):
+    def epoch(self, loss: PenalisedLoss, params: Params, state: _Damped, data: Data, order: Array):
         flat, unflat = ravel_pytree(params)
         value, gradient = jax.value_and_grad(lambda v: loss(unflat(v), data))(flat)
         curvature = self._fisher(flat, unflat, data) + 2 * self.ridge * jnp.eye(len(flat))
@@ -133,7 +132,7 @@ def race(x: np.ndarray, y: np.ndarray, layers: tuple[int, ...], heads: tuple[str
     starts = jax.tree.map(lambda leaf: leaf[None], packing.packed(network))
     for name, optimizer in optimizers(objective, packing, ridge, len(train)).items():
         chunk = (25 if len(x) < 5_000 else 1) if isinstance(optimizer, Adam) else 2
-        options = {"data": data, "validation": validation, "key": key_of(0), "patience": 10**6, "chunk": chunk}
+        options = {"data": data, "validation": validation, "seed": 0, "patience": 10**6, "chunk": chunk}
         minimise(starts, losses, optimizer, max_epochs=chunk, **options)
         track = Track(seconds)
         with contextlib.suppress(TimeoutError):

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ from behavior_learning.core.packing import Packing
 from behavior_learning.core.spaces import Box, Categories
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
 from behavior_learning.training.fit import Settings, ValidationLoss, WithNoise, fit
-from behavior_learning.training.minimise import NEVER
 from peers import as_ours, built, trainer_of
 from timing import heading, table
 
@@ -82,7 +80,7 @@ def theirs(task: Task, seed: int) -> tuple[float, float]:
     seconds = time.perf_counter() - begun
     network = as_ours(model, task.objective.space.dimension)
     packing, key = Packing.of(network), key_of(seed)
-    rows = WithNoise(task.objective)(jax.random.fold_in(key, NEVER), tuple(map(jnp.asarray, task.held_out)))
+    rows = WithNoise(task.objective)(key, tuple(map(jnp.asarray, task.held_out)))
     return seconds, float(ValidationLoss.of(task.objective, packing)(packing.packed(network), rows))
 
 
@@ -103,7 +101,7 @@ def ours(task: Task, target: float, seed: int) -> tuple[float, float]:
         if np.isnan(reached[0]) and best <= target:
             reached[0] = time.perf_counter() - begun
 
-    options = {"data": data, "validation": held_out, "settings": settings, "key": key_of(seed)}
+    options = {"data": data, "validation": held_out, "settings": settings, "seed": seed}
     result = fit(starts, [task.objective], progress=watch, chunk=min(10, max(1, task.epochs // 5)), **options)
     return reached[0], float(result.trace.best_loss.min())
 

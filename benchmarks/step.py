@@ -62,10 +62,12 @@ def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Calla
     loss, noise = PenalisedLoss(objective, packing, jnp.asarray(1e-3)), WithNoise(objective)
     optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=case.batch)
     data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
-    run = eqx.filter_jit(lambda params, state, key, data: optimizer.epoch(loss, params, state, noise(key, data), key))
+    run = eqx.filter_jit(
+        lambda params, state, order, data: optimizer.epoch(loss, params, state, noise(jax.random.key(0), data), order)
+    )
     state = jax.tree.map(lambda leaf: leaf[0], optimizer.init(jax.tree.map(lambda leaf: leaf[None], params)))
-    key = jax.random.key(0)
-    return lambda: run(params, state, key, data)[2]
+    rng = np.random.default_rng(0)
+    return lambda: run(params, state, rng.permutation(len(data[0])).astype(np.int32), data)[2]
 
 
 BESIDE_BLNETWORK = {

@@ -49,6 +49,12 @@ class Objective(eqx.Module):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss of every row."""
 
+    def beside(
+        self, finer: "Objective", utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        """Losses of every row by this objective's candidates and by those of a finer version of it."""
+        return self(utility, x, y, *noise), finer(utility, x, y, *noise)
+
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
         """What the loss needs beside (x, y): nothing, or draws with the rows first."""
         return ()
@@ -73,6 +79,12 @@ class NegativeLogLikelihood(Objective):
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
+
+    def beside(
+        self, finer: Objective, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        coarse, fine = Gibbs(utility, self.space, self.temperature).log_probs(x, y, finer.space)
+        return -coarse, -fine
 
     def refined(self, factor: int) -> "NegativeLogLikelihood":
         finer = self.space.refined(factor)

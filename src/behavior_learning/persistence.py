@@ -26,6 +26,7 @@ from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.density import BLDensity
 from behavior_learning.estimators.hybrid import BLHybrid
+from behavior_learning.estimators.records import Spreads
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.specification import UMP
 
@@ -58,8 +59,8 @@ def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
         "temperature": float(estimator.temperature_),
         "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in _named_weights(estimator.network_)},
         "basis": _basis_to_json(estimator.network_.basis),
-        "block_spreads": estimator.block_spreads_,
-        "curve_spreads": estimator.curve_spreads_,
+        "block_spreads": estimator._spreads.of_blocks,
+        "curve_spreads": estimator._spreads.of_functions,
         "block_names": estimator.block_names_,
         "history": estimator.history_.to_dict("list"),
         "restarts": estimator.restarts_.to_dict("list"),
@@ -127,7 +128,7 @@ def _rebuilt(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BehaviorE
     estimator.n_features_in_ = len(estimator.encoder_.names)
     if header["named_features"]:
         estimator.feature_names_in_ = np.array(estimator.encoder_.names, dtype=object)
-    estimator.block_spreads_, estimator.curve_spreads_ = header["block_spreads"], header["curve_spreads"]
+    estimator._spreads = Spreads(header["block_spreads"], header["curve_spreads"])
     estimator.block_names_ = header.get("block_names", {})
     estimator.history_, estimator.restarts_ = pd.DataFrame(header["history"]), pd.DataFrame(header["restarts"])
     return estimator

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core import narrow as narrow_module
 from behavior_learning.core import packing as packing_module
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule
@@ -79,6 +80,12 @@ def largeness(request, monkeypatch):
     monkeypatch.setattr(packing_module, "LARGE", {"small": 2**14, "large": 4}[request.param])
 
 
+@pytest.fixture(params=["rows first", "rows last"])
+def axes(request, monkeypatch):
+    """Networks evaluated with rows of M first where they can be, and never."""
+    monkeypatch.setattr(narrow_module, "NARROW", {"rows first": 1_000, "rows last": 0}[request.param])
+
+
 def rows(model, features):
     generator = rng("rows")
     x = jnp.asarray(generator.normal(size=(N, features)))
@@ -104,16 +111,18 @@ def test_packing_loses_no_number(name, largeness):
 
 
 @every_case
-def test_fused_network_has_the_same_utility(name, largeness):
+def test_fused_network_has_the_same_utility(name, largeness, axes):
     model = CASES[name]()
     packing = Packing.of(model)
     x, y = rows(model, features_of(model))
-    np.testing.assert_allclose(packing.evaluated(packing.packed(model))(x, y), model(x, y), rtol=1e-12, atol=1e-12)
+    evaluated = packing.evaluated(packing.packed(model))
+    for own_or_shared in (y, y[:1]):
+        np.testing.assert_allclose(evaluated(x, own_or_shared), model(x, own_or_shared), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("layers", [(1,), (2, 2)], ids=str)
 @pytest.mark.parametrize("heads", HEADS, ids=str)
-def test_fused_network_has_the_same_utility_for_every_head(heads, layers):
+def test_fused_network_has_the_same_utility_for_every_head(heads, layers, axes):
     model = network(Architecture(layers, (2, 1, 1), heads), degree=1)
     packing = Packing.of(model)
     x, y = rows(model, D)
@@ -121,7 +130,7 @@ def test_fused_network_has_the_same_utility_for_every_head(heads, layers):
 
 
 @every_case
-def test_gradients_are_those_of_the_network(name, largeness):
+def test_gradients_are_those_of_the_network(name, largeness, axes):
     model = CASES[name]()
     packing = Packing.of(model)
     x, y = rows(model, features_of(model))

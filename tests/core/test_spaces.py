@@ -11,6 +11,7 @@ from scipy import stats
 
 from behavior_learning.core import spaces
 from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.usefixtures("float64")
 SPACES = {
     "Categories": Categories(4),
     "Box": Box(-1.5, 2.0, 64),
+    "Box-even": Box(-1.5, 2.0, 64, passes=0),
+    "Box-twice": Box(-1.5, 2.0, 64, passes=2),
     "Product-hybrid": Product([Categories(3), Box(-1.5, 2.0, 64)]),
     "Product-plane": Product([Box(-1.5, 2.0, 64), Box(0.5, 1.5, 48)]),
 }
@@ -67,6 +70,25 @@ def test_refined_space_has_more_candidates_and_the_same_measure(space):
     assert fine.size >= (2 * space.size if space.continuous else space.size)
     measure = [jnp.sum(jnp.exp(s.quadrature(wavy, rows("measure")).log_weights), axis=1) for s in (space, fine)]
     np.testing.assert_allclose(*np.broadcast_arrays(*measure), rtol=1e-8)
+
+
+@every_space
+def test_rules_found_together_are_those_found_alone(space):
+    x, fine = rows("together"), space.refined(2)
+    values = lambda y: wavy(x, y)
+    found = space.rules((fine,), values, x.shape[:1], x.dtype)
+    for rule, alone in zip(found, (space, fine), strict=True):
+        for own, other in zip(rule, alone.rule(values, x.shape[:1], x.dtype), strict=True):
+            np.testing.assert_allclose(own, other, rtol=1e-9, atol=1e-9)
+
+
+@every_space
+def test_log_density_by_two_rules_is_that_by_each(space):
+    x, fine = rows("two rules"), space.refined(2)
+    y = space.draw(lambda y: wavy(x, y), x.shape[:1], jnp.full((N, 1, len(space.parts)), 0.3))[:, 0]
+    both = Gibbs(wavy, space).log_probs(x, y, fine)
+    for log_prob, own in zip(both, (space, fine), strict=True):
+        np.testing.assert_allclose(log_prob, Gibbs(wavy, own).log_prob(x, y), rtol=1e-9)
 
 
 @every_space

@@ -29,34 +29,19 @@ def test_mean_in_batches_is_the_mean(rows, size):
     assert mean_in_batches(jnp.square, (values,), size) == pytest.approx(float(jnp.mean(values**2)), abs=1e-12)
 
 
+class Unpacked(eqx.Module):
+    """Packs nothing: whatever the parameters, this is the utility."""
+
+    utility: Callable | None = None
+
+    def evaluated(self, params):
+        return self.utility
+
+
 def losses_of(steepness):
     """A spiky utility on a fixed grid and a finer one, as training sees it."""
     utility = lambda x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
-    loss = ValidationLoss.of(NegativeLogLikelihood(Box(-1.0, 1.0, 8)), Unpacked())
-    return eqx.tree_at(
-        lambda loss: (loss.objective, loss.finer), loss, (Spiky(utility, loss.objective), Spiky(utility, loss.finer))
-    )
-
-
-class Unpacked(eqx.Module):
-    """Packs nothing: parameters are what they are."""
-
-    def evaluated(self, params):
-        return params
-
-
-class Spiky(eqx.Module):
-    """An objective that looks at its own utility whatever network it is given."""
-
-    utility: Callable
-    objective: NegativeLogLikelihood
-
-    @property
-    def evaluations(self):
-        return self.objective.evaluations
-
-    def __call__(self, network, x, y):
-        return self.objective(self.utility, x, y)
+    return ValidationLoss.of(NegativeLogLikelihood(Box(-1.0, 1.0, 8)), Unpacked(utility))
 
 
 def test_parameters_whose_normaliser_the_finer_rule_disputes_are_worth_infinity():

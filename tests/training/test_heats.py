@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import jax
 import numpy as np
 import pytest
 
@@ -25,7 +24,7 @@ def race(monkeypatch):
     """`fit_from` with a stub for `fit` that notes its calls and prefers starts with small numbers."""
     calls = []
 
-    def fit(starts, stages, *, data, settings, key, fails=(), **options):
+    def fit(starts, stages, *, data, settings, seed, fails=(), **options):
         losses = np.abs(first_numbers(starts))
         calls.append((losses, settings.max_epochs))
         if len(calls) - 1 in fails:
@@ -42,7 +41,7 @@ def race(monkeypatch):
             [],
             data=(np.zeros(rows),),
             settings=SETTINGS,
-            key=jax.random.key(0),
+            seed=0,
             **options,
         )
         return calls

@@ -35,7 +35,7 @@ def pruner():
     y = (np.digitize(x[:, 0] + 0.3 * generator.normal(size=180), [-0.5, 0.5])).astype(np.int32)
     rows = lambda chosen: (jnp.asarray(x[chosen]), jnp.asarray(y[chosen]))
     objective = NegativeLogLikelihood(Categories(3))
-    return Pruner(objective, rows(slice(0, 120)), rows(slice(120, 180)), SETTINGS, jax.random.key(0))
+    return Pruner(objective, rows(slice(0, 120)), rows(slice(120, 180)), SETTINGS, 0)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ def test_smallest_keeps_its_promise_and_nothing_more_can_go(pruner, tolerance):
     longer = replace(SETTINGS, max_epochs=150, patience=150)
     whole = [gated(network(), Support.of(network()))]
     rows = {"data": pruner.data, "validation": pruner.held_out}
-    trained = fit(whole, [pruner.objective], **rows, settings=longer, key=pruner.key).network
+    trained = fit(whole, [pruner.objective], **rows, settings=longer, seed=pruner.seed).network
     start, found = pruner.begin(trained), smallest(pruner, trained, tolerance)
     assert found.rise(start)[0] <= tolerance
     assert found.size < start.size

@@ -4,9 +4,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, PRNGKeyArray, UInt32
 
-__all__ = ["key_of", "placed"]
+__all__ = ["key_of", "keys_of", "placed"]
 
 
 def placed(values: Any) -> Array:
@@ -16,4 +16,9 @@ def placed(values: Any) -> Array:
 
 def key_of(seed: int | np.integer) -> PRNGKeyArray:
     """The key of a seed below 2³², as `jax.random.key` makes it."""
-    return jax.random.wrap_key_data(placed(np.array([0, seed], np.uint32)))
+    return keys_of(np.array([0, seed], np.uint32))
+
+
+def keys_of(words: UInt32[np.ndarray, "*batch 2"]) -> PRNGKeyArray:
+    """Keys made of two random words each."""
+    return jax.random.wrap_key_data(placed(words))

@@ -22,7 +22,8 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
 
     Parameters
     ----------
-    function : a compiled function of arrays with rows first, whose results have rows first.
+    function : a compiled function of arrays with rows first, whose results have rows first; numbers are returned as
+        doubles.
     rows : arrays with rows first; the last batch is padded with copies of its last row.
     values : numbers that it holds per row.
     """
@@ -31,10 +32,14 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
     whole, structure = [], None
     for start in range(0, n, size):
         parts, structure = jax.tree.flatten(function(*padded(rows, start, size)))
-        whole = whole or [np.empty((n, *part.shape[1:]), part.dtype) for part in parts]
+        whole = whole or [np.empty((n, *part.shape[1:]), _wide(part.dtype)) for part in parts]
         for column, part in zip(whole, parts, strict=True):
             column[start : start + size] = np.asarray(part)[: n - start]
     return jax.tree.unflatten(structure, whole)
+
+
+def _wide(dtype: np.dtype) -> np.dtype:
+    return np.dtype(float) if dtype.kind == "f" else dtype
 
 
 def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:

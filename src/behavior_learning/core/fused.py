@@ -47,8 +47,8 @@ class FusedLayer(eqx.Module):
 
     def __call__(self, z: BlockInput) -> Float[Array, "#n #k outputs"]:
         """Σ_h ±λ_hᵀ f_h(p_h) of every block, or what a readout makes of them."""
-        by_head = zip(*map(self._cut, self._products(z)), strict=True)
-        reads = [self._read(own, *head) for own, head in zip(by_head, self._mixed, strict=True)]
+        by_head = zip(*map(self.cut, self._products(z)), strict=True)
+        reads = [self._read(own, *head) for own, head in zip(by_head, self.mixed, strict=True)]
         return sum(reads[1:], start=reads[0])
 
     def _read(
@@ -69,15 +69,15 @@ class FusedLayer(eqx.Module):
         return [products[0] + self.intercept, *products[1:]]
 
     @property
-    def _mixed(self) -> list[tuple[HeadRows, Array]]:
-        """For each head ±λ, or ±λ·W with a row per row of the head and a column per output."""
-        signed = [ROLES[head.role] * part for head, part in zip(self.heads, self._cut(self.multiplier), strict=True)]
+    def mixed(self) -> list[tuple[HeadRows, Array]]:
+        """Each head, and ±λ, or ±λ·W with a row per row of the head and a column per output."""
+        signed = [ROLES[head.role] * part for head, part in zip(self.heads, self.cut(self.multiplier), strict=True)]
         if self.weights is not None:
             wide = lambda rows: jnp.repeat(self.weights.T, rows, axis=0)  # pyright: ignore[reportOptionalMemberAccess]
             signed = [part[:, None] * wide(head.rows) for head, part in zip(self.heads, signed, strict=True)]
         return list(zip(self.heads, signed, strict=True))
 
-    def _cut(self, values: Float[Array, "*batch rows"]) -> list[Array]:
-        """The parts of each head."""
+    def cut(self, values: Array, axis: int = -1) -> list[Array]:
+        """The parts of each head along an axis of rows."""
         ends = np.cumsum([head.rows * self.n_blocks for head in self.heads])[:-1]
-        return jnp.split(values, ends, axis=-1)
+        return jnp.split(values, ends, axis=axis)

@@ -15,6 +15,7 @@ from behavior_learning.core.bases import TermCoefs
 from behavior_learning.core.block import Weight, under_rule
 from behavior_learning.core.fused import FusedLayer, HeadRows
 from behavior_learning.core.gauge import with_weights
+from behavior_learning.core.narrow import NarrowNetwork
 from behavior_learning.core.network import BehaviorNetwork, Readout
 
 __all__ = ["Packed", "Packing", "fused"]
@@ -89,7 +90,7 @@ class Packing(eqx.Module):
         pairs = zip(raws, self.blank.weights, strict=True)
         return with_weights(self.blank, [Weight(raw, weight.rule, weight.gate) for raw, weight in pairs])
 
-    def evaluated(self, packed: Packed) -> BehaviorNetwork:
+    def evaluated(self, packed: Packed) -> BehaviorNetwork | NarrowNetwork:
         """The network of raw numbers with its rules applied and its layers fused: the same utility for less work."""
         arrays = iter(self._cut(*self._values(packed)))
         network = self.blank
@@ -101,6 +102,8 @@ class Packing(eqx.Module):
         bias = None if network.readout.bias is None else Weight(next(arrays))
         outer = [None] * (len(parts) - 1) + [weights if takes_in else None]
         layers = [part.fused(arrays, read) for part, arrays, read in zip(parts, taken, outer, strict=True)]
+        if NarrowNetwork.suits(network.architecture, layers):
+            return NarrowNetwork(network.basis, tuple(layers), bias and bias.value, network.architecture)
         readout = Readout(None if takes_in or weights is None else Weight(weights), bias)
         return BehaviorNetwork(
             network.basis, cast(Any, tuple(layers)), tuple(projections), readout, network.architecture
@@ -167,7 +170,7 @@ def _split(vector: Any, sizes: Sequence[int]) -> list[Any]:
     return list(split(vector, np.cumsum(sizes)[:-1])) if sizes else []
 
 
-def fused(network: BehaviorNetwork) -> BehaviorNetwork:
+def fused(network: BehaviorNetwork) -> BehaviorNetwork | NarrowNetwork:
     """The same utility with the heads of every layer side by side, for use inside compiled functions."""
     packing = Packing.of(network)
     return packing.evaluated(packing.packed(network))

@@ -20,7 +20,7 @@ from behavior_learning.core.arrays import placed
 from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
 from behavior_learning.errors import NoQuadratureError
 
-__all__ = ["MOST_BOXES", "Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined"]
+__all__ = ["MOST_BOXES", "Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined", "together"]
 
 MOST_BOXES = 2
 """Continuous dimensions that quadrature can do."""
@@ -84,6 +84,12 @@ class Space(eqx.Module):
     @abstractmethod
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         """The candidates whose weighted sum of exp{values} is the normaliser of each entry of a batch."""
+
+    def rules(
+        self, finer: "Sequence[Space]", values: Values, batch: tuple[int, ...], dtype: np.dtype
+    ) -> list[Quadrature]:
+        """The rule of this space and those of finer versions of it."""
+        return [space.rule(values, batch, dtype) for space in (self, *finer)]
 
     @abstractmethod
     def refined(self, factor: int) -> "Space":
@@ -210,12 +216,23 @@ class Box(Space):
         return jnp.stack([self.lower, self.upper])[:, None]
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
-        rule, spacing = self._even(batch, dtype), (self.upper - self.lower) / self.size
+        return self.rules((), values, batch, dtype)[0]
+
+    def rules(
+        self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
+    ) -> list[Quadrature]:
+        """The rules of this box and of finer ones; in each pass the candidates of all are evaluated together."""
+        boxes = (self, *cast("Sequence[Box]", finer))
+        rules = [box._even(batch, dtype) for box in boxes]
+        spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.passes):
-            mean, spread = jax.lax.stop_gradient(_moments(values, rule))
-            spread = jnp.maximum(spread, spacing)
-            rule, spacing = self._focused(mean, spread, dtype), 4 * spread / self.size
-        return rule
+            at = jax.lax.stop_gradient(together(values, [rule.candidates for rule in rules]))
+            moments = [_moments(own, rule) for own, rule in zip(at, rules, strict=True)]
+            spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
+            found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
+            rules = [box._focused(mean, spread, dtype) for box, mean, spread in found]
+            spacings = [4 * spread / box.size for box, _, spread in found]
+        return rules
 
     def _even(self, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in y, the same for all rows."""
@@ -270,9 +287,11 @@ def _arcsinh(t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     return jnp.log(t + jnp.sqrt(t**2 + 1))
 
 
-def _moments(values: Values, rule: Quadrature) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+def _moments(
+    at_candidates: Float[Array, "*batch k"], rule: Quadrature
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """Mean and standard deviation of each entry's density."""
-    mass = jax.nn.softmax(values(rule.candidates) + rule.log_weights, axis=-1)
+    mass = jax.nn.softmax(at_candidates + rule.log_weights, axis=-1)
     y = rule.candidates[..., 0]
     mean = jnp.sum(mass * y, axis=-1)
     return mean, jnp.sqrt(jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1))
@@ -388,6 +407,14 @@ class Product(Space):
         columns = [candidates[..., a:b] for a, b in pairwise(starts)]
         read = lambda part, z: jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(part, Categories) else z[..., 0]
         return jnp.stack([read(part, z) for part, z in zip(self.parts, columns, strict=True)], axis=-1)
+
+
+def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) -> list[Float[Array, "*batch k"]]:
+    """The values at several sets of candidates, from one evaluation."""
+    if len(candidates) == 1:
+        return [values(candidates[0])]
+    at = values(jnp.concatenate(candidates, axis=-2))
+    return jnp.split(at, np.cumsum([own.shape[-2] for own in candidates])[:-1], axis=-1)
 
 
 def joined(

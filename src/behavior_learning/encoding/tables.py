@@ -99,8 +99,8 @@ class TableEncoder:
         levels = tuple(c.level for c in self.columns if c.source == column.source and c.kind == "category")
         return Source(column.source, "missing", levels=levels)
 
-    def __call__(self, table: pd.DataFrame) -> np.ndarray:
-        """Encode rows as a float matrix (n, d).
+    def __call__(self, table: pd.DataFrame, dtype: type = float) -> np.ndarray:
+        """Encode rows as a matrix (n, d) of numbers of this type.
 
         Missing numbers become the training mean, missing and unseen categories no category at all; where the training
         column had missing values, its indicator column is set.
@@ -111,9 +111,11 @@ class TableEncoder:
             If columns are missing or unexpected, or hold infinite values or text where numbers were learned.
         """
         table = aligned(table, self.names)
-        by_source = {name: [c for c in self.columns if c.source == name] for name in self.names}
-        parts = [_encode_column(table[name], columns) for name, columns in by_source.items()]
-        return np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0))
+        encoded = np.empty((len(table), len(self.columns)), dtype)
+        for name in self.names:
+            places = [i for i, column in enumerate(self.columns) if column.source == name]
+            encoded[:, places] = _encode_column(table[name], [self.columns[i] for i in places])
+        return encoded
 
     def to_json(self) -> dict[str, Any]:
         return {"names": list(self.names), "columns": [asdict(column) for column in self.columns]}
@@ -131,6 +133,8 @@ def aligned(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     DataError
         If columns are missing or unexpected.
     """
+    if list(table.columns) == list(names):
+        return table
     table = table.set_axis([str(name) for name in table.columns], axis=1)
     missing = [name for name in names if name not in table.columns]
     unexpected = [name for name in table.columns if name not in names]

@@ -72,7 +72,7 @@ def follow(
         Adam(learning_rate=0.003, clip=1.0, averaging=0.99, batch_size=64),
         data=(jnp.asarray(x[train]), jnp.asarray(exact[train])),
         validation=(jnp.asarray(x[held_out]), jnp.asarray(exact[held_out])),
-        key=jax.random.key(seed),
+        seed=seed,
         max_epochs=max_epochs,
         patience=max(20, max_epochs // 5),
     )

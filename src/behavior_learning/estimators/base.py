@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.arrays import key_of, placed
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Box, Space
 from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct
@@ -27,7 +27,7 @@ from behavior_learning.estimators.learning import (
     noise_levels,
     numbers_of,
 )
-from behavior_learning.estimators.records import history, progress_bar, restarts, spreads
+from behavior_learning.estimators.records import history, progress_bar, restarts
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.objectives import Objective
@@ -144,7 +144,7 @@ class BehaviorEstimator(FittedEstimator):
         response = self._learn_response(parsed, train)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.parts], columns.y, (*encoder.names, *columns.x))
-        x, encoded_y = encoder(table).astype(np.float32), response.encode(parsed.values)
+        x, encoded_y = encoder(table, np.float32), response.encode(parsed.values)
         space = _begun(response.space(), rows=len(train))
         check_objective(self, space)
         _warn_of_kinks(architecture, settings)
@@ -168,11 +168,11 @@ class BehaviorEstimator(FittedEstimator):
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),
                 settings=settings,
-                key=key_of(rng.integers(2**31)),
+                seed=int(rng.integers(2**31)),
                 progress=progress or bar,
             )
         self.sigma_ = levels[-1] if levels else None
-        self._store(X, encoder, response, result, x[train], encoded_y[train])
+        self._store(X, encoder, response, result)
         self._training_rows = encoder(table), response.encode(parsed.values, float)
         self._held_out = np.isin(np.arange(len(x)), held_out)
         return self
@@ -231,15 +231,13 @@ class BehaviorEstimator(FittedEstimator):
     def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
         return self._parse_response(y, rows).values
 
-    def _store(
-        self, X: Any, encoder: TableEncoder, response: Response, result: FitResult, x: np.ndarray, encoded_y: np.ndarray
-    ) -> None:
+    def _store(self, X: Any, encoder: TableEncoder, response: Response, result: FitResult) -> None:
         self.encoder_, self.response_ = encoder, response
         self.network_, self.space_, self.temperature_ = result.network, result.objective.space, self._temperature()
         self.history_, self.restarts_ = history(result), restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
-        self.block_spreads_, self.curve_spreads_ = spreads(result.network, self.space_, x, encoded_y)
+        self.__dict__.pop("_spreads", None)
         self.block_names_ = {}
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)

@@ -67,13 +67,14 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         x = self._encoded(X)
         if temperature == 0:
             return np.eye(len(self.classes_))[by_rows(Gibbs.mode, self._distribution(), (x,))]
-        probabilities = by_rows(Gibbs.mean, self._distribution(temperature), (x,)).astype(float)
-        return probabilities / probabilities.sum(axis=1, keepdims=True)
+        probabilities = by_rows(Gibbs.mean, self._distribution(temperature), (x,))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, without underflow."""
         x = self._encoded(X)
-        return by_rows(Gibbs.log_mass, self._distribution(), (x,)).astype(float)
+        return by_rows(Gibbs.log_mass, self._distribution(), (x,))
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Predict the smallest set of classes that holds y with at least probability `coverage`.
@@ -91,7 +92,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         """log p(y|x) per row, in nats."""
         x = self._encoded(X)
         codes = self.response_.encode(self.response_.values(y, len(x)))
-        return by_rows(Gibbs.log_prob, self._distribution(), (x, codes)).astype(float)
+        return by_rows(Gibbs.log_prob, self._distribution(), (x, codes))
 
     def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
         """Draw n classes for every row, shape (rows, n); `temperature` as in `predict_proba`."""

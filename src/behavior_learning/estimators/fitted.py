@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,9 +18,10 @@ from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.effects import effects_of
-from behavior_learning.estimators.evaluate import by_rows
+from behavior_learning.estimators.evaluate import by_rows, in_single
 from behavior_learning.estimators.infer import infer_problem
 from behavior_learning.estimators.reading import read, view
+from behavior_learning.estimators.records import Spreads, spreads
 from behavior_learning.estimators.refits import stability
 from behavior_learning.estimators.structure import Columns
 from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
@@ -56,8 +58,6 @@ class FittedEstimator(BaseEstimator):
     temperature_: float
     sigma_: float | None
     block_names_: Mapping[str, str]
-    block_spreads_: list[list[float]]
-    curve_spreads_: list[float]
     structure: Any
     alpha: float
 
@@ -72,10 +72,16 @@ class FittedEstimator(BaseEstimator):
             self.network_,
             inputs=self.encoder_.variables,
             response=self.response_.variables,
-            curve_spreads=self.curve_spreads_,
-            block_spreads=self.block_spreads_,
+            curve_spreads=self._spreads.of_functions,
+            block_spreads=self._spreads.of_blocks,
         )
         return problem.renamed(self.block_names_)
+
+    @cached_property
+    def _spreads(self) -> Spreads:
+        """What printing goes by, over the training rows; a fit does not wait for it."""
+        x, y = in_single(self._training_rows)
+        return spreads(self.network_, self.space_, x[~self._held_out], y[~self._held_out])
 
     def rename_blocks(self, names: Mapping[str, str]):
         """Give blocks names of your own, which every output then uses and `save` keeps.
@@ -334,7 +340,7 @@ class FittedEstimator(BaseEstimator):
 
     def _encoded(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
-        return self.encoder_(self._like_training(X, self.encoder_.names)).astype(np.float32)
+        return self.encoder_(self._like_training(X, self.encoder_.names), np.float32)
 
     def _like_training(self, X: Any, names: Sequence[str]) -> pd.DataFrame:
         """X with the columns of the training table in their order; an array takes their names."""

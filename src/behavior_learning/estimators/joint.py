@@ -214,7 +214,7 @@ class JointEstimator(BehaviorEstimator):
         response = chosen[0] if len(chosen) == 1 else JointResponse(tuple(chosen))
         observed = table[response.name] if len(chosen) == 1 else table
         encoded = response.encode(response.values(observed, len(x)))
-        return by_rows(Gibbs.log_prob, distribution, (wide, encoded)).astype(float) - response.log_unit
+        return by_rows(Gibbs.log_prob, distribution, (wide, encoded)) - response.log_unit
 
     def _sample(
         self, x: np.ndarray, n: int, given: Given, random_state: Any, temperature: float | None
@@ -261,7 +261,7 @@ class _One:
         if self.drawn is not None:
             return np.mean(self.drawn[..., None] == np.arange(classes), axis=1)
         distribution, x = self._exact
-        return by_rows(Gibbs.mean, distribution, (x,)).astype(float)
+        return by_rows(Gibbs.mean, distribution, (x,))
 
     def quantiles(self, levels: np.ndarray) -> np.ndarray:
         """Quantiles of a number, one column per level."""

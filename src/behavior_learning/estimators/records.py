@@ -1,6 +1,7 @@
 """What a fit leaves behind: losses by epoch, outcomes of starts, spreads for printing, and a bar while it runs."""
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -15,7 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.training.fit import FitResult
 
-__all__ = ["history", "progress_bar", "restarts", "spreads"]
+__all__ = ["Spreads", "history", "progress_bar", "restarts", "spreads"]
 
 
 def history(result: FitResult) -> pd.DataFrame:
@@ -44,13 +45,24 @@ def restarts(result: FitResult) -> pd.DataFrame:
     )
 
 
-def spreads(
-    network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray
-) -> tuple[list[list[float]], list[float]]:
-    """Standard deviations of the utility of every block, and of every function of x, over encoded rows."""
+class Spreads(NamedTuple):
+    """Standard deviations over some rows.
+
+    Attributes
+    ----------
+    of_blocks : of the utility of every block, a list per layer.
+    of_functions : of every function of x in the basis.
+    """
+
+    of_blocks: list[list[float]]
+    of_functions: list[float]
+
+
+def spreads(network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray) -> Spreads:
+    """Spreads over encoded rows."""
     utilities, functions = _values(network, space, placed(x), placed(y))
     blocks = [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
-    return blocks, np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions]).tolist()
+    return Spreads(blocks, np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions]).tolist())
 
 
 @eqx.filter_jit

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from behavior_learning.core.arrays import key_of, placed
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.gauge import drawn_like
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.estimators.evaluate import in_single
@@ -64,11 +64,11 @@ def _refit(model: Any, data: Rows, rng: np.random.Generator, bootstrap: bool) ->
             data=columns(train),
             validation=columns(validation),
             settings=model._settings(),
-            key=key_of(rng.integers(2**31)),
+            seed=int(rng.integers(2**31)),
         )
     except ConvergenceError:
         return None
     again = copy(model)
     again.network_, again.space_, again.block_names_ = result.network, result.objective.space, {}
-    again.block_spreads_, again.curve_spreads_ = spreads(result.network, space, *(column[train] for column in data))
+    again._spreads = spreads(result.network, space, *(column[train] for column in data))
     return again

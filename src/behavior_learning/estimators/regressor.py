@@ -158,7 +158,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         """
         x = self._encoded(X)
         encoded = self.response_.encode(self.response_.values(y, len(x)))
-        log_prob = by_rows(Gibbs.log_prob, self._distribution(temperature), (x, encoded)).astype(float)
+        log_prob = by_rows(Gibbs.log_prob, self._distribution(temperature), (x, encoded))
         return log_prob - self.response_.log_unit
 
     def crps(self, X: Any, y: Any) -> np.ndarray:
@@ -172,7 +172,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         x = self._encoded(X)
         encoded = self.response_.encode(self.response_.values(y, len(x)))
         if isinstance(self.response_, ContinuousResponse):
-            return self.response_.scale * by_rows(Gibbs.crps, self._distribution(), (x, encoded)).astype(float)
+            return self.response_.scale * by_rows(Gibbs.crps, self._distribution(), (x, encoded))
         sampled = draws(self._distribution(), x, ENERGY_DRAWS, check_random_state(0))
         return energy_score(sampled, encoded)
 

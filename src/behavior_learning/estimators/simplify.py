@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from behavior_learning.core.arrays import key_of, placed
+from behavior_learning.core.arrays import placed
 from behavior_learning.core.pruning import kept_blocks
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, checked_split
@@ -142,7 +142,7 @@ def _pruner(method: str, model: Any, X: Any, y: Any, max_epochs: int, random_sta
         rows(train),
         rows(held_out),
         replace(settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group=0.0),
-        key_of(random.randint(2**31)),
+        int(random.randint(2**31)),
     )
 
 
@@ -155,7 +155,7 @@ def _at_stage(model: Fitted, stage: Stage, pruner: Pruner) -> Fitted:
     small.n_parameters_ = stage.smaller.n_parameters
     small.space_ = stage.result.objective.space
     small.history_, small.restarts_ = history(stage.result), restarts(stage.result)
-    small.block_spreads_, small.curve_spreads_ = spreads(stage.smaller, small.space_, *map(np.asarray, pruner.data))
+    small._spreads = spreads(stage.smaller, small.space_, *map(np.asarray, pruner.data))
     small.block_names_ = _names_of_kept(model, small, kept_blocks(stage.network, stage.support))
     return small
 

@@ -13,7 +13,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import placed
-from behavior_learning.core.spaces import Quadrature, Space, Utility
+from behavior_learning.core.spaces import Quadrature, Space, Utility, together
 
 __all__ = ["Gibbs"]
 
@@ -50,23 +50,23 @@ class Gibbs(eqx.Module):
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""
-        x_of_laws = x if x.shape[1] else x[:1]  # Without x all rows have one law.
-        rule = self.space.quadrature(self._scaled, x_of_laws)
-        if rule.candidates.shape[0] == len(y) and self.space.continuous:
-            at_candidates, observed = self._with_observed(rule, x, y)
-        else:
-            at_candidates = self._scaled(x_of_laws, rule.candidates)
-            observed = self.space.observed(self._scaled, x, y, at_candidates)
-        return observed - logsumexp(at_candidates + rule.log_weights, axis=1)
+        return self.log_probs(x, y)[0]
 
-    def _with_observed(
-        self, rule: Quadrature, x: Float[Array, "n d"], y: Array
-    ) -> tuple[Float[Array, "n k"], Float[Array, " n"]]:
-        """BL/τ at each row's own candidates and at its response, evaluated together; −inf outside the space."""
-        observed = self.space.candidates(y)[:, None].astype(rule.candidates.dtype)
-        scaled = self._scaled(x, jnp.concatenate([rule.candidates, observed], axis=1))
-        at_candidates, at_observed = jnp.split(scaled, [scaled.shape[1] - 1], axis=1)
-        return at_candidates, jnp.where(self.space.contains(y), at_observed[:, 0], -jnp.inf)
+    def log_probs(self, x: Float[Array, "n d"], y: Array, *finer: Space) -> list[Float[Array, " n"]]:
+        """log p(y|x) by the rule of the space, and by those of finer versions of it."""
+        x_of_laws = x if x.shape[1] else x[:1]  # Without x all rows have one law.
+        laws = lambda candidates: self._scaled(x_of_laws, candidates)
+        rules = self.space.rules(finer, laws, x_of_laws.shape[:1], x.dtype)
+        candidates = [rule.candidates for rule in rules]
+        if self.space.continuous and candidates[0].shape[0] == len(y):
+            own = self.space.candidates(y)[:, None].astype(x.dtype)
+            *at_candidates, at_own = together(laws, [*candidates, own])
+            observed = jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)
+        else:
+            at_candidates = together(laws, candidates)
+            observed = self.space.observed(self._scaled, x, y, at_candidates[0])
+        normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
+        return [observed - log_normalizer for log_normalizer in normalizers]
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """log Z(x) = log ∫ exp{BL(x, y)/τ} dy, a sum for classes."""

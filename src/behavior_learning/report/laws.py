@@ -199,7 +199,7 @@ def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray |
     part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
     if drawn is None:
         law = part_of(model._distribution(), [j])
-        values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS).astype(float)
+        values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
     else:
         own = drawn[..., j].astype(float)
         crps = np.abs(own - y[:, None]).mean(axis=1) - 0.5 * np.abs(own - np.roll(own, 1, axis=1)).mean(axis=1)
@@ -219,7 +219,7 @@ def class_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | 
     part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
     if drawn is None:
         law = part_of(model._distribution(), [j])
-        return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)).astype(float))
+        return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
     shares = np.mean(drawn[..., j, None] == np.arange(len(part.classes)), axis=1)
     return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
 
@@ -231,7 +231,7 @@ def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> 
     """
     law = part_of(model._distribution(), [j])
     candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
-    values = by_rows(_curve, law, (rows.inputs, candidates)).astype(float)
+    values = by_rows(_curve, law, (rows.inputs, candidates))
     return values[:, 1:], values[:, 1:] / model.temperature_ - values[:, :1]
 
 

@@ -36,6 +36,9 @@ MOST_NODES = {1: 256, 2: 64}
 CHUNK = 25
 """Epochs per call of the compiled program."""
 
+PERMUTED = 2**24
+"""Most numbers of rows whose order is held at once."""
+
 EVALUATIONS = 2**20
 """Utility evaluations held in memory at once when a loss is evaluated over all rows."""
 
@@ -123,13 +126,16 @@ class ValidationLoss(eqx.Module):
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
         network = self.packing.evaluated(params)
-        rows = max(1, EVALUATIONS // (2 * self.objective.evaluations))
-        coarse = partial(self.objective, network)
-        if self.finer is None:
-            return mean_in_batches(coarse, data, rows)
-        fine = partial(self.finer, network)
-        gap = lambda *columns: jnp.abs(fine(*columns) - coarse(*columns))
-        mean, disagreement = mean_in_batches(lambda *columns: (fine(*columns), gap(*columns)), data, rows)
+        rows = max(1, EVALUATIONS // (3 * self.objective.evaluations))
+        finer = self.finer
+        if finer is None:
+            return mean_in_batches(partial(self.objective, network), data, rows)
+
+        def fine_and_gap(*columns: Array) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+            coarse, fine = self.objective.beside(finer, network, *columns)
+            return fine, jnp.abs(fine - coarse)
+
+        mean, disagreement = mean_in_batches(fine_and_gap, data, rows)
         return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
 
 
@@ -184,7 +190,7 @@ def fit(
     data: tuple[Array, ...],
     validation: tuple[Array, ...],
     settings: Settings,
-    key: PRNGKeyArray,
+    seed: int,
     progress: Progress | None = None,
     chunk: int = CHUNK,
 ) -> FitResult:
@@ -197,7 +203,8 @@ def fit(
         ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
         training until it can be trusted.
     data, validation : encoded (x, y).
-    chunk : epochs per call of the compiled program, after each of which `progress` is told.
+    seed : of the order of the rows and of noise.
+    chunk : epochs per call of the compiled program, after each of which `progress` is told; fewer for very many rows.
 
     Raises
     ------
@@ -206,6 +213,7 @@ def fit(
     """
     packing = Packing.of(starts[0])
     ridge = placed(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
+    chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs, chunk)
 
     def losses(objective: Objective) -> Losses:
@@ -223,7 +231,7 @@ def fit(
         make_optimizer(settings, packing, rows=len(data[0])),
         data=data,
         validation=validation,
-        key=key,
+        seed=seed,
         max_epochs=settings.max_epochs,
         patience=settings.patience,
         chunk=chunk,
@@ -255,7 +263,7 @@ def row_losses(
     noisy = (*rows, *objective.noise(key, rows[1]))
     columns = tuple(map(np.asarray, noisy))
     values = objective.evaluations * network.width
-    return by_batches(lambda *batch: _losses(objective, network, batch), columns, values).astype(float)
+    return by_batches(lambda *batch: _losses(objective, network, batch), columns, values)
 
 
 @eqx.filter_jit

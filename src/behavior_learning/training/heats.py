@@ -7,9 +7,8 @@ in each other's place. A few random starts can all end there. Most of what will 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-import jax
 import numpy as np
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
@@ -35,7 +34,7 @@ def fit_from(
     *,
     data: tuple[Array, ...],
     settings: Settings,
-    key: PRNGKeyArray,
+    seed: int,
     progress: Callable[[int, float], None] | None = None,
     **options,
 ) -> FitResult:
@@ -53,18 +52,18 @@ def fit_from(
         steps = -(-len(data[0]) // settings.batch_size)
         brief = replace(settings, max_epochs=min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs))
         heats = [starts, *([draw() for _ in range(count)] for _ in range(HEATS - 1))]
-        starts = _winners(heats, stages, data=data, settings=brief, key=key, **options)
-    return fit(starts, stages, data=data, settings=settings, key=key, progress=progress, **options)
+        starts = _winners(heats, stages, data=data, settings=brief, seed=seed, **options)
+    return fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)
 
 
 def _winners(
-    heats: Sequence[Sequence[BehaviorNetwork]], stages: Sequence[Objective], *, key: PRNGKeyArray, **options
+    heats: Sequence[Sequence[BehaviorNetwork]], stages: Sequence[Objective], *, seed: int, **options
 ) -> list[BehaviorNetwork]:
     """The best networks of the heats, as many as one heat has; random ones where too few have a finite loss."""
     ends: list[tuple[float, BehaviorNetwork]] = []
-    for number, heat in enumerate(heats):
+    for heat in heats:
         try:
-            result = fit(heat, stages, key=jax.random.fold_in(key, number), **options)
+            result = fit(heat, stages, seed=seed, **options)
         except ConvergenceError:
             continue
         ends.append((float(np.min(result.trace.best_loss)), result.network))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import key_of, keys_of, placed
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
 __all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimise"]
@@ -18,9 +18,6 @@ __all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimise"]
 Progress = Callable[[int, float], None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far."""
 
-
-NEVER = 2**31 - 1
-"""An epoch that is never reached; its key draws what stays fixed."""
 
 Noise = Callable[[PRNGKeyArray, Data], Data]
 """Completes the rows with the noise that a loss takes as an argument."""
@@ -65,6 +62,27 @@ class Trace(NamedTuple):
     stopped: Bool[np.ndarray, " starts"]
 
 
+class _Chance(NamedTuple):
+    """What is left to chance in some epochs, the same for all starts.
+
+    Drawn by NumPy: permuting rows takes XLA longer than a pass of a small network over them.
+
+    Attributes
+    ----------
+    order : of the rows; empty where the optimiser takes all of them at once.
+    fresh, fixed : keys of the noise that is drawn in every epoch, and of the noise that stays.
+    """
+
+    order: Int[Array, "epochs rows"]
+    fresh: PRNGKeyArray
+    fixed: PRNGKeyArray
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, epochs: int, rows: int, fixed: PRNGKeyArray) -> "_Chance":
+        order = np.stack([rng.permutation(np.arange(rows, dtype=np.int32)) for _ in range(epochs)])
+        return cls(placed(order), keys_of(rng.integers(2**32, size=(epochs, 2), dtype=np.uint32)), fixed)
+
+
 class _Limit(NamedTuple):
     """When a start stops; arrays, so that other limits reuse the compiled program."""
 
@@ -83,6 +101,14 @@ class _State(NamedTuple):
     active: Bool[Array, ""]
 
 
+class _History(NamedTuple):
+    """The losses of each epoch, and whether it was run at all: not where every start had stopped before."""
+
+    train: Float[Array, "*epochs starts"]
+    validation: Float[Array, "*epochs starts"]
+    run: Bool[Array, "*epochs"]
+
+
 def minimise(
     starts: Params,
     losses: Losses,
@@ -90,7 +116,7 @@ def minimise(
     *,
     data: Data,
     validation: Data,
-    key: PRNGKeyArray,
+    seed: int,
     max_epochs: int,
     patience: int,
     chunk: int = 25,
@@ -104,6 +130,7 @@ def minimise(
     starts : parameters with a leading axis of starts; they train side by side in one compiled program, on the same
         batches and noise.
     data, validation : arrays with rows first.
+    seed : of the order of the rows and of noise.
     chunk : epochs per call of the compiled program.
     refine : may replace the losses between chunks. Where the old ones are not comparable, what was best under them is
         forgotten; where they are, a start that has kept nothing yet begins anew.
@@ -114,12 +141,15 @@ def minimise(
     """
     begun = state = _begun(optimizer, starts)
     limit = _Limit(*(placed(np.asarray(limit, np.int32)) for limit in (max_epochs, patience)))
+    rng, fixed = np.random.default_rng(seed), key_of(seed)
+    rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        epochs = placed(np.arange(done, done + chunk, dtype=np.int32))
-        state, history = _run_chunk(losses, optimizer, limit, state, key, epochs, data, validation)
-        train.append(np.asarray(history[0]))
-        held_out.append(np.asarray(history[1]))
+        chance = _Chance.drawn(rng, chunk, rows, fixed)
+        state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
+        run = np.asarray(history.run)
+        train.append(np.asarray(history.train)[run].T)
+        held_out.append(np.asarray(history.validation)[run].T)
         if progress is not None:
             progress(min(done + chunk, max_epochs), float(np.asarray(state.best_loss).min()))
         last, stopped = done + chunk >= max_epochs, not np.asarray(state.active).any()
@@ -170,13 +200,18 @@ def _run_chunk(
     optimizer: Optimizer,
     limit: _Limit,
     state: _State,
-    key: PRNGKeyArray,
-    epochs: Int[Array, " epochs"],
+    chance: _Chance,
     data: Data,
     validation: Data,
-) -> tuple[_State, tuple[Float[Array, "starts epochs"], Float[Array, "starts epochs"]]]:
-    one = lambda state, epoch: _epoch(losses, optimizer, limit, data, validation, state, key, epoch)
-    return jax.vmap(lambda state: jax.lax.scan(one, state, epochs))(state)
+) -> tuple[_State, _History]:
+    def one(state: _State, own: tuple[Array, PRNGKeyArray]) -> tuple[_State, _History]:
+        run = lambda state: _epoch(losses, optimizer, limit, data, validation, state, _Chance(*own, chance.fixed))
+        unknown = jnp.full_like(state.best_loss, jnp.nan)
+        awake = state.active.any()
+        state, (train, held_out) = jax.lax.cond(awake, jax.vmap(run), lambda state: (state, (unknown, unknown)), state)
+        return state, _History(train, held_out, awake)
+
+    return jax.lax.scan(one, state, (chance.order, chance.fresh))
 
 
 def _epoch(
@@ -186,14 +221,14 @@ def _epoch(
     data: Data,
     validation: Data,
     state: _State,
-    key: PRNGKeyArray,
-    number: Int[Array, ""],
+    chance: _Chance,
 ) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
-    epoch_key, fixed_key = jax.random.fold_in(key, number), jax.random.fold_in(key, NEVER)
-    rows = losses.noise(jax.random.fold_in(epoch_key, NEVER) if optimizer.stochastic else fixed_key, data)
-    params, optimizer_state, train_loss = optimizer.epoch(losses.train, state.params, state.optimizer, rows, epoch_key)
+    rows = losses.noise(chance.fresh if optimizer.stochastic else chance.fixed, data)
+    params, optimizer_state, train_loss = optimizer.epoch(
+        losses.train, state.params, state.optimizer, rows, chance.order
+    )
     candidate = optimizer.kept(params, optimizer_state)
-    validation_loss = losses.validation(candidate, losses.noise(fixed_key, validation))
+    validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
     better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + state.active
     since = jnp.where(better, epoch, state.since)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from behavior_learning.core.arrays import placed
 
@@ -28,7 +28,7 @@ Loss = Callable[[Params, Data], Float[Array, ""]]
 class Optimizer(Protocol):
     """A way to lower a loss; an epoch is one pass over the rows.
 
-    `stochastic` says whether its steps expect noise in the loss.
+    `stochastic` says whether its steps expect noise in the loss and rows in an order of chance.
     """
 
     stochastic: ClassVar[bool]
@@ -38,9 +38,9 @@ class Optimizer(Protocol):
         ...
 
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        """Return the new parameters, the new state and the mean training loss of the pass."""
+        """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order."""
         ...
 
     def kept(self, params: Params, state: PyTree) -> Params:
@@ -68,7 +68,7 @@ class _AdamState(NamedTuple):
 class Adam(eqx.Module):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
-    Rows are put in a random order once per epoch, in a copy that all starts share. Those that do not fill a last batch
+    Rows are put in order once per epoch, in a copy that all starts share. Those that do not fill a last batch
     are left out of it; they differ from epoch to epoch and are fewer than the number of batches.
 
     Attributes
@@ -101,12 +101,12 @@ class Adam(eqx.Module):
         return _AdamState(jax.tree.map(lambda like: placed(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        n = jax.tree.leaves(data)[0].shape[0]
+        n = len(order)
         steps = -(-n // self.batch_size)
-        order = jnp.argsort(jax.random.bits(key, (n,)))[: steps * (n // steps)]
-        batched = lambda column: column[order].reshape(steps, n // steps, *column.shape[1:])
+        used = order[: steps * (n // steps)]
+        batched = lambda column: column[used].reshape(steps, n // steps, *column.shape[1:])
 
         def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
@@ -153,7 +153,7 @@ class LBFGS(eqx.Module):
         return _strongly_typed(jax.jit(jax.vmap(self._transform.init))(starts))
 
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, key: PRNGKeyArray
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         objective = lambda p: loss(p, data)
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)

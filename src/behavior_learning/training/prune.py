@@ -17,8 +17,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
+from behavior_learning.core.arrays import key_of
 from behavior_learning.core.block import Weight
 from behavior_learning.core.gauge import with_weights
 from behavior_learning.core.network import BehaviorNetwork
@@ -102,14 +103,14 @@ class Pruner:
     objective : what is minimised.
     data, held_out : encoded (x, y).
     settings : how to train after each removal.
-    key : of noise and batches; every stage has the same, so that losses are compared on the same noise.
+    seed : of noise and batches; every stage has the same, so that losses are compared on the same noise.
     """
 
     objective: Objective
     data: tuple[Array, ...]
     held_out: tuple[Array, ...]
     settings: Settings
-    key: PRNGKeyArray
+    seed: int
 
     def begin(self, network: BehaviorNetwork) -> Stage:
         support = Support.of(network)
@@ -131,14 +132,14 @@ class Pruner:
                 data=self.data,
                 validation=self.held_out,
                 settings=self.settings,
-                key=self.key,
+                seed=self.seed,
             )
         except ConvergenceError:
             return Stage(stage.network, support, self._losses(stage.network, support))
         return Stage(result.network, support, self._losses(result.network, support), result)
 
     def _losses(self, network: BehaviorNetwork, support: Support) -> Float[np.ndarray, " rows"]:
-        return row_losses(self.objective, gated(network, support), self.held_out, self.key)
+        return row_losses(self.objective, gated(network, support), self.held_out, key_of(self.seed))
 
     def _thinned(self, stage: Stage, numbers: int) -> Support | None:
         """Without the weakest parts; those that would leave nothing stay."""
@@ -182,7 +183,7 @@ class Pruner:
         """Mean squared gradients in every gate, as a network, and in the gate of every block's multipliers."""
         n = len(self.data[0])
         chosen = np.linspace(0, n - 1, min(n, STRENGTH_ROWS)).astype(int)
-        rows = tuple(column[chosen] for column in (*self.data, *self.objective.noise(self.key, self.data[1])))
+        rows = tuple(column[chosen] for column in (*self.data, *self.objective.noise(key_of(self.seed), self.data[1])))
         gates = [weight.gate.astype(weight.raw.dtype) for weight in gated(stage.network, stage.support).weights]  # pyright: ignore[reportOptionalMemberAccess]
         squares, blocks = _mean_squares(self.objective, stage.network, gates, rows)
         return with_weights(stage.network, [Weight(square) for square in squares]), [np.asarray(b) for b in blocks]
