@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import behavior_learning as bl
-from behavior_learning.errors import DataError
+from behavior_learning.errors import OptionError
 from tests.conftest import rng
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
@@ -61,6 +61,30 @@ def test_fit_compiles_one_program_and_its_like_none(name):
     assert (first.count, second.count) == (1, 0)
 
 
+def test_full_batch_fits_compile_the_start_of_their_optimiser_too_and_their_like_nothing():
+    smooth = {"optimizer": "lbfgs", "heads": ("tanh", "softplus", "square")}
+    jax.clear_caches()
+    with Programs() as first:
+        fitted("numbers", **smooth)
+    with Programs() as second:
+        fitted("numbers", random_state=1, **smooth)
+    assert (first.count, second.count) == (2, 0)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_fits_take_double_precision_as_the_default(name, float64):
+    assert np.isfinite(fitted(name).restarts_["validation_loss"]).all()
+
+
+def test_fits_take_another_generator_as_the_default():
+    before = jax.config.jax_default_prng_impl
+    jax.config.update("jax_default_prng_impl", "rbg")
+    try:
+        assert np.isfinite(fitted("numbers, by score").restarts_["validation_loss"]).all()
+    finally:
+        jax.config.update("jax_default_prng_impl", before)
+
+
 @every_model
 def test_predictions_of_many_sizes_compile_few_programs(name):
     model = fitted(name)
@@ -92,5 +116,5 @@ def test_a_later_process_loads_what_an_earlier_one_compiled(tmp_path):
 
 def test_a_cache_needs_a_folder_that_can_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match=r"folder that can be written to; .*file"):
+    with pytest.raises(OptionError, match=r"folder that can be written to; .*file.* Name another"):
         bl.cache_programs(tmp_path / "file")

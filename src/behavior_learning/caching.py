@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from behavior_learning.errors import DataError
+from behavior_learning.errors import OptionError
 
 __all__ = ["cache_programs"]
 
@@ -11,8 +11,9 @@ __all__ = ["cache_programs"]
 def cache_programs(folder: str | Path | None = None) -> Path:
     """Keep compiled programs in a folder, so that later processes load what an earlier one compiled.
 
-    It holds for the rest of the process, for all that JAX compiles in it. Programs of other versions or machines are
-    not mistaken for each other; the folder may be deleted at any time.
+    It holds for the rest of the process, for all that JAX compiles in it. Programs of other versions of JAX are not
+    mistaken for each other; machines with other processors had better have folders of their own. A folder may be
+    deleted at any time.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def cache_programs(folder: str | Path | None = None) -> Path:
 
     Raises
     ------
-    DataError
+    OptionError
         If the folder cannot be made or written to.
 
     Examples
@@ -41,9 +42,11 @@ def cache_programs(folder: str | Path | None = None) -> Path:
     try:
         chosen.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"The cache needs a folder that can be written to; {chosen}: {error.strerror}.") from error
+        raise OptionError(
+            f"The cache needs a folder that can be written to; {chosen}: {error.strerror}. Name another."
+        ) from error
     if not os.access(chosen, os.W_OK):
-        raise DataError(f"The cache needs a folder that can be written to; {chosen} cannot be.")
+        raise OptionError(f"The cache needs a folder that can be written to; {chosen} cannot be. Name another.")
     import jax  # 0.5 s, which `import behavior_learning` does not cost
     from jax.experimental.compilation_cache import compilation_cache
 

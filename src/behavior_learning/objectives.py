@@ -120,9 +120,9 @@ class DenoisingScoreMatching(Objective):
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss per row of noise (n, draws, continuous responses), as `noise` draws it."""
-        (epsilon,) = noise
-        columns = self.space.continuous
-        noisy = self.space.candidates(y)[:, None, :].repeat(epsilon.shape[1], axis=1).at[..., columns].add(epsilon)
+        columns, observed = self.space.continuous, self.space.candidates(y)
+        epsilon = noise[0].astype(observed.dtype)
+        noisy = observed[:, None, :].repeat(epsilon.shape[1], axis=1).at[..., columns].add(epsilon)
         gap = score(utility, x, noisy, columns) / self.temperature + epsilon / self.sigma**2
         weights = _hermite(self.draws)[1] if self.gauss_hermite else 1 / epsilon.shape[1]
         return 0.5 * jnp.sum(weights * jnp.sum(gap**2, axis=-1), axis=1)

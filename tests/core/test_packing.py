@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from behavior_learning.core import narrow as narrow_module
 from behavior_learning.core import packing as packing_module
 from behavior_learning.core.bases import polynomial_basis
-from behavior_learning.core.block import NONNEGATIVE, Rule
+from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
+from behavior_learning.core.narrow import NarrowNetwork
 from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
 from behavior_learning.core.packing import Packing
 from behavior_learning.core.pruning import Support, gated
@@ -63,10 +65,19 @@ def pruned(name):
     return gated(whole, support.settled(whole))
 
 
+def one_gate():
+    """A single weight with a gate, beside others without."""
+    whole = network(NETWORKS["several rows"])
+    at = lambda n: n.layers[0].utility.multiplier
+    gate = jnp.asarray(rng("gate").random(at(whole).raw.shape) < 0.5)
+    return eqx.tree_at(at, whole, Weight(at(whole).raw, at(whole).rule, gate))
+
+
 CASES = {
     **{name: lambda name=name: network(NETWORKS[name]) for name in NETWORKS},
     "rules": ruled,
     "gates": lambda: pruned("several rows"),
+    "one gate": one_gate,
     "gates and readout": lambda: pruned("dense"),
 }
 HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPELLED.values())) if any(heads)]
@@ -108,6 +119,21 @@ def test_packing_loses_no_number(name, largeness):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(packing.packed(model, np), packing.packed(model), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_narrow_scalar_networks_without_residual_skips_are_evaluated_rows_first(name, axes, request):
+    model = network(NETWORKS[name])
+    packing = Packing.of(model)
+    evaluated = packing.evaluated(packing.packed(model))
+    suits = request.node.callspec.params["axes"] == "rows first" and "residual" not in name and name != "vector"
+    assert type(evaluated) is (NarrowNetwork if suits else BehaviorNetwork)
+
+
+def test_large_arrays_stand_alone(largeness, request):
+    model = network(NETWORKS["several rows"])
+    large = request.node.callspec.params["largeness"] == "large"
+    assert (len(Packing.of(model).packed(model)) > 1) == large
 
 
 @every_case

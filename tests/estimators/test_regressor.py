@@ -364,3 +364,16 @@ def test_fitted_model_outlives_changed_hyperparameters(tmp_path):
     np.testing.assert_array_equal(reg.predict(X), before)
     reg.save(tmp_path / "changed.bl")
     np.testing.assert_array_equal(load(tmp_path / "changed.bl").predict(X), before)
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_second_fit_prints_as_a_first_one(loaded, tmp_path):
+    X = numbers()
+    again = quick(BLRegressor).fit(X, amounts(X))
+    str(again.ump_)
+    if loaded:
+        again.save(tmp_path / "first.bl")
+        again = load(tmp_path / "first.bl")
+    other = X[X.columns[:3]] * 10
+    again.fit(other, amounts(X))
+    assert str(again.ump_) == str(quick(BLRegressor).fit(other, amounts(X)).ump_)

@@ -149,6 +149,8 @@ def test_bad_searches_are_refused(options, complaint):
 def test_bad_estimators_and_few_rows_are_refused():
     with pytest.raises(OptionError, match="takes an estimator of this library; got dict"):
         bl.search({}, *rows())
+    with pytest.raises(DataError, match=r"A single held-out fifth needs at least 20 rows; got 13\. Use folds=2 or 3"):
+        bl.search(classifier(), *rows(13), {"layers": [(1,)]}, folds=1)
     with pytest.raises(DataError, match="3 folds need at least 12 rows; got 6"):
         bl.search(classifier(), *rows(6))
     X, y = rows()

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.block import Rule
+from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
 from behavior_learning.core.spaces import Box, Categories, Product
 from behavior_learning.objectives import (
     CrossEntropy,
@@ -15,7 +17,7 @@ from behavior_learning.objectives import (
     NegativeLogLikelihood,
     ScoreMatching,
 )
-from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, mean_in_batches
+from behavior_learning.training.fit import CHUNK, Settings, ValidationLoss, _Schedule, fit, mean_in_batches
 from tests.conftest import rng
 
 HYBRID = Product([Categories(3), Box(-1.0, 1.0)])
@@ -68,7 +70,7 @@ def test_objectives_without_quadrature_need_no_verification(objective):
 def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_epochs():
     stages = [DenoisingScoreMatching(Box(-1.0, 1.0), sigma) for sigma in (0.9, 0.3, 0.1)]
     schedule = _Schedule(stages, max_epochs=4 * 4 * CHUNK)
-    finite = np.zeros(2)
+    finite = np.zeros((2, CHUNK))
     moves = [schedule.next(finite, stopped) for stopped in (False, False, True, False, False, False, False, True)]
     assert [index for index, move in enumerate(moves) if move is not None] == [2, 6]
     assert moves[2] is stages[1]
@@ -79,6 +81,21 @@ def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_
 def test_quadrature_is_refined_while_most_starts_are_not_trusted(boxes, steps):
     space = Box(-1.0, 1.0) if boxes == 1 else Product([Box(-1.0, 1.0, 24), Box(-1.0, 1.0, 24)])
     schedule = _Schedule([NegativeLogLikelihood(space)], max_epochs=1000)
-    assert schedule.next(np.array([0.0, 1.0, np.inf]), False) is None
-    nodes = [getattr(schedule.next(np.array([np.inf, 1.0]), False), "space", None) for _ in range(steps + 2)]
+    assert schedule.next(np.array([[0.0, 1.0, np.inf]]), False) is None
+    nodes = [getattr(schedule.next(np.array([[np.inf, 1.0]]), False), "space", None) for _ in range(steps + 2)]
     assert [space is not None for space in nodes] == [True] * steps + [False, False]
+
+
+def test_starts_under_different_rules_are_refused():
+    stated = {"utility": RowRules(Rule(sign=1), Rule(), Rule(sign=1))}
+    drawn = lambda rules: BehaviorNetwork.random(rng("s"), Architecture(), features=1, response=1, rules=rules)
+    rows, settings = (jnp.zeros((8, 1)), jnp.zeros(8)), Settings("adam", 0.01, 8, 1, 1, 0.0)
+    with pytest.raises(ValueError, match="the same rules"):
+        fit(
+            [drawn({}), drawn(stated)],
+            [NegativeLogLikelihood(Box(-1.0, 1.0))],
+            data=rows,
+            validation=rows,
+            settings=settings,
+            seed=0,
+        )

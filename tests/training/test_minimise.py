@@ -207,6 +207,20 @@ def test_refining_after_the_last_epoch_loses_nothing():
     assert float(trace.best_loss[0]) == 0.0
 
 
+@pytest.mark.parametrize("chunk", [1, 4, 25])
+def test_chunks_of_any_length_draw_the_same_orders_and_noise(chunk):
+    noise = lambda key, data: (data[0] + 0.1 * jax.random.normal(key, data[0].shape), data[1])
+    losses = Losses(logistic_loss, logistic_loss, noise)
+    rows = logistic_data("chunks")
+    optimizer, starts = full_batch_adam(batch_size=16), starting_points("chunks")
+    options = {"data": rows, "validation": rows, "seed": 3, "max_epochs": 12, "patience": 12}
+    alone, trace, _ = minimise(starts, losses, optimizer, chunk=12, **options)
+    chunked, other, _ = minimise(starts, losses, optimizer, chunk=chunk, **options)
+    np.testing.assert_allclose(other.train_loss, trace.train_loss, rtol=1e-9)
+    np.testing.assert_allclose(other.validation_loss, trace.validation_loss, rtol=1e-9)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), chunked, alone)
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_starts_side_by_side_equal_each_start_alone(name):
     data, starts = logistic_data(name), starting_points(name)

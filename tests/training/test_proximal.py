@@ -72,6 +72,12 @@ def test_the_true_columns_survive_the_penalties(penalised):
     assert penalised.restarts_.loc[penalised.restarts_.kept, "validation_loss"].iloc[0] < 0.0
 
 
+def test_winners_of_heats_are_penalised_together():
+    model = bl.BLRegressor(**SPARSE | {"n_restarts": 3, "max_epochs": 30}, l1=30.0).fit(*rows())
+    assert model.n_parameters_ < 2 * 3 * (6 + 2) + 2
+    assert len(model.restarts_) == 3
+
+
 def test_penalised_models_are_printed_and_saved(penalised, tmp_path):
     penalised.save(tmp_path / "sparse.bl")
     loaded = bl.load(tmp_path / "sparse.bl")

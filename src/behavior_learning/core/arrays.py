@@ -15,10 +15,10 @@ def placed(values: Any) -> Array:
 
 
 def key_of(seed: int | np.integer) -> PRNGKeyArray:
-    """The key of a seed below 2³², as `jax.random.key` makes it."""
+    """The threefry key of a seed below 2³²."""
     return keys_of(np.array([0, seed], np.uint32))
 
 
 def keys_of(words: UInt32[np.ndarray, "*batch 2"]) -> PRNGKeyArray:
-    """Keys made of two random words each."""
-    return jax.random.wrap_key_data(placed(words))
+    """Threefry keys made of two random words each, whatever JAX's default."""
+    return jax.random.wrap_key_data(placed(words), impl="threefry2x32")

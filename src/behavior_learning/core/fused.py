@@ -1,6 +1,8 @@
 """A layer whose three heads share one matrix product: the same utility as `Layer`, for the loops of training."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import equinox as eqx
@@ -12,7 +14,10 @@ from behavior_learning.core.bases import TermCoefs
 from behavior_learning.core.block import BlockInput
 from behavior_learning.core.heads import ROLES, Head
 
-__all__ = ["FusedLayer", "HeadRows"]
+__all__ = ["FIRST", "LAST", "FusedLayer", "HeadRows", "product"]
+
+LAST, FIRST = -1, 0
+"""The axis along which rows of M lie: (n, k, rows) or (rows, n, k)."""
 
 
 class HeadRows(NamedTuple):
@@ -46,38 +51,52 @@ class FusedLayer(eqx.Module):
     n_blocks: int = eqx.field(static=True)
 
     def __call__(self, z: BlockInput) -> Float[Array, "#n #k outputs"]:
-        """Σ_h ±λ_hᵀ f_h(p_h) of every block, or what a readout makes of them."""
-        by_head = zip(*map(self.cut, self._products(z)), strict=True)
-        reads = [self._read(own, *head) for own, head in zip(by_head, self.mixed, strict=True)]
-        return sum(reads[1:], start=reads[0])
-
-    def _read(
-        self, products: Sequence[Array], head: HeadRows, mixed: Float[Array, "..."]
-    ) -> Float[Array, "#n #k outputs"]:
-        """±λᵀ f(p) of one head: by a matrix product where a readout is taken in."""
-        values = head.head.function(sum(products[1:], start=products[0]))
-        if self.weights is not None:
-            return values @ mixed
-        scaled = mixed * values
-        return scaled if head.rows == 1 else scaled.reshape(*scaled.shape[:-1], self.n_blocks, head.rows).sum(axis=-1)
-
-    def _products(self, z: BlockInput) -> list[Float[Array, "#n #k rows"]]:
-        """What adds up to M m(z) + b."""
+        """The utility of every block, or what a readout makes of them."""
         products = [] if self.terms is None or z.terms is None else z.terms.products(self.terms)
         if self.blocks is not None and z.blocks is not None:
-            products.append(z.blocks @ self.blocks)
-        return [products[0] + self.intercept, *products[1:]]
+            products.append(product(z.blocks, self.blocks))
+        return self.summed(products)
 
-    @property
-    def mixed(self) -> list[tuple[HeadRows, Array]]:
-        """Each head, and ±λ, or ±λ·W with a row per row of the head and a column per output."""
-        signed = [ROLES[head.role] * part for head, part in zip(self.heads, self.cut(self.multiplier), strict=True)]
+    def summed(self, products: Sequence[Array], axis: int = LAST) -> Array:
+        """Σ_h ±λ_hᵀ f_h(M_h m(z) + b_h), times W where a readout is taken in.
+
+        Parameters
+        ----------
+        products : what adds up to M m(z), with rows of M along `axis`, `LAST` or `FIRST`.
+        """
+        shifted = [products[0] + _along(self.intercept, axis), *products[1:]]
+        by_head = zip(*(self._cut(part, axis) for part in shifted), strict=True)
+        multipliers = self._cut(self.multiplier, LAST)
+        reads = [
+            self._read(head, reduce(add, own), ROLES[head.role] * multiplier, axis)
+            for head, own, multiplier in zip(self.heads, by_head, multipliers, strict=True)
+        ]
+        return reduce(add, reads)
+
+    def _read(self, head: HeadRows, p: Array, signed: Float[Array, " rows"], axis: int) -> Array:
+        """±λᵀ f(p) of one head: by a matrix product where a readout is taken in."""
+        values = head.head.function(p)
         if self.weights is not None:
-            wide = lambda rows: jnp.repeat(self.weights.T, rows, axis=0)  # pyright: ignore[reportOptionalMemberAccess]
-            signed = [part[:, None] * wide(head.rows) for head, part in zip(self.heads, signed, strict=True)]
-        return list(zip(self.heads, signed, strict=True))
+            return product(values, signed[:, None] * jnp.repeat(self.weights.T, head.rows, axis=0), axis)
+        scaled = _along(signed, axis) * values
+        if head.rows == 1:
+            return scaled
+        if axis == FIRST:
+            return scaled.reshape(self.n_blocks, head.rows, *scaled.shape[1:]).sum(axis=1)
+        return scaled.reshape(*scaled.shape[:-1], self.n_blocks, head.rows).sum(axis=-1)
 
-    def cut(self, values: Array, axis: int = -1) -> list[Array]:
-        """The parts of each head along an axis of rows."""
+    def _cut(self, values: Array, axis: int) -> list[Array]:
+        """The parts of each head."""
         ends = np.cumsum([head.rows * self.n_blocks for head in self.heads])[:-1]
         return jnp.split(values, ends, axis=axis)
+
+
+def product(values: Array, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:
+    """weightsᵀ times the values along an axis."""
+    if axis == LAST:
+        return values @ weights
+    return (weights.T @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+
+
+def _along(numbers: Float[Array, " rows"], axis: int) -> Array:
+    return numbers[:, None, None] if axis == FIRST else numbers

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.core.bases import Basis, Terms
-from behavior_learning.core.fused import FusedLayer, HeadRows
+from behavior_learning.core.fused import FIRST, FusedLayer, product
 from behavior_learning.core.network import Architecture
 
 __all__ = ["NARROW", "NarrowNetwork"]
@@ -44,7 +44,7 @@ class NarrowNetwork(eqx.Module):
         terms, seen = self.basis(x, y), []
         for layer in self.layers:
             below = seen if self.architecture.skip == "dense" else seen[-1:]
-            seen.append(_blocks(layer, [*_of_terms(layer, terms), *_of_blocks(layer, below)]))
+            seen.append(layer.summed([*_of_terms(layer, terms), *_of_blocks(layer, below)], FIRST))
         utility = seen[-1][0] if self.bias is None else seen[-1][0] + self.bias
         return jnp.broadcast_to(utility, (len(x), y.shape[1]))
 
@@ -52,7 +52,7 @@ class NarrowNetwork(eqx.Module):
 def _of_terms(layer: FusedLayer, terms: Terms) -> list[Float[Array, " rows #n #k"]]:
     """The parts of M m(z) of x alone, of y alone and of both."""
     products = [] if layer.terms is None else terms.products(layer.terms)
-    return [jnp.moveaxis(product, -1, 0) for product in products]
+    return [jnp.moveaxis(part, -1, 0) for part in products]
 
 
 def _of_blocks(layer: FusedLayer, below: Sequence[Float[Array, " blocks #n #k"]]) -> list[Float[Array, " rows #n #k"]]:
@@ -61,27 +61,4 @@ def _of_blocks(layer: FusedLayer, below: Sequence[Float[Array, " blocks #n #k"]]
         return []
     shape = jnp.broadcast_shapes(*(part.shape[1:] for part in below))
     side_by_side = jnp.concatenate([jnp.broadcast_to(part, (len(part), *shape)) for part in below])
-    return [_product(layer.blocks, side_by_side)]
-
-
-def _blocks(layer: FusedLayer, products: Sequence[Float[Array, " rows #n #k"]]) -> Float[Array, " outputs #n #k"]:
-    """Σ_h ±λ_hᵀ f_h(p_h) of every block, or what a readout makes of them."""
-    shifted = [products[0] + layer.intercept[:, None, None], *products[1:]]
-    by_head = zip(*(layer.cut(product, axis=0) for product in shifted), strict=True)
-    reads = [_read(layer, own, *head) for own, head in zip(by_head, layer.mixed, strict=True)]
-    return sum(reads[1:], start=reads[0])
-
-
-def _read(
-    layer: FusedLayer, products: Sequence[Array], head: HeadRows, mixed: Float[Array, "..."]
-) -> Float[Array, " outputs #n #k"]:
-    """±λᵀ f(p) of one head."""
-    values = head.head.function(sum(products[1:], start=products[0]))
-    if layer.weights is not None:
-        return _product(mixed, values)
-    scaled = mixed[:, None, None] * values
-    return scaled if head.rows == 1 else scaled.reshape(layer.n_blocks, head.rows, *scaled.shape[1:]).sum(axis=1)
-
-
-def _product(weights: Float[Array, "below rows"], values: Float[Array, " below #n #k"]) -> Float[Array, " rows #n #k"]:
-    return (weights.T @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+    return [product(side_by_side, layer.blocks, FIRST)]

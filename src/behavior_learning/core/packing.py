@@ -23,7 +23,7 @@ __all__ = ["Packed", "Packing", "fused"]
 LARGE = 2**14
 """Numbers from which an array stays out of the vector: copying it would cost more than the operations saved."""
 
-Packed = tuple[Float[Array, " numbers"], ...]
+Packed = tuple[Float[Array, "..."], ...]
 """The vector of all small arrays, and every large one."""
 
 
@@ -103,7 +103,9 @@ class Packing(eqx.Module):
         outer = [None] * (len(parts) - 1) + [weights if takes_in else None]
         layers = [part.fused(arrays, read) for part, arrays, read in zip(parts, taken, outer, strict=True)]
         if NarrowNetwork.suits(network.architecture, layers):
-            return NarrowNetwork(network.basis, tuple(layers), bias and bias.value, network.architecture)
+            return NarrowNetwork(
+                network.basis, tuple(layers), None if bias is None else bias.value, network.architecture
+            )
         readout = Readout(None if takes_in or weights is None else Weight(weights), bias)
         return BehaviorNetwork(
             network.basis, cast(Any, tuple(layers)), tuple(projections), readout, network.architecture
@@ -143,8 +145,10 @@ class Packing(eqx.Module):
         halves = lambda vectors: [vectors[0][:n], vectors[0][n:], *vectors[1:]]
         raws = [*jnp.split(packed[0], [n]), *packed[1:]]
         values = list(map(under_rule, raws, halves(self._rules("signs")), halves(self._rules("numbers"))))
-        if all(weight.gate is not None for weight in self.blank.weights):
-            gates = halves(self._packed([weight.gate for weight in self.blank.weights], jnp))
+        gates = [weight.gate for weight in self.blank.weights]
+        if any(gate is not None for gate in gates):
+            wide = [jnp.ones(shape) if g is None else g for g, shape in zip(gates, self.shapes, strict=True)]
+            gates = halves(self._packed(wide, jnp))
             values = [value * gate for value, gate in zip(values, gates, strict=True)]
         return values[:2], values[2:]
 

@@ -40,7 +40,7 @@ from behavior_learning.training.minimise import Progress
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
 
 MANY_ROWS = 5_000
-"""Training rows from which a single number begins with few candidates; an error estimate asks for more."""
+"""Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ class BehaviorEstimator(FittedEstimator):
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.parts], columns.y, (*encoder.names, *columns.x))
         x, encoded_y = encoder(table, np.float32), response.encode(parsed.values)
-        space = _begun(response.space(), rows=len(train))
+        space = _starting_space(response.space(), rows=len(train))
         check_objective(self, space)
         _warn_of_kinks(architecture, settings)
         levels = noise_levels(self, x[train], numbers_of(space, encoded_y[train]))
@@ -237,7 +237,7 @@ class BehaviorEstimator(FittedEstimator):
         self.history_, self.restarts_ = history(result), restarts(result)
         self.n_parameters_ = result.network.n_parameters
         self.n_features_in_ = len(encoder.names)
-        self.__dict__.pop("_spreads", None)
+        self.__dict__.pop("_spreads", None)  # Those of an earlier fit.
         self.block_names_ = {}
         if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
             self.feature_names_in_ = np.array(encoder.names, dtype=object)
@@ -288,7 +288,7 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
     return train, held_out
 
 
-def _begun(space: Space, *, rows: int) -> Space:
+def _starting_space(space: Space, *, rows: int) -> Space:
     """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
     return space.refined(2) if isinstance(space, Box) and rows < MANY_ROWS else space
 

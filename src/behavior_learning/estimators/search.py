@@ -25,7 +25,7 @@ __all__ = ["SearchResult", "search"]
 LAYERS = ((1,), (2, 1), (5, 1), (5, 3, 1), (8,), (16, 4))
 """Layers that are compared where no space is given."""
 
-ROUNDS, THIRD = 4, 3
+ROUNDS, FACTOR = 4, 3
 """Rounds of successive halving, and the factor between them: of epochs upwards, of candidates downwards."""
 
 PARTS = 5
@@ -186,6 +186,8 @@ def _folds(
     """
     rows, parts = len(X), PARTS if folds == 1 else folds
     if rows < 4 * parts:
+        if folds == 1:
+            raise DataError(f"A single held-out fifth needs at least {4 * parts} rows; got {rows}. Use folds=2 or 3.")
         raise DataError(f"{folds} folds need at least {4 * parts} rows; got {rows}. Use fewer folds.")
     order = np.random.RandomState(seed).permutation(rows)
     if is_classifier(estimator):
@@ -235,7 +237,9 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
                 f"space[{name!r}] must be a list of choices or a pair (low, high) of positive numbers; got {choices!r}."
             )
         if method == "grid":
-            raise OptionError(f"space[{name!r}]={choices!r} is a range. Use method='random' or 'optuna', or a list.")
+            raise OptionError(
+                f"space[{name!r}]={choices!r} is a range. Use method='random', 'halving' or 'optuna', or a list."
+            )
     if method == "halving" and "max_epochs" in space:
         raise OptionError("method='halving' varies max_epochs itself. Use method='random' to search for it.")
     return dict(space)
@@ -252,9 +256,8 @@ def _grid(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: in
 
 
 def _random(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
-    random = np.random.default_rng(seed)
-    for _ in range(trials):
-        judge({name: _drawn(choices, random) for name, choices in space.items()})
+    for choice in _drawn(space, trials, seed):
+        judge(choice)
 
 
 def _halving(
@@ -265,22 +268,25 @@ def _halving(
     seed: int,
 ) -> list[_Judged]:
     """What became of every candidate: its loss in the last round that it took part in."""
-    drawn: list[Choice] = []
-    _random(space, lambda choice: drawn.append(choice) or 0.0, trials, seed)
-    most, left, ended = check_count("max_epochs", estimator.max_epochs), drawn, []
+    most, left, ended = check_count("max_epochs", estimator.max_epochs), _drawn(space, trials, seed), []
     for round_ in range(ROUNDS):
-        brief = clone(estimator).set_params(max_epochs=max(1, most // THIRD ** (ROUNDS - 1 - round_)))
+        brief = clone(estimator).set_params(max_epochs=max(1, most // FACTOR ** (ROUNDS - 1 - round_)))
         judged = sorted((replace(judge(brief, c), round=round_) for c in left), key=lambda one: one.loss)
-        kept = len(judged) if round_ == ROUNDS - 1 else -(-len(judged) // THIRD)
+        kept = len(judged) if round_ == ROUNDS - 1 else -(-len(judged) // FACTOR)
         ended += judged if round_ == ROUNDS - 1 else judged[kept:]
         left = [one.choice for one in judged[:kept]]
     return ended
 
 
-def _drawn(choices: Any, random: np.random.Generator) -> Any:
-    if isinstance(choices, list):
-        return choices[random.integers(len(choices))]
-    return float(np.exp(random.uniform(*np.log(choices))))
+def _drawn(space: Mapping[str, Any], trials: int, seed: int) -> list[Choice]:
+    random = np.random.default_rng(seed)
+
+    def one(choices: Any) -> Any:
+        if isinstance(choices, list):
+            return choices[random.integers(len(choices))]
+        return float(np.exp(random.uniform(*np.log(choices))))
+
+    return [{name: one(choices) for name, choices in space.items()} for _ in range(trials)]
 
 
 def _optuna(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:

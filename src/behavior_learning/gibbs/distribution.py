@@ -58,7 +58,8 @@ class Gibbs(eqx.Module):
         laws = lambda candidates: self._scaled(x_of_laws, candidates)
         rules = self.space.rules(finer, laws, x_of_laws.shape[:1], x.dtype)
         candidates = [rule.candidates for rule in rules]
-        if self.space.continuous and candidates[0].shape[0] == len(y):
+        each_row_has_its_own = candidates[0].shape[0] == len(y)
+        if self.space.continuous and each_row_has_its_own:
             own = self.space.candidates(y)[:, None].astype(x.dtype)
             *at_candidates, at_own = together(laws, [*candidates, own])
             observed = jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)

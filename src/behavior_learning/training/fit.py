@@ -37,7 +37,7 @@ CHUNK = 25
 """Epochs per call of the compiled program."""
 
 PERMUTED = 2**24
-"""Most numbers of rows whose order is held at once."""
+"""Most entries of the orders of rows of a chunk."""
 
 EVALUATIONS = 2**20
 """Utility evaluations held in memory at once when a loss is evaluated over all rows."""
@@ -99,7 +99,7 @@ class FitResult:
 class PenalisedLoss(eqx.Module):
     """Mean loss plus ridge·‖M, λ, Π, W‖², as a function of the packed numbers of a network."""
 
-    objective: Callable
+    objective: Objective
     packing: Packing
     ridge: Float[Array, ""]
 
@@ -126,7 +126,8 @@ class ValidationLoss(eqx.Module):
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
         network = self.packing.evaluated(params)
-        rows = max(1, EVALUATIONS // (3 * self.objective.evaluations))
+        both = self.objective.evaluations + (0 if self.finer is None else self.finer.evaluations)
+        rows = max(1, EVALUATIONS // both)
         finer = self.finer
         if finer is None:
             return mean_in_batches(partial(self.objective, network), data, rows)
@@ -198,7 +199,7 @@ def fit(
 
     Parameters
     ----------
-    starts : networks of one shape.
+    starts : networks of one shape, under the same rules.
     stages : objectives one after the other, such as falling noise levels; the last one decides. Each but the last
         ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
         training until it can be trusted.
@@ -211,10 +212,13 @@ def fit(
     ConvergenceError
         If no start reached parameters with a finite, verified validation loss.
     """
+    if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
+        raise ValueError("Starts must have one architecture and the same rules.")
     packing = Packing.of(starts[0])
     ridge = placed(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
-    chunk = max(1, min(chunk, PERMUTED // len(data[0])))
-    schedule = _Schedule(stages, settings.max_epochs, chunk)
+    if settings.optimizer != "lbfgs":
+        chunk = max(1, min(chunk, PERMUTED // len(data[0])))
+    schedule = _Schedule(stages, settings.max_epochs)
 
     def losses(objective: Objective) -> Losses:
         train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
@@ -282,15 +286,15 @@ def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
 class _Schedule:
     """Which objective comes next: the same on a finer rule, or the next stage."""
 
-    def __init__(self, stages: Sequence[Objective], max_epochs: int, chunk: int = CHUNK):
+    def __init__(self, stages: Sequence[Objective], max_epochs: int):
         self.objective, *self.later = stages
         self.share = max_epochs // (2 * len(self.later)) if self.later else max_epochs
-        self.epochs, self.chunk = 0, chunk
+        self.epochs = 0
 
     def next(self, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Objective | None:
         """The objective that replaces the present one after a chunk of epochs, or None."""
-        self.epochs += self.chunk
-        if not np.isfinite(latest).mean() >= TRUSTED and self._can_be_refined:
+        self.epochs += latest.shape[1]
+        if np.isfinite(latest).mean() < TRUSTED and self._can_be_refined:
             self.objective = self.objective.refined(2)
         elif self.later and (stopped or self.epochs >= self.share):
             self.objective, *self.later = self.later

@@ -50,7 +50,8 @@ def fit_from(
     count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
         steps = -(-len(data[0]) // settings.batch_size)
-        brief = replace(settings, max_epochs=min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs))
+        epochs = min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs)
+        brief = replace(settings, max_epochs=epochs, l1=0.0, group=0.0)  # Winners keep all rows: one shape for all.
         heats = [starts, *([draw() for _ in range(count)] for _ in range(HEATS - 1))]
         starts = _winners(heats, stages, data=data, settings=brief, seed=seed, **options)
     return fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)

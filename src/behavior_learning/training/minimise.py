@@ -1,6 +1,6 @@
 """Minimise a mean loss from several starts side by side, keeping each start's best parameters by validation loss."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -78,9 +78,11 @@ class _Chance(NamedTuple):
     fixed: PRNGKeyArray
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator, epochs: int, rows: int, fixed: PRNGKeyArray) -> "_Chance":
-        order = np.stack([rng.permutation(np.arange(rows, dtype=np.int32)) for _ in range(epochs)])
-        return cls(placed(order), keys_of(rng.integers(2**32, size=(epochs, 2), dtype=np.uint32)), fixed)
+    def drawn(cls, streams: Sequence[np.random.Generator], epochs: int, rows: int, fixed: PRNGKeyArray) -> "_Chance":
+        """Orders and keys from a stream of their own each, so that chunks of any length draw the same."""
+        for_orders, for_keys = streams
+        order = np.stack([for_orders.permutation(np.arange(rows, dtype=np.int32)) for _ in range(epochs)])
+        return cls(placed(order), keys_of(for_keys.integers(2**32, size=(epochs, 2), dtype=np.uint32)), fixed)
 
 
 class _Limit(NamedTuple):
@@ -141,11 +143,11 @@ def minimise(
     """
     begun = state = _begun(optimizer, starts)
     limit = _Limit(*(placed(np.asarray(limit, np.int32)) for limit in (max_epochs, patience)))
-    rng, fixed = np.random.default_rng(seed), key_of(seed)
+    streams, fixed = np.random.default_rng(seed).spawn(2), key_of(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
     train, held_out = [], []
     for done in range(0, max_epochs, chunk):
-        chance = _Chance.drawn(rng, chunk, rows, fixed)
+        chance = _Chance.drawn(streams, chunk, rows, fixed)
         state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
         run = np.asarray(history.run)
         train.append(np.asarray(history.train)[run].T)
@@ -229,6 +231,7 @@ def _epoch(
     )
     candidate = optimizer.kept(params, optimizer_state)
     validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
+    train_loss, validation_loss = (loss.astype(state.best_loss.dtype) for loss in (train_loss, validation_loss))
     better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + state.active
     since = jnp.where(better, epoch, state.since)

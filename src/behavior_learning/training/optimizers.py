@@ -68,8 +68,8 @@ class _AdamState(NamedTuple):
 class Adam(eqx.Module):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
-    Rows are put in order once per epoch, in a copy that all starts share. Those that do not fill a last batch
-    are left out of it; they differ from epoch to epoch and are fewer than the number of batches.
+    Rows are arranged once per epoch, in a copy that all starts share. Those that do not fill a last batch are left out
+    of that epoch; they differ from epoch to epoch and are fewer than the number of batches.
 
     Attributes
     ----------
@@ -150,7 +150,7 @@ class LBFGS(eqx.Module):
         return optax.lbfgs(memory_size=self.memory)
 
     def init(self, starts: Params) -> PyTree:
-        return _strongly_typed(jax.jit(jax.vmap(self._transform.init))(starts))
+        return _begun(self, starts)
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
@@ -164,6 +164,8 @@ class LBFGS(eqx.Module):
         return params
 
 
-def _strongly_typed(state: PyTree) -> PyTree:
-    """Weakly typed leaves would make the second call of a compiled loop another program."""
+@eqx.filter_jit
+def _begun(optimizer: LBFGS, starts: Params) -> PyTree:
+    """The state of every start, strongly typed: weak types would make the second call of a loop another program."""
+    state = jax.vmap(optimizer._transform.init)(starts)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), state)
