@@ -27,6 +27,8 @@ NETWORKS = {
     "several rows": Architecture((2, 3), (2, 1, 3)),
     "dropped heads": Architecture((2, 1), heads=(None, "relu", "abs"), readout="identity"),
     "dense": Architecture((2, 2), skip="dense"),
+    "dense in three layers": Architecture((2, 1, 2), skip="dense"),
+    "biased": Architecture((2,), readout="free", readout_bias=True),
     "input": Architecture((2, 2, 1), (1, 2, 1), skip="input"),
     "residual": Architecture((2, 3), skip="residual", readout="free", readout_bias=True),
     "equal residual": Architecture((2, 2), skip="residual"),

@@ -73,9 +73,10 @@ def test_refined_space_has_more_candidates_and_the_same_measure(space):
 
 
 @every_space
-def test_rules_found_together_are_those_found_alone(space):
+@pytest.mark.parametrize("steepness", [1.0, 1e6], ids=["wide", "narrow"])
+def test_rules_found_together_are_those_found_alone(space, steepness):
     x, fine = rows("together"), space.refined(2)
-    values = lambda y: wavy(x, y)
+    values = lambda y: steepness * wavy(x, y)
     found = space.rules((fine,), values, x.shape[:1], x.dtype)
     for rule, alone in zip(found, (space, fine), strict=True):
         for own, other in zip(rule, alone.rule(values, x.shape[:1], x.dtype), strict=True):

@@ -377,3 +377,10 @@ def test_a_second_fit_prints_as_a_first_one(loaded, tmp_path):
     other = X[X.columns[:3]] * 10
     again.fit(other, amounts(X))
     assert str(again.ump_) == str(quick(BLRegressor).fit(other, amounts(X)).ump_)
+
+
+def test_spreads_are_those_of_the_training_rows():
+    """Columns are scaled by the training rows, so that each has spread one there."""
+    X = numbers()
+    reg = quick(BLRegressor).fit(X, amounts(X), validation_data=(10 * X, amounts(X)))
+    np.testing.assert_allclose(reg._spreads.of_functions, 1.0, atol=1e-5)

@@ -52,6 +52,15 @@ def test_parameters_whose_normaliser_the_finer_rule_disputes_are_worth_infinity(
     assert losses_of(1e4)({}, (x, y)) == jnp.inf
 
 
+def test_validation_loss_is_that_of_the_finer_rule():
+    x, y = jnp.ones((5, 1)), jnp.full(5, 0.123)
+    loss = losses_of(2.0)
+    utility, objective = loss.packing.utility, loss.objective
+    by = {size: float(jnp.mean(objective.refined(size // 8)(utility, x, y))) for size in (8, 16)}
+    assert by[8] != pytest.approx(by[16], abs=1e-6)
+    assert float(loss({}, (x, y))) == pytest.approx(by[16], abs=1e-7)
+
+
 @pytest.mark.parametrize(
     "objective",
     [
