@@ -118,3 +118,9 @@ def test_a_cache_needs_a_folder_that_can_be_written_to(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OptionError, match=r"folder that can be written to; .*file.* Name another"):
         bl.cache_programs(tmp_path / "file")
+
+
+@pytest.mark.parametrize("folder", [5, b"folder", ["folder"], ""])
+def test_a_cache_needs_a_path(folder):
+    with pytest.raises(OptionError, match="folder must be the path of a folder"):
+        bl.cache_programs(folder)

@@ -38,12 +38,14 @@ def cache_programs(folder: str | Path | None = None) -> Path:
     'programs'
     """
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "behavior_learning"
-    chosen = (default if folder is None else Path(folder)).expanduser().absolute()
+    if folder is not None and (not isinstance(folder, (str, Path)) or not str(folder)):
+        raise OptionError(f"folder must be the path of a folder, or None; got {folder!r}.")
     try:
+        chosen = (default if folder is None else Path(folder)).expanduser().absolute()
         chosen.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise OptionError(
-            f"The cache needs a folder that can be written to; {chosen}: {error.strerror}. Name another."
+            f"The cache needs a folder that can be written to; {folder}: {error}. Name another."
         ) from error
     if not os.access(chosen, os.W_OK):
         raise OptionError(f"The cache needs a folder that can be written to; {chosen} cannot be. Name another.")

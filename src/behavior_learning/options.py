@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["check_choice", "check_count", "check_number", "check_sequence"]
+__all__ = ["check_choice", "check_count", "check_number", "check_seed", "check_sequence"]
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -34,6 +34,13 @@ def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
+
+
+def check_seed(name: str, value: Any) -> int:
+    """Return `value` as an int if it is a seed that NumPy takes."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**32:
+        return int(value)
+    raise OptionError(f"{name} must be a whole number from 0 to {2**32 - 1}; got {value!r}.")
 
 
 def check_sequence(name: str, value: Any, example: str) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ import pytest
 
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.regressor import BLRegressor
-from tests.fitted import fitted, mixed
+from tests.fitted import amounts, fitted, mixed, numbers, quick
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,22 @@ def test_gap_is_measured_on_rows_that_were_not_followed():
     assert short.gap.loc["spend", "mean"] > long.gap.loc["spend", "mean"]
 
 
+def test_prediction_outlives_another_fit_of_the_model():
+    X = numbers()
+    reg = quick(BLRegressor).fit(X, amounts(X))
+    predictor = reg.amortise(X, max_epochs=2)
+    before = predictor.predict(X)
+    reg.fit(10 * X, 5 * amounts(X))
+    np.testing.assert_array_equal(predictor.predict(X), before)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"statistic": "best"}, OptionError, "statistic must be one of 'mean', 'median', 'mode'"),
         ({"width": 0}, OptionError, "width must be a whole number of at least 1"),
         ({"max_epochs": 1.5}, OptionError, "max_epochs must be a whole number"),
+        ({"random_state": 2**40}, OptionError, "random_state must be a whole number from 0 to 4294967295"),
     ],
 )
 def test_bad_options_are_refused(options, error, message):

@@ -384,3 +384,42 @@ def test_spreads_are_those_of_the_training_rows():
     X = numbers()
     reg = quick(BLRegressor).fit(X, amounts(X), validation_data=(10 * X, amounts(X)))
     np.testing.assert_allclose(reg._spreads.of_functions, 1.0, atol=1e-5)
+
+
+def test_history_of_a_start_ends_where_it_stopped():
+    X = numbers()
+    reg = quick(BLRegressor, max_epochs=60, patience=2, n_restarts=4).fit(X, amounts(X))
+    last = reg.history_.groupby("start")["epoch"].max().to_numpy()
+    assert len(set(last)) > 1
+    assert (last - reg.restarts_["best_epoch"] <= 2).all()
+    best = reg.history_.groupby("start")["validation_loss"].min()
+    np.testing.assert_allclose(best, reg.restarts_["validation_loss"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [1.0, 1_700_000_000_123_456_789, 3.3e19])
+def test_a_column_that_never_changes_changes_nothing(value):
+    X = numbers()
+    reg = quick(BLRegressor).fit(X.assign(constant=value), amounts(X))
+    assert np.array_equal(reg.encoder_(X.assign(constant=value))[:, -1], np.zeros(len(X)))
+
+
+def test_large_identifiers_keep_their_spread():
+    X = numbers().assign(identifier=2**56 + 500 * np.arange(ROWS))
+    reg = quick(BLRegressor).fit(X, amounts(X))
+    assert np.std(reg.encoder_(X)[:, -1]) == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("temperature", [1e-5, 1e-7])
+def test_the_mean_approaches_the_best_response_as_temperature_falls(temperature):
+    reg, row = fitted(BLRegressor, "numbers"), rows("numbers")
+    np.testing.assert_allclose(
+        reg.predict(row, temperature=temperature), reg.predict(row, temperature=0), atol=0.02 * reg.response_.scale
+    )
+
+
+def test_categories_stay_categories_beside_validation_rows_without_some():
+    X = numbers()
+    zone = lambda labels: X.assign(zone=pd.Categorical(np.resize(labels, len(X))))
+    reg = quick(BLRegressor).fit(zone([1, 2]), amounts(X), validation_data=(zone([1]), amounts(X)))
+    assert [column.name for column in reg.encoder_.columns][-2:] == ["zone[1]", "zone[2]"]
+    assert reg.predict(zone([1, 2])).shape == (len(X),)

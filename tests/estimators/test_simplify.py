@@ -108,7 +108,7 @@ def test_path_goes_from_the_whole_to_the_last_coefficient(model):
     [
         ({"tolerance": -0.1}, "tolerance must be a number at least 0"),
         ({"max_epochs": 0}, "max_epochs must be a whole number of at least 1"),
-        ({"random_state": -1}, "random_state must be a whole number of at least 0"),
+        ({"random_state": -1}, "random_state must be a whole number from 0 to"),
     ],
 )
 def test_bad_options_of_simplify_are_refused(model, options, complaint):

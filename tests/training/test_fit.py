@@ -108,3 +108,36 @@ def test_starts_under_different_rules_are_refused():
             settings=settings,
             seed=0,
         )
+
+
+def brief(stages, *, max_epochs, y=None, starts=1, patience=50):
+    """A short fit of BL(Single) to one column."""
+    x = rng("brief").normal(size=(40, 1)).astype(np.float32)
+    rows = (jnp.asarray(x), jnp.asarray(x[:, 0] if y is None else y))
+    draw = lambda i: BehaviorNetwork.random(rng("start", i), Architecture(), features=1, response=1)
+    settings = Settings("adam", 0.02, 8, max_epochs, patience, 1.0)
+    return fit([draw(i) for i in range(starts)], stages, data=rows, validation=rows, settings=settings, seed=0)
+
+
+@pytest.mark.parametrize("max_epochs", [4, 7, 20, 60])
+def test_brief_fits_reach_their_last_stage(max_epochs):
+    stages = [DenoisingScoreMatching(Box(-4.0, 4.0), sigma) for sigma in (1.0, 0.5, 0.2, 0.1)]
+    result = brief(stages, max_epochs=max_epochs)
+    assert float(result.objective.sigma) == pytest.approx(0.1)
+    assert result.trace.ran.shape[1] <= max_epochs
+
+
+def test_brief_fits_can_refine_their_quadrature():
+    """Eight candidates cannot see a density of temperature 0.03."""
+    result = brief([NegativeLogLikelihood(Box(-4.0, 4.0, 8), 0.03)], max_epochs=20)
+    assert result.objective.space.nodes > 8
+    assert np.isfinite(result.trace.best_loss).all()
+
+
+def test_best_epoch_is_where_the_best_loss_stands_in_the_trace():
+    stages = [DenoisingScoreMatching(Box(-4.0, 4.0), sigma) for sigma in (1.0, 0.3)]
+    trace = brief(stages, max_epochs=60, starts=3, patience=1).trace
+    at_best = trace.validation_loss[np.arange(3), trace.best_epoch - 1]
+    np.testing.assert_allclose(at_best, trace.best_loss, rtol=1e-6)
+    assert not trace.ran.all()
+    assert trace.ran[np.arange(3), trace.best_epoch - 1].all()

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from behavior_learning.core.arrays import placed
+from behavior_learning.errors import DataError
 
 __all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
 
@@ -26,8 +27,15 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
         doubles.
     rows : arrays with rows first; the last batch is padded with copies of its last row.
     values : numbers that it holds per row.
+
+    Raises
+    ------
+    DataError
+        If there are no rows.
     """
     n = len(rows[0])
+    if n == 0:
+        raise DataError("There are no rows to evaluate; pass one at least.")
     size = min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
     whole, structure = [], None
     for start in range(0, n, size):

@@ -13,7 +13,14 @@ from behavior_learning.encoding.responses import (
     response_values,
     warn_of_few_values,
 )
-from behavior_learning.encoding.tables import EncodedColumn, TableEncoder, aligned, as_table, listed
+from behavior_learning.encoding.tables import (
+    EncodedColumn,
+    TableEncoder,
+    aligned,
+    as_table,
+    listed,
+    with_the_same_categories,
+)
 
 __all__ = [
     "UNNAMED",
@@ -32,4 +39,5 @@ __all__ = [
     "response_from_json",
     "response_values",
     "warn_of_few_values",
+    "with_the_same_categories",
 ]

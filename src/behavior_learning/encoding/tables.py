@@ -17,13 +17,25 @@ from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMis
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.sources import Source
 
-__all__ = ["EncodedColumn", "TableEncoder", "aligned", "as_table", "listed", "location_and_spread", "unmasked"]
+__all__ = [
+    "EncodedColumn",
+    "TableEncoder",
+    "aligned",
+    "as_table",
+    "listed",
+    "location_and_spread",
+    "unmasked",
+    "with_the_same_categories",
+]
 
 Kind = Literal["numeric", "category", "missing"]
 
 
 LARGEST = 1e150
 """Size beyond which squares overflow."""
+
+ROUNDING = 1e-15
+"""Share of a column's size below which its spread is rounding error, and the column constant."""
 
 FARTHEST = 1e9
 """Training spreads beyond which single precision cannot evaluate a utility."""
@@ -146,6 +158,18 @@ def aligned(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return table[list(names)]
 
 
+def with_the_same_categories(*tables: pd.DataFrame) -> list[pd.DataFrame]:
+    """Tables whose categorical columns have the categories of all of them, so that one below another they stay so."""
+    shared = list(tables)
+    for name in tables[0].columns:
+        columns = [pd.Series(table[name]) for table in shared]
+        if any(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
+            categories = pd.unique(np.concatenate([pd.Categorical(c).categories.astype(object) for c in columns]))
+            dtype = pd.CategoricalDtype(categories)
+            shared = [t.assign(**{name: c.astype(dtype)}) for t, c in zip(shared, columns, strict=True)]
+    return shared
+
+
 def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     missing = values.isna()
     if missing.all():
@@ -168,11 +192,12 @@ def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
     DataError
         If the numbers are too large to be squared.
     """
-    largest = float(np.max(np.abs(numbers)))
+    largest, pivot = float(np.max(np.abs(numbers))), numbers[0]
     if largest > LARGEST:
         raise DataError(f"{what} must stay below {LARGEST:g} in size; got {largest:g}. Use a larger unit.")
-    center, spread = float(np.mean(numbers)), float(np.std(numbers / (largest or 1.0))) * largest
-    return center, spread if spread > 1e-14 * largest else 0.0
+    shifted = (numbers - pivot) / (largest or 1.0)  # So that equal numbers have no spread, however large they are.
+    center, spread = float(pivot + np.mean(shifted) * largest), float(np.std(shifted)) * largest
+    return center, spread if spread > ROUNDING * largest else 0.0
 
 
 def _indicator_spread(hits: pd.Series) -> float:
@@ -187,7 +212,9 @@ def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.nd
             raise DataError(f"Column {name!r} held numbers in training; got {values.dtype} values. Convert it first.")
         column = columns[0]
         numbers = _numbers(name, values)
-        encoded = np.where(missing, 0.0, (numbers - column.center) / column.scale)
+        gap = numbers - column.center
+        constant = missing | ((column.spread == 0) & (np.abs(gap) <= ROUNDING * abs(column.center)))
+        encoded = np.where(constant, 0.0, gap / column.scale)
         if np.any(np.abs(encoded) > FARTHEST):
             row = int(np.argmax(np.abs(encoded)))
             raise DataError(

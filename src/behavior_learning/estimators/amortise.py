@@ -1,5 +1,6 @@
 """A small network trained to follow a fitted model's predictions, so that each takes constant time."""
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,7 +80,7 @@ def follow(
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[0], best), static)
     followed = np.asarray(_evaluate(network, jnp.asarray(x[held_out])))
     gap = _gap(estimator, followed, exact[held_out])
-    return AmortisedPredictor(statistic, gap, estimator, network)
+    return AmortisedPredictor(statistic, gap, copy(estimator), network)  # Fitting again leaves the copy as it is.
 
 
 class _SquaredGap(eqx.Module):

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from behavior_learning.core.arrays import placed
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
 from behavior_learning.core.spaces import Box, Space
-from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct
+from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError
 from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.estimators.fitted import FittedEstimator, columns_of
@@ -223,6 +223,7 @@ class BehaviorEstimator(FittedEstimator):
         names = [str(name) for name in table.columns]
         table, held_out_table = table.set_axis(names, axis=1), self._like_training(validation_data[0], names)
         held_out = self._parse_validation(parsed, validation_data[1], len(held_out_table))
+        table, held_out_table = with_the_same_categories(table, held_out_table)
         both = pd.concat([table, held_out_table])
         values = np.concatenate([parsed.values, held_out])
         rows = np.split(np.arange(len(both)), [len(table)])

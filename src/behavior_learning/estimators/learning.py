@@ -69,6 +69,8 @@ def noise_levels(estimator: Any, x: np.ndarray, numbers: np.ndarray) -> tuple[fl
     checked = tuple(check_number("sigma", level) for level in levels)
     if not checked or any(later >= earlier for earlier, later in pairwise(checked)):
         raise OptionError(f"sigma must be a positive number or a falling sequence of them; got {sigma!r}.")
+    if len(checked) > (epochs := check_count("max_epochs", estimator.max_epochs)):
+        raise OptionError(f"{len(checked)} levels of sigma need as many epochs at least; got max_epochs={epochs}.")
     return checked
 
 

@@ -20,16 +20,10 @@ __all__ = ["Spreads", "history", "progress_bar", "restarts", "spreads"]
 
 
 def history(result: FitResult) -> pd.DataFrame:
-    """Losses by start and epoch, in nats per row; the training loss carries the ridge penalty."""
-    starts, epochs = result.trace.train_loss.shape
-    return pd.DataFrame(
-        {
-            "start": np.repeat(np.arange(starts), epochs),
-            "epoch": np.tile(np.arange(1, epochs + 1), starts),
-            "train_loss": result.trace.train_loss.ravel(),
-            "validation_loss": result.trace.validation_loss.ravel(),
-        }
-    )
+    """Losses by start and epoch until it stopped, in nats per row; the training loss carries the ridge penalty."""
+    start, epoch = np.nonzero(result.trace.ran)
+    losses = {name: getattr(result.trace, name)[start, epoch] for name in ("train_loss", "validation_loss")}
+    return pd.DataFrame({"start": start, "epoch": epoch + 1, **{k: v.astype(float) for k, v in losses.items()}})
 
 
 def restarts(result: FitResult) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from behavior_learning.estimators.base import BehaviorEstimator, Parsed
 from behavior_learning.estimators.evaluate import by_rows, draws, energy_score, means, modes, quantiles
 from behavior_learning.estimators.options import checked_supports
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.options import check_choice, check_count, check_number
+from behavior_learning.options import check_choice, check_count, check_number, check_seed
 
 __all__ = ["BLRegressor"]
 
@@ -193,7 +193,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         x = self._encoded(X)
         exact = self.response_.encode(self.predict(X, statistic))
         width, max_epochs = check_count("width", width), check_count("max_epochs", max_epochs)
-        return follow(self, x, exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=random_state)
+        seed = check_seed("random_state", random_state)
+        return follow(self, x, exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=seed)
 
     def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
         """Draw n responses for every row, shape (rows, n) or (rows, n, responses).

@@ -17,7 +17,7 @@ from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
-from behavior_learning.options import check_choice, check_count
+from behavior_learning.options import check_choice, check_count, check_seed
 from behavior_learning.training.fit import row_losses
 
 __all__ = ["SearchResult", "search"]
@@ -98,7 +98,7 @@ def search(
     """
     check_choice("method", method, ("grid", "random", "halving", "optuna"))
     checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
-    seed, count = check_count("random_state", random_state, minimum=0), check_count("trials", trials)
+    seed, count = check_seed("random_state", random_state), check_count("trials", trials)
     _check_rows(estimator, X, y)
     parts = list(_folds(estimator, X, y, check_count("folds", folds), seed))
     judged: list[_Judged] = []
@@ -141,9 +141,9 @@ def _judge(
         candidate = clone(estimator).set_params(**choice)
         try:
             candidate.fit(_take(X, train), *([] if y is None else [_take(y, train)]))
+            losses.append(_loss(candidate, _take(X, held_out), _take(y, held_out), seed))
         except BLError as error:
             return _Judged(choice, np.array([]), np.nan, str(error))
-        losses.append(_loss(candidate, _take(X, held_out), _take(y, held_out), seed))
         sizes.append(candidate.n_parameters_)
     return _Judged(choice, np.concatenate(losses), float(np.mean(sizes)))
 

@@ -16,7 +16,7 @@ from behavior_learning.estimators.base import BehaviorEstimator, checked_split
 from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import make_settings
 from behavior_learning.estimators.records import history, restarts, spreads
-from behavior_learning.options import check_count, check_number
+from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.training.prune import Pruner, Stage, smallest
 from behavior_learning.training.prune import path as prune_path
 
@@ -126,7 +126,7 @@ def _pruner(method: str, model: Any, X: Any, y: Any, max_epochs: int, random_sta
     if not isinstance(model, BehaviorEstimator):
         raise OptionError(f"{method} takes a fitted estimator of this library; got {type(model).__name__}.")
     check_is_fitted(model)
-    random = np.random.RandomState(check_count("random_state", random_state, minimum=0))
+    random = np.random.RandomState(check_seed("random_state", random_state))
     data = in_single(model._rows_or_training(method, X, y))
     if X is None and y is None:
         held_out = np.flatnonzero(model._held_out)

@@ -19,19 +19,28 @@ __all__ = ["Gibbs"]
 
 
 class _Evaluated(NamedTuple):
-    """What every quantity below starts from: the rule, BL/τ at its candidates, and log Z."""
+    """What every quantity below starts from: the rule, and BL/τ at its candidates."""
 
     rule: Quadrature
     scaled_utility: Float[Array, "n k"]
-    log_normalizer: Float[Array, " n"]
+
+    @property
+    def log_mass(self) -> Float[Array, "n k"]:
+        """Below the best candidate first: at a small τ the rest of BL/τ is larger than its last digit can tell."""
+        below = self.scaled_utility - jnp.max(self.scaled_utility, axis=1, keepdims=True)
+        return jax.nn.log_softmax(below + self.rule.log_weights, axis=1)
 
     @property
     def log_density(self) -> Float[Array, "n k"]:
-        return self.scaled_utility - self.log_normalizer[:, None]
+        return self.log_mass - self.rule.log_weights
 
     @property
     def mass(self) -> Float[Array, "n k"]:
-        return jnp.exp(self.log_density + self.rule.log_weights)
+        return jnp.exp(self.log_mass)
+
+    @property
+    def log_normalizer(self) -> Float[Array, " n"]:
+        return logsumexp(self.scaled_utility + self.rule.log_weights, axis=1)
 
 
 class Gibbs(eqx.Module):
@@ -79,8 +88,7 @@ class Gibbs(eqx.Module):
 
     def log_mass(self, x: Float[Array, "n d"]) -> Float[Array, "n k"]:
         """Logarithm of `mass`, without underflow."""
-        at = self._evaluate(x)
-        return at.log_density + at.rule.log_weights
+        return self._evaluate(x).log_mass
 
     def mean(self, x: Float[Array, "n d"]) -> Float[Array, "n m"]:
         """E[y|x]; for classes, whose candidates are one-hot, the vector of probabilities."""
@@ -139,5 +147,4 @@ class Gibbs(eqx.Module):
 
     def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
         rule = self.space.quadrature(self._scaled, x)
-        scaled_utility = self._scaled(x, rule.candidates)
-        return _Evaluated(rule, scaled_utility, logsumexp(scaled_utility + rule.log_weights, axis=1))
+        return _Evaluated(rule, self._scaled(x, rule.candidates))

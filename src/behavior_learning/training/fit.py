@@ -33,6 +33,9 @@ TRUSTED = 2 / 3
 MOST_NODES = {1: 256, 2: 64}
 """Candidates per dimension, for one and for two of them, beyond which a quadrature is not refined in training."""
 
+LOOKS = 4
+"""Times that a brief fit is looked at, so that its quadrature can be refined."""
+
 CHUNK = 25
 """Epochs per call of the compiled program."""
 
@@ -219,6 +222,7 @@ def fit(
     if settings.optimizer != "lbfgs":
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
+    every = max(1, min(chunk, schedule.share, settings.max_epochs // LOOKS))
 
     def losses(objective: Objective) -> Losses:
         train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
@@ -239,6 +243,7 @@ def fit(
         max_epochs=settings.max_epochs,
         patience=settings.patience,
         chunk=chunk,
+        every=every,
         refine=refine,
         progress=progress,
     )
@@ -246,8 +251,8 @@ def fit(
     if not np.isfinite(trace.best_loss[winner]):
         raise ConvergenceError(
             f"None of {len(trace.best_loss)} starts reached parameters with a finite, verified validation loss in "
-            f"{trace.train_loss.shape[1]} epochs. Lower learning_rate, raise alpha or temperature, look for extreme "
-            "values in the columns, or state a narrower support."
+            f"{trace.train_loss.shape[1]} epochs. Raise max_epochs, lower learning_rate, raise alpha or temperature, "
+            "look for extreme values in the columns, or state a narrower support."
         )
     network = jax.tree.map(placed, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.sparse:
@@ -288,7 +293,7 @@ class _Schedule:
 
     def __init__(self, stages: Sequence[Objective], max_epochs: int):
         self.objective, *self.later = stages
-        self.share = max_epochs // (2 * len(self.later)) if self.later else max_epochs
+        self.share = max(1, max_epochs // (2 * len(self.later))) if self.later else max_epochs
         self.epochs = 0
 
     def next(self, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Objective | None:

@@ -53,10 +53,14 @@ with, or None to keep the present losses."""
 
 
 class Trace(NamedTuple):
-    """What happened in training; axis 0 runs over starts, axis 1 over epochs."""
+    """What happened in training; axis 0 runs over starts, axis 1 over epochs.
+
+    Losses go on for starts that have stopped, as long as others run; `ran` says which took part in an epoch.
+    """
 
     train_loss: Float[np.ndarray, "starts epochs"]
     validation_loss: Float[np.ndarray, "starts epochs"]
+    ran: Bool[np.ndarray, "starts epochs"]
     best_epoch: Int[np.ndarray, " starts"]
     best_loss: Float[np.ndarray, " starts"]
     stopped: Bool[np.ndarray, " starts"]
@@ -69,27 +73,27 @@ class _Chance(NamedTuple):
 
     Attributes
     ----------
+    asked : whether an epoch is to be run at all; a compiled chunk has more epochs than are always wanted.
     order : of the rows; empty where the optimiser takes all of them at once.
     fresh, fixed : keys of the noise that is drawn in every epoch, and of the noise that stays.
     """
 
-    order: Int[Array, "epochs rows"]
+    asked: Bool[Array, "*epochs"]
+    order: Int[Array, "*epochs rows"]
     fresh: PRNGKeyArray
     fixed: PRNGKeyArray
 
     @classmethod
-    def drawn(cls, streams: Sequence[np.random.Generator], epochs: int, rows: int, fixed: PRNGKeyArray) -> "_Chance":
+    def drawn(
+        cls, streams: Sequence[np.random.Generator], fixed: PRNGKeyArray, *, asked: int, chunk: int, rows: int
+    ) -> "_Chance":
         """Orders and keys from a stream of their own each, so that chunks of any length draw the same."""
         for_orders, for_keys = streams
-        order = np.stack([for_orders.permutation(np.arange(rows, dtype=np.int32)) for _ in range(epochs)])
-        return cls(placed(order), keys_of(for_keys.integers(2**32, size=(epochs, 2), dtype=np.uint32)), fixed)
-
-
-class _Limit(NamedTuple):
-    """When a start stops; arrays, so that other limits reuse the compiled program."""
-
-    epochs: Int[Array, ""]
-    patience: Int[Array, ""]
+        order, words = np.zeros((chunk, rows), np.int32), np.zeros((chunk, 2), np.uint32)
+        for epoch in range(asked):
+            order[epoch] = for_orders.permutation(rows)
+            words[epoch] = for_keys.integers(2**32, size=2, dtype=np.uint32)
+        return cls(placed(np.arange(chunk) < asked), placed(order), keys_of(words), fixed)
 
 
 class _State(NamedTuple):
@@ -104,11 +108,11 @@ class _State(NamedTuple):
 
 
 class _History(NamedTuple):
-    """The losses of each epoch, and whether it was run at all: not where every start had stopped before."""
+    """The losses of each epoch, and which starts took part in it: none where it was not run at all."""
 
     train: Float[Array, "*epochs starts"]
     validation: Float[Array, "*epochs starts"]
-    run: Bool[Array, "*epochs"]
+    ran: Bool[Array, "*epochs starts"]
 
 
 def minimise(
@@ -122,6 +126,7 @@ def minimise(
     max_epochs: int,
     patience: int,
     chunk: int = 25,
+    every: int | None = None,
     refine: Refine | None = None,
     progress: Progress | None = None,
 ) -> tuple[Params, Trace, Losses]:
@@ -133,8 +138,9 @@ def minimise(
         batches and noise.
     data, validation : arrays with rows first.
     seed : of the order of the rows and of noise.
-    chunk : epochs per call of the compiled program.
-    refine : may replace the losses between chunks. Where the old ones are not comparable, what was best under them is
+    chunk : most epochs per call of the compiled program, whose shape it decides.
+    every : epochs between two calls of `refine` and `progress`; by default, and at most, `chunk`.
+    refine : may replace the losses. Where the old ones are not comparable, what was best under them is
         forgotten; where they are, a start that has kept nothing yet begins anew.
 
     Returns
@@ -142,30 +148,28 @@ def minimise(
     The best parameters of each start, the trace, and the losses that training ended with.
     """
     begun = state = _begun(optimizer, starts)
-    limit = _Limit(*(placed(np.asarray(limit, np.int32)) for limit in (max_epochs, patience)))
+    most = placed(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
     streams, fixed = np.random.default_rng(seed).spawn(2), key_of(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
-    train, held_out = [], []
-    for done in range(0, max_epochs, chunk):
-        chance = _Chance.drawn(streams, chunk, rows, fixed)
-        state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
-        run = np.asarray(history.run)
-        train.append(np.asarray(history.train)[run].T)
-        held_out.append(np.asarray(history.validation)[run].T)
+    histories, done = [], 0
+    while done < max_epochs and np.asarray(state.active).any():
+        asked = min(chunk if every is None else every, chunk, max_epochs - done)
+        chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
+        state, history = _run_chunk(losses, optimizer, most, state, chance, data, validation)
+        run = np.asarray(history.ran).any(axis=1)
+        histories.append([np.asarray(values)[run].T for values in history])
+        done += int(run.sum())
         if progress is not None:
-            progress(min(done + chunk, max_epochs), float(np.asarray(state.best_loss).min()))
-        last, stopped = done + chunk >= max_epochs, not np.asarray(state.active).any()
-        change = None if refine is None or last else refine(losses, held_out[-1], stopped)
+            progress(done, float(np.asarray(state.best_loss).min()))
+        stopped, latest = not np.asarray(state.active).any(), histories[-1][1]
+        change = None if refine is None or done >= max_epochs else refine(losses, latest, stopped)
         if change is not None:
             losses, state = change.losses, _anew(state, begun) if change.comparable else _forget(state)
-        if not np.asarray(state.active).any():
-            break
     trace = Trace(
-        np.concatenate(train, axis=1)[:, :max_epochs],
-        np.concatenate(held_out, axis=1)[:, :max_epochs],
-        np.asarray(state.best_epoch),
-        np.asarray(state.best_loss),
-        np.asarray(state.epoch) - np.asarray(state.since) >= patience,
+        *(np.concatenate(values, axis=1) for values in zip(*histories, strict=True)),
+        best_epoch=np.asarray(state.best_epoch),
+        best_loss=np.asarray(state.best_loss),
+        stopped=~np.asarray(state.active),
     )
     return state.best, trace, losses
 
@@ -200,26 +204,26 @@ def _anew(state: _State, begun: _State) -> _State:
 def _run_chunk(
     losses: Losses,
     optimizer: Optimizer,
-    limit: _Limit,
+    patience: Int[Array, ""],
     state: _State,
     chance: _Chance,
     data: Data,
     validation: Data,
 ) -> tuple[_State, _History]:
-    def one(state: _State, own: tuple[Array, PRNGKeyArray]) -> tuple[_State, _History]:
-        run = lambda state: _epoch(losses, optimizer, limit, data, validation, state, _Chance(*own, chance.fixed))
-        unknown = jnp.full_like(state.best_loss, jnp.nan)
-        awake = state.active.any()
-        state, (train, held_out) = jax.lax.cond(awake, jax.vmap(run), lambda state: (state, (unknown, unknown)), state)
-        return state, _History(train, held_out, awake)
+    def one(state: _State, own: tuple[Array, Array, PRNGKeyArray]) -> tuple[_State, _History]:
+        run = lambda state: _epoch(losses, optimizer, patience, data, validation, state, _Chance(*own, chance.fixed))
+        unknown, (asked, *_) = jnp.full_like(state.best_loss, jnp.nan), own
+        skip = lambda state: (state, (unknown, unknown))
+        next_state, (train, held_out) = jax.lax.cond(asked & state.active.any(), jax.vmap(run), skip, state)
+        return next_state, _History(train, held_out, asked & state.active)
 
-    return jax.lax.scan(one, state, (chance.order, chance.fresh))
+    return jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh))
 
 
 def _epoch(
     losses: Losses,
     optimizer: Optimizer,
-    limit: _Limit,
+    patience: Int[Array, ""],
     data: Data,
     validation: Data,
     state: _State,
@@ -233,7 +237,7 @@ def _epoch(
     validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
     train_loss, validation_loss = (loss.astype(state.best_loss.dtype) for loss in (train_loss, validation_loss))
     better = state.active & (validation_loss < state.best_loss)
-    epoch = state.epoch + state.active
+    epoch = state.epoch + 1
     since = jnp.where(better, epoch, state.since)
     next_state = _State(
         params,
@@ -243,6 +247,6 @@ def _epoch(
         jnp.where(better, epoch, state.best_epoch),
         since,
         epoch,
-        state.active & (epoch - since < limit.patience) & (epoch < limit.epochs),
+        state.active & (epoch - since < patience),
     )
     return next_state, (train_loss, validation_loss)
