@@ -104,7 +104,7 @@ class DenoisingScoreMatching(Objective):
     Attributes
     ----------
     sigma : standard deviation of the noise, in the units of y.
-    draws : noisy copies of each response, random and, beyond one, in pairs ±ε.
+    draws : noisy copies of each response, random and, beyond one, in pairs ±ε; an odd number has one more.
     gauss_hermite : whether they are Gauss–Hermite nodes instead, which make the mean over the noise exact up to their
         order; for a single continuous response.
     """
@@ -116,7 +116,7 @@ class DenoisingScoreMatching(Objective):
 
     @property
     def evaluations(self) -> int:
-        return self.draws
+        return self.draws if self.gauss_hermite or self.draws == 1 else self.draws + self.draws % 2
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss per row of noise (n, draws, continuous responses), as `noise` draws it."""

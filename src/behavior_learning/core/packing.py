@@ -47,8 +47,10 @@ class Packing(eqx.Module):
     ----------
     blank : the network without its numbers.
     shapes : of its weights.
-    places : where each array is; in the vector those under a rule come last, so that it is applied to all at once, and
-        the penalised come first among each.
+    places : of each array.
+    free, ruled : the arrays in the vector, in their order: those under no rule, and then those under one, so that
+        rules are applied to all at once; among each the penalised come first.
+    large : the arrays that stand alone.
 
     Examples
     --------
@@ -63,6 +65,9 @@ class Packing(eqx.Module):
     blank: BehaviorNetwork
     shapes: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     places: tuple[_Place, ...] = eqx.field(static=True)
+    free: tuple[int, ...] = eqx.field(static=True)
+    ruled: tuple[int, ...] = eqx.field(static=True)
+    large: tuple[int, ...] = eqx.field(static=True)
 
     @classmethod
     def of(cls, network: BehaviorNetwork) -> "Packing":
@@ -78,7 +83,10 @@ class Packing(eqx.Module):
         )
         places = tuple(_Place(r.shape, bool(r.any()), bool(p.all()), r.size >= LARGE) for r, p in arranged)
         blank = with_weights(network, [Weight(cast(Any, None), weight.rule, weight.gate) for weight in weights])
-        return cls(blank, shapes, places)
+        penalised_first = sorted(range(len(places)), key=lambda i: not places[i].penalised)
+        small = [i for i in penalised_first if not places[i].large]
+        free, ruled = (tuple(i for i in small if places[i].ruled == under) for under in (False, True))
+        return cls(blank, shapes, places, free, ruled, tuple(i for i, place in enumerate(places) if place.large))
 
     def packed(self, network: BehaviorNetwork, xp: Any = jnp) -> Packed:
         """The raw numbers of a network, by JAX or, without compiling anything, by NumPy."""
@@ -86,13 +94,14 @@ class Packing(eqx.Module):
 
     def network(self, packed: Packed) -> BehaviorNetwork:
         """The network of raw numbers."""
-        raws = _restored(self.blank, self.shapes, self._cut(packed[:1], packed[1:]))
+        raws = _restored(self.blank, self.shapes, self._cut([(packed[0], self._order)], packed[1:]))
         pairs = zip(raws, self.blank.weights, strict=True)
         return with_weights(self.blank, [Weight(raw, weight.rule, weight.gate) for raw, weight in pairs])
 
     def evaluated(self, packed: Packed) -> BehaviorNetwork | NarrowNetwork:
         """The network of raw numbers with its rules applied and its layers fused: the same utility for less work."""
-        arrays = iter(self._cut(*self._values(packed)))
+        (free, ruled), large = self._values(packed)
+        arrays = iter(self._cut([(free, self.free), (ruled, self.ruled)], large))
         network = self.blank
         takes_in = network.readout.weight is not None and network.architecture.skip != "residual"
         parts = [_LayerParts.of(network, number) for number in range(len(network.layers))]
@@ -114,34 +123,24 @@ class Packing(eqx.Module):
     def squared(self, packed: Packed) -> Float[Array, ""]:
         """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
         (free, ruled), large = self._values(packed)
-        count = lambda section: sum(self.places[i].size for i in self._sections[section])
-        penalised = [a for a, i in zip(large, self._large, strict=True) if self.places[i].penalised]
-        parts = [free[: count(0)], ruled[: count(2)], *penalised]
+        size = lambda own: sum(self.places[i].size for i in own if self.places[i].penalised)
+        penalised = [array for array, i in zip(large, self.large, strict=True) if self.places[i].penalised]
+        parts = [free[: size(self.free)], ruled[: size(self.ruled)], *penalised]
         return sum((jnp.sum(part**2) for part in parts), start=jnp.zeros(()))
 
     @property
-    def _sections(self) -> list[list[int]]:
-        """Arrays in the vector: free and penalised, free, under a rule and penalised, and under a rule."""
-        small = [i for i, place in enumerate(self.places) if not place.large]
-        kinds = [(ruled, penalised) for ruled in (False, True) for penalised in (True, False)]
-        return [[i for i in small if (self.places[i].ruled, self.places[i].penalised) == kind] for kind in kinds]
-
-    @property
-    def _order(self) -> list[int]:
-        return [i for section in self._sections for i in section]
-
-    @property
-    def _large(self) -> list[int]:
-        return [i for i, place in enumerate(self.places) if place.large]
+    def _order(self) -> tuple[int, ...]:
+        """The arrays in the vector."""
+        return self.free + self.ruled
 
     def _packed(self, values: Sequence[Any], xp: Any) -> tuple[Any, ...]:
         arrays = list(_arranged(self.blank, values, xp))
         vector = xp.concatenate([xp.ravel(arrays[i]) for i in self._order])
-        return (vector, *(xp.asarray(arrays[i]) for i in self._large))
+        return (vector, *(xp.asarray(arrays[i]) for i in self.large))
 
     def _values(self, packed: Packed) -> tuple[list[Array], list[Array]]:
         """The free and the ruled part of the vector, and the large arrays, with rules and gates applied."""
-        n = sum(self.places[i].size for section in self._sections[:2] for i in section)
+        n = sum(self.places[i].size for i in self.free)
         halves = lambda vectors: [vectors[0][:n], vectors[0][n:], *vectors[1:]]
         raws = [*jnp.split(packed[0], [n]), *packed[1:]]
         values = list(map(under_rule, raws, halves(self._rules("signs")), halves(self._rules("numbers"))))
@@ -157,13 +156,10 @@ class Packing(eqx.Module):
         rules = [getattr(weight.rule, name) for weight in self.blank.weights]
         return self._packed([np.broadcast_to(r, shape) for r, shape in zip(rules, self.shapes, strict=True)], np)
 
-    def _cut(self, vectors: Sequence[Array], large: Sequence[Array]) -> list[Array]:
-        """Every array in its own shape, from consecutive parts of the vector and the large ones."""
-        arrays, order = dict(zip(self._large, large, strict=True)), iter(self._order)
-        for vector in vectors:
-            own: list[int] = []
-            while sum(self.places[i].size for i in own) < len(vector):
-                own.append(next(order))
+    def _cut(self, vectors: Sequence[tuple[Array, Sequence[int]]], large: Sequence[Array]) -> list[Array]:
+        """Every array in its own shape, from vectors with the arrays in each, and the large ones."""
+        arrays = dict(zip(self.large, large, strict=True))
+        for vector, own in vectors:
             arrays |= dict(zip(own, _split(vector, [self.places[i].size for i in own]), strict=True))
         return [arrays[i].reshape(place.shape) for i, place in enumerate(self.places)]
 

@@ -127,7 +127,7 @@ class Space(eqx.Module):
         return self.rule(lambda y: utility(x, y), x.shape[:1], x.dtype)
 
     def observed(
-        self, utility: Utility, x: Float[Array, "n d"], y: Array, at_candidates: Float[Array, "n k"]
+        self, utility: Utility, x: Float[Array, "n d"], y: Array, at_candidates: Float[Array, "#n k"]
     ) -> Float[Array, " n"]:
         """The utility of the observed responses; −inf outside the space."""
         return jnp.where(self.contains(y), utility(x, self.candidates(y)[:, None])[:, 0], -jnp.inf)
@@ -162,7 +162,7 @@ class Categories(Space):
         return (y >= 0) & (y < self.size)
 
     def observed(
-        self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "n k"]
+        self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "#n k"]
     ) -> Float[Array, " n"]:
         wide = jnp.broadcast_to(at_candidates, (len(y), self.size))
         own = jnp.take_along_axis(wide, jnp.clip(y, 0, self.size - 1)[:, None], axis=1)[:, 0]
