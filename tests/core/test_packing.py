@@ -87,16 +87,16 @@ HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPEL
 every_case = pytest.mark.parametrize("name", CASES)
 
 
-@pytest.fixture(params=["small", "large"])
-def largeness(request, monkeypatch):
-    """Arrays in the vector, and arrays that stand alone."""
-    monkeypatch.setattr(packing_module, "LARGE", {"small": 2**14, "large": 4}[request.param])
+WAYS = {"small arrays, rows first": (2**14, 1_000), "large arrays, rows last": (4, 0)}
 
 
-@pytest.fixture(params=["rows first", "rows last"])
-def axes(request, monkeypatch):
-    """Networks evaluated with rows of M first where they can be, and never."""
-    monkeypatch.setattr(narrow_module, "NARROW", {"rows first": 1_000, "rows last": 0}[request.param])
+@pytest.fixture(params=WAYS)
+def way(request, monkeypatch):
+    """Arrays in the vector and rows of M first where they can be; arrays that stand alone and rows last."""
+    large, narrow = WAYS[request.param]
+    monkeypatch.setattr(packing_module, "LARGE", large)
+    monkeypatch.setattr(narrow_module, "NARROW", narrow)
+    return request.param
 
 
 def rows(model, features):
@@ -112,7 +112,7 @@ def features_of(model):
 
 
 @every_case
-def test_packing_loses_no_number(name, largeness):
+def test_packing_loses_no_number(name, way):
     model = CASES[name]()
     packing = Packing.of(model)
     again = packing.network(packing.packed(model))
@@ -124,22 +124,21 @@ def test_packing_loses_no_number(name, largeness):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_narrow_scalar_networks_without_residual_skips_are_evaluated_rows_first(name, axes, request):
+def test_narrow_scalar_networks_without_residual_skips_are_evaluated_rows_first(name, way):
     model = network(NETWORKS[name])
     packing = Packing.of(model)
     evaluated = packing.evaluated(packing.packed(model))
-    suits = request.node.callspec.params["axes"] == "rows first" and "residual" not in name and name != "vector"
+    suits = "rows first" in way and "residual" not in name and name != "vector"
     assert type(evaluated) is (NarrowNetwork if suits else BehaviorNetwork)
 
 
-def test_large_arrays_stand_alone(largeness, request):
+def test_large_arrays_stand_alone(way):
     model = network(NETWORKS["several rows"])
-    large = request.node.callspec.params["largeness"] == "large"
-    assert (len(Packing.of(model).packed(model)) > 1) == large
+    assert (len(Packing.of(model).packed(model)) > 1) == ("large" in way)
 
 
 @every_case
-def test_fused_network_has_the_same_utility(name, largeness, axes):
+def test_fused_network_has_the_same_utility(name, way):
     model = CASES[name]()
     packing = Packing.of(model)
     x, y = rows(model, features_of(model))
@@ -148,9 +147,9 @@ def test_fused_network_has_the_same_utility(name, largeness, axes):
         np.testing.assert_allclose(evaluated(x, own_or_shared), model(x, own_or_shared), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("layers", [(1,), (2, 2)], ids=str)
+@pytest.mark.parametrize(("layers", "way"), list(zip([(2, 2), (1,)], WAYS, strict=True)), ids=str, indirect=["way"])
 @pytest.mark.parametrize("heads", HEADS, ids=str)
-def test_fused_network_has_the_same_utility_for_every_head(heads, layers, axes):
+def test_fused_network_has_the_same_utility_for_every_head(heads, layers, way):
     model = network(Architecture(layers, (2, 1, 1), heads), degree=1)
     packing = Packing.of(model)
     x, y = rows(model, D)
@@ -158,7 +157,7 @@ def test_fused_network_has_the_same_utility_for_every_head(heads, layers, axes):
 
 
 @every_case
-def test_gradients_are_those_of_the_network(name, largeness, axes):
+def test_gradients_are_those_of_the_network(name, way):
     model = CASES[name]()
     packing = Packing.of(model)
     x, y = rows(model, features_of(model))
@@ -170,7 +169,7 @@ def test_gradients_are_those_of_the_network(name, largeness, axes):
 
 
 @every_case
-def test_ridge_is_the_sum_of_squared_coefficients_multipliers_projections_and_readout(name, largeness):
+def test_ridge_is_the_sum_of_squared_coefficients_multipliers_projections_and_readout(name, way):
     model = CASES[name]()
     penalised = [rows.coef for layer in model.layers for rows in layer.heads.values()]
     penalised += [rows.multiplier for layer in model.layers for rows in layer.heads.values()]
