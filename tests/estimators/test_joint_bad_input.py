@@ -406,13 +406,6 @@ def test_nothing_is_said_before_fitting(estimator, tmp_path):
             ask()
 
 
-def test_densities_of_no_rows_are_refused():
-    table = numbers().iloc[:, :2]
-    density = few(BLDensity).fit(table)
-    with pytest.raises(DataError, match="There are no rows to evaluate"):
-        density.log_density(table.head(0))
-
-
 def test_levels_of_noise_need_as_many_epochs():
     message = "3 levels of sigma need as many epochs at least; got max_epochs=2"
     refused(few(BLRegressor, objective="dsm", sigma=(0.5, 0.3, 0.1), max_epochs=2), message, error=OptionError)

@@ -127,6 +127,7 @@ def test_brief_fits_reach_their_last_stage(max_epochs):
     assert result.trace.ran.shape[1] <= max_epochs
 
 
+@pytest.mark.slow
 def test_brief_fits_can_refine_their_quadrature():
     """Eight candidates cannot see a density of temperature 0.03."""
     result = brief([NegativeLogLikelihood(Box(-4.0, 4.0, 8), 0.03)], max_epochs=20)
