@@ -480,8 +480,13 @@ def test_heads_left_to_the_library_are_smooth_for_scores_and_silent(estimator, o
     assert model.sigma_ is None or 0 < model.sigma_ < 0.2 + 1e-6
 
 
+far_modes = pytest.mark.filterwarnings("ignore::behavior_learning.errors.SamplingWarning")
+"""Brief fits to few rows have modes that chains do not cross; what these tests claim holds of any draws."""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("objective", ["dsm", "score_matching"])
+@far_modes
 def test_three_numbers_are_learned_from_scores_and_drawn_by_chains(objective):
     Y = pair(numbers(), 3)
     reg = few(BLRegressor, objective=objective).fit(numbers(), Y)
@@ -498,6 +503,7 @@ def test_three_numbers_are_learned_from_scores_and_drawn_by_chains(objective):
 
 
 @pytest.mark.slow
+@far_modes
 def test_density_of_four_numbers_predicts_each_of_them():
     Y = pair(numbers(), 3).assign(depth=amounts(numbers(), seed=3))
     model = few(BLDensity, objective="dsm", max_epochs=25).fit(Y)
