@@ -124,9 +124,11 @@ class TableEncoder:
         """
         table = aligned(table, self.names)
         encoded = np.empty((len(table), len(self.columns)), dtype)
-        for name in self.names:
-            places = [i for i, column in enumerate(self.columns) if column.source == name]
-            encoded[:, places] = _encode_column(table[name], [self.columns[i] for i in places])
+        places: dict[str, list[int]] = {}
+        for i, column in enumerate(self.columns):
+            places.setdefault(column.source, []).append(i)
+        for name, own in places.items():
+            encoded[:, own] = _encode_column(table[name], [self.columns[i] for i in own])
         return encoded
 
     def to_json(self) -> dict[str, Any]:
@@ -162,7 +164,7 @@ def with_the_same_categories(*tables: pd.DataFrame) -> list[pd.DataFrame]:
     """Tables whose categorical columns have the categories of all of them, so that one below another they stay so."""
     shared = list(tables)
     for name in tables[0].columns:
-        columns = [pd.Series(table[name]) for table in shared]
+        columns = [table[name] for table in shared]
         if any(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
             categories = pd.unique(np.concatenate([pd.Categorical(c).categories.astype(object) for c in columns]))
             dtype = pd.CategoricalDtype(categories)

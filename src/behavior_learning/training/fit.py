@@ -129,16 +129,15 @@ class ValidationLoss(eqx.Module):
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
         network = self.packing.evaluated(params)
-        both = self.objective.evaluations + (0 if self.finer is None else self.finer.evaluations)
-        rows = max(1, EVALUATIONS // both)
-        finer = self.finer
+        finer, evaluations = self.finer, self.objective.evaluations
         if finer is None:
-            return mean_in_batches(partial(self.objective, network), data, rows)
+            return mean_in_batches(partial(self.objective, network), data, max(1, EVALUATIONS // evaluations))
 
         def fine_and_gap(*columns: Array) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
             coarse, fine = self.objective.beside(finer, network, *columns)
             return fine, jnp.abs(fine - coarse)
 
+        rows = max(1, EVALUATIONS // (evaluations + finer.evaluations))
         mean, disagreement = mean_in_batches(fine_and_gap, data, rows)
         return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
 
@@ -208,7 +207,7 @@ def fit(
         training until it can be trusted.
     data, validation : encoded (x, y).
     seed : of the order of the rows and of noise.
-    chunk : epochs per call of the compiled program, after each of which `progress` is told; fewer for very many rows.
+    chunk : most epochs per call of the compiled program; fewer for very many rows, brief fits and short stages.
 
     Raises
     ------

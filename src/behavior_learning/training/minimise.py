@@ -148,14 +148,14 @@ def minimise(
     The best parameters of each start, the trace, and the losses that training ended with.
     """
     begun = state = _begun(optimizer, starts)
-    most = placed(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
+    limit = placed(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
     streams, fixed = np.random.default_rng(seed).spawn(2), key_of(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
     histories, done = [], 0
     while done < max_epochs and np.asarray(state.active).any():
         asked = min(chunk if every is None else every, chunk, max_epochs - done)
         chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
-        state, history = _run_chunk(losses, optimizer, most, state, chance, data, validation)
+        state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
         run = np.asarray(history.ran).any(axis=1)
         histories.append([np.asarray(values)[run].T for values in history])
         done += int(run.sum())
