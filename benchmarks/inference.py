@@ -35,14 +35,14 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
     """Inference on columns as they are, with default restarts."""
     import jax.numpy as jnp
 
-    from behavior_learning.core.spaces import Box
-    from behavior_learning.estimators.infer import infer_problem
+    from behavior_learning.core.spaces import Interval
+    from behavior_learning.learned.inference import infer_problem
     from behavior_learning.objectives import NegativeLogLikelihood
     from behavior_learning.symbolic.polynomials import Variable
 
     return infer_problem(
         network,
-        Box(jnp.asarray(-4.0), jnp.asarray(4.0)),
+        Interval(jnp.asarray(-4.0), jnp.asarray(4.0)),
         1.0,
         NegativeLogLikelihood,
         (x.astype(float), y.astype(float)),
@@ -62,7 +62,7 @@ def drawn_from_a_problem(n: int, d: int):
     from behavior_learning.core.bases import polynomial_basis, without_pure_x
     from behavior_learning.core.block import Weight
     from behavior_learning.core.network import Architecture, BehaviorNetwork
-    from behavior_learning.core.spaces import Box
+    from behavior_learning.core.spaces import Interval
     from behavior_learning.gibbs.distribution import Gibbs
 
     rng = np.random.default_rng(0)
@@ -76,7 +76,7 @@ def drawn_from_a_problem(n: int, d: int):
         rows = network.layers[0].heads[role]
         network = with_coef(network, role, Weight(jnp.asarray(np.array(row)[None, None], jnp.float32), rows.coef.rule))
     x, levels = rng.normal(size=(n, d)).astype(np.float32), rng.uniform(size=(n, 1)).astype(np.float32)
-    y = np.asarray(Gibbs(network, Box(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
+    y = np.asarray(Gibbs(network, Interval(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
     return network, x, y
 
 
@@ -98,12 +98,12 @@ def refits() -> None:
 
     from behavior_learning.core.bases import polynomial_basis, with_terms, without_pure_x
     from behavior_learning.core.block import Rule
-    from behavior_learning.core.chart import Coordinates, parameter_labels
     from behavior_learning.core.features import Product
-    from behavior_learning.core.identification import canonicalise
     from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
-    from behavior_learning.core.spaces import Box
+    from behavior_learning.core.spaces import Interval
     from behavior_learning.gibbs.distribution import Gibbs
+    from behavior_learning.identification.canonical_form import canonicalize
+    from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 
     rng = np.random.default_rng(0)
     basis = without_pure_x(polynomial_basis(2, 1, degree=1))
@@ -112,10 +112,10 @@ def refits() -> None:
     architecture = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity", intercepts=False)
     network = BehaviorNetwork.random(rng, architecture, features=2, response=1, basis=basis, rules=rules)
     with jax.enable_x64(True):
-        chart = Coordinates.of(canonicalise(network), parameter_labels(network, ["x0", "x1"], ["y"])).chart
+        chart = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x0", "x1"], ["y"])).chart
         network = chart.network(jnp.array([0.9, 2.8, -0.9, 2.4, 1.3, -1.4, -1.9, 2.8, 0.5, -0.9]))
         x, levels = rng.uniform(-2, 2, size=(1000, 2)), rng.uniform(size=(1000, 1))
-        y = np.asarray(Gibbs(network, Box(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))
+        y = np.asarray(Gibbs(network, Interval(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))
     results = inferred(network, x, y[:, 0])
     start, cpu = time.perf_counter(), time.process_time()
     boot = results.with_covariance("bootstrap", draws=500)
@@ -132,10 +132,10 @@ def memory() -> None:
     import jax.numpy as jnp
 
     from behavior_learning.core.bases import affine_basis
-    from behavior_learning.core.chart import Coordinates, parameter_labels
-    from behavior_learning.core.identification import canonicalise
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.core.spaces import Categories
+    from behavior_learning.identification.canonical_form import canonicalize
+    from behavior_learning.identification.parameters import LocalParameters, parameter_labels
     from behavior_learning.inference.problem import Problem, hessian, outer
     from behavior_learning.objectives import NegativeLogLikelihood
 
@@ -145,7 +145,7 @@ def memory() -> None:
     network = BehaviorNetwork.random(rng, architecture, features=d, response=2, basis=affine_basis(d, 0))
     names = parameter_labels(network, [f"x{j}" for j in range(d)], ["a", "b"], ["a", "b"])
     with jax.enable_x64(True):
-        coordinates = Coordinates.of(canonicalise(network), names)
+        coordinates = LocalParameters.of(canonicalize(network), names)
         x, y = rng.normal(size=(n, d)), rng.integers(0, 2, n).astype(np.int32)
         problem = Problem.of(NegativeLogLikelihood(Categories(2)), coordinates.chart, (x, y), candidates=2)
         del x

@@ -23,12 +23,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 import behavior_learning as bl
-from behavior_learning.core.packing import Packing
-from behavior_learning.core.spaces import Box
+from behavior_learning.core.spaces import Interval
 from behavior_learning.objectives import NegativeLogLikelihood
-from behavior_learning.training.fit import PenalisedLoss, ValidationLoss
-from behavior_learning.training.minimise import Losses, minimise
+from behavior_learning.training.fit import PenalizedLoss, ValidationLoss
+from behavior_learning.training.minimize import Losses, minimize
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
+from behavior_learning.training.packing import Packing
 from timing import heading, table
 
 CURVATURE_ROWS = 300
@@ -51,7 +51,7 @@ class LevenbergMarquardt(eqx.Module):
     def init(self, starts: Params) -> _Damped:
         return _Damped(jnp.full(jax.tree.leaves(starts)[0].shape[0], 1e-2))
 
-    def epoch(self, loss: PenalisedLoss, params: Params, state: _Damped, data: Data, order: Array):
+    def epoch(self, loss: PenalizedLoss, params: Params, state: _Damped, data: Data, order: Array):
         flat, unflat = ravel_pytree(params)
         value, gradient = jax.value_and_grad(lambda v: loss(unflat(v), data))(flat)
         curvature = self._fisher(flat, unflat, data) + 2 * self.ridge * jnp.eye(len(flat))
@@ -74,8 +74,8 @@ class LevenbergMarquardt(eqx.Module):
             mass = jax.nn.softmax(network(row[None], rule.candidates)[0] + rule.log_weights[0])
             values = lambda v: self.packing.evaluated(unflat(v))(row[None], rule.candidates)[0]
             slopes = jax.jacrev(values)(flat)
-            centred = jnp.sqrt(mass)[:, None] * (slopes - mass @ slopes)
-            return centred.T @ centred
+            centered = jnp.sqrt(mass)[:, None] * (slopes - mass @ slopes)
+            return centered.T @ centered
 
         zero = jnp.zeros((len(flat), len(flat)))
         total, _ = jax.lax.scan(lambda sum_, row: (sum_ + of_row(row), None), zero, x)
@@ -124,19 +124,19 @@ def race(x: np.ndarray, y: np.ndarray, layers: tuple[int, ...], heads: tuple[str
     scaled = lambda v: ((v - v[train].mean(axis=0)) / v[train].std(axis=0)).astype(np.float32)
     x, y = scaled(x), scaled(y)
     data, validation = (tuple(map(jnp.asarray, (x[rows], y[rows]))) for rows in (train, held_out))
-    objective = NegativeLogLikelihood(Box(float(y.min()) - 1, float(y.max()) + 1, 64 if len(x) < 5_000 else 32))
+    objective = NegativeLogLikelihood(Interval(float(y.min()) - 1, float(y.max()) + 1, 64 if len(x) < 5_000 else 32))
     architecture = bl.Architecture(layers, heads=heads, readout="identity" if layers[-1] == 1 else "nonnegative")
     network = bl.BehaviorNetwork.random(np.random.default_rng(1), architecture, features=x.shape[1], response=1)
     packing, ridge = Packing.of(network), jnp.asarray(10.0 / (2 * len(train)))
-    losses = Losses(PenalisedLoss(objective, packing, ridge), ValidationLoss.of(objective, packing))
+    losses = Losses(PenalizedLoss(objective, packing, ridge), ValidationLoss.of(objective, packing))
     starts = jax.tree.map(lambda leaf: leaf[None], packing.packed(network))
     for name, optimizer in optimizers(objective, packing, ridge, len(train)).items():
         chunk = (25 if len(x) < 5_000 else 1) if isinstance(optimizer, Adam) else 2
         options = {"data": data, "validation": validation, "seed": 0, "patience": 10**6, "chunk": chunk}
-        minimise(starts, losses, optimizer, max_epochs=chunk, **options)
+        minimize(starts, losses, optimizer, max_epochs=chunk, **options)
         track = Track(seconds)
         with contextlib.suppress(TimeoutError):
-            minimise(starts, losses, optimizer, max_epochs=100_000, progress=track, **options)
+            minimize(starts, losses, optimizer, max_epochs=100_000, progress=track, **options)
         yield name, track.points
 
 

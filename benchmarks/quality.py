@@ -17,11 +17,11 @@ import pandas as pd
 import torch
 
 import behavior_learning as bl
-from behavior_learning.core.arrays import key_of
-from behavior_learning.core.packing import Packing
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.arrays import make_key
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
 from behavior_learning.training.fit import Settings, ValidationLoss, WithNoise, fit
+from behavior_learning.training.packing import Packing
 from peers import as_ours, built, trainer_of
 from timing import heading, table
 
@@ -63,7 +63,7 @@ def make_task(name: str, folder: Path, seed: int) -> Task:
         digits = np.load(folder / "mnist.npz")
         pixels = digits["x_train"].reshape(-1, 784).astype(float) / 255
         rows = _split(pixels, digits["y_train"].astype(int), seed, scaled=False)
-    denoising = DenoisingScoreMatching(Box(-6.0, 6.0), SIGMA, draws=2)
+    denoising = DenoisingScoreMatching(Interval(-6.0, 6.0), SIGMA, draws=2)
     objective = NegativeLogLikelihood(Categories(classes)) if classes else denoising
     return Task(layers, objective, *rows, epochs, rate, classes)
 
@@ -79,7 +79,7 @@ def theirs(task: Task, seed: int) -> tuple[float, float]:
     trainer.fit(*tensor(*task.train), *tensor(*task.held_out))
     seconds = time.perf_counter() - begun
     network = as_ours(model, task.objective.space.dimension)
-    packing, key = Packing.of(network), key_of(seed)
+    packing, key = Packing.of(network), make_key(seed)
     rows = WithNoise(task.objective)(key, tuple(map(jnp.asarray, task.held_out)))
     return seconds, float(ValidationLoss.of(task.objective, packing)(packing.packed(network), rows))
 

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import behavior_learning as bl
-from behavior_learning.gibbs.enforcement import Penalised
+from behavior_learning.gibbs.enforcement import Penalized
 from behavior_learning.gibbs.kernels import METHODS
 from behavior_learning.gibbs.sampling import simulate
 
@@ -32,7 +32,7 @@ def seconds(run: Callable[[int], object], repeats: int) -> tuple[float, float]:
 def chains(method: str, rows: int, repeats: int, *, draws: int = 1000, warmup: int = 500) -> tuple[float, float]:
     """512 chains in 64 dimensions for 1500 steps on the energy constraint of Section 3.4."""
     residual = jax.tree_util.Partial(lambda y: jnp.sum(y**2, axis=-1) - 64.0)
-    target = Penalised(residual, jnp.array([25.0]), jnp.array([1.0]))
+    target = Penalized(residual, jnp.array([25.0]), jnp.array([1.0]))
     starts = jax.random.normal(jax.random.key(0), (rows, 512 // rows, 64))
     step_size = 2e-5 if method == "langevin" else None
     run = lambda seed: (

@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import behavior_learning as bl
-from behavior_learning.core.packing import Packing
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.estimators.structure import DEFAULT_LAYERS
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
-from behavior_learning.training.fit import PenalisedLoss, WithNoise
+from behavior_learning.training.fit import PenalizedLoss, WithNoise
 from behavior_learning.training.optimizers import Adam
+from behavior_learning.training.packing import Packing
 from peers import blnetwork_epoch, mlp_epoch, mlp_width
 from timing import alternately, heading, table
 
@@ -47,7 +47,7 @@ class Case(NamedTuple):
 def objective_of(case: Case, likelihood: bool = False) -> Objective:
     if case.classes:
         return NegativeLogLikelihood(Categories(case.classes))
-    box = Box(-4.0, 6.0)
+    box = Interval(-4.0, 6.0)
     return NegativeLogLikelihood(box) if likelihood else DenoisingScoreMatching(box, SIGMA, draws=1)
 
 
@@ -59,7 +59,7 @@ def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Calla
         np.random.default_rng(0), architecture, features=case.inputs, response=objective.space.dimension
     )
     packing = Packing.of(network)
-    loss, noise = PenalisedLoss(objective, packing, jnp.asarray(1e-3)), WithNoise(objective)
+    loss, noise = PenalizedLoss(objective, packing, jnp.asarray(1e-3)), WithNoise(objective)
     optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=case.batch)
     data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
     run = eqx.filter_jit(

@@ -17,16 +17,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from behavior_learning.core.identification import canonicalise, distance
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Box
-from behavior_learning.estimators.infer import infer_problem
+from behavior_learning.core.spaces import Interval
+from behavior_learning.identification.canonical_form import canonicalize, distance
 from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.learned.inference import infer_problem
 from behavior_learning.objectives import NegativeLogLikelihood
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.training.fit import Settings
-from behavior_learning.training.heats import fit_from
+from behavior_learning.training.multistart import fit_from
 from coverage import RESULTS
 from designs import SINGLE, continuous, single_basis
 
@@ -68,7 +68,7 @@ def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNet
     return fit_from(
         [start(seed, number) for number in range(starts)],
         lambda: start(seed, next(numbers)),
-        [NegativeLogLikelihood(Box(np.float32(-4), np.float32(4)))],
+        [NegativeLogLikelihood(Interval(np.float32(-4), np.float32(4)))],
         data=pair(train),
         validation=pair(held_out),
         settings=SETTINGS,
@@ -83,7 +83,7 @@ def infer_from(
     column = Variable("x", 0.0, 1.0, 1.0)
     results = infer_problem(
         network,
-        Box(np.float32(-4), np.float32(4)),
+        Interval(np.float32(-4), np.float32(4)),
         1.0,
         NegativeLogLikelihood,
         (x, y),
@@ -102,7 +102,7 @@ def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
     lines, learned = [], np.asarray(top.coordinates.chart.learned)
     with jax.enable_x64(True):
         for seed in range(FITS):
-            point = numbers_of(canonicalise(start(seed, 11), prune=False).network)[learned]
+            point = numbers_of(canonicalize(start(seed, 11), prune=False).network)[learned]
             end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.coordinates.signs), Search())
             gap = distance(top.problem.chart.network(end.theta), top.network)
             lines.append(("single start, untrained", seed, float(end.loss), gap))

@@ -100,7 +100,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     _, X, _, y = split
-    learned, tract = model.ump_, X.iloc[[TRACT]]
+    learned, tract = model.problem_, X.iloc[[TRACT]]
     grid = np.linspace(0, 60, 241)
     many = pd.concat([tract] * len(grid))
     utility, density = model.utility(many, grid), np.exp(model.log_density(many, grid))

@@ -45,9 +45,9 @@ def exact_violation(
     """E|T|, its 95th percentile and P(|T| ≤ tolerance) under exp{−λT²/τ}, averaged over the given ‖x‖²."""
     if multiplier == 0:
         return np.inf, np.inf, 0.0
-    centre, width = squared_norms[:, None], np.sqrt(temperature / (2 * multiplier))
+    center, width = squared_norms[:, None], np.sqrt(temperature / (2 * multiplier))
     reach = np.linspace(-12, 12, 4001) * width * np.sqrt(1 + (dimension / 2 / squared_norms.min() * width) ** 2)
-    s = np.maximum(centre + reach, np.finfo(float).tiny)
+    s = np.maximum(center + reach, np.finfo(float).tiny)
     log_density = (dimension / 2 - 1) * np.log(s) - (reach / width) ** 2 / 2
     mass = np.exp(log_density - log_density.max(axis=1, keepdims=True))
     mass = (mass / mass.sum(axis=1, keepdims=True)).mean(axis=0)
@@ -159,10 +159,10 @@ def figure(table: pd.DataFrame, file: Path) -> None:
     axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")[1]
     for ax, sweep, fixed in zip(axes, ("τ", "λ"), ("λ = 25", "τ = 0.05"), strict=True):
         rows = drawn[drawn["sweep"] == sweep].sort_values(sweep)
-        for colour, column in zip(("C0", "C1", "C2"), ("mean", "p95", "P(|T|<=0.1)"), strict=True):
+        for color, column in zip(("C0", "C1", "C2"), ("mean", "p95", "P(|T|<=0.1)"), strict=True):
             closed = rows["P exact" if column.startswith("P") else f"{column} exact"]
-            ax.plot(rows[sweep], closed, color=colour, label=f"{column}, closed form")
-            ax.plot(rows[sweep], rows[column], "o", color=colour, label=f"{column}, MALA")
+            ax.plot(rows[sweep], closed, color=color, label=f"{column}, closed form")
+            ax.plot(rows[sweep], rows[column], "o", color=color, label=f"{column}, MALA")
         ax.set(xscale="log", yscale="log", xlabel=sweep, ylabel="|T|, or probability", title=fixed)
     axes[1].legend(loc=(0.5, 0.52))
     plt.savefig(file, dpi=150)

@@ -14,12 +14,12 @@ import numpy as np
 
 from behavior_learning.core.bases import Basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Rule
-from behavior_learning.core.chart import Coordinates, parameter_labels
 from behavior_learning.core.features import Product
-from behavior_learning.core.identification import canonicalise
 from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
-from behavior_learning.core.spaces import Box, Categories, Space
+from behavior_learning.core.spaces import Categories, Interval, Space
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.problem import Problem, outer
 from behavior_learning.objectives import NegativeLogLikelihood
 
@@ -32,7 +32,7 @@ class Design:
     """A family of laws p(y|x), the law of x (uniform on a cube), and the true parameters in canonical form."""
 
     name: str
-    coordinates: Coordinates
+    coordinates: LocalParameters
     space: Space
     x_columns: int
     x_bound: float
@@ -56,7 +56,7 @@ class Design:
         """n independent rows."""
         x_key, y_key = jax.random.split(key)
         x = self.x_bound * jax.random.uniform(x_key, (n, self.x_columns), minval=-1.0)
-        space = self.space if self.one_hot else Box(self.space.lower, self.space.upper, 256)
+        space = self.space if self.one_hot else Interval(self.space.lower, self.space.upper, 256)
         law = Gibbs(self.coordinates.chart.network(truth), space)
         return x, law.inverse_cdf(x, jax.random.uniform(y_key, (n, 1)))[:, 0]
 
@@ -75,8 +75,8 @@ def continuous(
 ) -> Design:
     """U = a·y + b·xy, C = c·y + d·xy and T = e·y + f·xy: nine raw parameters, eight in canonical form."""
     network = BehaviorNetwork.random(np.random.default_rng(0), SINGLE, features=1, response=1, basis=single_basis())
-    coordinates = Coordinates.of(canonicalise(network), parameter_labels(network, ["x"], ["y"]))
-    return Design("continuous y", coordinates, space or Box(-4.0, 4.0, NODES, passes=0), 1, 2.0, truth)
+    coordinates = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
+    return Design("continuous y", coordinates, space or Interval(-4.0, 4.0, NODES, passes=0), 1, 2.0, truth)
 
 
 def classes(truth: tuple[float, ...] = (1.1, -1.7, 2.7, -2.2, -2.5, 2.8, 2.4, -1.7)) -> Design:
@@ -91,7 +91,7 @@ def classes(truth: tuple[float, ...] = (1.1, -1.7, 2.7, -2.2, -2.5, 2.8, 2.4, -1
     rng = np.random.default_rng(0)
     network = BehaviorNetwork.random(rng, SINGLE, features=2, response=3, basis=basis, rules=rules)
     labels = parameter_labels(network, ["u", "v"], ["A", "B", "C"])
-    coordinates = Coordinates.of(canonicalise(network, one_hot=True), labels)
+    coordinates = LocalParameters.of(canonicalize(network, one_hot=True), labels)
     return Design("classes", coordinates, Categories(3), 2, 2.0, truth)
 
 

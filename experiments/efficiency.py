@@ -21,7 +21,7 @@ import pandas as pd
 from jax import Array
 from scipy.stats import norm
 
-from behavior_learning.core.spaces import Box
+from behavior_learning.core.spaces import Interval
 from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.problem import Problem, losses, outer
 from behavior_learning.objectives import DenoisingScoreMatching
@@ -51,14 +51,14 @@ def score_matching(design: Design, data: tuple[Array, Array], weights: Array, si
     """The expected loss of denoising score matching under the law of the design."""
     x, y = (np.asarray(column) for column in data)
     noise = np.broadcast_to(sigma * noise_levels()[:, None], (len(y), NOISE, 1))
-    objective = DenoisingScoreMatching(Box(-4.0, 4.0), sigma)
+    objective = DenoisingScoreMatching(Interval(-4.0, 4.0), sigma)
     return Problem.of(objective, design.coordinates.chart, (x, y, noise), np.asarray(weights), candidates=NOISE)
 
 
 def comparison(sigmas: Sequence[float]) -> Iterator[dict]:
     """A line for exact likelihood, and one for denoising score matching at each σ."""
     with jax.enable_x64(True):
-        design = continuous(Box(-4.0, 4.0, 96, passes=0), CONCENTRATED)
+        design = continuous(Interval(-4.0, 4.0, 96, passes=0), CONCENTRATED)
         truth, signs = jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
         problem, base = population(design, points=15)
         target = np.asarray(design.truth)

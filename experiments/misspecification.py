@@ -15,10 +15,10 @@ import numpy as np
 from jax import Array
 
 from behavior_learning.core.bases import affine_basis
-from behavior_learning.core.chart import Coordinates, parameter_labels
-from behavior_learning.core.identification import canonicalise
 from behavior_learning.core.network import Architecture, BehaviorNetwork
-from behavior_learning.core.spaces import Box
+from behavior_learning.core.spaces import Interval
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from coverage import RESULTS, Replication, estimate, table
 from designs import Design, with_rows
 
@@ -37,11 +37,11 @@ def equality_only() -> Design:
     architecture = Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity")
     rng = np.random.default_rng(0)
     network = BehaviorNetwork.random(rng, architecture, features=1, response=1, basis=affine_basis(1, 1))
-    coordinates = Coordinates.of(canonicalise(network), parameter_labels(network, ["x"], ["y"]))
+    coordinates = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
     b = 1 / np.sqrt(2 * mean_square_spread())
     truth = {"coef[x]": -0.5 * b, "coef[y]": b, "intercept": -0.2 * b}
     ordered = tuple(truth[label.split(".equality.")[1]] for label in coordinates.labels)
-    return Design("equality only", coordinates, Box(-15.0, 15.0, 128, passes=0), 1, 2.0, ordered)
+    return Design("equality only", coordinates, Interval(-15.0, 15.0, 128, passes=0), 1, 2.0, ordered)
 
 
 def draw(design: Design, key: Array, n: int) -> tuple[Array, Array]:

@@ -92,8 +92,8 @@ def draw(utility, truth: Truth, rng: np.random.Generator, n: int) -> pd.DataFram
 def negative_log_likelihood(utility, truth: Truth, table: pd.DataFrame) -> float:
     """Of the true law, in nats per row."""
     x, y = table[COLUMNS].to_numpy(), table[["y"]].to_numpy()
-    normaliser = np.log(np.trapezoid(np.exp(utility(truth, x, GRID[None])), GRID, axis=1))
-    return float(np.mean(normaliser - utility(truth, x, y)[:, 0]))
+    normalizer = np.log(np.trapezoid(np.exp(utility(truth, x, GRID[None])), GRID, axis=1))
+    return float(np.mean(normalizer - utility(truth, x, y)[:, 0]))
 
 
 def one(family: str, seed: int, n: int, starts: int) -> dict[str, object]:

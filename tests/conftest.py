@@ -49,7 +49,7 @@ def rng(*seed: object) -> np.random.Generator:
     return np.random.default_rng(list(repr(seed).encode()))
 
 
-def randomise(network, generator: np.random.Generator, scale: float = 0.8):
+def randomize(network, generator: np.random.Generator, scale: float = 0.8):
     """`network` with every inexact leaf (coefficients, intercepts, multipliers, readout) drawn anew."""
     draw = lambda leaf: jnp.asarray(scale * generator.normal(size=leaf.shape))
     return jax.tree.map(lambda leaf: draw(leaf) if eqx.is_inexact_array(leaf) else leaf, network)
@@ -58,4 +58,4 @@ def randomise(network, generator: np.random.Generator, scale: float = 0.8):
 def random_network(architecture: Architecture, basis: Basis, response: int, generator: np.random.Generator):
     """A network of which only the shapes come from the library: every number is random, in the precision in force."""
     network = BehaviorNetwork.random(generator, architecture, features=0, response=response, basis=basis)
-    return randomise(network, generator)
+    return randomize(network, generator)

@@ -50,21 +50,21 @@ def mixed(seed: int = 0) -> pd.DataFrame:
 
 def amounts(table: pd.DataFrame, seed: int = 0) -> pd.Series:
     """A numeric response that depends on the numeric columns and spreads with one of them."""
-    generator, z = rng("amounts", seed), _standardised(table)
+    generator, z = rng("amounts", seed), _standardized(table)
     noise = (0.3 + 0.2 * np.abs(z[:, -1])) * generator.normal(size=len(z))
     return pd.Series(250.0 + 30.0 * (z[:, 0] - z[:, 1] + noise), name="spend", index=table.index)
 
 
 def labels(table: pd.DataFrame, names: Any = ("bus", "car", "train"), seed: int = 0) -> pd.Series:
     """Labels of 30, 30 and 20 rows, or 40 and 40, that depend on the numeric columns."""
-    generator, z = rng("labels", seed), _standardised(table)
+    generator, z = rng("labels", seed), _standardized(table)
     order = np.argsort(z[:, 0] + 0.7 * generator.normal(size=len(z)))
     codes = np.empty(len(z), int)
     codes[order] = np.repeat(np.arange(len(names)), (30, 30, 20) if len(names) == 3 else (40, 40))
     return pd.Series(np.array(names)[codes], name="mode", index=table.index)
 
 
-def _standardised(table: pd.DataFrame) -> np.ndarray:
+def _standardized(table: pd.DataFrame) -> np.ndarray:
     columns = table.select_dtypes("number")
     return ((columns - columns.mean()) / columns.std()).fillna(0.0).to_numpy()
 

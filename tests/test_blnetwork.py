@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
 
 torch = pytest.importorskip("torch")
@@ -73,7 +73,7 @@ class TestAgreesWithBlnetwork:
         x, y, _ = table()
         torch.manual_seed(3)
         noise = jnp.asarray(numbers(torch.randn(ROWS, 1, dtype=torch.float64)) * SIGMA)[..., None]
-        objective = DenoisingScoreMatching(Box(-10.0, 10.0), SIGMA)
+        objective = DenoisingScoreMatching(Interval(-10.0, 10.0), SIGMA)
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(y), noise))
         torch.manual_seed(3)
         loss = losses.DSMLoss(SIGMA)(model, torch.tensor(x), torch.tensor(y)[:, None])

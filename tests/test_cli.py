@@ -206,7 +206,7 @@ def test_unseen_category_warns_and_predicts(folder, tmp_path):
 )
 def test_explain_prints_the_problem_that_was_learned(folder, task, options, expected):
     printed = run("explain", folder / f"{task}.bl", *options).stdout
-    assert printed == expected(bl.load(folder / f"{task}.bl").ump_) + "\n"
+    assert printed == expected(bl.load(folder / f"{task}.bl").problem_) + "\n"
 
 
 # Errors.
@@ -346,6 +346,6 @@ def test_demo_writes_a_model_and_a_figure_and_compares(tmp_path, monkeypatch):
     assert "LSTAT" in said
     assert "MEDV" in said
     model = bl.load(tmp_path / "bl-demo" / "boston.bl")
-    assert str(model.ump_) in said
+    assert str(model.problem_) in said
     assert (tmp_path / "bl-demo" / "intervals.png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in (tmp_path / "bl-demo").iterdir()} == {"boston.bl", "intervals.png"}

@@ -61,7 +61,7 @@ def test_fit_compiles_one_program_and_its_like_none(name):
     assert (first.count, second.count) == (1, 0)
 
 
-def test_full_batch_fits_compile_the_start_of_their_optimiser_too_and_their_like_nothing():
+def test_full_batch_fits_compile_the_start_of_their_optimizer_too_and_their_like_nothing():
     smooth = {"optimizer": "lbfgs", "heads": ("tanh", "softplus", "square")}
     jax.clear_caches()
     with Programs() as first:

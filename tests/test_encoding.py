@@ -94,7 +94,7 @@ def test_every_numeric_dtype_is_read_as_numbers(kind):
 
 
 @pytest.mark.parametrize("kind", BOOLEANS)
-def test_booleans_are_one_standardised_column(kind):
+def test_booleans_are_one_standardized_column(kind):
     series = BOOLEANS[kind]
     columns = encoded(pd.DataFrame({"owner": series}))
     known = np.array([bool(v) for v in series if not pd.isna(v)], float)
@@ -330,21 +330,21 @@ def test_what_is_no_table_is_refused(X, message):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_standardise_and_restore_are_inverse(seed):
+def test_standardize_and_restore_are_inverse(seed):
     generator = rng("response", seed)
     y = generator.normal(scale=5) + np.exp(generator.normal()) * generator.normal(size=60)
     train = generator.permutation(60)[:40]
     response = ContinuousResponse.learn("y", y, train=train, support=None)
-    assert np.mean(response.standardise(y[train])) == pytest.approx(0.0, abs=1e-12)
-    assert np.std(response.standardise(y[train])) == pytest.approx(1.0)
-    np.testing.assert_allclose(response.restore(response.standardise(y)), y)
+    assert np.mean(response.standardize(y[train])) == pytest.approx(0.0, abs=1e-12)
+    assert np.std(response.standardize(y[train])) == pytest.approx(1.0)
+    np.testing.assert_allclose(response.restore(response.standardize(y)), y)
 
 
 def test_default_support_is_the_range_of_all_rows_widened_by_half_of_itself():
     y = np.array([1.0, 2.0, 3.0, 9.0])
     response = ContinuousResponse.learn("y", y, train=np.arange(3), support=None)
     assert (response.lower, response.upper) == (-3.0, 13.0)
-    np.testing.assert_allclose(response.support, [response.standardise(-3.0), response.standardise(13.0)])
+    np.testing.assert_allclose(response.support, [response.standardize(-3.0), response.standardize(13.0)])
 
 
 def test_response_outside_the_support_names_the_first_row():

@@ -9,10 +9,10 @@ from scipy import integrate, special
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.network import Architecture
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
 from tests import oracle
-from tests.conftest import random_network, randomise, rng
+from tests.conftest import random_network, randomize, rng
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -30,7 +30,7 @@ def problem(space, *seed, readout_bias=False):
         y, space = generator.integers(CLASSES, size=N), Categories(CLASSES)
     else:
         basis = affine_basis(D, 1)
-        y, space = generator.uniform(LOWER, UPPER, size=N), Box(LOWER, UPPER, 256)
+        y, space = generator.uniform(LOWER, UPPER, size=N), Interval(LOWER, UPPER, 256)
     network = random_network(architecture, basis, basis.y_map.columns[-1][0] + 1, generator)
     return network, space, jnp.asarray(x), jnp.asarray(y)
 
@@ -74,7 +74,7 @@ def test_losses_of_rows_are_separate(space):
 def test_gradient_is_the_slope_of_the_loss_by_hand(space):
     network, space, x, y = problem(space, "gradient")
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    direction = randomise(params, rng("direction"))
+    direction = randomize(params, rng("direction"))
     mean = lambda p: jnp.mean(NegativeLogLikelihood(space)(eqx.combine(p, static), x, y))
     products = jax.tree.map(lambda g, v: jnp.sum(g * v), jax.jit(jax.grad(mean))(params), direction)
     slope = sum(jax.tree.leaves(products))
@@ -140,7 +140,7 @@ def test_denoising_score_matching_is_the_squared_gap_between_the_slope_and_the_n
     )
     x, y = jnp.asarray(generator.normal(size=(6, 2))), jnp.asarray(generator.normal(size=6))
     noise = jnp.asarray(sigma * generator.normal(size=(6, draws)))
-    objective = DenoisingScoreMatching(Box(LOWER, UPPER), sigma, temperature)
+    objective = DenoisingScoreMatching(Interval(LOWER, UPPER), sigma, temperature)
     at = lambda shift: network(x, (y[:, None] + noise + shift)[..., None])
     slope = (at(1e-6) - at(-1e-6)) / 2e-6 / temperature
     expected = 0.5 * jnp.mean((slope + noise / sigma**2) ** 2, axis=1)
@@ -153,7 +153,7 @@ def test_denoising_score_matching_prefers_the_law_of_y_plus_noise():
     generator, sigma, spread = rng("wider"), 0.8, 0.5
     y, noise = spread * generator.normal(size=4000), sigma * generator.normal(size=(4000, 1))
     x = jnp.zeros((4000, 1))
-    objective = DenoisingScoreMatching(Box(LOWER, UPPER), sigma)
+    objective = DenoisingScoreMatching(Interval(LOWER, UPPER), sigma)
     normal = lambda width: lambda x, y: -0.5 * y[..., 0] ** 2 / width**2
     loss = lambda width: jnp.mean(objective(normal(width), x, jnp.asarray(y), jnp.asarray(noise)[..., None]))
     widths = np.linspace(0.6, 1.4, 81)

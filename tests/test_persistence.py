@@ -56,8 +56,8 @@ def test_predictions_are_identical_after_loading(pair):
 @every_model
 def test_learned_problem_is_identical_after_loading(pair):
     before, after = pair
-    assert after.ump_.text(None) == before.ump_.text(None)
-    assert after.ump_.to_latex(None) == before.ump_.to_latex(None)
+    assert after.problem_.text(None) == before.problem_.text(None)
+    assert after.problem_.to_latex(None) == before.problem_.to_latex(None)
 
 
 @every_model

@@ -15,7 +15,7 @@ from behavior_learning import objectives
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.heads import get_head
 from behavior_learning.core.network import Architecture
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
     CrossEntropy,
     DenoisingScoreMatching,
@@ -23,16 +23,16 @@ from behavior_learning.objectives import (
     NegativeLogLikelihood,
     ScoreMatching,
 )
-from tests.conftest import SPELLED, random_network, randomise, rng
+from tests.conftest import SPELLED, random_network, randomize, rng
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 N, D = 5, 2
 LOWER, UPPER = -2.0, 3.0
 SIGMA, TAU = 0.4, 1.7
-BOX = Box(LOWER, UPPER, 64)
-PLANE = Product([Box(LOWER, UPPER, 24), Box(0.0, 1.0, 24)])
-HYBRID = Product([Categories(2), Box(LOWER, UPPER, 32), Categories(3)])
+BOX = Interval(LOWER, UPPER, 64)
+PLANE = Product([Interval(LOWER, UPPER, 24), Interval(0.0, 1.0, 24)])
+HYBRID = Product([Categories(2), Interval(LOWER, UPPER, 32), Categories(3)])
 
 OBJECTIVES = {
     "NegativeLogLikelihood-box": lambda tau: NegativeLogLikelihood(BOX, tau),
@@ -116,7 +116,7 @@ def test_losses_of_rows_are_separate(name):
 def test_gradient_is_the_finite_difference_of_the_loss(name):
     objective, network, x, y, noise = problem(name)
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    direction = randomise(params, rng("direction", name))
+    direction = randomize(params, rng("direction", name))
     along = lambda t: jax.tree.map(lambda p, v: p + t * v, params, direction)
     mean = jax.jit(lambda t: jnp.mean(objective(eqx.combine(along(t), static), x, y, *noise)))
     step = 1e-5
@@ -267,7 +267,7 @@ def test_denoising_a_gaussian_fits_exactly_the_widened_variance(sigma):
 def test_score_matching_of_a_gaussian_fits_exactly_its_mean_and_variance():
     y = jnp.asarray(rng("matched").normal(0.7, 0.5, size=30))
     assert bool(jnp.all(jnp.abs(y) < 5))
-    gradient, hessian = slope_at(ScoreMatching(Box(-10.0, 10.0)), y.mean(), 1 / y.var(), y)
+    gradient, hessian = slope_at(ScoreMatching(Interval(-10.0, 10.0)), y.mean(), 1 / y.var(), y)
     np.testing.assert_allclose(gradient, 0, atol=1e-10)
     assert bool(jnp.all(jnp.linalg.eigvalsh(hessian) > 0))
 
@@ -275,7 +275,7 @@ def test_score_matching_of_a_gaussian_fits_exactly_its_mean_and_variance():
 def test_score_matching_of_a_gaussian_is_its_closed_form():
     """½ p²(y − m)² − p in the middle of a wide box."""
     y, mean, precision = jnp.linspace(-3, 3, N), 0.4, 1.7
-    found = ScoreMatching(Box(-10.0, 10.0), TAU)(
+    found = ScoreMatching(Interval(-10.0, 10.0), TAU)(
         Normal(jnp.asarray(mean), jnp.asarray(TAU * precision)), jnp.zeros((N, 1)), y
     )
     np.testing.assert_allclose(found, 0.5 * precision**2 * (y - mean) ** 2 - precision, rtol=1e-12)
@@ -319,7 +319,7 @@ def on_a_grid(space):
     return jnp.asarray(points), np.prod([m.ravel() for m in np.meshgrid(*weights, indexing="ij")], axis=0)
 
 
-def minimiser(loss_per_row, theta, space):
+def minimizer(loss_per_row, theta, space):
     """Where the expected loss under exp{θ·t} is least; it is quadratic in the parameters, so one Newton step from 0."""
     points, weights = on_a_grid(space)
     log_p = Family(theta)(jnp.zeros((1, 1)), points[None])[0]
@@ -343,10 +343,10 @@ def unweighted(family, points):
 
 
 TRUTHS = {
-    "truncated gaussian": (Box(-1.0, 2.0), [0.8, 1.5]),
-    "tilted uniform": (Box(-1.0, 2.0), [1.2, 0.0]),
-    "heavy at both ends": (Box(-1.0, 2.0), [0.3, -1.0]),
-    "correlated in a plane": (Product([Box(-1.0, 2.0), Box(0.0, 1.5)]), [0.8, -0.4, 1.5, 0.7, 0.6]),
+    "truncated gaussian": (Interval(-1.0, 2.0), [0.8, 1.5]),
+    "tilted uniform": (Interval(-1.0, 2.0), [1.2, 0.0]),
+    "heavy at both ends": (Interval(-1.0, 2.0), [0.3, -1.0]),
+    "correlated in a plane": (Product([Interval(-1.0, 2.0), Interval(0.0, 1.5)]), [0.8, -0.4, 1.5, 0.7, 0.6]),
 }
 
 
@@ -354,8 +354,8 @@ TRUTHS = {
 def test_score_matching_recovers_a_density_with_mass_at_the_edges(truth):
     """And would not without the weight that fades towards the edges."""
     space, theta = TRUTHS[truth][0], jnp.array(TRUTHS[truth][1])
-    np.testing.assert_allclose(minimiser(weighted(space), theta, space), theta, atol=1e-6)
-    assert float(jnp.max(jnp.abs(minimiser(unweighted, theta, space) - theta))) > 0.1
+    np.testing.assert_allclose(minimizer(weighted(space), theta, space), theta, atol=1e-6)
+    assert float(jnp.max(jnp.abs(minimizer(unweighted, theta, space) - theta))) > 0.1
 
 
 # Kinks.
@@ -377,19 +377,19 @@ def slopes_in_the_intercept(role, name, matching):
     """d/dc of the expected loss: mean of automatic derivatives, and a finite difference of adaptive integrals."""
     network, intercept = single_head(role, name)
     a, at = (float(getattr(getattr(network.layers[0], role), field).raw.ravel()[0]) for field in ("coef", "intercept"))
-    centre, x = 0.3 * SIGMA - at / a, jnp.zeros((1, 0))
-    objective = ScoreMatching(Box(-50.0, 50.0)) if matching else DenoisingScoreMatching(BOX, SIGMA)
+    center, x = 0.3 * SIGMA - at / a, jnp.zeros((1, 0))
+    objective = ScoreMatching(Interval(-50.0, 50.0)) if matching else DenoisingScoreMatching(BOX, SIGMA)
 
     def loss(c, e):
         at = eqx.tree_at(intercept, network, c.reshape(1, 1))
         if matching:
-            return objective(at, x, (centre + e).reshape(1))[0]
-        return objective(at, x, jnp.array([centre]), e.reshape(1, 1, 1))[0]
+            return objective(at, x, (center + e).reshape(1))[0]
+        return objective(at, x, jnp.array([center]), e.reshape(1, 1, 1))[0]
 
     def expected(f, c):
         """Mean over e ~ N(0, σ²), in pieces between the kinks that heads have in a·y + c."""
         density = lambda e: stats.norm.pdf(e, scale=SIGMA) * float(f(jnp.asarray(c), jnp.asarray(e)))
-        kinks = [(t - c) / a - centre for t in (-0.7, 0.0, 0.7)]
+        kinks = [(t - c) / a - center for t in (-0.7, 0.0, 0.7)]
         pieces = itertools.pairwise(sorted({-8 * SIGMA, *np.clip(kinks, -8 * SIGMA, 8 * SIGMA), 8 * SIGMA}))
         return sum(integrate.quad(density, *ends, epsabs=1e-10, limit=200)[0] for ends in pieces)
 

@@ -10,7 +10,7 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.specification import UMP, state_layer
-from tests.conftest import randomise, rng
+from tests.conftest import randomize, rng
 
 X_UNITS, Y_UNITS = ((6.3, 0.7), (40.0, 12.0)), ((22.5, 9.2),)
 NAMES = {"rooms": 0, "income": 1}
@@ -24,7 +24,7 @@ def products(text):
         raise OptionError(f"{unknown[0]!r} is no column")
     x = tuple(sorted(NAMES[name] for name in names if name in NAMES))
     y = tuple(0 for name in names if name == "price")
-    return [(Product(x, uncentred=bool(x)), Product(y, uncentred=bool(y)))]
+    return [(Product(x, uncentered=bool(x)), Product(y, uncentered=bool(y)))]
 
 
 def network(*problems):
@@ -34,7 +34,7 @@ def network(*problems):
     drawn = BehaviorNetwork.random(
         np.random.default_rng(0), architecture, features=2, response=1, basis=stated.basis, rules=stated.rules
     )
-    return randomise(drawn, rng(problems))
+    return randomize(drawn, rng(problems))
 
 
 def stated_row(built, role, rooms, income, price):
@@ -92,7 +92,7 @@ class TestSigns:
     def test_learned_coefficient_keeps_the_stated_sign(self, sign, factor, row, side):
         role = "utility" if "maximize" in row else "equality"
         for draw in range(5):
-            built = randomise(network(UMP(**row, signs={"rooms": sign})), rng(sign, draw))
+            built = randomize(network(UMP(**row, signs={"rooms": sign})), rng(sign, draw))
             rise = preactivations(built, role, 2.0, 1.0, 3.0) - preactivations(built, role, 1.0, 1.0, 3.0)
             assert (side * factor * rise > 0).all()
 
@@ -101,7 +101,7 @@ class TestSigns:
         problem = UMP(maximize="rooms + price", at_most="price <= 1 + rooms", monotone={"rooms": direction})
         x = jnp.stack([jnp.linspace(-3, 3, 50), jnp.zeros(50)], axis=1)
         for draw in range(5):
-            built = randomise(network(problem), rng(direction, draw))
+            built = randomize(network(problem), rng(direction, draw))
             utility = np.asarray(built(x, jnp.full((1, 1, 1), 0.4)))[:, 0]
             assert (factor * np.diff(utility) >= -1e-12).all()
 

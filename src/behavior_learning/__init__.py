@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.estimators.search import search
-    from behavior_learning.estimators.simplify import path, simplify
+    from behavior_learning.learned.prune import path, simplify
     from behavior_learning.persistence import load
     from behavior_learning.specification import UMP
 
@@ -47,9 +47,9 @@ _HOME = {
     "UMP": "specification",
     "cache_programs": "caching",
     "load": "persistence",
-    "path": "estimators.simplify",
+    "path": "learned.prune",
     "search": "estimators.search",
-    "simplify": "estimators.simplify",
+    "simplify": "learned.prune",
 }
 
 

@@ -113,7 +113,7 @@ def explain(
     with _plain_errors():
         if terms < 0:
             raise OptionError(f"--terms must be at least 0 (0 shows all); got {terms}.")
-        problem, limit = bl.load(_existing(model)).ump_, terms or None
+        problem, limit = bl.load(_existing(model)).problem_, terms or None
         print(problem.to_latex(limit) if latex else problem.text(limit))
 
 
@@ -149,7 +149,7 @@ def demo(
     reg = bl.BLRegressor(layers=(2, 1), random_state=0, verbose=True).fit(X_train, y_train)
     out.print(_comparison(reg, X_train, X_test, y_train, y_test))
     out.print(f"\nWhat was learned, strongest terms first ({reg.n_parameters_} parameters):\n")
-    print(reg.ump_)
+    print(reg.problem_)
     output.mkdir(parents=True, exist_ok=True)
     reg.save(output / "boston.bl")
     figure = prediction_intervals(

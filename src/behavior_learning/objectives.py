@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from behavior_learning.core.arrays import placed
-from behavior_learning.core.spaces import Box, Space, Utility
+from behavior_learning.core.arrays import to_device
+from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.score import score, score_and_curvature
@@ -71,7 +71,7 @@ class NegativeLogLikelihood(Objective):
     noise level, estimates the law of y itself rather than of y plus noise, and is as cheap in one dimension.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
 
     @property
     def evaluations(self) -> int:
@@ -109,8 +109,8 @@ class DenoisingScoreMatching(Objective):
         order; for a single continuous response.
     """
 
-    sigma: Float[Array, ""] = eqx.field(converter=placed)
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    sigma: Float[Array, ""] = eqx.field(converter=to_device)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
     draws: int = eqx.field(static=True, default=8)
     gauss_hermite: bool = eqx.field(static=True, default=False)
 
@@ -151,7 +151,7 @@ class ScoreMatching(Objective):
     Deviation: beyond the paper, which trains by denoising score matching alone.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
 
     @property
     def evaluations(self) -> int:
@@ -184,15 +184,15 @@ class CrossEntropy(Objective):
     (a composite likelihood, Besag 1975).
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.parts if not isinstance(part, Box)]))
+        return int(np.prod([part.size for part in self.space.parts if not isinstance(part, Interval)]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         parts = self.space.parts
-        numbers = [i for i, part in enumerate(parts) if isinstance(part, Box)]
+        numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
         discrete = part_of(joint, classes, given=numbers)
@@ -211,8 +211,8 @@ class Hybrid(Objective):
 
     discrete: Objective
     continuous: Objective
-    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
-    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
+    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
 
     @property
     def evaluations(self) -> int:

@@ -26,8 +26,8 @@ from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.density import BLDensity
 from behavior_learning.estimators.hybrid import BLHybrid
-from behavior_learning.estimators.records import Spreads
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.learned.records import Spreads
 from behavior_learning.specification import UMP
 
 __all__ = ["check_writable", "load", "save"]

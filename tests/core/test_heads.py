@@ -68,7 +68,7 @@ def test_utility_head_increases(name):
 
 
 @pytest.mark.parametrize("name", ONE_SIDED)
-def test_inequality_head_penalises_one_side_only(name):
+def test_inequality_head_penalizes_one_side_only(name):
     rho = get_head("inequality", name).function
     t = jnp.linspace(-80, 80, 161)
     assert jnp.all(rho(t) >= 0)
@@ -89,9 +89,9 @@ def test_equality_head_is_symmetric_and_zero_only_at_zero(name):
 @every_head
 def test_smooth_means_a_continuous_derivative(role, name):
     head = get_head(role, name)
-    centres = jnp.array([0.0, head.width, -head.width, 1 / 3])
+    centers = jnp.array([0.0, head.width, -head.width, 1 / 3])
     slope = jax.vmap(jax.grad(head.function))
-    jump = jnp.max(jnp.abs(slope(centres + 1e-7) - slope(centres - 1e-7)))
+    jump = jnp.max(jnp.abs(slope(centers + 1e-7) - slope(centers - 1e-7)))
     assert bool(jump < 1e-5) == head.smooth
 
 

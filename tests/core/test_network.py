@@ -16,7 +16,7 @@ from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.errors import OptionError
 from tests import oracle
-from tests.conftest import SPELLED, random_network, randomise, rng
+from tests.conftest import SPELLED, random_network, randomize, rng
 
 double = pytest.mark.usefixtures("float64")
 
@@ -195,7 +195,7 @@ def test_gradient_is_the_slope_of_the_paper_formula():
     x, y = problem("continuous_per_row", generator)
     network = build(Architecture((2, 1), (1, 2, 1), ("tanh", "softplus", "square")), degree=2, generator=generator)
     params, static = eqx.partition(network, eqx.is_inexact_array)
-    direction = randomise(params, generator)
+    direction = randomize(params, generator)
     weights = generator.normal(size=(N, K))
     total = lambda p: jnp.sum(weights * eqx.combine(p, static)(jnp.asarray(x), jnp.asarray(y)))
     _, slope = jax.jit(partial(jax.jvp, total))((params,), (direction,))
@@ -291,7 +291,7 @@ def test_weight_holds_the_value_it_is_given(size, rule):
 
 def test_weight_mixes_learned_signed_and_fixed_entries():
     rule = Rule(sign=(1, -1, 0, 0), fixed=(None, None, None, 7.0))
-    weight = randomise(Weight.from_value(np.ones((3, 4)), rule), rng("mixed"))
+    weight = randomize(Weight.from_value(np.ones((3, 4)), rule), rng("mixed"))
     assert bool(jnp.all(weight.value[:, 0] > 0))
     assert bool(jnp.all(weight.value[:, 1] < 0))
     np.testing.assert_array_equal(weight.value[:, 2], weight.raw[:, 2])

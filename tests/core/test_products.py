@@ -8,7 +8,7 @@ import pytest
 from jaxtyping import Array
 from scipy import special, stats
 
-from behavior_learning.core.spaces import MOST_BOXES, Box, Categories, Product
+from behavior_learning.core.spaces import MOST_DIMENSIONS, Categories, Interval, Product
 from behavior_learning.errors import NoQuadratureError
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
@@ -23,7 +23,7 @@ CORRELATIONS = [-0.9, 0.0, 0.6, 0.97]
 
 
 def plane(size=48):
-    return Product([Box(LOWER, UPPER, size), Box(2 * LOWER, 2 * UPPER, size)])
+    return Product([Interval(LOWER, UPPER, size), Interval(2 * LOWER, 2 * UPPER, size)])
 
 
 class Quadratic(eqx.Module):
@@ -68,8 +68,8 @@ def turned(utility):
 
 
 HYBRID = {
-    "class first": (Product([Categories(3), Box(LOWER, UPPER, 64)]), mixture, 0),
-    "number first": (Product([Box(LOWER, UPPER, 64), Categories(3)]), turned(mixture), 1),
+    "class first": (Product([Categories(3), Interval(LOWER, UPPER, 64)]), mixture, 0),
+    "number first": (Product([Interval(LOWER, UPPER, 64), Categories(3)]), turned(mixture), 1),
 }
 every_hybrid = pytest.mark.parametrize(("space", "utility", "of_class"), HYBRID.values(), ids=HYBRID)
 
@@ -89,7 +89,7 @@ def second_moment(gibbs):
 
 
 @pytest.mark.parametrize("correlation", CORRELATIONS)
-def test_plane_normalises_a_correlated_gaussian_and_has_its_moments(correlation):
+def test_plane_normalizes_a_correlated_gaussian_and_has_its_moments(correlation):
     utility, mean, covariance = gaussian(correlation)
     gibbs, law = Gibbs(utility, plane()), stats.multivariate_normal(mean, covariance)
     log_z = np.log(2 * np.pi) + 0.5 * np.linalg.slogdet(covariance)[1]
@@ -112,13 +112,13 @@ def test_plane_has_the_gaussian_log_density_and_mode(correlation):
 @pytest.mark.parametrize("temperature", [0.25, 4.0])
 def test_temperature_scales_the_covariance_of_a_plane(temperature):
     utility, _, covariance = gaussian(0.6)
-    gibbs = Gibbs(utility, Product([Box(-20, 20, 64), Box(-30, 30, 64)]), temperature)
+    gibbs = Gibbs(utility, Product([Interval(-20, 20, 64), Interval(-30, 30, 64)]), temperature)
     log_z = np.log(2 * np.pi * temperature) + 0.5 * np.linalg.slogdet(covariance)[1]
     np.testing.assert_allclose(ask(gibbs, "log_normalizer", X), log_z, atol=1e-5)
 
 
 @every_hybrid
-def test_hybrid_normalises_a_mixture_and_has_its_moments(space, utility, of_class):
+def test_hybrid_normalizes_a_mixture_and_has_its_moments(space, utility, of_class):
     gibbs = Gibbs(utility, space)
     np.testing.assert_allclose(ask(gibbs, "log_normalizer", X), 0.0, atol=1e-6)
     mean = np.concatenate([WEIGHTS, [WEIGHTS @ CENTRES]])
@@ -158,7 +158,9 @@ def test_product_of_classes_is_the_sum_over_all_pairs():
 
 
 @pytest.mark.parametrize(
-    "part", [Categories(4), pytest.param(Box(-1.5, 2.0, 64), marks=pytest.mark.slow)], ids=["Categories", "Box"]
+    "part",
+    [Categories(4), pytest.param(Interval(-1.5, 2.0, 64), marks=pytest.mark.slow)],
+    ids=["Categories", "Interval"],
 )
 def test_product_of_one_part_is_that_part(part):
     weight = jnp.asarray(rng("one part").normal(size=part.dimension))
@@ -204,10 +206,10 @@ def test_draws_from_a_hybrid_follow_their_mixture(space, utility, of_class):
 # Responses, candidates and the outside.
 
 SPACES = {
-    "class, number": Product([Categories(3), Box(-1.5, 2.0)]),
-    "number, class, class": Product([Box(-1.5, 2.0), Categories(2), Categories(4)]),
-    "plane": Product([Box(-1.5, 2.0), Box(0.5, 1.5)]),
-    "four numbers": Product([Box(-1.5, 2.0)] * 4),
+    "class, number": Product([Categories(3), Interval(-1.5, 2.0)]),
+    "number, class, class": Product([Interval(-1.5, 2.0), Categories(2), Categories(4)]),
+    "plane": Product([Interval(-1.5, 2.0), Interval(0.5, 1.5)]),
+    "four numbers": Product([Interval(-1.5, 2.0)] * 4),
     "classes": Product([Categories(3), Categories(2)]),
 }
 every_product = pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)
@@ -275,10 +277,12 @@ def test_refined_product_has_the_parts_and_the_candidates_asked_for(space, facto
 
 @pytest.mark.parametrize("boxes", [3, 5])
 @pytest.mark.parametrize("quantity", ["log_normalizer", "mean", "sample", "log_prob"])
-def test_normaliser_of_three_numbers_is_refused_with_the_way_out(boxes, quantity):
-    gibbs = Gibbs(lambda x, y: -jnp.sum(y**2, axis=-1), Product([Categories(2), *[Box(-1.0, 1.0)] * boxes]))
+def test_normalizer_of_three_numbers_is_refused_with_the_way_out(boxes, quantity):
+    gibbs = Gibbs(lambda x, y: -jnp.sum(y**2, axis=-1), Product([Categories(2), *[Interval(-1.0, 1.0)] * boxes]))
     arguments = {"sample": (jax.random.key(0), X, 3), "log_prob": (X, jnp.zeros((N, boxes + 1)))}
-    message = rf"{boxes} continuous responses .* at most {MOST_BOXES}.*objective='dsm' or 'score_matching'.*sample\(\)"
+    message = (
+        rf"{boxes} continuous responses .* at most {MOST_DIMENSIONS}.*objective='dsm' or 'score_matching'.*sample\(\)"
+    )
     with pytest.raises(NoQuadratureError, match=message):
         getattr(gibbs, quantity)(*arguments.get(quantity, (X,)))
 

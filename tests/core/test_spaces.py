@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from behavior_learning.core import spaces
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
 
@@ -18,17 +18,19 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 SPACES = {
     "Categories": Categories(4),
-    "Box": Box(-1.5, 2.0, 64),
-    "Box-even": Box(-1.5, 2.0, 64, passes=0),
-    "Box-twice": Box(-1.5, 2.0, 64, passes=2),
-    "Product-hybrid": Product([Categories(3), Box(-1.5, 2.0, 64)]),
-    "Product-plane": Product([Box(-1.5, 2.0, 64), Box(0.5, 1.5, 48)]),
+    "Interval": Interval(-1.5, 2.0, 64),
+    "Interval-even": Interval(-1.5, 2.0, 64, passes=0),
+    "Interval-twice": Interval(-1.5, 2.0, 64, passes=2),
+    "Product-hybrid": Product([Categories(3), Interval(-1.5, 2.0, 64)]),
+    "Product-plane": Product([Interval(-1.5, 2.0, 64), Interval(0.5, 1.5, 48)]),
 }
 every_space = pytest.mark.parametrize(
     "space",
     [pytest.param(space, id=name, marks=pytest.mark.slow if "plane" in name else ()) for name, space in SPACES.items()],
 )
-single_space = pytest.mark.parametrize("space", [SPACES["Categories"], SPACES["Box"]], ids=["Categories", "Box"])
+single_space = pytest.mark.parametrize(
+    "space", [SPACES["Categories"], SPACES["Interval"]], ids=["Categories", "Interval"]
+)
 
 N = 3
 FLAT = lambda x, y: jnp.zeros((len(x), y.shape[1]))
@@ -93,11 +95,11 @@ def test_log_density_by_two_rules_is_that_by_each(space):
 
 
 @every_space
-def test_maximiser_is_no_worse_than_any_candidate(space):
+def test_maximizer_is_no_worse_than_any_candidate(space):
     x = rows("maximiser")
     rule = space.quadrature(wavy, x)
     at_candidates = wavy(x, rule.candidates)
-    best = space.maximiser(wavy, x, rule, at_candidates)
+    best = space.maximizer(wavy, x, rule, at_candidates)
     assert best.shape == ((N,) if len(space.parts) == 1 else (N, len(space.parts)))
     assert bool(jnp.all(space.observed(wavy, x, best, at_candidates) >= jnp.max(at_candidates, axis=1) - 1e-12))
 
@@ -154,7 +156,7 @@ def test_observed_category_reads_its_own_candidate():
 @pytest.mark.parametrize("size", [32, 128])
 @pytest.mark.parametrize(("lower", "upper"), [(-1.5, 2.0), (1e3, 1e3 + 1), (-1e-3, 1e-3)])
 def test_box_candidates_lie_inside_in_order(lower, upper, size):
-    box = Box(lower, upper, size)
+    box = Interval(lower, upper, size)
     rule = box.quadrature(FLAT, rows("inside"))
     assert bool(jnp.all(jnp.diff(rule.candidates[..., 0], axis=1) > 0))
     assert bool(jnp.all((rule.candidates > lower) & (rule.candidates < upper)))
@@ -163,7 +165,7 @@ def test_box_candidates_lie_inside_in_order(lower, upper, size):
 @pytest.mark.parametrize("power", [0, 1, 2, 3, 6])
 @pytest.mark.parametrize("utility", [FLAT, wavy], ids=["flat", "wavy"])
 def test_box_integrates_powers(utility, power):
-    rule = Box(-1.5, 2.0, 64).quadrature(utility, rows("powers"))
+    rule = Interval(-1.5, 2.0, 64).quadrature(utility, rows("powers"))
     integral = jnp.sum(jnp.exp(rule.log_weights) * rule.candidates[..., 0] ** power, axis=1)
     exact = (2.0 ** (power + 1) - (-1.5) ** (power + 1)) / (power + 1)
     np.testing.assert_allclose(integral, exact, rtol=1e-9)
@@ -171,17 +173,17 @@ def test_box_integrates_powers(utility, power):
 
 @pytest.mark.parametrize("share", [0.3, 0.1, 0.03, 0.01])
 @pytest.mark.parametrize("centre", [-1.2, 0.1, 1.99])
-def test_box_normalises_a_narrow_density(centre, share):
+def test_box_normalizes_a_narrow_density(center, share):
     """The default rule finds the mass of a normal density as narrow as a hundredth of the box."""
     lower, upper = -1.5, 2.0
     deviation = share * (upper - lower)
-    normal = stats.norm(centre, deviation)
+    normal = stats.norm(center, deviation)
     log_density = lambda x, y: jnp.broadcast_to(
-        -0.5 * ((y[..., 0] - centre) / deviation) ** 2 - math.log(deviation * math.sqrt(2 * math.pi)),
+        -0.5 * ((y[..., 0] - center) / deviation) ** 2 - math.log(deviation * math.sqrt(2 * math.pi)),
         (len(x), y.shape[1]),
     )
     x = rows("narrow")
-    rule = Box(lower, upper).quadrature(log_density, x)
+    rule = Interval(lower, upper).quadrature(log_density, x)
     mass = jnp.sum(jnp.exp(log_density(x, rule.candidates) + rule.log_weights), axis=1)
     np.testing.assert_allclose(mass, normal.cdf(upper) - normal.cdf(lower), rtol=1e-2)
 
@@ -189,13 +191,13 @@ def test_box_normalises_a_narrow_density(centre, share):
 @pytest.mark.parametrize("factor", [2, 3])
 @pytest.mark.parametrize("size", [32, 33, 64, 100, 132])
 def test_box_can_be_refined_from_any_valid_size(size, factor):
-    box = Box(0.0, 1.0, size).refined(factor)
+    box = Interval(0.0, 1.0, size).refined(factor)
     rule = jax.eval_shape(lambda x: box.quadrature(FLAT, x), rows("refine"))
     assert factor * size <= rule.candidates.shape[1] < factor * size + 5
 
 
 def test_box_quantile_of_a_flat_density_is_linear():
-    box = Box(-1.5, 2.0, 32)
+    box = Interval(-1.5, 2.0, 32)
     rule = box.quadrature(FLAT, rows("uniform"))
     shares = jnp.linspace(0, 1, 11)
     values = box.inverse_cdf(rule, jnp.zeros((N, 32)), shares[None])
@@ -203,10 +205,10 @@ def test_box_quantile_of_a_flat_density_is_linear():
 
 
 @pytest.mark.parametrize("slope", [-1.0, 1.0])
-def test_box_maximiser_reaches_the_ends(slope):
-    box = Box(-1.5, 2.0, 32)
+def test_box_maximizer_reaches_the_ends(slope):
+    box = Interval(-1.5, 2.0, 32)
     utility = lambda x, y: jnp.broadcast_to(slope * y[..., 0], (len(x), y.shape[1]))
     x = rows("ends")
     rule = box.quadrature(utility, x)
-    best = box.maximiser(utility, x, rule, utility(x, rule.candidates))
+    best = box.maximizer(utility, x, rule, utility(x, rule.candidates))
     np.testing.assert_allclose(best, 2.0 if slope > 0 else -1.5, atol=1e-6)

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.network import Architecture, BehaviorNetwork
-from tests.conftest import randomise, rng
+from tests.conftest import randomize, rng
 
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("layers", [(7,), (6, 5)], ids=str)
 def test_inequality_head_alone_with_a_readout_is_a_relu_mlp(layers):
     architecture = Architecture(layers, heads=(None, "relu", None), output="vector", readout="free", readout_bias=True)
-    network = randomise(
+    network = randomize(
         BehaviorNetwork.random(np.random.default_rng(0), architecture, features=4, response=3), rng(layers)
     )
     x = rng(layers, "x").normal(size=(9, 4))
@@ -29,7 +29,7 @@ def test_inequality_head_alone_with_a_readout_is_a_relu_mlp(layers):
 def test_scalar_utility_assembled_over_classes_is_a_vector():
     """A.1: the vector over candidates is a batch of pointwise evaluations."""
     architecture = Architecture((3, 2))
-    network = randomise(
+    network = randomize(
         BehaviorNetwork.random(np.random.default_rng(0), architecture, features=4, response=3), rng("scalar")
     )
     x = jnp.asarray(rng("x").normal(size=(6, 4)))

@@ -194,7 +194,7 @@ def test_column_named_like_the_response_stays_apart_from_it(estimator):
         assert y.name in str(error)  # noqa: PT017
         assert learned(model) == []
     else:
-        symbols = model.ump_.to_sympy()["utility"].free_symbols
+        symbols = model.problem_.to_sympy()["utility"].free_symbols
         assert len(symbols) == 7 + (1 if estimator is BLRegressor else 3)
 
 
@@ -263,7 +263,7 @@ def test_prediction_before_fit_is_refused(estimator, tmp_path):
     y = response(estimator, X)
     calls = [lambda m=m: getattr(unfitted, m)(X) for m in METHODS[estimator]]
     calls += [lambda m=m: getattr(unfitted, m)(X, y) for m in ("log_density", "utility", "score")]
-    calls += [lambda: unfitted.ump_, lambda: unfitted.save(tmp_path / "model.bl")]
+    calls += [lambda: unfitted.problem_, lambda: unfitted.save(tmp_path / "model.bl")]
     if estimator is BLRegressor:
         calls.append(lambda: unfitted.predict_quantile(X, 0.5))
     else:

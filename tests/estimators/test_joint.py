@@ -311,7 +311,7 @@ def test_calibration_on_rows_that_are_all_wrong_stays_finite():
 
 @pytest.mark.parametrize(("model", "names"), [(hybrid, ("mode[car]", "spend")), (plane, ("spend", "weight"))])
 def test_problem_names_every_response(model, names):
-    text, latex = model().ump_.text(None), model().ump_.to_latex(None)
+    text, latex = model().problem_.text(None), model().problem_.to_latex(None)
     assert all(name in text for name in names)
     assert latex
 
@@ -340,7 +340,7 @@ def test_nothing_is_lost_in_a_file(name, tmp_path):
         np.testing.assert_array_equal(value, expected)
         if isinstance(expected, pd.DataFrame):
             pd.testing.assert_frame_equal(value, expected)
-    assert again.ump_.text(None) == model.ump_.text(None)
+    assert again.problem_.text(None) == model.problem_.text(None)
 
 
 def test_calibrated_temperature_survives_a_file(tmp_path):

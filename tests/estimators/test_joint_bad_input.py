@@ -399,7 +399,7 @@ def test_nothing_is_said_before_fitting(estimator, tmp_path):
         lambda: model.log_density(*X, chosen(numbers())),
         lambda: model.utility(*X, chosen(numbers())),
         lambda: model.calibrate(*X, chosen(numbers())),
-        lambda: model.ump_,
+        lambda: model.problem_,
         lambda: model.save(tmp_path / "model.bl"),
     ):
         with pytest.raises(NotFittedError, match=f"This {estimator.__name__} instance is not fitted yet"):

@@ -293,7 +293,7 @@ def test_any_change_of_units_and_origin_carries_over(seed):
     np.testing.assert_allclose(log_density, reg.log_density(X, y), atol=5e-3)
 
 
-def test_log_density_of_standardised_data_differs_by_the_log_scale():
+def test_log_density_of_standardized_data_differs_by_the_log_scale():
     X, y = numbers(), amounts(numbers())
     Z = pd.DataFrame(StandardScaler().fit_transform(X), columns=X.columns)
     standard = quick(BLRegressor).fit(Z, (y - y.mean()) / y.std(ddof=0))
@@ -370,13 +370,13 @@ def test_fitted_model_outlives_changed_hyperparameters(tmp_path):
 def test_a_second_fit_prints_as_a_first_one(loaded, tmp_path):
     X = numbers()
     again = quick(BLRegressor).fit(X, amounts(X))
-    str(again.ump_)
+    str(again.problem_)
     if loaded:
         again.save(tmp_path / "first.bl")
         again = load(tmp_path / "first.bl")
     other = X[X.columns[:3]] * 10
     again.fit(other, amounts(X))
-    assert str(again.ump_) == str(quick(BLRegressor).fit(other, amounts(X)).ump_)
+    assert str(again.problem_) == str(quick(BLRegressor).fit(other, amounts(X)).problem_)
 
 
 def test_spreads_are_those_of_the_training_rows():

@@ -47,51 +47,51 @@ def split_r_hat_by_hand(draws):
 def test_classic_r_hat_is_the_ratio_of_variances_by_hand(draws):
     x = independent(draws, shape=(CHAINS, draws, M)) + rng("offset").normal(size=(CHAINS, 1, 1))
     by_hand = [split_r_hat_by_hand(x[..., j]) for j in range(M)]
-    np.testing.assert_allclose(split_r_hat(x, rank_normalised=False), by_hand, rtol=1e-10)
+    np.testing.assert_allclose(split_r_hat(x, rank_normalized=False), by_hand, rtol=1e-10)
 
 
 @every_rank
-def test_independent_draws_have_r_hat_one_and_their_own_number(rank_normalised):
+def test_independent_draws_have_r_hat_one_and_their_own_number(rank_normalized):
     x = independent()
-    np.testing.assert_allclose(split_r_hat(x, rank_normalised=rank_normalised), 1, atol=0.01)
-    np.testing.assert_allclose(effective_sample_size(x, rank_normalised=rank_normalised), CHAINS * DRAWS, rtol=0.15)
+    np.testing.assert_allclose(split_r_hat(x, rank_normalized=rank_normalized), 1, atol=0.01)
+    np.testing.assert_allclose(effective_sample_size(x, rank_normalized=rank_normalized), CHAINS * DRAWS, rtol=0.15)
 
 
 @every_rank
 @pytest.mark.parametrize("correlation", [-0.5, 0.0, 0.5, 0.9])
-def test_autoregression_is_worth_its_closed_form(correlation, rank_normalised):
+def test_autoregression_is_worth_its_closed_form(correlation, rank_normalized):
     x = autoregressive(correlation)
     expected = x[..., 0].size * (1 - correlation) / (1 + correlation)
-    np.testing.assert_allclose(effective_sample_size(x, rank_normalised=rank_normalised), expected, rtol=0.2)
+    np.testing.assert_allclose(effective_sample_size(x, rank_normalized=rank_normalized), expected, rtol=0.2)
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.5, 0.9])
 def test_agrees_with_blackjax_on_split_chains(correlation):
     x = autoregressive(correlation, draws=2000)
     np.testing.assert_allclose(
-        effective_sample_size(x, rank_normalised=False), golden.effective_sample_size(split(x)), rtol=0.05
+        effective_sample_size(x, rank_normalized=False), golden.effective_sample_size(split(x)), rtol=0.05
     )
     np.testing.assert_allclose(
-        split_r_hat(x, rank_normalised=False), golden.potential_scale_reduction(split(x)), rtol=1e-6
+        split_r_hat(x, rank_normalized=False), golden.potential_scale_reduction(split(x)), rtol=1e-6
     )
 
 
 @every_rank
-def test_chains_in_different_places_are_found_out(rank_normalised):
+def test_chains_in_different_places_are_found_out(rank_normalized):
     x = independent() + 3 * np.arange(CHAINS)[:, None, None]
-    assert np.all(split_r_hat(x, rank_normalised=rank_normalised) > 1.5)
-    assert np.all(effective_sample_size(x, rank_normalised=rank_normalised) < 20)
+    assert np.all(split_r_hat(x, rank_normalized=rank_normalized) > 1.5)
+    assert np.all(effective_sample_size(x, rank_normalized=rank_normalized) < 20)
 
 
 @every_rank
-def test_a_drift_within_every_chain_is_found_out(rank_normalised):
+def test_a_drift_within_every_chain_is_found_out(rank_normalized):
     x = independent() + np.linspace(-3, 3, DRAWS)[:, None]
-    assert np.all(split_r_hat(x, rank_normalised=rank_normalised) > 1.5)
+    assert np.all(split_r_hat(x, rank_normalized=rank_normalized) > 1.5)
 
 
 def test_folded_ranks_find_chains_of_different_spread():
     x = independent() * np.array([1, 1, 1, 5])[:, None, None]
-    assert np.all(split_r_hat(x, rank_normalised=False) < 1.02)
+    assert np.all(split_r_hat(x, rank_normalized=False) < 1.02)
     assert np.all(split_r_hat(x) > 1.1)
 
 
@@ -102,22 +102,22 @@ def test_ranks_make_heavy_tails_and_units_harmless():
 
 
 @every_rank
-def test_chains_that_never_move_are_worth_nothing(rank_normalised):
+def test_chains_that_never_move_are_worth_nothing(rank_normalized):
     still = np.broadcast_to(np.arange(CHAINS, dtype=float)[:, None, None], (CHAINS, DRAWS, M))
     for x in (still, np.ones((CHAINS, DRAWS, M))):
-        np.testing.assert_array_equal(split_r_hat(x, rank_normalised=rank_normalised), np.inf)
+        np.testing.assert_array_equal(split_r_hat(x, rank_normalized=rank_normalized), np.inf)
     np.testing.assert_array_equal(
-        effective_sample_size(np.ones((CHAINS, DRAWS, M)), rank_normalised=rank_normalised), 0
+        effective_sample_size(np.ones((CHAINS, DRAWS, M)), rank_normalized=rank_normalized), 0
     )
-    assert np.all(effective_sample_size(still, rank_normalised=rank_normalised) < 4 * CHAINS)
+    assert np.all(effective_sample_size(still, rank_normalized=rank_normalized) < 4 * CHAINS)
 
 
 @every_rank
 @pytest.mark.parametrize("diagnostic", [split_r_hat, effective_sample_size])
-def test_rows_do_not_see_each_other(diagnostic, rank_normalised):
+def test_rows_do_not_see_each_other(diagnostic, rank_normalized):
     x = independent(shape=(5, CHAINS, 50, M)) + rng("offset").normal(size=(5, CHAINS, 1, M))
-    by_row = [diagnostic(row, rank_normalised=rank_normalised) for row in x]
-    np.testing.assert_allclose(diagnostic(x, rank_normalised=rank_normalised), by_row, rtol=1e-9)
+    by_row = [diagnostic(row, rank_normalized=rank_normalized) for row in x]
+    np.testing.assert_allclose(diagnostic(x, rank_normalized=rank_normalized), by_row, rtol=1e-9)
 
 
 def test_single_precision_agrees_with_double():

@@ -12,7 +12,7 @@ from scipy import integrate, special, stats
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.network import Architecture
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests import oracle
 from tests.conftest import SPELLED, random_network, rng
@@ -70,9 +70,9 @@ def single_row(role, name, *seed):
 def gaussian(x, temperature, size=256):
     """The Gibbs distribution of −λ(a·x + b·y + c)² and the truncated normal that it is."""
     network, multiplier, slope, level = single_row("equality", "square")
-    centre, deviation = -level(x) / slope, np.sqrt(temperature / (2 * multiplier)) / abs(slope)
-    law = stats.truncnorm((LOWER - centre) / deviation, (UPPER - centre) / deviation, centre, deviation)
-    return Gibbs(network, Box(LOWER, UPPER, size), temperature), law, centre
+    center, deviation = -level(x) / slope, np.sqrt(temperature / (2 * multiplier)) / abs(slope)
+    law = stats.truncnorm((LOWER - center) / deviation, (UPPER - center) / deviation, center, deviation)
+    return Gibbs(network, Interval(LOWER, UPPER, size), temperature), law, center
 
 
 def integral(f, relative):
@@ -95,7 +95,7 @@ def quadrature_of_the_oracle(heads, temperature):
 
 
 def box_gibbs(heads, temperature=1.0, size=256):
-    return Gibbs(box_network(heads), Box(LOWER, UPPER, size), temperature), rows(heads)
+    return Gibbs(box_network(heads), Interval(LOWER, UPPER, size), temperature), rows(heads)
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
@@ -174,12 +174,12 @@ def test_logarithm_of_the_mass_does_not_underflow(heads):
 @every_temperature
 def test_square_equality_is_a_truncated_normal(temperature):
     x = rows("gaussian")
-    gibbs, law, centre = gaussian(x, temperature)
+    gibbs, law, center = gaussian(x, temperature)
     x, y = jnp.asarray(x), rng("gaussian", temperature).uniform(LOWER, UPPER, size=N)
     np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(y)), law.logpdf(y), atol=1e-8)
     np.testing.assert_allclose(gibbs.mean(x)[:, 0], law.mean(), atol=1e-8)
     np.testing.assert_allclose(gibbs.entropy(x), law.entropy(), atol=1e-8)
-    np.testing.assert_allclose(gibbs.mode(x), np.clip(centre, LOWER, UPPER), atol=1e-6)
+    np.testing.assert_allclose(gibbs.mode(x), np.clip(center, LOWER, UPPER), atol=1e-6)
 
 
 @every_temperature
@@ -198,7 +198,7 @@ def test_quantiles_of_a_truncated_normal(temperature):
 def test_abs_equality_is_a_truncated_laplace(temperature):
     x = rows("laplace")
     network, multiplier, slope, level = single_row("equality", "abs")
-    gibbs = Gibbs(network, Box(LOWER, UPPER, 512), temperature)
+    gibbs = Gibbs(network, Interval(LOWER, UPPER, 512), temperature)
     law = stats.laplace(-level(x) / slope, temperature / (multiplier * abs(slope)))
     inside = law.cdf(UPPER) - law.cdf(LOWER)
     y = rng("laplace").uniform(LOWER, UPPER, size=N)
@@ -213,7 +213,7 @@ def test_abs_equality_is_a_truncated_laplace(temperature):
 def test_identity_utility_is_a_truncated_exponential(temperature):
     x = rows("exponential")
     network, multiplier, slope, _ = single_row("utility", "identity")
-    gibbs = Gibbs(network, Box(LOWER, UPPER, 64), temperature)
+    gibbs = Gibbs(network, Interval(LOWER, UPPER, 64), temperature)
     rate = multiplier * slope / temperature
     y = rng("exponential").uniform(LOWER, UPPER, size=N)
     log_prob = rate * y - np.log((np.exp(rate * UPPER) - np.exp(rate * LOWER)) / rate)
@@ -228,8 +228,8 @@ def test_gradient_of_the_log_likelihood_is_observed_minus_expected():
     network, multiplier, slope, level = single_row("equality", "square")
 
     def log_prob(b):
-        centre, deviation = -level(x) / b, np.sqrt(1 / (2 * multiplier)) / abs(b)
-        return stats.truncnorm.logpdf(y, (LOWER - centre) / deviation, (UPPER - centre) / deviation, centre, deviation)
+        center, deviation = -level(x) / b, np.sqrt(1 / (2 * multiplier)) / abs(b)
+        return stats.truncnorm.logpdf(y, (LOWER - center) / deviation, (UPPER - center) / deviation, center, deviation)
 
     where = lambda n: n.layers[0].equality.coef.raw
     total = lambda n: jnp.sum(Gibbs(n, gibbs.space).log_prob(jnp.asarray(x), jnp.asarray(y)))
@@ -253,7 +253,7 @@ def test_change_of_units_moves_density_by_the_jacobian(heads):
     """In units y' = 100 + 20·y the density is p/20 at the same response, and quantiles move with the units."""
     gibbs, x = box_gibbs(heads, size=64)
     x, y = jnp.asarray(x), jnp.asarray(rng("units", heads).uniform(LOWER, UPPER, size=N))
-    rescaled = Gibbs(lambda x, y: gibbs.utility(x, (y - 100) / 20), Box(100 + 20 * LOWER, 100 + 20 * UPPER, 64))
+    rescaled = Gibbs(lambda x, y: gibbs.utility(x, (y - 100) / 20), Interval(100 + 20 * LOWER, 100 + 20 * UPPER, 64))
     np.testing.assert_allclose(rescaled.log_prob(x, 100 + 20 * y), gibbs.log_prob(x, y) - np.log(20), atol=1e-9)
     np.testing.assert_allclose(rescaled.median(x), 100 + 20 * gibbs.median(x), rtol=1e-9)
 
@@ -269,9 +269,9 @@ def test_low_temperature_concentrates_on_the_mode():
     x = rows("gaussian")
     distances = []
     for temperature in (1.0, 0.1, 0.01):
-        gibbs, law, centre = gaussian(x, temperature)
+        gibbs, law, center = gaussian(x, temperature)
         np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], law.mean(), atol=1e-4)
-        distances.append(np.max(np.abs(gibbs.mean(jnp.asarray(x))[:, 0] - np.clip(centre, LOWER, UPPER))))
+        distances.append(np.max(np.abs(gibbs.mean(jnp.asarray(x))[:, 0] - np.clip(center, LOWER, UPPER))))
     assert distances[-1] < 0.2
     assert distances == sorted(distances, reverse=True)
 
@@ -307,7 +307,7 @@ def test_draws_follow_a_truncated_normal(seed):
 @pytest.mark.parametrize("space", ["box", "categories"])
 def test_draws_follow_their_key_and_differ_between_rows(space):
     network = box_network(("tanh", "relu", "abs")) if space == "box" else category_network("scalar")
-    gibbs = Gibbs(network, Box(LOWER, UPPER) if space == "box" else Categories(CLASSES))
+    gibbs = Gibbs(network, Interval(LOWER, UPPER) if space == "box" else Categories(CLASSES))
     x = jnp.ones((N, D))
     draws = gibbs.sample(jax.random.key(0), x, 200)
     np.testing.assert_array_equal(draws, gibbs.sample(jax.random.key(0), x, 200))
@@ -353,7 +353,7 @@ def test_drawn_categories_have_their_frequencies():
 @pytest.mark.parametrize("space", ["box", "categories"])
 def test_rows_do_not_see_each_other(space, statistic):
     network = box_network(("tanh", "relu", "abs")) if space == "box" else category_network("scalar")
-    gibbs = Gibbs(network, Box(LOWER, UPPER) if space == "box" else Categories(CLASSES))
+    gibbs = Gibbs(network, Interval(LOWER, UPPER) if space == "box" else Categories(CLASSES))
     x = jnp.asarray(rows("company"))
     others = jnp.asarray(rows("other company")).at[0].set(x[0])
     values, beside_others = (getattr(gibbs, statistic)(rows) for rows in (x, others))
@@ -378,7 +378,7 @@ def test_crps_of_a_normal_is_its_closed_form(deviation):
     mean, y = 0.7, np.linspace(-4, 5, 7)
     z = (y - mean) / deviation
     expected = deviation * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
-    gibbs = Gibbs(normal_utility(mean, deviation), Box(-20.0, 20.0, 256))
+    gibbs = Gibbs(normal_utility(mean, deviation), Interval(-20.0, 20.0, 256))
     np.testing.assert_allclose(crps(gibbs, np.zeros((7, 1)), jnp.asarray(y)), expected, rtol=2e-3, atol=1e-4)
 
 
@@ -387,7 +387,7 @@ def test_crps_of_a_truncated_normal_is_the_integral_of_the_squared_gap(seed):
     """∫ (F(t) − 1{y ≤ t})² dt with F from SciPy, and what pairs of its draws make of E|Y − y| − ½ E|Y − Y′|."""
     generator, x = rng("crps", seed), np.zeros((N, 1))
     law, y = stats.truncnorm(LOWER / 1.2, UPPER / 1.2, 0, 1.2), generator.uniform(LOWER, UPPER, size=N)
-    found = crps(Gibbs(normal_utility(0.0, 1.2), Box(LOWER, UPPER, 256)), x, jnp.asarray(y))
+    found = crps(Gibbs(normal_utility(0.0, 1.2), Interval(LOWER, UPPER, 256)), x, jnp.asarray(y))
     by_integral = [
         integrate.quad(lambda t: law.cdf(t) ** 2, LOWER, at)[0] + integrate.quad(lambda t: law.sf(t) ** 2, at, UPPER)[0]
         for at in y
@@ -403,7 +403,7 @@ def test_crps_of_a_truncated_normal_is_the_integral_of_the_squared_gap(seed):
 
 @pytest.mark.parametrize(
     "space",
-    [Box(LOWER, UPPER), Categories(CLASSES), Product([Categories(3), Box(LOWER, UPPER)])],
+    [Interval(LOWER, UPPER), Categories(CLASSES), Product([Categories(3), Interval(LOWER, UPPER)])],
     ids=["box", "categories", "product"],
 )
 def test_rows_without_columns_have_the_law_of_an_irrelevant_column(space):

@@ -8,7 +8,7 @@ from experiments.constraint_enforcement import energy, exact_violation, run
 from scipy import integrate
 
 from behavior_learning.errors import OptionError, SamplingError
-from behavior_learning.gibbs.enforcement import Penalised, enforce, violation
+from behavior_learning.gibbs.enforcement import Penalized, enforce, violation
 from behavior_learning.gibbs.kernels import Langevin
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -88,7 +88,7 @@ def test_step_is_stable_where_the_curvature_says_so(stability):
 
 def test_curvature_across_the_constraint_is_8_lambda_squared_norm_over_tau():
     y = jnp.arange(1.0, 5.0)
-    target = Penalised(lambda y: jnp.sum(y**2, axis=-1) - 30.0, jnp.array([25.0]), jnp.array([0.5]))
+    target = Penalized(lambda y: jnp.sum(y**2, axis=-1) - 30.0, jnp.array([25.0]), jnp.array([0.5]))
     hessian = jax.hessian(lambda y: -target(y[None, None])[0, 0])(y)
     np.testing.assert_allclose(np.linalg.eigvalsh(hessian), [0, 0, 0, 8 * 25 * 30 / 0.5], atol=1e-8)
 
@@ -97,7 +97,7 @@ def test_settings_and_rows_do_not_see_each_other():
     residual = lambda y: jnp.sum(y, axis=-1) - jnp.arange(3.0)[:, None]
     multiplier, temperature = jnp.array([1.0, 2.0]), jnp.array([0.5, 3.0])
     y = jnp.asarray(np.random.default_rng(0).normal(size=(6, 2, 4)))
-    value = Penalised(residual, multiplier, temperature)(y)
+    value = Penalized(residual, multiplier, temperature)(y)
     for setting in range(2):
         for row in range(3):
             t = y[3 * setting + row].sum(axis=-1) - row

@@ -10,17 +10,17 @@ import pytest
 from jaxtyping import Array
 from scipy import special
 
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import Conditioned, Marginalised, part_of, parts_space
+from behavior_learning.gibbs.parts import Conditioned, Marginalized, part_of, parts_space
 from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
 
 N, D = 4, 2
 SPACES = {
-    "class, class, number": Product([Categories(2), Categories(3), Box(-1.5, 2.0, 40)]),
-    "class, number, number": Product([Categories(2), Box(-1.5, 2.0, 24), Box(0.5, 1.5, 24)]),
+    "class, class, number": Product([Categories(2), Categories(3), Interval(-1.5, 2.0, 40)]),
+    "class, number, number": Product([Categories(2), Interval(-1.5, 2.0, 24), Interval(0.5, 1.5, 24)]),
 }
 NODES = 60
 ROLES = ("of", "given", "hidden")
@@ -182,7 +182,7 @@ def test_marginal_utility_is_defined_up_to_the_temperature_it_was_taken_at():
     utility, space, x, y = problem("class, class, number")
     temperature = 0.3
     marginal = part_of(Gibbs(utility, space, temperature), [2])
-    assert isinstance(marginal.utility, Marginalised)
+    assert isinstance(marginal.utility, Marginalized)
     values = marginal.utility(jnp.asarray(x), jnp.asarray(y[:, 2])[:, None, None])[:, 0]
     expected = [log_sum_by_hand(utility, space, x[i], y[i], (2,), temperature) for i in range(N)]
     np.testing.assert_allclose(values / temperature, expected, rtol=1e-10)

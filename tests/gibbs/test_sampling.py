@@ -42,8 +42,8 @@ class Normal(eqx.Module):
     precision: jax.Array
 
     def __call__(self, y):
-        centred = y - self.mean[:, None]
-        return -0.5 * jnp.einsum("nka,nab,nkb->nk", centred, self.precision, centred)
+        centered = y - self.mean[:, None]
+        return -0.5 * jnp.einsum("nka,nab,nkb->nk", centered, self.precision, centered)
 
 
 def normal(n=2, m=2, *seed):
@@ -84,25 +84,25 @@ def test_moments_of_correlated_normals(method):
     target, mean, covariance = normal()
     draws = np.asarray(draw(target, np.zeros((2, 64, 2)), method).draws)
     spread = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
-    standardised = (draws - mean[:, None, None]) / spread[:, None, None]
-    assert_mean(standardised, 0, bias(method))
-    assert_mean(standardised**2, 1, bias(method))
+    standardized = (draws - mean[:, None, None]) / spread[:, None, None]
+    assert_mean(standardized, 0, bias(method))
+    assert_mean(standardized**2, 1, bias(method))
     correlation = covariance[:, :1, 1] / np.prod(spread, axis=1, keepdims=True)
-    assert_mean(standardised[..., :1] * standardised[..., 1:], correlation, bias(method))
+    assert_mean(standardized[..., :1] * standardized[..., 1:], correlation, bias(method))
 
 
 @every_method
 def test_moments_and_law_on_bounded_supports(method):
     """Independent truncated normals, one for each kind of support and of different spread, against SciPy."""
     lower, upper = np.transpose(list(BOXES.values()))
-    centre, spread = np.array([0.3, 0.2, -0.2, 1.0]), np.array([1.0, 0.5, 1.0, 2.0])
-    law = stats.truncnorm((lower - centre) / spread, (upper - centre) / spread, centre, spread)
-    log_density = lambda y: -0.5 * jnp.sum(((y - centre) / spread) ** 2, axis=-1)
+    center, spread = np.array([0.3, 0.2, -0.2, 1.0]), np.array([1.0, 0.5, 1.0, 2.0])
+    law = stats.truncnorm((lower - center) / spread, (upper - center) / spread, center, spread)
+    log_density = lambda y: -0.5 * jnp.sum(((y - center) / spread) ** 2, axis=-1)
     draws = np.asarray(draw(log_density, np.full((1, 64, 4), 0.2), method, lower=lower, upper=upper).draws)
     assert np.all((draws >= lower) & (draws <= upper))
-    standardised = (draws - law.mean()) / law.std()
-    assert_mean(standardised, 0, bias(method))
-    assert_mean(standardised**2, 1, bias(method))
+    standardized = (draws - law.mean()) / law.std()
+    assert_mean(standardized, 0, bias(method))
+    assert_mean(standardized**2, 1, bias(method))
     if METHODS[method].adjusted:
         for q in (0.05, 0.5, 0.95):
             assert_mean(law.cdf(draws) < q, q)
@@ -281,7 +281,7 @@ def test_starts_spread_over_every_slice_of_the_box():
 
 def two_modes(y):
     """A quarter of the mass at (−3, −3), three quarters at (3, 3); nothing to walk over in between."""
-    bump = lambda centre: -0.5 * jnp.sum((y - centre) ** 2, axis=-1) / 0.1
+    bump = lambda center: -0.5 * jnp.sum((y - center) ** 2, axis=-1) / 0.1
     return jnp.logaddexp(jnp.log(0.25) + bump(-3.0), jnp.log(0.75) + bump(3.0))
 
 
@@ -384,9 +384,9 @@ def test_moments_within_four_standard_errors_of_long_runs(method, m):
     """All first and second moments of correlated normals from 128 long chains."""
     target, mean, covariance = normal(2, m, "long")
     draws = np.asarray(draw(target, np.zeros((2, 128, m)), method, draws=1000, warmup=1000, thin=5).draws)
-    centred = draws - mean[:, None, None]
+    centered = draws - mean[:, None, None]
     assert_mean(draws, mean)
-    products = np.einsum("nkta,nktb->nkab", centred, centred)[:, :, None] / centred.shape[2]
+    products = np.einsum("nkta,nktb->nkab", centered, centered)[:, :, None] / centered.shape[2]
     lower = np.tril_indices(m)
     assert_mean(products[..., *lower], covariance[:, *lower])
 

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
-from behavior_learning.core.chart import Coordinates, parameter_labels
 from behavior_learning.core.features import Product
-from behavior_learning.core.identification import canonicalise
 from behavior_learning.core.network import Architecture, BehaviorNetwork
-from behavior_learning.core.spaces import Box, Categories
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.infer import infer
 from behavior_learning.objectives import NegativeLogLikelihood
 from tests.conftest import rng
@@ -40,9 +40,9 @@ def single_rows(n: int = ROWS, seed: int = 0):
     """Rows from IBL(Single) with the parameters TRUTH."""
     with jax.enable_x64(True):
         network = drawn(SINGLE, single_basis(), 1, "single")
-        chart = Coordinates.of(canonicalise(network), parameter_labels(network, ["x"], ["y"])).chart
+        chart = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"])).chart
         x, levels = rng("x", seed).uniform(-2, 2, size=(n, 1)), rng("y", seed).uniform(size=(n, 1))
-        law = Gibbs(chart.network(jnp.asarray(TRUTH)), Box(*BOX, 256))
+        law = Gibbs(chart.network(jnp.asarray(TRUTH)), Interval(*BOX, 256))
         return x, np.asarray(law.inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
 
 
@@ -53,7 +53,7 @@ def single(covariance: str = "robust"):
         return single().with_covariance(covariance, draws=60)
     networks = [drawn(SINGLE, single_basis(), 1, ("single", seed)) for seed in range(3)]
     names = parameter_labels(networks[0], ["x"], ["y"])
-    loss = NegativeLogLikelihood(Box(*BOX, 96, passes=0))
+    loss = NegativeLogLikelihood(Interval(*BOX, 96, passes=0))
     return infer(networks[0], loss, single_rows(), names, candidates=96, starts=networks[1:])
 
 
@@ -70,7 +70,7 @@ def gaussian(**options):
     """−(a·x + b·y + c)²: a Gaussian linear regression."""
     network = drawn(GAUSSIAN, affine_basis(2, 1), 1, "gaussian")
     names = parameter_labels(network, ["u", "v"], ["y"])
-    loss = NegativeLogLikelihood(Box(-15.0, 15.0, 192, passes=0))
+    loss = NegativeLogLikelihood(Interval(-15.0, 15.0, 192, passes=0))
     return infer(network, loss, gaussian_rows(), names, candidates=192, **options)
 
 

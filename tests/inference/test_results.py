@@ -169,9 +169,9 @@ def test_likelihood_ratios_are_refused_where_weights_are_shares_of_a_population(
 
 
 def single_without_utility():
-    from behavior_learning.core.chart import parameter_labels
     from behavior_learning.core.network import Architecture
-    from behavior_learning.core.spaces import Box
+    from behavior_learning.core.spaces import Interval
+    from behavior_learning.identification.parameters import parameter_labels
     from behavior_learning.inference import infer
     from behavior_learning.objectives import NegativeLogLikelihood
     from tests.inference.problems import BOX, drawn, single_basis, single_rows
@@ -179,7 +179,7 @@ def single_without_utility():
     architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity", intercepts=False)
     network = drawn(architecture, single_basis(), 1, "null")
     names = parameter_labels(network, ["x"], ["y"])
-    return infer(network, NegativeLogLikelihood(Box(*BOX, 96, passes=0)), single_rows(), names, candidates=96)
+    return infer(network, NegativeLogLikelihood(Interval(*BOX, 96, passes=0)), single_rows(), names, candidates=96)
 
 
 # Functions of parameters.

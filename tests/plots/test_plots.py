@@ -17,7 +17,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.tables import Estimates
 from behavior_learning.plots.style import BLUE, INK, PAPER, VERMILION, brief_names
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
 from tests.conftest import rng
 from tests.symbolic.networks import BASES, Drawn
 
@@ -147,7 +147,7 @@ def test_a_square_acts_on_the_edge_of_its_own_variable():
     assert len(dotted) == 1, "without an effect of its own the edge only carries"
 
 
-def test_signs_differ_in_colour_and_dash_and_strength_in_width():
+def test_signs_differ_in_color_and_dash_and_strength_in_width():
     spreads = {"x": 4.0, "y": 1.0}
     figure = plots.polynomial_graph(Polynomial({(("x", 1),): 1.0, (("y", 1),): -2.0}), spreads)
     by_start = {tuple(np.round(arrow._posA_posB[0], 6)): arrow for arrow in arrows(figure)}
@@ -197,12 +197,12 @@ def test_landscape_of_classes_has_a_bar_for_each():
 def test_feasible_region_is_bounded_where_constraints_are_zero_and_its_star_is_the_best(shape):
     model = Drawn(**SHAPES[shape])
     row = {name: values[0] for name, values in model.table.items()}
-    centre = {name: (row[name] - 6, row[name] + 6) for name in ("price", "rooms")}
-    figure = plots.feasible_region(model.problem, row, centre)
+    center = {name: (row[name] - 6, row[name] + 6) for name in ("price", "rooms")}
+    figure = plots.feasible_region(model.problem, row, center)
     drawn(figure)
     star = next(line for line in figure.axes[0].lines if line.get_marker() == "*")
     best = {**row, "price": star.get_xdata()[0], "rooms": star.get_ydata()[0]}
-    p, r = np.meshgrid(np.linspace(*centre["price"], 13), np.linspace(*centre["rooms"], 13))
+    p, r = np.meshgrid(np.linspace(*center["price"], 13), np.linspace(*center["rooms"], 13))
     tried = model.problem.utility({**row, "price": p, "rooms": r})
     assert model.problem.utility(best) >= tried.max() - 1e-9
     first = next(iter(model.problem.blocks.values()))
@@ -380,7 +380,7 @@ def test_a_surface_has_its_first_variable_across(second):
     assert low == -high
 
 
-def test_figures_carry_the_two_colours_a_page_replaces_and_open_no_window():
+def test_figures_carry_the_two_colors_a_page_replaces_and_open_no_window():
     import matplotlib._pylab_helpers as managers
 
     svg = drawn(plots.hierarchy(problem("deep")))

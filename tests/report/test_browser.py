@@ -106,10 +106,10 @@ def test_the_tab_key_reaches_the_whole_page(browser, paths):
 
 def test_dark_and_light_differ_and_text_stays_readable(browser, paths):
     browser.open(paths["regressor"])
-    colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
-    before = browser.ask(colours)
+    colors = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    before = browser.ask(colors)
     browser.ask("document.getElementById('theme').click()")
-    after = browser.ask(colours)
+    after = browser.ask(colors)
     assert before != after
     for ink, paper in (before, after):
         assert _contrast(ink, paper) > 7
@@ -117,15 +117,15 @@ def test_dark_and_light_differ_and_text_stays_readable(browser, paths):
     assert _contrast(label, after[1]) > 4.5
 
 
-def _contrast(*colours):
+def _contrast(*colors):
     """Of two colours, by the Web Content Accessibility Guidelines."""
 
-    def luminance(colour):
-        parts = [float(part) / 255 for part in colour[colour.index("(") + 1 : -1].split(",")[:3]]
+    def luminance(color):
+        parts = [float(part) / 255 for part in color[color.index("(") + 1 : -1].split(",")[:3]]
         linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    low, high = sorted(map(luminance, colours))
+    low, high = sorted(map(luminance, colors))
     return (high + 0.05) / (low + 0.05)
 
 

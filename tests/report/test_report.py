@@ -17,12 +17,12 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.tables import Estimates, Summary
 from behavior_learning.report import Report, sections
 from behavior_learning.report.explorer import decoded
-from behavior_learning.report.laws import LEVELS, class_law, number_law, read_rows
 from behavior_learning.report.markup import embedded_json, sortable_table
 from behavior_learning.report.mathml import problem_rows
+from behavior_learning.report.predictive import LEVELS, class_law, number_law, read_rows
 from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.problem import Goal, LearnedUMP
 from behavior_learning.symbolic.text import format_shortened
-from behavior_learning.symbolic.ump import Goal, LearnedUMP
 from tests.conftest import SPELLED
 from tests.fitted import fitted, mixed, response
 from tests.jointly import density, hybrid, vector
@@ -97,7 +97,7 @@ def test_every_figure_says_what_it_shows_and_every_control_has_a_name(name):
     assert {th.get("scope") for th in parsed.all("th")} <= {"col", "row"}
 
 
-def test_figures_take_the_colours_of_the_page():
+def test_figures_take_the_colors_of_the_page():
     html = page(bl.BLRegressor)
     figures = "".join(re.findall(r"<svg.*?</svg>", html, re.S))
     assert "currentColor" in figures
@@ -237,14 +237,14 @@ def _bare(text):
 def test_a_product_is_written_with_its_signs():
     factors = (Polynomial({(("p", 1),): -1.0, (): 1.0}), Polynomial({(("p", 1),): 1.0, (("r", 1),): -1.0, (): 1.0}))
     whole = Polynomial.product(factors)
-    goal = Goal(fitted(bl.BLRegressor).ump_.layers[0][0].goals[0].head, 1.0, whole, factors=factors)
+    goal = Goal(fitted(bl.BLRegressor).problem_.layers[0][0].goals[0].head, 1.0, whole, factors=factors)
     text = _bare(Page(problem_rows(LearnedUMP("u", (goal,), ("p",), {"p": 1.0, "r": 1.0}), None)).text)
     assert "(−p+1)·(p−r+1)" in text
 
 
 @every_estimator
 def test_every_block_stands_in_the_page_with_its_coefficients(estimator):
-    parsed, learned = Page(page(estimator)), fitted(estimator).ump_
+    parsed, learned = Page(page(estimator)), fitted(estimator).problem_
     ids = {details.get("id") for details in parsed.all("details")}
     assert {f"block-{i}-{j}" for i, layer in enumerate(learned.layers, 1) for j, _ in enumerate(layer, 1)} <= ids
     goal = learned.layers[0][0].goals[0]

@@ -16,9 +16,9 @@ from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning
 from behavior_learning.symbolic import from_json
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.python_source import identifiers
 from behavior_learning.symbolic.read import read_problem
-from behavior_learning.symbolic.source_code import identifiers
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 from tests.conftest import SPELLED, rng
 from tests.fitted import fitted, labels, mixed, response
 from tests.symbolic.networks import BASES, DEFAULT, ROWS, Drawn
@@ -278,9 +278,9 @@ def test_utility_of_a_users_table_is_the_models(tables):
     for model, X, y, table in tables:
         expected = model.utility(X, y)
         scale = np.abs(expected).max()
-        np.testing.assert_allclose(model.ump_.utility(table), expected, atol=1e-5 * scale)
-        np.testing.assert_allclose(by_json(model.ump_, table), expected, atol=1e-5 * scale)
-        np.testing.assert_allclose(by_python(model.ump_, table), expected, atol=1e-5 * scale)
+        np.testing.assert_allclose(model.problem_.utility(table), expected, atol=1e-5 * scale)
+        np.testing.assert_allclose(by_json(model.problem_, table), expected, atol=1e-5 * scale)
+        np.testing.assert_allclose(by_python(model.problem_, table), expected, atol=1e-5 * scale)
 
 
 def test_categories_that_training_did_not_know_are_missing():
@@ -296,7 +296,7 @@ def test_encoded_columns_in_the_users_units_serve_as_well(tables):
     model, X, y, table = tables[0]
     z = model.encoder_(X)
     encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.encoder_.variables)}
-    np.testing.assert_allclose(model.ump_.utility(encoded | {"spend": y}), model.ump_.utility(table), rtol=1e-9)
+    np.testing.assert_allclose(model.problem_.utility(encoded | {"spend": y}), model.problem_.utility(table), rtol=1e-9)
 
 
 def test_utility_broadcasts_over_responses():
@@ -450,7 +450,7 @@ def test_names_that_would_confuse_are_refused(names, message):
 
 def test_a_block_takes_no_name_of_a_users_column(tables):
     with pytest.raises(OptionError, match="'job' would stand for two things"):
-        tables[0][0].ump_.renamed({"block1.1": "job"})
+        tables[0][0].problem_.renamed({"block1.1": "job"})
 
 
 def test_python_knows_every_head():

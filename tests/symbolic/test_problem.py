@@ -13,9 +13,9 @@ from behavior_learning.core.network import Architecture
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
 from behavior_learning.symbolic.read import block_name, read_problem
 from behavior_learning.symbolic.text import format_number
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 from tests.conftest import SPELLED, random_network, rng
 from tests.fitted import fitted, labels, logistic, mixed, numbers, response
 
@@ -116,7 +116,7 @@ def test_sympy_form_is_exact_for_every_head(heads, layers):
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("degree", [2, 3])
-def test_sympy_form_multiplies_products_of_standardised_columns_out(degree):
+def test_sympy_form_multiplies_products_of_standardized_columns_out(degree):
     case = Case(degree=degree)
     np.testing.assert_allclose(spoken_utility(case), case.utility, rtol=1e-7, atol=1e-7)
 
@@ -139,7 +139,7 @@ def test_problem_of_a_regressor_is_its_utility(table):
     y = response(BLRegressor, X)
     values = {INPUTS[0]: y} | encoded_values(reg, X) | {"spend": y}
     expected = reg.utility(X, y)
-    found = evaluate(reg.ump_.to_sympy()["utility"], values)
+    found = evaluate(reg.problem_.to_sympy()["utility"], values)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
@@ -148,13 +148,13 @@ def test_problem_of_a_classifier_is_its_utility():
     y = labels(X)
     chosen = {f"mode[{label}]": (y == label).to_numpy(float) for label in clf.classes_}
     expected = clf.utility(X, y)
-    found = evaluate(clf.ump_.to_sympy()["utility"], {INPUTS[0]: y} | encoded_values(clf, X) | chosen)
+    found = evaluate(clf.problem_.to_sympy()["utility"], {INPUTS[0]: y} | encoded_values(clf, X) | chosen)
     np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_problem_of_a_vector_classifier_is_its_utility_by_class():
     clf, X = logistic(), numbers()
-    expressions = clf.ump_.to_sympy()
+    expressions = clf.problem_.to_sympy()
     assert list(expressions) == ["mode[bus]", "mode[car]", "mode[train]"]
     for label in clf.classes_:
         expected = clf.utility(X, [label] * len(X))
@@ -163,7 +163,7 @@ def test_problem_of_a_vector_classifier_is_its_utility_by_class():
 
 
 def test_printed_columns_are_the_users_columns():
-    symbols = {str(s) for s in fitted(BLRegressor).ump_.to_sympy()["utility"].free_symbols}
+    symbols = {str(s) for s in fitted(BLRegressor).problem_.to_sympy()["utility"].free_symbols}
     jobs = {"job[clerk]", "job[nurse]", "job[teacher]"}
     assert symbols == {"age", "age[missing]", "income", "owner", "spend"} | jobs
 
@@ -294,12 +294,12 @@ def test_printing_is_the_short_text():
 
 
 def test_fitted_problem_prints_names_units_and_what_was_left_out():
-    text = str(fitted(BLRegressor).ump_)
+    text = str(fitted(BLRegressor).problem_)
     assert "subject to" in text
     assert "<= 0" in text
     assert "= 0   [penalty" in text
     assert re.search(r"\(3 smaller, \d+%\)", text)
-    assert "job[teacher]" in fitted(BLRegressor).ump_.text(None)
+    assert "job[teacher]" in fitted(BLRegressor).problem_.text(None)
 
 
 @pytest.mark.parametrize(
@@ -396,8 +396,8 @@ def test_latex_of_a_hierarchy_states_every_output():
 
 def test_latex_of_fitted_problems_is_well_formed():
     for estimator in (fitted(BLRegressor), fitted(BLClassifier), logistic()):
-        well_formed(estimator.ump_.to_latex())
-        well_formed(estimator.ump_.to_latex(None, digits=5))
+        well_formed(estimator.problem_.to_latex())
+        well_formed(estimator.problem_.to_latex(None, digits=5))
 
 
 @pytest.mark.parametrize(

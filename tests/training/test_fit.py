@@ -9,7 +9,7 @@ import pytest
 
 from behavior_learning.core.block import Rule
 from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
     CrossEntropy,
     DenoisingScoreMatching,
@@ -20,7 +20,7 @@ from behavior_learning.objectives import (
 from behavior_learning.training.fit import CHUNK, Settings, ValidationLoss, _Schedule, fit, mean_in_batches
 from tests.conftest import rng
 
-HYBRID = Product([Categories(3), Box(-1.0, 1.0)])
+HYBRID = Product([Categories(3), Interval(-1.0, 1.0)])
 
 
 @pytest.mark.usefixtures("float64")
@@ -43,10 +43,10 @@ class Unpacked(eqx.Module):
 def losses_of(steepness):
     """A spiky utility on a fixed grid and a finer one, as training sees it."""
     utility = lambda x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
-    return ValidationLoss.of(NegativeLogLikelihood(Box(-1.0, 1.0, 8)), Unpacked(utility))
+    return ValidationLoss.of(NegativeLogLikelihood(Interval(-1.0, 1.0, 8)), Unpacked(utility))
 
 
-def test_parameters_whose_normaliser_the_finer_rule_disputes_are_worth_infinity():
+def test_parameters_whose_normalizer_the_finer_rule_disputes_are_worth_infinity():
     x, y = jnp.ones((5, 1)), jnp.full(5, 0.123)
     assert np.isfinite(losses_of(2.0)({}, (x, y)))
     assert losses_of(1e4)({}, (x, y)) == jnp.inf
@@ -65,8 +65,8 @@ def test_validation_loss_is_that_of_the_finer_rule():
     "objective",
     [
         NegativeLogLikelihood(Categories(4)),
-        DenoisingScoreMatching(Box(-1.0, 1.0), 0.1),
-        ScoreMatching(Box(-1.0, 1.0)),
+        DenoisingScoreMatching(Interval(-1.0, 1.0), 0.1),
+        ScoreMatching(Interval(-1.0, 1.0)),
         Hybrid(HYBRID, CrossEntropy(HYBRID), ScoreMatching(HYBRID)),
     ],
     ids=lambda objective: type(objective).__name__,
@@ -77,7 +77,7 @@ def test_objectives_without_quadrature_need_no_verification(objective):
 
 
 def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_epochs():
-    stages = [DenoisingScoreMatching(Box(-1.0, 1.0), sigma) for sigma in (0.9, 0.3, 0.1)]
+    stages = [DenoisingScoreMatching(Interval(-1.0, 1.0), sigma) for sigma in (0.9, 0.3, 0.1)]
     schedule = _Schedule(stages, max_epochs=4 * 4 * CHUNK)
     finite = np.zeros((2, CHUNK))
     moves = [schedule.next(finite, stopped) for stopped in (False, False, True, False, False, False, False, True)]
@@ -88,7 +88,7 @@ def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_
 
 @pytest.mark.parametrize(("boxes", "steps"), [(1, 3), (2, 2)])
 def test_quadrature_is_refined_while_most_starts_are_not_trusted(boxes, steps):
-    space = Box(-1.0, 1.0) if boxes == 1 else Product([Box(-1.0, 1.0, 24), Box(-1.0, 1.0, 24)])
+    space = Interval(-1.0, 1.0) if boxes == 1 else Product([Interval(-1.0, 1.0, 24), Interval(-1.0, 1.0, 24)])
     schedule = _Schedule([NegativeLogLikelihood(space)], max_epochs=1000)
     assert schedule.next(np.array([[0.0, 1.0, np.inf]]), False) is None
     nodes = [getattr(schedule.next(np.array([[np.inf, 1.0]]), False), "space", None) for _ in range(steps + 2)]
@@ -102,7 +102,7 @@ def test_starts_under_different_rules_are_refused():
     with pytest.raises(ValueError, match="the same rules"):
         fit(
             [drawn({}), drawn(stated)],
-            [NegativeLogLikelihood(Box(-1.0, 1.0))],
+            [NegativeLogLikelihood(Interval(-1.0, 1.0))],
             data=rows,
             validation=rows,
             settings=settings,
@@ -121,7 +121,7 @@ def brief(stages, *, max_epochs, y=None, starts=1, patience=50):
 
 @pytest.mark.parametrize("max_epochs", [4, 7, 20, 60])
 def test_brief_fits_reach_their_last_stage(max_epochs):
-    stages = [DenoisingScoreMatching(Box(-4.0, 4.0), sigma) for sigma in (1.0, 0.5, 0.2, 0.1)]
+    stages = [DenoisingScoreMatching(Interval(-4.0, 4.0), sigma) for sigma in (1.0, 0.5, 0.2, 0.1)]
     result = brief(stages, max_epochs=max_epochs)
     assert float(result.objective.sigma) == pytest.approx(0.1)
     assert result.trace.ran.shape[1] <= max_epochs
@@ -130,13 +130,13 @@ def test_brief_fits_reach_their_last_stage(max_epochs):
 @pytest.mark.slow
 def test_brief_fits_can_refine_their_quadrature():
     """Eight candidates cannot see a density of temperature 0.03."""
-    result = brief([NegativeLogLikelihood(Box(-4.0, 4.0, 8), 0.03)], max_epochs=20)
+    result = brief([NegativeLogLikelihood(Interval(-4.0, 4.0, 8), 0.03)], max_epochs=20)
     assert result.objective.space.nodes > 8
     assert np.isfinite(result.trace.best_loss).all()
 
 
 def test_best_epoch_is_where_the_best_loss_stands_in_the_trace():
-    stages = [DenoisingScoreMatching(Box(-4.0, 4.0), sigma) for sigma in (1.0, 0.3)]
+    stages = [DenoisingScoreMatching(Interval(-4.0, 4.0), sigma) for sigma in (1.0, 0.3)]
     trace = brief(stages, max_epochs=60, starts=3, patience=1).trace
     at_best = trace.validation_loss[np.arange(3), trace.best_epoch - 1]
     np.testing.assert_allclose(at_best, trace.best_loss, rtol=1e-6)

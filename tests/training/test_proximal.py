@@ -6,7 +6,7 @@ import pytest
 from scipy.optimize import minimize
 
 import behavior_learning as bl
-from behavior_learning.core.gauge import weight_value
+from behavior_learning.core.network import weight_value
 from behavior_learning.errors import ConvergenceError, OptionError
 from behavior_learning.training.proximal import group_shrunk, soft_threshold
 from tests.conftest import rng
@@ -52,39 +52,39 @@ def rows(n=400):
 
 
 @pytest.fixture(scope="module")
-def penalised():
+def penalized():
     return bl.BLRegressor(**SPARSE, l1=15.0, group=5.0).fit(*rows())
 
 
-def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalised):
+def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalized):
     full = 2 * 3 * (6 + 2) + 2
-    assert penalised.n_parameters_ < full / 2
-    for layer in penalised.network_.layers:
+    assert penalized.n_parameters_ < full / 2
+    for layer in penalized.network_.layers:
         for head in layer.heads.values():
             coef, learned = weight_value(head.coef), np.isnan(head.coef.rule.numbers)
             assert (np.broadcast_to(learned, coef.shape) == (coef != 0)).all()
             assert (weight_value(head.multiplier)[(coef == 0).all(axis=-1)] == 0).all()
 
 
-def test_the_true_columns_survive_the_penalties(penalised):
-    marginal = penalised.effects().marginal["strength"]
+def test_the_true_columns_survive_the_penalties(penalized):
+    marginal = penalized.effects().marginal["strength"]
     assert set(marginal.sort_values().index[-3:]) == {"a", "b", "y"}
-    assert penalised.restarts_.loc[penalised.restarts_.kept, "validation_loss"].iloc[0] < 0.0
+    assert penalized.restarts_.loc[penalized.restarts_.kept, "validation_loss"].iloc[0] < 0.0
 
 
-def test_winners_of_heats_are_penalised_together():
+def test_winners_of_heats_are_penalized_together():
     model = bl.BLRegressor(**SPARSE | {"n_restarts": 3, "max_epochs": 30}, l1=30.0).fit(*rows())
     assert model.n_parameters_ < 2 * 3 * (6 + 2) + 2
     assert len(model.restarts_) == 3
 
 
-def test_penalised_models_are_printed_and_saved(penalised, tmp_path):
-    penalised.save(tmp_path / "sparse.bl")
+def test_penalized_models_are_printed_and_saved(penalized, tmp_path):
+    penalized.save(tmp_path / "sparse.bl")
     loaded = bl.load(tmp_path / "sparse.bl")
     X, y = rows()
-    assert loaded.n_parameters_ == penalised.n_parameters_
-    assert str(loaded.ump_) == str(penalised.ump_)
-    np.testing.assert_array_equal(loaded.log_density(X, y), penalised.log_density(X, y))
+    assert loaded.n_parameters_ == penalized.n_parameters_
+    assert str(loaded.problem_) == str(penalized.problem_)
+    np.testing.assert_array_equal(loaded.log_density(X, y), penalized.log_density(X, y))
 
 
 def test_too_strong_penalties_are_refused():

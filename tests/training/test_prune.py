@@ -9,12 +9,11 @@ import pytest
 
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.gauge import with_weights
-from behavior_learning.core.network import Architecture, BehaviorNetwork
-from behavior_learning.core.pruning import Support, count, gated
+from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.core.spaces import Categories
 from behavior_learning.objectives import NegativeLogLikelihood
-from behavior_learning.training import minimise
+from behavior_learning.training import minimize
+from behavior_learning.training.active_set import Support, count, gated
 from behavior_learning.training.fit import Settings, fit
 from behavior_learning.training.prune import Pruner, path, smallest
 from tests.conftest import rng
@@ -89,9 +88,9 @@ def test_column_that_matters_is_the_last_to_go(stages):
 
 
 def test_stages_share_one_program(pruner, stages):
-    size = minimise._run_chunk._cached._cache_size()
+    size = minimize._run_chunk._cached._cache_size()
     assert len(path(pruner, stages[0].network, share=0.5)) > 2
-    assert minimise._run_chunk._cached._cache_size() == size
+    assert minimize._run_chunk._cached._cache_size() == size
 
 
 def test_rise_is_the_paired_difference(stages):

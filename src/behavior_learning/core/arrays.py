@@ -6,19 +6,19 @@ import jax
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt32
 
-__all__ = ["key_of", "keys_of", "placed"]
+__all__ = ["make_key", "make_keys", "to_device"]
 
 
-def placed(values: Any) -> Array:
+def to_device(values: Any) -> Array:
     """Numbers as a JAX array, in the precision that is in force; what is one already stays as it is."""
     return values if isinstance(values, jax.Array) else jax.device_put(values)
 
 
-def key_of(seed: int | np.integer) -> PRNGKeyArray:
+def make_key(seed: int | np.integer) -> PRNGKeyArray:
     """The threefry key of a seed below 2³²."""
-    return keys_of(np.array([0, seed], np.uint32))
+    return make_keys(np.array([0, seed], np.uint32))
 
 
-def keys_of(words: UInt32[np.ndarray, "*batch 2"]) -> PRNGKeyArray:
+def make_keys(words: UInt32[np.ndarray, "*batch 2"]) -> PRNGKeyArray:
     """Threefry keys made of two random words each, whatever JAX's default."""
-    return jax.random.wrap_key_data(placed(words), impl="threefry2x32")
+    return jax.random.wrap_key_data(to_device(words), impl="threefry2x32")

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import DataError
 
 __all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
@@ -53,7 +53,7 @@ def _wide(dtype: np.dtype) -> np.dtype:
 def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:
     """`size` rows from `start`, beyond the last one copies of it."""
     index = np.minimum(np.arange(start, start + size), len(rows[0]) - 1)
-    return tuple(placed(column[index]) for column in rows)
+    return tuple(to_device(column[index]) for column in rows)
 
 
 def power_of_two(count: int) -> int:

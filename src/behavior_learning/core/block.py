@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Terms
 from behavior_learning.core.heads import Head
 
@@ -70,7 +70,7 @@ class Weight(eqx.Module):
         """Hold `value`; entries of a given sign keep their size and take that sign."""
         size = np.maximum(np.abs(value), 1e-6)
         raw = np.where(rule.signs == 0, value, size + np.log(-np.expm1(-size)))
-        return cls(placed(raw.astype(np.float32)), rule)
+        return cls(to_device(raw.astype(np.float32)), rule)
 
     @property
     def value(self) -> Float[Array, "..."]:
@@ -141,7 +141,7 @@ class Rows(eqx.Module):
         return self.coef, self.intercept, self.multiplier
 
     @property
-    def penalised_weights(self) -> tuple[Weight, Weight]:
+    def penalized_weights(self) -> tuple[Weight, Weight]:
         return self.coef, self.multiplier
 
 

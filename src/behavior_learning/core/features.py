@@ -29,7 +29,7 @@ class Product:
     """
 
     columns: tuple[int, ...]
-    uncentred: bool = False
+    uncentered: bool = False
 
     @property
     def degree(self) -> int:

@@ -1,11 +1,12 @@
 """BL(x, y) = W·𝔹_L(…𝔹₁(x, y)) + b: the compositional utility, single to deep (Eq. 5, 13)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -15,7 +16,18 @@ from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, La
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.errors import OptionError
 
-__all__ = ["Architecture", "BehaviorNetwork", "Output", "Readout", "RowRules", "Traced"]
+__all__ = [
+    "Architecture",
+    "BehaviorNetwork",
+    "Output",
+    "Readout",
+    "RowRules",
+    "Traced",
+    "drawn_like",
+    "in_double",
+    "weight_value",
+    "with_weights",
+]
 
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
@@ -234,9 +246,9 @@ class BehaviorNetwork(eqx.Module):
         return rows + [w for w in (*self.projections, self.readout.weight, self.readout.bias) if w is not None]
 
     @property
-    def penalised_weights(self) -> list[Weight]:
+    def penalized_weights(self) -> list[Weight]:
         """M, λ, Π and W: what a ridge penalises. Intercepts and biases are free."""
-        rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.penalised_weights]
+        rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.penalized_weights]
         return rows + [weight for weight in (*self.projections, self.readout.weight) if weight is not None]
 
     @property
@@ -351,3 +363,41 @@ class _Draw:
 def _concatenated(parts: list[Array]) -> Float[Array, "#n #k blocks"]:
     shape = jnp.broadcast_shapes(*(part.shape[:2] for part in parts))
     return jnp.concatenate([jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in parts], axis=-1)
+
+
+def weight_value(weight: Weight) -> np.ndarray:
+    """The numbers of a weight in double precision, whatever precision is in force."""
+    raw = np.asarray(weight.raw, float)
+    signs, fixed = (np.broadcast_to(rule, raw.shape) for rule in (weight.rule.signs, weight.rule.numbers))
+    value = np.where(signs == 0, raw, signs * np.logaddexp(0, raw))
+    return np.where(np.isnan(fixed), value, fixed)
+
+
+def with_weights(network: BehaviorNetwork, weights: Sequence[Weight]) -> BehaviorNetwork:
+    """The network with other weights, in the order of `network.weights`."""
+    is_weight, given = lambda node: isinstance(node, Weight), iter(weights)
+    return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
+
+
+def in_double(network: BehaviorNetwork) -> BehaviorNetwork:
+    """The same numbers in double precision; inside `jax.enable_x64`."""
+    return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
+
+
+def drawn_like(network: BehaviorNetwork, rng: np.random.Generator, **scales: float | None) -> BehaviorNetwork:
+    """A random network of the same shape whose weights, in every layer, have the same rules.
+
+    Parameters
+    ----------
+    scales : as `BehaviorNetwork.random` takes them.
+    """
+    rules = {
+        role: RowRules(*(weight.rule for weight in rows.weights)) for role, rows in network.layers[0].heads.items()
+    }
+    weight = network.readout.weight
+    outputs = 1 if weight is None else np.shape(weight.raw)[0]
+    drawn = BehaviorNetwork.random(
+        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules, **scales
+    )
+    pairs = zip(drawn.weights, network.weights, strict=True)
+    return with_weights(drawn, [Weight(new.raw, old.rule) for new, old in pairs])

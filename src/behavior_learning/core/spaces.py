@@ -16,13 +16,23 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
 from behavior_learning.errors import NoQuadratureError
 
-__all__ = ["MOST_BOXES", "Box", "Categories", "Product", "Quadrature", "Space", "Utility", "joined", "together"]
+__all__ = [
+    "MOST_DIMENSIONS",
+    "Categories",
+    "Interval",
+    "Product",
+    "Quadrature",
+    "Space",
+    "Utility",
+    "joined",
+    "together",
+]
 
-MOST_BOXES = 2
+MOST_DIMENSIONS = 2
 """Continuous dimensions that quadrature can do."""
 
 Utility = Callable[[Float[Array, "n d"], Float[Array, "#n k m"]], Float[Array, "n k"]]
@@ -66,20 +76,20 @@ class Space(eqx.Module):
         """Lower and upper end of each column of a candidate: infinite where the column is an indicator."""
 
     @property
-    def parts(self) -> "tuple[Categories | Box, ...]":
+    def parts(self) -> "tuple[Categories | Interval, ...]":
         """The spaces this one is the product of."""
-        return cast("tuple[Categories | Box, ...]", (self,))
+        return cast("tuple[Categories | Interval, ...]", (self,))
 
     @property
     def continuous(self) -> tuple[int, ...]:
         """Columns of a candidate that are continuous."""
         sizes = np.cumsum([0] + [part.dimension for part in self.parts])
-        return tuple(int(start) for start, part in zip(sizes, self.parts, strict=False) if isinstance(part, Box))
+        return tuple(int(start) for start, part in zip(sizes, self.parts, strict=False) if isinstance(part, Interval))
 
     @property
     def nodes(self) -> int:
         """Candidates along each continuous dimension; none where there is no such dimension."""
-        return max((part.size for part in self.parts if isinstance(part, Box)), default=0)
+        return max((part.size for part in self.parts if isinstance(part, Interval)), default=0)
 
     @abstractmethod
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
@@ -117,7 +127,7 @@ class Space(eqx.Module):
         return self.inverse_cdf(rule, log_density, levels[..., 0])
 
     @abstractmethod
-    def maximiser(
+    def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Array:
         """argmax of the utility over the space, refined between candidates where it is continuous."""
@@ -176,13 +186,13 @@ class Categories(Space):
         code = jnp.sum(cumulative[..., None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
 
-    def maximiser(
+    def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Int[Array, " n"]:
         return jnp.argmax(at_candidates, axis=1)
 
 
-class Box(Space):
+class Interval(Space):
     """A bounded interval [lower, upper] of the real line.
 
     The integral over y is Gauss–Legendre in u after y = μ + s·sinh(u), with μ and s the mean and the standard deviation
@@ -203,7 +213,7 @@ class Box(Space):
     passes: int = eqx.field(static=True)
 
     def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, passes: int = 1):
-        self.lower, self.upper = placed(lower), placed(upper)
+        self.lower, self.upper = to_device(lower), to_device(upper)
         panels = -(-size // PANEL)
         self.size, self.passes = panels * -(-size // panels), passes
 
@@ -222,7 +232,7 @@ class Box(Space):
         self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
     ) -> list[Quadrature]:
         """The rules of this box and of finer ones; in each pass the candidates of all are evaluated together."""
-        boxes = (self, *cast("Sequence[Box]", finer))
+        boxes = (self, *cast("Sequence[Interval]", finer))
         rules = [box._even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.passes):
@@ -250,8 +260,8 @@ class Box(Space):
         log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * cosh)
         return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], log_weights)
 
-    def refined(self, factor: int) -> "Box":
-        return Box(self.lower, self.upper, self.size * factor, self.passes)
+    def refined(self, factor: int) -> "Interval":
+        return Interval(self.lower, self.upper, self.size * factor, self.passes)
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return y[..., None]
@@ -267,7 +277,7 @@ class Box(Space):
         density = jnp.concatenate([density[..., :1], density, density[..., -1:]], axis=-1)
         return inverted(self._edges(rule), density, jnp.broadcast_to(q, (*density.shape[:-1], q.shape[-1])))
 
-    def maximiser(
+    def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Float[Array, " n"]:
         edges, best = self._edges(rule), jnp.argmax(at_candidates, axis=1)[:, None]
@@ -308,15 +318,15 @@ class Product(Space):
     factors : Categories and boxes; a response has one column per factor, classes as codes.
     """
 
-    factors: tuple[Categories | Box, ...]
+    factors: tuple[Categories | Interval, ...]
     size: int = eqx.field(static=True)
 
-    def __init__(self, factors: Sequence[Categories | Box]):
+    def __init__(self, factors: Sequence[Categories | Interval]):
         self.factors = tuple(factors)
         self.size = int(np.prod([part.size for part in self.factors]))
 
     @property
-    def parts(self) -> tuple[Categories | Box, ...]:
+    def parts(self) -> tuple[Categories | Interval, ...]:
         return self.factors
 
     @property
@@ -353,19 +363,19 @@ class Product(Space):
 
     def _check_quadrature(self) -> None:
         boxes = len(self.continuous)
-        if boxes > MOST_BOXES:
+        if boxes > MOST_DIMENSIONS:
             raise NoQuadratureError(
                 f"The normaliser of {boxes} continuous responses needs an integral in {boxes} dimensions; quadrature "
-                f"does at most {MOST_BOXES}. Learn with objective='dsm' or 'score_matching', which need no normaliser, "
-                "and predict by sample()."
+                f"does at most {MOST_DIMENSIONS}. Learn with objective='dsm' or 'score_matching', which need no "
+                "normaliser, and predict by sample()."
             )
 
     def refined(self, factor: int) -> "Product":
         if not self.continuous:
             return self
         each = factor ** (1 / len(self.continuous))
-        finer = lambda box: Box(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))), box.passes)
-        return Product(tuple(finer(part) if isinstance(part, Box) else part for part in self.parts))
+        finer = lambda box: Interval(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))), box.passes)
+        return Product(tuple(finer(part) if isinstance(part, Interval) else part for part in self.parts))
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return jnp.concatenate([part.candidates(y[..., i]) for i, part in enumerate(self.parts)], axis=-1)
@@ -385,7 +395,7 @@ class Product(Space):
         rest = self.rest.draw(given, first.shape, levels[..., None, 1:])
         return jnp.concatenate([first[..., None], rest.reshape(*first.shape, -1)], axis=-1)
 
-    def maximiser(
+    def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Float[Array, "n parts"]:
         best = jnp.argmax(at_candidates, axis=1)[:, None, None]

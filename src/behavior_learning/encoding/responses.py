@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.core.spaces import Box, Categories, Product
+from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.encoding.tables import location_and_spread, unmasked
 from behavior_learning.errors import DataError, FewValuesWarning
 from behavior_learning.symbolic.polynomials import Variable
@@ -86,7 +86,7 @@ class ContinuousResponse:
     @property
     def support(self) -> tuple[float, float]:
         """The ends of the support in standardised units."""
-        return self.standardise(self.lower), self.standardise(self.upper)
+        return self.standardize(self.lower), self.standardize(self.upper)
 
     @property
     def log_unit(self) -> float:
@@ -102,17 +102,17 @@ class ContinuousResponse:
     def parts(self) -> "tuple[ContinuousResponse | DiscreteResponse, ...]":
         return (self,)
 
-    def space(self, nodes: int = NODES[1], passes: int = 1) -> Box:
+    def space(self, nodes: int = NODES[1], passes: int = 1) -> Interval:
         """Where the encoded response lives."""
         lower, upper = np.asarray(self.support, np.float32)
-        return Box(lower, upper, nodes, passes)
+        return Interval(lower, upper, nodes, passes)
 
-    def standardise(self, y: Any) -> Any:
+    def standardize(self, y: Any) -> Any:
         return (y - self.center) / self.scale
 
     def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
         """Parsed values as the model takes them."""
-        return self.standardise(values).astype(dtype)
+        return self.standardize(values).astype(dtype)
 
     def restore(self, y: np.ndarray) -> np.ndarray:
         """Encoded responses in the user's units."""

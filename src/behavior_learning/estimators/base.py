@@ -13,13 +13,13 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
-from behavior_learning.core.spaces import Box, Space
+from behavior_learning.core.spaces import Interval, Space
 from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct, with_the_same_categories
+from behavior_learning.encoding.columns import columns_of
 from behavior_learning.errors import ConvergenceWarning, DataError
-from behavior_learning.estimators.evaluate import by_rows
-from behavior_learning.estimators.fitted import FittedEstimator, columns_of
+from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.learning import (
     check_objective,
     make_objective,
@@ -27,15 +27,16 @@ from behavior_learning.estimators.learning import (
     noise_levels,
     numbers_of,
 )
-from behavior_learning.estimators.records import history, progress_bar, restarts
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.predict import by_rows
+from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.objectives import Objective
 from behavior_learning.options import check_count, check_number
 from behavior_learning.specification import UMP
 from behavior_learning.training.fit import FitResult, Settings
-from behavior_learning.training.heats import fit_from
-from behavior_learning.training.minimise import Progress
+from behavior_learning.training.minimize import Progress
+from behavior_learning.training.multistart import fit_from
 
 __all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
 
@@ -291,7 +292,7 @@ def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, 
 
 def _starting_space(space: Space, *, rows: int) -> Space:
     """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
-    return space.refined(2) if isinstance(space, Box) and rows < MANY_ROWS else space
+    return space.refined(2) if isinstance(space, Interval) and rows < MANY_ROWS else space
 
 
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
@@ -305,4 +306,4 @@ def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
 
 
 def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
-    return tuple(placed(column[rows]) for column in columns)
+    return tuple(to_device(column[rows]) for column in columns)

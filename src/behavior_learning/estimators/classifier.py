@@ -12,8 +12,8 @@ from behavior_learning.core.network import Output
 from behavior_learning.encoding import DiscreteResponse, class_codes
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed, checked_split
-from behavior_learning.estimators.evaluate import by_rows
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.predict import by_rows
 from behavior_learning.options import check_choice, check_count, check_number
 
 __all__ = ["BLClassifier"]

@@ -10,8 +10,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.encoding import UNNAMED, response_columns
 from behavior_learning.estimators.joint import Given, JointEstimator
-from behavior_learning.reading.effects import Effects
-from behavior_learning.training.minimise import Progress
+from behavior_learning.explanation.effects import Effects
+from behavior_learning.training.minimize import Progress
 
 __all__ = ["BLDensity"]
 

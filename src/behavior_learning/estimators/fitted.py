@@ -15,26 +15,26 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import DiscreteResponse, Response, TableEncoder, aligned, as_table
+from behavior_learning.encoding import DiscreteResponse, TableEncoder, aligned, as_table
+from behavior_learning.encoding.columns import columns_of
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.effects import effects_of
-from behavior_learning.estimators.evaluate import by_rows, in_single
-from behavior_learning.estimators.infer import infer_problem
-from behavior_learning.estimators.reading import read, view
-from behavior_learning.estimators.records import Spreads, spreads
-from behavior_learning.estimators.refits import stability
-from behavior_learning.estimators.structure import Columns
-from behavior_learning.estimators.suggest import candidate_products, product_name, score_tests
+from behavior_learning.explanation.effects import Effects
+from behavior_learning.explanation.simplified import View
+from behavior_learning.explanation.stability import Stability
+from behavior_learning.explanation.statements import Reading
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
+from behavior_learning.learned.effects import effects_of
+from behavior_learning.learned.explain import read, view
+from behavior_learning.learned.inference import infer_problem
+from behavior_learning.learned.predict import by_rows, in_single
+from behavior_learning.learned.records import Spreads, spreads
+from behavior_learning.learned.score_tests import candidate_products, product_name, score_tests
+from behavior_learning.learned.stability import stability
 from behavior_learning.objectives import Objective
 from behavior_learning.options import check_count, check_number
-from behavior_learning.reading.effects import Effects
-from behavior_learning.reading.stability import Stability
-from behavior_learning.reading.statements import Reading
-from behavior_learning.reading.view import View
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP, check_renaming
 from behavior_learning.symbolic.read import read_problem
-from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP, check_renaming
 
 if TYPE_CHECKING:
     from behavior_learning.report import Report
@@ -65,7 +65,7 @@ class FittedEstimator(BaseEstimator):
     def _objective(self, space: Space, sigma: float | None, temperature: float) -> Objective: ...
 
     @property
-    def ump_(self) -> LearnedUMP | Hierarchy:
+    def problem_(self) -> LearnedUMP | Hierarchy:
         """The learned problem in the user's names and units."""
         check_is_fitted(self)
         problem = read_problem(
@@ -103,7 +103,7 @@ class FittedEstimator(BaseEstimator):
             self.block_names_,
         )
         try:
-            _ = self.ump_
+            _ = self.problem_
         except OptionError:
             self.block_names_ = before
             raise
@@ -362,18 +362,3 @@ def _utility(distribution: Gibbs, x: jax.Array, candidates: jax.Array) -> jax.Ar
 def candidates_of(space: Space, encoded_y: np.ndarray) -> np.ndarray:
     """Encoded responses as one candidate per row."""
     return np.asarray(space.candidates(jnp.asarray(encoded_y)))[:, None]
-
-
-def columns_of(encoder: TableEncoder, response: Response) -> Columns:
-    """Names and units of the encoded columns of x and y."""
-    owners = [(i, part) for i, part in enumerate(response.parts) for _ in part.variables]
-    variables = response.variables
-    return Columns(
-        x=tuple(column.name for column in encoder.columns),
-        y=tuple(variable.name for variable in variables),
-        x_sources=tuple(column.source for column in encoder.columns),
-        y_sources=tuple(part.name for _, part in owners),
-        x_units=tuple((column.center, column.scale) for column in encoder.columns),
-        y_units=tuple((variable.center, variable.scale) for variable in variables),
-        choices=tuple(i if isinstance(part, DiscreteResponse) else None for i, part in owners),
-    )

@@ -21,7 +21,10 @@ from behavior_learning.encoding import (
 )
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed, checked_split
-from behavior_learning.estimators.evaluate import (
+from behavior_learning.estimators.options import checked_supports
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.gibbs.parts import part_of
+from behavior_learning.learned.predict import (
     SUMMARY_DRAWS,
     by_rows,
     draws,
@@ -30,9 +33,6 @@ from behavior_learning.estimators.evaluate import (
     needs_chains,
     quantiles,
 )
-from behavior_learning.estimators.options import checked_supports
-from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.options import check_choice, check_count, check_number, check_sequence
 
 __all__ = ["Given", "JointEstimator"]

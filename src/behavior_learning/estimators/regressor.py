@@ -16,11 +16,11 @@ from behavior_learning.encoding import (
     warn_of_few_values,
 )
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.amortise import AmortisedPredictor, follow
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed
-from behavior_learning.estimators.evaluate import by_rows, draws, energy_score, means, modes, quantiles
 from behavior_learning.estimators.options import checked_supports
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.amortize import AmortizedPredictor, follow
+from behavior_learning.learned.predict import by_rows, draws, energy_score, means, modes, quantiles
 from behavior_learning.options import check_choice, check_count, check_number, check_seed
 
 __all__ = ["BLRegressor"]
@@ -176,9 +176,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         sampled = draws(self._distribution(), x, ENERGY_DRAWS, check_random_state(0))
         return energy_score(sampled, encoded)
 
-    def amortise(
+    def amortize(
         self, X: Any, statistic: str = "mean", *, width: int = 64, max_epochs: int = 300, random_state: int = 0
-    ) -> AmortisedPredictor:
+    ) -> AmortizedPredictor:
         """Train a small network to follow `predict` on rows like X, for predictions in constant time.
 
         Parameters

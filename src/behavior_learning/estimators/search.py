@@ -15,8 +15,8 @@ from sklearn.utils import _safe_indexing
 
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.estimators.evaluate import in_single
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
+from behavior_learning.learned.predict import in_single
 from behavior_learning.options import check_choice, check_count, check_seed
 from behavior_learning.training.fit import row_losses
 

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,14 @@ from behavior_learning.core.bases import (
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
+from behavior_learning.encoding.columns import Columns
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.formulas import parse_product
 from behavior_learning.options import check_choice, check_count, check_sequence
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
-__all__ = ["DEFAULT_LAYERS", "Columns", "make_architecture", "make_basis"]
+__all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
 
 DEFAULT_LAYERS = (16, 4)
 """Blocks per layer where neither layers, degrees nor structure say otherwise."""
@@ -38,27 +38,6 @@ HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 
 SMOOTHED = {"relu": "softplus(5)", "abs": "smooth_abs(0.2)"}
 """What stands for a head with a kink where the objective needs derivatives in y."""
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Names of the encoded columns of x and y; a category has one per level.
-
-    Attributes
-    ----------
-    x, y : names as printed, such as ``"job[teacher]"``.
-    x_sources, y_sources : the user's column behind each.
-    x_units, y_units : center and scale of each encoded column.
-    choices : for each column of y the choice it is an indicator of, None for numbers.
-    """
-
-    x: tuple[str, ...]
-    y: tuple[str, ...]
-    x_sources: tuple[str, ...]
-    y_sources: tuple[str, ...]
-    x_units: tuple[tuple[float, float], ...]
-    y_units: tuple[tuple[float, float], ...]
-    choices: tuple[int | None, ...]
 
 
 def make_architecture(estimator: Any, output: Output) -> Architecture:
@@ -238,7 +217,7 @@ def _stated_layer(estimator: Any, columns: Columns, with_y: bool) -> StatedLayer
     if not with_y:
         raise OptionError("structure speaks of the response, which output='vector' hides from blocks; use 'scalar'.")
     products = lambda text: [
-        (Product(x.columns, uncentred=bool(x.columns)), Product(y.columns, uncentred=bool(y.columns)))
+        (Product(x.columns, uncentered=bool(x.columns)), Product(y.columns, uncentered=bool(y.columns)))
         for x, y in named_products(text, columns, with_y)
     ]
     problems = stated_problems(estimator)

@@ -31,7 +31,7 @@ class Adaptation(NamedTuple):
 
     log_step: Float[Array, " n"]
     log_average: Float[Array, " n"]
-    centre: Float[Array, " n"]
+    center: Float[Array, " n"]
     error: Float[Array, " n"]
     variance: Float[Array, "n m"]
     mean: Float[Array, "n m"]
@@ -45,10 +45,10 @@ class Adaptation(NamedTuple):
         spread = jnp.var(position, axis=1)
         row, table = jnp.zeros(n, position.dtype), jnp.zeros((n, m), position.dtype)
         log_step = row + jnp.log(FIRST_STEP).astype(row.dtype)
-        centre = log_step + jnp.log(10.0).astype(row.dtype)
+        center = log_step + jnp.log(10.0).astype(row.dtype)
         rounding = jnp.finfo(position.dtype).eps * jnp.mean(position**2, axis=1)
         variance = jnp.where((spread > rounding) & preconditioned, spread, 1.0)
-        return cls(log_step, log_step, centre, row, variance, table, table, jnp.zeros((), jnp.int32))
+        return cls(log_step, log_step, center, row, variance, table, table, jnp.zeros((), jnp.int32))
 
     @classmethod
     def fixed(cls, position: Float[Array, "n k m"], step_size: Float[Array, " n"]) -> "Adaptation":
@@ -80,7 +80,7 @@ class Adaptation(NamedTuple):
         """One update of dual averaging, at t = 1, 2, … within the window."""
         t = (i - self.begun + 1).astype(acceptance.dtype)
         error = self.error + (target - acceptance - self.error) / (t + DELAY)
-        log_step = self.centre - jnp.sqrt(t) / SHRINKAGE * error
+        log_step = self.center - jnp.sqrt(t) / SHRINKAGE * error
         log_average = self.log_average + t**-FORGETTING * (log_step - self.log_average)
         return self._replace(log_step=log_step, log_average=log_average, error=error)
 
@@ -102,7 +102,7 @@ class Adaptation(NamedTuple):
         return Adaptation(
             log_step=self.log_average,
             log_average=self.log_average,
-            centre=self.log_average + jnp.log(10.0).astype(self.log_average.dtype),
+            center=self.log_average + jnp.log(10.0).astype(self.log_average.dtype),
             error=zero(self.error),
             variance=jnp.where(usable, shrunk, self.variance),
             mean=zero(self.mean),

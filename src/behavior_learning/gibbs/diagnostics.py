@@ -15,7 +15,7 @@ __all__ = ["effective_sample_size", "split_r_hat"]
 
 @jax.jit(static_argnames="rank_normalised")
 def split_r_hat(
-    draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalised: bool = True
+    draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalized: bool = True
 ) -> Float[Array, "*rows m"]:
     """√(variance of all draws / variance within half-chains): 1 when all halves of all chains agree.
 
@@ -23,7 +23,7 @@ def split_r_hat(
     without, the classic split R-hat. Chains that never move have R-hat infinity. Needs four draws per chain.
     """
     halves = _half_chains(draws)
-    if not rank_normalised:
+    if not rank_normalized:
         return _r_hat(halves)
     folded = jnp.abs(halves - jnp.median(halves, axis=(-2, -1), keepdims=True))
     return jnp.maximum(_r_hat(_normal_scores(halves)), _r_hat(_normal_scores(folded)))
@@ -31,7 +31,7 @@ def split_r_hat(
 
 @jax.jit(static_argnames="rank_normalised")
 def effective_sample_size(
-    draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalised: bool = True
+    draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalized: bool = True
 ) -> Float[Array, "*rows m"]:
     """Independent draws that would fix the mean as well as all these chains together.
 
@@ -39,7 +39,7 @@ def effective_sample_size(
     monotone sequence. Chains that never move count nothing. Needs four draws per chain.
     """
     halves = _half_chains(draws)
-    return _effective_size(_normal_scores(halves) if rank_normalised else halves)
+    return _effective_size(_normal_scores(halves) if rank_normalized else halves)
 
 
 def _half_chains(draws: Float[ArrayLike, "*rows chains draws m"]) -> Float[Array, "*rows m half_chains half_draws"]:

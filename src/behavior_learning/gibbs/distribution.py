@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.spaces import Quadrature, Space, Utility, together
 
 __all__ = ["Gibbs"]
@@ -55,7 +55,7 @@ class Gibbs(eqx.Module):
 
     utility: Utility
     space: Space
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=placed)
+    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
 
     def log_prob(self, x: Float[Array, "n d"], y: Array) -> Float[Array, " n"]:
         """log p(y|x) = BL(x, y)/τ − log Z(x): in nats, a density for continuous y and a probability for classes."""
@@ -100,7 +100,7 @@ class Gibbs(eqx.Module):
     def mode(self, x: Float[Array, "n d"]) -> Array:
         """argmax_y BL(x, y): the deterministic best response, the limit of the distribution as τ → 0."""
         at = self._evaluate(x)
-        return self.space.maximiser(self._scaled, x, at.rule, at.scaled_utility)
+        return self.space.maximizer(self._scaled, x, at.rule, at.scaled_utility)
 
     def median(self, x: Float[Array, "n d"]) -> Array:
         """The response with half the mass below it; for classes in the order of their codes."""

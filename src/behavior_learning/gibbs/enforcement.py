@@ -14,7 +14,7 @@ from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.kernels import Langevin, Method
 from behavior_learning.gibbs.sampling import check_chains, simulate
 
-__all__ = ["Enforcement", "Penalised", "Residual", "Violations", "enforce", "violation"]
+__all__ = ["Enforcement", "Penalized", "Residual", "Violations", "enforce", "violation"]
 
 Residual = Callable[[Float[Array, "n k m"]], Float[Array, "n k"]]
 """T(x, y) for the k chains of each of n rows x, zero where the constraint holds."""
@@ -23,7 +23,7 @@ ADAPTED = Langevin(preconditioned=False)
 """MALA with one step size for all directions, which a constraint treats alike."""
 
 
-class Penalised(eqx.Module):
+class Penalized(eqx.Module):
     """log p(y|x) = −λ T(x, y)²/τ up to a constant, for every setting (λ, τ) and, within it, every row x.
 
     Source: Section 3.4. The curvature of −log p across the constraint is 2λ‖∇T‖²/τ where T = 0, so an unadjusted step
@@ -122,7 +122,7 @@ def enforce(
     _check_settings(multiplier, temperature, fixed=step_size is not None)
     starts = jnp.asarray(starts)
     settings, n, k = len(multiplier), *starts.shape[:2]
-    target = Penalised(residual, jnp.asarray(multiplier, starts.dtype), jnp.asarray(temperature, starts.dtype))
+    target = Penalized(residual, jnp.asarray(multiplier, starts.dtype), jnp.asarray(temperature, starts.dtype))
     chains = simulate(
         target, jnp.tile(starts, (settings, 1, 1)), key,
         draws=draws, method=method, warmup=warmup, thin=thin, step_size=step_size,
@@ -140,7 +140,7 @@ def enforce(
 
 
 @eqx.filter_jit
-def _along(target: Penalised, draws: Float[Array, "rows k draws m"]) -> Float[Array, "rows k draws 1"]:
+def _along(target: Penalized, draws: Float[Array, "rows k draws m"]) -> Float[Array, "rows k draws 1"]:
     """T of every draw, as chains of dimension one."""
     return jax.lax.map(target.along, jnp.moveaxis(draws, 2, 0)).transpose(1, 2, 0)[..., None]
 

@@ -11,10 +11,10 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from behavior_learning.core.spaces import Box, Categories, Product, Space, Utility, joined
+from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility, joined
 from behavior_learning.gibbs.distribution import Gibbs
 
-__all__ = ["Conditioned", "Marginalised", "part_of", "parts_space"]
+__all__ = ["Conditioned", "Marginalized", "part_of", "parts_space"]
 
 
 class Conditioned(eqx.Module):
@@ -41,7 +41,7 @@ class Conditioned(eqx.Module):
         return self.utility(x, joined(given[:, None], y[:, None], np.array(self.order)))
 
 
-class Marginalised(eqx.Module):
+class Marginalized(eqx.Module):
     """τ·log ∫ exp{BL(x, y)/τ} over the last parts of y, as a utility of the first.
 
     Attributes
@@ -91,11 +91,11 @@ def part_of(distribution: Gibbs, parts: Sequence[int], *, given: Sequence[int] =
         width = sum(space.parts[i].dimension for i in given)
         utility = Conditioned(utility, width, _order(space.parts, arranged))
     if hidden:
-        utility = Marginalised(utility, distribution.temperature, parts_space(space, hidden))
+        utility = Marginalized(utility, distribution.temperature, parts_space(space, hidden))
     return Gibbs(utility, parts_space(space, parts), distribution.temperature)
 
 
-def _order(parts: Sequence[Categories | Box], arranged: Sequence[int]) -> tuple[int, ...]:
+def _order(parts: Sequence[Categories | Interval], arranged: Sequence[int]) -> tuple[int, ...]:
     """For each column of the parts, its place once the parts are arranged anew."""
     starts = np.cumsum([0] + [part.dimension for part in parts])
     columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in arranged])

@@ -16,10 +16,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.block import FREE, Rule, Weight
-from behavior_learning.core.chart import Chart, learned_numbers
-from behavior_learning.core.gauge import with_weights
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.errors import OptionError
+from behavior_learning.identification.parameters import Parametrization, learned_numbers
 from behavior_learning.inference.estimation import TOLERANCE
 from behavior_learning.inference.exploration import explore, random_networks
 from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
@@ -127,7 +126,9 @@ def _effective_scores(null: Fitted, place: _Row, candidates: np.ndarray) -> Floa
     """∂ℓ/∂λ of every row at λ = 0 for each direction, less its projection on the scores of the null model."""
     free = with_weights(null.network, [Weight(weight.raw, FREE) for weight in null.network.weights])
     learned = np.asarray(null.coordinates.chart.learned)
-    chart = Chart(free, jnp.asarray(numbers_of(null.network)), jnp.asarray(np.append(learned, place.multiplier)))
+    chart = Parametrization(
+        free, jnp.asarray(numbers_of(null.network)), jnp.asarray(np.append(learned, place.multiplier))
+    )
     problem = eqx.tree_at(lambda p: p.chart, null.problem, chart)
     point = jnp.append(jnp.asarray(null.theta), 0.0)
     inside = jnp.asarray(place.coefficients)

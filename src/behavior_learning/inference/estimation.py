@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
-from behavior_learning.core.identification import distance
+from behavior_learning.identification.canonical_form import distance
 from behavior_learning.inference.problem import Problem, gradient, hessian
 
 __all__ = [

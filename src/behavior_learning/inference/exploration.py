@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from behavior_learning.core.chart import Coordinates
-from behavior_learning.core.gauge import EVEN, drawn_like, family
-from behavior_learning.core.identification import canonicalise
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, drawn_like
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import LocalParameters
+from behavior_learning.identification.symmetries import EVEN, family
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, basins, polish
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
@@ -27,7 +27,7 @@ EXPLORING_ROWS = 2000
 
 
 def explore(
-    problem: Problem, start: Coordinates, networks: Sequence[BehaviorNetwork], one_hot: bool, turns: int = 0
+    problem: Problem, start: LocalParameters, networks: Sequence[BehaviorNetwork], one_hot: bool, turns: int = 0
 ) -> tuple[Optimum, pd.DataFrame]:
     """Search from every network on a sample of the rows, turn rows of the best, then search on all rows from the best.
 
@@ -38,7 +38,7 @@ def explore(
     learned = np.asarray(problem.chart.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
-    points = [numbers_of(canonicalise(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
+    points = [numbers_of(canonicalize(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
     follow = lambda point, **options: polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
     rows = rows_that_turn(start)
     everything = sample == problem.chunks or (len(networks) == 1 and not 0 < len(rows) <= turns)
@@ -77,7 +77,7 @@ def _turn_rows(
     return found
 
 
-def rows_that_turn(coordinates: Coordinates) -> dict[str, Int[np.ndarray, " places"]]:
+def rows_that_turn(coordinates: LocalParameters) -> dict[str, Int[np.ndarray, " places"]]:
     """Rows that mean something else with their coefficients negated, and their places among the parameters.
 
     Optima of a block are often each other's reflections, a row that points the wrong way while others make up for it.

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from behavior_learning.core.chart import Chart, Coordinates, null_space
-from behavior_learning.core.identification import Canonical, canonicalise
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.identification.canonical_form import Canonical, canonicalize
+from behavior_learning.identification.parameters import LocalParameters, Parametrization, null_space
 from behavior_learning.inference.covariance import WeightKind
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
@@ -28,10 +28,10 @@ class LinearChart(eqx.Module):
 
     Attributes
     ----------
-    learned : stands for the coordinates u, as in `Chart`.
+    learned : stands for the coordinates u, as in `Parametrization`.
     """
 
-    chart: Chart
+    chart: Parametrization
     base: Float[Array, " p"]
     directions: Float[Array, "p q"]
 
@@ -67,7 +67,7 @@ class Fitted:
     """
 
     problem: Problem
-    coordinates: Coordinates
+    coordinates: LocalParameters
     optimum: Optimum
     convergence: Convergence
     information: Information
@@ -135,7 +135,7 @@ def at_optimum(
     weights: Float[np.ndarray, " n"],
     weight_kind: WeightKind,
     one_hot: bool,
-    choose: Callable[[Problem, Coordinates], Optimum] | None = None,
+    choose: Callable[[Problem, LocalParameters], Optimum] | None = None,
     signs: Int[np.ndarray, " numbers"] | None = None,
     ridge: float = 0.0,
 ) -> Fitted:
@@ -148,8 +148,8 @@ def at_optimum(
     ridge : α of `Problem`.
     """
     with jax.enable_x64(True):
-        first = canonicalise(network, one_hot=one_hot, signs=signs, prune=False)
-        start = Coordinates.of(first, names)
+        first = canonicalize(network, one_hot=one_hot, signs=signs, prune=False)
+        start = LocalParameters.of(first, names)
         problem = Problem.of(objective, start.chart, data, weights, candidates=candidates, ridge=ridge)
         if choose is None:
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
@@ -157,8 +157,8 @@ def at_optimum(
         else:
             optimum = choose(problem, start)
         network = start.chart.network(jnp.asarray(optimum.theta))
-        canonical = canonicalise(network, one_hot=one_hot, signs=first.signs, prune=False)
-        coordinates = Coordinates.of(canonical, names)
+        canonical = canonicalize(network, one_hot=one_hot, signs=first.signs, prune=False)
+        coordinates = LocalParameters.of(canonical, names)
         problem = eqx.tree_at(lambda p: p.chart, problem, coordinates.chart)
         moved = coordinates.labels != start.labels or not np.allclose(coordinates.theta, optimum.theta, atol=1e-12)
         if moved and status_of(optimum) is Convergence.OPTIMUM:
@@ -177,7 +177,7 @@ def at_optimum(
         )
 
 
-def information_at(coordinates: Coordinates, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:
+def information_at(coordinates: LocalParameters, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:
     """The information where numbers at a bound stay there."""
     theta, signs = coordinates.theta, coordinates.signs
     bounded = (signs != 0) & (signs * theta < AT_BOUND)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from behavior_learning.core.chart import Coordinates
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.covariance import WeightKind, check_kind, cluster_codes
 from behavior_learning.inference.estimation import Optimum
 from behavior_learning.inference.exploration import explore
@@ -66,14 +66,15 @@ def infer(
     Examples
     --------
     >>> from behavior_learning.core.bases import affine_basis
-    >>> from behavior_learning.core.chart import parameter_labels
+    >>> from behavior_learning.identification.parameters import parameter_labels
     >>> from behavior_learning.core.network import Architecture
-    >>> from behavior_learning.core.spaces import Box
+    >>> from behavior_learning.core.spaces import Interval
     >>> rng = np.random.default_rng(0)
     >>> line = Architecture((1,), heads=("identity", None, "square"), readout="identity")
     >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))
     >>> x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
-    >>> res = infer(network, NegativeLogLikelihood(Box(-9.0, 9.0)), (x, y), parameter_labels(network, ["x"], ["y"]))
+    >>> names = parameter_labels(network, ["x"], ["y"])
+    >>> res = infer(network, NegativeLogLikelihood(Interval(-9.0, 9.0)), (x, y), names)
     >>> res.convergence.name
     'OPTIMUM'
 
@@ -87,7 +88,7 @@ def infer(
     kind, checked = check_kind(covariance), _checked_weights(weights, n, weight_kind)
     table: list[pd.DataFrame] = []
 
-    def choose(problem: Problem, start: Coordinates) -> Optimum:
+    def choose(problem: Problem, start: LocalParameters) -> Optimum:
         best, found = explore(problem, start, [network, *starts], one_hot, turns)
         table.append(found)
         return best

@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from behavior_learning.core.chart import Chart
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.identification.parameters import Parametrization
 
 __all__ = [
     "Losses",
@@ -49,7 +49,7 @@ class Problem(eqx.Module):
     """
 
     objective: Losses
-    chart: Chart
+    chart: Parametrization
     data: tuple[Array, ...]
     weights: Float[Array, "chunks rows"]
     n: int = eqx.field(static=True)
@@ -60,7 +60,7 @@ class Problem(eqx.Module):
     def of(
         cls,
         objective: Losses,
-        chart: Chart,
+        chart: Parametrization,
         data: Sequence[np.ndarray],
         weights: np.ndarray | None = None,
         *,

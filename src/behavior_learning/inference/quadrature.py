@@ -1,7 +1,7 @@
 """Integrals over y whose error does not move with the parameters.
 
-`Box` places its candidates where each row's density is, and leaves that out of derivatives. Training does not mind, but
-an optimum to eight digits needs the gradient of the very sum that is minimised: candidates stay put here.
+`Interval` places its candidates where each row's density is, and leaves that out of derivatives. Training does not
+mind, but an optimum to eight digits needs the gradient of the very sum that is minimised: candidates stay put here.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from behavior_learning.core.numerics import PANEL
-from behavior_learning.core.spaces import Box, Product, Space
+from behavior_learning.core.spaces import Interval, Product, Space
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import Problem
@@ -35,9 +35,9 @@ ROWS_CHECKED = 500
 def enough_candidates(utility: Callable, space: Space, temperature: ArrayLike, x: Float[np.ndarray, "n d"]) -> Space:
     """The space with candidates that stay put, enough for the narrowest density of some rows, in double precision."""
     if isinstance(space, Product):
-        steady = lambda part: _steady(part, max(part.size, SEVERAL)) if isinstance(part, Box) else part
+        steady = lambda part: _steady(part, max(part.size, SEVERAL)) if isinstance(part, Interval) else part
         return Product([steady(part) for part in space.parts])
-    if not isinstance(space, Box):
+    if not isinstance(space, Interval):
         return space
     law = Gibbs(utility, _steady(space, MOST), jnp.asarray(temperature, float))
     rows = x[np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int)]
@@ -46,10 +46,10 @@ def enough_candidates(utility: Callable, space: Space, temperature: ArrayLike, x
     return _steady(space, int(np.clip(-(-needed // PANEL) * PANEL, FEWEST, MOST)))
 
 
-def _steady(box: Box, size: int) -> Box:
+def _steady(box: Interval, size: int) -> Interval:
     """The interval with the same candidates for every row and every parameter."""
     lower, upper = (jnp.asarray(np.asarray(end, float)) for end in (box.lower, box.upper))
-    return Box(lower, upper, size, passes=0)
+    return Interval(lower, upper, size, passes=0)
 
 
 @eqx.filter_jit

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from behavior_learning.core.gauge import FLIPPABLE, family, weight_value
-from behavior_learning.core.identification import canonicalise
+from behavior_learning.core.network import weight_value
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.symmetries import FLIPPABLE, family
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 
@@ -47,7 +48,7 @@ class IdentificationReport:
         named = lambda kind: tuple(
             label for label, why in zip(information.labels, refusals, strict=True) if why == kind
         )
-        pruned = canonicalise(fitted.network, one_hot=fitted.one_hot)
+        pruned = canonicalize(fitted.network, one_hot=fitted.one_hot)
         return cls(
             information.rank,
             information.tangent.shape[1],

@@ -148,13 +148,13 @@ def _reliability_line(ax: Axes, predicted: np.ndarray, hit: np.ndarray, bins: in
     hits = np.bincount(groups, hit, minlength=bins)[used]
     low, high = _binomial_interval(hits, counts[used])
     share = mean(hit.astype(float))
-    colour, marker = _LINES[number]
+    color, marker = _LINES[number]
     errors = np.maximum([share - low, high - share], 0)
     ax.errorbar(
         mean(predicted),
         share,
         errors,
-        color=colour,
+        color=color,
         marker=marker,
         markersize=5,
         linewidth=1.3,

@@ -90,13 +90,13 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     shown, rest = values[order[:most]], values[order[most:]]
     heads = [str(key[-1]) if isinstance(key, tuple) else "" for key in shown.index]
     names = [" ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in shown.index]
-    sizes, colours = list(shown), [ROLES[head].colour if head in ROLES else GREY for head in heads]
+    sizes, colors = list(shown), [ROLES[head].color if head in ROLES else GREY for head in heads]
     if len(rest):
-        names, sizes, colours = [*names, f"{len(rest)} smaller"], [*sizes, rest.sum()], [*colours, GREY]
-    names, sizes, colours = [*names, "total"], [*sizes, values.sum()], [*colours, INK]
+        names, sizes, colors = [*names, f"{len(rest)} smaller"], [*sizes, rest.sum()], [*colors, GREY]
+    names, sizes, colors = [*names, "total"], [*sizes, values.sum()], [*colors, INK]
     rows = np.arange(len(sizes))
     figure, (ax,) = canvas(4.6, 0.9 + 0.25 * len(sizes))
-    ax.barh(rows, sizes, color=colours, height=0.68)
+    ax.barh(rows, sizes, color=colors, height=0.68)
     ax.axvline(0, color=GREY, linewidth=0.8)
     _names_down(ax, names, rows)
     ax.set_xlabel("utility (nats × τ)")
@@ -140,9 +140,9 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
     brief = brief_names(labels, 26)
     numbers = pd.api.types.is_numeric_dtype(table.index)
     x = table.index.to_numpy() if numbers else np.arange(len(table))
-    for (colour, line), column, label in zip(_LINES, kept, labels, strict=False):
+    for (color, line), column, label in zip(_LINES, kept, labels, strict=False):
         ax.plot(
-            x, table.iloc[:, column], color=colour, linestyle=line, marker=None if numbers else "o", label=brief[label]
+            x, table.iloc[:, column], color=color, linestyle=line, marker=None if numbers else "o", label=brief[label]
         )
     if not numbers:
         levels = list(map(str, table.index))

@@ -67,7 +67,7 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     rows = np.arange(len(params))
     limits = _limits(np.concatenate([params.to_numpy(), ends.to_numpy().ravel(), [0.0]]))
     for row, label, value, low, high in zip(rows, params.index, params, ends["lower"], ends["upper"], strict=True):
-        _line(ax, row, value, low, high, limits, _colour(str(label)))
+        _line(ax, row, value, low, high, limits, _color(str(label)))
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(
         yticks=rows,
@@ -93,21 +93,21 @@ def _limits(numbers: np.ndarray) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _colour(label: str) -> str:
-    return next((style.colour for role, style in ROLES.items() if f".{role}." in label), GREY)
+def _color(label: str) -> str:
+    return next((style.color for role, style in ROLES.items() if f".{role}." in label), GREY)
 
 
-def _line(ax: Any, row: Any, value: float, low: float, high: float, limits: tuple[float, float], colour: str) -> None:
+def _line(ax: Any, row: Any, value: float, low: float, high: float, limits: tuple[float, float], color: str) -> None:
     shown = np.clip([low, high], *limits)
     if np.isfinite(low):
-        ax.plot(shown, [row, row], color=colour, linewidth=2, solid_capstyle="butt", zorder=1)
+        ax.plot(shown, [row, row], color=color, linewidth=2, solid_capstyle="butt", zorder=1)
     for end, at, marker in ((low, shown[0], "<"), (high, shown[1], ">")):
         if np.isfinite(end) and end != at:
-            ax.plot(at, row, marker, color=colour, markersize=5, clip_on=False)
+            ax.plot(at, row, marker, color=color, markersize=5, clip_on=False)
     inside = limits[0] <= value <= limits[1]
-    face = colour if np.isfinite(low) else "none"
+    face = color if np.isfinite(low) else "none"
     marker = "o" if inside else ">" if value > limits[1] else "<"
-    ax.plot(np.clip(value, *limits), row, marker, markerfacecolor=face, markeredgecolor=colour, markersize=5, zorder=2)
+    ax.plot(np.clip(value, *limits), row, marker, markerfacecolor=face, markeredgecolor=color, markersize=5, zorder=2)
     if not inside:
         aside = {"xytext": (-7 if value > 0 else 7, 0), "textcoords": "offset points", "fontsize": "small"}
         ax.annotate(
@@ -135,8 +135,8 @@ def basins(table: pd.DataFrame) -> Figure:
     figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
     rows = np.arange(len(table))
     settled = table["gradient"].to_numpy(float) < SETTLED
-    colours = [BLUE if done else "none" for done in settled]
-    bars = ax.barh(rows, table["reached"], color=colours, edgecolor=[BLUE if done else VERMILION for done in settled])
+    colors = [BLUE if done else "none" for done in settled]
+    bars = ax.barh(rows, table["reached"], color=colors, edgecolor=[BLUE if done else VERMILION for done in settled])
     for bar, done in zip(bars, settled, strict=True):
         bar.set_linestyle("-" if done else "--")
     for row, gap, reached, distance in zip(rows, above, table["reached"], table["distance"], strict=True):

@@ -17,8 +17,8 @@ from behavior_learning.core.heads import ROLES as SIGNS
 from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, SKY, VERMILION, brief_names, canvas, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.problem import Goal, LearnedUMP
 from behavior_learning.symbolic.text import Shortened, format_monomial, format_number, shorten
-from behavior_learning.symbolic.ump import Goal, LearnedUMP
 
 __all__ = ["polynomial_graph", "row_name", "ump_graph"]
 
@@ -87,7 +87,7 @@ def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
     >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
     >>> len(bl.plots.ump_graph(problem).axes)
@@ -101,7 +101,7 @@ def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     for ax, (goal, name) in zip(axes, panels, strict=False):
-        shown = _draw(ax, goal.polynomial, problem.spreads, name, problem.response, terms, ROLES[goal.head.role].colour)
+        shown = _draw(ax, goal.polynomial, problem.spreads, name, problem.response, terms, ROLES[goal.head.role].color)
         ax.set_title(f"{_headline(goal, name, bool(problem.response))}", loc="center")
         ax.text(0.5, -0.01, _left_out(shown), transform=ax.transAxes, ha="center", va="top", fontsize="small")
     _legend(figure)
@@ -182,7 +182,7 @@ def _draw(
     name: str,
     response: Sequence[str],
     terms: int | None,
-    colour: str = GREY,
+    color: str = GREY,
 ) -> Shortened:
     """Draw one graph around its centre, and return what it shows."""
     shown = shorten(polynomial, spreads, terms)
@@ -201,8 +201,8 @@ def _draw(
         weight = "bold" if marked else "normal"
         ax.text(*at[variable], short, ha="center", va="center", bbox=box | {"linewidth": 1.6 if marked else 0.8},
                 fontweight=weight, zorder=4)  # fmt: skip
-    centre = {"boxstyle": "circle,pad=0.4", "facecolor": PAPER, "edgecolor": colour, "linewidth": 2}
-    ax.text(0, 0, name, ha="center", va="center", bbox=centre, zorder=4, fontweight="bold")
+    center = {"boxstyle": "circle,pad=0.4", "facecolor": PAPER, "edgecolor": color, "linewidth": 2}
+    ax.text(0, 0, name, ha="center", va="center", bbox=center, zorder=4, fontweight="bold")
     ax.set(xlim=(-1.75, 1.75), ylim=(-1.25, 1.25), aspect="equal")
     ax.set_axis_off()
     return shown

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
 
 __all__ = ["hierarchy"]
 
@@ -71,7 +71,7 @@ def hierarchy(
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
     >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
     >>> "block1.1" in [text.get_text() for text in bl.plots.hierarchy(problem).axes[0].texts]
@@ -86,9 +86,9 @@ def hierarchy(
     width = max(width, min(len(outputs), WIDEST) * (1.1 + _GAP) + _GAP, 4.6)
     boxes, level = [_inputs_box(problem, width)], 0.45 + _RISE * 0.7
     for layer, blocks in zip(layers, shown, strict=True):
-        placed = _row(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
-        boxes += placed
-        level = max(box.top for box in placed) + _RISE
+        row = _row(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
+        boxes += row
+        level = max(box.top for box in row) + _RISE
     tops = _output_boxes(outputs, width, level)
     figure = Figure(figsize=(width, level + 0.9))
     ax = figure.add_axes((0, 0, 1, 1))
@@ -165,7 +165,7 @@ def _lines(ump: LearnedUMP, terms: int, titles: Mapping[str, str]) -> tuple[tupl
     for role, style in ROLES.items():
         rows = ump.rows(role)
         if rows:
-            lines.append((style.word, style.colour, "bold"))
+            lines.append((style.word, style.color, "bold"))
             lines.append((_signed(rows, ump.spreads, terms), INK, "normal"))
     return tuple(lines)
 
@@ -214,9 +214,7 @@ def _draw_lines(
             largest = max((sum(by_role.values()) for by_role in below.values()), default=1.0)
             for lower, by_role in below.items():
                 role = max(by_role, key=lambda r: by_role[r])
-                _line(
-                    ax, boxes[lower], boxes[ump.name], ROLES[role].colour, 0.6 + 3.2 * sum(by_role.values()) / largest
-                )
+                _line(ax, boxes[lower], boxes[ump.name], ROLES[role].color, 0.6 + 3.2 * sum(by_role.values()) / largest)
     for name, polynomial in outputs.items():
         top = boxes.get(f"output {name}")
         largest = max(map(abs, polynomial.monomials.values()), default=1.0)
@@ -226,9 +224,9 @@ def _draw_lines(
                 _line(ax, lower, top, BLUE if value >= 0 else VERMILION, 0.6 + 2.4 * abs(value) / largest, value < 0)
 
 
-def _line(ax: Axes, lower: _Box, upper: _Box, colour: str, width: float, dashed: bool = False) -> None:
+def _line(ax: Axes, lower: _Box, upper: _Box, color: str, width: float, dashed: bool = False) -> None:
     ax.plot(
-        [lower.x, upper.x], [lower.top, upper.y], color=colour, linewidth=width, zorder=1, solid_capstyle="round",
+        [lower.x, upper.x], [lower.top, upper.y], color=color, linewidth=width, zorder=1, solid_capstyle="round",
         linestyle="--" if dashed else "-", alpha=0.9,
     )  # fmt: skip
 
@@ -241,16 +239,16 @@ def _draw_box(ax: Axes, box: _Box, width: float, link: str | None) -> None:
     patch.set_url(link)
     ax.add_patch(patch)
     many, left = len(box.lines) > 1, box.x - width / 2
-    for i, (text, colour, weight) in enumerate(box.lines):
+    for i, (text, color, weight) in enumerate(box.lines):
         y = box.top - 0.07 - (i + 0.5) * _LINE
         x, align = (left + 0.24, "left") if many and i and weight != "italic" else (box.x, "center")
         style: dict[str, Any] = {"fontstyle": "italic"} if weight == "italic" else {"fontweight": weight}
         ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, zorder=3, url=link, **style)
-        if colour not in (INK, GREY):
-            ax.plot(left + 0.13, y, "s", color=colour, markersize=6, zorder=3)
+        if color not in (INK, GREY):
+            ax.plot(left + 0.13, y, "s", color=color, markersize=6, zorder=3)
 
 
 def _legend(ax: Axes) -> None:
-    handles = [Line2D([], [], color=style.colour, linewidth=3, label=style.word) for style in ROLES.values()]
+    handles = [Line2D([], [], color=style.color, linewidth=3, label=style.word) for style in ROLES.values()]
     place = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.005), "fontsize": _SMALL}
     ax.legend(handles=handles, ncols=3, handlelength=1.6, **place)

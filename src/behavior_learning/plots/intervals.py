@@ -39,12 +39,12 @@ def prediction_intervals(
     figure, (axes,) = canvas(5.6, 3.8)
     axes.vlines(rank, *interval[order].T, color=BLUE, alpha=0.35, linewidth=2, label=f"{coverage:.0%} interval")
     axes.plot(rank, prediction[order], color=BLUE, linewidth=1.5, label="predicted mean")
-    for hit, colour, marker, label in (
+    for hit, color, marker, label in (
         (True, GREY, "o", "observed, inside"),
         (False, VERMILION, "X", "observed, outside"),
     ):
         shown = inside[order] == hit
-        axes.plot(rank[shown], y[order][shown], marker, color=colour, markersize=4.5, label=label)
+        axes.plot(rank[shown], y[order][shown], marker, color=color, markersize=4.5, label=label)
     axes.set(
         xlabel="rows, by prediction",
         ylabel=plain(name),

@@ -29,7 +29,7 @@ from behavior_learning.plots.style import (
     styled,
 )
 from behavior_learning.symbolic.evaluate import table_values
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["feasible_region", "landscape"]
 
@@ -142,7 +142,7 @@ def feasible_region(
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.ump import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
     >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
     >>> bl.plots.feasible_region(problem, {}, {"price": (0, 4), "income": (0, 2)}).axes[0].get_ylabel()
@@ -237,17 +237,17 @@ def _boundary(ax: Axes, across: np.ndarray, up: np.ndarray, row: _Row, hatch: st
     """Draw where a constraint holds with equality, and hatch the side an inequality speaks against."""
     argument, inequality = row.argument, row.goal.head.role == "inequality"
     crosses = argument.min() < 0 < argument.max()
-    colour, style = (ORANGE, "-") if inequality else (PURPLE, "--")
+    color, style = (ORANGE, "-") if inequality else (PURPLE, "--")
     relation = f"{plain(row.block)}: {row.label} {'≤' if inequality else '='} 0"
     if crosses:
-        line = ax.contour(across, up, argument, levels=[0], colors=[colour], linewidths=2, linestyles=style)
+        line = ax.contour(across, up, argument, levels=[0], colors=[color], linewidths=2, linestyles=style)
         for text in ax.clabel(line, fmt=row.label, fontsize=FONT, colors=[INK]):
-            text.set_bbox({"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": colour})
+            text.set_bbox({"boxstyle": "round,pad=0.15", "facecolor": PAPER, "edgecolor": color})
     if not inequality:
         label = relation + ("" if crosses else ", not in the plane")
-        return [Line2D([], [], color=colour, linestyle=style, linewidth=2, label=label)]
+        return [Line2D([], [], color=color, linestyle=style, linewidth=2, label=label)]
     if argument.max() > 0:
         hatched = ax.contourf(across, up, argument, levels=[0, argument.max() + 1], colors="none", hatches=[hatch])
         hatched.set(edgecolor=ORANGE, linewidth=0)
     where = "hatched: violated" if crosses else "violated everywhere" if argument.max() > 0 else "satisfied everywhere"
-    return [Patch(facecolor="none", edgecolor=colour, hatch=hatch, label=f"{relation} ({where})")]
+    return [Patch(facecolor="none", edgecolor=color, hatch=hatch, label=f"{relation} ({where})")]

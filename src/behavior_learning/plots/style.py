@@ -41,7 +41,7 @@ FONT = 9.0
 class RoleStyle:
     """How a head is drawn: its colour, the letter of its rows (U, C, T) and what it does in a word."""
 
-    colour: str
+    color: str
     letter: str
     word: str
 

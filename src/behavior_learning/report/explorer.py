@@ -7,8 +7,8 @@ import pandas as pd
 
 from behavior_learning.encoding import DiscreteResponse, TableEncoder
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows, curves
 from behavior_learning.report.markup import written
+from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, curves
 
 __all__ = ["decoded", "explorer_data"]
 

@@ -10,8 +10,8 @@ from html import escape
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.problem import Goal, LearnedUMP
 from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten
-from behavior_learning.symbolic.ump import Goal, LearnedUMP
 
 __all__ = ["math", "problem_rows", "sum_row"]
 

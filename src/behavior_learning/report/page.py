@@ -16,15 +16,16 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.encoding import ContinuousResponse
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.estimators.effects import effects_of
-from behavior_learning.estimators.evaluate import needs_chains
 from behavior_learning.estimators.options import check_returned
+from behavior_learning.explanation.effects import TOLERANCE, Effects
+from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.reading.effects import TOLERANCE, Effects
-from behavior_learning.reading.stability import Stability
+from behavior_learning.learned.effects import effects_of
+from behavior_learning.learned.predict import needs_chains
 from behavior_learning.report import sections
 from behavior_learning.report.explorer import explorer_data
-from behavior_learning.report.laws import (
+from behavior_learning.report.markup import embedded_json, template
+from behavior_learning.report.predictive import (
     CHAIN_ROWS,
     ClassLaw,
     NumberLaw,
@@ -34,7 +35,6 @@ from behavior_learning.report.laws import (
     response_laws,
     spaced,
 )
-from behavior_learning.report.markup import embedded_json, template
 
 __all__ = ["Report", "report"]
 
@@ -133,7 +133,7 @@ def _page(
     few_X, few_y = _few(X, y)
     reading = None if rows is None else model.reading(few_X, few_y, stability=stability)
     titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
-    parts["problem"] = "The problem", sections.problem(model.ump_, titles)
+    parts["problem"] = "The problem", sections.problem(model.problem_, titles)
     if rows is not None and reading is not None:
         parts["view"] = "In brief", sections.view(model.view(few_X, few_y, terms=sections.TERMS))
         parts["reading"] = "Reading", sections.reading(reading)

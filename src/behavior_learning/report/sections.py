@@ -12,17 +12,17 @@ import pandas as pd
 
 from behavior_learning import plots
 from behavior_learning.encoding import TableEncoder
+from behavior_learning.explanation.effects import Effects
+from behavior_learning.explanation.simplified import View
+from behavior_learning.explanation.statements import Reading, Statement
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.plots.graphs import row_name
-from behavior_learning.reading.effects import Effects
-from behavior_learning.reading.statements import Reading, Statement
-from behavior_learning.reading.view import View
 from behavior_learning.report.explorer import decoded
-from behavior_learning.report.laws import ClassLaw, NumberLaw, Rows, spaced
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
 from behavior_learning.report.mathml import problem_rows, sum_row
+from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, spaced
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
 from behavior_learning.symbolic.text import format_monomial, shorten
-from behavior_learning.symbolic.ump import Hierarchy, LearnedUMP
 
 __all__ = [
     "calibration",

@@ -11,8 +11,8 @@ import numpy as np
 from behavior_learning.core.features import BSpline, BSplines, Curve, Ramp, Ramps, Wave, Waves
 from behavior_learning.core.heads import ROLES
 from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
 from behavior_learning.symbolic.sources import read_variables
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["block_values", "curve_values", "goal_values", "hierarchy_values", "table_values"]
 

@@ -36,7 +36,7 @@ class Variable:
     source: Source | None = None
 
     @property
-    def standardised(self) -> "Polynomial":
+    def standardized(self) -> "Polynomial":
         return Polynomial({((self.name, 1),): 1 / self.scale, (): -self.center / self.scale})
 
     @property

@@ -10,8 +10,8 @@ from behavior_learning.core.block import Layer, Rows
 from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
+from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
 from behavior_learning.symbolic.sources import Source
-from behavior_learning.symbolic.ump import Goal, Hierarchy, LearnedUMP
 
 __all__ = ["basis_polynomials", "block_name", "read_problem"]
 
@@ -129,7 +129,7 @@ def _expand(function: Product, variables: Sequence[Variable]) -> Polynomial:
     product = Polynomial({(): 1.0})
     for column in function.columns:
         variable = variables[column]
-        product = product * (variable.scaled if function.uncentred else variable.standardised)
+        product = product * (variable.scaled if function.uncentered else variable.standardized)
     return product
 
 

@@ -11,15 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.packing import Packed, Packing
-from behavior_learning.core.pruning import Support, reduced
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.minimise import Change, Losses, Progress, Trace, minimise
+from behavior_learning.training.active_set import Support, reduced
+from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
+from behavior_learning.training.packing import Packed, Packing
 from behavior_learning.training.proximal import Grouping, Sparse
 
 __all__ = ["FitResult", "Settings", "fit", "row_losses"]
@@ -99,7 +99,7 @@ class FitResult:
     best_start: int
 
 
-class PenalisedLoss(eqx.Module):
+class PenalizedLoss(eqx.Module):
     """Mean loss plus ridge·‖M, λ, Π, W‖², as a function of the packed numbers of a network."""
 
     objective: Objective
@@ -217,14 +217,14 @@ def fit(
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
     packing = Packing.of(starts[0])
-    ridge = placed(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
+    ridge = to_device(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
     if settings.optimizer != "lbfgs":
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
     every = max(1, min(chunk, schedule.share, settings.max_epochs // LOOKS))
 
     def losses(objective: Objective) -> Losses:
-        train, noise = PenalisedLoss(objective, packing, ridge), WithNoise(objective)
+        train, noise = PenalizedLoss(objective, packing, ridge), WithNoise(objective)
         return Losses(train, ValidationLoss.of(objective, packing), noise)
 
     def refine(current: Losses, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Change | None:
@@ -232,7 +232,7 @@ def fit(
         moved = schedule.next(latest, stopped)
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
-    best, trace, _ = minimise(
+    best, trace, _ = minimize(
         _stacked([packing.packed(start, np) for start in starts]),
         losses(schedule.objective),
         make_optimizer(settings, packing, rows=len(data[0])),
@@ -253,7 +253,7 @@ def fit(
             f"{trace.train_loss.shape[1]} epochs. Raise max_epochs, lower learning_rate, raise alpha or temperature, "
             "look for extreme values in the columns, or state a narrower support."
         )
-    network = jax.tree.map(placed, packing.network(tuple(np.asarray(array)[winner] for array in best)))
+    network = jax.tree.map(to_device, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.sparse:
         network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
@@ -261,7 +261,7 @@ def fit(
 
 def _stacked(starts: Sequence[Packed]) -> Packed:
     """Starts side by side."""
-    return tuple(placed(np.stack(arrays)) for arrays in zip(*starts, strict=True))
+    return tuple(to_device(np.stack(arrays)) for arrays in zip(*starts, strict=True))
 
 
 def row_losses(

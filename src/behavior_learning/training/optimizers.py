@@ -13,7 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 
 __all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params", "Proximal"]
 
@@ -81,11 +81,11 @@ class Adam(eqx.Module):
     penalty : makes exact zeros by a proximal step after each step; what is kept has those zeros too.
     """
 
-    learning_rate: Float[Array, ""] = eqx.field(converter=placed)
-    clip: Float[Array, ""] = eqx.field(converter=placed)
-    averaging: Float[Array, ""] = eqx.field(converter=placed)
+    learning_rate: Float[Array, ""] = eqx.field(converter=to_device)
+    clip: Float[Array, ""] = eqx.field(converter=to_device)
+    averaging: Float[Array, ""] = eqx.field(converter=to_device)
     batch_size: int = eqx.field(static=True)
-    decay: Float[Array, ""] = eqx.field(converter=placed, default=0.0)
+    decay: Float[Array, ""] = eqx.field(converter=to_device, default=0.0)
     decayed: Callable[[Params], Float[Array, ""]] | None = None
     penalty: Proximal | None = None
 
@@ -98,7 +98,7 @@ class Adam(eqx.Module):
     def init(self, starts: Params) -> PyTree:
         """Moments of zero, made without compiling, and the running mean at the start."""
         moments = jax.eval_shape(jax.vmap(lambda params: self._transform.init(params)), starts)
-        return _AdamState(jax.tree.map(lambda like: placed(np.zeros(like.shape, like.dtype)), moments), starts)
+        return _AdamState(jax.tree.map(lambda like: to_device(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.core.arrays import placed
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.block import Layer, Rows, Rule
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.training.optimizers import Params
@@ -37,8 +37,8 @@ class Sparse(eqx.Module):
     by : whether a group is a row of a head or all rows of a block.
     """
 
-    l1: Float[Array, ""] = eqx.field(converter=placed)
-    group: Float[Array, ""] = eqx.field(converter=placed)
+    l1: Float[Array, ""] = eqx.field(converter=to_device)
+    group: Float[Array, ""] = eqx.field(converter=to_device)
     by: Grouping = eqx.field(static=True)
 
     def __call__(self, params: Params, steps: Params) -> Params:
@@ -57,7 +57,7 @@ class Sparse(eqx.Module):
 
     def _layer(self, layer: Layer, steps: Layer) -> Layer:
         sizes = [step.coef.raw for step in _rows(steps)]
-        free = [jnp.broadcast_to(_penalised(rows.coef.rule), rows.coef.raw.shape) for rows in _rows(layer)]
+        free = [jnp.broadcast_to(_penalized(rows.coef.rule), rows.coef.raw.shape) for rows in _rows(layer)]
         soft = [soft_threshold(rows.coef.raw, a * self.l1) for rows, a in zip(_rows(layer), sizes, strict=True)]
         shrunk = self._by_row(soft, sizes, free) if self.by == "row" else self._by_block(soft, sizes, free)
         return _with_coefs(
@@ -105,7 +105,7 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
     return jnp.where(numerator == 0, 0.0, numerator / jnp.where(numerator == 0, 1.0, denominator))
 
 
-def _penalised(rule: Rule) -> np.ndarray:
+def _penalized(rule: Rule) -> np.ndarray:
     return (rule.signs == 0) & np.isnan(rule.numbers)
 
 

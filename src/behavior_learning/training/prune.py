@@ -19,13 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.core.arrays import key_of
+from behavior_learning.core.arrays import make_key
 from behavior_learning.core.block import Weight
-from behavior_learning.core.gauge import with_weights
-from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.pruning import Support, count, gated, reduced
+from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
+from behavior_learning.training.active_set import Support, count, gated, reduced
 from behavior_learning.training.fit import FitResult, Settings, fit, row_losses
 
 __all__ = ["Pruner", "Stage", "path", "smallest"]
@@ -139,7 +138,7 @@ class Pruner:
         return Stage(result.network, support, self._losses(result.network, support), result)
 
     def _losses(self, network: BehaviorNetwork, support: Support) -> Float[np.ndarray, " rows"]:
-        return row_losses(self.objective, gated(network, support), self.held_out, key_of(self.seed))
+        return row_losses(self.objective, gated(network, support), self.held_out, make_key(self.seed))
 
     def _thinned(self, stage: Stage, numbers: int) -> Support | None:
         """Without the weakest parts; those that would leave nothing stay."""
@@ -183,7 +182,9 @@ class Pruner:
         """Mean squared gradients in every gate, as a network, and in the gate of every block's multipliers."""
         n = len(self.data[0])
         chosen = np.linspace(0, n - 1, min(n, STRENGTH_ROWS)).astype(int)
-        rows = tuple(column[chosen] for column in (*self.data, *self.objective.noise(key_of(self.seed), self.data[1])))
+        rows = tuple(
+            column[chosen] for column in (*self.data, *self.objective.noise(make_key(self.seed), self.data[1]))
+        )
         gates = [weight.gate.astype(weight.raw.dtype) for weight in gated(stage.network, stage.support).weights]  # pyright: ignore[reportOptionalMemberAccess]
         squares, blocks = _mean_squares(self.objective, stage.network, gates, rows)
         return with_weights(stage.network, [Weight(square) for square in squares]), [np.asarray(b) for b in blocks]

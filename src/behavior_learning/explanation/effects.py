@@ -1,0 +1,280 @@
+"""What each variable, constraint, block and head does to the utility, row by row.
+
+Everything is computed in double precision by one compiled program. Utilities are in nats times τ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Bool, Float
+
+from behavior_learning.core.batches import by_batches
+from behavior_learning.core.block import Layer
+from behavior_learning.core.heads import ROLES
+from behavior_learning.core.network import BehaviorNetwork, Traced, in_double, weight_value
+from behavior_learning.explanation.axes import Axis
+from behavior_learning.explanation.curves import Landscape, Surface, candidates_at
+from behavior_learning.symbolic.read import block_name
+
+__all__ = ["Effects", "effects"]
+
+TOLERANCE = 0.1
+"""An equality row binds where |T| exceeds this share of its standard deviation over the rows."""
+
+SHORTCUT = "shortcut"
+"""What a residual skip adds to a block, listed beside its heads."""
+
+
+class _Steps(NamedTuple):
+    """Changes of level: columns that are set, to what, and what that is compared with."""
+
+    columns: Bool[Array, "steps columns"]
+    after: Float[Array, "steps columns"]
+    before: Float[Array, "steps columns"]
+
+
+class _Head(NamedTuple):
+    """One head of every block of a layer: M z + b, and ±λ f of it, which enters the block's utility."""
+
+    argument: Float[Array, "n blocks rows"]
+    utility: Float[Array, "n blocks rows"]
+
+
+class _At(NamedTuple):
+    utility: Float[Array, "n outputs"]
+    gradient: Float[Array, "n outputs columns"]
+    steps: Float[Array, "n outputs steps"]
+    heads: tuple[dict[str, _Head], ...]
+    shortcuts: tuple[Float[Array, "n blocks"] | None, ...]
+
+
+@dataclass(frozen=True)
+class Effects:
+    """Effects of variables, constraints, blocks and heads at some rows.
+
+    Where the response is an input of the utility, all is taken at the observed response, and what depends on x alone
+    is the model's own: it cancels in p(y|x), so the data do not determine it.
+
+    Attributes
+    ----------
+    utility : BL(x, y) of every row, or one column per class.
+    marginal_rows : marginal utility of every variable in every row, per unit of the variable; a level of a category has
+        the utility it adds to that of the first level. NaN where a number is missing. With one utility per class,
+        columns are (class, variable).
+    changes : what a marginal utility refers to, by variable.
+    spreads : standard deviation of every variable over the rows.
+    binding : a line per row of a constraint: the `share` of the table's rows in which it binds (C > 0, or |T| above
+        `tolerance`) and the average `penalty` λρ(C) or λψ(T).
+    block_contributions : what each head adds to its block's utility, columns (block, head).
+    landscape : the utility as a function, for curves and surfaces.
+    """
+
+    utility: pd.DataFrame
+    marginal_rows: pd.DataFrame
+    changes: pd.Series
+    spreads: pd.Series
+    binding: pd.DataFrame
+    block_contributions: pd.DataFrame
+    landscape: Landscape = field(repr=False)
+
+    @cached_property
+    def marginal(self) -> pd.DataFrame:
+        """A line per variable: mean, sd, mean_size (of |·|) and share_positive of its marginal utility over the rows.
+
+        `strength` is mean_size times the variable's spread, by which variables of unlike units compare.
+        """
+        rows, present = self.marginal_rows, self.marginal_rows.notna()
+        table = pd.DataFrame({"mean": rows.mean(), "sd": rows.std(ddof=0), "mean_size": rows.abs().mean()})
+        variables = table.index.get_level_values("variable")
+        table["share_positive"] = (rows > 0).sum() / present.sum()
+        table["strength"] = table["mean_size"] * self.spreads[variables].to_numpy()
+        table["change"] = self.changes[variables].to_numpy()
+        return table
+
+    @cached_property
+    def contributions(self) -> pd.DataFrame:
+        """What each head of each block of the top layer adds to the utility; rows sum to `utility`.
+
+        Columns are (block, head), with one utility per class (class, block, head); ``("readout", "bias")`` is the
+        readout's constant.
+        """
+        network, outputs = self.landscape.network, list(self.utility.columns)
+        top = f"block{len(network.layers)}."
+        own = self.block_contributions.loc[:, [name.startswith(top) for name, _ in self.block_contributions.columns]]
+        weight, bias = network.readout.weight, network.readout.bias
+        width = network.architecture.layers[-1]
+        weights = np.ones((1, width)) if weight is None else weight_value(weight)
+        blocks = [int(name.removeprefix(top)) - 1 for name, _ in own.columns]
+        parts = [own * weights[output, blocks] for output in range(len(outputs))]
+        if bias is not None:
+            for part, constant in zip(parts, weight_value(bias), strict=True):
+                part["readout", "bias"] = constant
+        vector = network.architecture.output == "vector"
+        return pd.concat(parts, axis=1, keys=outputs, names=["output", "block", "head"]) if vector else parts[0]
+
+    def curve(self, variable: str, **options: Any) -> pd.DataFrame:
+        """The utility along one variable, all others held; see `Landscape.curve`."""
+        return self.landscape.curve(variable, **options)
+
+    def terms(self, variable: str, **options: Any) -> pd.DataFrame:
+        """What the terms of one variable add inside each row of the first layer; see `Landscape.terms`."""
+        return self.landscape.terms(variable, **options)
+
+    def surface(self, first: str, second: str, **options: Any) -> Surface:
+        """The utility over two variables, and their interaction; see `Landscape.surface`."""
+        return self.landscape.surface(first, second, **options)
+
+
+def effects(
+    network: BehaviorNetwork,
+    axes: Sequence[Axis],
+    x: Float[np.ndarray, "n d"],
+    y: Float[np.ndarray, "n m"],
+    *,
+    outputs: Sequence[str] = ("utility",),
+    tolerance: float = TOLERANCE,
+) -> Effects:
+    """Effects at encoded rows.
+
+    Parameters
+    ----------
+    axes : the variables of z = [x, y], or of x alone in vector output.
+    y : responses as candidates.
+    outputs : names of the utilities.
+    tolerance : an equality binds where |T| exceeds this share of its standard deviation over the rows.
+    """
+    vector = network.architecture.output == "vector"
+    with jax.enable_x64(True):
+        wide = in_double(network)
+        z = np.asarray(x, float) if vector else np.concatenate([x, y], axis=1).astype(float)
+        landscape = Landscape(wide, tuple(axes), z, x.shape[1], tuple(outputs))
+        steps, stepped = _steps(axes, z.shape[1])
+        at = by_batches(
+            lambda z: _evaluated(wide, steps, z, x.shape[1]), (z,), 8 * (network.width + z.shape[1]) * len(outputs)
+        )
+    rows, changes, spreads = _marginal(axes, stepped, at, z, outputs, vector)
+    return Effects(
+        utility=pd.DataFrame(at.utility, columns=list(outputs)),
+        marginal_rows=rows,
+        changes=changes,
+        spreads=spreads,
+        binding=_binding(at.heads, tolerance),
+        block_contributions=_block_contributions(at),
+        landscape=landscape,
+    )
+
+
+@eqx.filter_jit
+def _evaluated(network: BehaviorNetwork, steps: _Steps, z: Float[Array, "n columns"], features: int) -> _At:
+    outputs = lambda z: network(*candidates_at(network, z, features))
+    one = jnp.eye(jax.eval_shape(outputs, z).shape[1])
+    gradient = jax.vmap(lambda output: jax.grad(lambda z: jnp.sum(outputs(z) @ output))(z), out_axes=1)(one)
+    rise = lambda step: outputs(jnp.where(step[0], step[1], z)) - outputs(jnp.where(step[0], step[2], z))
+    trace = network.trace(*candidates_at(network, z, features))
+    heads = tuple(_heads(layer, at, len(z)) for layer, at in zip(network.layers, trace, strict=True))
+    shortcuts = tuple(None if at.shortcut is None else _per_row(at.shortcut, len(z)) for at in trace)
+    return _At(outputs(z), gradient, jnp.moveaxis(jax.lax.map(rise, steps), 0, -1), heads, shortcuts)
+
+
+def _heads(layer: Layer, at: Traced, rows: int) -> dict[str, _Head]:
+    heads = {}
+    for role, head in layer.heads.items():
+        if head.head is not None:
+            argument = head.preactivation(at.input)
+            utility = ROLES[role] * head.multiplier.value * head.head.function(argument)
+            heads[role] = _Head(_per_row(argument, rows), _per_row(utility, rows))
+    return heads
+
+
+def _per_row(values: Float[Array, "..."], rows: int) -> Float[Array, "..."]:
+    """Values at the one candidate of each row."""
+    return jnp.broadcast_to(values[:, 0], (rows, *values.shape[2:]))
+
+
+class _Stepped(NamedTuple):
+    """Name of a level or of a gap, what it is instead of, its column, and the column it leaves."""
+
+    name: str
+    instead: str
+    column: int
+    left: int | None
+
+
+def _stepped(axis: Axis) -> list[_Stepped]:
+    """From the first level of a category to each other one, and from the mean of a number to its absence."""
+    if axis.levels:
+        levels = zip(axis.labels[1:], axis.columns[1:], strict=True)
+        return [_Stepped(label, f"instead of {axis.labels[0]}", column, axis.columns[0]) for label, column in levels]
+    if axis.missing is None:
+        return []
+    return [_Stepped(f"{axis.name}[missing]", f"instead of {axis.name} at its mean", axis.missing, None)]
+
+
+def _steps(axes: Sequence[Axis], columns: int) -> tuple[_Steps, list[_Stepped]]:
+    steps = [(axis, step) for axis in axes for step in _stepped(axis)]
+    touched, after, before = np.zeros((len(steps), columns), bool), *np.zeros((2, len(steps), columns))
+    for i, (axis, step) in enumerate(steps):
+        touched[i, [*axis.columns, step.column]] = True
+        after[i, step.column] = 1.0
+        if step.left is not None:
+            before[i, step.left] = 1.0
+    return _Steps(*map(jnp.asarray, (touched, after, before))), [step for _, step in steps]
+
+
+def _marginal(
+    axes: Sequence[Axis], stepped: Sequence[_Stepped], at: _At, z: np.ndarray, outputs: Sequence[str], vector: bool
+) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Marginal utilities by row, what they refer to, and spreads, in the order numbers, levels."""
+    numbers = [axis for axis in axes if not axis.levels]
+    names = [*(axis.name for axis in numbers), *(step.name for step in stepped)]
+    slopes = [at.gradient[..., axis.columns[0]] / axis.scale for axis in numbers]
+    slopes = [np.where(axis.absent(z)[:, None], np.nan, slope) for axis, slope in zip(numbers, slopes, strict=True)]
+    values = np.concatenate([np.stack(slopes, axis=-1) if slopes else at.steps[..., :0], at.steps], axis=-1)
+    frames = [pd.DataFrame(values[:, i], columns=pd.Index(names, name="variable")) for i in range(len(outputs))]
+    rows = pd.concat(frames, axis=1, keys=outputs, names=["output", "variable"]) if vector else frames[0]
+    changes = [*(f"per unit of {axis.name}" for axis in numbers), *(step.instead for step in stepped)]
+    spread = lambda axis: np.nan if axis.absent(z).all() else np.nanstd(axis.values(z))
+    spreads = [spread(axis) for axis in numbers] + [z[:, step.column].std() for step in stepped]
+    return rows, pd.Series(changes, names), pd.Series(spreads, names, dtype=float)
+
+
+def _binding(heads: Sequence[dict[str, _Head]], tolerance: float) -> pd.DataFrame:
+    lines = []
+    for number, layer in enumerate(heads, start=1):
+        for role in [role for role in ROLES if role in layer and role != "utility"]:
+            head = layer[role]
+            limit = np.zeros(head.argument.shape[1:]) if role == "inequality" else tolerance * head.argument.std(axis=0)
+            size = head.argument if role == "inequality" else np.abs(head.argument)
+            lines += [
+                {
+                    "block": block_name(number, block + 1),
+                    "head": role,
+                    "row": row + 1,
+                    "share": float(np.mean(size[:, block, row] > limit[block, row])),
+                    "penalty": float(0.0 - head.utility[:, block, row].mean()),
+                    "tolerance": float(limit[block, row]),
+                }
+                for block, row in np.ndindex(limit.shape)
+            ]
+    columns = ["block", "head", "row", "share", "penalty", "tolerance"]
+    return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
+
+
+def _block_contributions(at: _At) -> pd.DataFrame:
+    columns: dict[tuple[str, str], Any] = {}
+    for number, (layer, shortcut) in enumerate(zip(at.heads, at.shortcuts, strict=True), start=1):
+        blocks = next(iter(layer.values())).utility.shape[1]
+        for block in range(blocks):
+            name = block_name(number, block + 1)
+            columns |= {(name, role): layer[role].utility[:, block].sum(axis=-1) for role in ROLES if role in layer}
+            if shortcut is not None:
+                columns[name, SHORTCUT] = shortcut[:, block]
+    frame = pd.DataFrame(columns)
+    return frame.rename_axis(columns=["block", "head"])

@@ -1,0 +1,130 @@
+"""Between a fitted estimator and readings of its problem: rows in the user's units, candidates, simplified views."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.special import softmax
+
+from behavior_learning.core.spaces import MOST_DIMENSIONS, Quadrature
+from behavior_learning.encoding import DiscreteResponse
+from behavior_learning.estimators.options import check_returned
+from behavior_learning.explanation.simplified import Fidelity, View, compare, simplified
+from behavior_learning.explanation.stability import Stability
+from behavior_learning.explanation.statements import Reading, read_statements
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.options import check_count
+from behavior_learning.symbolic.evaluate import table_values
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+
+__all__ = ["problem_values", "read", "some_rows", "view"]
+
+READING_ROWS = 5000
+"""Rows on which a reading is taken."""
+
+CELLS = 2**20
+"""Pairs of rows and candidates on which a simplified utility is compared."""
+
+REFINEMENT = 4
+"""Candidates to compare on, in multiples of those of training."""
+
+OBSERVED = 64
+"""Observed responses that stand for all where there are too many dimensions for quadrature."""
+
+TOLERANCE = 0.1
+"""Standard deviations of a number within which two most likely responses count as the same."""
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+
+def some_rows(rows: Rows, most: int) -> Rows:
+    """At most so many rows, evenly spaced."""
+    count = len(rows[0])
+    chosen = np.arange(min(count, most)) * count // min(count, most)
+    return rows[0][chosen], rows[1][chosen]
+
+
+def user_values(model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+    """Encoded columns of x (…, d) and of candidates y (…, m) by name, in the user's units."""
+    pairs = [(model.encoder_.variables, x), (model.response_.variables, y)]
+    return {v.name: v.center + v.scale * z[..., j] for variables, z in pairs for j, v in enumerate(variables)}
+
+
+def problem_values(model: Any, problem: LearnedUMP | Hierarchy, rows: Rows) -> dict[str, np.ndarray]:
+    """Every variable that the blocks of a problem read, curves included, on encoded rows."""
+    with jax.enable_x64(True):
+        candidates = np.asarray(model.space_.candidates(jnp.asarray(rows[1])), float)
+    values = user_values(model, rows[0], candidates)
+    return values | table_values(problem.blocks.values(), values)
+
+
+def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
+    """The statements of a fitted model on rows of data."""
+    check_returned("stability", stability, Stability)
+    problem = model.problem_
+    values = problem_values(model, problem, some_rows(model._rows_or_training("reading", X, y), READING_ROWS))
+    original = set(problem.blocks) - set(model.block_names_.values())
+    reading = read_statements(problem, values, original=original)
+    return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
+
+
+def view(model: Any, X: Any, y: Any, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
+    """A simplified problem beside its fidelity."""
+    terms, digits = check_count("terms", terms), check_count("digits", digits)
+    problem, rows = model.problem_, model._rows_or_training("view", X, y)
+    values = problem_values(model, problem, some_rows(rows, READING_ROWS))
+    shown, closed, residuals = simplified(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
+    return View(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
+
+
+def fidelity(model: Any, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hierarchy, rows: Rows) -> Fidelity:
+    """Compare the utilities of two problems on the candidates of rows."""
+    candidates, log_weights, rows = _candidates(model, rows)
+    values = user_values(model, rows[0][:, None], candidates)
+    shape = (len(rows[0]), candidates.shape[1])
+    utilities = [_on_candidates(model, problem, values, shape) for problem in (full, brief)]
+    probability = softmax(utilities[0] / model.temperature_ + log_weights, axis=1)
+    best = [
+        np.take_along_axis(np.broadcast_to(candidates, (*shape, candidates.shape[2])), at[:, None, None], 1)[:, 0]
+        for at in (np.argmax(utility, axis=1) for utility in utilities)
+    ]
+    agree = np.all(np.abs(best[0] - best[1]) <= TOLERANCE, axis=1)
+    return compare(utilities[0], utilities[1], probability, agree, _same(model))
+
+
+def _candidates(model: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
+    """Candidates (1 or n, k, m), the logarithm of what each stands for, and the rows they are compared on."""
+    if len(model.space_.continuous) > MOST_DIMENSIONS:
+        with jax.enable_x64(True):
+            observed = np.asarray(model.space_.candidates(jnp.asarray(some_rows(rows, OBSERVED)[1])), float)
+        return observed[None], np.zeros((1, len(observed))), some_rows(rows, CELLS // OBSERVED)
+    space = model.space_.refined(REFINEMENT)
+    rows = some_rows(rows, max(1, CELLS // space.size))
+    rule = _rule(Gibbs(model.network_, space, np.float32(model.temperature_)), jnp.asarray(rows[0], jnp.float32))
+    return np.asarray(rule.candidates, float), np.asarray(rule.log_weights, float), rows
+
+
+@eqx.filter_jit
+def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
+    scaled = lambda x, y: distribution.utility(x, y) / distribution.temperature
+    return distribution.space.quadrature(scaled, x)
+
+
+def _on_candidates(
+    model: Any, problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], shape: tuple[int, int]
+) -> np.ndarray:
+    """A utility on candidates; of classes, by the class that each candidate is."""
+    utility = problem.utility(values)
+    if isinstance(utility, dict):
+        utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
+    return np.broadcast_to(utility, shape)
+
+
+def _same(model: Any) -> str:
+    names = [part.name for part in model.response_.parts]
+    numbers = any(not isinstance(part, DiscreteResponse) for part in model.response_.parts)
+    within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
+    return f"the same most likely {', '.join(names)}{within}"

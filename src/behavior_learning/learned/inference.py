@@ -1,0 +1,135 @@
+"""Between a fitted estimator and inference: rows, labels, starts, and the way back to the user's units."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from behavior_learning.core.network import BehaviorNetwork, in_double
+from behavior_learning.core.spaces import Space
+from behavior_learning.identification.parameters import parameter_labels
+from behavior_learning.inference.exploration import random_networks
+from behavior_learning.inference.infer import infer
+from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
+from behavior_learning.inference.results import InferenceResults, Units
+from behavior_learning.objectives import Objective
+from behavior_learning.symbolic.polynomials import Monomial, Variable
+from behavior_learning.symbolic.read import basis_polynomials
+
+__all__ = ["infer_problem", "original_units"]
+
+QUADRATURE_TOLERANCE = 1e-7
+"""Nats by which twice the candidates may change the loss of a row, on average."""
+
+Rows = tuple[np.ndarray, np.ndarray]
+
+RESTARTS, TURNS = 4, 8
+EXPLORATION = 8e8
+"""Row evaluations times parameters that restarts and turned rows may cost by default."""
+
+
+def infer_problem(
+    network: BehaviorNetwork,
+    space: Space,
+    temperature: float,
+    objective: Callable[[Space], Objective],
+    data: Rows,
+    *,
+    inputs: Sequence[Variable],
+    response: Sequence[Variable],
+    one_hot: bool,
+    restarts: int | None,
+    seed: int,
+    log_scale: float,
+    **options: Any,
+) -> InferenceResults:
+    """Inference on a trained network by its objective, with the user's names and units.
+
+    Parameters
+    ----------
+    objective : the loss per row on a space, which gets candidates enough for double precision.
+    restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
+    log_scale : logarithm of the unit of y.
+    """
+    with jax.enable_x64(True):
+        wide = in_double(network)
+        space = enough_candidates(wide, space, temperature, data[0])
+        x_names, y_names = [v.name for v in inputs], [v.name for v in response]
+        outputs = y_names if network.architecture.output == "vector" else []
+        names = parameter_labels(network, x_names, y_names, outputs)
+        affordable = _affordable_searches(network, len(data[0]), space.size)
+        count = min(affordable // 2, RESTARTS) if restarts is None else restarts
+        units = Units(*original_units(network, names, inputs, response), log_scale)
+        while True:
+            losses = objective(space)
+            noise = losses.noise(jax.random.key(seed), jnp.asarray(data[1]))
+            results = infer(
+                wide,
+                losses,
+                (*data, *map(np.asarray, noise)),
+                names,
+                candidates=losses.evaluations,
+                one_hot=one_hot,
+                starts=random_networks(network, count, seed),
+                turns=min(max(affordable - count, 0), TURNS),
+                units=units,
+                seed=seed,
+                **options,
+            )
+            gap = quadrature_gap(results.fitted, space)
+            if gap <= QUADRATURE_TOLERANCE:
+                return results
+            if space.size >= MOST:
+                return replace(
+                    results, cautions=(f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
+                )
+            space = space.refined(2)
+
+
+def _affordable_searches(network: BehaviorNetwork, rows: int, candidates: int) -> int:
+    return int(EXPLORATION // (min(rows, 2000) * candidates * network.n_parameters * 40))
+
+
+def original_units(
+    network: BehaviorNetwork, names: Sequence[str], inputs: Sequence[Variable], response: Sequence[Variable]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Labels in the user's units, and the matrix that turns the numbers of a network into them.
+
+    A row of the first layer is a polynomial in the user's columns: its coefficients are linear in those on
+    standardised columns. Multipliers, later layers and the readout are the same in both.
+    """
+    seen = () if network.architecture.output == "vector" else response
+    terms = basis_polynomials(network.basis, inputs, seen)
+    monomials = list(dict.fromkeys(m for term in terms for m in term.coefficients if m))
+    expansion = np.array([[term.coefficients.get(m, 0.0) for m in [*monomials, ()]] for term in terms])
+    position = {name: i for i, name in enumerate(names)}
+    order = [variable.name for variable in (*inputs, *seen)]
+    labels, rows = [], []
+    for name in names:
+        if name.startswith("layer1.") and name.endswith(".intercept"):
+            row = name.removesuffix(".intercept")
+            inside = [position[f"{row}.coef[{term}]"] for term in _terms(names, row)]
+            for j, monomial in enumerate([*monomials, ()]):
+                line = np.zeros(len(names))
+                line[inside] = expansion[:, j]
+                line[position[name]] = float(monomial == ())
+                labels.append(f"{row}.coef[{_written(monomial, order)}]" if monomial else name)
+                rows.append(line)
+        elif not (name.startswith("layer1.") and ".coef[" in name):
+            labels.append(name)
+            rows.append(np.eye(1, len(names), position[name])[0])
+    return tuple(labels), np.array(rows)
+
+
+def _terms(names: Sequence[str], row: str) -> list[str]:
+    start = f"{row}.coef["
+    return [name[len(start) : -1] for name in names if name.startswith(start)]
+
+
+def _written(monomial: Monomial, order: Sequence[str]) -> str:
+    """Columns of x before those of y, as in the labels on standardised columns; curves last."""
+    place = lambda factor: order.index(factor[0]) if factor[0] in order else len(order)
+    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(monomial, key=place))

@@ -1,0 +1,79 @@
+"""What a fit leaves behind: losses by epoch, outcomes of starts, spreads for printing, and a bar while it runs."""
+
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+import pandas as pd
+from jaxtyping import Array
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
+
+from behavior_learning.core.arrays import to_device
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.spaces import Space
+from behavior_learning.training.fit import FitResult
+
+__all__ = ["Spreads", "history", "progress_bar", "restarts", "spreads"]
+
+
+def history(result: FitResult) -> pd.DataFrame:
+    """Losses by start and epoch until it stopped, in nats per row; the training loss carries the ridge penalty."""
+    start, epoch = np.nonzero(result.trace.ran)
+    losses = {name: getattr(result.trace, name)[start, epoch] for name in ("train_loss", "validation_loss")}
+    return pd.DataFrame({"start": start, "epoch": epoch + 1, **{k: v.astype(float) for k, v in losses.items()}})
+
+
+def restarts(result: FitResult) -> pd.DataFrame:
+    """One line per start: its best epoch, its validation loss there, and whether it was the one kept."""
+    trace = result.trace
+    return pd.DataFrame(
+        {
+            "best_epoch": trace.best_epoch,
+            "validation_loss": trace.best_loss,
+            "stopped_early": trace.stopped,
+            "kept": np.arange(len(trace.best_loss)) == result.best_start,
+        }
+    )
+
+
+class Spreads(NamedTuple):
+    """Standard deviations over some rows.
+
+    Attributes
+    ----------
+    of_blocks : of the utility of every block, a list per layer.
+    of_functions : of every function of x in the basis.
+    """
+
+    of_blocks: list[list[float]]
+    of_functions: list[float]
+
+
+def spreads(network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray) -> Spreads:
+    """Spreads over encoded rows."""
+    utilities, functions = _values(network, space, to_device(x), to_device(y))
+    blocks = [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
+    return Spreads(blocks, np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions]).tolist())
+
+
+@eqx.filter_jit
+def _values(network: BehaviorNetwork, space: Space, x: Array, y: Array) -> tuple[tuple[Array, ...], list[Array]]:
+    utilities = network.block_utilities(x, space.candidates(y)[:, None])
+    return utilities, [feature_map(x) for feature_map in network.basis.x_maps]
+
+
+@contextmanager
+def progress_bar(epochs: int, show: bool):
+    """A callback that moves a progress bar on standard error, or None."""
+    if not show:
+        yield None
+        return
+    columns = (TextColumn("learning"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
+    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("fit", total=epochs, status="compiling")
+        status = lambda done, loss: f"epoch {done}, validation loss {loss:.3f}"
+        yield lambda done, loss: bar.update(task, completed=done, status=status(done, loss))
+        bar.update(task, completed=epochs)

@@ -1,0 +1,166 @@
+"""Which higher-order terms a fitted model asks for: a score test of every candidate (A.3.2)."""
+
+from collections.abc import Sequence
+from itertools import combinations_with_replacement
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from behavior_learning.core.bases import Basis, with_terms
+from behavior_learning.core.block import Layer, Rows, Rule, Weight
+from behavior_learning.core.features import Product
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.encoding.columns import Columns
+from behavior_learning.formulas import write_product
+from behavior_learning.objectives import Objective
+
+__all__ = ["candidate_products", "product_name", "score_tests", "with_zero_terms"]
+
+Pair = tuple[Product, Product]
+
+TERMS_AT_ONCE = 64
+"""Candidates whose scores are held in memory together."""
+
+
+def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool], with_y: bool) -> list[Pair]:
+    """Every product of two columns that the basis lacks and that is not constant or linear by construction.
+
+    Parameters
+    ----------
+    two_valued : whether a column of x has two values only, so that its square adds nothing.
+    with_y : whether blocks see y.
+    """
+    x = range(len(columns.x))
+    same = lambda i, j: columns.x_sources[i] == columns.x_sources[j]
+    pairs = [(i, j) for i, j in combinations_with_replacement(x, 2) if not (same(i, j) and (i != j or two_valued[i]))]
+    products = [(Product(pair), Product(())) for pair in pairs]
+    if with_y:
+        products += [(Product((i,)), Product((j,))) for i in x for j in range(len(columns.y))]
+    if with_y:
+        y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
+        one_choice = lambda i, j: columns.choices[i] is not None and columns.choices[i] == columns.choices[j]
+        products += [(Product(()), Product(pair)) for pair in y_pairs if not one_choice(*pair)]
+    return [product for product in products if product not in basis.terms]
+
+
+def product_name(pair: Pair, columns: Columns) -> str:
+    """A candidate as `extra_terms` reads it."""
+    powers = lambda product, names: tuple((names[j], product.columns.count(j)) for j in dict.fromkeys(product.columns))
+    return write_product((*powers(pair[0], columns.x), *powers(pair[1], columns.y)))
+
+
+def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> BehaviorNetwork:
+    """The same utility written on a larger basis: the new terms have coefficient zero, free to be learned."""
+    basis = with_terms(network.basis, products)
+    place = [basis.terms.index(term) for term in network.basis.terms]
+    extra = basis.size - network.basis.size
+
+    def widen(rows: Rows) -> Rows:
+        raw, rule = rows.coef.raw, rows.coef.rule
+        columns = np.array([*place, *range(basis.size, raw.shape[-1] + extra)], dtype=int)
+        wide = jnp.zeros((*raw.shape[:-1], raw.shape[-1] + extra), raw.dtype).at[..., columns].set(raw)
+        return Rows(Weight(wide, _widened(rule, columns, wide.shape[-1])), rows.intercept, rows.multiplier, rows.head)
+
+    sees_terms = network.architecture.sees_terms
+    layers = tuple(
+        Layer(*map(widen, layer.heads.values())) if sees_terms(number) else layer
+        for number, layer in enumerate(network.layers)
+    )
+    return BehaviorNetwork(basis, layers, network.projections, network.readout, network.architecture)
+
+
+def _widened(rule: Rule, columns: np.ndarray, size: int) -> Rule:
+    return Rule(_spread(rule.sign, columns, size, 0), _spread(rule.fixed, columns, size, None))
+
+
+def _spread(table: Any, columns: np.ndarray, size: int, default: Any) -> Any:
+    """Move the last axis of a table of entries to new places; scalars stay."""
+    entries = np.array(table, dtype=object)
+    if entries.ndim == 0:
+        return table
+    wide = np.full((*entries.shape[:-1], size), default, dtype=object)
+    wide[..., columns] = entries
+    return _nested(wide.tolist())
+
+
+def _nested(values: Any) -> Any:
+    return tuple(map(_nested, values)) if isinstance(values, list) else values
+
+
+def score_tests(
+    network: BehaviorNetwork,
+    objective: Objective,
+    x: np.ndarray,
+    y: np.ndarray,
+    products: Sequence[Pair],
+    names: Sequence[str],
+    *,
+    ridge: float,
+) -> pd.DataFrame:
+    """Test, for every candidate, that its coefficients in all rows of the first layer are zero.
+
+    The statistic is sᵀV⁻¹s with s the sum and V the outer product of each data row's score in the new coefficients,
+    after projection on the scores of the fitted ones (with the ridge of training): χ² with one degree of freedom per
+    row of the layer where the fitted model is right.
+
+    Source: Rao's score test in its outer-product form. Deviation: the ridge makes it approximate where alpha is large.
+
+    Parameters
+    ----------
+    x, y : encoded rows.
+    names : how each candidate is printed.
+    ridge : alpha of the fit.
+    """
+    fitted = _scores(network, objective, x, y)
+    gram = fitted.T @ fitted + ridge * np.eye(fitted.shape[1])
+    results = []
+    for start in range(0, len(products), TERMS_AT_ONCE):
+        batch = list(products[start : start + TERMS_AT_ONCE])
+        new = _new_scores(with_zero_terms(network, batch), objective, x, y, batch)
+        flat = new.reshape(len(x), -1)
+        residual = (flat - fitted @ np.linalg.solve(gram, fitted.T @ flat)).reshape(new.shape)
+        results += [_statistic(residual[:, :, t]) for t in range(len(batch))]
+    statistic, freedom = np.array(results).reshape(-1, 2).T
+    table = pd.DataFrame({"term": names, "statistic": statistic, "df": freedom.astype(int)})
+    table["pvalue"] = chi2.sf(table["statistic"], table["df"])
+    return table.sort_values(["pvalue", "statistic"], ascending=[True, False], ignore_index=True)
+
+
+def _statistic(scores: np.ndarray) -> tuple[float, int]:
+    """sᵀV⁻¹s and the rank of V."""
+    total, outer = scores.sum(axis=0), scores.T @ scores
+    values, vectors = np.linalg.eigh(outer)
+    kept = values > 1e-10 * max(values[-1], 1e-300)
+    return float(np.sum((vectors[:, kept].T @ total) ** 2 / values[kept])), int(kept.sum())
+
+
+def _scores(network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Gradient of the loss of every row in every learned number, shape (n, parameters)."""
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
+    return np.concatenate([np.asarray(leaf, float).reshape(len(x), -1) for leaf in jax.tree.leaves(gradient)], axis=1)
+
+
+def _new_scores(
+    network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray, products: Sequence[Pair]
+) -> np.ndarray:
+    """Gradient of the loss of every row in the coefficients of the new terms, shape (n, rows of the layer, terms)."""
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
+    place = np.array([network.basis.terms.index(product) for product in products])
+    heads = [np.asarray(rows.coef.raw, float)[..., place] for rows in gradient.layers[0].heads.values()]
+    return np.concatenate([head.reshape(len(x), -1, len(products)) for head in heads], axis=1)
+
+
+@eqx.filter_jit
+def _row_gradients(
+    params: BehaviorNetwork, static: BehaviorNetwork, objective: Objective, x: jax.Array, y: jax.Array
+) -> BehaviorNetwork:
+    rows = (x, y, *objective.noise(jax.random.key(0), y))
+    loss = lambda params, *row: objective(eqx.combine(params, static), *(column[None] for column in row))[0]
+    return jax.vmap(jax.grad(loss), in_axes=(None, *(0,) * len(rows)))(params, *rows)

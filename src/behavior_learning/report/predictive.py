@@ -1,0 +1,259 @@
+"""What a fitted model says of rows: predictions, quantiles, probabilities and curves of each response.
+
+Each response has a law of its own, the others integrated out; one compiled program for each kind of question.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from behavior_learning.encoding import ContinuousResponse, DiscreteResponse
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.gibbs.parts import part_of
+from behavior_learning.learned.predict import SUMMARY_DRAWS, by_rows, draws, needs_chains
+
+__all__ = [
+    "CHAIN_ROWS",
+    "LEVELS",
+    "ClassLaw",
+    "NumberLaw",
+    "Rows",
+    "class_law",
+    "curves",
+    "joint_log_density",
+    "number_law",
+    "read_rows",
+    "response_laws",
+]
+
+LEVELS = np.linspace(0.025, 0.975, 39, dtype=np.float32)
+"""Quantiles that intervals and probability integral transforms are read from; 0.05 and 0.95 are among them."""
+
+CHAIN_ROWS = 100
+"""Rows that are evaluated where a law is known by Markov chains only."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Encoded rows in double precision, whether the model was fitted to them, and where in the table they stand."""
+
+    x: np.ndarray
+    y: np.ndarray
+    seen: bool
+    positions: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """x as the fitted network takes it."""
+        return self.x.astype(np.float32)
+
+    def at(self, index: np.ndarray) -> "Rows":
+        """Some of the rows."""
+        return Rows(self.x[index], self.y[index], self.seen, self.positions[index])
+
+    def spread(self, most: int) -> "Rows":
+        """At most so many rows, evenly spaced."""
+        return self.at(spaced(len(self), most))
+
+
+def read_rows(model: BehaviorEstimator, X: Any, y: Any) -> Rows | None:
+    """The given rows, else those of the fit, else None: a model from a file has none."""
+    if X is None and y is None and not hasattr(model, "_training_rows"):
+        return None
+    seen = X is None and y is None
+    if X is None and y is not None and not model.encoder_.columns:
+        X = pd.DataFrame(index=range(len(y)))
+    x, encoded_y = model._rows_or_training("report", X, y)
+    return Rows(x, encoded_y, seen, np.arange(len(x)))
+
+
+@dataclass(frozen=True)
+class NumberLaw:
+    """A continuous response of some rows, in the user's units.
+
+    Attributes
+    ----------
+    observed, mean, log_density, crps : one per row; the density per unit.
+    quantiles : shape (rows, LEVELS).
+    """
+
+    part: ContinuousResponse
+    observed: np.ndarray
+    mean: np.ndarray
+    log_density: np.ndarray
+    crps: np.ndarray
+    quantiles: np.ndarray
+
+    def at(self, index: np.ndarray) -> "NumberLaw":
+        """The same of some of the rows."""
+        columns = (self.observed, self.mean, self.log_density, self.crps, self.quantiles)
+        return NumberLaw(self.part, *(column[index] for column in columns))
+
+    @property
+    def pit(self) -> np.ndarray:
+        """F(y|x) of the observed response, interpolated between quantiles."""
+        ends = self.part.lower, self.part.upper
+        known = [np.r_[0.0, LEVELS, 1.0]] * len(self.observed)
+        edges = np.c_[np.full(len(self.observed), ends[0]), self.quantiles, np.full(len(self.observed), ends[1])]
+        return np.array([np.interp(y, q, p) for y, q, p in zip(self.observed, edges, known, strict=True)])
+
+    def interval(self, coverage: float) -> np.ndarray:
+        """Central interval of a coverage whose ends are among `LEVELS`."""
+        ends = [int(np.argmin(np.abs(LEVELS - level))) for level in (0.5 - coverage / 2, 0.5 + coverage / 2)]
+        return self.quantiles[:, ends]
+
+    def quality(self) -> pd.DataFrame:
+        """Scores beside those of a Gaussian with the training mean and spread."""
+        center, scale = self.part.center, self.part.scale
+        z = (self.observed - center) / scale
+        gaussian_crps = scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+        half = norm.ppf(0.95)
+        low, high = self.interval(0.9).T
+        inside = lambda low, high: float(np.mean((self.observed >= low) & (self.observed <= high)))
+        columns = {
+            "R²": (self._r2(self.mean), self._r2(np.full_like(self.mean, center))),
+            "root mean square error": (self._rmse(self.mean), self._rmse(np.full_like(self.mean, center))),
+            "CRPS": (float(self.crps.mean()), float(gaussian_crps.mean())),
+            "negative log-likelihood (nats)": (
+                float(-self.log_density.mean()),
+                float(-norm.logpdf(self.observed, center, scale).mean()),
+            ),
+            "coverage of 90 % intervals": (inside(low, high), inside(center - half * scale, center + half * scale)),
+        }
+        return pd.DataFrame(columns, index=pd.Index(["this model", "training mean, Gaussian"], name="model"))
+
+    def _r2(self, predicted: np.ndarray) -> float:
+        total = np.sum((self.observed - self.observed.mean()) ** 2)
+        return float(1 - np.sum((self.observed - predicted) ** 2) / total) if total > 0 else float("nan")
+
+    def _rmse(self, predicted: np.ndarray) -> float:
+        return float(np.sqrt(np.mean((self.observed - predicted) ** 2)))
+
+
+@dataclass(frozen=True)
+class ClassLaw:
+    """A discrete response of some rows: its codes and the logarithm of every class's probability."""
+
+    part: DiscreteResponse
+    observed: np.ndarray
+    log_probabilities: np.ndarray
+
+    def at(self, index: np.ndarray) -> "ClassLaw":
+        """The same of some of the rows."""
+        return ClassLaw(self.part, self.observed[index], self.log_probabilities[index])
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        return np.exp(self.log_probabilities)
+
+    def quality(self) -> pd.DataFrame:
+        """Scores beside those of the training shares of the classes."""
+        rows, shares = np.arange(len(self.observed)), np.asarray(self.part.shares)
+        hot = np.eye(len(shares))[self.observed]
+        with np.errstate(divide="ignore"):
+            known = np.log(shares)[self.observed]
+        columns = {
+            "accuracy": (
+                float(np.mean(self.log_probabilities.argmax(axis=1) == self.observed)),
+                float(np.mean(shares.argmax() == self.observed)),
+            ),
+            "negative log-likelihood (nats)": (
+                float(-self.log_probabilities[rows, self.observed].mean()),
+                float(-known.mean()),
+            ),
+            "Brier score": (
+                float(((self.probabilities - hot) ** 2).sum(axis=1).mean()),
+                float(((shares - hot) ** 2).sum(axis=1).mean()),
+            ),
+        }
+        return pd.DataFrame(columns, index=pd.Index(["this model", "training shares"], name="model"))
+
+    def confusion(self) -> pd.DataFrame:
+        """Observed classes down, predicted ones across, as counts of rows."""
+        k = len(self.part.classes)
+        counts = np.bincount(self.observed * k + self.log_probabilities.argmax(axis=1), minlength=k * k).reshape(k, k)
+        names = [str(name) for name in self.part.classes]
+        return pd.DataFrame(counts, pd.Index(names, name="observed"), [f"predicted {name}" for name in names])
+
+
+def response_laws(model: BehaviorEstimator, rows: Rows) -> "list[NumberLaw | ClassLaw]":
+    """The law of every response at the rows; at a few of them where only Markov chains know it."""
+    distribution, drawn = model._distribution(), None
+    if needs_chains(distribution):
+        rows = rows.spread(CHAIN_ROWS)
+        drawn = draws(distribution, rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))
+    law = lambda part: number_law if isinstance(part, ContinuousResponse) else class_law
+    return [law(part)(model, j, rows, drawn) for j, part in enumerate(model.response_.parts)]
+
+
+def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
+    """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
+    part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
+    if drawn is None:
+        law = part_of(model._distribution(), [j])
+        values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
+    else:
+        own = drawn[..., j].astype(float)
+        crps = np.abs(own - y[:, None]).mean(axis=1) - 0.5 * np.abs(own - np.roll(own, 1, axis=1)).mean(axis=1)
+        values = np.c_[own.mean(axis=1), np.full(len(y), np.nan), crps, np.quantile(own, LEVELS, axis=1).T]
+    return NumberLaw(
+        part,
+        part.restore(y),
+        part.restore(values[:, 0]),
+        values[:, 1] - part.log_unit,
+        values[:, 2] * part.scale,
+        part.restore(values[:, 3:]),
+    )
+
+
+def class_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
+    """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
+    part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
+    if drawn is None:
+        law = part_of(model._distribution(), [j])
+        return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
+    shares = np.mean(drawn[..., j, None] == np.arange(len(part.classes)), axis=1)
+    return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
+
+
+def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Utility and log density of the j-th response at candidates (rows, k), in encoded units.
+
+    Where there are other responses the utility is τ·log of the integral over them.
+    """
+    law = part_of(model._distribution(), [j])
+    candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
+    values = by_rows(_curve, law, (rows.inputs, candidates))
+    return values[:, 1:], values[:, 1:] / model.temperature_ - values[:, :1]
+
+
+def joint_log_density(model: BehaviorEstimator, rows: Rows) -> float:
+    """Mean of log p of all responses together, per unit of the numbers."""
+    log_prob = by_rows(Gibbs.log_prob, model._distribution(), (rows.inputs, rows.y.astype(np.float32)))
+    return float(log_prob.astype(float).mean() - model.response_.log_unit)
+
+
+def spaced(n: int, most: int) -> np.ndarray:
+    """Positions of at most so many of n rows, evenly spaced."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+
+
+def _column(y: np.ndarray, j: int) -> np.ndarray:
+    return y if y.ndim == 1 else y[:, j]
+
+
+def _number_summary(law: Gibbs, x: Any, y: Any, levels: Any) -> Any:
+    columns = [law.mean(x), law.log_prob(x, y)[:, None], law.crps(x, y)[:, None], law.quantile(x, levels)]
+    return jnp.concatenate(columns, axis=1)
+
+
+def _curve(law: Gibbs, x: Any, candidates: Any) -> Any:
+    return jnp.concatenate([law.log_normalizer(x)[:, None], law.utility(x, candidates)], axis=1)

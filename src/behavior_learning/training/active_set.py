@@ -1,0 +1,243 @@
+"""Take numbers out of a network: what is in use, gates that hold the rest at zero, and the smaller network left.
+
+A row without coefficients is a constant and goes; a block without rows, or that nothing above it uses, goes with all
+that belongs to it.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Int
+
+from behavior_learning.core.bases import Basis, Pairing
+from behavior_learning.core.block import Layer, Rows, Rule, Weight
+from behavior_learning.core.heads import ROLES
+from behavior_learning.core.network import BehaviorNetwork, Readout, weight_value, with_weights
+
+__all__ = ["Support", "count", "gated", "kept_blocks", "reduced"]
+
+Coefs = dict[str, Bool[np.ndarray, "blocks rows inputs"]]
+
+
+@dataclass(frozen=True)
+class Support:
+    """Which coefficients of a network are in use.
+
+    Attributes
+    ----------
+    coefs : for each layer and head; a row is in use where one of its coefficients is.
+    readout : weights of the readout in use, absent where it is the identity.
+    """
+
+    coefs: tuple[Coefs, ...]
+    readout: Bool[np.ndarray, "outputs blocks"] | None
+
+    @classmethod
+    def of(cls, network: BehaviorNetwork) -> "Support":
+        """What is not zero."""
+        in_use = lambda rows: (weight_value(rows.coef) != 0) & (weight_value(rows.multiplier) != 0)[..., None]
+        coefs = tuple({role: in_use(rows) for role, rows in layer.heads.items()} for layer in network.layers)
+        weight = network.readout.weight
+        return cls(coefs, None if weight is None else weight_value(weight) != 0).settled(network)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left of the top layer."""
+        return not any(coef.any() for coef in self.coefs[-1].values())
+
+    def rows(self, layer: int, role: str) -> Bool[np.ndarray, "blocks rows"]:
+        return np.asarray(self.coefs[layer][role].any(axis=-1))
+
+    def blocks(self, layer: int) -> Bool[np.ndarray, " blocks"]:
+        """Blocks with a row in use."""
+        return np.any(np.stack([self.rows(layer, role).any(axis=1) for role in ROLES]), axis=0)
+
+    def copy(self) -> "Support":
+        """The same in arrays of its own."""
+        coefs = tuple({role: coef.copy() for role, coef in layer.items()} for layer in self.coefs)
+        return Support(coefs, None if self.readout is None else self.readout.copy())
+
+    def settled(self, network: BehaviorNetwork) -> "Support":
+        """Without what leads nowhere: blocks that nothing uses, and uses of blocks without rows."""
+        support, before = self.copy(), -1
+        while support.size != before:
+            before = support.size
+            for layer in range(len(self.coefs)):
+                gone, uses = ~support.blocks(layer), support._uses(network, layer)
+                if _kept_by_shortcut(network, layer):
+                    continue
+                for use in uses:
+                    use[..., gone] = False
+                used = np.any([use.any(axis=tuple(range(use.ndim - 1))) for use in uses], axis=0) if uses else ~gone
+                for coef in support.coefs[layer].values():
+                    coef[~used] = False
+        return support
+
+    @property
+    def size(self) -> int:
+        """Coefficients and readout weights in use."""
+        readout = 0 if self.readout is None else int(self.readout.sum())
+        return readout + sum(int(coef.sum()) for layer in self.coefs for coef in layer.values())
+
+    def _uses(self, network: BehaviorNetwork, layer: int) -> list[np.ndarray]:
+        """Where the blocks of a layer enter: views with the blocks last."""
+        above = range(layer + 1, len(self.coefs))
+        uses = [
+            coef[..., _columns(network, higher, layer)]
+            for higher in above
+            if layer in _seen_layers(network, higher)
+            for coef in self.coefs[higher].values()
+        ]
+        top = layer == len(self.coefs) - 1
+        return uses + ([self.readout] if top and self.readout is not None else [])
+
+
+def _kept_by_shortcut(network: BehaviorNetwork, layer: int) -> bool:
+    """Whether the blocks of a layer carry more than their rows."""
+    return network.architecture.skip == "residual" and len(network.layers) > 1
+
+
+def _seen_layers(network: BehaviorNetwork, layer: int) -> range:
+    """The earlier layers whose blocks a layer sees."""
+    return range(0 if network.architecture.skip == "dense" else max(layer - 1, 0), layer)
+
+
+def _terms(network: BehaviorNetwork, layer: int) -> int:
+    return network.basis.size if network.architecture.sees_terms(layer) else 0
+
+
+def _columns(network: BehaviorNetwork, layer: int, below: int) -> slice:
+    """The inputs of a layer that are blocks of a layer below."""
+    widths = network.architecture.layers
+    start = _terms(network, layer) + sum(widths[i] for i in _seen_layers(network, layer) if i < below)
+    return slice(start, start + widths[below])
+
+
+def gated(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
+    """The network with everything out of use held at zero by gates, in arrays: other supports reuse a program."""
+    weights = [
+        Weight(weight.raw, weight.rule, jnp.asarray(gate))
+        for weight, gate in zip(network.weights, _gates(network, support), strict=True)
+    ]
+    return with_weights(network, weights)
+
+
+def _gates(network: BehaviorNetwork, support: Support) -> Iterator[np.ndarray]:
+    for number, layer in enumerate(network.layers):
+        for role in layer.heads:
+            rows = support.rows(number, role)
+            yield from (support.coefs[number][role], rows, rows)
+    for projection in network.projections:
+        if projection is not None:
+            yield np.ones(projection.raw.shape, bool)
+    if support.readout is not None:
+        yield support.readout
+    if network.readout.bias is not None:
+        yield np.ones(network.readout.bias.raw.shape, bool)
+
+
+def count(network: BehaviorNetwork, support: Support) -> int:
+    """How many numbers in use are learned."""
+    pairs = zip(network.weights, _gates(network, support), strict=True)
+    return sum(int((weight.learned & gate).sum()) for weight, gate in pairs)
+
+
+def kept_blocks(network: BehaviorNetwork, support: Support) -> list[Int[np.ndarray, " kept"]]:
+    """The blocks of every layer that `reduced` keeps."""
+    return [
+        np.arange(width) if _kept_by_shortcut(network, layer) else np.flatnonzero(support.blocks(layer))
+        for layer, width in enumerate(network.architecture.layers)
+    ]
+
+
+def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
+    """The same utility as `gated` without the layers, blocks, terms and rows that are nowhere in use.
+
+    Rows that only some blocks use stay, as zeros that are not learned.
+    """
+    kept = kept_blocks(network, support)
+    layers = range(len(network.layers))
+    counts = {role: max(int(support.rows(i, role).sum(axis=1).max()) for i in layers) for role in ROLES}
+    terms = _terms_in_use(network, support)
+    cut = tuple(
+        Layer(
+            **{
+                role: _cut_rows(rows, support.coefs[i][role], kept[i], counts[role], _inputs(network, i, terms, kept))
+                for role, rows in layer.heads.items()
+            }
+        )
+        for i, layer in enumerate(network.layers)
+        if len(kept[i])
+    )
+    architecture = replace(
+        network.architecture,
+        layers=tuple(len(blocks) for blocks in kept if len(blocks)),
+        rows=tuple(counts[role] for role in ROLES),
+        degrees=None,
+    )
+    basis = network.basis
+    pairing = Pairing(tuple(basis.pairing.pairs[t] for t in terms))
+    readout = _cut_readout(network.readout, support.readout, kept[-1])
+    return BehaviorNetwork(Basis(basis.x_maps, basis.y_map, pairing), cut, network.projections, readout, architecture)
+
+
+def _terms_in_use(network: BehaviorNetwork, support: Support) -> np.ndarray:
+    seeing = [i for i in range(len(network.layers)) if network.architecture.sees_terms(i)]
+    used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in support.coefs[i].values()]
+    return np.flatnonzero(np.stack(used).any(axis=0))
+
+
+def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
+    """The inputs of a layer that stay."""
+    blocks = [_columns(network, layer, below).start + kept[below] for below in _seen_layers(network, layer)]
+    return np.concatenate([terms if _terms(network, layer) else terms[:0], *blocks]).astype(int)
+
+
+def _cut_rows(rows: Rows, in_use: np.ndarray, blocks: np.ndarray, count: int, inputs: np.ndarray) -> Rows:
+    """Rows in use first; `count` of them in every block."""
+    alive = np.asarray(in_use.any(axis=-1))[blocks]
+    order = np.argsort(~alive, axis=1, kind="stable")[:, :count]
+    at = (blocks[:, None], order)
+    row_in_use = np.take_along_axis(alive, order, axis=1)
+    coef_in_use = in_use[at][..., inputs]
+    return Rows(
+        coef=_cut(rows.coef, (*(index[..., None] for index in at), inputs), coef_in_use),
+        intercept=_cut(rows.intercept, at, row_in_use),
+        multiplier=_cut(rows.multiplier, at, row_in_use),
+        head=rows.head if count and rows.head is not None else None,
+    )
+
+
+def _cut_readout(readout: Readout, in_use: np.ndarray | None, blocks: np.ndarray) -> Readout:
+    if readout.weight is None or in_use is None:
+        return readout
+    every = np.arange(len(in_use))[:, None]
+    return Readout(_cut(readout.weight, (every, blocks), in_use[:, blocks]), readout.bias)
+
+
+def _cut(weight: Weight, index: Any, in_use: np.ndarray) -> Weight:
+    """Some numbers of a weight; what is not in use is a zero that is not learned."""
+    spread = lambda rule: np.broadcast_to(rule, weight.raw.shape)[index]
+    signs = spread(weight.rule.signs)
+    fixed = np.where(in_use, spread(weight.rule.numbers), 0.0)
+    raw = np.where(in_use, np.asarray(weight.raw)[index], 0.0).astype(weight.raw.dtype)
+    return Weight(jnp.asarray(raw), Rule(_compact(signs, int, 0), _compact(fixed, _learned_or_number, None)))
+
+
+def _learned_or_number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _compact(values: np.ndarray, convert: Any, empty: Any) -> Any:
+    """Nested tuples, or one value where all are the same."""
+    flat = [convert(value) for value in values.ravel()]
+    if len(set(flat)) < 2:
+        return flat[0] if flat else empty
+    return _nested(np.array(flat, dtype=object).reshape(values.shape))
+
+
+def _nested(values: Any) -> Any:
+    return tuple(map(_nested, values)) if isinstance(values, np.ndarray) else values

@@ -1,0 +1,252 @@
+"""Minimise a mean loss from several starts side by side, keeping each start's best parameters by validation loss."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from behavior_learning.core.arrays import make_key, make_keys, to_device
+from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
+
+__all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimize"]
+
+Progress = Callable[[int, float], None]
+"""Called after each compiled chunk with the epochs done and the best validation loss so far."""
+
+
+Noise = Callable[[PRNGKeyArray, Data], Data]
+"""Completes the rows with the noise that a loss takes as an argument."""
+
+
+def noiseless(key: PRNGKeyArray, data: Data) -> Data:
+    """The rows as they are."""
+    return data
+
+
+class Losses(NamedTuple):
+    """The loss that is lowered, and the one that decides which parameters are kept; means over rows.
+
+    A validation loss that is not finite is never kept. Noise is drawn anew in every epoch of a stochastic optimiser;
+    full-batch ones and the validation rows keep theirs.
+    """
+
+    train: Loss
+    validation: Loss
+    noise: Noise = noiseless
+
+
+class Change(NamedTuple):
+    """Other losses to go on with, and whether what was kept under the present ones still counts."""
+
+    losses: Losses
+    comparable: bool
+
+
+Refine = Callable[[Losses, Float[np.ndarray, "starts epochs"], bool], Change | None]
+"""Given the present losses, the validation losses of the last chunk and whether all starts have stopped: what to go on
+with, or None to keep the present losses."""
+
+
+class Trace(NamedTuple):
+    """What happened in training; axis 0 runs over starts, axis 1 over epochs.
+
+    Losses go on for starts that have stopped, as long as others run; `ran` says which took part in an epoch.
+    """
+
+    train_loss: Float[np.ndarray, "starts epochs"]
+    validation_loss: Float[np.ndarray, "starts epochs"]
+    ran: Bool[np.ndarray, "starts epochs"]
+    best_epoch: Int[np.ndarray, " starts"]
+    best_loss: Float[np.ndarray, " starts"]
+    stopped: Bool[np.ndarray, " starts"]
+
+
+class _Chance(NamedTuple):
+    """What is left to chance in some epochs, the same for all starts.
+
+    Drawn by NumPy: permuting rows takes XLA longer than a pass of a small network over them.
+
+    Attributes
+    ----------
+    asked : whether an epoch is to be run at all; a compiled chunk has more epochs than are always wanted.
+    order : of the rows; empty where the optimiser takes all of them at once.
+    fresh, fixed : keys of the noise that is drawn in every epoch, and of the noise that stays.
+    """
+
+    asked: Bool[Array, "*epochs"]
+    order: Int[Array, "*epochs rows"]
+    fresh: PRNGKeyArray
+    fixed: PRNGKeyArray
+
+    @classmethod
+    def drawn(
+        cls, streams: Sequence[np.random.Generator], fixed: PRNGKeyArray, *, asked: int, chunk: int, rows: int
+    ) -> "_Chance":
+        """Orders and keys from a stream of their own each, so that chunks of any length draw the same."""
+        for_orders, for_keys = streams
+        order, words = np.zeros((chunk, rows), np.int32), np.zeros((chunk, 2), np.uint32)
+        for epoch in range(asked):
+            order[epoch] = for_orders.permutation(rows)
+            words[epoch] = for_keys.integers(2**32, size=2, dtype=np.uint32)
+        return cls(to_device(np.arange(chunk) < asked), to_device(order), make_keys(words), fixed)
+
+
+class _State(NamedTuple):
+    params: Params
+    optimizer: PyTree
+    best: Params
+    best_loss: Float[Array, ""]
+    best_epoch: Int[Array, ""]
+    since: Int[Array, ""]
+    epoch: Int[Array, ""]
+    active: Bool[Array, ""]
+
+
+class _History(NamedTuple):
+    """The losses of each epoch, and which starts took part in it: none where it was not run at all."""
+
+    train: Float[Array, "*epochs starts"]
+    validation: Float[Array, "*epochs starts"]
+    ran: Bool[Array, "*epochs starts"]
+
+
+def minimize(
+    starts: Params,
+    losses: Losses,
+    optimizer: Optimizer,
+    *,
+    data: Data,
+    validation: Data,
+    seed: int,
+    max_epochs: int,
+    patience: int,
+    chunk: int = 25,
+    every: int | None = None,
+    refine: Refine | None = None,
+    progress: Progress | None = None,
+) -> tuple[Params, Trace, Losses]:
+    """Lower the training loss from every start until its validation loss has not improved for `patience` epochs.
+
+    Parameters
+    ----------
+    starts : parameters with a leading axis of starts; they train side by side in one compiled program, on the same
+        batches and noise.
+    data, validation : arrays with rows first.
+    seed : of the order of the rows and of noise.
+    chunk : most epochs per call of the compiled program, whose shape it decides.
+    every : epochs between two calls of `refine` and `progress`; by default, and at most, `chunk`.
+    refine : may replace the losses. Where the old ones are not comparable, what was best under them is
+        forgotten; where they are, a start that has kept nothing yet begins anew.
+
+    Returns
+    -------
+    The best parameters of each start, the trace, and the losses that training ended with.
+    """
+    begun = state = _begun(optimizer, starts)
+    limit = to_device(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
+    streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
+    rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
+    histories, done = [], 0
+    while done < max_epochs and np.asarray(state.active).any():
+        asked = min(chunk if every is None else every, chunk, max_epochs - done)
+        chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
+        state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
+        run = np.asarray(history.ran).any(axis=1)
+        histories.append([np.asarray(values)[run].T for values in history])
+        done += int(run.sum())
+        if progress is not None:
+            progress(done, float(np.asarray(state.best_loss).min()))
+        stopped, latest = not np.asarray(state.active).any(), histories[-1][1]
+        change = None if refine is None or done >= max_epochs else refine(losses, latest, stopped)
+        if change is not None:
+            losses, state = change.losses, _anew(state, begun) if change.comparable else _forget(state)
+    trace = Trace(
+        *(np.concatenate(values, axis=1) for values in zip(*histories, strict=True)),
+        best_epoch=np.asarray(state.best_epoch),
+        best_loss=np.asarray(state.best_loss),
+        stopped=~np.asarray(state.active),
+    )
+    return state.best, trace, losses
+
+
+def _begun(optimizer: Optimizer, starts: Params) -> _State:
+    """All starts before the first epoch; NumPy makes what it can, so that nothing is compiled for it."""
+    count, dtype = jax.tree.leaves(starts)[0].shape[0], jnp.result_type(*jax.tree.leaves(starts))
+    counter = to_device(np.zeros(count, np.int32))
+    unknown, awake = to_device(np.full(count, np.inf, dtype)), to_device(np.ones(count, bool))
+    return _State(starts, optimizer.init(starts), starts, unknown, counter, counter, counter, awake)
+
+
+def _forget(state: _State) -> _State:
+    """Go on from the present parameters as if none had been kept before."""
+    nothing, awake = np.full_like(state.best_loss, np.inf), np.ones_like(state.active)
+    best = {"best_loss": to_device(nothing), "best_epoch": state.epoch}
+    return state._replace(**best, since=state.epoch, active=to_device(awake))
+
+
+def _anew(state: _State, begun: _State) -> _State:
+    """Go on with new patience, from the starting point where nothing has been kept."""
+    empty = np.isinf(state.best_loss)
+    choose = lambda new, old: to_device(np.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old))
+    params = jax.tree.map(choose, begun.params, state.params)
+    optimizer = jax.tree.map(choose, begun.optimizer, state.optimizer)
+    return state._replace(
+        params=params, optimizer=optimizer, since=state.epoch, active=to_device(np.ones_like(state.active))
+    )
+
+
+@eqx.filter_jit
+def _run_chunk(
+    losses: Losses,
+    optimizer: Optimizer,
+    patience: Int[Array, ""],
+    state: _State,
+    chance: _Chance,
+    data: Data,
+    validation: Data,
+) -> tuple[_State, _History]:
+    def one(state: _State, own: tuple[Array, Array, PRNGKeyArray]) -> tuple[_State, _History]:
+        run = lambda state: _epoch(losses, optimizer, patience, data, validation, state, _Chance(*own, chance.fixed))
+        unknown, (asked, *_) = jnp.full_like(state.best_loss, jnp.nan), own
+        skip = lambda state: (state, (unknown, unknown))
+        next_state, (train, held_out) = jax.lax.cond(asked & state.active.any(), jax.vmap(run), skip, state)
+        return next_state, _History(train, held_out, asked & state.active)
+
+    return jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh))
+
+
+def _epoch(
+    losses: Losses,
+    optimizer: Optimizer,
+    patience: Int[Array, ""],
+    data: Data,
+    validation: Data,
+    state: _State,
+    chance: _Chance,
+) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
+    rows = losses.noise(chance.fresh if optimizer.stochastic else chance.fixed, data)
+    params, optimizer_state, train_loss = optimizer.epoch(
+        losses.train, state.params, state.optimizer, rows, chance.order
+    )
+    candidate = optimizer.kept(params, optimizer_state)
+    validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
+    train_loss, validation_loss = (loss.astype(state.best_loss.dtype) for loss in (train_loss, validation_loss))
+    better = state.active & (validation_loss < state.best_loss)
+    epoch = state.epoch + 1
+    since = jnp.where(better, epoch, state.since)
+    next_state = _State(
+        params,
+        optimizer_state,
+        jax.tree.map(partial(jnp.where, better), candidate, state.best),
+        jnp.where(better, validation_loss, state.best_loss),
+        jnp.where(better, epoch, state.best_epoch),
+        since,
+        epoch,
+        state.active & (epoch - since < patience),
+    )
+    return next_state, (train_loss, validation_loss)

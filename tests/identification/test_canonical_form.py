@@ -1,0 +1,348 @@
+"""One representative per class of equal utilities: unchanged utility, idempotence, and independence of the copy."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
+from behavior_learning.core.block import Weight
+from behavior_learning.core.features import Product
+from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_weights
+from behavior_learning.core.spaces import Categories
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.identification.canonical_form import Change, canonicalize, distance
+from behavior_learning.identification.parameters import LocalParameters, parameter_labels
+from tests.conftest import random_network, rng
+
+pytestmark = pytest.mark.usefixtures("float64")
+
+IBL = ("tanh", "softplus", "square")
+BL = ("tanh", "relu", "abs")
+
+SHAPES = {
+    "single": Architecture((1,), (1, 1, 1), IBL, readout="identity"),
+    "rows": Architecture((1,), (2, 2, 3), IBL, readout="identity"),
+    "kinked": Architecture((1,), (2, 2, 2), BL, readout="identity"),
+    "parallel": Architecture((3,), (1, 2, 2), IBL),
+    "identity": Architecture((2,), (2, 2, 1), ("identity", "softplus", "square")),
+    "identity-relu": Architecture((1,), (1, 2, 1), ("identity", "relu", "huber(0.7)"), readout="identity"),
+    "deep": Architecture((3, 2, 1), (1, 1, 2), IBL),
+    "dense": Architecture((2, 2, 2), (1, 1, 2), IBL, skip="dense"),
+    "input": Architecture((2, 2), (1, 1, 1), BL, skip="input"),
+    "residual": Architecture((3, 2), (1, 1, 1), IBL, skip="residual"),
+    "chain": Architecture((2, 2, 2), (1, 1, 2), IBL, skip="residual"),
+    "homogeneous": Architecture((2, 2), (0, 1, 2), (None, "relu", "square")),
+    "free": Architecture((2,), (2, 1, 1), IBL, multipliers="free", readout="free"),
+    "vector": Architecture((3,), (1, 1, 2), IBL, output="vector", readout="free", readout_bias=True),
+    "vector-deep": Architecture((3, 2), (1, 1, 1), BL, output="vector", readout="nonnegative"),
+}
+"""Every kind of move applies to at least one of them."""
+
+RESPONSE = 3
+
+
+def drawn(name: str, seed: object = 0) -> BehaviorNetwork:
+    architecture = SHAPES[name]
+    basis = affine_basis(2, 0 if architecture.output == "vector" else RESPONSE)
+    return random_network(architecture, basis, RESPONSE, rng(name, seed))
+
+
+def candidates(name: str, generator: np.random.Generator):
+    x = generator.normal(size=(7, 2))
+    vector = SHAPES[name].output == "vector"
+    return x, np.eye(RESPONSE)[None] if vector else generator.normal(size=(7, 9, RESPONSE))
+
+
+def relative_utility(network, x, y):
+    """BL(x, y) up to a function of x."""
+    utility = np.asarray(network(jnp.asarray(x), jnp.asarray(y)))
+    return utility - utility.mean(axis=1, keepdims=True)
+
+
+def numbers(network) -> np.ndarray:
+    return np.concatenate([weight_value(weight).ravel() for weight in network.weights])
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_utility_is_unchanged_up_to_functions_of_x(name):
+    network, (x, y) = drawn(name), candidates(name, rng("z", name))
+    canonical = canonicalize(network).network
+    np.testing.assert_allclose(relative_utility(canonical, x, y), relative_utility(network, x, y), atol=1e-10)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_form_is_idempotent(name):
+    once = canonicalize(drawn(name)).network
+    twice = canonicalize(once).network
+    np.testing.assert_allclose(numbers(twice), numbers(once), atol=1e-10)
+    assert [w.rule for w in twice.weights] == [w.rule for w in once.weights] or name == "free"
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("seed", range(4))
+def test_copies_have_one_form(name, seed):
+    network = drawn(name, seed)
+    copy, (x, y) = disguised(network, rng("gauge", name, seed)), candidates(name, rng("z", name, seed))
+    np.testing.assert_allclose(relative_utility(copy, x, y), relative_utility(network, x, y), atol=1e-9)
+    assert not np.allclose(numbers(copy), numbers(network))
+    np.testing.assert_allclose(numbers(canonicalize(copy).network), numbers(canonicalize(network).network), atol=1e-8)
+    assert distance(copy, network) < 1e-7
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_distance_sees_every_change_of_the_law(name):
+    network, (x, y) = drawn(name), candidates(name, rng("z", name))
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    leaves, tree = jax.tree.flatten(params)
+    for place, leaf in enumerate(leaves):
+        if leaf.size:
+            moved = eqx.combine(jax.tree.unflatten(tree, [*leaves[:place], leaf + 0.1, *leaves[place + 1 :]]), static)
+            changes = np.abs(relative_utility(moved, x, y) - relative_utility(network, x, y)).max() > 1e-8
+            assert not changes or distance(moved, network) > 1e-6
+            assert changes or not network.architecture.smooth or distance(moved, network) < 1e-6
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_tangent_directions_keep_the_form(name):
+    """Moving along the tangent moves the canonical form by the same amount, to first order."""
+    network = drawn(name)
+    canonical = canonicalize(network)
+    coordinates = LocalParameters.of(canonical, labels(network))
+    theta, step = (
+        coordinates.theta,
+        1e-5 * coordinates.tangent @ rng("t", name).normal(size=coordinates.tangent.shape[1]),
+    )
+    moved = coordinates.chart.network(jnp.asarray(theta + step))
+    again = LocalParameters.of(canonicalize(moved), labels(network)).theta
+    np.testing.assert_allclose(again, theta + step, atol=2e-8)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_labels_name_every_number_once(name):
+    network = drawn(name)
+    named = labels(network)
+    assert len(named) == len(set(named)) == len(numbers(network))
+
+
+def labels(network):
+    return parameter_labels(network, ["a", "b"], [f"y{k}" for k in range(RESPONSE)], ["p", "q", "r"])
+
+
+def test_label_is_the_pinned_one():
+    basis = with_terms(affine_basis(2, 1), [(Product((0,)), Product((0,)))])
+    network = random_network(Architecture((1, 2), (1, 1, 1), BL), basis, 1, rng("label"))
+    named = parameter_labels(network, ["RM", "LSTAT"], ["MEDV"])
+    assert "layer1.block1.inequality.coef[RM*MEDV]" in named
+    assert "layer2.block2.equality.multiplier" in named
+    assert "layer2.block2.utility.coef[block1.1]" in named
+    assert "readout.weight[block2.1]" in named
+
+
+def test_chart_returns_the_canonical_network():
+    network = drawn("deep")
+    canonical = canonicalize(network).network
+    coordinates = LocalParameters.of(canonicalize(network), labels(network))
+    again = coordinates.chart.network(jnp.asarray(coordinates.theta))
+    np.testing.assert_allclose(numbers(again), numbers(canonical))
+
+
+# Classes.
+
+
+def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2)):
+    basis = without_pure_x(polynomial_basis(2, 3, degree=2, one_hot=True))
+    return random_network(
+        Architecture((1,), rows, heads, intercepts=False, readout="identity"), basis, 3, rng("k", seed)
+    )
+
+
+def law(network, x):
+    return np.asarray(Gibbs(network, Categories(3)).mean(jnp.asarray(x)))
+
+
+@pytest.mark.parametrize("heads", [IBL, ("identity", "relu", "abs"), ("identity", "softplus", "huber(0.5)")])
+def test_each_class_has_its_own_signs_and_rotations(heads):
+    network, x = one_hot_network(heads, heads), rng("x").normal(size=(6, 2))
+    canonical = canonicalize(network, one_hot=True).network
+    np.testing.assert_allclose(law(canonical, x), law(network, x), atol=1e-10)
+    columns = np.array([t for t, (_, y) in enumerate(network.basis.terms) if y.columns == (1,)])
+    equality = weight_value(network.layers[0].equality.coef).copy()
+    equality[..., columns] *= -1
+    copy = eqx.tree_at(lambda n: n.layers[0].equality.coef, network, Weight(jnp.asarray(equality)))
+    np.testing.assert_allclose(law(copy, x), law(network, x), atol=1e-12)
+    assert distance(copy, network, one_hot=True) < 1e-9
+    assert distance(copy, network, one_hot=False) > 1e-3
+    np.testing.assert_allclose(numbers(canonicalize(copy, one_hot=True).network), numbers(canonical), atol=1e-9)
+
+
+def test_linear_choice_has_a_reference_class():
+    network = one_hot_network("linear", ("identity", None, None))
+    canonical = canonicalize(network, one_hot=True)
+    named = LocalParameters.of(canonical, parameter_labels(network, ["a", "b"], ["y0", "y1", "y2"])).labels
+    assert [name for name in named if "y0" in name] == []
+    assert len(named) == 6
+
+
+# Atoms.
+
+
+def with_weight(network, where, value):
+    weight = where(network)
+    return eqx.tree_at(where, network, Weight.from_value(np.asarray(value, float), weight.rule))
+
+
+def test_vanishing_row_is_dropped_with_a_note():
+    network = drawn("rows")
+    raw = network.layers[0].utility.multiplier.raw
+    silent = eqx.tree_at(lambda n: n.layers[0].utility.multiplier.raw, network, raw.at[0, 1].set(-60.0))
+    canonical = canonicalize(silent)
+    assert [note.change for note in canonical.notes] == [Change.VANISHED]
+    assert canonical.notes[0].place == (0, 0, "utility", 1)
+
+
+@pytest.mark.parametrize("role", ["utility", "inequality"])
+def test_duplicate_rows_are_added_up(role):
+    network = drawn("rows")
+    where = lambda n: getattr(n.layers[0], role)
+    rows = where(network)
+    twice = lambda weight: eqx.tree_at(lambda w: w.raw, weight, weight.raw.at[:, 1].set(weight.raw[:, 0]))
+    same = eqx.tree_at(
+        where, network, eqx.tree_at(lambda r: (r.coef, r.intercept), rows, (twice(rows.coef), twice(rows.intercept)))
+    )
+    canonical, (x, y) = canonicalize(same), candidates("rows", rng("d"))
+    np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(same, x, y), atol=1e-12)
+    assert Change.DUPLICATE in [note.change for note in canonical.notes]
+
+
+def test_parallel_kinks_are_one_row():
+    network = drawn("kinked")
+    coef = network.layers[0].inequality.coef.raw
+    intercept = network.layers[0].inequality.intercept.raw
+    along = eqx.tree_at(
+        lambda n: (n.layers[0].inequality.coef.raw, n.layers[0].inequality.intercept.raw),
+        network,
+        (coef.at[:, 1].set(2 * coef[:, 0]), intercept.at[:, 1].set(2 * intercept[:, 0])),
+    )
+    canonical, (x, y) = canonicalize(along), candidates("kinked", rng("d"))
+    np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(along, x, y), atol=1e-12)
+    assert [note.change for note in canonical.notes] == [Change.DUPLICATE]
+
+
+def test_rows_of_x_alone_cancel():
+    network = drawn("single")
+    coef = network.layers[0].utility.coef.raw
+    mute = eqx.tree_at(lambda n: n.layers[0].utility.coef.raw, network, coef.at[..., 2:].set(0.0))
+    canonical, (x, y) = canonicalize(mute), candidates("single", rng("m"))
+    assert [note.change for note in canonical.notes] == [Change.VANISHED]
+    np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(mute, x, y), atol=1e-12)
+
+
+def test_direction_beside_an_identity_utility_is_noted():
+    changes = [note.change for note in canonicalize(drawn("identity")).notes]
+    assert Change.DIRECTION in changes
+    assert Change.CANCELS in changes
+    assert Change.DIRECTION not in [note.change for note in canonicalize(drawn("rows")).notes]
+
+
+def test_given_coefficients_keep_their_multiplier():
+    """A row with a stated number has a known scale, so λ is learned."""
+    from behavior_learning.core.block import Rule
+
+    network = drawn("single")
+    rows = network.layers[0].equality
+    stated = Weight(rows.coef.raw, Rule(fixed=(None, None, 1.0, None, None)))
+    network = eqx.tree_at(lambda n: n.layers[0].equality.coef, network, stated, is_leaf=lambda n: isinstance(n, Weight))
+    canonical, (x, y) = canonicalize(network), candidates("single", rng("g"))
+    np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(network, x, y), atol=1e-12)
+    assert np.isnan(canonical.network.layers[0].equality.multiplier.rule.numbers).all()
+
+
+# A copy with the same utility, written without the library's moves.
+
+
+def disguised(network: BehaviorNetwork, generator: np.random.Generator) -> BehaviorNetwork:
+    """Rows turned, scaled, rotated and shuffled, blocks scaled and shuffled."""
+    architecture, dense = network.architecture, network.architecture.skip == "dense"
+    layers = [
+        {role: [weight_value(w).copy() for w in rows.weights] for role, rows in layer.heads.items()}
+        for layer in network.layers
+    ]
+    projections = [None if p is None else weight_value(p).copy() for p in network.projections]
+    readout = None if network.readout.weight is None else weight_value(network.readout.weight).copy()
+    bias = None if network.readout.bias is None else weight_value(network.readout.bias).copy()
+    names = dict(zip(("utility", "inequality", "equality"), architecture.heads, strict=True))
+    for layer in layers:
+        for role, table in layer.items():
+            if names[role] is not None:
+                for block in range(len(table[0])):
+                    disguise_rows(names[role], [part[block] for part in table], generator, architecture.multipliers)
+    chained = architecture.skip == "residual" and len(set(architecture.layers)) == 1
+    for number in [0] if chained else range(len(layers)):
+        width = architecture.layers[number]
+        order, factor = generator.permutation(width), np.exp(generator.normal(size=width))
+        if readout is None and number == len(layers) - 1:
+            continue
+        for member in range(len(layers)) if chained else [number]:
+            for role, table in layers[member].items():
+                power = {"square": 0.5}.get(names[role], 1.0)
+                if names[role] in ("square", "relu", "abs", "identity"):
+                    table[0] *= factor[:, None, None] ** power
+                    table[1] *= factor[:, None] ** power
+                else:
+                    table[2] *= factor[:, None]
+                table[:] = [part[order] for part in table]
+            later = range(member + 1, len(layers)) if dense else range(member + 1, min(member + 2, len(layers)))
+            for reader in later:
+                start = network.basis.size if architecture.sees_terms(reader) else 0
+                start += sum(architecture.layers[:member]) if dense else 0
+                columns = slice(start, start + width)
+                for table in layers[reader].values():
+                    table[0][..., columns] = (table[0][..., columns] / factor)[..., order]
+        if not chained:
+            if number and projections[number - 1] is not None:
+                projections[number - 1] = (projections[number - 1] * factor[:, None])[order]
+            if number < len(layers) - 1 and projections[number] is not None:
+                projections[number] = (projections[number] / factor)[:, order]
+        if chained or number == len(layers) - 1:
+            readout = (readout / factor)[:, order]
+    if architecture.output == "vector":
+        shift = generator.uniform(0, 1, size=readout.shape[1])
+        readout = readout + shift
+        bias = None if bias is None else bias + 0.3
+    return rebuilt(network, layers, projections, readout, bias)
+
+
+def disguise_rows(name, table, generator, multipliers):
+    """Change the rows of one head of one block in place."""
+    coef, intercept, multiplier = table
+    lines = np.concatenate([coef, intercept[:, None]], axis=1)
+    if name == "square":
+        sign, multiplier[:] = np.sign(multiplier[0]), np.abs(multiplier)
+        root = np.sqrt(multiplier)[:, None] * lines
+        turned = np.linalg.qr(generator.normal(size=(len(root), len(root))))[0] @ root
+        multiplier[:] = np.exp(generator.normal(size=len(root)))
+        lines = turned / np.sqrt(multiplier)[:, None]
+        multiplier *= sign
+    if name in ("relu", "abs", "identity"):
+        factor = np.exp(generator.normal(size=len(lines)))
+        lines, multiplier[:] = lines * factor[:, None], multiplier / factor
+    if name in ("abs", "huber(0.7)") or (multipliers == "free" and name == "tanh"):
+        sign = generator.choice([-1.0, 1.0], size=len(lines))
+        lines = lines * sign[:, None]
+        multiplier *= sign if name == "tanh" else 1.0
+    order = generator.permutation(len(lines))
+    coef[:], intercept[:], multiplier[:] = lines[order, :-1], lines[order, -1], multiplier[order]
+
+
+def rebuilt(network, layers, projections, readout, bias):
+    values = [part for layer in layers for table in layer.values() for part in table]
+    values += [part for part in (*projections, readout, bias) if part is not None]
+    weights = []
+    for weight, value in zip(network.weights, values, strict=True):
+        signs = np.broadcast_to(weight.rule.signs, value.shape)
+        size = np.maximum(np.abs(value), 1e-300)
+        raw = np.where(signs == 0, value, size + np.log(-np.expm1(-size)))
+        weights.append(Weight(jnp.asarray(raw), weight.rule))
+    return with_weights(network, weights)

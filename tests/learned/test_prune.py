@@ -1,0 +1,148 @@
+"""`simplify` and `path`: the smallest model within a stated loss, found where the truth is known."""
+
+from copy import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import behavior_learning as bl
+from behavior_learning.core.network import weight_value
+from behavior_learning.errors import DataError, OptionError
+from tests.conftest import rng
+from tests.fitted import quick
+
+OPTIONS = {
+    "layers": (2,),
+    "heads": ("tanh", "softplus", "square"),
+    "max_epochs": 100,
+    "n_restarts": 1,
+    "alpha": 1.0,
+    "learning_rate": 0.02,
+    "random_state": 0,
+}
+
+
+def rows(n=400, seed=0):
+    """y | a, b is normal around 2a − 1.5b: one equality; c, d and e play no part."""
+    generator = rng("simplify rows", seed)
+    X = pd.DataFrame(generator.normal(size=(n, 5)), columns=list("abcde"))
+    return X, pd.Series(10 + 3 * (2 * X["a"] - 1.5 * X["b"] + 0.5 * generator.normal(size=n)), name="y")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return bl.BLRegressor(**OPTIONS).fit(*rows())
+
+
+@pytest.fixture(scope="module")
+def small(model):
+    return bl.simplify(model, tolerance=0.03)
+
+
+def test_true_support_is_what_is_left(small, model):
+    names = small.network_.basis.names(list("abcde"), ["y"])
+    assert set(names) == {"a", "b", "y"}
+    assert small.n_parameters_ <= 12 < model.n_parameters_ / 4
+    effects = small.effects()
+    assert (effects.marginal.loc[["c", "d", "e"], "mean_size"] == 0).all()
+    slope = -effects.marginal_rows["a"] / effects.marginal_rows["y"]
+    assert slope.median() == pytest.approx(6.0, rel=0.1)
+
+
+def test_loss_is_within_tolerance(small, model):
+    X, y = rows()
+    held_out = model._held_out
+    gap = model.log_density(X[held_out], y[held_out]) - small.log_density(X[held_out], y[held_out])
+    assert held_out.sum() == 80
+    assert gap.mean() <= 0.03 + 1e-3
+
+
+def test_given_model_stays_as_it_was(small, model):
+    assert model.n_parameters_ == 2 * 3 * (6 + 2) + 2 == model.network_.n_parameters
+    assert type(small) is type(model)
+    assert small.get_params() == model.get_params()
+
+
+def test_smaller_model_is_printed_and_saved(small, tmp_path):
+    X, _ = rows()
+    small.save(tmp_path / "small.bl")
+    loaded = bl.load(tmp_path / "small.bl")
+    assert str(loaded.problem_) == str(small.problem_)
+    assert loaded.n_parameters_ == small.network_.n_parameters
+    np.testing.assert_array_equal(loaded.predict(X), small.predict(X))
+
+
+def test_names_of_blocks_move_with_them(model):
+    """Trained on by next to nothing, what is left has the numbers of the block whose name it bears."""
+    names = ("the first", "the second")
+    named = copy(model).rename_blocks({"block1.1": names[0], "block1.2": names[1]}).set_params(learning_rate=1e-9)
+    one = bl.simplify(named, tolerance=1e9, max_epochs=1)
+    (name,) = one.problem_.blocks
+    numbers = lambda network: np.concatenate([weight_value(h.coef) for h in network.layers[0].heads.values()], axis=1)
+    old, left = numbers(model.network_)[names.index(name)], numbers(one.network_)[0]
+    assert np.isclose(left[left != 0][:, None], old.ravel(), rtol=1e-4).any(axis=1).all()
+    assert named.block_names_ == {"block1.1": names[0], "block1.2": names[1]}
+
+
+def test_loaded_model_needs_rows(model, tmp_path):
+    model.save(tmp_path / "model.bl")
+    loaded = bl.load(tmp_path / "model.bl")
+    with pytest.raises(DataError, match=r"Pass X and y to simplify\(\)"):
+        bl.simplify(loaded)
+    assert bl.simplify(loaded, 1.0, *rows(seed=1), max_epochs=1).n_parameters_ < model.n_parameters_
+
+
+def test_path_goes_from_the_whole_to_the_last_coefficient(model):
+    table = bl.path(model, share=0.5)
+    assert table["n_parameters"].iloc[0] == model.n_parameters_
+    assert table["n_parameters"].is_monotonic_decreasing
+    assert table["n_parameters"].iloc[-1] <= 6
+    np.testing.assert_allclose(table["rise"], table["loss"] - table["loss"].iloc[0])
+    assert table["rise"].iloc[-1] > 0.5
+    assert table["layers"].iloc[0] == (2,)
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        ({"tolerance": -0.1}, "tolerance must be a number at least 0"),
+        ({"max_epochs": 0}, "max_epochs must be a whole number of at least 1"),
+        ({"random_state": -1}, "random_state must be a whole number from 0 to"),
+    ],
+)
+def test_bad_options_of_simplify_are_refused(model, options, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        bl.simplify(model, **options)
+
+
+def test_bad_models_and_shares_are_refused(model):
+    with pytest.raises(OptionError, match="takes a fitted estimator of this library; got dict"):
+        bl.simplify({})
+    with pytest.raises(OptionError, match="share must be a number above 0 and below 1"):
+        bl.path(model, share=1.0)
+
+
+@pytest.mark.slow
+def test_inference_shrinks_with_the_model():
+    single = bl.simplify(bl.BLRegressor(**{**OPTIONS, "layers": (1,)}).fit(*rows()), tolerance=0.03)
+    results = single.inference(restarts=0)
+    assert len(results.params) <= single.n_parameters_
+    assert not any(f"[{name}" in label for label in results.params.index for name in "cde")
+    assert np.isfinite(results.bse).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["classes", "hybrid", "density", "score"])
+def test_every_kind_of_model_can_be_simplified(kind):
+    X, y = rows()
+    classes = pd.Series(np.where(y > 10, "high", "low"), name="level")
+    fits = {
+        "classes": lambda: quick(bl.BLClassifier, output="vector").fit(X, classes),
+        "hybrid": lambda: quick(bl.BLHybrid).fit(X, pd.DataFrame({"level": classes, "c2": X["c"] + y})),
+        "density": lambda: quick(bl.BLDensity).fit(X[["a", "b"]]),
+        "score": lambda: quick(bl.BLRegressor, objective="dsm").fit(X, y),
+    }
+    model = fits[kind]()
+    found = bl.simplify(model, tolerance=0.05, max_epochs=25)
+    assert found.n_parameters_ < model.n_parameters_

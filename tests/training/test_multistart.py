@@ -1,0 +1,79 @@
+"""Claims about heats: who takes part, who wins, and that a single start stays one."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.errors import ConvergenceError
+from behavior_learning.training import multistart
+from behavior_learning.training.fit import CHUNK, Settings
+from tests.conftest import rng
+
+SETTINGS = Settings("adam", learning_rate=0.01, batch_size=8, max_epochs=500, patience=40, alpha=1.0)
+
+
+def first_numbers(starts):
+    """A number of each start that tells them apart."""
+    return np.array([start.layers[0].utility.coef.raw[0, 0, 0] for start in starts])
+
+
+@pytest.fixture
+def race(monkeypatch):
+    """`fit_from` with a stub for `fit` that notes its calls and prefers starts with small numbers."""
+    calls = []
+
+    def fit(starts, stages, *, data, settings, seed, fails=(), **options):
+        losses = np.abs(first_numbers(starts))
+        calls.append((losses, settings.max_epochs))
+        if len(calls) - 1 in fails:
+            raise ConvergenceError("None of the starts converged.")
+        best = int(np.argmin(losses))
+        return SimpleNamespace(network=starts[best], trace=SimpleNamespace(best_loss=losses), best_start=best)
+
+    def run(layers, count, rows=80, **options):
+        generator = rng("heats")
+        draw = lambda: BehaviorNetwork.random(generator, Architecture(layers), features=2, response=1)
+        multistart.fit_from(
+            [draw() for _ in range(count)],
+            draw,
+            [],
+            data=(np.zeros(rows),),
+            settings=SETTINGS,
+            seed=0,
+            **options,
+        )
+        return calls
+
+    monkeypatch.setattr(multistart, "fit", fit)
+    return run
+
+
+def test_winners_of_short_heats_are_trained_in_full(race):
+    *short, (last, epochs) = race((2,), 3)
+    assert epochs == SETTINGS.max_epochs
+    assert {e for _, e in short} == {CHUNK}
+    assert len(short) == multistart.HEATS
+    winners = sorted(losses.min() for losses, _ in short)
+    np.testing.assert_allclose(np.sort(last), winners[:3])
+
+
+@pytest.mark.parametrize(("layers", "count"), [((1,), 1), ((4,), 3), ((2, 1), 3)], ids=str)
+def test_single_starts_and_many_blocks_have_no_heats(race, layers, count):
+    ((losses, epochs),) = race(layers, count)
+    assert len(losses) == count
+    assert epochs == SETTINGS.max_epochs
+
+
+def test_heats_of_many_rows_are_a_few_epochs(race):
+    *short, _ = race((1,), 3, rows=SETTINGS.batch_size * multistart.HEAT_STEPS // 4)
+    assert {epochs for _, epochs in short} == {4}
+
+
+def test_heats_that_fail_have_no_winner(race):
+    calls = race((1,), 3, fails=range(multistart.HEATS - 2))
+    winners = {losses.min() for losses, _ in calls[multistart.HEATS - 2 : multistart.HEATS]}
+    last = set(calls[-1][0])
+    assert winners <= last
+    assert last - winners <= set(calls[0][0])
