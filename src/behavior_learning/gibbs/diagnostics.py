@@ -13,7 +13,7 @@ from jaxtyping import Array, ArrayLike, Float
 __all__ = ["effective_sample_size", "split_r_hat"]
 
 
-@jax.jit(static_argnames="rank_normalised")
+@jax.jit(static_argnames="rank_normalized")
 def split_r_hat(
     draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalized: bool = True
 ) -> Float[Array, "*rows m"]:
@@ -29,7 +29,7 @@ def split_r_hat(
     return jnp.maximum(_r_hat(_normal_scores(halves)), _r_hat(_normal_scores(folded)))
 
 
-@jax.jit(static_argnames="rank_normalised")
+@jax.jit(static_argnames="rank_normalized")
 def effective_sample_size(
     draws: Float[ArrayLike, "*rows chains draws m"], *, rank_normalized: bool = True
 ) -> Float[Array, "*rows m"]:
