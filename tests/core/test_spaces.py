@@ -172,7 +172,7 @@ def test_box_integrates_powers(utility, power):
 
 
 @pytest.mark.parametrize("share", [0.3, 0.1, 0.03, 0.01])
-@pytest.mark.parametrize("centre", [-1.2, 0.1, 1.99])
+@pytest.mark.parametrize("center", [-1.2, 0.1, 1.99])
 def test_box_normalizes_a_narrow_density(center, share):
     """The default rule finds the mass of a normal density as narrow as a hundredth of the box."""
     lower, upper = -1.5, 2.0

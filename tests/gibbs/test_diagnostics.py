@@ -12,7 +12,7 @@ from tests.conftest import rng
 pytestmark = pytest.mark.usefixtures("float64")
 
 CHAINS, DRAWS, M = 4, 1000, 3
-every_rank = pytest.mark.parametrize("rank_normalised", [True, False], ids=["ranks", "values"])
+every_rank = pytest.mark.parametrize("rank_normalized", [True, False], ids=["ranks", "values"])
 
 
 def independent(*seed, shape=(CHAINS, DRAWS, M)):
