@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
+    from behavior_learning.estimators.loading import load
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.estimators.search import search
-    from behavior_learning.learned.prune import path, simplify
-    from behavior_learning.persistence import load
+    from behavior_learning.responses import Classes, Numbers, Response
     from behavior_learning.specification import UMP
 
 __all__ = [
@@ -27,14 +27,15 @@ __all__ = [
     "BLHybrid",
     "BLRegressor",
     "BehaviorNetwork",
+    "Classes",
+    "Numbers",
+    "Response",
     "cache_programs",
     "datasets",
     "inference",
     "load",
-    "path",
     "plots",
     "search",
-    "simplify",
 ]
 
 _HOME = {
@@ -44,12 +45,13 @@ _HOME = {
     "BLHybrid": "estimators.hybrid",
     "BLRegressor": "estimators.regressor",
     "BehaviorNetwork": "core.network",
+    "Classes": "responses",
+    "Numbers": "responses",
+    "Response": "responses",
     "UMP": "specification",
     "cache_programs": "caching",
-    "load": "persistence",
-    "path": "learned.prune",
+    "load": "estimators.loading",
     "search": "estimators.search",
-    "simplify": "learned.prune",
 }
 
 

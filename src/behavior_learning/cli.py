@@ -17,11 +17,11 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 
 import behavior_learning as bl
-from behavior_learning.encoding import class_codes, response_values
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.persistence import check_writable
 from behavior_learning.plots import prediction_intervals
+from behavior_learning.responses.columns import class_codes, response_values
 
 __all__ = ["app"]
 
@@ -203,12 +203,12 @@ def _put(table: pd.DataFrame, output: Path | None, what: str) -> None:
 
 def _inputs(estimator: BehaviorEstimator, data: Path) -> pd.DataFrame:
     """The table without the responses, where it has them."""
-    return read_table(data).drop(columns=[part.name for part in estimator.response_.parts], errors="ignore")
+    return read_table(data).drop(columns=[part.name for part in estimator.model_.response.components], errors="ignore")
 
 
 def _inputs_and_responses(estimator: BehaviorEstimator, data: Path) -> tuple[pd.DataFrame | None, Any]:
     """A table cut into the inputs of a model, None where it has none, and its responses."""
-    table, names = read_table(data), [part.name for part in estimator.response_.parts]
+    table, names = read_table(data), [part.name for part in estimator.model_.response.components]
     _check_columns(names, table, data)
     X = None if isinstance(estimator, bl.BLDensity) else table.drop(columns=names)
     return X, table[names[0]] if len(names) == 1 else table[names]
@@ -229,7 +229,7 @@ def _draws(estimator: BehaviorEstimator, data: Path | None, n: int, seed: int) -
     rows = pd.DataFrame({"row": np.repeat(np.arange(len(X)), n)})
     if isinstance(estimator, bl.BLHybrid):
         return pd.concat([rows, estimator.sample(X, n, random_state=seed)], axis=1)
-    names = [part.name for part in estimator.response_.parts]
+    names = [part.name for part in estimator.model_.response.components]
     drawn = estimator.sample(X, n, random_state=seed).reshape(len(X) * n, len(names))
     return pd.concat([rows, pd.DataFrame(drawn, columns=names)], axis=1)
 
@@ -296,9 +296,9 @@ def _predictions(estimator: Any, X: pd.DataFrame, coverage: float) -> pd.DataFra
         raise DataError("This model has no inputs to predict from; draw from it with: bl sample model.bl")
     if isinstance(estimator, bl.BLHybrid):
         return estimator.predict(X)
-    if len(estimator.response_.parts) > 1:
+    if len(estimator.model_.response.components) > 1:
         return _vector_predictions(estimator, X, coverage)
-    name = estimator.response_.name
+    name = estimator.model_.response.name
     if isinstance(estimator, bl.BLRegressor):
         interval = estimator.predict_interval(X, coverage)
         mean = f"{name}_mean" if name in ("lower", "upper") else name
@@ -310,7 +310,7 @@ def _predictions(estimator: Any, X: pd.DataFrame, coverage: float) -> pd.DataFra
 def _vector_predictions(reg: Any, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
     mean, interval = reg.predict(X), reg.predict_interval(X, coverage)
     columns = {}
-    for j, part in enumerate(reg.response_.parts):
+    for j, part in enumerate(reg.model_.response.components):
         ends = (mean[:, j], interval[:, j, 0], interval[:, j, 1])
         columns |= dict(zip((part.name, f"{part.name}_lower", f"{part.name}_upper"), ends, strict=True))
     return pd.DataFrame(columns)

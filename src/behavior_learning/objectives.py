@@ -4,6 +4,8 @@ Noise is an argument of a loss, never drawn inside it; an objective that needs s
 """
 
 from abc import abstractmethod
+from dataclasses import fields, replace
+from typing import Any, Self, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -13,21 +15,45 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.spaces import Interval, Space, Utility
+from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.score import score, score_and_curvature
 
 __all__ = [
+    "OBJECTIVES",
     "CrossEntropy",
     "DenoisingScoreMatching",
     "Hybrid",
     "NegativeLogLikelihood",
     "Objective",
     "ScoreMatching",
+    "objective_from_json",
+    "register_objective",
 ]
 
 EDGE = 0.25
 """Share of a box, from either end, over which score matching fades its weight to zero."""
+
+
+OBJECTIVES: dict[str, type["Objective"]] = {}
+"""Every registered objective by the name of its class."""
+
+Kind = TypeVar("Kind", bound="type[Objective]")
+
+
+def register_objective(kind: Kind) -> Kind:
+    """Make an objective known to files and to the tests over all objectives.
+
+    Raises
+    ------
+    OptionError
+        If the name is taken.
+    """
+    if OBJECTIVES.get(kind.__name__, kind) is not kind:
+        raise OptionError(f"An objective is registered once; {kind.__name__!r} is taken. Choose another name.")
+    OBJECTIVES[kind.__name__] = kind
+    return kind
 
 
 class Objective(eqx.Module):
@@ -59,11 +85,28 @@ class Objective(eqx.Module):
         """What the loss needs beside (x, y): nothing, or draws with the rows first."""
         return ()
 
+    def on(self, space: Space, temperature: Array | float) -> Self:
+        """The same objective on another space, at another temperature."""
+        return replace(cast(Any, self), space=space, temperature=temperature)
+
+    def to_json(self) -> dict[str, Any]:
+        """Its numbers, and those of the objectives it is made of, without the space."""
+        own = {part.name: getattr(self, part.name) for part in fields(cast(Any, self)) if part.name != "space"}
+        plain = {k: v.to_json() if isinstance(v, Objective) else np.asarray(v).item() for k, v in own.items()}
+        return {"kind": type(self).__name__, **plain}
+
     def refined(self, factor: int) -> "Objective":
         """The same objective with at least `factor` times the candidates, or itself where there is no quadrature."""
         return self
 
 
+def objective_from_json(state: dict[str, Any], space: Space) -> Objective:
+    """Read what `to_json` of any registered objective wrote."""
+    parts = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items() if k != "kind"}
+    return OBJECTIVES[state["kind"]](space, **parts)
+
+
+@register_objective
 class NegativeLogLikelihood(Objective):
     """−log p_τ(y|x), exact: the cross-entropy of Eq. 6 for classes, by quadrature for continuous y.
 
@@ -91,6 +134,7 @@ class NegativeLogLikelihood(Objective):
         return self if finer is self.space else NegativeLogLikelihood(finer, self.temperature)
 
 
+@register_objective
 class DenoisingScoreMatching(Objective):
     """½‖∇_ỹ BL(x, ỹ)/τ + (ỹ − y)/σ²‖² with ỹ = y + noise, averaged over the given noise (Eq. 6).
 
@@ -141,6 +185,7 @@ def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return at, weights / weights.sum()
 
 
+@register_objective
 class ScoreMatching(Objective):
     """Σ_j g_j·(½s_j² + ∂_j s_j) + g_j′·s_j with s = ∇_y BL(x, y)/τ: the limit of denoising score matching as σ → 0.
 
@@ -176,6 +221,7 @@ def _fading(y: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     return jnp.clip(nearest, 0.0, 1.0), jnp.where((nearest > 0) & (nearest < 1), slope, 0.0)
 
 
+@register_objective
 class CrossEntropy(Objective):
     """−log p_τ(y_disc | x, y_cont): the classes of a hybrid response, its numbers as observed.
 
@@ -200,6 +246,7 @@ class CrossEntropy(Objective):
         return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers, int)].astype(x.dtype)], axis=1), codes)
 
 
+@register_objective
 class Hybrid(Objective):
     """γ_d · loss of the classes + γ_c · loss of the numbers (Eq. 6).
 
@@ -224,6 +271,10 @@ class Hybrid(Objective):
 
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
         return self.continuous.noise(key, y)
+
+    def on(self, space: Space, temperature: Array | float) -> Self:
+        discrete, continuous = self.discrete.on(space, temperature), self.continuous.on(space, temperature)
+        return replace(cast(Any, self), space=space, discrete=discrete, continuous=continuous)
 
     def refined(self, factor: int) -> "Hybrid":
         discrete, continuous = self.discrete.refined(factor), self.continuous.refined(factor)

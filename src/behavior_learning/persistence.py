@@ -1,12 +1,11 @@
-"""Save and load fitted estimators: one safetensors file, arrays beside a JSON header; no pickle, no training data."""
+"""Save and read learned models: one safetensors file, arrays beside a JSON header; no pickle, no training data."""
 
 import json
 from dataclasses import asdict
 from importlib.metadata import version
-from numbers import Integral
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,58 +13,74 @@ import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
-from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.bases import Basis, Pairing
 from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import BSpline, BSplines, FeatureMap, Monomials, Ramp, Ramps, Wave, Waves
 from behavior_learning.core.network import Architecture, BehaviorNetwork
-from behavior_learning.encoding import TableEncoder, response_from_json
+from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
-from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.estimators.classifier import BLClassifier
-from behavior_learning.estimators.density import BLDensity
-from behavior_learning.estimators.hybrid import BLHybrid
-from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.learned.records import Spreads
-from behavior_learning.specification import UMP
+from behavior_learning.learned.model import LearnedModel, Recipe
+from behavior_learning.learned.records import StandardDeviations
+from behavior_learning.objectives import objective_from_json
+from behavior_learning.options import from_plain, to_plain
+from behavior_learning.responses import response_from_json
+from behavior_learning.training.fit import Settings
 
-__all__ = ["check_writable", "load", "save"]
+__all__ = ["Saved", "check_writable", "read", "save"]
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a change makes older files unreadable."""
 
-_ESTIMATORS = {cls.__name__: cls for cls in (BLRegressor, BLClassifier, BLHybrid, BLDensity)}
 
+class Saved(NamedTuple):
+    """What a file holds.
 
-def save(estimator: BehaviorEstimator, path: str | PathLike[str]) -> None:
-    """Write a fitted estimator to one file.
-
-    A `random_state` that is a generator rather than a seed is not kept.
+    Attributes
+    ----------
+    model : the learned model, without the rows it was learned from.
+    estimator : name of the class that learned it.
+    parameters : its hyperparameters.
+    named : whether its table had names.
     """
-    check_is_fitted(estimator)
+
+    model: LearnedModel
+    estimator: str
+    parameters: dict[str, Any]
+    named: bool
+
+
+def save(saved: Saved, path: str | PathLike[str]) -> None:
+    """Write a learned model to one file.
+
+    Raises
+    ------
+    DataError
+        If the path cannot be written to.
+    """
     check_writable(path)
+    model, named = saved.model, _named_weights(saved.model.network)
     header = {
         "format": FORMAT,
         "version": version("behavior-learning"),
-        "estimator": type(estimator).__name__,
-        "parameters": _plain_parameters(estimator),
-        "encoder": estimator.encoder_.to_json(),
-        "named_features": hasattr(estimator, "feature_names_in_"),
-        "response": estimator.response_.to_json(),
-        "nodes": estimator.space_.nodes,
-        "sigma": estimator.sigma_,
-        "architecture": asdict(estimator.network_.architecture),
-        "temperature": float(estimator.temperature_),
-        "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in _named_weights(estimator.network_)},
-        "basis": _basis_to_json(estimator.network_.basis),
-        "block_spreads": estimator._spreads.of_blocks,
-        "curve_spreads": estimator._spreads.of_functions,
-        "block_names": estimator.block_names_,
-        "history": estimator.history_.to_dict("list"),
-        "restarts": estimator.restarts_.to_dict("list"),
+        "estimator": saved.estimator,
+        "parameters": to_plain(saved.parameters),
+        "named": saved.named,
+        "encoder": model.encoder.to_json(),
+        "response": model.response.to_json(),
+        "nodes": model.space.nodes,
+        "objective": model.objective.to_json(),
+        "architecture": asdict(model.network.architecture),
+        "temperature": float(model.temperature),
+        "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in named},
+        "basis": _basis_to_json(model.network.basis),
+        "recipe": asdict(model.recipe),
+        "deviations": model.deviations._asdict(),
+        "block_names": model.block_names,
+        "history": model.history.to_dict("list"),
+        "restarts": model.restarts.to_dict("list"),
     }
-    arrays = {name: np.asarray(weight.raw) for name, weight in _named_weights(estimator.network_)}
+    arrays = {name: np.asarray(weight.raw) for name, weight in named}
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
 
 
@@ -83,55 +98,45 @@ def check_writable(path: str | PathLike[str]) -> None:
         raise DataError(f"{path} cannot be written: it is a folder. Name a file in it.")
 
 
-def load(path: str | PathLike[str]) -> BehaviorEstimator:
-    """Read an estimator that `save` wrote.
-
-    Examples
-    --------
-    >>> import behavior_learning as bl
-    >>> from pathlib import Path
-    >>> from tempfile import mkdtemp
-    >>> X, y = bl.datasets.load_boston()
-    >>> path = Path(mkdtemp()) / "boston.bl"
-    >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=50, random_state=0).fit(X, y)
-    >>> reg.save(path)
-    >>> bl.load(path).n_parameters_ == reg.n_parameters_
-    True
+def read(path: str | PathLike[str]) -> Saved:
+    """Read what `save` wrote.
 
     Raises
     ------
     DataError
-        If the file is no saved estimator, or one of a newer format.
+        If the file is no saved model, or one of another format.
     """
     header, arrays = _read(Path(path))
     try:
-        return _rebuilt(header, arrays)
+        parameters = from_plain(header["parameters"])
+        return Saved(_model(header, arrays), header["estimator"], parameters, header["named"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is damaged: {error!r}. Save the model again.") from error
 
 
-def _rebuilt(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> BehaviorEstimator:
-    estimator = _ESTIMATORS[header["estimator"]](**_parameters_from_json(header["parameters"]))
-    estimator.encoder_ = TableEncoder.from_json(header["encoder"])
-    estimator.response_ = response_from_json(header["response"])
-    estimator.space_ = space = estimator.response_.space(header["nodes"])
-    estimator.temperature_, estimator.sigma_ = header["temperature"], header["sigma"]
+def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedModel:
+    encoder, response = TableEncoder.from_json(header["encoder"]), response_from_json(header["response"])
+    space, recipe = response.space(header["nodes"] or None), header["recipe"]
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
         Architecture(**_tupled(header["architecture"])),
-        features=len(estimator.encoder_.columns),
+        features=len(encoder.columns),
         response=space.dimension,
         basis=_basis_from_json(header["basis"]),
     )
-    estimator.network_ = _filled(blank, arrays, header["rules"])
-    estimator.n_parameters_ = estimator.network_.n_parameters
-    estimator.n_features_in_ = len(estimator.encoder_.names)
-    if header["named_features"]:
-        estimator.feature_names_in_ = np.array(estimator.encoder_.names, dtype=object)
-    estimator._spreads = Spreads(header["block_spreads"], header["curve_spreads"])
-    estimator.block_names_ = header.get("block_names", {})
-    estimator.history_, estimator.restarts_ = pd.DataFrame(header["history"]), pd.DataFrame(header["restarts"])
-    return estimator
+    return LearnedModel(
+        network=_filled(blank, arrays, header["rules"]),
+        encoder=encoder,
+        response=response,
+        objective=objective_from_json(header["objective"], space),
+        temperature=header["temperature"],
+        recipe=Recipe(**recipe | {"settings": Settings(**recipe["settings"])}),
+        rows=None,
+        block_names=header["block_names"],
+        history=pd.DataFrame(header["history"]),
+        restarts=pd.DataFrame(header["restarts"]),
+        known_deviations=StandardDeviations(**header["deviations"]),
+    )
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -146,10 +151,11 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     if "behavior_learning" not in metadata:
         raise DataError(f"{path} is a safetensors file of something else. Write a model with .save(path).")
     header = json.loads(metadata["behavior_learning"])
-    if header["format"] > FORMAT:
+    if header["format"] != FORMAT:
+        way_out = "Upgrade behavior-learning" if header["format"] > FORMAT else "Fit the model again, or install that"
         raise DataError(
-            f"{path} was written by version {header['version']} in format {header['format']}; this version reads up to "
-            f"{FORMAT}. Upgrade behavior-learning."
+            f"{path} was written by version {header['version']} in format {header['format']}; this version reads "
+            f"format {FORMAT}. {way_out}."
         )
     return header, arrays
 
@@ -180,30 +186,6 @@ def _tupled(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _tupled(entry) for name, entry in value.items()}
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
-
-
-def _plain_parameters(estimator: BehaviorEstimator) -> dict[str, Any]:
-    parameters = estimator.get_params(deep=False)
-    if not isinstance(parameters["random_state"], Integral):
-        parameters["random_state"] = None
-    return {name: _plain(value) for name, value in parameters.items()}
-
-
-def _parameters_from_json(parameters: dict[str, Any]) -> dict[str, Any]:
-    parameters = {name: _tupled(value) for name, value in parameters.items()}
-    structure = parameters["structure"]
-    problems = [UMP(**state) for state in structure] if isinstance(structure, tuple) else structure
-    return parameters | {"structure": UMP(**problems) if isinstance(problems, dict) else problems}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, UMP):
-        return asdict(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, dict):
-        return {name: _plain(entry) for name, entry in value.items()}
-    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple, np.ndarray)) else value
 
 
 def _basis_to_json(basis: Basis) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from behavior_learning.core.features import Monomials, Product
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
 from behavior_learning.formulas import Factors, Term, parse_product, parse_sum
+from behavior_learning.options import Option
 
 __all__ = ["UMP", "StatedLayer", "state_layer"]
 
@@ -20,7 +21,7 @@ _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
 
 @dataclass(frozen=True)
-class UMP:
+class UMP(Option):
     """State a utility-maximisation problem, known in part, as a block of the first layer.
 
     Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``); ``1`` is an intercept, and rows hold

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["PANEL", "climbed", "inverted", "unit_rule", "zoomed"]
+__all__ = ["PANEL", "climbed", "integrated", "inverted", "unit_rule", "zoomed"]
 
 PANEL = 64
 """Most candidates in a panel of a composite rule."""
@@ -48,6 +48,17 @@ def _inverted(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[A
     root = jnp.sqrt(jnp.maximum(start**2 + 2 * rise * mass, 0.0))
     fraction = 2 * mass / jnp.maximum(start + root, jnp.finfo(density.dtype).tiny)
     return edges[i] + width[i] * jnp.clip(fraction, 0.0, 1.0)
+
+
+def integrated(
+    edges: Float[Array, "*batch k"], density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
+) -> Float[Array, "*batch"]:
+    """F(y), the share of the integral of the density interpolated linearly between the edges that lies below y."""
+    width = jnp.diff(edges)
+    inside = jnp.clip((y[..., None] - edges[..., :-1]) / jnp.where(width > 0, width, 1.0), 0.0, 1.0)
+    start, rise = density[..., :-1], jnp.diff(density)
+    whole = width * (start + 0.5 * rise)
+    return jnp.sum(width * inside * (start + 0.5 * rise * inside), axis=-1) / jnp.sum(whole, axis=-1)
 
 
 def zoomed(

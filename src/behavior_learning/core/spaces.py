@@ -17,7 +17,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.numerics import PANEL, inverted, unit_rule, zoomed
+from behavior_learning.core.numerics import PANEL, integrated, inverted, unit_rule, zoomed
 from behavior_learning.errors import NoQuadratureError
 
 __all__ = [
@@ -119,6 +119,12 @@ class Space(eqx.Module):
         """The responses below which a share q of the mass lies."""
         raise NotImplementedError("Several responses have no single distribution function; take that of one part.")
 
+    def cdf(
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
+        """The share of the mass at or below y, the inverse of `inverse_cdf`."""
+        raise NotImplementedError("Several responses have no single distribution function; take that of one part.")
+
     def draw(self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j parts"]) -> Array:
         """Responses at which the distribution function of each part, given the parts before it, has the levels."""
         rule = self.rule(values, batch, levels.dtype)
@@ -185,6 +191,12 @@ class Categories(Space):
         cumulative = jnp.cumsum(jnp.exp(log_density), axis=-1)
         code = jnp.sum(cumulative[..., None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
+
+    def cdf(
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
+        """Classes in the order of their codes."""
+        return jnp.sum(jnp.where(jnp.arange(self.size) <= y[..., None], jnp.exp(log_density), 0.0), axis=-1)
 
     def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
@@ -273,9 +285,14 @@ class Interval(Space):
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
     ) -> Float[Array, "*batch j"]:
         """Invert the distribution function of the density interpolated linearly between candidates."""
-        density = jnp.exp(log_density - jnp.max(log_density, axis=-1, keepdims=True))
-        density = jnp.concatenate([density[..., :1], density, density[..., -1:]], axis=-1)
+        density = _between_ends(log_density)
         return inverted(self._edges(rule), density, jnp.broadcast_to(q, (*density.shape[:-1], q.shape[-1])))
+
+    def cdf(
+        self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
+    ) -> Float[Array, "*batch"]:
+        """Integrate the density interpolated linearly between candidates."""
+        return integrated(self._edges(rule), _between_ends(log_density), y)
 
     def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
@@ -290,6 +307,12 @@ class Interval(Space):
         y = rule.candidates[..., 0]
         end = lambda value: jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
         return jnp.concatenate([end(self.lower), y, end(self.upper)], axis=-1)
+
+
+def _between_ends(log_density: Float[Array, "*batch k"]) -> Float[Array, "*batch k+2"]:
+    """The density at the candidates and, level beyond them, at the two ends, up to a factor."""
+    density = jnp.exp(log_density - jnp.max(log_density, axis=-1, keepdims=True))
+    return jnp.concatenate([density[..., :1], density, density[..., -1:]], axis=-1)
 
 
 def _arcsinh(t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:

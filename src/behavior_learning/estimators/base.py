@@ -2,7 +2,7 @@
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,9 +15,8 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
-from behavior_learning.core.spaces import Interval, Space
-from behavior_learning.encoding import Response, TableEncoder, as_table, check_distinct, with_the_same_categories
-from behavior_learning.encoding.columns import columns_of
+from behavior_learning.core.spaces import Space
+from behavior_learning.encoding import TableEncoder, aligned, as_table, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.learning import (
@@ -29,35 +28,22 @@ from behavior_learning.estimators.learning import (
 )
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.learned.predict import by_rows
+from behavior_learning.learned.columns import columns_of
+from behavior_learning.learned.evaluate import by_rows
+from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows
 from behavior_learning.learned.records import history, progress_bar, restarts
-from behavior_learning.objectives import Objective
 from behavior_learning.options import check_count, check_number
+from behavior_learning.responses import Response
+from behavior_learning.responses.columns import check_distinct
 from behavior_learning.specification import UMP
-from behavior_learning.training.fit import FitResult, Settings
+from behavior_learning.training.fit import Settings
 from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import fit_from
 
-__all__ = ["BehaviorEstimator", "Parsed", "checked_split"]
+__all__ = ["BehaviorEstimator"]
 
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A response as read from the user, before anything is learned from it.
-
-    Attributes
-    ----------
-    names : the user's names, one per response.
-    values : numbers, or integer codes of the classes; one column per response where there are several.
-    classes : for each response the sorted labels, None for numbers.
-    """
-
-    names: tuple[str, ...]
-    values: np.ndarray
-    classes: tuple[np.ndarray | None, ...]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -134,18 +120,19 @@ class BehaviorEstimator(FittedEstimator):
         """
         architecture, settings = self._architecture(), self._settings()
         n_restarts = check_count("n_restarts", self.n_restarts)
+        fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
         random = check_random_state(self.random_state)
         table = self._features(X)
-        parsed = self._parse_response(y, len(table))
+        response, values = self._stated_response(y).read(y, len(table))
+        self._check_read(response)
         if validation_data is None:
-            train, held_out = self._split(parsed, random)
+            train, held_out = response.split(values, fraction, random)
         else:
-            table, parsed, train, held_out = self._joined(table, parsed, validation_data)
-        encoder = TableEncoder.learn(table.iloc[train])
-        response = self._learn_response(parsed, train)
+            table, values, train, held_out = _stacked(table, values, validation_data, response, self._features)
+        encoder, response = TableEncoder.learn(table.iloc[train]), response.learn(values, train)
         columns = columns_of(encoder, response)
-        check_distinct([part.name for part in response.parts], columns.y, (*encoder.names, *columns.x))
-        x, encoded_y = encoder(table, np.float32), response.encode(parsed.values)
+        check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
+        x, encoded_y = encoder(table, np.float32), response.encode(values)
         space = _starting_space(response.space(), rows=len(train))
         check_objective(self, space)
         _warn_of_kinks(architecture, settings)
@@ -165,17 +152,27 @@ class BehaviorEstimator(FittedEstimator):
             result = fit_from(
                 starts,
                 lambda: draw(rng, architecture),
-                [self._objective(space, sigma, self._temperature()) for sigma in levels or (None,)],
+                [make_objective(self, space, temperature=self._temperature(), sigma=s) for s in levels or (None,)],
                 data=_rows((x, encoded_y), train),
                 validation=_rows((x, encoded_y), held_out),
                 settings=settings,
                 seed=int(rng.integers(2**31)),
                 progress=progress or bar,
             )
-        self.sigma_ = levels[-1] if levels else None
-        self._store(X, encoder, response, result)
-        self._training_rows = encoder(table), response.encode(parsed.values, float)
-        self._held_out = np.isin(np.arange(len(x)), held_out)
+        self._adopt(
+            LearnedModel(
+                network=result.network,
+                encoder=encoder,
+                response=response,
+                objective=result.objective,
+                temperature=self._temperature(),
+                recipe=Recipe(settings, n_restarts, fraction, self._temperature(), self._scales()),
+                rows=TrainingRows(encoder(table), response.encode(values, float), np.isin(np.arange(len(x)), held_out)),
+                history=history(result),
+                restarts=restarts(result),
+            ),
+            named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
+        )
         return self
 
     # What differs between estimators.
@@ -184,10 +181,17 @@ class BehaviorEstimator(FittedEstimator):
         return as_table(X)
 
     @abstractmethod
-    def _parse_response(self, y: Any, rows: int) -> Parsed: ...
+    def _stated_response(self, y: Any) -> Response:
+        """What y is to be read as.
 
-    @abstractmethod
-    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> Response: ...
+        Raises
+        ------
+        OptionError
+            If the estimator cannot hold the response that is asked for.
+        """
+
+    def _check_read(self, response: Response) -> None:
+        """Refuse responses that belong to another estimator, once their values are known."""
 
     # Hyperparameters.
 
@@ -205,47 +209,6 @@ class BehaviorEstimator(FittedEstimator):
     def _temperature(self) -> float:
         return check_number("temperature", self.temperature)
 
-    def _objective(self, space: Space, sigma: float | None, temperature: float) -> Objective:
-        return make_objective(self, space, temperature=temperature, sigma=sigma)
-
-    # From a table to a fitted network.
-
-    def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-        """Rows that train and rows that validate, drawn at random."""
-        fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
-        order = random.permutation(len(parsed.values))
-        held_out = order[: max(1, round(fraction * len(order)))]
-        return checked_split(np.setdiff1d(order, held_out), held_out)
-
-    def _joined(self, table: pd.DataFrame, parsed: Parsed, validation_data: tuple[Any, Any]):
-        """Training and validation tables one below the other, and which rows are which."""
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-            raise DataError(f"validation_data must be a pair (X, y); got {type(validation_data).__name__}.")
-        names = [str(name) for name in table.columns]
-        table, held_out_table = table.set_axis(names, axis=1), self._like_training(validation_data[0], names)
-        held_out = self._parse_validation(parsed, validation_data[1], len(held_out_table))
-        table, held_out_table = with_the_same_categories(table, held_out_table)
-        both = pd.concat([table, held_out_table])
-        values = np.concatenate([parsed.values, held_out])
-        rows = np.split(np.arange(len(both)), [len(table)])
-        return both, replace(parsed, values=values), rows[0], rows[1]
-
-    def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
-        return self._parse_response(y, rows).values
-
-    def _store(self, X: Any, encoder: TableEncoder, response: Response, result: FitResult) -> None:
-        self.encoder_, self.response_ = encoder, response
-        self.network_, self.space_, self.temperature_ = result.network, result.objective.space, self._temperature()
-        self.history_, self.restarts_ = history(result), restarts(result)
-        self.n_parameters_ = result.network.n_parameters
-        self.n_features_in_ = len(encoder.names)
-        self.__dict__.pop("_spreads", None)  # Those of an earlier fit.
-        self.block_names_ = {}
-        if isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns):
-            self.feature_names_in_ = np.array(encoder.names, dtype=object)
-        else:
-            self.__dict__.pop("feature_names_in_", None)
-
     def calibrate(self, X: Any, y: Any):
         """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).
 
@@ -258,17 +221,22 @@ class BehaviorEstimator(FittedEstimator):
         DataError
             If a response is impossible at every temperature, outside the support.
         """
-        x = self._encoded(X)
-        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
-        impossible = ~np.isfinite(by_rows(Gibbs.log_prob, self._distribution(), (x, encoded_y)))
+        model = self._fitted
+        x = model.inputs(X)
+        rows = x, model.responses(y, len(x))
+        impossible = ~np.isfinite(by_rows(Gibbs.log_prob, model.gibbs(), rows))
         if impossible.any():
             raise DataError(
                 f"Calibration needs responses inside the support; {impossible.sum()} of {len(x)} rows are outside, the "
                 f"first of them row {int(np.argmax(impossible))}. Drop them."
             )
-        loss = lambda scale: -by_rows(Gibbs.log_prob, self._distribution(np.exp(scale)), (x, encoded_y)).mean()
-        at = np.log(self.temperature_)
-        self.temperature_ = float(np.exp(minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x))
+
+        def loss(scale: float) -> float:
+            return -float(by_rows(Gibbs.log_prob, model.gibbs(np.exp(scale)), rows).mean())
+
+        at = np.log(model.temperature)
+        best = minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x
+        self.model_ = replace(model, temperature=float(np.exp(best)))
         return self
 
     def __sklearn_tags__(self):
@@ -280,19 +248,31 @@ class BehaviorEstimator(FittedEstimator):
         return tags
 
 
-def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(train) < 2 or len(held_out) < 1:
-        rows = len(train) + len(held_out)
-        raise DataError(
-            f"Training needs at least 2 rows and validation at least 1; a split of n_samples={rows} rows leaves "
-            f"{len(train)} and {len(held_out)}. Add rows, change validation_fraction or pass validation_data."
-        )
-    return train, held_out
+def _stacked(
+    table: pd.DataFrame,
+    values: np.ndarray,
+    validation_data: Any,
+    response: Response,
+    features: Callable[[Any], pd.DataFrame],
+) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
+    """Training and validation rows one below the other, and which are which."""
+    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+        raise DataError(f"validation_data must be a pair (X, y); got {type(validation_data).__name__}.")
+    names, below = [str(name) for name in table.columns], features(validation_data[0])
+    if isinstance(validation_data[0], pd.DataFrame):
+        below = aligned(below, names)
+    elif below.shape[1] != len(names):
+        raise DataError(f"X has {len(names)} features, but validation_data has {below.shape[1]} features.")
+    table, below = with_the_same_categories(table.set_axis(names, axis=1), below.set_axis(names, axis=1))
+    both = pd.concat([table, below])
+    values = np.concatenate([values, response.values(validation_data[1], len(below))])
+    return both, values, np.arange(len(table)), np.arange(len(table), len(both))
 
 
 def _starting_space(space: Space, *, rows: int) -> Space:
     """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
-    return space.refined(2) if isinstance(space, Interval) and rows < MANY_ROWS else space
+    single = len(space.parts) == len(space.continuous) == 1
+    return space.refined(2) if single and rows < MANY_ROWS else space
 
 
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:

@@ -1,20 +1,16 @@
 """A discrete response: probabilities of classes of any labels."""
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.network import Output
-from behavior_learning.encoding import DiscreteResponse, class_codes
-from behavior_learning.errors import DataError
-from behavior_learning.estimators.base import BehaviorEstimator, Parsed, checked_split
-from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.learned.predict import by_rows
-from behavior_learning.options import check_choice, check_count, check_number
+from behavior_learning.errors import OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.options import check_choice, check_number
+from behavior_learning.responses import Classes, Response, as_response
 
 __all__ = ["BLClassifier"]
 
@@ -27,6 +23,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     Parameters
     ----------
+    response : what y is, by default ``bl.Classes()``.
     output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
         block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1);
         ``"auto"`` is scalar where `structure`, row degrees or `identifiable` say so, and vector otherwise.
@@ -50,12 +47,12 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     (1, 2)
     """
 
+    response: Any = None
     output: str = "auto"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL at every temperature."""
-        x = self._encoded(X)
-        return self.classes_[by_rows(Gibbs.mode, self._distribution(), (x,))]
+        return self.distribution(X).mode()
 
     def predict_proba(self, X: Any, temperature: float | None = None) -> np.ndarray:
         """Predict the probability of every class, columns in the order of `classes_`.
@@ -64,17 +61,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         ----------
         temperature : τ in place of the fitted one; 0 gives all probability to the best class.
         """
-        x = self._encoded(X)
-        if temperature == 0:
-            return np.eye(len(self.classes_))[by_rows(Gibbs.mode, self._distribution(), (x,))]
-        probabilities = by_rows(Gibbs.mean, self._distribution(temperature), (x,))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        return probabilities
+        return self.distribution(X, temperature=temperature).probabilities()
 
     def predict_log_proba(self, X: Any) -> np.ndarray:
         """Logarithm of `predict_proba`, without underflow."""
-        x = self._encoded(X)
-        return by_rows(Gibbs.log_mass, self._distribution(), (x,))
+        return self.distribution(X).log_probabilities()
 
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Predict the smallest set of classes that holds y with at least probability `coverage`.
@@ -90,24 +81,16 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     def log_density(self, X: Any, y: Any) -> np.ndarray:
         """log p(y|x) per row, in nats."""
-        x = self._encoded(X)
-        codes = self.response_.encode(self.response_.values(y, len(x)))
-        return by_rows(Gibbs.log_prob, self._distribution(), (x, codes))
+        return self.distribution(X).log_prob(y)
 
     def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
         """Draw n classes for every row, shape (rows, n); `temperature` as in `predict_proba`."""
-        x, n = self._encoded(X), check_count("n", n)
-        if temperature == 0:
-            return np.repeat(self.predict(X)[:, None], n, axis=1)
-        levels = check_random_state(random_state).uniform(size=(len(x), n))
-        draws = by_rows(Gibbs.inverse_cdf, self._distribution(temperature), (x, levels.astype(np.float32)))
-        return self.classes_[draws]
+        return self.distribution(X, temperature=temperature).sample(n, random_state)
 
     @property
     def classes_(self) -> np.ndarray:
-        """The labels in sorted order."""
-        check_is_fitted(self)
-        return self.response_.classes
+        """The labels in the order of their codes: sorted, unless the response states an order."""
+        return self._fitted.response.restore(np.arange(len(self._fitted.response.levels or ())))
 
     @property
     def _output(self) -> Output:
@@ -117,29 +100,9 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         stated = (self.structure, self.utility_degrees, self.inequality_degrees, self.equality_degrees)
         return "scalar" if self.identifiable or any(part is not None for part in stated) else "vector"
 
-    def _parse_response(self, y: Any, rows: int) -> Parsed:
-        name, classes, codes = class_codes(y, rows)
-        if len(classes) < 2:
-            raise DataError(
-                f"The response {name!r} must have at least two classes; got 1 class, {classes[:1].tolist()[0]!r}. "
-                "There is nothing to learn from a constant."
-            )
-        return Parsed((name,), codes, (classes,))
-
-    def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
-        return DiscreteResponse(parsed.names[0], _labels(parsed), ()).codes(y, rows)
-
-    def _split(self, parsed: Parsed, random: np.random.RandomState) -> tuple[np.ndarray, np.ndarray]:
-        """Validation takes its share of every class, and leaves every class a row that trains."""
-        fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
-        order = random.permutation(len(parsed.values))
-        members = [order[parsed.values[order] == code] for code in range(len(_labels(parsed)))]
-        held_out = np.concatenate([rows[: min(round(fraction * len(rows)), len(rows) - 1)] for rows in members])
-        return checked_split(np.setdiff1d(order, held_out), held_out)
-
-    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> DiscreteResponse:
-        return DiscreteResponse.learn(parsed.names[0], parsed.values, _labels(parsed), train=train)
-
-
-def _labels(parsed: Parsed) -> np.ndarray:
-    return cast(np.ndarray, parsed.classes[0])
+    def _stated_response(self, y: Any) -> Response:
+        response = as_response(Classes() if self.response is None else self.response)
+        if not response.labelled:
+            name = type(response).__name__
+            raise OptionError(f"BLClassifier holds labels, and bl.{name}() is of numbers. Use BLRegressor.")
+        return response

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from behavior_learning.encoding import UNNAMED, response_columns
-from behavior_learning.estimators.joint import Given, JointEstimator
+from behavior_learning.estimators.joint import JointEstimator
 from behavior_learning.explanation.effects import Effects
+from behavior_learning.learned.model import Rows
+from behavior_learning.learned.predictive import Given, Predictive, predictive
+from behavior_learning.responses.columns import UNNAMED, response_columns
 from behavior_learning.training.minimize import Progress
 
 __all__ = ["BLDensity"]
@@ -25,8 +27,7 @@ class BLDensity(JointEstimator):
 
     Parameters
     ----------
-    discrete : names of numeric columns that are classes; text and booleans are so without saying.
-    support : (lower, upper) of a single number, or a dictionary of such pairs by name.
+    response : by name what a column is, as in BLHybrid.
     objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
     discrete_weight, continuous_weight, layers, structure, rows, heads, basis, degree, utility_degrees,
     inequality_degrees, equality_degrees, extra_terms, skip, projection, multipliers, readout, temperature, sigma,
@@ -72,13 +73,13 @@ class BLDensity(JointEstimator):
         statistic : ``"mean"`` or ``"median"`` of each number and the most likely class; ``"mode"`` is the joint argmax.
         temperature : τ in place of the fitted one; 0 gives the mode.
         """
-        return self._predict(self._rows(given), given, statistic, temperature)
+        return self.distribution(given, temperature=temperature).table(statistic)
 
     def predict_proba(
         self, given: Given = None, response: str | None = None, temperature: float | None = None
     ) -> pd.DataFrame:
         """Predict the probability of every class of a discrete column."""
-        return self._predict_proba(self._rows(given), given, response, temperature)
+        return self._predict_proba(self.distribution(given, temperature=temperature), response)
 
     def predict_interval(
         self,
@@ -88,13 +89,13 @@ class BLDensity(JointEstimator):
         temperature: float | None = None,
     ) -> np.ndarray:
         """Predict central intervals of a continuous column, columns lower and upper."""
-        return self._predict_interval(self._rows(given), coverage, given, response, temperature)
+        return self._predict_interval(self.distribution(given, temperature=temperature), coverage, response)
 
     def log_density(self, Y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
         """log p(y) per row, in nats, of the density per unit of the numbers; `of` and `given` as in BLHybrid."""
         check_is_fitted(self)
         table = _table_of(Y)
-        return self._log_density(_no_columns(len(table)), table, of, given)
+        return self._log_density(_nothing(len(table)), table, of, given)
 
     def score(self, Y: Any, y: Any = None) -> float:
         """Mean of `log_density`, in nats."""
@@ -119,36 +120,29 @@ class BLDensity(JointEstimator):
         """Marginal utilities of the columns, how constraints bind, what blocks and heads contribute; as BLRegressor."""
         return super().effects(Y, tolerance=tolerance)
 
-    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def distribution(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, given: Given = None, *, temperature: float | None = None
+    ) -> Predictive:
+        """The distribution of every column that is not given: one row, or one for each row of `given`."""
+        check_is_fitted(self)
+        sizes = [] if given is None else [1 if np.ndim(given[name]) == 0 else len(given[name]) for name in given]
+        return predictive(self._fitted, _nothing(max(sizes, default=1)), given=given, temperature=temperature)
+
+    def _rows(self, asked: str, X: Any, y: Any) -> Rows:
         table = X if y is None else y
-        rows = (None, None) if table is None else (_nothing(len(table)), _table_of(table))
-        return super()._rows_or_training(method, *rows)
+        return super()._rows(asked, *((None, None) if table is None else (_nothing(len(table)), _table_of(table))))
+
+    def _given_or_none(self, asked: str, X: Any, y: Any) -> Rows | None:
+        return None if X is None and y is None else self._rows(asked, X, y)
 
     def sample(
         self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
     ) -> pd.DataFrame:
         """Draw n rows, or n for each row of `given`."""
-        return self._sample(self._rows(given), n, given, random_state, temperature)
+        return self.distribution(given, temperature=temperature).sample_table(n, random_state)
 
     def _features(self, X: pd.DataFrame) -> pd.DataFrame:
         return X
-
-    def _like_training(self, X: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-        return X
-
-    def _encoded(self, X: pd.DataFrame) -> np.ndarray:
-        check_is_fitted(self)
-        return _no_columns(len(X))
-
-    def _rows(self, given: Given) -> np.ndarray:
-        """x, without columns, for one row or as many as are given."""
-        check_is_fitted(self)
-        sizes = [] if given is None else [1 if np.ndim(given[name]) == 0 else len(given[name]) for name in given]
-        return _no_columns(max(sizes, default=1))
-
-
-def _no_columns(rows: int) -> np.ndarray:
-    return np.zeros((rows, 0), np.float32)
 
 
 def _nothing(rows: int) -> pd.DataFrame:

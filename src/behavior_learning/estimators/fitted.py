@@ -1,23 +1,20 @@
-"""What can be asked of a fitted estimator: its problem, its parts, their errors, and a report."""
+"""What can be asked of a fitted estimator: each question is forwarded to the learned model that it holds."""
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from functools import cached_property
+from collections.abc import Mapping
+from copy import copy
+from inspect import signature
+from numbers import Integral
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import DiscreteResponse, TableEncoder, aligned, as_table
-from behavior_learning.encoding.columns import columns_of
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.simplified import View
 from behavior_learning.explanation.stability import Stability
@@ -25,63 +22,92 @@ from behavior_learning.explanation.statements import Reading
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
-from behavior_learning.learned.explain import read, view
+from behavior_learning.learned.evaluate import by_rows
+from behavior_learning.learned.explain import explain, simplify
 from behavior_learning.learned.inference import infer_problem
-from behavior_learning.learned.predict import by_rows, in_single
-from behavior_learning.learned.records import Spreads, spreads
-from behavior_learning.learned.score_tests import candidate_products, product_name, score_tests
-from behavior_learning.learned.stability import stability
-from behavior_learning.objectives import Objective
+from behavior_learning.learned.model import LearnedModel, Rows
+from behavior_learning.learned.predictive import Given, Predictive, predictive
+from behavior_learning.learned.prune import pruned, pruning_path
+from behavior_learning.learned.score_tests import suggest_terms
+from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP, check_renaming
-from behavior_learning.symbolic.read import read_problem
+from behavior_learning.persistence import Saved, save
+from behavior_learning.report import Report, write_report
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
 
-if TYPE_CHECKING:
-    from behavior_learning.report import Report
-
-__all__ = ["FittedEstimator", "candidates_of", "columns_of"]
-
-SUGGESTION_ROWS = 2000
-"""Rows on which terms are tested."""
-
-PREDICTION_REFINEMENT = 4
-"""Prediction spends so many times the candidates of training: quantiles interpolate between them."""
+__all__ = ["FittedEstimator"]
 
 
 class FittedEstimator(BaseEstimator):
-    """The methods that need no more than what `fit` leaves behind."""
+    """The methods that need no more than what `fit` leaves behind.
 
-    network_: BehaviorNetwork
-    space_: Space
-    encoder_: TableEncoder
-    response_: Any
-    temperature_: float
-    sigma_: float | None
-    block_names_: Mapping[str, str]
+    Attributes
+    ----------
+    model_ : the learned model as a value.
+    """
+
+    model_: LearnedModel
     structure: Any
-    alpha: float
 
-    @abstractmethod
-    def _objective(self, space: Space, sigma: float | None, temperature: float) -> Objective: ...
+    @property
+    def _fitted(self) -> LearnedModel:
+        check_is_fitted(self)
+        return self.model_
+
+    def _adopt(self, model: LearnedModel, *, named: bool) -> None:
+        """Hold a model, with scikit-learn's attributes; `named` says whether its table had names."""
+        self.model_, self.n_features_in_ = model, len(model.encoder.names)
+        self.__dict__.pop("feature_names_in_", None)
+        if named:
+            self.feature_names_in_ = np.array(model.encoder.names, dtype=object)
+
+    @property
+    def network_(self) -> BehaviorNetwork:
+        """BL, on standardised columns."""
+        return self._fitted.network
+
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers were learned."""
+        return self._fitted.network.n_parameters
+
+    @property
+    def temperature_(self) -> float:
+        """τ, as fitted or calibrated."""
+        return self._fitted.temperature
+
+    @property
+    def history_(self) -> pd.DataFrame:
+        """Losses by start and epoch."""
+        return self._fitted.history
+
+    @property
+    def restarts_(self) -> pd.DataFrame:
+        """The outcome of every start."""
+        return self._fitted.restarts
 
     @property
     def problem_(self) -> LearnedUMP | Hierarchy:
         """The learned problem in the user's names and units."""
-        check_is_fitted(self)
-        problem = read_problem(
-            self.network_,
-            inputs=self.encoder_.variables,
-            response=self.response_.variables,
-            curve_spreads=self._spreads.of_functions,
-            block_spreads=self._spreads.of_blocks,
-        )
-        return problem.renamed(self.block_names_)
+        return self._fitted.problem
 
-    @cached_property
-    def _spreads(self) -> Spreads:
-        """What printing goes by, over the training rows; a fit does not wait for it."""
-        x, y = in_single(self._training_rows)
-        return spreads(self.network_, self.space_, x[~self._held_out], y[~self._held_out])
+    def distribution(self, X: Any, *, given: Given = None, temperature: float | None = None) -> Predictive:
+        """The predictive distribution p_τ(y|x) at the rows of X: mean, mode, quantile, interval, cdf, sample, ….
+
+        Parameters
+        ----------
+        given : values of some of several responses by name: one for all rows, or one per row.
+        temperature : τ in place of the fitted one; 0 puts all mass on the best response.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.distribution(X.head(3)).interval(0.9).shape
+        (3, 2)
+        """
+        return predictive(self._fitted, X, given=given, temperature=temperature)
 
     def rename_blocks(self, names: Mapping[str, str]):
         """Give blocks names of your own, which every output then uses and `save` keeps.
@@ -95,22 +121,11 @@ class FittedEstimator(BaseEstimator):
         OptionError
             If a name is no block's, or a new name is that of another block or column.
         """
-        check_renaming(names)
-        original = {new: old for old, new in self.block_names_.items()}
-        kept = {old: new for old, new in self.block_names_.items() if old not in names and new not in names}
-        self.block_names_, before = (
-            kept | {original.get(old, old): new for old, new in names.items()},
-            self.block_names_,
-        )
-        try:
-            _ = self.problem_
-        except OptionError:
-            self.block_names_ = before
-            raise
+        self.model_ = self._fitted.renamed(names)
         return self
 
-    def reading(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Reading:
-        """Read the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
+    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Reading:
+        """Explain the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
 
         Parameters
         ----------
@@ -123,12 +138,12 @@ class FittedEstimator(BaseEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
-        >>> [statement.block for statement in reg.reading().statements if statement.head == "equality"]
+        >>> [statement.block for statement in reg.explain().statements if statement.head == "equality"]
         ['block1.1', 'block1.2', 'block2.1']
         """
-        return read(self, X, y, stability)
+        return explain(self._fitted, self._rows("explain", X, y), stability)
 
-    def view(
+    def simplified(
         self,
         X: Any = None,
         y: Any = None,
@@ -142,14 +157,15 @@ class FittedEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X, y : the rows on which terms are ranked and fidelity is measured; as in `reading`.
+        X, y : the rows on which terms are ranked and fidelity is measured; as in `explain`.
         terms : monomials kept in each row; the others are collected in a named residual.
         digits : significant digits of every number.
         factor : whether to write quadratics as products where they are.
         refit : whether the kept coefficients are fitted to the whole row by least squares over the rows, so that they
             stand for correlated terms too; otherwise they are the model's.
         """
-        return view(self, X, y, terms=terms, digits=digits, factor=factor, refit=refit)
+        rows = self._rows("simplified", X, y)
+        return simplify(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
 
     def stability(
         self, X: Any = None, y: Any = None, *, n: int = 20, kind: str = "bootstrap", seed: int = 0
@@ -158,21 +174,22 @@ class FittedEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X, y : the rows that refits use; as in `reading`.
+        X, y : the rows that refits use; as in `explain`.
         kind : ``"bootstrap"`` draws rows with replacement, ``"seeds"`` changes the split and the random starts alone.
         seed : of both.
         """
-        return stability(self, X, y, n=n, kind=kind, seed=seed)
+        return measure_stability(self._fitted, self._rows("stability", X, y), n=n, kind=kind, seed=seed)
 
     def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
-        """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `reading`."""
-        return dict(self.reading(X, y).names)
+        """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `explain`."""
+        return dict(self.explain(X, y).names)
 
     def utility(self, X: Any, y: Any) -> np.ndarray:
         """BL(x, y) of each row's response, in nats times τ; defined up to a function of x."""
-        x = self._encoded(X)
-        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
-        return by_rows(_utility, self._distribution(), (x, candidates_of(self.space_, encoded_y)))[:, 0]
+        model = self._fitted
+        x, encoded_y = model.given_rows("utility", X, y)
+        candidates = model.candidates(encoded_y)[:, None].astype(np.float32)
+        return by_rows(_utility, model.gibbs(), (x.astype(np.float32), candidates))[:, 0]
 
     def suggest_terms(self, X: Any, y: Any, n: int = 10) -> pd.DataFrame:
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2).
@@ -183,18 +200,69 @@ class FittedEstimator(BaseEstimator):
         -------
         The n strongest candidates: term, statistic, df (its coefficients), pvalue (not adjusted for their number).
         """
-        x = self._encoded(X)
         if self.structure is not None:
             raise OptionError("suggest_terms adds to a basis, and structure states its own terms. Add them there.")
-        encoded_y = self.response_.encode(self.response_.values(y, len(x)))
-        rows = np.linspace(0, len(x) - 1, min(len(x), SUGGESTION_ROWS)).astype(int)
-        columns, basis = columns_of(self.encoder_, self.response_), self.network_.basis
-        two_valued = [len(np.unique(values)) <= 2 for values in x.T]
-        products = candidate_products(basis, columns, two_valued, self._output == "scalar")
-        names = [product_name(pair, columns) for pair in products]
-        objective = self._objective(self.space_, self.sigma_, self.temperature_)
-        tests = score_tests(self.network_, objective, x[rows], encoded_y[rows], products, names, ridge=self.alpha)
-        return tests.head(check_count("n", n))
+        return suggest_terms(self._fitted, self._rows("suggest_terms", X, y)).head(check_count("n", n))
+
+    def prune(
+        self, tolerance: float = 0.01, X: Any = None, y: Any = None, *, max_epochs: int = 100, random_state: int = 0
+    ) -> Self:
+        """Return an estimator with the smallest model whose held-out loss is at most `tolerance` above this one's.
+
+        The weakest coefficients, rows and blocks are taken out and the rest is trained on, over and over, in large
+        steps first and part by part at last; about fifty trainings. What leads beyond the tolerance is taken back.
+        Numbers that are left out are zero and no longer learned, so that `n_parameters_`, `problem_` and `inference`
+        shrink. This estimator stays as it is.
+
+        The held-out rows decide how much is taken out, so their loss flatters the result a little: judge it on others.
+
+        Parameters
+        ----------
+        tolerance : in nats per row, or in the units of the objective where that is no likelihood.
+        X, y : rows to train and hold out in place of those of `fit`, a share `validation_fraction` of them held out;
+            needed for a model that was loaded from a file. By default the held-out rows are those of `fit`.
+        max_epochs : of training after each step, at most.
+        random_state : seed of batches, noise and, for given rows, of the split.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=50, random_state=0).fit(X, y)
+        >>> reg.prune(tolerance=0.05).n_parameters_ < reg.n_parameters_
+        True
+        """
+        small = copy(self)
+        rows = self._given_or_none("prune", X, y)
+        small.model_ = pruned(self._fitted, rows, tolerance=tolerance, max_epochs=max_epochs, random_state=random_state)
+        return small
+
+    def pruning_path(
+        self, X: Any = None, y: Any = None, *, share: float = 0.2, max_epochs: int = 100, random_state: int = 0
+    ) -> pd.DataFrame:
+        """Model size against held-out loss, from the whole model to its last coefficient.
+
+        Parameters
+        ----------
+        share : of the numbers that each stage takes out, between 0 and 1.
+        X, y, max_epochs, random_state : as in `prune`.
+
+        Returns
+        -------
+        A line per stage: n_parameters, layers, rows and coefficients that are left, held-out `loss`, its `rise` over
+        that of the whole model, and the standard error of the rise over the held-out rows.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=50, random_state=0).fit(X, y)
+        >>> table = reg.pruning_path(share=0.5, max_epochs=25)
+        >>> bool(table["n_parameters"].iloc[0] == reg.n_parameters_)
+        True
+        """
+        rows = self._given_or_none("pruning_path", X, y)
+        return pruning_path(self._fitted, rows, share=share, max_epochs=max_epochs, random_state=random_state)
 
     def inference(
         self,
@@ -243,16 +311,9 @@ class FittedEstimator(BaseEstimator):
         'OPTIMUM'
         """
         return infer_problem(
-            self.network_,
-            self.space_,
-            self.temperature_,
-            lambda space: self._objective(space, self.sigma_, self.temperature_),
-            self._rows_or_training("inference", X, y),
-            inputs=self.encoder_.variables,
-            response=self.response_.variables,
-            one_hot=isinstance(self.response_, DiscreteResponse),
+            self._fitted,
+            self._rows("inference", X, y),
             restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
-            log_scale=self.response_.log_unit,
             covariance=covariance,
             clusters=clusters,
             weights=weights,
@@ -281,26 +342,26 @@ class FittedEstimator(BaseEstimator):
         >>> effects.curve("RM", points=5).shape
         (5, 1)
         """
-        rows = self._rows_or_training("effects", X, y)
-        return effects_of(self.network_, self.space_, self.encoder_, self.response_, rows, tolerance)
+        return effects_of(self._fitted, self._rows("effects", X, y), tolerance)
 
-    def _rows_or_training(self, method: str, X: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _rows(self, asked: str, X: Any, y: Any) -> Rows:
         """The given rows, or those of `fit`, encoded in double precision."""
-        check_is_fitted(self)
-        if X is None and y is None:
-            if not hasattr(self, "_training_rows"):
-                raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {method}().")
-            return self._training_rows
-        if X is None or y is None:
-            raise DataError(f"{method}() needs both X and y, or neither; got {'X' if y is None else 'y'} alone.")
-        x = self.encoder_(self._like_training(X, self.encoder_.names))
-        return x, self.response_.encode(self.response_.values(y, len(x)), float)
+        return self._fitted.given_rows(asked, X, y)
+
+    def _given_or_none(self, asked: str, X: Any, y: Any) -> Rows | None:
+        return None if X is None and y is None else self._rows(asked, X, y)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""
-        from behavior_learning.persistence import save
+        save(
+            Saved(self._fitted, type(self).__name__, self._plain_parameters(), hasattr(self, "feature_names_in_")), path
+        )
 
-        save(self, path)
+    def _plain_parameters(self) -> dict[str, Any]:
+        """Hyperparameters; a generator in place of a seed does not go to a file."""
+        parameters = self.get_params(deep=False)
+        seeded = isinstance(parameters["random_state"], Integral)
+        return parameters | {"random_state": parameters["random_state"] if seeded else None}
 
     def report(
         self,
@@ -311,7 +372,7 @@ class FittedEstimator(BaseEstimator):
         title: str | None = None,
         inference: InferenceResults | None = None,
         stability: Stability | None = None,
-    ) -> "Report":
+    ) -> Report:
         """Report what was learned and how well, as one HTML page that needs no network.
 
         Parameters
@@ -329,36 +390,21 @@ class FittedEstimator(BaseEstimator):
         >>> reg.report(title="Boston").html.startswith("<!doctype html>")
         True
         """
-        from behavior_learning.report import report
+        return write_report(
+            self._fitted,
+            path,
+            None if X is None and y is None else self._rows("report", X, y),
+            title=title or f"What {type(self).__name__} learned about {self._fitted.response.name}",
+            settings=self._settings_of_report(),
+            inference=inference,
+            stability=stability,
+        )
 
-        return report(self, path, X, y, title=title, inference=inference, stability=stability)
-
-    def _distribution(self, temperature: float | None = None) -> Gibbs:
-        """The fitted distribution, at another τ where one is given."""
-        tau = self.temperature_ if temperature is None else check_number("temperature", temperature)
-        return Gibbs(self.network_, self.space_.refined(PREDICTION_REFINEMENT), np.float32(tau))
-
-    def _encoded(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
-        return self.encoder_(self._like_training(X, self.encoder_.names), np.float32)
-
-    def _like_training(self, X: Any, names: Sequence[str]) -> pd.DataFrame:
-        """X with the columns of the training table in their order; an array takes their names."""
-        table = as_table(X)
-        if isinstance(X, pd.DataFrame):
-            return aligned(table, names)
-        if table.shape[1] != len(names):
-            raise DataError(
-                f"X has {table.shape[1]} features, but {type(self).__name__} "
-                f"is expecting {len(names)} features as input."
-            )
-        return table.set_axis(list(names), axis=1)
+    def _settings_of_report(self) -> dict[str, tuple[Any, Any]]:
+        """Every hyperparameter with its default."""
+        defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
+        return {name: (value, defaults[name]) for name, value in self.get_params(deep=False).items()}
 
 
 def _utility(distribution: Gibbs, x: jax.Array, candidates: jax.Array) -> jax.Array:
     return distribution.utility(x, candidates)
-
-
-def candidates_of(space: Space, encoded_y: np.ndarray) -> np.ndarray:
-    """Encoded responses as one candidate per row."""
-    return np.asarray(space.candidates(jnp.asarray(encoded_y)))[:, None]

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.encoding import UNNAMED, response_columns
 from behavior_learning.errors import DataError
-from behavior_learning.estimators.base import Parsed
-from behavior_learning.estimators.joint import Given, JointEstimator
+from behavior_learning.estimators.joint import JointEstimator
+from behavior_learning.learned.predictive import Given
+from behavior_learning.responses import Response
+from behavior_learning.responses.columns import UNNAMED, response_columns
 
 __all__ = ["BLHybrid"]
 
@@ -24,8 +25,8 @@ class BLHybrid(JointEstimator):
 
     Parameters
     ----------
-    discrete : names of numeric responses that are classes; text, booleans and categories are so without saying.
-    support : (lower, upper) of the number, or a dictionary of such pairs by name.
+    response : by name what a response is, ``{"hours": bl.Numbers(support=(0, 80)), "code": "classes"}``; of any other,
+        text, booleans and categories are classes and numbers are numbers.
     objective : ``"likelihood"``, the exact joint one, for at most two numbers; ``"dsm"`` or ``"score_matching"`` learn
         the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6).
     discrete_weight, continuous_weight : γ_d and γ_c of Eq. 6, for score objectives.
@@ -77,13 +78,13 @@ class BLHybrid(JointEstimator):
             integrated out; ``"mode"`` is the best response, the joint argmax of BL.
         temperature : τ in place of the fitted one; 0 gives the best response.
         """
-        return self._predict(self._encoded(X), given, statistic, temperature)
+        return self.distribution(X, given=given, temperature=temperature).table(statistic)
 
     def predict_proba(
         self, X: Any, given: Given = None, response: str | None = None, temperature: float | None = None
     ) -> pd.DataFrame:
         """Predict the probability of every class of a discrete response, columns named by class."""
-        return self._predict_proba(self._encoded(X), given, response, temperature)
+        return self._predict_proba(self.distribution(X, given=given, temperature=temperature), response)
 
     def predict_interval(
         self,
@@ -94,7 +95,7 @@ class BLHybrid(JointEstimator):
         temperature: float | None = None,
     ) -> np.ndarray:
         """Predict central intervals of a continuous response, columns lower and upper."""
-        return self._predict_interval(self._encoded(X), coverage, given, response, temperature)
+        return self._predict_interval(self.distribution(X, given=given, temperature=temperature), coverage, response)
 
     def log_density(self, X: Any, y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
         """log p of the responses in the table y per row, in nats, of the density per unit of the numbers.
@@ -104,7 +105,7 @@ class BLHybrid(JointEstimator):
         of : names of the responses whose law is meant, the others integrated out; None for all that are not given.
         given : names of the responses to condition on.
         """
-        return self._log_density(self._encoded(X), y, of, given)
+        return self._log_density(X, y, of, given)
 
     def score(self, X: Any, y: Any) -> float:
         """Mean of the joint `log_density`, in nats."""
@@ -114,19 +115,16 @@ class BLHybrid(JointEstimator):
         self, X: Any, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
     ) -> pd.DataFrame:
         """Draw n responses for every row, a table of rows·n lines: the draws of the first row first."""
-        return self._sample(self._encoded(X), n, given, random_state, temperature)
+        return self.distribution(X, given=given, temperature=temperature).sample_table(n, random_state)
 
-    def _parse_response(self, y: Any, rows: int) -> Parsed:
-        parsed = super()._parse_response(y, rows)
-        numbers = [classes is None for classes in parsed.classes]
-        if all(numbers) or not any(numbers):
-            other = "BLRegressor" if all(numbers) else "BLClassifier or BLDensity"
-            kind = "numbers" if all(numbers) else "classes"
+    def _check_read(self, response: Response) -> None:
+        labelled = [part.labelled for part in response.components]
+        if all(labelled) or not any(labelled):
+            other, kind = ("BLClassifier or BLDensity", "classes") if all(labelled) else ("BLRegressor", "numbers")
             raise DataError(
-                f"A hybrid response has classes and numbers; {', '.join(parsed.names)} are all {kind}. Use {other}, or "
-                "say which numbers are classes with discrete=[...]."
+                f"A hybrid response has classes and numbers; {response.name} are all {kind}. Use {other}, or say which "
+                "numbers are classes with response={name: 'classes'}."
             )
-        return parsed
 
 
 def beside(y: Any, y_cont: Any) -> Any:

@@ -6,27 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.base import RegressorMixin
-from sklearn.utils import check_random_state
 
-from behavior_learning.encoding import (
-    ContinuousResponse,
-    JointResponse,
-    response_columns,
-    response_values,
-    warn_of_few_values,
-)
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.base import BehaviorEstimator, Parsed
-from behavior_learning.estimators.options import checked_supports
-from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.learned.amortize import AmortizedPredictor, follow
-from behavior_learning.learned.predict import by_rows, draws, energy_score, means, modes, quantiles
-from behavior_learning.options import check_choice, check_count, check_number, check_seed
+from behavior_learning.options import check_count, check_seed
+from behavior_learning.responses import Joint, Numbers, Response, as_response
+from behavior_learning.responses.columns import UNNAMED
 
 __all__ = ["BLRegressor"]
-
-ENERGY_DRAWS = 200
-"""Draws behind an energy score."""
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -59,8 +47,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     readout_bias : whether the readout has a bias, which cancels in the density; None means no.
     identifiable : IBL: tanh, softplus, square, no readout bias, and only terms that involve y (Eq. 10, 11).
     pure_x_terms : give an identifiable model the terms of x alone and intercepts all the same.
-    support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides. For
-        several responses a dictionary by name.
+    response : what y is: ``bl.Numbers(support=(0, 60))``, by default on the range of y widened by half of itself on
+        both sides; any other response that is a number; for several a dictionary by name.
     temperature : τ, in the units of BL.
     objective : ``"likelihood"``; ``"dsm"`` (denoising score matching, Eq. 6) or ``"score_matching"``, which need no
         normaliser and so take any number of responses. Both need smooth heads: with ``heads="auto"`` they use
@@ -101,7 +89,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     (2, 2)
     """
 
-    support: Any = None
+    response: Any = None
 
     def predict(self, X: Any, statistic: str = "mean", temperature: float | None = None) -> np.ndarray:
         """Predict y in the user's units: shape (n,), or (n, responses) for several.
@@ -112,13 +100,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
             response).
         temperature : τ in place of the fitted one; 0 gives the best response.
         """
-        check_choice("statistic", statistic, ("mean", "median", "mode"))
-        x = self._encoded(X)
-        if temperature == 0 or statistic == "mode":
-            return self.response_.restore(modes(self._distribution(), x))
-        if statistic == "median":
-            return self.predict_quantile(X, 0.5, temperature)
-        return self.response_.restore(means(self._distribution(temperature), x))
+        return self.distribution(X, temperature=temperature).statistic(statistic)
 
     def predict_quantile(self, X: Any, q: Any, temperature: float | None = None) -> np.ndarray:
         """Predict quantiles of each response: shape (n,) for a number q, (n, len(q)) for several.
@@ -131,22 +113,11 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         q : strictly between 0 and 1.
         temperature : τ in place of the fitted one; 0 gives the best response.
         """
-        levels = _checked_levels(q)
-        x = self._encoded(X)
-        if temperature == 0:
-            best = np.repeat(modes(self._distribution(), x)[..., None], len(levels), axis=-1)
-            values = best if best.ndim == 3 else best[:, None]
-        else:
-            values = quantiles(self._distribution(temperature), x, levels.astype(np.float32))
-        parts = self.response_.parts
-        restored = np.stack([part.restore(values[:, j]) for j, part in enumerate(parts)], axis=1)
-        restored = restored[:, 0] if isinstance(self.response_, ContinuousResponse) else restored
-        return restored[..., 0] if np.ndim(q) == 0 else restored
+        return self.distribution(X, temperature=temperature).quantile(q)
 
     def predict_interval(self, X: Any, coverage: float = 0.9, temperature: float | None = None) -> np.ndarray:
         """Predict central intervals, last axis lower and upper, that hold each response with probability `coverage`."""
-        coverage = check_number("coverage", coverage, below=1.0)
-        return self.predict_quantile(X, [0.5 - coverage / 2, 0.5 + coverage / 2], temperature)
+        return self.distribution(X, temperature=temperature).interval(coverage)
 
     def log_density(self, X: Any, y: Any, temperature: float | None = None) -> np.ndarray:
         """log p(y|x) per row, in nats, of the density per unit of y; −inf outside the support.
@@ -156,10 +127,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         NoQuadratureError
             If there are more than two responses.
         """
-        x = self._encoded(X)
-        encoded = self.response_.encode(self.response_.values(y, len(x)))
-        log_prob = by_rows(Gibbs.log_prob, self._distribution(temperature), (x, encoded))
-        return log_prob - self.response_.log_unit
+        return self.distribution(X, temperature=temperature).log_prob(y)
 
     def crps(self, X: Any, y: Any) -> np.ndarray:
         """Continuous ranked probability score of each row, in the units of y: the smaller the better.
@@ -169,12 +137,19 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
 
         Source: Gneiting and Raftery (2007).
         """
-        x = self._encoded(X)
-        encoded = self.response_.encode(self.response_.values(y, len(x)))
-        if isinstance(self.response_, ContinuousResponse):
-            return self.response_.scale * by_rows(Gibbs.crps, self._distribution(), (x, encoded))
-        sampled = draws(self._distribution(), x, ENERGY_DRAWS, check_random_state(0))
-        return energy_score(sampled, encoded)
+        return self.distribution(X).crps(y)
+
+    def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
+        """Draw n responses for every row, shape (rows, n) or (rows, n, responses).
+
+        Up to two responses are drawn independently by inverting distribution functions, more by Markov chains, which
+        warn where they have not mixed.
+
+        Parameters
+        ----------
+        temperature : τ in place of the fitted one; 0 repeats the best response.
+        """
+        return self.distribution(X, temperature=temperature).sample(n, random_state)
 
     def amortize(
         self, X: Any, statistic: str = "mean", *, width: int = 64, max_epochs: int = 300, random_state: int = 0
@@ -190,52 +165,25 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         -------
         A predictor whose `gap` says how far it is from the exact answer on a fifth of the rows, held out.
         """
-        x = self._encoded(X)
-        exact = self.response_.encode(self.predict(X, statistic))
+        model = self._fitted
+        exact = model.response.encode(self.predict(X, statistic))
         width, max_epochs = check_count("width", width), check_count("max_epochs", max_epochs)
         seed = check_seed("random_state", random_state)
-        return follow(self, x, exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=seed)
+        return follow(model, model.inputs(X), exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=seed)
 
-    def sample(self, X: Any, n: int = 1, random_state: Any = None, temperature: float | None = None) -> np.ndarray:
-        """Draw n responses for every row, shape (rows, n) or (rows, n, responses).
+    def _stated_response(self, y: Any) -> Response:
+        if _has_columns(y):
+            names = getattr(y, "columns", [f"{UNNAMED}{j + 1}" for j in range(np.shape(y)[1])])
+            stated = dict.fromkeys(map(str, names), Numbers()) | dict(self.response or {})
+            return Joint(stated={name: _of_numbers(response) for name, response in stated.items()})
+        return _of_numbers(Numbers() if self.response is None else self.response)
 
-        Up to two responses are drawn independently by inverting distribution functions, more by Markov chains, which
-        warn where they have not mixed.
 
-        Parameters
-        ----------
-        temperature : τ in place of the fitted one; 0 repeats the best response.
-        """
-        x, n = self._encoded(X), check_count("n", n)
-        if temperature == 0:
-            return np.repeat(self.predict(X, "mode")[:, None], n, axis=1)
-        return self.response_.restore(draws(self._distribution(temperature), x, n, check_random_state(random_state)))
-
-    def _parse_response(self, y: Any, rows: int) -> Parsed:
-        if not _has_columns(y):
-            name, values = response_values(y, rows)
-            warn_of_few_values(name, values)
-            return Parsed((name,), values, (None,))
-        table = response_columns(y, rows)
-        columns = [response_values(table[name], rows)[1] for name in table.columns]
-        for name, values in zip(table.columns, columns, strict=True):
-            warn_of_few_values(name, values)
-        return Parsed(tuple(table.columns), np.stack(columns, axis=1), (None,) * len(columns))
-
-    def _parse_validation(self, parsed: Parsed, y: Any, rows: int) -> np.ndarray:
-        if parsed.values.ndim == 1:
-            return response_values(y, rows)[1]
-        table = response_columns(y, rows, parsed.names)
-        return np.stack([response_values(table[name], rows)[1] for name in parsed.names], axis=1)
-
-    def _learn_response(self, parsed: Parsed, train: np.ndarray) -> ContinuousResponse | JointResponse:
-        supports = checked_supports(self.support, parsed.names)
-        values = parsed.values.reshape(len(parsed.values), -1).T
-        learned = [
-            ContinuousResponse.learn(name, column, train=train, support=supports[name])
-            for name, column in zip(parsed.names, values, strict=True)
-        ]
-        return learned[0] if parsed.values.ndim == 1 else JointResponse(tuple(learned))
+def _of_numbers(response: Any) -> Response:
+    response = as_response(response)
+    if response.labelled:
+        raise OptionError(f"BLRegressor holds numbers; bl.{type(response).__name__}() has labels. Use BLClassifier.")
+    return response
 
 
 def _has_columns(y: Any) -> bool:
@@ -247,13 +195,3 @@ def _has_columns(y: Any) -> bool:
     except ValueError:
         return False
     return len(shape) == 2 and shape[1] > 1
-
-
-def _checked_levels(q: Any) -> np.ndarray:
-    try:
-        levels = np.atleast_1d(np.asarray(q, dtype=float))
-    except (TypeError, ValueError):
-        levels = np.array([np.nan])
-    if levels.ndim != 1 or not np.all((levels > 0) & (levels < 1)):
-        raise OptionError(f"q must hold numbers strictly between 0 and 1; got {q!r}.")
-    return levels

@@ -16,7 +16,7 @@ from sklearn.utils import _safe_indexing
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
-from behavior_learning.learned.predict import in_single
+from behavior_learning.learned.model import in_single
 from behavior_learning.options import check_choice, check_count, check_seed
 from behavior_learning.training.fit import row_losses
 
@@ -150,10 +150,11 @@ def _judge(
 
 def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     """Loss per row by the model's objective; likelihoods per unit of the response, so that folds compare."""
-    x, encoded_y = map(jnp.asarray, in_single(model._rows_or_training("search", X, y)))
-    objective = model._objective(model.space_, model.sigma_, model.temperature_)
-    unit = 0.0 if model.objective in SCORE_OBJECTIVES else model.response_.log_unit
-    return row_losses(objective, model.network_, (x, encoded_y), jax.random.key(seed)) + unit
+    x, encoded_y = map(jnp.asarray, in_single(model._rows("search", X, y)))
+    learned = model.model_
+    unit = 0.0 if model.objective in SCORE_OBJECTIVES else learned.response.log_unit
+    objective = learned.objective.on(learned.space, learned.temperature)
+    return row_losses(objective, learned.network, (x, encoded_y), jax.random.key(seed)) + unit
 
 
 def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:

@@ -19,10 +19,10 @@ from behavior_learning.core.bases import (
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
-from behavior_learning.encoding.columns import Columns
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.formulas import parse_product
+from behavior_learning.learned.columns import Columns
 from behavior_learning.options import check_choice, check_count, check_sequence
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 

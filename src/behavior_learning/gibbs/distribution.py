@@ -119,6 +119,11 @@ class Gibbs(eqx.Module):
         at = self._evaluate(x)
         return self.space.inverse_cdf(at.rule, at.log_density, q)
 
+    def cdf(self, x: Float[Array, "n d"], y: Float[Array, " n"]) -> Float[Array, " n"]:
+        """P(Y ≤ y | x); classes in the order of their codes."""
+        at = self._evaluate(x)
+        return self.space.cdf(at.rule, jnp.broadcast_to(at.log_density, (len(y), at.log_density.shape[-1])), y)
+
     def entropy(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """−E[log p(y|x)] in nats; differential for continuous y."""
         at = self._evaluate(x)
@@ -127,9 +132,9 @@ class Gibbs(eqx.Module):
     def crps(self, x: Float[Array, "n d"], y: Float[Array, " n"]) -> Float[Array, " n"]:
         """Continuous ranked probability score ∫ (F(t) − 1{y ≤ t})² dt = E|Y − y| − ½E|Y − Y'|, in the units of y.
 
-        Source: Gneiting and Raftery (2007), Eq. 21. The space is a box.
+        Source: Gneiting and Raftery (2007), Eq. 21. The space has one dimension, its candidates ascend.
         """
-        at = self._evaluate(x)
+        at, y = self._evaluate(x), self.space.candidates(y)[:, 0]
         candidates, mass = at.rule.candidates[..., 0], at.mass / jnp.sum(at.mass, axis=1, keepdims=True)
         half_spread = jnp.sum(mass * candidates * (2 * jnp.cumsum(mass, axis=1) - mass - 1), axis=1)
         return jnp.sum(mass * jnp.abs(candidates - y[:, None]), axis=1) - half_spread

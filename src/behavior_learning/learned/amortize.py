@@ -1,6 +1,5 @@
 """A small network trained to follow a fitted model's predictions, so that each takes constant time."""
 
-from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.errors import DataError
+from behavior_learning.learned.model import LearnedModel
 from behavior_learning.training.minimize import Losses, minimize
 from behavior_learning.training.optimizers import Adam, Data, Params
 
@@ -33,20 +33,20 @@ class AmortizedPredictor:
 
     statistic: str
     gap: pd.DataFrame
-    estimator: Any
+    model: LearnedModel
     network: eqx.nn.MLP
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict y in the user's units, shaped as by the model's `predict`."""
-        values = np.asarray(_evaluate(self.network, jnp.asarray(self.estimator._encoded(X))))
-        return _restored(self.estimator, values)
+        values = np.asarray(_evaluate(self.network, jnp.asarray(self.model.inputs(X))))
+        return _restored(self.model, values)
 
     def __repr__(self) -> str:
         return f"AmortisedPredictor of the {self.statistic}; gap to the exact answer:\n{self.gap.to_string()}"
 
 
 def follow(
-    estimator: Any, x: np.ndarray, exact: np.ndarray, *, statistic: str, width: int, max_epochs: int, seed: int
+    model: LearnedModel, x: np.ndarray, exact: np.ndarray, *, statistic: str, width: int, max_epochs: int, seed: int
 ) -> AmortizedPredictor:
     """Train a network on the exact predictions at encoded rows; a fifth of the rows measures the gap.
 
@@ -79,8 +79,8 @@ def follow(
     )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[0], best), static)
     followed = np.asarray(_evaluate(network, jnp.asarray(x[held_out])))
-    gap = _gap(estimator, followed, exact[held_out])
-    return AmortizedPredictor(statistic, gap, copy(estimator), network)  # Fitting again leaves the copy as it is.
+    gap = _gap(model, followed, exact[held_out])
+    return AmortizedPredictor(statistic, gap, model, network)
 
 
 class _SquaredGap(eqx.Module):
@@ -98,13 +98,13 @@ def _evaluate(network: eqx.nn.MLP, x: jax.Array) -> jax.Array:
     return jax.vmap(network)(x)
 
 
-def _restored(estimator: Any, values: np.ndarray) -> np.ndarray:
-    return estimator.response_.restore(values if len(estimator.response_.parts) > 1 else values[:, 0])
+def _restored(model: LearnedModel, values: np.ndarray) -> np.ndarray:
+    return model.response.restore(values if len(model.response.components) > 1 else values[:, 0])
 
 
-def _gap(estimator: Any, followed: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
-    followed, exact = (_restored(estimator, values).reshape(len(values), -1) for values in (followed, exact))
+def _gap(model: LearnedModel, followed: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
+    followed, exact = (_restored(model, values).reshape(len(values), -1) for values in (followed, exact))
     off = np.abs(followed - exact)
     missed = np.mean(off**2, axis=0) / np.maximum(exact.var(axis=0), np.finfo(float).tiny)
-    names = [part.name for part in estimator.response_.parts]
+    names = [part.name for part in model.response.components]
     return pd.DataFrame({"mean": off.mean(axis=0), "largest": off.max(axis=0), "share missed": missed}, index=names)

@@ -1,35 +1,22 @@
-"""Between a fitted estimator and its effects: the user's variables as axes of the encoded rows."""
+"""Between a learned model and its effects: the user's variables as axes of the encoded rows."""
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-
-from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import DiscreteResponse, EncodedColumn, Response, TableEncoder
+from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.explanation.axes import Axis
 from behavior_learning.explanation.effects import Effects, effects
+from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.options import check_number
+from behavior_learning.responses import Response
 
 __all__ = ["axes_of", "effects_of"]
 
 
-def effects_of(
-    network: BehaviorNetwork,
-    space: Space,
-    encoder: TableEncoder,
-    response: Response,
-    rows: tuple[np.ndarray, np.ndarray],
-    tolerance: float,
-) -> Effects:
-    """Effects of a fitted network at encoded rows, in the user's names and units."""
+def effects_of(model: LearnedModel, rows: Rows, tolerance: float) -> Effects:
+    """Effects of a model at encoded rows, in the user's names and units."""
     tolerance = check_number("tolerance", tolerance, inclusive=True)
-    vector = network.architecture.output == "vector"
-    with jax.enable_x64(True):
-        y = np.asarray(space.candidates(jnp.asarray(rows[1])))
-    outputs = [variable.name for variable in response.variables] if vector else ("utility",)
-    axes = axes_of(encoder, None if vector else response)
-    return effects(network, axes, rows[0], y, outputs=outputs, tolerance=tolerance)
+    outputs = [variable.name for variable in model.response.variables] if model.vector else ("utility",)
+    axes = axes_of(model.encoder, None if model.vector else model.response)
+    y = model.candidates(rows[1])
+    return effects(model.network, axes, rows[0], y, outputs=outputs, tolerance=tolerance)
 
 
 def axes_of(encoder: TableEncoder, response: Response | None) -> list[Axis]:
@@ -39,13 +26,12 @@ def axes_of(encoder: TableEncoder, response: Response | None) -> list[Axis]:
     if response is None:
         return axes
     start = len(encoder.columns)
-    for part in response.parts:
+    for part in response.components:
         columns = tuple(range(start, start + len(part.variables)))
         names = tuple(variable.name for variable in part.variables)
-        if isinstance(part, DiscreteResponse):
-            axes.append(Axis(part.name, columns, names, tuple(np.asarray(part.classes).tolist())))
-        else:
-            axes.append(Axis(part.name, columns, names, center=part.center, scale=part.scale))
+        first = part.variables[0]
+        numeric = Axis(part.name, columns, names, center=first.center, scale=first.scale)
+        axes.append(Axis(part.name, columns, names, part.levels or ()) if part.one_hot else numeric)
         start += len(columns)
     return axes
 

@@ -1,7 +1,6 @@
-"""Between a fitted estimator and readings of its problem: rows in the user's units, candidates, simplified views."""
+"""Explanations of a learned model: its statements, and simplified problems with their fidelity."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,17 +9,16 @@ import numpy as np
 from scipy.special import softmax
 
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Quadrature
-from behavior_learning.encoding import DiscreteResponse
-from behavior_learning.estimators.options import check_returned
 from behavior_learning.explanation.simplified import Fidelity, View, compare, simplified
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Reading, read_statements
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.options import check_count
+from behavior_learning.learned.model import LearnedModel, Rows, some_rows
+from behavior_learning.options import check_count, check_returned
 from behavior_learning.symbolic.evaluate import table_values
 from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
 
-__all__ = ["problem_values", "read", "some_rows", "view"]
+__all__ = ["explain", "explained_values", "simplify"]
 
 READING_ROWS = 5000
 """Rows on which a reading is taken."""
@@ -37,56 +35,44 @@ OBSERVED = 64
 TOLERANCE = 0.1
 """Standard deviations of a number within which two most likely responses count as the same."""
 
-Rows = tuple[np.ndarray, np.ndarray]
 
-
-def some_rows(rows: Rows, most: int) -> Rows:
-    """At most so many rows, evenly spaced."""
-    count = len(rows[0])
-    chosen = np.arange(min(count, most)) * count // min(count, most)
-    return rows[0][chosen], rows[1][chosen]
-
-
-def user_values(model: Any, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
+def user_values(model: LearnedModel, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     """Encoded columns of x (…, d) and of candidates y (…, m) by name, in the user's units."""
-    pairs = [(model.encoder_.variables, x), (model.response_.variables, y)]
+    pairs = [(model.encoder.variables, x), (model.response.variables, y)]
     return {v.name: v.center + v.scale * z[..., j] for variables, z in pairs for j, v in enumerate(variables)}
 
 
-def problem_values(model: Any, problem: LearnedUMP | Hierarchy, rows: Rows) -> dict[str, np.ndarray]:
+def explained_values(model: LearnedModel, problem: LearnedUMP | Hierarchy, rows: Rows) -> dict[str, np.ndarray]:
     """Every variable that the blocks of a problem read, curves included, on encoded rows."""
-    with jax.enable_x64(True):
-        candidates = np.asarray(model.space_.candidates(jnp.asarray(rows[1])), float)
-    values = user_values(model, rows[0], candidates)
+    values = user_values(model, rows[0], model.candidates(rows[1]))
     return values | table_values(problem.blocks.values(), values)
 
 
-def read(model: Any, X: Any, y: Any, stability: Stability | None) -> Reading:
-    """The statements of a fitted model on rows of data."""
+def explain(model: LearnedModel, rows: Rows, stability: Stability | None = None) -> Reading:
+    """The statements of a learned model on rows of data."""
     check_returned("stability", stability, Stability)
-    problem = model.problem_
-    values = problem_values(model, problem, some_rows(model._rows_or_training("reading", X, y), READING_ROWS))
-    original = set(problem.blocks) - set(model.block_names_.values())
+    problem = model.problem
+    values = explained_values(model, problem, some_rows(rows, READING_ROWS))
+    original = set(problem.blocks) - set(model.block_names.values())
     reading = read_statements(problem, values, original=original)
     return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
 
 
-def view(model: Any, X: Any, y: Any, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
+def simplify(model: LearnedModel, rows: Rows, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
     """A simplified problem beside its fidelity."""
-    terms, digits = check_count("terms", terms), check_count("digits", digits)
-    problem, rows = model.problem_, model._rows_or_training("view", X, y)
-    values = problem_values(model, problem, some_rows(rows, READING_ROWS))
+    terms, digits, problem = check_count("terms", terms), check_count("digits", digits), model.problem
+    values = explained_values(model, problem, some_rows(rows, READING_ROWS))
     shown, closed, residuals = simplified(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
     return View(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
 
 
-def fidelity(model: Any, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hierarchy, rows: Rows) -> Fidelity:
+def fidelity(model: LearnedModel, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hierarchy, rows: Rows) -> Fidelity:
     """Compare the utilities of two problems on the candidates of rows."""
     candidates, log_weights, rows = _candidates(model, rows)
     values = user_values(model, rows[0][:, None], candidates)
     shape = (len(rows[0]), candidates.shape[1])
     utilities = [_on_candidates(model, problem, values, shape) for problem in (full, brief)]
-    probability = softmax(utilities[0] / model.temperature_ + log_weights, axis=1)
+    probability = softmax(utilities[0] / model.temperature + log_weights, axis=1)
     best = [
         np.take_along_axis(np.broadcast_to(candidates, (*shape, candidates.shape[2])), at[:, None, None], 1)[:, 0]
         for at in (np.argmax(utility, axis=1) for utility in utilities)
@@ -95,15 +81,14 @@ def fidelity(model: Any, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hiera
     return compare(utilities[0], utilities[1], probability, agree, _same(model))
 
 
-def _candidates(model: Any, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
+def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
     """Candidates (1 or n, k, m), the logarithm of what each stands for, and the rows they are compared on."""
-    if len(model.space_.continuous) > MOST_DIMENSIONS:
-        with jax.enable_x64(True):
-            observed = np.asarray(model.space_.candidates(jnp.asarray(some_rows(rows, OBSERVED)[1])), float)
+    if len(model.space.continuous) > MOST_DIMENSIONS:
+        observed = model.candidates(some_rows(rows, OBSERVED)[1])
         return observed[None], np.zeros((1, len(observed))), some_rows(rows, CELLS // OBSERVED)
-    space = model.space_.refined(REFINEMENT)
+    space = model.space.refined(REFINEMENT)
     rows = some_rows(rows, max(1, CELLS // space.size))
-    rule = _rule(Gibbs(model.network_, space, np.float32(model.temperature_)), jnp.asarray(rows[0], jnp.float32))
+    rule = _rule(Gibbs(model.network, space, np.float32(model.temperature)), jnp.asarray(rows[0], jnp.float32))
     return np.asarray(rule.candidates, float), np.asarray(rule.log_weights, float), rows
 
 
@@ -114,7 +99,7 @@ def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
 
 
 def _on_candidates(
-    model: Any, problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], shape: tuple[int, int]
+    model: LearnedModel, problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], shape: tuple[int, int]
 ) -> np.ndarray:
     """A utility on candidates; of classes, by the class that each candidate is."""
     utility = problem.utility(values)
@@ -123,8 +108,8 @@ def _on_candidates(
     return np.broadcast_to(utility, shape)
 
 
-def _same(model: Any) -> str:
-    names = [part.name for part in model.response_.parts]
-    numbers = any(not isinstance(part, DiscreteResponse) for part in model.response_.parts)
+def _same(model: LearnedModel) -> str:
+    names = [part.name for part in model.response.components]
+    numbers = any(part.levels is None for part in model.response.components)
     within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
     return f"the same most likely {', '.join(names)}{within}"

@@ -1,6 +1,6 @@
-"""Between a fitted estimator and inference: rows, labels, starts, and the way back to the user's units."""
+"""Between a learned model and inference: rows, labels, starts, and the way back to the user's units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,13 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.network import BehaviorNetwork, in_double
-from behavior_learning.core.spaces import Space
 from behavior_learning.identification.parameters import parameter_labels
 from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults, Units
-from behavior_learning.objectives import Objective
+from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.symbolic.polynomials import Monomial, Variable
 from behavior_learning.symbolic.read import basis_polynomials
 
@@ -24,47 +23,32 @@ __all__ = ["infer_problem", "original_units"]
 QUADRATURE_TOLERANCE = 1e-7
 """Nats by which twice the candidates may change the loss of a row, on average."""
 
-Rows = tuple[np.ndarray, np.ndarray]
-
 RESTARTS, TURNS = 4, 8
 EXPLORATION = 8e8
 """Row evaluations times parameters that restarts and turned rows may cost by default."""
 
 
 def infer_problem(
-    network: BehaviorNetwork,
-    space: Space,
-    temperature: float,
-    objective: Callable[[Space], Objective],
-    data: Rows,
-    *,
-    inputs: Sequence[Variable],
-    response: Sequence[Variable],
-    one_hot: bool,
-    restarts: int | None,
-    seed: int,
-    log_scale: float,
-    **options: Any,
+    model: LearnedModel, data: Rows, *, restarts: int | None, seed: int, **options: Any
 ) -> InferenceResults:
-    """Inference on a trained network by its objective, with the user's names and units.
+    """Inference on a learned model by its objective, with the user's names and units.
 
     Parameters
     ----------
-    objective : the loss per row on a space, which gets candidates enough for double precision.
+    data : encoded rows in double precision.
     restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
-    log_scale : logarithm of the unit of y.
     """
+    network, inputs, response = model.network, model.encoder.variables, model.response.variables
     with jax.enable_x64(True):
         wide = in_double(network)
-        space = enough_candidates(wide, space, temperature, data[0])
+        space = enough_candidates(wide, model.space, model.temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
-        outputs = y_names if network.architecture.output == "vector" else []
-        names = parameter_labels(network, x_names, y_names, outputs)
+        names = parameter_labels(network, x_names, y_names, y_names if model.vector else [])
         affordable = _affordable_searches(network, len(data[0]), space.size)
         count = min(affordable // 2, RESTARTS) if restarts is None else restarts
-        units = Units(*original_units(network, names, inputs, response), log_scale)
+        units = Units(*original_units(network, names, inputs, response), model.response.log_unit)
         while True:
-            losses = objective(space)
+            losses = model.objective.on(space, model.temperature)
             noise = losses.noise(jax.random.key(seed), jnp.asarray(data[1]))
             results = infer(
                 wide,
@@ -72,7 +56,7 @@ def infer_problem(
                 (*data, *map(np.asarray, noise)),
                 names,
                 candidates=losses.evaluations,
-                one_hot=one_hot,
+                one_hot=model.response.one_hot,
                 starts=random_networks(network, count, seed),
                 turns=min(max(affordable - count, 0), TURNS),
                 units=units,

@@ -1,4 +1,4 @@
-"""What a fit leaves behind: losses by epoch, outcomes of starts, spreads for printing, and a bar while it runs."""
+"""What a fit leaves behind: losses by epoch, outcomes of starts, what printing goes by, and a bar while it runs."""
 
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.training.fit import FitResult
 
-__all__ = ["Spreads", "history", "progress_bar", "restarts", "spreads"]
+__all__ = ["StandardDeviations", "history", "progress_bar", "restarts", "standard_deviations"]
 
 
 def history(result: FitResult) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def restarts(result: FitResult) -> pd.DataFrame:
     )
 
 
-class Spreads(NamedTuple):
+class StandardDeviations(NamedTuple):
     """Standard deviations over some rows.
 
     Attributes
@@ -52,11 +52,12 @@ class Spreads(NamedTuple):
     of_functions: list[float]
 
 
-def spreads(network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray) -> Spreads:
-    """Spreads over encoded rows."""
+def standard_deviations(network: BehaviorNetwork, space: Space, x: np.ndarray, y: np.ndarray) -> StandardDeviations:
+    """Standard deviations over encoded rows."""
     utilities, functions = _values(network, space, to_device(x), to_device(y))
     blocks = [np.std(np.asarray(layer, float), axis=(0, 1)).tolist() for layer in utilities]
-    return Spreads(blocks, np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions]).tolist())
+    curves = np.concatenate([np.std(np.asarray(values, float), axis=0) for values in functions])
+    return StandardDeviations(blocks, curves.tolist())
 
 
 @eqx.filter_jit

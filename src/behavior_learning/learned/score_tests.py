@@ -15,16 +15,31 @@ from behavior_learning.core.bases import Basis, with_terms
 from behavior_learning.core.block import Layer, Rows, Rule, Weight
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.encoding.columns import Columns
 from behavior_learning.formulas import write_product
+from behavior_learning.learned.columns import Columns
+from behavior_learning.learned.model import LearnedModel, in_single, some_rows
+from behavior_learning.learned.model import Rows as EncodedRows
 from behavior_learning.objectives import Objective
 
-__all__ = ["candidate_products", "product_name", "score_tests", "with_zero_terms"]
+__all__ = ["candidate_products", "product_name", "score_tests", "suggest_terms", "with_zero_terms"]
+
+SUGGESTION_ROWS = 2000
+"""Rows on which terms are tested."""
 
 Pair = tuple[Product, Product]
 
 TERMS_AT_ONCE = 64
 """Candidates whose scores are held in memory together."""
+
+
+def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
+    """Score tests of every product of two columns that the basis lacks, on at most 2,000 of the rows."""
+    x, y = in_single(some_rows(rows, SUGGESTION_ROWS))
+    two_valued = [len(np.unique(values)) <= 2 for values in rows[0].T]
+    products = candidate_products(model.network.basis, model.columns, two_valued, not model.vector)
+    names = [product_name(pair, model.columns) for pair in products]
+    objective = model.objective.on(model.space, model.temperature)
+    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.alpha)
 
 
 def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool], with_y: bool) -> list[Pair]:

@@ -1,5 +1,5 @@
 """One self-contained HTML page about a fitted model."""
 
-from behavior_learning.report.page import Report, report
+from behavior_learning.report.page import Report, write_report
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "write_report"]

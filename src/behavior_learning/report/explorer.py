@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.encoding import DiscreteResponse, TableEncoder
-from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.encoding import TableEncoder
+from behavior_learning.learned.model import LearnedModel
 from behavior_learning.report.markup import written
 from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, curves
 
@@ -48,7 +48,7 @@ def _level(levels: list[tuple[np.ndarray, str]], rows: int) -> np.ndarray:
 
 
 def explorer_data(
-    model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassLaw], contributions: pd.DataFrame | None
+    model: LearnedModel, rows: Rows, laws: list[NumberLaw | ClassLaw], contributions: pd.DataFrame | None
 ) -> dict[str, Any]:
     """What the page's script draws: for every response the curves of each row, and what each row's columns hold.
 
@@ -57,7 +57,7 @@ def explorer_data(
     laws : of every response at these rows.
     contributions : a line per row, columns (block, head), or None.
     """
-    table = decoded(model.encoder_, rows.x).iloc[:, :COLUMNS]
+    table = decoded(model.encoder, rows.x).iloc[:, :COLUMNS]
     return {
         "columns": list(map(str, table.columns)),
         "values": [["missing" if pd.isna(v) else written(v) for v in line] for line in table.to_numpy(object)],
@@ -66,15 +66,15 @@ def explorer_data(
     }
 
 
-def _law(model: BehaviorEstimator, j: int, rows: Rows, law: NumberLaw | ClassLaw) -> dict[str, Any]:
+def _law(model: LearnedModel, j: int, rows: Rows, law: NumberLaw | ClassLaw) -> dict[str, Any]:
     part = law.part
-    if isinstance(part, DiscreteResponse):
-        classes = np.tile(np.arange(len(part.classes)), (len(rows), 1))
+    if isinstance(law, ClassLaw):
+        classes = np.tile(np.arange(len(part.levels or ())), (len(rows), 1))
         utility, log_density = curves(model, j, rows, classes)
-        own = {"classes": [str(label) for label in part.classes], "observed": law.observed.tolist()}
+        own = {"classes": [str(label) for label in part.levels or ()], "observed": law.observed.tolist()}
         return {"name": part.name, **_heights(utility, log_density, 0.0), **own}
-    assert isinstance(law, NumberLaw)
     low, high, grid = _grid(law)
+    grid = part.restore(part.encode(grid))  # Counts are whole numbers.
     utility, log_density = curves(model, j, rows, part.encode(grid))
     ends = {"low": low, "high": high, "y": _rounded(grid), "observed": _rounded(law.observed)}
     typical = {"mean": _rounded(law.mean), "interval": _rounded(law.interval(0.9))}
@@ -86,7 +86,7 @@ def _grid(law: NumberLaw) -> tuple[float, float, np.ndarray]:
     first, last = law.quantiles[:, 0], law.quantiles[:, -1]
     width = last - first
     low, high = np.minimum(first - 0.5 * width, law.observed), np.maximum(last + 0.5 * width, law.observed)
-    low, high = np.clip([low.min(), high.max()], law.part.lower, law.part.upper)
+    low, high = np.clip([low.min(), high.max()], *law.part.ends())
     own = np.linspace(np.maximum(first - 0.3 * width, low), np.minimum(last + 0.3 * width, high), POINTS, axis=1)
     even = np.broadcast_to(np.linspace(low, high, POINTS), own.shape)
     return float(low), float(high), np.sort(np.concatenate([even, own], axis=1), axis=1)

@@ -1,27 +1,27 @@
 """One self-contained page from a fitted model: written once, read without a server, a network or the model."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
-from inspect import signature
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
-from behavior_learning.encoding import ContinuousResponse
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.estimators.options import check_returned
 from behavior_learning.explanation.effects import TOLERANCE, Effects
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
-from behavior_learning.learned.predict import needs_chains
+from behavior_learning.learned.evaluate import needs_chains
+from behavior_learning.learned.explain import explain, simplify
+from behavior_learning.learned.model import LearnedModel
+from behavior_learning.learned.model import Rows as EncodedRows
+from behavior_learning.options import check_returned
 from behavior_learning.report import sections
 from behavior_learning.report.explorer import explorer_data
 from behavior_learning.report.markup import embedded_json, template
@@ -31,12 +31,11 @@ from behavior_learning.report.predictive import (
     NumberLaw,
     Rows,
     joint_log_density,
-    read_rows,
     response_laws,
     spaced,
 )
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "write_report"]
 
 EFFECT_ROWS, EXPLORED_ROWS, CALIBRATION_ROWS = 2000, 40, 5000
 """Rows behind the effects, rows that can be looked at one by one, and rows behind the calibration figures."""
@@ -67,44 +66,42 @@ class Report:
         return f"Report({self.title!r}, {len(self.html) / 1e6:.1f} MB)"
 
 
-def report(
-    model: BehaviorEstimator,
-    path: str | PathLike[str] | None = None,
-    X: Any = None,
-    y: Any = None,
+def write_report(
+    model: LearnedModel,
+    path: str | PathLike[str] | None,
+    rows: EncodedRows | None,
     *,
-    title: str | None = None,
+    title: str,
+    settings: Mapping[str, tuple[Any, Any]],
     inference: InferenceResults | None = None,
     stability: Stability | None = None,
 ) -> Report:
-    """Report what a fitted model learned and how well, as one HTML page.
+    """Report what a model learned and how well, as one HTML page.
 
     Parameters
     ----------
     path : where to write the page; None writes nothing.
-    X, y : rows to report on, best such that the fit has not seen; by default those of the fit, and none for a model
-        that was loaded from a file. A BLDensity takes its table as y.
+    rows : encoded rows to report on, best such that the fit has not seen; by default those of the fit, and none for a
+        model that was loaded from a file.
     title : of the page.
+    settings : every hyperparameter with its default.
     inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
         itself estimates and refits nothing.
 
     Raises
     ------
     DataError
-        If the rows do not suit the model, the folder of `path` does not exist, or `path` is a folder.
+        If the folder of `path` does not exist, or `path` is a folder.
     OptionError
         If another argument is of the wrong kind.
     """
-    check_is_fitted(model)
     check_returned("inference", inference, InferenceResults)
     check_returned("stability", stability, Stability)
-    if title is not None and not isinstance(title, str):
+    if not isinstance(title, str):
         raise OptionError(f"title must be text; got {title!r}.")
     if path is not None:
         _check_path(path)
-    page = _page(
-        model, X, y, title or f"What {type(model).__name__} learned about {model.response_.name}", inference, stability
-    )
+    page = _page(model, rows, title, settings, inference, stability)
     if path is not None:
         page.save(path)
     return page
@@ -120,44 +117,37 @@ def _check_path(path: Any) -> None:
 
 
 def _page(
-    model: BehaviorEstimator,
-    X: Any,
-    y: Any,
+    model: LearnedModel,
+    given: EncodedRows | None,
     title: str,
+    settings: Mapping[str, tuple[Any, Any]],
     inference: InferenceResults | None,
     stability: Stability | None,
 ) -> Report:
-    rows = read_rows(model, X, y)
+    known = given or (None if model.rows is None else (model.rows.x, model.rows.y))
+    rows = None if known is None else Rows(*known, given is None, np.arange(len(known[0])))
     laws = [] if rows is None else response_laws(model, rows)
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
-    few_X, few_y = _few(X, y)
-    reading = None if rows is None else model.reading(few_X, few_y, stability=stability)
+    some = None if rows is None else rows.spread(EFFECT_ROWS)
+    reading = None if some is None else explain(model, (some.x, some.y), stability)
     titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
-    parts["problem"] = "The problem", sections.problem(model.problem_, titles)
-    if rows is not None and reading is not None:
-        parts["view"] = "In brief", sections.view(model.view(few_X, few_y, terms=sections.TERMS))
+    parts["problem"] = "The problem", sections.problem(model.problem, titles)
+    if rows is not None and some is not None and reading is not None:
+        brief = simplify(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
+        parts["view"] = "In brief", sections.view(brief)
         parts["reading"] = "Reading", sections.reading(reading)
-        some = rows.spread(EFFECT_ROWS)
-        found = _effects(model, some)
-        parts["effects"] = "Effects", sections.effects(found, model.block_names_)
-        if not needs_chains(model._distribution()):
+        found = effects_of(model, (some.x, some.y), TOLERANCE)
+        parts["effects"] = "Effects", sections.effects(found, model.block_names)
+        if not needs_chains(model.gibbs()):
             parts["rows"], data = _explorer(model, some, found, laws, len(rows))
         calibrated = spaced(len(laws[0].observed), CALIBRATION_ROWS)
         parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
     if inference is not None:
         parts["inference"] = "Inference", sections.inference(inference)
-    parts["training"] = "Training", sections.training(model.history_, model.restarts_)
-    parts["data"] = "Data", sections.data(model.encoder_, rows)
-    parts["settings"] = "Settings", sections.settings(model.get_params(), _defaults(type(model)), _facts(model))
+    parts["training"] = "Training", sections.training(model.history, model.restarts)
+    parts["data"] = "Data", sections.data(model.encoder, rows)
+    parts["settings"] = "Settings", sections.settings(settings, _facts(model))
     return Report(title, _filled(title, _subtitle(model, rows), parts, data))
-
-
-def _few(X: Any, y: Any) -> tuple[Any, Any]:
-    """As many rows of a table as effects take, so that no larger one is encoded again and again."""
-    if not isinstance(X, pd.DataFrame) or not isinstance(y, (pd.DataFrame, pd.Series)) or len(X) != len(y):
-        return X, y
-    index = spaced(len(X), EFFECT_ROWS)
-    return X.iloc[index], y.iloc[index]
 
 
 NO_ROWS = (
@@ -166,38 +156,34 @@ NO_ROWS = (
 )
 
 
-def _quality(model: BehaviorEstimator, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> str:
+def _quality(model: LearnedModel, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> str:
     return sections.quality(laws, rows, _joint(model, rows))
 
 
 def _explorer(
-    model: BehaviorEstimator, some: Rows, found: Effects, laws: list[NumberLaw | ClassLaw], total: int
+    model: LearnedModel, some: Rows, found: Effects, laws: list[NumberLaw | ClassLaw], total: int
 ) -> tuple[tuple[str, str], str]:
     """The section that shows one row at a time, and its data: of a few of the rows that have effects."""
     index = spaced(len(some), EXPLORED_ROWS)
     few = some.at(index)
-    contributions = _contributions(found).rename(columns=model.block_names_, level="block").iloc[index]
+    contributions = _contributions(found).rename(columns=model.block_names, level="block").iloc[index]
     shown = explorer_data(model, few, [law.at(few.positions) for law in laws], contributions)
     labels = [f"{position + 1:,} of {total:,}" for position in few.positions]
-    names = [part.name for part in model.response_.parts]
+    names = [part.name for part in model.response.components]
     return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
 
 
-def _joint(model: BehaviorEstimator, rows: Rows) -> str:
+def _joint(model: LearnedModel, rows: Rows) -> str:
     """What the scores of several responses do not say: how they go together."""
-    if len(model.response_.parts) == 1:
+    if len(model.response.components) == 1:
         return ""
-    if needs_chains(model._distribution()):
+    if needs_chains(model.gibbs()):
         return (
             f"More than two numbers have no likelihood that could be computed; the scores below are from Markov chains "
             f"on {min(CHAIN_ROWS, len(rows))} rows."
         )
     log_density = joint_log_density(model, rows)
     return f"Joint negative log-likelihood of all responses: {-log_density:.3f} nats per row. Below each by itself."
-
-
-def _effects(model: BehaviorEstimator, rows: Rows) -> Effects:
-    return effects_of(model.network_, model.space_, model.encoder_, model.response_, (rows.x, rows.y), TOLERANCE)
 
 
 def _contributions(found: Effects) -> pd.DataFrame:
@@ -210,34 +196,31 @@ def _contributions(found: Effects) -> pd.DataFrame:
     return pd.DataFrame(by_class[best, np.arange(len(table))], columns=table[found.utility.columns[0]].columns)
 
 
-def _defaults(estimator: type) -> dict[str, Any]:
-    return {name: parameter.default for name, parameter in signature(estimator).parameters.items()}
+def _shape(model: LearnedModel) -> str:
+    return f"BL[{','.join(map(str, model.network.architecture.layers))}]"
 
 
-def _shape(model: BehaviorEstimator) -> str:
-    return f"BL[{','.join(map(str, model.network_.architecture.layers))}]"
-
-
-def _facts(model: BehaviorEstimator) -> dict[str, str]:
-    architecture, sigma = model.network_.architecture, model.sigma_
+def _facts(model: LearnedModel) -> dict[str, str]:
+    architecture = model.network.architecture
     heads = ", ".join(name for name in architecture.heads if name is not None)
+    objective = model.objective.to_json()
+    numbers = ", ".join(f"{k} {v:.4g}" for k, v in objective.items() if isinstance(v, float) and k != "temperature")
     facts = {
-        "estimator": type(model).__name__,
         "architecture": f"{_shape(model)}, heads {heads}, {architecture.output} output",
-        "parameters": f"{model.n_parameters_:,}",
-        "temperature": f"{model.temperature_:.6g}",
-        "objective": model.objective + (f", sigma {sigma:.4g}" if sigma is not None else ""),
-        "seed": repr(model.random_state),
+        "parameters": f"{model.network.n_parameters:,}",
+        "temperature": f"{model.temperature:.6g}",
+        "objective": objective["kind"] + (f", {numbers}" if numbers else ""),
     }
-    supports = [part for part in model.response_.parts if isinstance(part, ContinuousResponse)]
-    return facts | {f"support of {part.name}": f"{part.lower:.6g} to {part.upper:.6g}" for part in supports}
+    ends = {part.name: part.ends() for part in model.response.components}
+    bounded = {name: (low, high) for name, (low, high) in ends.items() if np.isfinite([low, high]).all()}
+    return facts | {f"support of {name}": f"{low:.6g} to {high:.6g}" for name, (low, high) in bounded.items()}
 
 
-def _subtitle(model: BehaviorEstimator, rows: Rows | None) -> str:
-    inputs = len(model.encoder_.names)
+def _subtitle(model: LearnedModel, rows: Rows | None) -> str:
+    inputs = len(model.encoder.names)
     seen = f"{inputs} column{'s' if inputs != 1 else ''}" if inputs else "no inputs"
     counted = f"; reported on {len(rows):,} rows" if rows is not None else ""
-    return f"{_shape(model)} of {model.response_.name} given {seen}, {model.n_parameters_:,} parameters{counted}"
+    return f"{_shape(model)} of {model.response.name} given {seen}, {model.network.n_parameters:,} parameters{counted}"
 
 
 def _filled(title: str, subtitle: str, parts: dict[str, tuple[str, str]], data: str) -> str:

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from behavior_learning.encoding import ContinuousResponse, DiscreteResponse
-from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.parts import part_of
-from behavior_learning.learned.predict import SUMMARY_DRAWS, by_rows, draws, needs_chains
+from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, draws, needs_chains
+from behavior_learning.learned.model import LearnedModel
+from behavior_learning.responses import Response
 
 __all__ = [
     "CHAIN_ROWS",
@@ -27,7 +27,6 @@ __all__ = [
     "curves",
     "joint_log_density",
     "number_law",
-    "read_rows",
     "response_laws",
 ]
 
@@ -64,17 +63,6 @@ class Rows:
         return self.at(spaced(len(self), most))
 
 
-def read_rows(model: BehaviorEstimator, X: Any, y: Any) -> Rows | None:
-    """The given rows, else those of the fit, else None: a model from a file has none."""
-    if X is None and y is None and not hasattr(model, "_training_rows"):
-        return None
-    seen = X is None and y is None
-    if X is None and y is not None and not model.encoder_.columns:
-        X = pd.DataFrame(index=range(len(y)))
-    x, encoded_y = model._rows_or_training("report", X, y)
-    return Rows(x, encoded_y, seen, np.arange(len(x)))
-
-
 @dataclass(frozen=True)
 class NumberLaw:
     """A continuous response of some rows, in the user's units.
@@ -85,7 +73,7 @@ class NumberLaw:
     quantiles : shape (rows, LEVELS).
     """
 
-    part: ContinuousResponse
+    part: Response
     observed: np.ndarray
     mean: np.ndarray
     log_density: np.ndarray
@@ -100,7 +88,7 @@ class NumberLaw:
     @property
     def pit(self) -> np.ndarray:
         """F(y|x) of the observed response, interpolated between quantiles."""
-        ends = self.part.lower, self.part.upper
+        ends = self.part.ends()
         known = [np.r_[0.0, LEVELS, 1.0]] * len(self.observed)
         edges = np.c_[np.full(len(self.observed), ends[0]), self.quantiles, np.full(len(self.observed), ends[1])]
         return np.array([np.interp(y, q, p) for y, q, p in zip(self.observed, edges, known, strict=True)])
@@ -112,7 +100,7 @@ class NumberLaw:
 
     def quality(self) -> pd.DataFrame:
         """Scores beside those of a Gaussian with the training mean and spread."""
-        center, scale = self.part.center, self.part.scale
+        center, scale = self.part.variables[0].center, self.part.variables[0].scale
         z = (self.observed - center) / scale
         gaussian_crps = scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
         half = norm.ppf(0.95)
@@ -142,7 +130,7 @@ class NumberLaw:
 class ClassLaw:
     """A discrete response of some rows: its codes and the logarithm of every class's probability."""
 
-    part: DiscreteResponse
+    part: Response
     observed: np.ndarray
     log_probabilities: np.ndarray
 
@@ -156,7 +144,7 @@ class ClassLaw:
 
     def quality(self) -> pd.DataFrame:
         """Scores beside those of the training shares of the classes."""
-        rows, shares = np.arange(len(self.observed)), np.asarray(self.part.shares)
+        rows, shares = np.arange(len(self.observed)), np.asarray(cast(Any, self.part).shares)
         hot = np.eye(len(shares))[self.observed]
         with np.errstate(divide="ignore"):
             known = np.log(shares)[self.observed]
@@ -178,27 +166,27 @@ class ClassLaw:
 
     def confusion(self) -> pd.DataFrame:
         """Observed classes down, predicted ones across, as counts of rows."""
-        k = len(self.part.classes)
+        k = len(self.part.levels or ())
         counts = np.bincount(self.observed * k + self.log_probabilities.argmax(axis=1), minlength=k * k).reshape(k, k)
-        names = [str(name) for name in self.part.classes]
+        names = [str(name) for name in self.part.levels or ()]
         return pd.DataFrame(counts, pd.Index(names, name="observed"), [f"predicted {name}" for name in names])
 
 
-def response_laws(model: BehaviorEstimator, rows: Rows) -> "list[NumberLaw | ClassLaw]":
+def response_laws(model: LearnedModel, rows: Rows) -> "list[NumberLaw | ClassLaw]":
     """The law of every response at the rows; at a few of them where only Markov chains know it."""
-    distribution, drawn = model._distribution(), None
+    distribution, drawn = model.gibbs(), None
     if needs_chains(distribution):
         rows = rows.spread(CHAIN_ROWS)
         drawn = draws(distribution, rows.inputs, SUMMARY_DRAWS, np.random.RandomState(0))
-    law = lambda part: number_law if isinstance(part, ContinuousResponse) else class_law
-    return [law(part)(model, j, rows, drawn) for j, part in enumerate(model.response_.parts)]
+    laws = [class_law if part.labelled else number_law for part in model.response.components]
+    return [law(model, j, rows, drawn) for j, law in enumerate(laws)]
 
 
-def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
+def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
     """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
-    part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
+    part, y = model.response.components[j], _column(rows.y, j)
     if drawn is None:
-        law = part_of(model._distribution(), [j])
+        law = part_of(model.gibbs(), [j])
         values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
     else:
         own = drawn[..., j].astype(float)
@@ -207,38 +195,38 @@ def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray |
     return NumberLaw(
         part,
         part.restore(y),
-        part.restore(values[:, 0]),
+        part.mean(values[:, :1]),
         values[:, 1] - part.log_unit,
-        values[:, 2] * part.scale,
+        values[:, 2] * part.unit,
         part.restore(values[:, 3:]),
     )
 
 
-def class_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
+def class_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
     """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
-    part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
+    part, codes = model.response.components[j], _column(rows.y, j).astype(int)
     if drawn is None:
-        law = part_of(model._distribution(), [j])
+        law = part_of(model.gibbs(), [j])
         return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
-    shares = np.mean(drawn[..., j, None] == np.arange(len(part.classes)), axis=1)
+    shares = np.mean(drawn[..., j, None] == np.arange(len(part.levels or ())), axis=1)
     return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
 
 
-def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def curves(model: LearnedModel, j: int, rows: Rows, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Utility and log density of the j-th response at candidates (rows, k), in encoded units.
 
     Where there are other responses the utility is τ·log of the integral over them.
     """
-    law = part_of(model._distribution(), [j])
+    law = part_of(model.gibbs(), [j])
     candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
     values = by_rows(_curve, law, (rows.inputs, candidates))
-    return values[:, 1:], values[:, 1:] / model.temperature_ - values[:, :1]
+    return values[:, 1:], values[:, 1:] / model.temperature - values[:, :1]
 
 
-def joint_log_density(model: BehaviorEstimator, rows: Rows) -> float:
+def joint_log_density(model: LearnedModel, rows: Rows) -> float:
     """Mean of log p of all responses together, per unit of the numbers."""
-    log_prob = by_rows(Gibbs.log_prob, model._distribution(), (rows.inputs, rows.y.astype(np.float32)))
-    return float(log_prob.astype(float).mean() - model.response_.log_unit)
+    log_prob = by_rows(Gibbs.log_prob, model.gibbs(), (rows.inputs, rows.y.astype(np.float32)))
+    return float(log_prob.astype(float).mean() - model.response.log_unit)
 
 
 def spaced(n: int, most: int) -> np.ndarray:

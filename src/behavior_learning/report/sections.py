@@ -291,7 +291,7 @@ def calibration(laws: Laws) -> str:
     for law in laws:
         name, slug = law.part.name, _slug(law.part.name)
         if isinstance(law, ClassLaw):
-            figure = plots.reliability(law.probabilities, law.observed, list(map(str, law.part.classes)))
+            figure = plots.reliability(law.probabilities, law.observed, list(map(str, law.part.levels or ())))
             figures.append(
                 inline_svg(
                     figure,
@@ -363,10 +363,10 @@ def _column(encoder: TableEncoder, name: str) -> dict[str, Any]:
     return {"kind": "category", "mean": np.nan, "spread": np.nan, "levels": levels}
 
 
-def settings(parameters: Mapping[str, Any], defaults: Mapping[str, Any], facts: Mapping[str, str]) -> str:
-    """What is needed to make the model again."""
-    changed = {n: v for n, v in parameters.items() if repr(v) != repr(defaults.get(n))}
-    rest = {n: v for n, v in parameters.items() if n not in changed}
+def settings(parameters: Mapping[str, tuple[Any, Any]], facts: Mapping[str, str]) -> str:
+    """What is needed to make the model again: every hyperparameter with its default, and facts of the model."""
+    changed = {n: value for n, (value, default) in parameters.items() if repr(value) != repr(default)}
+    rest = {n: value for n, (value, _) in parameters.items() if n not in changed}
     packages = ("behavior-learning", "jax", "equinox", "optax", "numpy", "scipy", "pandas", "scikit-learn")
     versions = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     versions |= {package: version(package) for package in packages}

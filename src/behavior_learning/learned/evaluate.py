@@ -20,17 +20,7 @@ from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.sampling import sample, spread_starts, temper
 from behavior_learning.training.packing import fused
 
-__all__ = [
-    "SUMMARY_DRAWS",
-    "by_rows",
-    "draws",
-    "energy_score",
-    "in_single",
-    "means",
-    "modes",
-    "needs_chains",
-    "quantiles",
-]
+__all__ = ["SUMMARY_DRAWS", "by_rows", "climbed_modes", "draws", "energy_score", "needs_chains"]
 
 SUMMARY_DRAWS = 512
 """Draws behind a mean, a quantile or a mode that has no quadrature."""
@@ -62,34 +52,9 @@ def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any
     return function(distribution, *rows, *shared)
 
 
-def in_single(rows: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Encoded (x, y) in the precision of training; codes of classes stay whole numbers."""
-    x, y = rows
-    return x.astype(np.float32), y.astype(np.float32) if y.dtype.kind == "f" else y
-
-
-def means(distribution: Gibbs, x: np.ndarray) -> np.ndarray:
-    """E[y|x] encoded: (n,) for one response, (n, responses) for several continuous ones."""
-    if needs_chains(distribution):
-        return draws(distribution, x, SUMMARY_DRAWS, np.random.RandomState(0)).mean(axis=1)
-    values = by_rows(Gibbs.mean, distribution, (x,))
-    return values if len(distribution.space.parts) > 1 else values[:, 0]
-
-
-def modes(distribution: Gibbs, x: np.ndarray) -> np.ndarray:
-    """argmax of BL, encoded."""
-    if not needs_chains(distribution):
-        return by_rows(Gibbs.mode, distribution, (x,))
-    return by_rows(_climb, distribution, (x, draws(distribution, x, SUMMARY_DRAWS, np.random.RandomState(0))))
-
-
-def quantiles(distribution: Gibbs, x: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Quantiles of each response, the others integrated out: (n, responses, levels), encoded."""
-    if needs_chains(distribution):
-        sampled = draws(distribution, x, SUMMARY_DRAWS, np.random.RandomState(0))
-        return np.moveaxis(np.quantile(sampled, levels, axis=1), 0, -1)
-    parts = range(len(distribution.space.parts))
-    return np.stack([by_rows(Gibbs.quantile, part_of(distribution, [j]), (x,), levels) for j in parts], axis=1)
+def climbed_modes(distribution: Gibbs, x: np.ndarray, sampled: np.ndarray) -> np.ndarray:
+    """argmax of BL from draws (n, draws, responses), encoded."""
+    return by_rows(_climb, distribution, (x, sampled))
 
 
 def draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomState) -> np.ndarray:

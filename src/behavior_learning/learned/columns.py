@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from behavior_learning.encoding.responses import DiscreteResponse, Response
-from behavior_learning.encoding.tables import TableEncoder
+from behavior_learning.encoding import TableEncoder
+from behavior_learning.responses import Response
 
 __all__ = ["Columns", "columns_of"]
 
@@ -31,7 +31,7 @@ class Columns:
 
 def columns_of(encoder: TableEncoder, response: Response) -> Columns:
     """Names and units of the encoded columns of x and y."""
-    owners = [(i, part) for i, part in enumerate(response.parts) for _ in part.variables]
+    owners = [(i, part) for i, part in enumerate(response.components) for _ in part.variables]
     variables = response.variables
     return Columns(
         x=tuple(column.name for column in encoder.columns),
@@ -40,5 +40,5 @@ def columns_of(encoder: TableEncoder, response: Response) -> Columns:
         y_sources=tuple(part.name for _, part in owners),
         x_units=tuple((column.center, column.scale) for column in encoder.columns),
         y_units=tuple((variable.center, variable.scale) for variable in variables),
-        choices=tuple(i if isinstance(part, DiscreteResponse) else None for i, part in owners),
+        choices=tuple(i if part.one_hot else None for i, part in owners),
     )

@@ -1,0 +1,232 @@
+"""A learned model as a value: what it is, how it was learned, and the rows it was learned from.
+
+Everything that can be asked of it is a function of it, in the other modules of this folder.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.spaces import Space
+from behavior_learning.encoding import TableEncoder, aligned, as_table
+from behavior_learning.errors import DataError
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.columns import Columns, columns_of
+from behavior_learning.learned.records import StandardDeviations, standard_deviations
+from behavior_learning.objectives import Objective
+from behavior_learning.responses import Response
+from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP, check_renaming
+from behavior_learning.symbolic.read import read_problem
+from behavior_learning.training.fit import Settings
+
+__all__ = ["LearnedModel", "Recipe", "Rows", "TrainingRows", "in_single"]
+
+PREDICTION_REFINEMENT = 4
+"""Prediction spends so many times the candidates of training: quantiles interpolate between them."""
+
+Rows = tuple[np.ndarray, np.ndarray]
+"""Encoded (x, y)."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fit such a network: what `stability` and `prune` need to do it again.
+
+    Attributes
+    ----------
+    settings : of training.
+    n_restarts : random starts.
+    validation_fraction : share of the rows that is held out.
+    temperature : τ in training.
+    scales : of starting points, as `BehaviorNetwork.random` takes them.
+    """
+
+    settings: Settings
+    n_restarts: int
+    validation_fraction: float
+    temperature: float
+    scales: Mapping[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingRows:
+    """The rows of a fit.
+
+    Attributes
+    ----------
+    x, y : encoded, in double precision.
+    held_out : which of them validated.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    held_out: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LearnedModel:
+    """A behaviour network between a user's table and a user's response.
+
+    Attributes
+    ----------
+    network : BL, on standardised columns.
+    encoder, response : from the user's columns to arrays and back.
+    objective : what training minimised, with the candidates it ended with; it knows the space of y.
+    temperature : τ, that of training or of a later calibration.
+    recipe : how it was fitted.
+    rows : what it was fitted to; absent in a model from a file.
+    block_names : names that the user gave to blocks, by the original ones.
+    history, restarts : losses by epoch, and the outcome of every start.
+    known_deviations : what printing goes by, where it is not to be computed from the rows.
+    """
+
+    network: BehaviorNetwork
+    encoder: TableEncoder
+    response: Response
+    objective: Objective
+    temperature: float
+    recipe: Recipe
+    rows: TrainingRows | None
+    block_names: Mapping[str, str] = field(default_factory=dict)
+    history: pd.DataFrame = field(default_factory=pd.DataFrame)
+    restarts: pd.DataFrame = field(default_factory=pd.DataFrame)
+    known_deviations: StandardDeviations | None = None
+
+    @property
+    def space(self) -> Space:
+        return self.objective.space
+
+    @property
+    def vector(self) -> bool:
+        """Whether blocks see x only."""
+        return self.network.architecture.output == "vector"
+
+    @property
+    def columns(self) -> Columns:
+        return columns_of(self.encoder, self.response)
+
+    @cached_property
+    def problem(self) -> LearnedUMP | Hierarchy:
+        """The learned problem in the user's names and units."""
+        deviations = self.deviations
+        problem = read_problem(
+            self.network,
+            inputs=self.encoder.variables,
+            response=self.response.variables,
+            curve_spreads=deviations.of_functions,
+            block_spreads=deviations.of_blocks,
+        )
+        return problem.renamed(self.block_names)
+
+    @cached_property
+    def deviations(self) -> StandardDeviations:
+        """What printing goes by, over the training rows; a fit does not wait for it."""
+        if self.known_deviations is not None:
+            return self.known_deviations
+        train = ~self.training_rows("problem").held_out
+        x, y = in_single(self.given_rows("problem"))
+        return standard_deviations(self.network, self.space, x[train], y[train])
+
+    def renamed(self, names: Mapping[str, str]) -> "LearnedModel":
+        """The same model with other names for blocks, by their present or original ones.
+
+        Raises
+        ------
+        OptionError
+            If a name is no block's, or a new name is that of another block or column.
+        """
+        check_renaming(names)
+        original = {new: old for old, new in self.block_names.items()}
+        kept = {old: new for old, new in self.block_names.items() if old not in names and new not in names}
+        again = replace(self, block_names=kept | {original.get(old, old): new for old, new in names.items()})
+        _ = again.problem
+        return again
+
+    def gibbs(self, temperature: float | None = None) -> Gibbs:
+        """p_τ(y|x) on encoded columns, at another τ where one is given."""
+        tau = np.float32(self.temperature if temperature is None else temperature)
+        return Gibbs(self.network, self.space.refined(PREDICTION_REFINEMENT), tau)
+
+    # Rows.
+
+    def table(self, X: Any) -> pd.DataFrame:
+        """X with the columns of the training table in their order; an array takes their names.
+
+        Raises
+        ------
+        DataError
+            If X lacks a column.
+        """
+        table, names = as_table(X), self.encoder.names
+        if isinstance(X, pd.DataFrame):
+            return aligned(table, names)
+        if table.shape[1] != len(names):
+            raise DataError(f"X has {table.shape[1]} features, but the model is expecting {len(names)} features.")
+        return table.set_axis(list(names), axis=1)
+
+    def inputs(self, X: Any) -> np.ndarray:
+        """x of a table, in the precision of training; no columns where there is no x, as many rows as X has."""
+        if not self.encoder.columns:
+            return np.zeros((len(X), 0), np.float32)
+        return self.encoder(self.table(X), np.float32)
+
+    def responses(self, y: Any, rows: int, dtype: type = np.float32) -> np.ndarray:
+        """Encoded responses."""
+        return self.response.encode(self.response.values(y, rows), dtype)
+
+    def candidates(self, encoded_y: np.ndarray) -> np.ndarray:
+        """Encoded responses as candidates (n, m), in double precision."""
+        with jax.enable_x64(True):
+            return np.asarray(self.space.candidates(jnp.asarray(encoded_y)), float)
+
+    def training_rows(self, asked: str) -> TrainingRows:
+        """The rows of the fit.
+
+        Raises
+        ------
+        DataError
+            If the model comes from a file.
+        """
+        if self.rows is None:
+            raise DataError(f"This model was loaded from a file, which holds no rows. Pass X and y to {asked}().")
+        return self.rows
+
+    def given_rows(self, asked: str, X: Any = None, y: Any = None) -> Rows:
+        """The given rows, or those of the fit, encoded in double precision.
+
+        Parameters
+        ----------
+        asked : the method that asks, for messages.
+
+        Raises
+        ------
+        DataError
+            If only one of X and y is given, or neither and the model comes from a file.
+        """
+        if X is None and y is None:
+            rows = self.training_rows(asked)
+            return rows.x, rows.y
+        if X is None or y is None:
+            raise DataError(f"{asked}() needs both X and y, or neither; got {'X' if y is None else 'y'} alone.")
+        x = self.encoder(self.table(X)) if self.encoder.columns else np.zeros((len(X), 0))
+        return x, self.responses(y, len(x), float)
+
+
+def in_single(rows: Rows) -> Rows:
+    """Encoded (x, y) in the precision of training; codes of classes stay whole numbers."""
+    x, y = rows
+    return x.astype(np.float32), y.astype(np.float32) if y.dtype.kind == "f" else y
+
+
+def some_rows(rows: Rows, most: int) -> Rows:
+    """At most so many rows, evenly spaced."""
+    count = len(rows[0])
+    chosen = np.arange(min(count, most)) * count // min(count, most)
+    return rows[0][chosen], rows[1][chosen]

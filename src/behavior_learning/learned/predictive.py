@@ -1,0 +1,438 @@
+"""The predictive distribution p_τ(y|x) of some rows, in the user's units: every answer about y is one of its methods.
+
+Exact where sums and quadrature reach, drawn by Markov chains where they do not, and the best response at τ = 0.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.gibbs.parts import part_of as component_of
+from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, climbed_modes, draws, energy_score, needs_chains
+from behavior_learning.learned.model import LearnedModel
+from behavior_learning.options import check_choice, check_count, check_number, check_sequence
+from behavior_learning.responses import Response
+
+__all__ = ["BestResponse", "Drawn", "Exact", "Given", "Predictive", "predictive"]
+
+Given = Mapping[str, Any] | pd.DataFrame | None
+"""Values of some responses by name: one for all rows, or one per row."""
+
+ENERGY_DRAWS = 200
+"""Draws behind an energy score."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Predictive(ABC):
+    """p_τ(y|x) of some rows; results have the rows first and the responses, where there are several, last.
+
+    Attributes
+    ----------
+    response : what y is.
+    x : encoded inputs, given responses behind them.
+    """
+
+    response: Response
+    x: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__} distribution of {self.response.name} at {len(self)} rows"
+
+    # What implementations say, encoded.
+
+    @abstractmethod
+    def _mean(self) -> np.ndarray:
+        """Mean of the candidates (n, m)."""
+
+    @abstractmethod
+    def _mode(self) -> np.ndarray: ...
+
+    @abstractmethod
+    def _quantile(self, levels: np.ndarray) -> np.ndarray:
+        """Of a single response, (n, levels)."""
+
+    @abstractmethod
+    def _cdf(self, y: np.ndarray) -> np.ndarray: ...
+
+    @abstractmethod
+    def _draws(self, n: int, random: np.random.RandomState) -> np.ndarray: ...
+
+    @abstractmethod
+    def _log_mass(self) -> np.ndarray:
+        """Of a response with finitely many values, (n, values)."""
+
+    @abstractmethod
+    def _some(self, response: Response, at: Sequence[int]) -> "Predictive":
+        """Some of several responses, the others integrated out."""
+
+    @abstractmethod
+    def log_prob(self, y: Any) -> np.ndarray:
+        """log p(y|x) per row in nats: of the density per unit of y, or of the probability.
+
+        Raises
+        ------
+        NoQuadratureError
+            If there are more than two continuous responses.
+        """
+
+    @abstractmethod
+    def entropy(self) -> np.ndarray:
+        """−E[log p(y|x)] per row in nats; differential for a density."""
+
+    # What everyone may ask, in the user's units.
+
+    def mean(self) -> np.ndarray:
+        """E[y|x]; of labels the most likely one."""
+        return self.response.mean(self._mean())
+
+    def mode(self) -> np.ndarray:
+        """argmax of BL: the deterministic best response, jointly for several responses."""
+        return self.response.restore(self._mode())
+
+    def median(self) -> np.ndarray:
+        """The value with half the mass below it, of each response."""
+        return self.quantile(0.5)
+
+    def quantile(self, q: Any) -> np.ndarray:
+        """Values below which shares q of the mass lie: (n,) for a number q, (n, len(q)) for several.
+
+        Several responses add an axis in the middle, each with the others integrated out. Labels without an order have
+        no quantile; their most likely value stands in.
+
+        Raises
+        ------
+        OptionError
+            If a level is not strictly between 0 and 1.
+        """
+        levels = _checked_levels(q)
+        if len(self.response.components) > 1:
+            each = [self.component(part.name).quantile(levels) for part in self.response.components]
+            kind = object if any(part.labelled for part in self.response.components) else float
+            values = np.stack([own.astype(kind) for own in each], axis=1)
+        elif self.response.labelled and not self.response.ordered:
+            values = np.repeat(self.mean()[:, None], len(levels), axis=1)
+        else:
+            values = self.response.restore(self._quantile(levels.astype(np.float32)))
+        return values[..., 0] if np.ndim(q) == 0 else values
+
+    def interval(self, coverage: float = 0.9) -> np.ndarray:
+        """Central intervals, last axis lower and upper end, that hold each response with probability `coverage`."""
+        coverage = check_number("coverage", coverage, below=1.0)
+        return self.quantile([0.5 - coverage / 2, 0.5 + coverage / 2])
+
+    def cdf(self, y: Any) -> np.ndarray:
+        """P(Y ≤ y | x) of each row's own y; of labels in the order of the levels."""
+        self._check_single("cdf")
+        return np.clip(self._cdf(self._encode(y)), 0.0, 1.0)
+
+    def sample(self, n: int = 1, random_state: Any = None) -> np.ndarray:
+        """Draw n responses for every row, (n_rows, n), with a last axis of responses where there are several."""
+        return self.response.restore(self._draws(check_count("n", n), check_random_state(random_state)))
+
+    def probabilities(self) -> np.ndarray:
+        """Probability of every value, in the order of the response's levels.
+
+        Raises
+        ------
+        OptionError
+            If the response is a density.
+        """
+        probabilities = np.exp(self.log_probabilities())
+        return probabilities / probabilities.sum(axis=1, keepdims=True)
+
+    def log_probabilities(self) -> np.ndarray:
+        """Logarithm of `probabilities`, without underflow."""
+        self._check_single("probabilities")
+        if self.response.levels is None:
+            raise OptionError(f"{self.response.name!r} has a density, no probabilities; ask cdf, quantile or log_prob.")
+        return self._log_mass()
+
+    def crps(self, y: Any) -> np.ndarray:
+        """Continuous ranked probability score of each row, in the units of y: the smaller the better.
+
+        For several responses the energy score E‖Y − y‖ − ½E‖Y − Y′‖ from 200 draws, each response in units of its
+        standard deviation in the training rows.
+
+        Source: Gneiting and Raftery (2007).
+        """
+        sampled = self._draws(ENERGY_DRAWS, np.random.RandomState(0))
+        if len(self.response.components) > 1:
+            return energy_score(sampled, self._encode(y))
+        restored, observed = self.response.restore(sampled), self.response.restore(self._encode(y))
+        return energy_score(restored[..., None], observed[:, None])
+
+    def component(self, name: str) -> "Predictive":
+        """The distribution of one response by its name, the others integrated out.
+
+        Raises
+        ------
+        OptionError
+            If there is no such response.
+        """
+        names = [part.name for part in self.response.components]
+        if name not in names:
+            raise OptionError(f"There is no response {name!r}. Responses: {', '.join(names)}.")
+        at = names.index(name)
+        return self if len(names) == 1 else self._some(self.response.components[at], [at])
+
+    def table(self, statistic: str = "mean") -> pd.DataFrame:
+        """Every response by name: its mean, median or mode; of labels the most likely one."""
+        values = self.statistic(statistic)
+        names = [part.name for part in self.response.components]
+        return pd.DataFrame(dict(zip(names, values.reshape(len(self), -1).T, strict=True))).infer_objects()
+
+    def sample_table(self, n: int = 1, random_state: Any = None) -> pd.DataFrame:
+        """Draw n responses for every row as a table of rows·n lines: the draws of the first row first."""
+        drawn = self.sample(n, random_state).reshape(len(self) * n, -1)
+        names = [part.name for part in self.response.components]
+        return pd.DataFrame(dict(zip(names, drawn.T, strict=True))).infer_objects()
+
+    def statistic(self, statistic: str) -> np.ndarray:
+        """The mean, median or mode by its name."""
+        return getattr(self, check_choice("statistic", statistic, ("mean", "median", "mode")))()
+
+    def _encode(self, y: Any) -> np.ndarray:
+        return self.response.encode(self.response.values(y, len(self)))
+
+    def _check_single(self, asked: str) -> None:
+        if len(self.response.components) > 1:
+            names = ", ".join(part.name for part in self.response.components)
+            raise OptionError(f"{asked} is of one response; choose with component(name) among {names}.")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Exact(Predictive):
+    """By sums and quadrature.
+
+    Attributes
+    ----------
+    gibbs : the distribution on encoded columns.
+    """
+
+    gibbs: Gibbs
+
+    def _mean(self) -> np.ndarray:
+        return by_rows(Gibbs.mean, self.gibbs, (self.x,))
+
+    def _mode(self) -> np.ndarray:
+        return by_rows(Gibbs.mode, self.gibbs, (self.x,))
+
+    def _quantile(self, levels: np.ndarray) -> np.ndarray:
+        return by_rows(Gibbs.quantile, self.gibbs, (self.x,), levels)
+
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        return by_rows(Gibbs.cdf, self.gibbs, (self.x, y))
+
+    def _draws(self, n: int, random: np.random.RandomState) -> np.ndarray:
+        return draws(self.gibbs, self.x, n, random)
+
+    def _log_mass(self) -> np.ndarray:
+        return by_rows(Gibbs.log_mass, self.gibbs, (self.x,))
+
+    def _some(self, response: Response, at: Sequence[int]) -> Predictive:
+        return Exact(response, self.x, component_of(self.gibbs, at))
+
+    def log_prob(self, y: Any) -> np.ndarray:
+        return by_rows(Gibbs.log_prob, self.gibbs, (self.x, self._encode(y))) - self.response.log_unit
+
+    def entropy(self) -> np.ndarray:
+        return by_rows(Gibbs.entropy, self.gibbs, (self.x,)) + self.response.log_unit
+
+    def crps(self, y: Any) -> np.ndarray:
+        if len(self.response.components) > 1 or self.response.labelled:
+            return super().crps(y)
+        return self.response.unit * by_rows(Gibbs.crps, self.gibbs, (self.x, self._encode(y)))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Drawn(Predictive):
+    """By draws of Markov chains, where there are more numbers than quadrature can do.
+
+    Attributes
+    ----------
+    gibbs : the distribution of all responses on encoded columns.
+    at : which of them are meant; None for all.
+    """
+
+    gibbs: Gibbs
+    at: tuple[int, ...] | None = None
+
+    @cached_property
+    def _sampled(self) -> np.ndarray:
+        return self._draws(SUMMARY_DRAWS, np.random.RandomState(0))
+
+    def _mean(self) -> np.ndarray:
+        return np.asarray(self.response.space().candidates(jnp.asarray(self._sampled))).mean(axis=1)
+
+    def _mode(self) -> np.ndarray:
+        best = climbed_modes(self.gibbs, self.x, draws(self.gibbs, self.x, SUMMARY_DRAWS, np.random.RandomState(0)))
+        return best if self.at is None else _columns(best, self.at)
+
+    def _quantile(self, levels: np.ndarray) -> np.ndarray:
+        return np.quantile(self._sampled, levels, axis=1).T
+
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        return np.mean(self._sampled <= y[:, None], axis=1)
+
+    def _draws(self, n: int, random: np.random.RandomState) -> np.ndarray:
+        sampled = draws(self.gibbs, self.x, n, random)
+        return sampled if self.at is None else _columns(sampled, self.at)
+
+    def _log_mass(self) -> np.ndarray:
+        count = len(cast(Sequence[Any], self.response.levels))
+        shares = np.mean(self._sampled[..., None] == np.arange(count), axis=1)
+        return np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS))
+
+    def _some(self, response: Response, at: Sequence[int]) -> Predictive:
+        return Drawn(response, self.x, self.gibbs, tuple(at))
+
+    def log_prob(self, y: Any) -> np.ndarray:
+        return self._exact.log_prob(y)
+
+    def entropy(self) -> np.ndarray:
+        return self._exact.entropy()
+
+    @property
+    def _exact(self) -> Exact:
+        """The same by quadrature, which refuses more dimensions than it can do."""
+        return Exact(self.response, self.x, self.gibbs if self.at is None else component_of(self.gibbs, self.at))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BestResponse(Predictive):
+    """All mass on argmax BL: the limit τ → 0.
+
+    Attributes
+    ----------
+    best : encoded.
+    """
+
+    best: np.ndarray
+
+    def _mean(self) -> np.ndarray:
+        return np.asarray(self.response.space().candidates(jnp.asarray(self.best)))
+
+    def _mode(self) -> np.ndarray:
+        return self.best
+
+    def _quantile(self, levels: np.ndarray) -> np.ndarray:
+        return np.repeat(self.best[:, None], len(levels), axis=1)
+
+    def _cdf(self, y: np.ndarray) -> np.ndarray:
+        return (self.best <= y).astype(float)
+
+    def _draws(self, n: int, random: np.random.RandomState) -> np.ndarray:
+        return np.repeat(self.best[:, None], n, axis=1)
+
+    def _log_mass(self) -> np.ndarray:
+        count = len(cast(Sequence[Any], self.response.levels))
+        return np.where(self.best[:, None] == np.arange(count), 0.0, -np.inf)
+
+    def _some(self, response: Response, at: Sequence[int]) -> Predictive:
+        return BestResponse(response, self.x, _columns(self.best, at))
+
+    def log_prob(self, y: Any) -> np.ndarray:
+        """Refused: a point has no density."""
+        raise OptionError("At temperature=0 all mass is on one response, which has no density. Use a temperature > 0.")
+
+    def entropy(self) -> np.ndarray:
+        """Zero for labels and counts; a point has no differential entropy."""
+        return np.full(len(self), 0.0 if self.response.levels is not None else -np.inf)
+
+
+def predictive(
+    model: LearnedModel,
+    X: Any,
+    *,
+    of: Sequence[str] | None = None,
+    given: Given = None,
+    temperature: float | None = None,
+) -> Predictive:
+    """The predictive distribution of a model at the rows of a table.
+
+    Parameters
+    ----------
+    X : the table; for a model without x anything with as many rows.
+    of : names of the responses that are meant, the others integrated out; by default all that are not given.
+    given : values of some responses by name: one for all rows, or one per row.
+    temperature : τ in place of the fitted one; 0 gives the best response.
+
+    Raises
+    ------
+    OptionError
+        If a name is no response, nothing is left to ask, or the temperature is no number of at least 0.
+    DataError
+        If the table does not suit the model, or a given value lies outside the support.
+    """
+    if temperature is not None:
+        check_number("temperature", temperature, inclusive=True)
+    x, names = model.inputs(X), [part.name for part in model.response.components]
+    taken = _positions(names, [] if given is None else [str(name) for name in given])
+    free = [i for i in range(len(names)) if i not in taken]
+    asked = free if of is None else _positions(names, of)
+    known = [names[i] for i in asked if i not in free]
+    if known or not asked:
+        what = repr(known[0]) if known else "of=[]" if free else "every response"
+        raise OptionError(f"Given {what}, there is nothing left to ask. Name responses that are not given.")
+    if given is not None:
+        values = [given[name] for name in given]
+        pairs = zip(taken, values, strict=True)
+        columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
+        x = np.concatenate([x, *columns], axis=1).astype(np.float32)
+    every = model.gibbs(temperature or None)
+    every = component_of(every, free, given=taken) if taken else every
+    whole = (Drawn if needs_chains(every) else Exact)(model.response.some(free), x, every)
+    at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
+    if temperature == 0:
+        best = whole._mode()
+        return BestResponse(response, x, best if asked == free else _columns(best, at))
+    return whole if asked == free else whole._some(response, at)
+
+
+def _positions(names: Sequence[str], chosen: Sequence[str]) -> list[int]:
+    """Where the chosen responses stand."""
+    for name in check_sequence("of", chosen, f"[{names[0]!r}]"):
+        if name not in names:
+            raise OptionError(f"There is no response {name!r}. Responses: {', '.join(names)}.")
+    return [names.index(name) for name in chosen]
+
+
+def _given_candidates(part: Response, values: Any, rows: int) -> np.ndarray:
+    """Given values of one response as candidates, one row each."""
+    values = [values] * rows if np.ndim(values) == 0 else values
+    column = values if isinstance(values, pd.Series) else pd.Series(list(values))
+    encoded = jnp.asarray(part.encode(part.values(column.rename(part.name), rows)))
+    outside = ~np.asarray(part.space().contains(encoded))
+    if outside.any():
+        raise DataError(
+            f"given must stay inside the support of {part.name!r}; row {int(np.argmax(outside))} is "
+            f"{column.iloc[int(np.argmax(outside))]}. Fit with a wider support= to ask about it."
+        )
+    return np.asarray(part.space().candidates(encoded))
+
+
+def _columns(values: np.ndarray, at: Sequence[int]) -> np.ndarray:
+    """Some responses along the last axis, which goes where there is one."""
+    return values[..., at[0]] if len(at) == 1 else values[..., list(at)]
+
+
+def _checked_levels(q: Any) -> np.ndarray:
+    try:
+        levels = np.atleast_1d(np.asarray(q, dtype=float))
+    except (TypeError, ValueError):
+        levels = np.array([np.nan])
+    if levels.ndim != 1 or not np.all((levels > 0) & (levels < 1)):
+        raise OptionError(f"q must hold numbers strictly between 0 and 1; got {q!r}.")
+    return levels
