@@ -1,7 +1,7 @@
 """A discrete response: probabilities of classes of any labels."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -49,6 +49,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     response: Any = None
     output: str = "auto"
+
+    score_name: ClassVar[str] = "accuracy"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL at every temperature."""

@@ -5,7 +5,7 @@ from copy import copy
 from inspect import signature
 from numbers import Integral
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 import numpy as np
@@ -48,6 +48,9 @@ class FittedEstimator(BaseEstimator):
 
     model_: LearnedModel
     structure: Any
+
+    score_name: ClassVar[str] = ""
+    """What `score` returns, where that is not the mean log density."""
 
     @property
     def _fitted(self) -> LearnedModel:

@@ -1,7 +1,7 @@
 """A continuous response: the full conditional density, its mean, quantiles and intervals, in the user's units."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -90,6 +90,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     """
 
     response: Any = None
+
+    score_name: ClassVar[str] = "R²"
 
     def predict(self, X: Any, statistic: str = "mean", temperature: float | None = None) -> np.ndarray:
         """Predict y in the user's units: shape (n,), or (n, responses) for several.

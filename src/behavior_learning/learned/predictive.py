@@ -193,6 +193,27 @@ class Predictive(ABC):
         names = [part.name for part in self.response.components]
         return pd.DataFrame(dict(zip(names, values.reshape(len(self), -1).T, strict=True))).infer_objects()
 
+    def summary(self, coverage: float = 0.9) -> pd.DataFrame:
+        """Every response by name: a number with its mean and interval, a label with the probability of each."""
+        parts = [self.component(part.name)._summary(coverage) for part in self.response.components]
+        if len(parts) == 1:
+            return parts[0]
+        named = zip(self.response.components, parts, strict=True)
+        return pd.concat(
+            [part.rename(columns={end: f"{own.name}_{end}" for end in ("lower", "upper")}) for own, part in named],
+            axis=1,
+        )
+
+    def _summary(self, coverage: float) -> pd.DataFrame:
+        name = self.response.name
+        if self.response.labelled:
+            names = [f"P({label})" for label in self.response.levels or ()]
+            probabilities = pd.DataFrame(self.probabilities(), columns=names)
+            return pd.concat([pd.Series(self.mean(), name=name), probabilities], axis=1)
+        ends = self.interval(coverage)
+        mean = f"{name}_mean" if name in ("lower", "upper") else name
+        return pd.DataFrame({mean: self.mean(), "lower": ends[:, 0], "upper": ends[:, 1]})
+
     def sample_table(self, n: int = 1, random_state: Any = None) -> pd.DataFrame:
         """Draw n responses for every row as a table of rows·n lines: the draws of the first row first."""
         drawn = self.sample(n, random_state).reshape(len(self) * n, -1)
