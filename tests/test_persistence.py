@@ -100,7 +100,12 @@ def test_generator_as_seed_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"layers": [2, 1]}, {"layers": (np.int64(2), 1)}, {"response": bl.Numbers(support=(np.float64(-900), np.int64(900)))}]
+    "options",
+    [
+        {"layers": [2, 1]},
+        {"layers": (np.int64(2), 1)},
+        {"response": bl.Numbers(support=(np.float64(-900), np.int64(900)))},
+    ],
 )
 def test_numpy_numbers_and_lists_as_hyperparameters_are_saved(options, tmp_path):
     reg = quick(BLRegressor, **options).fit(numbers(), response(BLRegressor, numbers()))

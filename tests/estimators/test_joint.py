@@ -402,7 +402,9 @@ def test_density_of_one_class_has_its_shares():
     """The likelihood of classes alone is greatest at their shares, to which training comes close."""
     y = labels(numbers())
     model = few(BLDensity, alpha=0.0, max_epochs=100, patience=100).fit(y, validation_data=y)
-    np.testing.assert_allclose(model.predict_proba().to_numpy()[0], model.model_.response.components[0].shares, atol=0.1)
+    np.testing.assert_allclose(
+        model.predict_proba().to_numpy()[0], model.model_.response.components[0].shares, atol=0.1
+    )
 
 
 def test_validation_table_of_a_density_decides_which_parameters_are_kept():
@@ -480,7 +482,9 @@ def test_heads_left_to_the_library_are_smooth_for_scores_and_silent(estimator, o
     assert model.network_.architecture.heads == ("tanh", "softplus(5)", "smooth_abs(0.2)")
     learned = model.model_.objective
     numbers_part = learned.continuous if estimator is BLHybrid else learned
-    assert type(numbers_part).__name__ == {"dsm": "DenoisingScoreMatching", "score_matching": "ScoreMatching"}[objective]
+    assert (
+        type(numbers_part).__name__ == {"dsm": "DenoisingScoreMatching", "score_matching": "ScoreMatching"}[objective]
+    )
     assert objective == "score_matching" or 0 < numbers_part.sigma < 0.2 + 1e-6
 
 
@@ -522,7 +526,9 @@ def test_denoising_learns_the_law_of_y_plus_noise():
     y = np.random.default_rng(0).normal(5.0, 2.0, 2000)
     heads = {"heads": ("identity", None, "square"), "layers": (1,), "alpha": 0.0, "max_epochs": 300, "batch_size": 256}
     for sigma in (0.2, 1.0):
-        model = few(BLDensity, objective="dsm", sigma=sigma, response={"y": bl.Numbers(support=(-25.0, 35.0))}, **heads).fit(y)
+        model = few(
+            BLDensity, objective="dsm", sigma=sigma, response={"y": bl.Numbers(support=(-25.0, 35.0))}, **heads
+        ).fit(y)
         drawn = model.sample(4000, random_state=1)["y"]
         assert drawn.std() == pytest.approx(y.std() * np.hypot(1, sigma), rel=0.1)
         assert drawn.mean() == pytest.approx(y.mean(), abs=0.3)

@@ -139,7 +139,9 @@ def test_support_of_a_class_is_refused():
 @pytest.mark.parametrize("estimator", [BLDensity, BLRegressor])
 @pytest.mark.parametrize("response", [Numbers(support=(0, 1)), "numbers"], ids=str)
 def test_response_of_several_columns_is_a_dictionary(estimator, response):
-    message = r"response of several responses must be a dictionary by name, .*; got (Numbers\(support=\(0, 1\)\)|'numbers')"
+    message = (
+        r"response of several responses must be a dictionary by name, .*; got (Numbers\(support=\(0, 1\)\)|'numbers')"
+    )
     refused(few(estimator, response=response), message, pair(numbers()), OptionError)
 
 

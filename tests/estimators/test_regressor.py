@@ -414,7 +414,9 @@ def test_large_identifiers_keep_their_spread():
 def test_the_mean_approaches_the_best_response_as_temperature_falls(temperature):
     reg, row = fitted(BLRegressor, "numbers"), rows("numbers")
     np.testing.assert_allclose(
-        reg.predict(row, temperature=temperature), reg.predict(row, temperature=0), atol=0.02 * reg.model_.response.scale
+        reg.predict(row, temperature=temperature),
+        reg.predict(row, temperature=0),
+        atol=0.02 * reg.model_.response.scale,
     )
 
 
