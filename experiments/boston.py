@@ -108,7 +108,7 @@ def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     effects = model.effects(X, y)
     surface = effects.surface("RM", "LSTAT")
     return {
-        "hierarchy": bl.plots.hierarchy(learned, titles=model.reading().names),
+        "hierarchy": bl.plots.hierarchy(learned, titles=model.explain().names),
         "graphs": bl.plots.ump_graph(next(iter(learned.blocks.values()))),
         "landscape": bl.plots.landscape(grid, utility, density, name="MEDV ($1000s)", observed=y.iloc[TRACT]),
         "feasible": bl.plots.feasible_region(learned, tract.iloc[0].to_dict(), plane, block="block1.1"),
@@ -128,13 +128,13 @@ def run(name: str, split: Split, folder: Path, refits: int, small: bool) -> dict
     table = statements(stability)
     scored = scores(model, split)
     recurring = stability.to_frame()["frequency"]
-    view = model.view(terms=TERMS)
+    view = model.simplified(terms=TERMS)
     parts = [
         f"# {title} on Boston Housing",
         f"{scored['parameters']} parameters; on 102 held-out tracts R² {scored['R²']:.3f}, negative log-likelihood "
         f"{scored['NLL (nats)']:.3f} nats, {scored['coverage of 90 % intervals']:.0%} of 90 % intervals hold.",
         "## The problem, strongest terms first",
-        f"```\n{model.ump_.text(TERMS)}\n```",
+        f"```\n{model.problem_.text(TERMS)}\n```",
         "## In brief",
         f"```\n{view}\n```",
         f"## What it says, and how often {stability.n} bootstrap refits say the same",

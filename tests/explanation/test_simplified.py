@@ -168,7 +168,7 @@ def models():
 @pytest.mark.parametrize("name", ["regressor", "classifier", "hybrid", "density"])
 def test_view_of_a_fitted_model_prints_its_fidelity(models, name):
     model = models[name][0]
-    exact, brief = model.view(terms=99, digits=12), model.view(terms=1, digits=1)
+    exact, brief = model.simplified(terms=99, digits=12), model.simplified(terms=1, digits=1)
     assert exact.fidelity.r2 == pytest.approx(1.0, abs=1e-6)
     assert exact.fidelity.agreement == 1.0
     assert brief.fidelity.r2 < exact.fidelity.r2
@@ -182,7 +182,7 @@ def test_view_of_a_fitted_model_prints_its_fidelity(models, name):
 def test_view_agrees_with_probabilities_of_the_model(models):
     """The agreement is of the classes that the two problems predict."""
     model, X, _ = models["classifier"]
-    view = model.view(terms=2)
+    view = model.simplified(terms=2)
     candidates = [X.assign(mode=label) for label in model.classes_]
     best = [np.argmax([p.utility(table) for table in candidates], axis=0) for p in (model.problem_, view.problem)]
     assert (model.classes_[best[0]] == model.predict(X)).mean() == 1.0
@@ -193,25 +193,25 @@ def test_a_loaded_model_needs_rows(models, tmp_path):
     model, X, y = models["regressor"]
     model.save(tmp_path / "m.bl")
     loaded = bl.load(tmp_path / "m.bl")
-    for method in ("view", "reading", "stability"):
+    for method in ("simplified", "explain", "stability"):
         with pytest.raises(DataError, match=rf"Pass X and y to {method}\(\)"):
             getattr(loaded, method)()
     with pytest.raises(DataError, match="got X alone"):
-        loaded.reading(X)
-    assert str(loaded.reading(X, y)) == str(model.reading(X, y))
-    assert loaded.view(X, y).shown == model.view(X, y).shown
+        loaded.explain(X)
+    assert str(loaded.explain(X, y)) == str(model.explain(X, y))
+    assert loaded.simplified(X, y).shown == model.simplified(X, y).shown
 
 
 @pytest.mark.parametrize("option", ["terms", "digits"])
 def test_counts_are_checked(models, option):
     with pytest.raises(OptionError, match=f"{option} must be a whole number"):
-        models["regressor"][0].view(**{option: 0})
+        models["regressor"][0].simplified(**{option: 0})
 
 
 def test_options_of_readings_are_checked(models):
     model = models["regressor"][0]
     with pytest.raises(OptionError, match=r"stability must be what model\.stability\(\.\.\.\) returned; got bool"):
-        model.reading(stability=True)
+        model.explain(stability=True)
     for options in ({"seed": -1}, {"seed": None}, {"n": 0}, {"kind": "x"}):
         with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
             model.stability(**options)
@@ -225,7 +225,7 @@ def test_options_of_readings_are_checked(models):
 @pytest.mark.parametrize("name", ["regressor", "classifier"])
 def test_one_row_has_a_view(models, name):
     model, X, y = models[name]
-    assert model.view(X.head(1), y.head(1)).fidelity.rows == 1
+    assert model.simplified(X.head(1), y.head(1)).fidelity.rows == 1
 
 
 def test_names_of_blocks_travel_everywhere(tmp_path):
@@ -233,10 +233,10 @@ def test_names_of_blocks_travel_everywhere(tmp_path):
     model = bl.load(saved(fitted(bl.BLRegressor, "numbers"), tmp_path))
     model.rename_blocks({"block1.1": "the buyer"})
     again = bl.load(saved(model, tmp_path))
-    reading = again.reading(X, response(bl.BLRegressor, X))
+    reading = again.explain(X, response(bl.BLRegressor, X))
     for text in (again.problem_.text(), again.problem_.to_latex(), reading.text(), again.problem_.to_python()):
         assert "the buyer" in text
-    assert "the buyer" in again.view(X, response(bl.BLRegressor, X)).text()
+    assert "the buyer" in again.simplified(X, response(bl.BLRegressor, X)).text()
     again.rename_blocks({"the buyer": "the seller", "block1.2": "the bank"})
     assert list(again.problem_.blocks) == ["the seller", "the bank", "block2.1"]
     again.rename_blocks({"block1.1": "block1.1"})

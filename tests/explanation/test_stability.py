@@ -107,14 +107,14 @@ def test_refits_of_a_fitted_model(kind):
     assert list(stability.frequencies) == keys
     assert all(0 <= share <= 1 for share in stability.frequencies.values())
     assert stability.to_frame()["frequency"].tolist() == list(stability.frequencies.values())
-    assert model.reading(stability=stability).text() == stability.reading.text()
-    assert model.reading().to_frame()["frequency"].isna().all()
+    assert model.explain(stability=stability).text() == stability.reading.text()
+    assert model.explain().to_frame()["frequency"].isna().all()
 
 
 def test_refits_differ_and_repeat_by_seed():
-    model = fitted(bl.BLRegressor, "numbers")
+    model = fitted(bl.BLRegressor, "numbers").model_
     weights = lambda seed: [
-        np.asarray(m.network_.weights[0].raw) for m in refits(model, model._training_rows, 2, "seeds", seed)
+        np.asarray(m.network.weights[0].raw) for m in refits(model, model.given_rows("stability"), 2, "seeds", seed)
     ]
     first, again, other = weights(0), weights(0), weights(1)
     np.testing.assert_array_equal(first, again)
@@ -125,10 +125,10 @@ def test_refits_differ_and_repeat_by_seed():
 def test_refits_reuse_the_compiled_program():
     from behavior_learning.training.minimize import _run_chunk
 
-    model = fitted(bl.BLRegressor, "numbers")
-    list(refits(model, model._training_rows, 1, "bootstrap", 0))
+    model = fitted(bl.BLRegressor, "numbers").model_
+    list(refits(model, model.given_rows("stability"), 1, "bootstrap", 0))
     before = _run_chunk._cached._cache_size()
-    list(refits(model, model._training_rows, 2, "bootstrap", 5))
+    list(refits(model, model.given_rows("stability"), 2, "bootstrap", 5))
     assert _run_chunk._cached._cache_size() == before
 
 

@@ -82,8 +82,8 @@ def test_users_units_give_the_same_density():
 
 def _gap(network, dose, low, high):
     reg = regression()
-    x = (dose - reg.encoder_.columns[0].center) / reg.encoder_.columns[0].scale
-    y = np.array([reg.response_.standardize(low), reg.response_.standardize(high)])
+    x = (dose - reg.model_.encoder.columns[0].center) / reg.model_.encoder.columns[0].scale
+    y = reg.model_.response.encode(np.array([low, high]), float)
     values = network(x[:, None], np.broadcast_to(y[None, :, None], (len(x), 2, 1)))
     return values[:, 1] - values[:, 0]
 

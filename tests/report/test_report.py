@@ -19,7 +19,7 @@ from behavior_learning.report import Report, sections
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import embedded_json, sortable_table
 from behavior_learning.report.mathml import problem_rows
-from behavior_learning.report.predictive import LEVELS, class_law, number_law, read_rows
+from behavior_learning.report.predictive import LEVELS, Rows, class_law, number_law
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Goal, LearnedUMP
 from behavior_learning.symbolic.text import format_shortened
@@ -141,12 +141,17 @@ def test_tables_escape_cells_and_keep_numbers_to_sort_by():
 # Numbers.
 
 
+def rows_of(model, X, y):
+    """Encoded rows that the fit has not seen."""
+    return Rows(*model.model_.given_rows("report", X, y), False, np.arange(len(X)))
+
+
 @every_estimator
 def test_scores_are_those_of_the_model(estimator):
     X = mixed()
     y, model = response(estimator, X), fitted(estimator)
-    rows = read_rows(model, X, y)
-    law = (number_law if estimator is bl.BLRegressor else class_law)(model, 0, rows)
+    rows = rows_of(model, X, y)
+    law = (number_law if estimator is bl.BLRegressor else class_law)(model.model_, 0, rows)
     mine, base = law.quality().iloc[0], law.quality().iloc[1]
     assert mine["negative log-likelihood (nats)"] == pytest.approx(-model.log_density(X, y).mean(), rel=1e-4)
     if estimator is bl.BLRegressor:
@@ -154,7 +159,7 @@ def test_scores_are_those_of_the_model(estimator):
         assert mine["CRPS"] == pytest.approx(model.crps(X, y).mean(), rel=1e-4)
         inside = lambda ends: np.mean((y >= ends[:, 0]) & (y <= ends[:, 1]))
         assert mine["coverage of 90 % intervals"] == pytest.approx(inside(model.predict_interval(X)))
-        part = model.response_
+        part = model.model_.response
         simulated = norm(part.center, part.scale).rvs((20000, 1), random_state=np.random.RandomState(0))
         crps = np.abs(simulated - y.to_numpy()).mean() - 0.5 * np.abs(simulated[:10000] - simulated[10000:]).mean()
         assert base["CRPS"] == pytest.approx(crps, rel=0.02)
@@ -169,7 +174,7 @@ def test_scores_are_those_of_the_model(estimator):
 def test_pit_is_the_predicted_probability_of_less():
     X = mixed()
     y, model = response(bl.BLRegressor, X), fitted(bl.BLRegressor)
-    law = number_law(model, 0, read_rows(model, X, y))
+    law = number_law(model.model_, 0, rows_of(model, X, y))
     drawn = model.sample(X, 4000, random_state=0)
     assert np.allclose(law.pit, (drawn < y.to_numpy()[:, None]).mean(axis=1), atol=0.04)
     assert np.isin(np.float32([0.05, 0.95]), LEVELS.round(6).astype(np.float32)).all()
@@ -204,7 +209,7 @@ def test_contributions_of_the_explorer_sum_to_their_total(estimator):
 
 def test_rows_are_decoded_as_the_user_wrote_them():
     X, model = mixed(), fitted(bl.BLRegressor)
-    shown = decoded(model.encoder_, model.encoder_(X))
+    shown = decoded(model.model_.encoder, model.model_.encoder(X))
     assert np.allclose(shown["income"], X["income"])
     assert (shown["job"] == X["job"]).all()
     assert (shown["age"].isna() == X["age"].isna()).all()
@@ -284,18 +289,12 @@ def test_settings_make_the_model_again():
 
 
 def test_names_that_the_user_gave_to_blocks_are_used():
-    model = copy_of(fitted(bl.BLRegressor))
+    model = copy(fitted(bl.BLRegressor))
     model.rename_blocks({"block1.1": "the <budget>", "block2.1": "the whole"})
     parsed = Page(model.report().html)
     assert "the <budget>" in parsed.text
     assert "block1.1" not in parsed.text
     assert "block2.1" not in parsed.text
-
-
-def copy_of(model):
-    again = copy(model)
-    again.block_names_ = dict(model.block_names_)
-    return again
 
 
 @pytest.mark.slow
@@ -304,7 +303,7 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
     html = model().report().html
     parsed, data = Page(html), explorer(html)
     assert "Joint negative log-likelihood" in parsed.text
-    assert [law["name"] for law in data["laws"]] == list(model().response_.names)
+    assert [law["name"] for law in data["laws"]] == list(model().model_.response.names)
     assert ("The model has no inputs" in parsed.text) == (model is density)
     for law in data["laws"]:
         mass = np.sum(law["density"][0]) if "classes" in law else np.trapezoid(law["density"][0], law["y"][0])

@@ -294,8 +294,8 @@ def test_categories_that_training_did_not_know_are_missing():
 
 def test_encoded_columns_in_the_users_units_serve_as_well(tables):
     model, X, y, table = tables[0]
-    z = model.encoder_(X)
-    encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.encoder_.variables)}
+    z = model.model_.encoder(X)
+    encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.model_.encoder.variables)}
     np.testing.assert_allclose(model.problem_.utility(encoded | {"spend": y}), model.problem_.utility(table), rtol=1e-9)
 
 

@@ -129,8 +129,8 @@ def test_sympy_form_holds_for_several_response_columns():
 
 def encoded_values(estimator, X):
     """The encoded columns in the user's units: what the printed names stand for."""
-    z = estimator.encoder_(X)
-    return {c.name: c.center + c.scale * z[:, j] for j, c in enumerate(estimator.encoder_.columns)}
+    z = estimator.model_.encoder(X)
+    return {c.name: c.center + c.scale * z[:, j] for j, c in enumerate(estimator.model_.encoder.columns)}
 
 
 @pytest.mark.parametrize("table", ["numbers", "mixed"])

@@ -36,7 +36,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     Attributes
     ----------
     classes_ : the labels in sorted order; columns of `predict_proba`.
-    network_, ump_, history_, restarts_, n_parameters_, n_features_in_, feature_names_in_ : as in BLRegressor.
+    network_, problem_, history_, restarts_, n_parameters_, n_features_in_, feature_names_in_ : as in BLRegressor.
 
     Examples
     --------

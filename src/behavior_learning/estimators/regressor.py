@@ -13,6 +13,7 @@ from behavior_learning.learned.amortize import AmortizedPredictor, follow
 from behavior_learning.options import check_count, check_seed
 from behavior_learning.responses import Joint, Numbers, Response, as_response
 from behavior_learning.responses.columns import UNNAMED
+from behavior_learning.responses.joint import by_name
 
 __all__ = ["BLRegressor"]
 
@@ -76,7 +77,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     Attributes
     ----------
     network_ : BehaviorNetwork, on standardised columns.
-    ump_ : the learned problem in the user's names and units.
+    problem_ : the learned problem in the user's names and units.
     history_, restarts_ : losses by epoch, and the outcome of every start.
     n_parameters_, n_features_in_, feature_names_in_ : counts, and the names where X had them.
 
@@ -176,7 +177,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     def _stated_response(self, y: Any) -> Response:
         if _has_columns(y):
             names = getattr(y, "columns", [f"{UNNAMED}{j + 1}" for j in range(np.shape(y)[1])])
-            stated = dict.fromkeys(map(str, names), Numbers()) | dict(self.response or {})
+            stated = dict.fromkeys(map(str, names), Numbers()) | dict(by_name(self.response))
             return Joint(stated={name: _of_numbers(response) for name, response in stated.items()})
         return _of_numbers(Numbers() if self.response is None else self.response)
 

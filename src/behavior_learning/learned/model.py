@@ -168,7 +168,9 @@ class LearnedModel:
         if isinstance(X, pd.DataFrame):
             return aligned(table, names)
         if table.shape[1] != len(names):
-            raise DataError(f"X has {table.shape[1]} features, but the model is expecting {len(names)} features.")
+            raise DataError(
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input."
+            )
         return table.set_axis(list(names), axis=1)
 
     def inputs(self, X: Any) -> np.ndarray:

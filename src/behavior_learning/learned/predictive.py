@@ -166,7 +166,15 @@ class Predictive(ABC):
         standard deviation in the training rows.
 
         Source: Gneiting and Raftery (2007).
+
+        Raises
+        ------
+        OptionError
+            If a response has labels.
         """
+        labelled = [part.name for part in self.response.components if part.labelled]
+        if labelled:
+            raise OptionError(f"crps is of numbers, and {labelled[0]!r} has labels. Use log_prob, or component(name).")
         sampled = self._draws(ENERGY_DRAWS, np.random.RandomState(0))
         if len(self.response.components) > 1:
             return energy_score(sampled, self._encode(y))
@@ -370,7 +378,8 @@ class BestResponse(Predictive):
 
     def entropy(self) -> np.ndarray:
         """Zero for labels and counts; a point has no differential entropy."""
-        return np.full(len(self), 0.0 if self.response.levels is not None else -np.inf)
+        discrete = all(part.levels is not None for part in self.response.components)
+        return np.full(len(self), 0.0 if discrete else -np.inf)
 
 
 def predictive(
@@ -413,7 +422,7 @@ def predictive(
         columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
-    every = component_of(every, free, given=taken) if taken else every
+    every = component_of(every, free, given=taken) if taken or len(free) == 1 else every
     whole = (Drawn if needs_chains(every) else Exact)(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:
