@@ -99,12 +99,12 @@ def infer_from(
 
 def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
     """Polish one random network at a time on all rows."""
-    lines, learned = [], np.asarray(top.coordinates.chart.learned)
+    lines, learned = [], np.asarray(top.local.parametrization.learned)
     with jax.enable_x64(True):
         for seed in range(FITS):
             point = numbers_of(canonicalize(start(seed, 11), prune=False).network)[learned]
-            end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.coordinates.signs), Search())
-            gap = distance(top.problem.chart.network(end.theta), top.network)
+            end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.local.signs), Search())
+            gap = distance(top.problem.network(end.theta), top.network)
             lines.append(("single start, untrained", seed, float(end.loss), gap))
     return lines
 

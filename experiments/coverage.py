@@ -111,7 +111,7 @@ def run(
 ) -> Iterator[Replication]:
     """Replications so far, after every `chunk` of them, each a call of one compiled program."""
     with jax.enable_x64(True):
-        problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
+        problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.local.signs)
         keys = jax.random.split(jax.random.key(seed), replications)
         parts = []
         for start in range(0, replications, chunk):
@@ -148,7 +148,7 @@ def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
         {
             "design": design.name,
             "n": n,
-            "parameter": design.coordinates.labels,
+            "parameter": design.local.labels,
             "truth": truth,
             "bias": errors.mean(axis=0),
             "rmse": np.sqrt((errors**2).mean(axis=0)),

@@ -89,15 +89,15 @@ def test_law_does_not_depend_on_the_start():
     fitted = single().fitted
     with jax.enable_x64(True):
         start = jnp.asarray(fitted.theta) + 0.1 * jnp.asarray(rng("start").normal(size=8))
-        again = polish(fitted.problem, start, jnp.asarray(fitted.coordinates.signs), Search())
-        assert distance(fitted.problem.chart.network(again.theta), fitted.network) < 1e-6
+        again = polish(fitted.problem, start, jnp.asarray(fitted.local.signs), Search())
+        assert distance(fitted.problem.network(again.theta), fitted.network) < 1e-6
 
 
 def chunked(chunks: int) -> tuple[Problem, jax.Array]:
     """A logit of 101 rows with weights, cut into so many chunks, and a point away from its optimum."""
     fitted = logit().fitted
     data = tuple(column[:101] for column in logit_rows())
-    whole = Problem.of(fitted.problem.objective, fitted.coordinates.chart, data, rng("w").integers(0, 4, 101))
+    whole = Problem.of(fitted.problem.objective, fitted.local.parametrization, data, rng("w").integers(0, 4, 101))
     rows = -(-whole.n // chunks)
     place = np.arange(chunks * rows).reshape(rows, chunks).T
     weights = np.append(np.asarray(whole.joined(whole.weights)), np.zeros(chunks * rows - whole.n))[place]
@@ -116,8 +116,8 @@ def quantities(problem: Problem, theta: jax.Array):
 @pytest.mark.usefixtures("float64")
 def from_a_local_optimum(turns):
     """A search that begins where the inequality points the wrong way and the utility makes up for it."""
-    chart = single().fitted.coordinates.chart
-    wrong = chart.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
+    parametrization = single().fitted.local.parametrization
+    wrong = parametrization.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
     loss = NegativeLogLikelihood(Interval(*BOX, 96, passes=0))
     names = parameter_labels(wrong, ["x"], ["y"])
     return infer(wrong, loss, single_rows(), names, candidates=96, turns=turns)
@@ -132,12 +132,12 @@ def test_a_row_that_points_the_wrong_way_is_turned_back():
 
 
 def test_rows_that_turn_are_those_that_mean_something_else_then():
-    rows = rows_that_turn(single().fitted.coordinates)
-    labels = np.array(single().fitted.coordinates.labels)
+    rows = rows_that_turn(single().fitted.local)
+    labels = np.array(single().fitted.local.labels)
     assert set(rows) == {"layer1.block1.utility", "layer1.block1.inequality"}
     for row, places in rows.items():
         assert set(labels[places]) == {f"{row}.coef[y]", f"{row}.coef[x*y]"}
-    assert rows_that_turn(gaussian().fitted.coordinates) == {}
+    assert rows_that_turn(gaussian().fitted.local) == {}
 
 
 @pytest.mark.parametrize(("fit", "turns", "explores"), [(gaussian, 8, False), (single, 1, False), (single, 8, True)])
@@ -146,9 +146,11 @@ def test_a_sample_is_explored_only_where_there_is_a_row_to_turn(fit, turns, expl
     fitted, searched = fit().fitted, []
     monkeypatch.setattr(exploration, "polish", lambda p, t, s, search: searched.append(search) or fitted.optimum)
     monkeypatch.setattr(exploration, "basins", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
-    chart = fitted.coordinates.chart
-    problem = SimpleNamespace(chart=chart, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3)))
-    explore(problem, fitted.coordinates, [fitted.network], one_hot=False, turns=turns)
+    parametrization = fitted.local.parametrization
+    problem = SimpleNamespace(
+        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3))
+    )
+    explore(problem, fitted.local, [fitted.network], one_hot=False, turns=turns)
     assert (int(searched[0].chunks) == 1) == explores
 
 
@@ -310,7 +312,7 @@ def test_rotations_of_squares_do_not_spoil_errors():
     network = drawn(architecture, affine_basis(2, 1), 1, "rows")
     names = parameter_labels(network, ["u", "v"], ["y"])
     res = infer(network, NegativeLogLikelihood(Interval(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
-    assert res.fitted.information.tangent.shape == (8, 7)
+    assert res.fitted.information.tangent_space.shape == (8, 7)
 
 
 def test_denoising_score_matching_is_estimated_and_says_of_what():

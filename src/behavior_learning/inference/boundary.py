@@ -125,11 +125,11 @@ def _coefficients(fitted: Fitted, place: _Row, directions: int, rng: np.random.G
 def _effective_scores(null: Fitted, place: _Row, candidates: np.ndarray) -> Float[np.ndarray, "n directions"]:
     """∂ℓ/∂λ of every row at λ = 0 for each direction, less its projection on the scores of the null model."""
     free = with_weights(null.network, [Weight(weight.raw, FREE) for weight in null.network.weights])
-    learned = np.asarray(null.coordinates.chart.learned)
-    chart = Parametrization(
+    learned = np.asarray(null.local.parametrization.learned)
+    parametrization = Parametrization(
         free, jnp.asarray(numbers_of(null.network)), jnp.asarray(np.append(learned, place.multiplier))
     )
-    problem = eqx.tree_at(lambda p: p.chart, null.problem, chart)
+    problem = eqx.tree_at(lambda p: p.parametrization, null.problem, parametrization)
     point = jnp.append(jnp.asarray(null.theta), 0.0)
     inside = jnp.asarray(place.coefficients)
     one, cross = _process(problem, point, inside, jnp.asarray(candidates))
@@ -142,16 +142,18 @@ def _process(
     problem: Problem, point: Float[Array, " q"], inside: Array, candidates: Float[Array, "directions k"]
 ) -> tuple[Float[Array, "directions n"], Float[Array, "directions p"]]:
     """∂ℓ/∂λ per row, and ∂²Q/∂λ∂θ, for every direction in turn."""
-    tangent = jnp.zeros_like(point).at[-1].set(1.0)
+    direction = jnp.zeros_like(point).at[-1].set(1.0)
 
     def at(coefficients):
-        moved = eqx.tree_at(lambda p: p.chart.values, problem, problem.chart.values.at[inside].set(coefficients))
-        loss = lambda data: jax.jvp(lambda t: moved.objective(moved.chart.network(t), *data), (point,), (tangent,))[1]
+        moved = eqx.tree_at(
+            lambda p: p.parametrization.values, problem, problem.parametrization.values.at[inside].set(coefficients)
+        )
+        loss = lambda data: jax.jvp(lambda t: moved.objective(moved.network(t), *data), (point,), (direction,))[1]
         rows = moved.joined(jax.lax.map(loss, moved.data))
         weigh = lambda t: jnp.sum(
-            moved.weights * jax.lax.map(lambda data: moved.objective(moved.chart.network(t), *data), moved.data)
+            moved.weights * jax.lax.map(lambda data: moved.objective(moved.network(t), *data), moved.data)
         )
-        cross = jax.jvp(jax.grad(weigh), (point,), (tangent,))[1] / moved.total
+        cross = jax.jvp(jax.grad(weigh), (point,), (direction,))[1] / moved.total
         return rows, cross[:-1]
 
     return jax.lax.map(at, candidates)

@@ -104,7 +104,7 @@ def analytic_covariance(
         return bread / total
     if kind == "opg":
         middle = np.asarray(_outer(problem, point, 1)) / total
-        return Information(information.labels, middle, information.tangent, information.bounded).inverse() / total
+        return Information(information.labels, middle, information.tangent_space, information.bounded).inverse() / total
     if kind == "robust":
         middle = np.asarray(_outer(problem, point, 2 if weight_kind == "sampling" else 1))
     elif clusters is None:

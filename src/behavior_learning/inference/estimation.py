@@ -253,7 +253,7 @@ def basins(problem: Problem, optima: list[Optimum], names: list[str], *, one_hot
     ends = sorted(zip(optima, names, strict=True), key=lambda end: np.nan_to_num(float(end[0].loss), nan=np.inf))
     found: list[dict] = []
     for optimum, name in ends:
-        network, loss = problem.chart.network(optimum.theta), float(optimum.loss)
+        network, loss = problem.network(optimum.theta), float(optimum.loss)
         near = lambda basin, network=network, loss=loss: (
             abs(basin["loss"] - loss) < SAME_LOSS and distance(basin["network"], network, one_hot=one_hot) < SAME_BASIN
         )

@@ -11,8 +11,8 @@ from jaxtyping import Int
 
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.head_table import EVEN, family
 from behavior_learning.identification.parameters import LocalParameters
-from behavior_learning.identification.symmetries import EVEN, family
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, basins, polish
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
@@ -35,7 +35,7 @@ def explore(
     ----------
     turns : searches at most that start from the best optimum with one row turned round, see `rows_that_turn`.
     """
-    learned = np.asarray(problem.chart.learned)
+    learned = np.asarray(problem.parametrization.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
     points = [numbers_of(canonicalize(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
@@ -77,19 +77,19 @@ def _turn_rows(
     return found
 
 
-def rows_that_turn(coordinates: LocalParameters) -> dict[str, Int[np.ndarray, " places"]]:
+def rows_that_turn(local: LocalParameters) -> dict[str, Int[np.ndarray, " places"]]:
     """Rows that mean something else with their coefficients negated, and their places among the parameters.
 
     Optima of a block are often each other's reflections, a row that points the wrong way while others make up for it.
     Even heads turn for free, an identity never gets stuck, and rows with stated numbers or signs stay.
     """
-    layers, rows = coordinates.chart.template.layers, {}
-    for place, label in enumerate(coordinates.labels):
+    layers, rows = local.parametrization.template.layers, {}
+    for place, label in enumerate(local.labels):
         if match := _ROW_NUMBER.match(label):
             head = layers[int(match["layer"]) - 1].heads[match["role"]].head
             if family(head) not in EVEN and family(head) != "identity":
                 rows.setdefault(match["row"], []).append(place)
-    return {row: np.array(places) for row, places in rows.items() if not coordinates.signs[places].any()}
+    return {row: np.array(places) for row, places in rows.items() if not local.signs[places].any()}
 
 
 _ROW_NUMBER = re.compile(r"(?P<row>layer(?P<layer>\d+)\.block\d+\.(?P<role>\w+)(\.row\d+)?)\.(coef\[|intercept$)")

@@ -107,7 +107,7 @@ def infer(
     )
     blank = InferenceResults(
         fitted,
-        Estimates.of(fitted.coordinates.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
+        Estimates.of(fitted.local.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
         pd.Series([None] * len(fitted.theta), dtype=object),
         kind,
         table[0],

@@ -1,4 +1,4 @@
-"""Which directions of the parameters the data speak of: rank and spectrum of the information in the canonical chart.
+"""Which directions of the parameters the data speak of: rank and spectrum of the information.
 
 Source: Theorem B.9 needs a nondegenerate curvature "in a locally identifiable chart". Deviation: that is checked here
 at θ̂ rather than assumed; deviations 5–7 of the design say why it can fail.
@@ -56,21 +56,21 @@ class Information:
     ----------
     labels : the parameters.
     hessian : J, the Hessian of the mean loss.
-    tangent : columns span the directions that are free: rows that are tied keep their tie, numbers at a bound stay.
+    tangent_space : columns span the directions that are free: constraints hold, numbers at a bound stay.
     bounded : which parameters are at a bound.
     ridge : α/Σw, the part of the diagonal of J that is not from the data.
     """
 
     labels: tuple[str, ...]
     hessian: Float[np.ndarray, "p p"]
-    tangent: Float[np.ndarray, "p q"]
+    tangent_space: Float[np.ndarray, "p q"]
     bounded: Bool[np.ndarray, " p"]
     ridge: float = 0.0
 
     @property
     def _scaled(self) -> tuple[np.ndarray, np.ndarray]:
         """TᵀJT with a unit diagonal, and the units."""
-        inner = self.tangent.T @ self.hessian @ self.tangent
+        inner = self.tangent_space.T @ self.hessian @ self.tangent_space
         size = np.abs(np.diag(inner))
         units = 1 / np.sqrt(np.maximum(size, 1e-14 * size.max(initial=1e-300)))
         return units[:, None] * inner * units, units
@@ -94,7 +94,7 @@ class Information:
         """Eigenvalues, smallest first, and the unit directions of the parameters they belong to."""
         scaled, units = self._scaled
         values, vectors = np.linalg.eigh(scaled)
-        moves = self.tangent @ (units[:, None] * vectors)
+        moves = self.tangent_space @ (units[:, None] * vectors)
         return values, moves / np.maximum(np.linalg.norm(moves, axis=0), 1e-300)
 
     def inverse(self) -> Float[np.ndarray, "p p"]:
@@ -102,7 +102,7 @@ class Information:
         scaled, units = self._scaled
         values, vectors = np.linalg.eigh(scaled)
         kept = values > UNIDENTIFIED
-        moves = self.tangent @ (units[:, None] * vectors[:, kept])
+        moves = self.tangent_space @ (units[:, None] * vectors[:, kept])
         return (moves / values[kept]) @ moves.T
 
     def refusals(self) -> list[Refusal | None]:
@@ -127,8 +127,8 @@ class Information:
 
     def _share(self, units: np.ndarray, vectors: np.ndarray) -> Float[np.ndarray, " p"]:
         """How much of each parameter moves along some scaled directions, relative to its own unit."""
-        moves = self.tangent @ (units[:, None] * vectors)
-        size = np.sqrt(np.sum((self.tangent * units) ** 2, axis=1))
+        moves = self.tangent_space @ (units[:, None] * vectors)
+        size = np.sqrt(np.sum((self.tangent_space * units) ** 2, axis=1))
         return np.sum(moves**2, axis=1) / np.maximum(size**2, 1e-300)
 
     def weakest(self, n: int = 3, parameters: int = 4) -> pd.DataFrame:

@@ -37,7 +37,7 @@ def covariance_of(
         raise OptionError("covariance='cluster_bootstrap' needs clusters=, a label for every row.")
     groups = clusters if kind == "cluster_bootstrap" else None
     lanes = resampling_weights(rng, weights, draws, sampling=sampling, clusters=groups)
-    refits = refits_of(*refit(problem, jnp.asarray(theta), jnp.asarray(fitted.coordinates.signs), jnp.asarray(lanes)))
+    refits = refits_of(*refit(problem, jnp.asarray(theta), jnp.asarray(fitted.local.signs), jnp.asarray(lanes)))
     kept = refits.theta[refits.converged]
     left_out = len(lanes) - len(kept)
     note = f"{left_out} of {len(lanes)} bootstrap refits did not converge and are left out." if left_out else ""

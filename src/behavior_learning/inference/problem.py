@@ -35,12 +35,12 @@ VALUES_IN_MEMORY = 2**21
 
 
 class Problem(eqx.Module):
-    """Mean loss of weighted rows in the parameters of a chart.
+    """Mean loss of weighted rows in the parameters of a parametrization.
 
     Attributes
     ----------
     objective : a loss per row.
-    chart : parameters to network.
+    parametrization : parameters to network.
     data : arrays with the rows first, cut into chunks (chunks, rows, ...); the last is filled up with rows of weight 0.
     weights : (chunks, rows), how often each row counts.
     n : rows.
@@ -49,7 +49,7 @@ class Problem(eqx.Module):
     """
 
     objective: Losses
-    chart: Parametrization
+    parametrization: Parametrization
     data: tuple[Array, ...]
     weights: Float[Array, "chunks rows"]
     n: int = eqx.field(static=True)
@@ -60,7 +60,7 @@ class Problem(eqx.Module):
     def of(
         cls,
         objective: Losses,
-        chart: Parametrization,
+        parametrization: Parametrization,
         data: Sequence[np.ndarray],
         weights: np.ndarray | None = None,
         *,
@@ -74,14 +74,16 @@ class Problem(eqx.Module):
         candidates : utility evaluations per row, which bound the rows of a chunk.
         """
         n = len(data[0])
-        per_row = candidates * chart.template.width * len(chart.learned)
+        per_row = candidates * parametrization.template.width * len(parametrization.learned)
         chunks = -(-n // int(np.clip(VALUES_IN_MEMORY // max(per_row, 1), 1, n)))
         rows = -(-n // chunks)
         place = np.arange(chunks * rows).reshape(rows, chunks).T
         row = np.minimum(place, n - 1)
         weights = np.ones(n) if weights is None else np.asarray(weights, float)
         cut = tuple(jnp.asarray(np.asarray(column)[row]) for column in data)
-        return cls(objective, chart, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates, ridge)
+        return cls(
+            objective, parametrization, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates, ridge
+        )
 
     @property
     def total(self) -> Float[Array, ""]:
@@ -97,11 +99,11 @@ class Problem(eqx.Module):
         return min(self.chunks, -(-rows // self.weights.shape[1]))
 
     def network(self, theta: Float[Array, " p"]) -> BehaviorNetwork:
-        return self.chart.network(theta)
+        return self.parametrization.network(theta)
 
     def penalty(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
         """α/(2Σw)·|θ|²."""
-        return 0.5 * self.ridge / self.total * jnp.sum(self.chart.canonical(theta) ** 2)
+        return 0.5 * self.ridge / self.total * jnp.sum(self.parametrization.canonical(theta) ** 2)
 
     def cut(self, column: Float[Array, "n ..."]) -> Float[Array, "chunks rows ..."]:
         """Cut a further column like the data, filled up with zeros."""
@@ -120,7 +122,7 @@ class Problem(eqx.Module):
 
 
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
-    return problem.objective(problem.chart.network(theta), *data)
+    return problem.objective(problem.network(theta), *data)
 
 
 def _row_gradients(problem: Problem, theta: Float[Array, " p"], data: tuple[Array, ...]) -> Float[Array, "rows p"]:

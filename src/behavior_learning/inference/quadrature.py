@@ -82,4 +82,4 @@ def _first(problem: Problem, rows: int) -> tuple:
 
 @eqx.filter_jit
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, " rows"]:
-    return problem.objective(problem.chart.network(theta), *jax.tree.map(lambda column: column[0], problem.data))
+    return problem.objective(problem.network(theta), *jax.tree.map(lambda column: column[0], problem.data))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from behavior_learning.core.network import weight_value
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.symmetries import FLIPPABLE, family
+from behavior_learning.identification.head_table import FLIPPABLE, family
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 
@@ -22,7 +22,7 @@ WEAK_RATIO = 3.84
 
 @dataclass(frozen=True)
 class IdentificationReport:
-    """Rank, spectrum and weak directions of the information in the canonical chart.
+    """Rank, spectrum and weak directions of the information in the canonical parametrization.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class IdentificationReport:
         pruned = canonicalize(fitted.network, one_hot=fitted.one_hot)
         return cls(
             information.rank,
-            information.tangent.shape[1],
+            information.tangent_space.shape[1],
             information.spectrum,
             information.weakest(),
             named("UNIDENTIFIED"),
@@ -106,7 +106,7 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
     lines = []
     with jax.enable_x64(True):
         for role_row, theta in _turned(fitted):
-            problem, signs = fitted.problem, jnp.asarray(fitted.coordinates.signs)
+            problem, signs = fitted.problem, jnp.asarray(fitted.local.signs)
             other = polish(problem, jnp.asarray(theta), signs, fitted.search())
             back = np.abs(np.asarray(other.theta) - fitted.theta).max() < 1e-3 * (1 + np.abs(fitted.theta).max())
             ratio = 2 * fitted.total * (float(other.loss) - float(fitted.optimum.loss))
@@ -117,7 +117,7 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
 
 def _turned(fitted: Fitted):
     """For each inequality the parameters with c turned and the utility's slope changed by λ·c."""
-    layer, labels = fitted.network.layers[0], list(fitted.coordinates.labels)
+    layer, labels = fitted.network.layers[0], list(fitted.local.labels)
     if family(layer.inequality.head) not in FLIPPABLE or layer.utility.head is None:
         return
     blocks, rows = np.shape(layer.inequality.intercept.raw)

@@ -129,7 +129,7 @@ class InferenceResults:
         """The parameters in the user's units, by the delta method (exact: they are linear in `params`)."""
         if self.units is None:
             return self.estimates
-        learned = np.asarray(self.fitted.coordinates.chart.learned)
+        learned = np.asarray(self.fitted.local.parametrization.learned)
         matrix, numbers = self.units.matrix, numbers_of(self.fitted.network)
         given = np.delete(matrix, learned, axis=1) @ np.delete(numbers, learned)
         used = (matrix[:, learned] != 0).any(axis=1)
@@ -312,7 +312,9 @@ class InferenceResults:
         if of not in ("params", "network") or method not in ("delta", "simulation"):
             raise OptionError("of must be 'params' or 'network', and method 'delta' or 'simulation'.")
         inner = (
-            self.fitted.coordinates.chart.network if of == "network" else lambda t: dict(zip(labels, t, strict=True))
+            self.fitted.local.parametrization.network
+            if of == "network"
+            else lambda t: dict(zip(labels, t, strict=True))
         )
         with jax.enable_x64(True):
             g = jax.jit(lambda theta: jnp.atleast_1d(f(inner(theta))))  # pyright: ignore[reportArgumentType]
@@ -364,7 +366,7 @@ class InferenceResults:
             "Parameters of": self.target,
             "Search": f"{self.convergence.value} (norm {self.gradient_norm:.1e})",
             "Basins": _basins_sentence(self.basins),
-            "Information": f"rank {self.degrees_of_freedom} of {self.fitted.information.tangent.shape[1]}, "
+            "Information": f"rank {self.degrees_of_freedom} of {self.fitted.information.tangent_space.shape[1]}, "
             f"condition number {self.condition_number:.3g}",
         }
         if self.likelihood:
@@ -407,7 +409,7 @@ def _refused(label: str, why: Refusal) -> TestResult:
 def estimated(results: InferenceResults, covariance: str) -> InferenceResults:
     """The results with estimates and covariance of a kind."""
     fitted, kind = results.fitted, check_kind(covariance)
-    information, labels = fitted.information, fitted.coordinates.labels
+    information, labels = fitted.information, fitted.local.labels
     with jax.enable_x64(True):
         values, draws, notes = covariance_of(
             fitted, kind, clusters=results.clusters, draws=results.draws, seed=results.seed
