@@ -32,7 +32,7 @@ def errors() -> None:
 
 
 def inferred(network, x: np.ndarray, y: np.ndarray):
-    """Inference on columns as they are, with default restarts."""
+    """Inference on columns as they are, with default starts."""
     import jax.numpy as jnp
 
     from behavior_learning.core.spaces import Interval
@@ -49,7 +49,7 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
         inputs=[Variable(f"x{j}") for j in range(x.shape[1])],
         response=[Variable("y")],
         one_hot=False,
-        restarts=None,
+        n_n_restarts=None,
         seed=0,
         log_scale=0.0,
     )

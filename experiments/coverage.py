@@ -1,8 +1,8 @@
 """Coverage of 95 % intervals, and the rate at which errors shrink, for IBL(Single) with continuous y and with classes.
 
 Each replication draws n rows from the model, estimates from the true parameters on (so that the global optimum is not
-in question here; see basins.py), and asks whether each interval holds the truth. Bootstrap: 199 samples of rows, each
-refitted to its optimum, as `covariance="bootstrap"` does; or with `--one-step` 399 samples and one Newton step each
+in question here; see local_optima.py), and asks whether each interval holds the truth. Bootstrap: 199 samples of rows,
+each refitted to its optimum, as `cov_type="bootstrap"` does; or with `--one-step` 399 samples and one Newton step each
 with the Hessian of its own rows (Andrews, 2002).
 
     python experiments/coverage.py --n 2000 --replications 500 --design continuous

@@ -126,7 +126,7 @@ def test_bad_models_and_shares_are_refused(model):
 @pytest.mark.slow
 def test_inference_shrinks_with_the_model():
     single = bl.simplify(bl.BLRegressor(**{**OPTIONS, "layers": (1,)}).fit(*rows()), tolerance=0.03)
-    results = single.inference(restarts=0)
+    results = single.inference(n_restarts=0)
     assert len(results.params) <= single.n_parameters_
     assert not any(f"[{name}" in label for label in results.params.index for name in "cde")
     assert np.isfinite(results.bse).all()

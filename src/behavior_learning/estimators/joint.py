@@ -22,8 +22,8 @@ from behavior_learning.encoding import (
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, Parsed, checked_split
 from behavior_learning.estimators.options import checked_supports
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.learned.predict import (
     SUMMARY_DRAWS,
     by_rows,
@@ -163,7 +163,7 @@ class JointEstimator(BehaviorEstimator):
             known = repr(taken[0]) if taken else "of=[]"
             raise OptionError(f"Given {known}, there is nothing left to ask of it. Name responses that are not given.")
         wide, parts = self._beside(x, given)
-        return part_of(self._distribution(temperature), of, given=parts), wide
+        return marginal_distribution(self._distribution(temperature), of, given=parts), wide
 
     def _predict(self, x: np.ndarray, given: Given, statistic: str, temperature: float | None) -> pd.DataFrame:
         check_choice("statistic", statistic, ("mean", "median", "mode"))

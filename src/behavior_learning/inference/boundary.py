@@ -1,8 +1,8 @@
 """Is this constraint there? A test of λ = 0, the end of its range, where the row's coefficients mean nothing.
 
 Under λ = 0 the coefficients M of the row are not identified, and λ ≥ 0 is one-sided, so neither χ² nor its half-half
-mixture is the law of a Wald or likelihood-ratio statistic. The score in λ at λ = 0 is a process in M; the statistic is
-its largest one-sided square, and its law is simulated by multipliers.
+mixture is the distribution of a Wald or likelihood-ratio statistic. The score in λ at λ = 0 is a process in M; the
+statistic is its largest one-sided square, and its distribution is simulated by multipliers.
 
 Source: Davies (1987); Hansen (1996), the multiplier simulation of the supremum of score statistics.
 """
@@ -48,7 +48,7 @@ def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, se
     with jax.enable_x64(True):
         null = _without(fitted, place)
         if float(null.optimum.gradient_norm) > TOLERANCE:
-            return TestResult(np.nan, None, np.nan, "refused", f"The model without {row}: {null.convergence.value}")
+            return TestResult.unavailable(f"The model without {row}: {null.convergence.value}")
         candidates = _coefficients(fitted, place, directions, np.random.default_rng(seed))
         effective = _effective_scores(null, place, candidates)
         statistic, simulated = _suprema(effective, null.weights, np.random.default_rng(seed + 1), draws)
@@ -105,7 +105,7 @@ def _without(fitted: Fitted, place: _Row) -> Fitted:
         one_hot=fitted.one_hot,
         signs=fitted.canonical.signs,
         choose=lambda problem, start: explore(problem, start, starts, fitted.one_hot)[0],
-        ridge=float(problem.ridge),
+        l2=float(problem.l2),
     )
 
 
@@ -148,12 +148,18 @@ def _process(
         moved = eqx.tree_at(
             lambda p: p.parametrization.values, problem, problem.parametrization.values.at[inside].set(coefficients)
         )
-        loss = lambda data: jax.jvp(lambda t: moved.objective(moved.network(t), *data), (point,), (direction,))[1]
-        rows = moved.joined(jax.lax.map(loss, moved.data))
-        weigh = lambda t: jnp.sum(
-            moved.weights * jax.lax.map(lambda data: moved.objective(moved.network(t), *data), moved.data)
-        )
-        cross = jax.jvp(jax.grad(weigh), (point,), (direction,))[1] / moved.total
+
+        def losses(t: Float[Array, " q"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
+            return moved.objective(moved.network(t), *data)
+
+        def total(t: Float[Array, " q"]) -> Float[Array, ""]:
+            return jnp.sum(moved.weights * jax.lax.map(lambda data: losses(t, data), moved.data))
+
+        def along(data: tuple[Array, ...]) -> Float[Array, " rows"]:
+            return jax.jvp(lambda t: losses(t, data), (point,), (direction,))[1]
+
+        rows = moved.joined(jax.lax.map(along, moved.data))
+        cross = jax.jvp(jax.grad(total), (point,), (direction,))[1] / moved.total
         return rows, cross[:-1]
 
     return jax.lax.map(at, candidates)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -12,12 +13,14 @@ from jaxtyping import Array, Float, Int
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.identification.canonical_form import Canonical, canonicalize
 from behavior_learning.identification.parameters import LocalParameters, Parametrization, null_space
-from behavior_learning.inference.covariance import WeightKind
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import Losses, Problem, losses, scores
+from behavior_learning.inference.problem import Problem, losses, scores
+from behavior_learning.objectives import Objective
 
-__all__ = ["GUIDING_ROWS", "Fitted", "LinearParametrization", "at_optimum", "numbers_of"]
+__all__ = ["GUIDING_ROWS", "Fitted", "LinearParametrization", "WeightKind", "at_optimum", "numbers_of"]
+
+WeightKind = Literal["frequency", "sampling"]
 
 GUIDING_ROWS = 1000
 """Rows whose Hessian guides a search while it is far from the optimum."""
@@ -128,7 +131,7 @@ class Fitted:
 
 
 def at_optimum(
-    objective: Losses,
+    objective: Objective,
     data: Sequence[np.ndarray],
     network: BehaviorNetwork,
     names: Sequence[str],
@@ -139,7 +142,7 @@ def at_optimum(
     one_hot: bool,
     choose: Callable[[Problem, LocalParameters], Optimum] | None = None,
     signs: Int[np.ndarray, " numbers"] | None = None,
-    ridge: float = 0.0,
+    l2: float = 0.0,
 ) -> Fitted:
     """Search for the optimum from a network and bring it to canonical form.
 
@@ -147,12 +150,12 @@ def at_optimum(
     ----------
     choose : the search, from a problem and the parameters of the starting point; from the network alone by default.
     signs : that numbers must keep, where the rules of the network no longer say it.
-    ridge : α of `Problem`.
+    l2 : of `Problem`.
     """
     with jax.enable_x64(True):
         first = canonicalize(network, one_hot=one_hot, signs=signs, prune=False)
         start = LocalParameters.of(first, names)
-        problem = Problem.of(objective, start.parametrization, data, weights, candidates=candidates, ridge=ridge)
+        problem = Problem.of(objective, start.parametrization, data, weights, candidates=candidates, l2=l2)
         if choose is None:
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
@@ -170,7 +173,7 @@ def at_optimum(
             local,
             optimum,
             status_of(optimum),
-            information_at(local, np.asarray(optimum.hessian), ridge / float(np.sum(weights))),
+            information_at(local, np.asarray(optimum.hessian), l2 / float(np.sum(weights))),
             canonical,
             np.asarray(weights, float),
             weight_kind,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-__all__ = ["Information", "Refusal"]
+__all__ = ["Information", "NotIdentified"]
 
 UNIDENTIFIED = 1e-9
 """Eigenvalue of the information, scaled to a unit diagonal, below which a direction counts as unidentified."""
@@ -20,27 +20,27 @@ WEAK = 1e-5
 """Eigenvalue below which a direction is called weak."""
 
 INVOLVED = 1e-6
-"""Share of a parameter's unit vector in unidentified directions above which its standard error is refused."""
+"""Share of a parameter's unit vector in unidentified directions above which its standard error is not given."""
 
 RIDGE_SHARE = 0.1
-"""Variance of a parameter, relative to that of the ridge alone, above which its standard error is refused."""
+"""Variance of a parameter, relative to that of the ridge alone, above which its standard error is not given."""
 
 AT_BOUND = 1e-6
 """Size of a number with a sign below which it is on the boundary."""
 
 
-class Refusal(Enum):
+class NotIdentified(Enum):
     """Why a parameter has no standard error; the value says what to do next."""
 
     UNCONVERGED = "no optimum was found, and errors belong to one. See .convergence for the next step."
-    INDEFINITE = "the point is no minimum: the loss falls along this direction. Search again with restarts=20."
+    INDEFINITE = "the point is no minimum: the loss falls along this direction. Search again with n_restarts=20."
     UNIDENTIFIED = (
-        "the data do not determine it: other values give the same law. See .identification for the direction; fix one "
-        "of its parameters (structure=bl.UMP(...)), drop a row or a term, or add data that separates them."
+        "the data do not determine it: other values give the same distribution. See .identification for the direction; "
+        "fix one of its parameters (structure=bl.UMP(...)), drop a row or a term, or add data that separates them."
     )
     RIDGE = (
         "the ridge has a say in it: it is more than a tenth of what is known of it, or moves it by more than half a "
-        "standard error. Use a smaller alpha, add data or drop terms."
+        "standard error. Use a smaller l2, add data or drop terms."
     )
     BOUNDARY = (
         "it is at zero, the end of its range, where the estimate is not normal. Test it with .constraint_test(...), "
@@ -58,7 +58,7 @@ class Information:
     hessian : J, the Hessian of the mean loss.
     tangent_space : columns span the directions that are free: constraints hold, numbers at a bound stay.
     bounded : which parameters are at a bound.
-    ridge : α/Σw, the part of the diagonal of J that is not from the data.
+    ridge : l2/Σw, the part of the diagonal of J that is not from the data.
     """
 
     labels: tuple[str, ...]
@@ -105,7 +105,7 @@ class Information:
         moves = self.tangent_space @ (units[:, None] * vectors[:, kept])
         return (moves / values[kept]) @ moves.T
 
-    def refusals(self) -> list[Refusal | None]:
+    def not_identified(self) -> list[NotIdentified | None]:
         """For each parameter why it has no standard error, or None."""
         scaled, units = self._scaled
         values, vectors = np.linalg.eigh(scaled)
@@ -114,14 +114,14 @@ class Information:
         everywhere = bool((values < -UNIDENTIFIED).any())
         prior = self.ridge * np.diag(self.inverse())
 
-        def why(i: int) -> Refusal | None:
+        def why(i: int) -> NotIdentified | None:
             if self.bounded[i]:
-                return Refusal.BOUNDARY
+                return NotIdentified.BOUNDARY
             if flat[i] > INVOLVED:
-                return Refusal.UNIDENTIFIED
+                return NotIdentified.UNIDENTIFIED
             if everywhere or falling[i] > INVOLVED:
-                return Refusal.INDEFINITE
-            return Refusal.RIDGE if prior[i] > RIDGE_SHARE else None
+                return NotIdentified.INDEFINITE
+            return NotIdentified.RIDGE if prior[i] > RIDGE_SHARE else None
 
         return [why(i) for i in range(len(self.labels))]
 

@@ -26,9 +26,9 @@ QUADRATURE_TOLERANCE = 1e-7
 
 Rows = tuple[np.ndarray, np.ndarray]
 
-RESTARTS, TURNS = 4, 8
+N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
-"""Row evaluations times parameters that restarts and turned rows may cost by default."""
+"""Row evaluations times parameters that restarts and sign flips may cost by default."""
 
 
 def infer_problem(
@@ -41,7 +41,7 @@ def infer_problem(
     inputs: Sequence[Variable],
     response: Sequence[Variable],
     one_hot: bool,
-    restarts: int | None,
+    n_restarts: int | None,
     seed: int,
     log_scale: float,
     **options: Any,
@@ -51,7 +51,7 @@ def infer_problem(
     Parameters
     ----------
     objective : the loss per row on a space, which gets candidates enough for double precision.
-    restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
+    n_restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
     log_scale : logarithm of the unit of y.
     """
     with jax.enable_x64(True):
@@ -61,7 +61,7 @@ def infer_problem(
         outputs = y_names if network.architecture.output == "vector" else []
         names = parameter_labels(network, x_names, y_names, outputs)
         affordable = _affordable_searches(network, len(data[0]), space.size)
-        count = min(affordable // 2, RESTARTS) if restarts is None else restarts
+        count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
         units = Units(*original_units(network, names, inputs, response), log_scale)
         while True:
             losses = objective(space)
@@ -74,12 +74,12 @@ def infer_problem(
                 candidates=losses.evaluations,
                 one_hot=one_hot,
                 starts=random_networks(network, count, seed),
-                turns=min(max(affordable - count, 0), TURNS),
+                sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 units=units,
                 seed=seed,
                 **options,
             )
-            gap = quadrature_gap(results.fitted, space)
+            gap = quadrature_gap(results.fitted)
             if gap <= QUADRATURE_TOLERANCE:
                 return results
             if space.size >= MOST:
@@ -96,7 +96,7 @@ def _affordable_searches(network: BehaviorNetwork, rows: int, candidates: int) -
 def original_units(
     network: BehaviorNetwork, names: Sequence[str], inputs: Sequence[Variable], response: Sequence[Variable]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels in the user's units, and the matrix that turns the numbers of a network into them.
+    """Labels in the user's units, and the matrix that sign_flips the numbers of a network into them.
 
     A row of the first layer is a polynomial in the user's columns: its coefficients are linear in those on
     standardised columns. Multipliers, later layers and the readout are the same in both.

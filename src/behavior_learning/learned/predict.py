@@ -15,9 +15,9 @@ from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batche
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.numerics import climbed
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Product
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
-from behavior_learning.gibbs.sampling import sample, spread_starts, temper
+from behavior_learning.gibbs.sampling import anneal, sample, spread_starts
 from behavior_learning.training.packing import fused
 
 __all__ = [
@@ -89,7 +89,9 @@ def quantiles(distribution: Gibbs, x: np.ndarray, levels: np.ndarray) -> np.ndar
         sampled = draws(distribution, x, SUMMARY_DRAWS, np.random.RandomState(0))
         return np.moveaxis(np.quantile(sampled, levels, axis=1), 0, -1)
     parts = range(len(distribution.space.parts))
-    return np.stack([by_rows(Gibbs.quantile, part_of(distribution, [j]), (x,), levels) for j in parts], axis=1)
+    return np.stack(
+        [by_rows(Gibbs.quantile, marginal_distribution(distribution, [j]), (x,), levels) for j in parts], axis=1
+    )
 
 
 def draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomState) -> np.ndarray:
@@ -124,13 +126,13 @@ def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     parts = distribution.space.parts
     numbers = [i for i, part in enumerate(parts) if part.continuous]
     classes = [i for i in range(len(parts)) if i not in numbers]
-    values = _chain_draws(part_of(distribution, numbers) if classes else distribution, x, n, random)
+    values = _chain_draws(marginal_distribution(distribution, numbers) if classes else distribution, x, n, random)
     if not classes:
         return values
     both = np.empty((len(x), n, len(parts)), np.float32)
     both[..., numbers] = values
     wide = np.concatenate([np.repeat(x, n, axis=0), values.reshape(len(x) * n, -1)], axis=1)
-    given = part_of(distribution, classes, given=numbers)
+    given = marginal_distribution(distribution, classes, given=numbers)
     both[..., classes] = draws(given, wide, 1, random).reshape(len(x), n, len(classes))
     return both
 
@@ -143,9 +145,9 @@ def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     sampled = []
     for start in range(0, len(x), size):
         target = eqx.Partial(_scaled_utility, distribution, padded((x,), start, size)[0])
-        for_starts, for_rungs, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
+        for_starts, for_annealing, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
         starts = spread_starts(for_starts, size, CHAINS, lower=lower, upper=upper)
-        starts = temper(target, starts, for_rungs, lower=lower, upper=upper)
+        starts = anneal(target, starts, for_annealing, lower=lower, upper=upper)
         chains = sample(target, starts, for_draws, draws=kept, warmup=200, thin=5, lower=lower, upper=upper)
         sampled.append(np.asarray(chains.pooled))
     pooled = np.concatenate(sampled)[: len(x)]

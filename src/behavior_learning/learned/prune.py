@@ -141,7 +141,7 @@ def _pruner(method: str, model: Any, X: Any, y: Any, max_epochs: int, random_sta
         model._objective(model.space_, model.sigma_, model.temperature_),
         rows(train),
         rows(held_out),
-        replace(settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group=0.0),
+        replace(settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group_l2=0.0),
         int(random.randint(2**31)),
     )
 

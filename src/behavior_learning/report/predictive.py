@@ -13,8 +13,8 @@ from scipy.stats import norm
 
 from behavior_learning.encoding import ContinuousResponse, DiscreteResponse
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.learned.predict import SUMMARY_DRAWS, by_rows, draws, needs_chains
 
 __all__ = [
@@ -198,7 +198,7 @@ def number_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray |
     """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
     part, y = cast(ContinuousResponse, model.response_.parts[j]), _column(rows.y, j)
     if drawn is None:
-        law = part_of(model._distribution(), [j])
+        law = marginal_distribution(model._distribution(), [j])
         values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
     else:
         own = drawn[..., j].astype(float)
@@ -218,7 +218,7 @@ def class_law(model: BehaviorEstimator, j: int, rows: Rows, drawn: np.ndarray | 
     """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
     part, codes = cast(DiscreteResponse, model.response_.parts[j]), _column(rows.y, j).astype(int)
     if drawn is None:
-        law = part_of(model._distribution(), [j])
+        law = marginal_distribution(model._distribution(), [j])
         return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
     shares = np.mean(drawn[..., j, None] == np.arange(len(part.classes)), axis=1)
     return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
@@ -229,7 +229,7 @@ def curves(model: BehaviorEstimator, j: int, rows: Rows, points: np.ndarray) -> 
 
     Where there are other responses the utility is τ·log of the integral over them.
     """
-    law = part_of(model._distribution(), [j])
+    law = marginal_distribution(model._distribution(), [j])
     candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
     values = by_rows(_curve, law, (rows.inputs, candidates))
     return values[:, 1:], values[:, 1:] / model.temperature_ - values[:, :1]
