@@ -17,7 +17,6 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.score import score, score_and_curvature
 
 __all__ = [
@@ -66,6 +65,14 @@ class Objective(eqx.Module):
 
     space: Space
 
+    likelihood: ClassVar[bool] = False
+    """Whether the loss is −log p, so that likelihood-ratio tests and information criteria apply."""
+
+    @property
+    def estimand(self) -> str:
+        """What the parameters are parameters of, where the model is wrong too."""
+        return "the minimiser of the expected loss"
+
     @property
     @abstractmethod
     def evaluations(self) -> int:
@@ -111,10 +118,16 @@ class NegativeLogLikelihood(Objective):
     """−log p_τ(y|x), exact: the cross-entropy of Eq. 6 for classes, by quadrature for continuous y.
 
     Deviation: the paper trains continuous responses by denoising score matching (Eq. 6). The likelihood needs no
-    noise level, estimates the law of y itself rather than of y plus noise, and is as cheap in one dimension.
+    noise level, estimates the distribution of y itself rather than of y plus noise, and is as cheap in one dimension.
     """
 
     temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
+
+    likelihood: ClassVar[bool] = True
+
+    @property
+    def estimand(self) -> str:
+        return "the distribution p(y|x) closest to the data in Kullback–Leibler divergence"
 
     @property
     def evaluations(self) -> int:
@@ -138,9 +151,10 @@ class NegativeLogLikelihood(Objective):
 class DenoisingScoreMatching(Objective):
     """½‖∇_ỹ BL(x, ỹ)/τ + (ỹ − y)/σ²‖² with ỹ = y + noise, averaged over the given noise (Eq. 6).
 
-    It estimates the score of the law of y convolved with N(0, σ²), so the fitted density is wider than the data: a
-    Gaussian of standard deviation s is learned as one of √(s² + σ²). Heads must be smooth: at a kink the gradient with
-    respect to the parameters loses a contribution. Only continuous responses move; classes stay as observed.
+    It estimates the score of the distribution of y convolved with N(0, σ²), so the fitted density is wider than the
+    data: a Gaussian of standard deviation s is learned as one of √(s² + σ²). Heads must be smooth: at a kink the
+    gradient with respect to the parameters loses a contribution. Only continuous responses move; classes stay as
+    observed.
 
     Source: Eq. 6. Deviation: the factor ½ of Vincent (2011), which changes no minimiser; Eq. 39 has the opposite sign
     and another factor 1/σ².
@@ -157,6 +171,11 @@ class DenoisingScoreMatching(Objective):
     temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
     draws: int = eqx.field(static=True, default=8)
     gauss_hermite: bool = eqx.field(static=True, default=False)
+
+    @property
+    def estimand(self) -> str:
+        name = f"y + N(0, {float(self.sigma):.3g}²)"
+        return f"the distribution of {name} given x closest in Fisher divergence: wider than the distribution of y"
 
     @property
     def evaluations(self) -> int:
@@ -226,8 +245,8 @@ class CrossEntropy(Objective):
     """−log p_τ(y_disc | x, y_cont): the classes of a hybrid response, its numbers as observed.
 
     Source: the first term of Eq. 6. Deviation: the paper writes p(y_disc | x), which integrates the numbers out.
-    Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint law
-    (a composite likelihood, Besag 1975).
+    Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint
+    distribution (a composite likelihood, Besag 1975).
     """
 
     temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
@@ -241,7 +260,7 @@ class CrossEntropy(Objective):
         numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
-        discrete = part_of(joint, classes, given=numbers)
+        discrete = marginal_distribution(joint, classes, given=numbers)
         codes = y[:, classes[0]].astype(int) if len(classes) == 1 else y[:, np.array(classes)]
         return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers, int)].astype(x.dtype)], axis=1), codes)
 

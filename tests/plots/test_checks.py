@@ -33,7 +33,7 @@ WRONG = {
     "surface of a line": (plots.surface, ([1, 2], [1, 2], [[1, 2]]), NAMES, "values must be an array of shape 2 x 2"),
     "surface of one name": (plots.surface, ([1], [2], [[1]]), {"names": ("rooms",)}, "names must be those of the two"),
     "no results": (plots.coefficients, (None,), {}, r"results must be what model\.inference"),
-    "no basins": (plots.basins, (None,), {}, r"table must be results\.basins; got NoneType"),
+    "no local optima": (plots.local_optima, (None,), {}, r"table must be results\.local_optima; got NoneType"),
     "no history": (plots.training, (None, None), {}, r"history must be model\.history_"),
     "intervals": (plots.prediction_intervals, ([1, 2], [1, 2], [0, 1]), INTERVALS, "interval must be .* shape 2 x 2"),
     "coverage": (plots.prediction_intervals, ([1], [1], [[0, 1]]), INTERVALS | {"coverage": 90}, "below 1; got 90"),

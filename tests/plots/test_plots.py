@@ -264,9 +264,9 @@ def test_forest_ends_runaway_intervals_in_an_arrow_and_keeps_the_largest_z():
     assert any(line.get_marker() == ">" for line in figure.axes[0].lines)
 
 
-def test_basins_are_bars_as_long_as_searches_ended_there():
+def test_local_optima_are_bars_as_long_as_searches_ended_there():
     table = pd.DataFrame({"loss": [1.0, 1.2], "reached": [3, 2], "distance": [0.0, 4.0], "gradient": [1e-9, 1e-2]})
-    figure = plots.basins(table)
+    figure = plots.local_optima(table)
     drawn(figure)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [3, 2]
     assert "+0.2 nats per row, distance 4" in texts(figure)

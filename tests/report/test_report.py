@@ -313,9 +313,13 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
 def results_of(labels, notes):
     """Everything that the page shows of inference results."""
     estimates = Estimates.of(labels, np.arange(1.0, len(labels) + 1), np.eye(len(labels)))
-    basins = pd.DataFrame({"loss": [1.0], "reached": [3], "distance": [0.0], "gradient": [1e-9], "starts": [["fit"]]})
+    local_optima = pd.DataFrame(
+        {"loss": [1.0], "reached": [3], "distance": [0.0], "gradient": [1e-9], "starts": [["fit"]]}
+    )
     summary = Summary("Title", {"Rows": "12"}, {"On standardised columns": estimates.table()}, notes)
-    return SimpleNamespace(summary=lambda: summary, basins=basins, params=estimates.params, conf_int=estimates.conf_int)
+    return SimpleNamespace(
+        summary=lambda: summary, local_optima=local_optima, params=estimates.params, conf_int=estimates.conf_int
+    )
 
 
 def test_inference_is_shown_with_its_tables_and_notes():
@@ -333,7 +337,7 @@ def test_inference_is_shown_with_its_tables_and_notes():
 def test_a_report_with_inference_has_the_section():
     ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=25, n_restarts=2, random_state=0)
     ibl.fit(mixed()[["income"]], response(bl.BLRegressor, mixed()))
-    results = ibl.inference(restarts=0)
+    results = ibl.inference(n_restarts=0)
     parsed = Page(ibl.report(inference=results).html)
     assert "inference" in [section["id"] for section in parsed.all("section")]
     assert all(label in parsed.text for label in results.params.index)

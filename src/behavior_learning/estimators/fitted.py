@@ -272,12 +272,12 @@ class FittedEstimator(BaseEstimator):
         X: Any = None,
         y: Any = None,
         *,
-        covariance: str = "robust",
+        cov_type: str = "robust",
         clusters: Any = None,
         weights: Any = None,
         weight_kind: Literal["frequency", "sampling"] = "frequency",
-        restarts: int | None = None,
-        alpha: float = 0.0,
+        n_restarts: int | None = None,
+        l2: float = 0.0,
         draws: int = 500,
         seed: int = 0,
     ) -> InferenceResults:
@@ -285,21 +285,21 @@ class FittedEstimator(BaseEstimator):
 
         Training stops early, holds rows out and carries a ridge. Inference goes on from the fitted network to the
         optimum of the objective of all rows, in double precision, in the canonical form, and without a ridge unless
-        `alpha` says so. Score objectives are covered too; what they estimate is stated in the summary.
+        `l2` says so. Score objectives are covered too; what they estimate is stated in the summary.
 
         Parameters
         ----------
         X, y : the rows; by default those given to `fit`, its validation rows included. A model that was loaded from a
             file does not have them.
-        covariance : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
+        cov_type : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
             ``"cluster_bootstrap"``, ``"multiplier"`` or ``"jackknife"``.
         clusters : a label per row, or two columns of labels for two-way clustering.
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
-        restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
-            affordable the search goes on from the best optimum with its rows turned round, one by one.
-        alpha : a ridge α/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
-            deviation 1/√α. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
+        n_restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
+            affordable the search goes on from the best optimum with its rows negated, one by one.
+        l2 : a ridge l2/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
+            deviation 1/√l2. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
             do, and vanishes beside many rows. Parameters that it moves by more than half a standard error, or of which
             it says more than a tenth, have no standard error.
         draws : bootstrap samples.
@@ -310,7 +310,7 @@ class FittedEstimator(BaseEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
-        >>> ibl.inference(restarts=0).convergence.name
+        >>> ibl.inference(n_restarts=0).convergence.name
         'OPTIMUM'
         """
         return infer_problem(
@@ -321,7 +321,7 @@ class FittedEstimator(BaseEstimator):
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,
-            alpha=check_number("alpha", alpha, inclusive=True),
+            l2=check_number("l2", l2, inclusive=True),
             draws=check_count("draws", draws, minimum=2),
             seed=check_count("seed", seed, minimum=0),
         )

@@ -18,7 +18,7 @@ from behavior_learning.objectives import (
 )
 from behavior_learning.options import check_choice, check_count, check_number
 from behavior_learning.training.fit import Settings
-from behavior_learning.training.proximal import Grouping
+from behavior_learning.training.proximal import Groups
 
 __all__ = ["SCORE_OBJECTIVES", "check_objective", "make_objective", "make_settings", "noise_levels", "numbers_of"]
 
@@ -112,10 +112,10 @@ def make_settings(estimator: Any) -> Settings:
         batch_size=check_count("batch_size", estimator.batch_size),
         max_epochs=check_count("max_epochs", estimator.max_epochs),
         patience=check_count("patience", estimator.patience),
-        alpha=check_number("alpha", estimator.alpha, inclusive=True),
+        l2=check_number("alpha", estimator.alpha, inclusive=True),
         l1=check_number("l1", estimator.l1, inclusive=True),
-        group=check_number("group", estimator.group, inclusive=True),
-        grouping=check_choice("grouping", estimator.grouping, get_args(Grouping)),
+        group_l2=check_number("group", estimator.group, inclusive=True),
+        groups=check_choice("grouping", estimator.grouping, get_args(Groups)),
     )
     if settings.sparse and optimizer == "lbfgs":
         raise OptionError("l1 and group make zeros by proximal steps, which optimizer='lbfgs' lacks. Use 'adam'.")

@@ -25,7 +25,7 @@ QUADRATURE_TOLERANCE = 1e-7
 
 RESTARTS, TURNS = 4, 8
 EXPLORATION = 8e8
-"""Row evaluations times parameters that restarts and turned rows may cost by default."""
+"""Row evaluations times parameters that restarts and sign flips may cost by default."""
 
 
 def infer_problem(
@@ -58,12 +58,12 @@ def infer_problem(
                 candidates=losses.evaluations,
                 one_hot=model.response.one_hot,
                 starts=random_networks(network, count, seed),
-                turns=min(max(affordable - count, 0), TURNS),
+                sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 units=units,
                 seed=seed,
                 **options,
             )
-            gap = quadrature_gap(results.fitted, space)
+            gap = quadrature_gap(results.fitted)
             if gap <= QUADRATURE_TOLERANCE:
                 return results
             if space.size >= MOST:
@@ -80,7 +80,7 @@ def _affordable_searches(network: BehaviorNetwork, rows: int, candidates: int) -
 def original_units(
     network: BehaviorNetwork, names: Sequence[str], inputs: Sequence[Variable], response: Sequence[Variable]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels in the user's units, and the matrix that turns the numbers of a network into them.
+    """Labels in the user's units, and the matrix that sign_flips the numbers of a network into them.
 
     A row of the first layer is a polynomial in the user's columns: its coefficients are linear in those on
     standardised columns. Multipliers, later layers and the readout are the same in both.

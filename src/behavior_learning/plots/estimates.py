@@ -11,7 +11,7 @@ from behavior_learning.options import check_count, check_number
 from behavior_learning.plots.checks import check_frame
 from behavior_learning.plots.style import BLUE, GREY, ROLES, VERMILION, brief_names, canvas, styled
 
-__all__ = ["basins", "coefficients", "training"]
+__all__ = ["coefficients", "local_optima", "training"]
 
 MOST = 40
 """Parameters in one forest."""
@@ -116,21 +116,21 @@ def _line(ax: Any, row: Any, value: float, low: float, high: float, limits: tupl
 
 
 @styled
-def basins(table: pd.DataFrame) -> Figure:
+def local_optima(table: pd.DataFrame) -> Figure:
     """Where searches from several starts ended: the loss above the best, and how many ended there.
 
     Parameters
     ----------
-    table : `results.basins`, one line per basin: loss, reached, distance, gradient, starts.
+    table : `results.local_optima`, one line per local optimum: loss, reached, distance, gradient, starts.
 
     Examples
     --------
     >>> import behavior_learning as bl, pandas as pd
     >>> ends = {"loss": [1.2, 1.3], "reached": [3, 1], "distance": [0.0, 2.0], "gradient": [1e-9, 1e-9]}
-    >>> bl.plots.basins(pd.DataFrame(ends)).axes[0].get_title(loc="left")
+    >>> bl.plots.local_optima(pd.DataFrame(ends)).axes[0].get_title(loc="left")
     '3 of 4 searches ended in the best'
     """
-    check_frame("table", table, ("loss", "reached", "distance", "gradient"), "results.basins")
+    check_frame("table", table, ("loss", "reached", "distance", "gradient"), "results.local_optima")
     above = (table["loss"] - table["loss"].min()).to_numpy(float)
     figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
     rows = np.arange(len(table))

@@ -327,7 +327,9 @@ def inference(results: InferenceResults) -> str:
         "forest",
         "Estimates and 95 % intervals on standardised columns; hollow without a standard error",
     )
-    figures += inline_svg(plots.basins(results.basins), "basins", "Where searches from several starts ended")
+    figures += inline_svg(
+        plots.local_optima(results.local_optima), "local_optima", "Where searches from several starts ended"
+    )
     return f'{pairs_table(summary.facts, "How it was estimated")}{tables}<div class="figures">{figures}</div>' + (
         f"<ul>{notes}</ul>" if notes else ""
     )

@@ -20,7 +20,7 @@ from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
 from behavior_learning.training.packing import Packed, Packing
-from behavior_learning.training.proximal import Grouping, Sparse
+from behavior_learning.training.proximal import Groups, Sparse
 
 __all__ = ["FitResult", "Settings", "fit", "row_losses"]
 
@@ -55,10 +55,10 @@ class Settings:
     optimizer : ``"adam"``, ``"adamw"`` or ``"lbfgs"``.
     learning_rate, batch_size : of Adam; L-BFGS ignores both.
     max_epochs, patience : an epoch is a pass over the rows, or one L-BFGS iteration.
-    alpha : ridge; the loss per row carries alpha/(2n)·‖M, λ, W‖², the logarithm of a Gaussian prior of variance
-        1/alpha on every weight (intercepts are free). With AdamW it is the decoupled decay alpha/n instead.
-    l1, group, grouping : penalties that make exact zeros; the loss per row carries l1/n·‖M‖₁ and group/n·Σ √size·‖M_g‖₂
-        over the rows of heads, or the blocks, g. Adam only.
+    l2 : ridge; the loss per row carries l2/(2n)·‖M, λ, W‖², the logarithm of a Gaussian prior of variance
+        1/l2 on every weight (intercepts are free). With AdamW it is the decoupled decay l2/n instead.
+    l1, group_l2, groups : penalties that make exact zeros; the loss per row carries l1/n·‖M‖₁ and
+        group_l2/n·Σ √size·‖M_g‖₂ over the rows of heads, or the blocks, g. Adam only.
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
     """
@@ -68,17 +68,17 @@ class Settings:
     batch_size: int
     max_epochs: int
     patience: int
-    alpha: float
+    l2: float
     l1: float = 0.0
-    group: float = 0.0
-    grouping: Grouping = "row"
+    group_l2: float = 0.0
+    groups: Groups = "row"
     clip: float = 1.0
     averaging: float = 0.98
 
     @property
     def sparse(self) -> bool:
         """Whether a penalty makes exact zeros."""
-        return self.l1 > 0 or self.group > 0
+        return self.l1 > 0 or self.group_l2 > 0
 
 
 @dataclass(frozen=True)
@@ -217,7 +217,7 @@ def fit(
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
     packing = Packing.of(starts[0])
-    ridge = to_device(settings.alpha / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
+    ridge = to_device(settings.l2 / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
     if settings.optimizer != "lbfgs":
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
@@ -317,13 +317,13 @@ def make_optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimi
     """The optimiser that `settings` describes."""
     if settings.optimizer == "lbfgs":
         return LBFGS()
-    sparse = Sparse(settings.l1 / rows, settings.group / rows, settings.grouping)
+    sparse = Sparse(settings.l1 / rows, settings.group_l2 / rows, settings.groups)
     return Adam(
         learning_rate=settings.learning_rate,
         clip=settings.clip,
         averaging=settings.averaging,
         batch_size=settings.batch_size,
-        decay=settings.alpha / rows,
+        decay=settings.l2 / rows,
         decayed=HalfSquared(packing) if settings.optimizer == "adamw" else None,
         penalty=OnNetwork(sparse, packing) if settings.sparse else None,
     )

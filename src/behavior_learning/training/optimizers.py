@@ -106,7 +106,7 @@ class Adam(eqx.Module):
         n = len(order)
         steps = -(-n // self.batch_size)
         used = order[: steps * (n // steps)]
-        batched = lambda column: column[used].reshape(steps, n // steps, *column.shape[1:])
+        batches = jax.tree.map(lambda column: column[used].reshape(steps, n // steps, *column.shape[1:]), data)
 
         def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
@@ -120,7 +120,7 @@ class Adam(eqx.Module):
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
             ), value
 
-        (params, state), values = jax.lax.scan(step, (params, state), jax.tree.map(batched, data))
+        (params, state), values = jax.lax.scan(step, (params, state), batches)
         return params, state, jnp.mean(values)
 
     def _decay(self, moved: Params, params: Params) -> Params:
@@ -155,7 +155,9 @@ class LBFGS(eqx.Module):
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        objective = lambda p: loss(p, data)
+        def objective(p: Params) -> Float[Array, ""]:
+            return loss(p, data)
+
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)
         updates, state = self._transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
         return optax.apply_updates(params, updates), state, jnp.asarray(value)
