@@ -17,9 +17,9 @@ Criterion, stated before the runs: a data set counts where each of the three hea
 the response and the true column (`Statement.variables`: columns that move the row at least 0.3 as far as the
 strongest). Options of the fits were chosen on seeds 0 to 5. A first run (seeds 200 to 230) ended in local optima in 5
 of 31 sets; screening of starts (`training/multistart.py`) was then developed on its misses and on seeds 303 and
-305. The seeds that count begin at 400. A first design had |T| for T², and seeds 100 to 103 of it swapped inequality and equality in two
-of four: |t| = 2·relu(t) − t, so that with a tanh that is nearly linear on the data it is hardly identified which row
-is which. T² is no sum of ramps.
+305. The seeds that count begin at 400. A first design had |T| for T², and seeds 100 to 103 of it swapped inequality and
+equality in two of four: |t| = 2·relu(t) − t, so that with a tanh that is nearly linear on the data it is hardly
+identified which row is which. T² is no sum of ramps.
 
     python experiments/reading.py [--families single agents] [--sets 50] [--starts 6] [--out FILE.csv]
 """

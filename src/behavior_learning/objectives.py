@@ -5,7 +5,7 @@ Noise is an argument of a loss, never drawn inside it; an objective that needs s
 
 from abc import abstractmethod
 from dataclasses import fields, replace
-from typing import Any, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.errors import OptionError
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.score import score, score_and_curvature
 

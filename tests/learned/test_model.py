@@ -40,8 +40,8 @@ def test_other_names_make_another_model():
     named = model.renamed({"block1.1": "the buyer"})
     assert (named.block_names, model.block_names) == ({"block1.1": "the buyer"}, {})
     assert named.network is model.network
-    assert list(named.problem.blocks)[0] == "the buyer"
-    assert list(model.problem.blocks)[0] == "block1.1"
+    assert next(iter(named.problem.blocks)) == "the buyer"
+    assert next(iter(model.problem.blocks)) == "block1.1"
     back = named.renamed({"the buyer": "the seller"}).renamed({"block1.1": "block1.1"})
     assert str(back.problem) == str(model.problem)
     with pytest.raises(OptionError, match="There is no block 'the buyer'"):

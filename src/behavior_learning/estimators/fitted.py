@@ -316,8 +316,8 @@ class FittedEstimator(BaseEstimator):
         return infer_problem(
             self._fitted,
             self._rows("inference", X, y),
-            restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
-            covariance=covariance,
+            n_restarts=n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
+            cov_type=cov_type,
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,

@@ -285,7 +285,7 @@ def omit_inactive_rows(form: Canonicalizer, layer: int) -> None:
             inactive |= ~table.rows.value[:, seen].any(axis=1)
         for i in np.flatnonzero(inactive):
             if table.multiplier.learned[i] or table.rows.learned[i].any():
-                form.omit(layer, role, i, Change.VANISHED)
+                form.omit(layer, role, int(i), Change.VANISHED)
 
 
 @Equivalence
@@ -327,7 +327,7 @@ def omit_functions_of_x(form: Canonicalizer, layer: int) -> None:
     for column in np.flatnonzero(form.cancelling(layer)):
         for i in np.flatnonzero(table.rows.learned[:, column]):
             table.rows.pin((i, column), 0.0)
-            form.note(layer, "utility", i, Change.CANCELS)
+            form.note(layer, "utility", int(i), Change.CANCELS)
 
 
 @Equivalence

@@ -56,5 +56,5 @@ def _linearized(
     flat = jax.jit(lambda t: jnp.ravel(f(t)))
     point = jnp.asarray(theta)
     slope = np.asarray(jax.jacfwd(flat)(point))
-    unknown = (np.abs(slope[:, np.isnan(np.diag(cov))]) > 0).any(axis=1)
-    return np.asarray(flat(point)), slope, unknown
+    unknown = np.any(np.abs(slope[:, np.isnan(np.diag(cov))]) > 0, axis=1)
+    return np.asarray(flat(point)), slope, np.asarray(unknown)

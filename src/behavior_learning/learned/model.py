@@ -169,7 +169,8 @@ class LearnedModel:
             return aligned(table, names)
         if table.shape[1] != len(names):
             raise DataError(
-                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input."
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as "
+                "input."
             )
         return table.set_axis(list(names), axis=1)
 

@@ -15,8 +15,8 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of as component_of
 from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, climbed_modes, draws, energy_score, needs_chains
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice, check_count, check_number, check_sequence
@@ -271,7 +271,7 @@ class Exact(Predictive):
         return by_rows(Gibbs.log_mass, self.gibbs, (self.x,))
 
     def _some(self, response: Response, at: Sequence[int]) -> Predictive:
-        return Exact(response, self.x, component_of(self.gibbs, at))
+        return Exact(response, self.x, marginal_distribution(self.gibbs, at))
 
     def log_prob(self, y: Any) -> np.ndarray:
         return by_rows(Gibbs.log_prob, self.gibbs, (self.x, self._encode(y))) - self.response.log_unit
@@ -336,7 +336,9 @@ class Drawn(Predictive):
     @property
     def _exact(self) -> Exact:
         """The same by quadrature, which refuses more dimensions than it can do."""
-        return Exact(self.response, self.x, self.gibbs if self.at is None else component_of(self.gibbs, self.at))
+        return Exact(
+            self.response, self.x, self.gibbs if self.at is None else marginal_distribution(self.gibbs, self.at)
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -422,7 +424,7 @@ def predictive(
         columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
-    every = component_of(every, free, given=taken) if taken or len(free) == 1 else every
+    every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 else every
     whole = (Drawn if needs_chains(every) else Exact)(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:

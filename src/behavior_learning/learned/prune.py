@@ -83,7 +83,7 @@ def _pruner(model: LearnedModel, given: Rows | None, max_epochs: int, random_sta
         model.objective.on(model.space, model.temperature),
         tuple(to_device(column[train]) for column in data),
         tuple(to_device(column[held_out]) for column in data),
-        replace(recipe.settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group=0.0),
+        replace(recipe.settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group_l2=0.0),
         int(random.randint(2**31)),
     )
 
