@@ -13,7 +13,7 @@ from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, curve
 __all__ = ["decoded", "explorer_data"]
 
 POINTS = 70
-"""Points of a curve over the range of all rows, and as many over the middle of each row's own law."""
+"""Points of a curve over the range of all rows, and as many over the middle of each row's own distribution."""
 
 COLUMNS = 200
 """Columns of a row that are listed."""
@@ -34,17 +34,11 @@ def decoded(encoder: TableEncoder, x: np.ndarray) -> pd.DataFrame:
         if first.kind == "numeric":
             columns[source] = np.where(gap, np.nan, first.center + first.scale * number)
         else:
-            columns[source] = _level(
-                [(x[:, j] == 1, column.level) for j, column in own if column.kind == "category"], len(x)
-            )
+            level = np.full(len(x), None, object)
+            for j, column in own:
+                level[(x[:, j] == 1) & (column.kind == "category")] = column.level
+            columns[source] = level
     return pd.DataFrame(columns, index=range(len(x)))
-
-
-def _level(levels: list[tuple[np.ndarray, str]], rows: int) -> np.ndarray:
-    chosen = np.full(rows, None, object)
-    for held, level in levels:
-        chosen[held] = level
-    return chosen
 
 
 def explorer_data(
@@ -82,7 +76,7 @@ def _law(model: LearnedModel, j: int, rows: Rows, law: NumberLaw | ClassLaw) -> 
 
 
 def _grid(law: NumberLaw) -> tuple[float, float, np.ndarray]:
-    """Ends of the picture, and points for each row: even ones, and more where its own law has its mass."""
+    """Ends of the picture, and points for each row: even ones, and more where its own distribution has its mass."""
     first, last = law.quantiles[:, 0], law.quantiles[:, -1]
     width = last - first
     low, high = np.minimum(first - 0.5 * width, law.observed), np.maximum(last + 0.5 * width, law.observed)
