@@ -8,7 +8,7 @@ import behavior_learning as bl
 from behavior_learning.core.heads import get_head
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.simplified import compare_utilities, simplify_problem
-from behavior_learning.learned.explain import some_rows
+from behavior_learning.learned.model import some_rows
 from behavior_learning.symbolic.evaluate import block_utilities, table_values
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial

@@ -113,9 +113,8 @@ def test_refits_of_a_fitted_model(kind):
 
 def test_refits_differ_and_repeat_by_seed():
     model = fitted(bl.BLRegressor, "numbers").model_
-    weights = lambda seed: [
-        np.asarray(m.network.weights[0].raw) for m in refits(model, model.given_rows("stability"), 2, "seeds", seed)
-    ]
+    rows = model.given_rows("stability")
+    weights = lambda seed: [np.asarray(m.network.weights[0].raw) for m in refits(model, rows, 2, "seeds", seed)]
     first, again, other = weights(0), weights(0), weights(1)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 1e-3
@@ -126,9 +125,10 @@ def test_refits_reuse_the_compiled_program():
     from behavior_learning.training.minimize import _run_chunk
 
     model = fitted(bl.BLRegressor, "numbers").model_
-    list(refits(model, model.given_rows("stability"), 1, "bootstrap", 0))
+    rows = model.given_rows("stability")
+    list(refits(model, rows, 1, "bootstrap", 0))
     before = _run_chunk._cached._cache_size()
-    list(refits(model, model.given_rows("stability"), 2, "bootstrap", 5))
+    list(refits(model, rows, 2, "bootstrap", 5))
     assert _run_chunk._cached._cache_size() == before
 
 

@@ -192,10 +192,10 @@ def test_pit_is_the_predicted_probability_of_less():
 
 
 @every_estimator
-def test_curves_of_the_explorer_are_the_utility_and_the_law(estimator):
+def test_curves_of_the_explorer_are_the_utility_and_the_distribution(estimator):
     X = mixed()
     model, data = fitted(estimator), explorer(page(estimator))
-    law, row = data["laws"][0], 3
+    law, row = data["distributions"][0], 3
     at = X.iloc[[round(row * (len(X) - 1) / (len(data["values"]) - 1))]]
     if estimator is bl.BLRegressor:
         y = np.array(law["y"][row])
@@ -315,9 +315,9 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
     html = model().report().html
     parsed, data = Page(html), explorer(html)
     assert "Joint negative log-likelihood" in parsed.text
-    assert [law["name"] for law in data["laws"]] == list(model().model_.response.names)
+    assert [law["name"] for law in data["distributions"]] == list(model().model_.response.names)
     assert ("The model has no inputs" in parsed.text) == (model is density)
-    for law in data["laws"]:
+    for law in data["distributions"]:
         mass = np.sum(law["density"][0]) if "classes" in law else np.trapezoid(law["density"][0], law["y"][0])
         assert mass == pytest.approx(1.0, abs=0.02)
 

@@ -38,7 +38,7 @@ __all__ = [
     "training",
 ]
 
-Laws = Sequence[NumberLaw | ClassLaw]
+Distributions = Sequence[NumberLaw | ClassLaw]
 
 SHOWN_ROWS = 150
 """Rows in the picture of predictions and intervals."""
@@ -59,7 +59,7 @@ CURVES = 4
 """Variables whose curves are drawn."""
 
 
-def quality(laws: Laws, rows: Rows, joint: str) -> str:
+def quality(distributions: Distributions, rows: Rows, joint: str) -> str:
     """How well the model does on the rows, beside a model that sees no inputs."""
     origin = paragraphs(f"On {len(rows):,} rows that were given to the report. What follows refers to them.")
     if rows.seen:
@@ -67,19 +67,20 @@ def quality(laws: Laws, rows: Rows, joint: str) -> str:
             f'<p class="caution">On the {len(rows):,} rows that the model was fitted to, so that it looks better here '
             "than it will on new rows. For an honest figure give the report rows that the fit has not seen.</p>"
         )
-    return origin + paragraphs(joint) + "".join(_quality_of(law, len(laws) > 1) for law in laws)
+    parts = [_quality_of(predicted, len(distributions) > 1) for predicted in distributions]
+    return origin + paragraphs(joint) + "".join(parts)
 
 
-def _quality_of(law: NumberLaw | ClassLaw, several: bool) -> str:
-    name = law.part.name
+def _quality_of(predicted: NumberLaw | ClassLaw, several: bool) -> str:
+    name = predicted.part.name
     parts = [f"<h3>{escape(name)}</h3>" if several else ""]
-    parts.append(sortable_table(law.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
-    if isinstance(law, ClassLaw):
-        parts.append(sortable_table(law.confusion(), f"Observed and predicted {name}, in rows"))
+    parts.append(sortable_table(predicted.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
+    if isinstance(predicted, ClassLaw):
+        parts.append(sortable_table(predicted.confusion(), f"Observed and predicted {name}, in rows"))
         return "".join(parts)
-    shown = spaced(len(law.mean), SHOWN_ROWS)
+    shown = spaced(len(predicted.mean), SHOWN_ROWS)
     figure = plots.prediction_intervals(
-        law.observed[shown], law.mean[shown], law.interval(0.9)[shown], coverage=0.9, name=name
+        predicted.observed[shown], predicted.mean[shown], predicted.interval(0.9)[shown], coverage=0.9, name=name
     )
     caption = f"Observed {name} beside the predicted mean and 90 % interval of {len(shown)} rows, by prediction"
     return "".join(parts) + inline_svg(figure, f"intervals-{_slug(name)}", caption)
@@ -263,36 +264,22 @@ def explorer(labels: Sequence[str], responses: Sequence[str]) -> str:
     return template("explorer.html").substitute(rows=listed, responses=choice, beside=beside)
 
 
-def calibration(laws: Laws) -> str:
+def calibration(distributions: Distributions) -> str:
     """Do probabilities hold?"""
-    figures = []
-    for law in laws:
-        name, slug = law.part.name, _slug(law.part.name)
-        if isinstance(law, ClassLaw):
-            figure = plots.reliability(law.probabilities, law.observed, list(map(str, law.part.levels or ())))
-            figures.append(
-                inline_svg(
-                    figure,
-                    f"reliability-{slug}",
-                    f"Reliability of {name}: predicted probability and observed frequency",
-                )
-            )
+    figures = ""
+    for predicted in distributions:
+        name, slug = predicted.part.name, _slug(predicted.part.name)
+        if isinstance(predicted, ClassLaw):
+            levels = list(map(str, predicted.part.levels or ()))
+            figure = plots.reliability(predicted.probabilities, predicted.observed, levels)
+            caption = f"Reliability of {name}: predicted probability and observed frequency"
+            figures += inline_svg(figure, f"reliability-{slug}", caption)
         else:
-            figures.append(
-                inline_svg(
-                    plots.pit_histogram(law.pit),
-                    f"pit-{slug}",
-                    f"Where {name} falls in its predicted distribution: flat if that holds",
-                )
-            )
-            figures.append(
-                inline_svg(
-                    plots.coverage(law.pit),
-                    f"coverage-{slug}",
-                    f"Intervals of {name}: what they claim and what they hold",
-                )
-            )
-    return f'<div class="figures">{"".join(figures)}</div>'
+            caption = f"Where {name} falls in its predicted distribution: flat if that holds"
+            figures += inline_svg(plots.pit_histogram(predicted.pit), f"pit-{slug}", caption)
+            caption = f"Intervals of {name}: what they claim and what they hold"
+            figures += inline_svg(plots.coverage(predicted.pit), f"coverage-{slug}", caption)
+    return f'<div class="figures">{figures}</div>'
 
 
 def inference(results: InferenceResults) -> str:
