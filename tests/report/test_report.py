@@ -18,11 +18,11 @@ from behavior_learning.inference.tables import Estimates, Summary
 from behavior_learning.report import Report, sections
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import embedded_json, sortable_table
-from behavior_learning.report.mathml import problem_rows
+from behavior_learning.report.mathml import block_rows
 from behavior_learning.report.predictive import LEVELS, Rows, class_law, number_law
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import Goal, LearnedUMP
-from behavior_learning.symbolic.text import format_shortened
+from behavior_learning.symbolic.problem import Block, HeadTerm
+from behavior_learning.symbolic.text import format_shortened, shorten_term
 from tests.conftest import SPELLED
 from tests.fitted import fitted, mixed, response
 from tests.jointly import density, hybrid, vector
@@ -38,7 +38,18 @@ PAGES = {
 }
 every_page = pytest.mark.parametrize("name", PAGES)
 
-SECTIONS = ["quality", "problem", "view", "reading", "effects", "rows", "calibration", "training", "data", "settings"]
+SECTIONS = [
+    "quality",
+    "problem",
+    "simplified",
+    "explanation",
+    "effects",
+    "rows",
+    "calibration",
+    "training",
+    "data",
+    "settings",
+]
 
 
 def explorer(html):
@@ -181,10 +192,10 @@ def test_pit_is_the_predicted_probability_of_less():
 
 
 @every_estimator
-def test_curves_of_the_explorer_are_the_utility_and_the_law(estimator):
+def test_curves_of_the_explorer_are_the_utility_and_the_distribution(estimator):
     X = mixed()
     model, data = fitted(estimator), explorer(page(estimator))
-    law, row = data["laws"][0], 3
+    law, row = data["distributions"][0], 3
     at = X.iloc[[round(row * (len(X) - 1) / (len(data["values"]) - 1))]]
     if estimator is bl.BLRegressor:
         y = np.array(law["y"][row])
@@ -221,11 +232,12 @@ def test_rows_are_decoded_as_the_user_wrote_them():
 @pytest.mark.parametrize(("role", "head"), [(role, head) for role, heads in SPELLED.items() for head in heads])
 def test_every_head_has_a_formula_that_says_what_the_text_says(role, head):
     heads = tuple(head if name == role else None for name in ("utility", "inequality", "equality"))
-    learned = Drawn(layers=(1,), heads=heads, rows=(2, 2, 2)).problem
-    html = problem_rows(learned, 2)
+    (learned,) = Drawn(layers=(1,), heads=heads, rows=(2, 2, 2)).problem.blocks.values()
+    html = block_rows(learned, 2)
     text = Page(html).text
-    for goal in learned.goals:
-        written = format_shortened(goal.shown(learned.spreads, 2)).replace("*", "·").replace("-", "−")
+    for term in learned.head_terms:
+        brief = shorten_term(term, learned.standard_deviations, 2)
+        written = format_shortened(brief).replace("*", "·").replace("-", "−")
         written = written.replace("[tax rate]", "tax rate").replace("[job[teacher]]", "job[teacher]")
         assert _bare(written) in _bare(text)
     assert html.count("<math>") == html.count("</math>") > 2
@@ -242,8 +254,8 @@ def _bare(text):
 def test_a_product_is_written_with_its_signs():
     factors = (Polynomial({(("p", 1),): -1.0, (): 1.0}), Polynomial({(("p", 1),): 1.0, (("r", 1),): -1.0, (): 1.0}))
     whole = Polynomial.product(factors)
-    goal = Goal(fitted(bl.BLRegressor).problem_.layers[0][0].goals[0].head, 1.0, whole, factors=factors)
-    text = _bare(Page(problem_rows(LearnedUMP("u", (goal,), ("p",), {"p": 1.0, "r": 1.0}), None)).text)
+    term = HeadTerm(fitted(bl.BLRegressor).problem_.layers[0][0].head_terms[0].head, 1.0, whole, factors=factors)
+    text = _bare(Page(block_rows(Block("u", (term,), ("p",), {"p": 1.0, "r": 1.0}), None)).text)
     assert "(−p+1)·(p−r+1)" in text
 
 
@@ -252,8 +264,8 @@ def test_every_block_stands_in_the_page_with_its_coefficients(estimator):
     parsed, learned = Page(page(estimator)), fitted(estimator).problem_
     ids = {details.get("id") for details in parsed.all("details")}
     assert {f"block-{i}-{j}" for i, layer in enumerate(learned.layers, 1) for j, _ in enumerate(layer, 1)} <= ids
-    goal = learned.layers[0][0].goals[0]
-    for value in goal.polynomial.monomials.values():
+    term = learned.layers[0][0].head_terms[0]
+    for value in term.polynomial.monomials.values():
         assert f'data-value="{value:.10g}"' in page(estimator)
 
 
@@ -303,9 +315,9 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
     html = model().report().html
     parsed, data = Page(html), explorer(html)
     assert "Joint negative log-likelihood" in parsed.text
-    assert [law["name"] for law in data["laws"]] == list(model().model_.response.names)
+    assert [law["name"] for law in data["distributions"]] == list(model().model_.response.names)
     assert ("The model has no inputs" in parsed.text) == (model is density)
-    for law in data["laws"]:
+    for law in data["distributions"]:
         mass = np.sum(law["density"][0]) if "classes" in law else np.trapezoid(law["density"][0], law["y"][0])
         assert mass == pytest.approx(1.0, abs=0.02)
 

@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
-from behavior_learning.explanation.simplified import View
+from behavior_learning.explanation.simplified import SimplifiedProblem
 from behavior_learning.explanation.stability import Stability
-from behavior_learning.explanation.statements import Reading
+from behavior_learning.explanation.statements import Explanation
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.explain import explain, simplify
+from behavior_learning.learned.explain import explain_model, simplify_model
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
@@ -33,7 +33,7 @@ from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
 from behavior_learning.report import Report, write_report
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["FittedEstimator"]
 
@@ -90,7 +90,7 @@ class FittedEstimator(BaseEstimator):
         return self._fitted.restarts
 
     @property
-    def problem_(self) -> LearnedUMP | Hierarchy:
+    def problem_(self) -> LearnedProblem:
         """The learned problem in the user's names and units."""
         return self._fitted.problem
 
@@ -127,7 +127,7 @@ class FittedEstimator(BaseEstimator):
         self.model_ = self._fitted.renamed(names)
         return self
 
-    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Reading:
+    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Explanation:
         """Explain the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
 
         Parameters
@@ -144,7 +144,7 @@ class FittedEstimator(BaseEstimator):
         >>> [statement.block for statement in reg.explain().statements if statement.head == "equality"]
         ['block1.1', 'block1.2', 'block2.1']
         """
-        return explain(self._fitted, self._rows("explain", X, y), stability)
+        return explain_model(self._fitted, self._rows("explain", X, y), stability)
 
     def simplified(
         self,
@@ -155,7 +155,7 @@ class FittedEstimator(BaseEstimator):
         digits: int = 2,
         factor: bool = True,
         refit: bool = True,
-    ) -> View:
+    ) -> SimplifiedProblem:
         """Simplify the learned problem, and say how faithful the simplification is (Section 3.2).
 
         Parameters
@@ -168,12 +168,12 @@ class FittedEstimator(BaseEstimator):
             stand for correlated terms too; otherwise they are the model's.
         """
         rows = self._rows("simplified", X, y)
-        return simplify(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
+        return simplify_model(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
 
     def stability(
         self, X: Any = None, y: Any = None, *, n: int = 20, kind: str = "bootstrap", seed: int = 0
     ) -> Stability:
-        """Fit the model again n times and count how often each statement of its reading recurs.
+        """Fit the model again n times and count how often each statement of its explanation recurs.
 
         Parameters
         ----------
