@@ -168,9 +168,8 @@ class LearnedModel:
         if isinstance(X, pd.DataFrame):
             return aligned(table, names)
         if table.shape[1] != len(names):
-            raise DataError(
-                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as input."
-            )
+            kind = type(self).__name__
+            raise DataError(f"X has {table.shape[1]} features, but {kind} is expecting {len(names)} features as input.")
         return table.set_axis(list(names), axis=1)
 
     def inputs(self, X: Any) -> np.ndarray:
