@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from behavior_learning.errors import DataError, OptionError, UnseenMissingWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.responses import Numbers
 from tests.fitted import ESTIMATORS, ROWS, fitted, mixed, numbers, quick, response
 
 pytestmark = pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -58,10 +59,13 @@ HYPERPARAMETERS = [
 
 OWN_HYPERPARAMETERS = {
     BLRegressor: [
-        ({"support": (5.0, 1.0)}, r"support must be two finite numbers \(lower, upper\) in order; got \(5\.0, 1\.0\)"),
-        ({"support": (0.0, float("inf"))}, "support must be two finite numbers"),
-        ({"support": 5.0}, r"support must be two finite numbers.*got 5\.0"),
-        ({"support": "wide"}, "support must be two finite numbers.*got 'wide'"),
+        (
+            {"response": Numbers(support=(5.0, 1.0))},
+            r"support must be two finite numbers \(lower, upper\) in order; got \(5\.0, 1\.0\)",
+        ),
+        ({"response": Numbers(support=(0.0, float("inf")))}, "support must be two finite numbers"),
+        ({"response": Numbers(support=5.0)}, r"support must be two finite numbers.*got 5\.0"),
+        ({"response": Numbers(support="wide")}, "support must be two finite numbers.*got 'wide'"),
     ],
     BLClassifier: [({"output": "matrix"}, "output must be one of 'auto', 'scalar', 'vector'; got 'matrix'")],
 }

@@ -262,7 +262,9 @@ def _stacked(
     if isinstance(validation_data[0], pd.DataFrame):
         below = aligned(below, names)
     elif below.shape[1] != len(names):
-        raise DataError(f"X has {len(names)} features, but validation_data has {below.shape[1]} features.")
+        raise DataError(
+            f"In validation_data X has {below.shape[1]} features, but fit is expecting {len(names)} features."
+        )
     table, below = with_the_same_categories(table.set_axis(names, axis=1), below.set_axis(names, axis=1))
     both = pd.concat([table, below])
     values = np.concatenate([values, response.values(validation_data[1], len(below))])
