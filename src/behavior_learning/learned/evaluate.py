@@ -127,8 +127,11 @@ def _climb(distribution: Gibbs, x: jax.Array, sampled: jax.Array) -> jax.Array:
     candidates = space.candidates(sampled)
     at = jnp.argmax(distribution.utility(x, candidates), axis=1)[:, None, None]
     best = jnp.take_along_axis(candidates, at, axis=1)[:, 0]
-    along = lambda y: distribution.utility(x, best[:, None].at[..., columns].set(y))
-    top = climbed(along, best[:, columns], *space.ends[:, columns])
+    top = climbed(
+        lambda y: distribution.utility(x, best[:, None].at[..., columns].set(y)),
+        best[:, columns],
+        *space.ends[:, columns],
+    )
     return space.responses(best.at[:, columns].set(top))
 
 
