@@ -22,7 +22,7 @@ from behavior_learning.learned.columns import Columns, columns_of
 from behavior_learning.learned.records import StandardDeviations, standard_deviations
 from behavior_learning.objectives import Objective
 from behavior_learning.responses import Response
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP, check_renaming
+from behavior_learning.symbolic.facade import LearnedProblem, check_renaming
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.training.fit import Settings
 
@@ -113,15 +113,15 @@ class LearnedModel:
         return columns_of(self.encoder, self.response)
 
     @cached_property
-    def problem(self) -> LearnedUMP | Hierarchy:
+    def problem(self) -> LearnedProblem:
         """The learned problem in the user's names and units."""
         deviations = self.deviations
         problem = read_problem(
             self.network,
             inputs=self.encoder.variables,
             response=self.response.variables,
-            curve_spreads=deviations.of_functions,
-            block_spreads=deviations.of_blocks,
+            curve_standard_deviations=deviations.of_functions,
+            block_standard_deviations=deviations.of_blocks,
         )
         return problem.renamed(self.block_names)
 
@@ -168,8 +168,10 @@ class LearnedModel:
         if isinstance(X, pd.DataFrame):
             return aligned(table, names)
         if table.shape[1] != len(names):
-            kind = type(self).__name__
-            raise DataError(f"X has {table.shape[1]} features, but {kind} is expecting {len(names)} features as input.")
+            raise DataError(
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as "
+                "input."
+            )
         return table.set_axis(list(names), axis=1)
 
     def inputs(self, X: Any) -> np.ndarray:
