@@ -254,10 +254,10 @@ class CrossEntropy(Objective):
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.parts if not isinstance(part, Interval)]))
+        return int(np.prod([part.size for part in self.space.components if not isinstance(part, Interval)]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
-        parts = self.space.parts
+        parts = self.space.components
         numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)

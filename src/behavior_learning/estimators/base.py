@@ -273,7 +273,7 @@ def _stacked(
 
 def _starting_space(space: Space, *, rows: int) -> Space:
     """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
-    single = len(space.parts) == len(space.continuous) == 1
+    single = len(space.components) == len(space.continuous) == 1
     return space.refined(2) if single and rows < MANY_ROWS else space
 
 

@@ -91,7 +91,7 @@ def make_objective(estimator: Any, space: Space, *, temperature: float, sigma: f
         continuous = DenoisingScoreMatching(space, sigma, temperature, draws, gauss_hermite=one)
     else:
         continuous = ScoreMatching(space, temperature)
-    if len(space.continuous) == len(space.parts):
+    if len(space.continuous) == len(space.components):
         return continuous
     weights = (_weight(estimator, name) for name in ("discrete_weight", "continuous_weight"))
     return Hybrid(space, CrossEntropy(space, temperature), continuous, *weights)
@@ -128,5 +128,5 @@ def _weight(estimator: Any, name: str) -> float:
 
 def numbers_of(space: Space, encoded_y: np.ndarray) -> np.ndarray:
     """The continuous columns of encoded responses."""
-    kinds: Sequence[bool] = [bool(part.continuous) for part in space.parts]
+    kinds: Sequence[bool] = [bool(part.continuous) for part in space.components]
     return encoded_y.reshape(len(encoded_y), -1)[:, np.array(kinds)]
