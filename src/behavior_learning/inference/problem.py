@@ -195,9 +195,8 @@ def cluster_scores(
     """Σ w ∇ℓ over the rows of each cluster."""
 
     def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
-        *data, code = data
-        s = _row_gradients(problem, theta, tuple(data)) * weights[:, None]
-        return jax.ops.segment_sum(s, code, clusters)
+        s = _row_gradients(problem, theta, data[:-1]) * weights[:, None]
+        return jax.ops.segment_sum(s, data[-1], clusters)
 
     return _summed(eqx.tree_at(lambda p: p.data, problem, (*problem.data, problem.cut(codes))), part)
 
