@@ -69,7 +69,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     coef_scale, multiplier_scale : standard deviations σ_params and σ_λ of the starting point (C.2); None scales
         coefficients by the number of inputs and draws λ from [0.5, 1.5].
     n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
-        three blocks in one layer, which have many local optima, are trained from the winners of eight short heats of
+        three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.
     random_state : seed of the split, the starts and the batches.
     verbose : show a progress bar on standard error.

@@ -254,7 +254,7 @@ def _hamiltonian_step(
         return following, Move(jnp.nan_to_num(info.acceptance_rate, nan=0.0), info.is_divergent)
 
     flat = jax.tree.map(lambda leaf: leaf.reshape(n * k, *leaf.shape[2:]), (keys, state, sizes))
-    chains = jax.vmap(move)(*flat, jnp.repeat(variance, k, axis=0))
+    chains = jax.vmap(move)(flat[0], flat[1], flat[2], jnp.repeat(variance, k, axis=0))
     return jax.tree.map(lambda leaf: leaf.reshape(n, k, *leaf.shape[1:]), chains)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -161,5 +162,5 @@ def _combine(polynomials: Sequence[Polynomial], weights: Iterable[float]) -> Pol
     return Polynomial.total(p.scaled(float(w)) for p, w in zip(polynomials, weights, strict=True))
 
 
-def _numbers(values) -> np.ndarray:
+def _numbers(values: Any) -> np.ndarray:
     return np.asarray(values, float)

@@ -92,12 +92,12 @@ class Adam(eqx.Module):
     stochastic: ClassVar[bool] = True
 
     @property
-    def _transform(self) -> optax.GradientTransformation:
+    def transform(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
 
     def init(self, starts: Params) -> PyTree:
         """Moments of zero, made without compiling, and the running mean at the start."""
-        moments = jax.eval_shape(jax.vmap(lambda params: self._transform.init(params)), starts)
+        moments = jax.eval_shape(jax.vmap(lambda params: self.transform.init(params)), starts)
         return _AdamState(jax.tree.map(lambda like: to_device(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
@@ -111,7 +111,7 @@ class Adam(eqx.Module):
         def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
             value, gradient = jax.value_and_grad(loss)(params, batch)
-            updates, moments = self._transform.update(gradient, state.moments, params)
+            updates, moments = self.transform.update(gradient, state.moments, params)
             params = self._decay(optax.apply_updates(params, updates), params)
             if self.penalty is not None:
                 params = self.penalty(params, self._steps(moments))
@@ -146,7 +146,7 @@ class LBFGS(eqx.Module):
     stochastic: ClassVar[bool] = False
 
     @property
-    def _transform(self) -> optax.GradientTransformationExtraArgs:
+    def transform(self) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs(memory_size=self.memory)
 
     def init(self, starts: Params) -> PyTree:
@@ -159,7 +159,7 @@ class LBFGS(eqx.Module):
             return loss(p, data)
 
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)
-        updates, state = self._transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
+        updates, state = self.transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
         return optax.apply_updates(params, updates), state, jnp.asarray(value)
 
     def kept(self, params: Params, state: PyTree) -> Params:
@@ -169,5 +169,5 @@ class LBFGS(eqx.Module):
 @eqx.filter_jit
 def _begun(optimizer: LBFGS, starts: Params) -> PyTree:
     """The state of every start, strongly typed: weak types would make the second call of a loop another program."""
-    state = jax.vmap(optimizer._transform.init)(starts)
+    state = jax.vmap(optimizer.transform.init)(starts)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), state)
