@@ -9,6 +9,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, plots
     from behavior_learning.caching import cache_programs
+    from behavior_learning.core.basis_families import Affine, BasisFamily, Fourier, Polynomial, Spline, register_basis
+    from behavior_learning.core.heads import (
+        Abs,
+        Head,
+        Huber,
+        Identity,
+        Relu,
+        SmoothAbs,
+        Softplus,
+        Square,
+        Tanh,
+        register_head,
+    )
     from behavior_learning.core.network import Architecture, BehaviorNetwork
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
@@ -21,36 +34,68 @@ if TYPE_CHECKING:
 
 __all__ = [
     "UMP",
+    "Abs",
+    "Affine",
     "Architecture",
     "BLClassifier",
     "BLDensity",
     "BLHybrid",
     "BLRegressor",
+    "BasisFamily",
     "BehaviorNetwork",
     "Classes",
+    "Fourier",
+    "Head",
+    "Huber",
+    "Identity",
     "Numbers",
+    "Polynomial",
+    "Relu",
     "Response",
+    "SmoothAbs",
+    "Softplus",
+    "Spline",
+    "Square",
+    "Tanh",
     "cache_programs",
     "datasets",
     "inference",
     "load",
     "plots",
+    "register_basis",
+    "register_head",
     "search",
 ]
 
 _HOME = {
+    "UMP": "specification",
+    "Abs": "core.heads",
+    "Affine": "core.basis_families",
     "Architecture": "core.network",
     "BLClassifier": "estimators.classifier",
     "BLDensity": "estimators.density",
     "BLHybrid": "estimators.hybrid",
     "BLRegressor": "estimators.regressor",
+    "BasisFamily": "core.basis_families",
     "BehaviorNetwork": "core.network",
     "Classes": "responses",
+    "Fourier": "core.basis_families",
+    "Head": "core.heads",
+    "Huber": "core.heads",
+    "Identity": "core.heads",
     "Numbers": "responses",
+    "Polynomial": "core.basis_families",
+    "Relu": "core.heads",
     "Response": "responses",
-    "UMP": "specification",
+    "SmoothAbs": "core.heads",
+    "Softplus": "core.heads",
+    "Spline": "core.basis_families",
+    "Square": "core.heads",
+    "Tanh": "core.heads",
     "cache_programs": "caching",
     "load": "estimators.loading",
+    "register_basis": "core.basis_families",
+    "register_head": "core.heads",
     "search": "estimators.search",
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.spaces import Interval, Space, Utility
+from behavior_learning.core.spaces import Space, Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
@@ -83,7 +83,7 @@ class Objective(eqx.Module):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss of every row."""
 
-    def beside(
+    def with_finer(
         self, finer: "Objective", utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Losses of every row by this objective's candidates and by those of a finer version of it."""
@@ -137,7 +137,7 @@ class NegativeLogLikelihood(Objective):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
 
-    def beside(
+    def with_finer(
         self, finer: Objective, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         coarse, fine = Gibbs(utility, self.space, self.temperature).log_probs(x, y, finer.space)
@@ -254,11 +254,11 @@ class CrossEntropy(Objective):
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.components if not isinstance(part, Interval)]))
+        return int(np.prod([part.size for part in self.space.components if not part.continuous]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         parts = self.space.components
-        numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
+        numbers = [i for i, part in enumerate(parts) if part.continuous]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
         discrete = marginal_distribution(joint, classes, given=numbers)

@@ -16,7 +16,7 @@ SETTINGS = Settings("adam", learning_rate=0.01, batch_size=8, max_epochs=500, pa
 
 def first_numbers(starts):
     """A number of each start that tells them apart."""
-    return np.array([start.layers[0].utility.coef.raw[0, 0, 0] for start in starts])
+    return np.array([start.layers[0].heads["utility"].coef.raw[0, 0, 0] for start in starts])
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ __all__ = [
     "Quadrature",
     "Space",
     "Utility",
-    "joined",
-    "together",
+    "evaluate_jointly",
+    "outer_product",
 ]
 
 MOST_DIMENSIONS = 2
@@ -83,17 +83,14 @@ class Space(eqx.Module):
     @property
     def continuous(self) -> tuple[int, ...]:
         """Columns of a candidate that are continuous."""
-        sizes = np.cumsum([0] + [component.dimension for component in self.components])
-        return tuple(
-            int(start)
-            for start, component in zip(sizes, self.components, strict=False)
-            if isinstance(component, Interval)
-        )
+        starts = np.cumsum([0] + [component.dimension for component in self.components])
+        pairs = zip(starts, self.components, strict=False)
+        return tuple(int(start) + i for start, component in pairs for i in component.continuous)
 
     @property
     def nodes(self) -> int:
         """Candidates along each continuous dimension; none where there is no such dimension."""
-        return max((component.size for component in self.components if isinstance(component, Interval)), default=0)
+        return max(component.nodes for component in self.components)
 
     @abstractmethod
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
@@ -106,12 +103,16 @@ class Space(eqx.Module):
         return [space.rule(values, batch, dtype) for space in (self, *finer)]
 
     @abstractmethod
-    def refined(self, factor: int) -> "Space":
+    def refined(self, factor: float) -> "Space":
         """The same space with at least `factor` times the candidates, or itself where the sum is exact."""
 
     @abstractmethod
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         """Responses as candidates."""
+
+    @abstractmethod
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Array:
+        """Candidates as responses, codes of classes as numbers: the inverse of `candidates`."""
 
     @abstractmethod
     def contains(self, y: Array) -> Array:
@@ -172,11 +173,22 @@ class Categories(Space):
             jnp.eye(self.size, dtype=dtype).reshape(*one, self.size, self.size), jnp.zeros((*one, self.size), dtype)
         )
 
-    def refined(self, factor: int) -> "Categories":
+    @property
+    def continuous(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def nodes(self) -> int:
+        return 0
+
+    def refined(self, factor: float) -> "Categories":
         return self
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
+
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
+        return jnp.argmax(candidates, axis=-1).astype(candidates.dtype)
 
     def contains(self, y: Array) -> Array:
         return (y >= 0) & (y < self.size)
@@ -212,26 +224,26 @@ class Interval(Space):
     """A bounded interval [lower, upper] of the real line.
 
     The integral over y is Gauss–Legendre in u after y = μ + s·sinh(u), with μ and s the mean and the standard deviation
-    of each row's own density, found by a first pass over equally weighted candidates and, where asked for, by further
-    passes over focused ones. Candidates then crowd where the mass is, however narrow, and thin out logarithmically
+    of each row's own density, found over equally weighted candidates and, where asked for, again over focused
+    ones. Candidates then crowd where the mass is, however narrow, and thin out logarithmically
     towards the ends.
 
     Attributes
     ----------
     lower, upper : the ends, in the units of y.
-    size : candidates per row and pass, rounded up so that they fill equal panels of at most 64.
-    passes : passes that find μ and s. Two of few candidates find narrower densities than one of many.
+    size : candidates per row and refinement, rounded up so that they fill equal panels of at most 64.
+    refinements : how often μ and s are found. Two of few candidates find narrower densities than one of many.
     """
 
     lower: Float[Array, ""]
     upper: Float[Array, ""]
     size: int = eqx.field(static=True)
-    passes: int = eqx.field(static=True)
+    refinements: int = eqx.field(static=True)
 
-    def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, passes: int = 1):
+    def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, refinements: int = 1):
         self.lower, self.upper = to_device(lower), to_device(upper)
         panels = -(-size // PANEL)
-        self.size, self.passes = panels * -(-size // panels), passes
+        self.size, self.refinements = panels * -(-size // panels), refinements
 
     @property
     def dimension(self) -> int:
@@ -247,12 +259,12 @@ class Interval(Space):
     def rules(
         self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
     ) -> list[Quadrature]:
-        """The rules of this box and of finer ones; in each pass the candidates of all are evaluated together."""
+        """The rules of this box and of finer ones; in each refinement the candidates of all are evaluated together."""
         boxes = (self, *cast("Sequence[Interval]", finer))
         rules = [box._even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
-        for _ in range(self.passes):
-            at = jax.lax.stop_gradient(together(values, [rule.candidates for rule in rules]))
+        for _ in range(self.refinements):
+            at = jax.lax.stop_gradient(evaluate_jointly(values, [rule.candidates for rule in rules]))
             moments = [_moments(own, rule) for own, rule in zip(at, rules, strict=True)]
             spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
             found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
@@ -276,11 +288,23 @@ class Interval(Space):
         log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * cosh)
         return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], log_weights)
 
-    def refined(self, factor: int) -> "Interval":
-        return Interval(self.lower, self.upper, self.size * factor, self.passes)
+    @property
+    def continuous(self) -> tuple[int, ...]:
+        return (0,)
+
+    @property
+    def nodes(self) -> int:
+        return self.size
+
+    def refined(self, factor: float) -> "Interval":
+        size = int(np.ceil(round(self.size * factor, 6)))
+        return Interval(self.lower, self.upper, size, self.refinements)
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return y[..., None]
+
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
+        return candidates[..., 0]
 
     def contains(self, y: Array) -> Array:
         return (y >= self.lower) & (y <= self.upper)
@@ -377,7 +401,9 @@ class Product(Space):
         outer = self.components[0].rule(self._marginal(values, batch, dtype), batch, dtype)
         inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.components[0].size), dtype)
         log_weights = outer.log_weights[..., None] + inner.log_weights
-        return Quadrature(joined(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1))
+        return Quadrature(
+            outer_product(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1)
+        )
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
         """log ∫ exp{values} over all components but the first."""
@@ -398,14 +424,11 @@ class Product(Space):
                 "normaliser, and predict by sample()."
             )
 
-    def refined(self, factor: int) -> "Product":
+    def refined(self, factor: float) -> "Product":
         if not self.continuous:
             return self
         each = factor ** (1 / len(self.continuous))
-        finer = lambda box: Interval(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))), box.passes)
-        return Product(
-            tuple(finer(component) if isinstance(component, Interval) else component for component in self.components)
-        )
+        return Product(tuple(component.refined(each) for component in self.components))
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return jnp.concatenate(
@@ -444,16 +467,15 @@ class Product(Space):
         return self.responses(start)
 
     def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch components"]:
-        """Candidates as responses, the inverse of `candidates`."""
         starts = np.cumsum([0] + [component.dimension for component in self.components])
         columns = [candidates[..., a:b] for a, b in pairwise(starts)]
-        read = lambda component, z: (
-            jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(component, Categories) else z[..., 0]
-        )
-        return jnp.stack([read(component, z) for component, z in zip(self.components, columns, strict=True)], axis=-1)
+        pairs = zip(self.components, columns, strict=True)
+        return jnp.stack([component.responses(z) for component, z in pairs], axis=-1)
 
 
-def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) -> list[Float[Array, "*batch k"]]:
+def evaluate_jointly(
+    values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]
+) -> list[Float[Array, "*batch k"]]:
     """The values at several sets of candidates, from one evaluation."""
     if len(candidates) == 1:
         return [values(candidates[0])]
@@ -461,7 +483,7 @@ def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) 
     return jnp.split(at, np.cumsum([own.shape[-2] for own in candidates])[:-1], axis=-1)
 
 
-def joined(
+def outer_product(
     first: Float[Array, "#*batch k a"], rest: Float[Array, "#*batch #k j b"], order: np.ndarray | None = None
 ) -> Float[Array, "*batch k*j a+b"]:
     """Every first candidate beside each of its own second ones; `order` rearranges the columns."""
@@ -476,7 +498,7 @@ def _given(values: Values, first: Float[Array, "#*batch k a"], order: np.ndarray
     """The utility of the other coordinates where the first ones are given, a batch axis more."""
 
     def conditional(rest: Float[Array, "#*batch #k j b"]) -> Float[Array, "*batch k j"]:
-        at = values(joined(first, rest, order))
+        at = values(outer_product(first, rest, order))
         return at.reshape(*at.shape[:-1], first.shape[-2], rest.shape[-2])
 
     return conditional

@@ -2,20 +2,13 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
-from behavior_learning.core.bases import (
-    ONE,
-    Basis,
-    affine_basis,
-    fourier_basis,
-    polynomial_basis,
-    spline_basis,
-    with_terms,
-    without_pure_x,
-)
+from behavior_learning.core.bases import ONE, Basis, with_terms, without_pure_x
+from behavior_learning.core.basis_families import get_basis, registered_bases
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
@@ -23,7 +16,7 @@ from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.formulas import parse_product
 from behavior_learning.learned.columns import Columns
-from behavior_learning.options import check_choice, check_count, check_sequence
+from behavior_learning.options import check_choice, check_sequence
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
 __all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
@@ -35,9 +28,6 @@ DEGREES = ("utility_degrees", "inequality_degrees", "equality_degrees")
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
-
-SMOOTHED = {"relu": "softplus(5)", "abs": "smooth_abs(0.2)"}
-"""What stands for a head with a kink where the objective needs derivatives in y."""
 
 
 def make_architecture(estimator: Any, output: Output) -> Architecture:
@@ -132,9 +122,8 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
     if isinstance(heads, str) and heads == "auto":
         return HEADS[identifiable]
     heads = check_sequence("heads", heads, '("tanh", "relu", "abs")')
-    kinked = [
-        name for role, name in zip(ROLES, heads, strict=False) if name is not None and not get_head(role, name).smooth
-    ]
+    found = [get_head(role, head) for role, head in zip(ROLES, heads, strict=False) if head is not None]
+    kinked = [head.name for head in found if not head.smooth]
     if identifiable and kinked:
         raise OptionError(
             f"identifiable=True needs smooth heads such as {HEADS[True]!r}; got {kinked[0]!r}. "
@@ -145,10 +134,10 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
 
 def _smoothed(heads: tuple[str | None, ...], estimator: Any) -> tuple[str | None, ...]:
     """The heads without kinks, for score matching without jumps of curvature either; named ones warn."""
-    smooth = tuple(SMOOTHED.get(head, head) if head is not None else None for head in heads)
-    if estimator.objective == "score_matching":
-        smooth = tuple(head and head.replace("huber", "smooth_abs") for head in smooth)
-    if smooth != heads and estimator.heads != "auto":
+    times = 2 if estimator.objective == "score_matching" else 1
+    named = [(role, head and get_head(role, head)) for role, head in zip(ROLES, heads, strict=False)]
+    smooth = tuple(head and head.smoothed(times).name for _, head in named)
+    if smooth != tuple(head and head.name for _, head in named) and estimator.heads != "auto":
         warnings.warn(
             f"objective={estimator.objective!r} takes derivatives in y, which lose the kinks of heads={heads!r}; "
             f"{smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",
@@ -225,22 +214,19 @@ def _stated_layer(estimator: Any, columns: Columns, with_y: bool) -> StatedLayer
 
 
 def _plain_basis(estimator: Any, architecture: Architecture, x: np.ndarray, y_columns: int, columns: Columns) -> Basis:
-    kind = check_choice("basis", estimator.basis, ("auto", "affine", "polynomial", "spline", "fourier"))
+    kind = check_choice("basis", estimator.basis, ("auto", *registered_bases()))
     stated = [degree for head in architecture.degrees or () for degree in head]
     if kind == "auto":
         kind = "polynomial" if stated or not architecture.intercepts else "affine"
-    if kind == "affine":
-        return affine_basis(x.shape[1], y_columns)
-    if kind == "polynomial":
-        degree = max(stated) if stated else check_count("degree", 2 if estimator.degree is None else estimator.degree)
-        return polynomial_basis(x.shape[1], y_columns, degree=degree, one_hot=columns.choices[:y_columns])
-    _refuse_constants(x, columns.x, kind)
-    if kind == "fourier":
-        return fourier_basis(x, y_columns, frequencies=check_count("frequencies", estimator.frequencies))
-    degree = 1 if estimator.degree is None else estimator.degree
-    if degree not in (1, 3):
-        raise OptionError(f"degree must be 1 (piecewise linear) or 3 (cubic) for basis='spline'; got {degree!r}.")
-    return spline_basis(x, y_columns, knots=check_count("knots", estimator.knots, minimum=2), degree=degree)
+    given = {"degree": estimator.degree, "knots": estimator.knots, "frequencies": estimator.frequencies}
+    if kind == "polynomial" and stated:
+        given["degree"] = max(stated)
+    basis = get_basis(kind)
+    options = {field.name: given.get(field.name) for field in fields(basis)}
+    family = basis(**{name: value for name, value in options.items() if value is not None})
+    if family.curved:
+        _refuse_constants(x, columns.x, kind)
+    return family(x, columns.choices[:y_columns])
 
 
 def _refuse_constants(x: np.ndarray, names: Sequence[str], kind: str) -> None:

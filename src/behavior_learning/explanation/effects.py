@@ -219,7 +219,7 @@ def _heads(layer: Layer, at: Traced, rows: int) -> dict[str, _Head]:
     for role, head in layer.heads.items():
         if head.head is not None:
             argument = head.preactivation(at.input)
-            utility = ROLES[role] * head.multiplier.value * head.head.function(argument)
+            utility = ROLES[role] * head.multiplier.value * head.head(argument)
             heads[role] = _Head(_per_row(argument, rows), _per_row(utility, rows))
     return heads
 

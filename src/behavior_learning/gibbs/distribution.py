@@ -13,7 +13,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.spaces import Quadrature, Space, Utility, together
+from behavior_learning.core.spaces import Quadrature, Space, Utility, evaluate_jointly
 
 __all__ = ["Gibbs"]
 
@@ -73,10 +73,10 @@ class Gibbs(eqx.Module):
         each_row_has_its_own = candidates[0].shape[0] == len(y)
         if self.space.continuous and each_row_has_its_own:
             own = self.space.candidates(y)[:, None].astype(x.dtype)
-            *at_candidates, at_own = together(scaled, [*candidates, own])
+            *at_candidates, at_own = evaluate_jointly(scaled, [*candidates, own])
             observed = jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)
         else:
-            at_candidates = together(scaled, candidates)
+            at_candidates = evaluate_jointly(scaled, candidates)
             observed = self.space.observed(self._scaled, x, y, at_candidates[0])
         normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
         return [observed - log_normalizer for log_normalizer in normalizers]

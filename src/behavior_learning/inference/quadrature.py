@@ -49,7 +49,7 @@ def _steady(space: Categories | Interval, size: int) -> Categories | Interval:
     if not space.continuous:
         return space
     lower, upper = (jnp.asarray(np.asarray(end, float))[0] for end in space.ends)
-    return Interval(lower, upper, size, passes=0)
+    return Interval(lower, upper, size, refinements=0)
 
 
 @eqx.filter_jit
