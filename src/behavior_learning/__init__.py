@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.loading import load
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.estimators.search import search
-    from behavior_learning.responses import Classes, Numbers, Response
+    from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
 
 __all__ = [
@@ -27,14 +27,18 @@ __all__ = [
     "BLHybrid",
     "BLRegressor",
     "BehaviorNetwork",
+    "Censored",
     "Classes",
+    "Counts",
     "Numbers",
+    "Ordered",
     "Response",
     "cache_programs",
     "datasets",
     "inference",
     "load",
     "plots",
+    "register_response",
     "search",
 ]
 
@@ -45,12 +49,16 @@ _HOME = {
     "BLHybrid": "estimators.hybrid",
     "BLRegressor": "estimators.regressor",
     "BehaviorNetwork": "core.network",
+    "Censored": "responses",
     "Classes": "responses",
+    "Counts": "responses",
     "Numbers": "responses",
+    "Ordered": "responses",
     "Response": "responses",
     "UMP": "specification",
     "cache_programs": "caching",
     "load": "estimators.loading",
+    "register_response": "responses",
     "search": "estimators.search",
 }
 

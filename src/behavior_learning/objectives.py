@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.spaces import Interval, Space, Utility
+from behavior_learning.core.spaces import Space, Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
@@ -254,11 +254,11 @@ class CrossEntropy(Objective):
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.components if not isinstance(part, Interval)]))
+        return int(np.prod([part.size for part in self.space.components if not part.integrated]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         parts = self.space.components
-        numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
+        numbers = [i for i, part in enumerate(parts) if part.integrated]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
         discrete = marginal_distribution(joint, classes, given=numbers)

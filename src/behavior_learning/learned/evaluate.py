@@ -132,7 +132,7 @@ def _climb(distribution: Gibbs, x: jax.Array, sampled: jax.Array) -> jax.Array:
         best[:, columns],
         *space.ends[:, columns],
     )
-    return space.responses(best.at[:, columns].set(top))
+    return space.response(best.at[:, columns].set(top))
 
 
 def energy_score(sampled: np.ndarray, y: np.ndarray) -> np.ndarray:
