@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.loading import load
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.estimators.search import search
-    from behavior_learning.responses import Classes, Numbers, Response
+    from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
 
 __all__ = [
@@ -43,12 +43,15 @@ __all__ = [
     "BLRegressor",
     "BasisFamily",
     "BehaviorNetwork",
+    "Censored",
     "Classes",
+    "Counts",
     "Fourier",
     "Head",
     "Huber",
     "Identity",
     "Numbers",
+    "Ordered",
     "Polynomial",
     "Relu",
     "Response",
@@ -64,6 +67,7 @@ __all__ = [
     "plots",
     "register_basis",
     "register_head",
+    "register_response",
     "search",
 ]
 
@@ -78,12 +82,15 @@ _HOME = {
     "BLRegressor": "estimators.regressor",
     "BasisFamily": "core.basis_families",
     "BehaviorNetwork": "core.network",
+    "Censored": "responses",
     "Classes": "responses",
+    "Counts": "responses",
     "Fourier": "core.basis_families",
     "Head": "core.heads",
     "Huber": "core.heads",
     "Identity": "core.heads",
     "Numbers": "responses",
+    "Ordered": "responses",
     "Polynomial": "core.basis_families",
     "Relu": "core.heads",
     "Response": "responses",
@@ -96,6 +103,7 @@ _HOME = {
     "load": "estimators.loading",
     "register_basis": "core.basis_families",
     "register_head": "core.heads",
+    "register_response": "responses",
     "search": "estimators.search",
 }
 

@@ -6,8 +6,9 @@ both, nested, for their product.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -23,6 +24,7 @@ from behavior_learning.errors import NoQuadratureError
 __all__ = [
     "MOST_DIMENSIONS",
     "Categories",
+    "Finite",
     "Interval",
     "Product",
     "Quadrature",
@@ -65,6 +67,9 @@ class Space(eqx.Module):
     size: eqx.AbstractVar[int]
     """k, the number of candidates per row."""
 
+    pointwise: ClassVar[bool] = True
+    """Whether every observation is a response and not a set of them."""
+
     @property
     @abstractmethod
     def dimension(self) -> int:
@@ -76,9 +81,9 @@ class Space(eqx.Module):
         """Lower and upper end of each column of a candidate: infinite where the column is an indicator."""
 
     @property
-    def components(self) -> "tuple[Categories | Interval, ...]":
+    def components(self) -> "tuple[Space, ...]":
         """The spaces this one is the product of."""
-        return cast("tuple[Categories | Interval, ...]", (self,))
+        return (self,)
 
     @property
     def continuous(self) -> tuple[int, ...]:
@@ -114,9 +119,13 @@ class Space(eqx.Module):
     def responses(self, candidates: Float[Array, "*batch m"]) -> Array:
         """Candidates as responses, codes of classes as numbers: the inverse of `candidates`."""
 
+    def points(self, y: Array) -> Array:
+        """The response that stands for each observation, itself where that is one."""
+        return y
+
     @abstractmethod
     def contains(self, y: Array) -> Array:
-        """Whether each response lies in the space."""
+        """Whether each observation lies in the space."""
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
@@ -154,24 +163,31 @@ class Space(eqx.Module):
         return jnp.where(self.contains(y), utility(x, self.candidates(y)[:, None])[:, 0], -jnp.inf)
 
 
-class Categories(Space):
-    """One of `size` classes: candidates are one-hot, responses are integer codes 0 … size − 1."""
+class Finite(Space):
+    """Finitely many candidates, the rows of a table; responses are their positions 0 … size − 1.
 
+    Attributes
+    ----------
+    table : (size, m) coordinates.
+    """
+
+    table: Float[Array, "size m"] | None
     size: int = eqx.field(static=True)
+
+    def __init__(self, table: ArrayLike):
+        self.table, self.size = to_device(table), np.shape(table)[0]
 
     @property
     def dimension(self) -> int:
-        return self.size
+        return self._table(np.dtype(np.float32)).shape[1]
 
     @property
     def ends(self) -> Float[Array, "2 m"]:
-        return jnp.tile(jnp.array([[-jnp.inf], [jnp.inf]]), self.size)
+        return jnp.tile(jnp.array([[-jnp.inf], [jnp.inf]]), self.dimension)
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         one = (1,) * len(batch)
-        return Quadrature(
-            jnp.eye(self.size, dtype=dtype).reshape(*one, self.size, self.size), jnp.zeros((*one, self.size), dtype)
-        )
+        return Quadrature(self._table(dtype)[(None,) * len(batch)], jnp.zeros((*one, self.size), dtype))
 
     @property
     def continuous(self) -> tuple[int, ...]:
@@ -181,14 +197,19 @@ class Categories(Space):
     def nodes(self) -> int:
         return 0
 
-    def refined(self, factor: float) -> "Categories":
+    def _table(self, dtype: np.dtype) -> Float[Array, "size m"]:
+        return jnp.asarray(self.table, dtype)
+
+    def refined(self, factor: float) -> "Finite":
         return self
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
-        return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
+        return jnp.asarray(self.table)[jnp.clip(jnp.asarray(y).astype(int), 0, self.size - 1)]
 
     def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
-        return jnp.argmax(candidates, axis=-1).astype(candidates.dtype)
+        """The position of the nearest row of the table."""
+        table = self._table(candidates.dtype)
+        return jnp.argmax(candidates @ table.T - 0.5 * jnp.sum(table**2, axis=1), axis=-1).astype(candidates.dtype)
 
     def contains(self, y: Array) -> Array:
         return (y >= 0) & (y < self.size)
@@ -197,13 +218,13 @@ class Categories(Space):
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "#n k"]
     ) -> Float[Array, " n"]:
         wide = jnp.broadcast_to(at_candidates, (len(y), self.size))
-        own = jnp.take_along_axis(wide, jnp.clip(y, 0, self.size - 1)[:, None], axis=1)[:, 0]
+        own = jnp.take_along_axis(wide, jnp.clip(y.astype(int), 0, self.size - 1)[:, None], axis=1)[:, 0]
         return jnp.where(self.contains(y), own, -jnp.inf)
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
     ) -> Int[Array, "*batch j"]:
-        """The lowest code whose cumulative probability reaches q."""
+        """The lowest position whose cumulative probability reaches q."""
         cumulative = jnp.cumsum(jnp.exp(log_density), axis=-1)
         code = jnp.sum(cumulative[..., None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
@@ -211,13 +232,26 @@ class Categories(Space):
     def cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
     ) -> Float[Array, "*batch"]:
-        """Classes in the order of their codes."""
+        """In the order of the table."""
         return jnp.sum(jnp.where(jnp.arange(self.size) <= y[..., None], jnp.exp(log_density), 0.0), axis=-1)
 
     def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
     ) -> Int[Array, " n"]:
         return jnp.argmax(at_candidates, axis=1)
+
+
+class Categories(Finite):
+    """One of `size` classes: candidates are one-hot."""
+
+    def __init__(self, size: int):
+        self.table, self.size = None, size
+
+    def _table(self, dtype: np.dtype) -> Float[Array, "size m"]:
+        return jnp.eye(self.size, dtype=dtype)
+
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
 
 
 class Interval(Space):
@@ -230,7 +264,7 @@ class Interval(Space):
 
     Attributes
     ----------
-    lower, upper : the ends, in the units of y.
+    lower, upper : the ends, in the units of y; or ends of its own for every entry of a batch.
     size : candidates per row and refinement, rounded up so that they fill equal panels of at most 64.
     refinements : how often μ and s are found. Two of few candidates find narrower densities than one of many.
     """
@@ -260,7 +294,7 @@ class Interval(Space):
         self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
     ) -> list[Quadrature]:
         """The rules of this box and of finer ones; in each refinement the candidates of all are evaluated together."""
-        boxes = (self, *cast("Sequence[Interval]", finer))
+        boxes = (self, *finer)
         rules = [box._even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.refinements):
@@ -275,9 +309,9 @@ class Interval(Space):
     def _even(self, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in y, the same for all rows."""
         nodes, weights = unit_rule(self.size, dtype)
-        y, one = self.lower + (self.upper - self.lower) * nodes, (1,) * len(batch)
-        log_weights = jnp.log(weights * (self.upper - self.lower))
-        return Quadrature(y.reshape(*one, -1, 1), log_weights.reshape(*one, -1))
+        width, one = (self.upper - self.lower)[..., None], (1,) * (len(batch) - self.lower.ndim)
+        y, log_weights = self.lower[..., None] + width * nodes, jnp.log(weights * width)
+        return Quadrature(y.reshape(*one, *y.shape, 1), log_weights.reshape(*one, *y.shape))
 
     def _focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
@@ -297,8 +331,7 @@ class Interval(Space):
         return self.size
 
     def refined(self, factor: float) -> "Interval":
-        size = int(np.ceil(round(self.size * factor, 6)))
-        return Interval(self.lower, self.upper, size, self.refinements)
+        return replace(self, size=int(np.ceil(round(self.size * factor, 6))))
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return y[..., None]
@@ -367,18 +400,18 @@ class Product(Space):
 
     Attributes
     ----------
-    factors : Categories and boxes; a response has one column per factor, classes as codes.
+    factors : finite spaces and intervals; a response has one column per factor, classes as codes.
     """
 
-    factors: tuple[Categories | Interval, ...]
+    factors: tuple[Space, ...]
     size: int = eqx.field(static=True)
 
-    def __init__(self, factors: Sequence[Categories | Interval]):
+    def __init__(self, factors: Sequence[Space]):
         self.factors = tuple(factors)
         self.size = int(np.prod([component.size for component in self.factors]))
 
     @property
-    def components(self) -> tuple[Categories | Interval, ...]:
+    def components(self) -> tuple[Space, ...]:
         return self.factors
 
     @property

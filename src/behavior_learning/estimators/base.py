@@ -30,7 +30,8 @@ from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows
+from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
+from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.options import check_count, check_number
 from behavior_learning.responses import Response
@@ -41,6 +42,9 @@ from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import fit_from
 
 __all__ = ["BehaviorEstimator"]
+
+EXAMINED_ROWS = 1_000
+"""Training rows at which a response looks at the fitted distribution."""
 
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
@@ -173,6 +177,7 @@ class BehaviorEstimator(FittedEstimator):
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
+        response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
         return self
 
     # What differs between estimators.

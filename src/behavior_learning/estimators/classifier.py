@@ -23,10 +23,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     Parameters
     ----------
-    response : what y is, by default ``bl.Classes()``.
+    response : what y is, by default ``bl.Classes()``; ``bl.Ordered(["low", "mid", "high"])`` has an order.
     output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
         block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1);
-        ``"auto"`` is scalar where `structure`, row degrees or `identifiable` say so, and vector otherwise.
+        ``"auto"`` is scalar where `structure`, row degrees, `identifiable` or the order of the classes say so, and
+        vector otherwise.
     layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
     equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
     temperature, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
@@ -100,11 +101,19 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         if chosen != "auto":
             return chosen
         stated = (self.structure, self.utility_degrees, self.inequality_degrees, self.equality_degrees)
-        return "scalar" if self.identifiable or any(part is not None for part in stated) else "vector"
+        seen = self.identifiable or any(part is not None for part in stated) or not self._response.one_hot
+        return "scalar" if seen else "vector"
+
+    @property
+    def _response(self) -> Response:
+        return as_response(Classes() if self.response is None else self.response)
 
     def _stated_response(self, y: Any) -> Response:
-        response = as_response(Classes() if self.response is None else self.response)
+        response = self._response
         if not response.labelled:
             name = type(response).__name__
             raise OptionError(f"BLClassifier holds labels, and bl.{name}() is of numbers. Use BLRegressor.")
+        if self.output == "vector" and not response.one_hot:
+            name = type(response).__name__
+            raise OptionError(f"output='vector' has a utility for each class and no order; bl.{name}() needs 'scalar'.")
         return response

@@ -1,9 +1,9 @@
 """From flat hyperparameters to objectives."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, get_args
 
+import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.spaces import Space
@@ -41,6 +41,10 @@ def check_objective(estimator: Any, space: Space) -> None:
     if name in SCORE_OBJECTIVES and not space.continuous:
         raise OptionError(
             f"objective={name!r} takes derivatives in y, and classes have none. Use objective='cross_entropy'."
+        )
+    if name in SCORE_OBJECTIVES and not space.pointwise:
+        raise OptionError(
+            f"objective={name!r} needs y itself, and some rows give bounds on it only. Use objective='likelihood'."
         )
     if name == "cross_entropy" and space.continuous:
         raise OptionError(
@@ -127,6 +131,5 @@ def _weight(estimator: Any, name: str) -> float:
 
 
 def numbers_of(space: Space, encoded_y: np.ndarray) -> np.ndarray:
-    """The continuous columns of encoded responses."""
-    kinds: Sequence[bool] = [bool(part.continuous) for part in space.components]
-    return encoded_y.reshape(len(encoded_y), -1)[:, np.array(kinds)]
+    """The continuous columns of encoded responses as candidates."""
+    return np.asarray(space.candidates(space.points(jnp.asarray(encoded_y))))[:, np.array(space.continuous, int)]

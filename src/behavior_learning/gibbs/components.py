@@ -11,7 +11,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility, outer_product
+from behavior_learning.core.spaces import Product, Space, Utility, outer_product
 from behavior_learning.gibbs.distribution import Gibbs
 
 __all__ = ["Conditioned", "Marginalized", "marginal_distribution", "subspace"]
@@ -95,7 +95,7 @@ def marginal_distribution(distribution: Gibbs, components: Sequence[int], *, giv
     return Gibbs(utility, subspace(space, components), distribution.temperature)
 
 
-def _order(components: Sequence[Categories | Interval], arranged: Sequence[int]) -> tuple[int, ...]:
+def _order(components: Sequence[Space], arranged: Sequence[int]) -> tuple[int, ...]:
     """For each column of the components, its place once they are arranged anew."""
     starts = np.cumsum([0] + [component.dimension for component in components])
     columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in arranged])

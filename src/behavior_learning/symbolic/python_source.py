@@ -32,6 +32,11 @@ def is_level(values, level):
     """1 where a category has the level, 0 elsewhere."""
     return np.vectorize(lambda value: float(str(value) == level and value == value), otypes=[float])(values)
 ''',
+    "is_at_least": '''
+def is_at_least(values, *levels):
+    """1 where a category has one of the levels, which are all from one upwards; 0 elsewhere."""
+    return np.vectorize(lambda value: float(str(value) in levels and value == value), otypes=[float])(values)
+''',
     "is_missing": '''
 def is_missing(values, levels=()):
     """1 where there is no value, or none of the known levels; 0 elsewhere."""
@@ -110,6 +115,9 @@ def _column(source: Source) -> str:
     column = f"columns[{source.column!r}]"
     if source.kind == "level":
         return f"is_level({column}, {source.level!r})"
+    if source.kind == "at_least":
+        above = source.levels[source.levels.index(source.level) :]
+        return f"is_at_least({column}, {', '.join(map(repr, above))})"
     if source.kind == "missing":
         return f"is_missing({column}, {source.levels!r})" if source.levels else f"is_missing({column})"
     return f"np.asarray({column}, float)" if source.fill is None else f"number({column}, {source.fill!r})"
