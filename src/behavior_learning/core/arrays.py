@@ -2,16 +2,22 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt32
 
-__all__ = ["make_key", "make_keys", "to_device"]
+__all__ = ["make_key", "make_keys", "numbers_to_device", "to_device"]
 
 
 def to_device(values: Any) -> Array:
     """Numbers as a JAX array, in the precision that is in force; what is one already stays as it is."""
     return values if isinstance(values, jax.Array) else jax.device_put(values)
+
+
+def numbers_to_device(tree: Any) -> Any:
+    """The same tree with its real numbers as arrays, so that other numbers reuse a compiled program."""
+    return jax.tree.map(lambda leaf: to_device(leaf) if eqx.is_inexact_array_like(leaf) else leaf, tree)
 
 
 def make_key(seed: int | np.integer) -> PRNGKeyArray:

@@ -18,7 +18,7 @@ from behavior_learning.inference.fitted import at_optimum
 from behavior_learning.inference.problem import Losses, Problem
 from behavior_learning.inference.results import InferenceResults, Units, estimated
 from behavior_learning.inference.tables import Estimates
-from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 from behavior_learning.options import check_number
 
 __all__ = ["estimand", "infer"]
@@ -74,7 +74,7 @@ def infer(
     >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))
     >>> x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
     >>> names = parameter_labels(network, ["x"], ["y"])
-    >>> res = infer(network, NegativeLogLikelihood(Interval(-9.0, 9.0)), (x, y), names)
+    >>> res = infer(network, Likelihood().on(Interval(-9.0, 9.0)), (x, y), names)
     >>> res.convergence.name
     'OPTIMUM'
 
@@ -112,7 +112,7 @@ def infer(
         kind,
         table[0],
         estimand(objective),
-        isinstance(objective, NegativeLogLikelihood),
+        isinstance(objective, Likelihood),
         units,
         None if clusters is None else cluster_codes(clusters, n),
         seed,
@@ -146,7 +146,7 @@ def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]
 
 def estimand(objective: Losses) -> str:
     """What the parameters are parameters of, where the model is wrong too."""
-    if isinstance(objective, NegativeLogLikelihood):
+    if isinstance(objective, Likelihood):
         return "the law p(y|x) closest to the data in Kullback–Leibler divergence"
     if isinstance(objective, DenoisingScoreMatching):
         with jax.enable_x64(True):

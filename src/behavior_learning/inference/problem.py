@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 Losses = Callable[..., Float[Array, " n"]]
-"""An objective: a loss per row of (network, *data), such as `NegativeLogLikelihood(space)`."""
+"""An objective: a loss per row of (network, *data), such as `Likelihood().on(space)`."""
 
 VALUES_IN_MEMORY = 2**21
 """Numbers that one intermediate array of a chunk of rows may hold."""

@@ -17,7 +17,7 @@ from behavior_learning.core.spaces import Interval, Product, Space
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import Problem
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 
 __all__ = ["MOST", "enough_candidates", "quadrature_gap"]
 
@@ -64,12 +64,12 @@ def _spreads(law: Gibbs, x: Float[Array, "n d"]) -> Float[Array, " n"]:
 def quadrature_gap(fitted: Fitted, space: Space) -> float:
     """Mean change of a row's loss, in nats, when the candidates are doubled; 0 where the sum is exact."""
     finer, objective = space.refined(2), fitted.problem.objective
-    if finer is space or not isinstance(objective, NegativeLogLikelihood):
+    if finer is space or not isinstance(objective, Likelihood):
         return 0.0
     with jax.enable_x64(True):
         problem = fitted.problem
         few = eqx.tree_at(lambda p: (p.data, p.weights), problem, _first(problem, ROWS_CHECKED))
-        sharp = eqx.tree_at(lambda p: p.objective, few, NegativeLogLikelihood(finer, objective.temperature))
+        sharp = eqx.tree_at(lambda p: p.objective, few, objective.on(finer, objective.temperature))
         plain, fine = (_chunk_losses(p, jnp.asarray(fitted.theta)) for p in (few, sharp))
         return float(jnp.mean(jnp.abs(plain - fine)))
 

@@ -39,7 +39,7 @@ def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
     products = candidate_products(model.network.basis, model.columns, two_valued, not model.vector)
     names = [product_name(pair, model.columns) for pair in products]
     objective = model.objective.on(model.space, model.temperature)
-    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.alpha)
+    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.penalty.l2)
 
 
 def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool], with_y: bool) -> list[Pair]:
@@ -123,13 +123,13 @@ def score_tests(
     after projection on the scores of the fitted ones (with the ridge of training): χ² with one degree of freedom per
     row of the layer where the fitted model is right.
 
-    Source: Rao's score test in its outer-product form. Deviation: the ridge makes it approximate where alpha is large.
+    Source: Rao's score test in its outer-product form. Deviation: the ridge makes it approximate where it is large.
 
     Parameters
     ----------
     x, y : encoded rows.
     names : how each candidate is printed.
-    ridge : alpha of the fit.
+    ridge : l2 of the fit.
     """
     fitted = _scores(network, objective, x, y)
     gram = fitted.T @ fitted + ridge * np.eye(fitted.shape[1])

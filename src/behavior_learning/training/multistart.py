@@ -13,7 +13,8 @@ from jaxtyping import Array
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.fit import CHUNK, FitResult, Settings, fit
+from behavior_learning.training.fit import CHUNK, FitResult, fit
+from behavior_learning.training.settings import Settings
 
 __all__ = ["fit_from"]
 
@@ -49,9 +50,10 @@ def fit_from(
     """
     count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
-        steps = -(-len(data[0]) // settings.batch_size)
+        steps = settings.optimizer.steps(len(data[0]))
         epochs = min(CHUNK, -(-HEAT_STEPS // steps), settings.max_epochs)
-        brief = replace(settings, max_epochs=epochs, l1=0.0, group=0.0)  # Winners keep all rows: one shape for all.
+        # Winners keep all rows: one shape for all.
+        brief = replace(settings, max_epochs=epochs, penalty=settings.penalty.ridge)
         heats = [starts, *([draw() for _ in range(count)] for _ in range(HEATS - 1))]
         starts = _winners(heats, stages, data=data, settings=brief, seed=seed, **options)
     return fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)

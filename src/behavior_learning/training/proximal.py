@@ -1,7 +1,7 @@
-"""Penalties that make exact zeros: l1·‖M‖₁ + group·Σ √size·‖group of M‖₂, by a proximal step after each of Adam.
+"""Penalties that make exact zeros: l1·‖M‖₁ + group_l2·Σ √size·‖group of M‖₂, by a proximal step after each of Adam.
 
 Source: sparse group lasso (Simon et al. 2013). The step is exact in the metric of Adam: each number has its own step
-size a, and the proximal point of z minimises Σ (u − z)²/(2a) + l1·|u| + group·√size·‖u‖₂.
+size a, and the proximal point of z minimises Σ (u − z)²/(2a) + l1·|u| + group_l2·√size·‖u‖₂.
 """
 
 from typing import Literal, cast
@@ -17,9 +17,9 @@ from behavior_learning.core.block import Layer, Rows, Rule
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.training.optimizers import Params
 
-__all__ = ["Grouping", "Sparse", "group_shrunk", "soft_threshold"]
+__all__ = ["Groups", "Sparse", "group_shrunk", "soft_threshold"]
 
-Grouping = Literal["row", "block"]
+Groups = Literal["row", "block"]
 
 NEWTON_STEPS = 6
 """Steps towards the norm of a group; the equation is nearly linear."""
@@ -33,13 +33,13 @@ class Sparse(eqx.Module):
 
     Attributes
     ----------
-    l1, group : strengths.
-    by : whether a group is a row of a head or all rows of a block.
+    l1, group_l2 : strengths.
+    groups : whether a group is a row of a head or all rows of a block.
     """
 
     l1: Float[Array, ""] = eqx.field(converter=to_device)
-    group: Float[Array, ""] = eqx.field(converter=to_device)
-    by: Grouping = eqx.field(static=True)
+    group_l2: Float[Array, ""] = eqx.field(converter=to_device)
+    groups: Groups = eqx.field(static=True)
 
     def __call__(self, params: Params, steps: Params) -> Params:
         """The proximal point of a network's parameters, given the step size of each."""
@@ -59,18 +59,18 @@ class Sparse(eqx.Module):
         sizes = [step.coef.raw for step in _rows(steps)]
         free = [jnp.broadcast_to(_penalized(rows.coef.rule), rows.coef.raw.shape) for rows in _rows(layer)]
         soft = [soft_threshold(rows.coef.raw, a * self.l1) for rows, a in zip(_rows(layer), sizes, strict=True)]
-        shrunk = self._by_row(soft, sizes, free) if self.by == "row" else self._by_block(soft, sizes, free)
+        shrunk = self._by_row(soft, sizes, free) if self.groups == "row" else self._by_block(soft, sizes, free)
         return _with_coefs(
             layer, [jnp.where(f, new, old.coef.raw) for f, new, old in zip(free, shrunk, _rows(layer), strict=True)]
         )
 
     def _by_row(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
-        return [group_shrunk(*parts, strength=self.group) for parts in zip(z, a, free, strict=True)]
+        return [group_shrunk(*parts, strength=self.group_l2) for parts in zip(z, a, free, strict=True)]
 
     def _by_block(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
         flat = [jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1) for parts in (z, a, free)]
         ends = np.cumsum([part[0].size for part in z])[:-1]
-        parts = jnp.split(group_shrunk(*flat, strength=self.group), ends, axis=1)
+        parts = jnp.split(group_shrunk(*flat, strength=self.group_l2), ends, axis=1)
         return [part.reshape(old.shape) for part, old in zip(parts, z, strict=True)]
 
 
