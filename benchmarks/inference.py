@@ -32,7 +32,7 @@ def errors() -> None:
 
 
 def inferred(network, x: np.ndarray, y: np.ndarray):
-    """Inference on columns as they are, with default restarts."""
+    """Inference on columns as they are, with default starts."""
     import jax.numpy as jnp
 
     from behavior_learning.core.spaces import Interval
@@ -49,7 +49,7 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
         inputs=[Variable(f"x{j}") for j in range(x.shape[1])],
         response=[Variable("y")],
         one_hot=False,
-        restarts=None,
+        n_n_restarts=None,
         seed=0,
         log_scale=0.0,
     )
@@ -112,8 +112,10 @@ def refits() -> None:
     architecture = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity", intercepts=False)
     network = BehaviorNetwork.random(rng, architecture, features=2, response=1, basis=basis, rules=rules)
     with jax.enable_x64(True):
-        chart = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x0", "x1"], ["y"])).chart
-        network = chart.network(jnp.array([0.9, 2.8, -0.9, 2.4, 1.3, -1.4, -1.9, 2.8, 0.5, -0.9]))
+        parametrization = LocalParameters.of(
+            canonicalize(network), parameter_labels(network, ["x0", "x1"], ["y"])
+        ).parametrization
+        network = parametrization.network(jnp.array([0.9, 2.8, -0.9, 2.4, 1.3, -1.4, -1.9, 2.8, 0.5, -0.9]))
         x, levels = rng.uniform(-2, 2, size=(1000, 2)), rng.uniform(size=(1000, 1))
         y = np.asarray(Gibbs(network, Interval(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))
     results = inferred(network, x, y[:, 0])
@@ -145,11 +147,11 @@ def memory() -> None:
     network = BehaviorNetwork.random(rng, architecture, features=d, response=2, basis=affine_basis(d, 0))
     names = parameter_labels(network, [f"x{j}" for j in range(d)], ["a", "b"], ["a", "b"])
     with jax.enable_x64(True):
-        coordinates = LocalParameters.of(canonicalize(network), names)
+        local = LocalParameters.of(canonicalize(network), names)
         x, y = rng.normal(size=(n, d)), rng.integers(0, 2, n).astype(np.int32)
-        problem = Problem.of(NegativeLogLikelihood(Categories(2)), coordinates.chart, (x, y), candidates=2)
+        problem = Problem.of(NegativeLogLikelihood(Categories(2)), local.parametrization, (x, y), candidates=2)
         del x
-        start, theta = time.perf_counter(), jnp.asarray(coordinates.theta)
+        start, theta = time.perf_counter(), jnp.asarray(local.theta)
         for quantity in (hessian, outer):
             jax.block_until_ready(eqx.filter_jit(quantity)(problem, theta))
         seconds = time.perf_counter() - start

@@ -93,7 +93,7 @@ def ours(task: Task, target: float, seed: int) -> tuple[float, float]:
     rng, architecture = np.random.default_rng(seed), bl.Architecture(task.layers, readout="free")
     sizes = {"features": task.train[0].shape[1], "response": task.objective.space.dimension}
     starts = [bl.BehaviorNetwork.random(rng, architecture, **sizes) for _ in range(1 if task.classes == 10 else 4)]
-    settings = Settings("adam", task.rate, BATCH, task.epochs, PATIENCE, alpha=10.0 if task.classes else 0.0)
+    settings = Settings("adam", task.rate, BATCH, task.epochs, PATIENCE, l2=10.0 if task.classes else 0.0)
     data, held_out = (tuple(map(jnp.asarray, rows)) for rows in (task.train, task.held_out))
     begun, reached = time.perf_counter(), [float("nan")]
 

@@ -108,8 +108,8 @@ def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     effects = model.effects(X, y)
     surface = effects.surface("RM", "LSTAT")
     return {
-        "hierarchy": bl.plots.hierarchy(learned, titles=model.reading().names),
-        "graphs": bl.plots.ump_graph(next(iter(learned.blocks.values()))),
+        "hierarchy": bl.plots.hierarchy(learned, titles=model.explain().names),
+        "graphs": bl.plots.block_graph(next(iter(learned.blocks.values()))),
         "landscape": bl.plots.landscape(grid, utility, density, name="MEDV ($1000s)", observed=y.iloc[TRACT]),
         "feasible": bl.plots.feasible_region(learned, tract.iloc[0].to_dict(), plane, block="block1.1"),
         "marginal": bl.plots.marginal(effects.marginal),
@@ -128,15 +128,15 @@ def run(name: str, split: Split, folder: Path, refits: int, small: bool) -> dict
     table = statements(stability)
     scored = scores(model, split)
     recurring = stability.to_frame()["frequency"]
-    view = model.view(terms=TERMS)
+    simplified = model.simplified(terms=TERMS)
     parts = [
         f"# {title} on Boston Housing",
         f"{scored['parameters']} parameters; on 102 held-out tracts R² {scored['R²']:.3f}, negative log-likelihood "
         f"{scored['NLL (nats)']:.3f} nats, {scored['coverage of 90 % intervals']:.0%} of 90 % intervals hold.",
         "## The problem, strongest terms first",
-        f"```\n{model.ump_.text(TERMS)}\n```",
+        f"```\n{model.problem_.text(TERMS)}\n```",
         "## In brief",
-        f"```\n{view}\n```",
+        f"```\n{simplified}\n```",
         f"## What it says, and how often {stability.n} bootstrap refits say the same",
         "A statement recurs where a refit's matching row names at least the same columns in the same directions.",
         markdown(table),

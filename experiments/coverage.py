@@ -1,8 +1,8 @@
 """Coverage of 95 % intervals, and the rate at which errors shrink, for IBL(Single) with continuous y and with classes.
 
 Each replication draws n rows from the model, estimates from the true parameters on (so that the global optimum is not
-in question here; see basins.py), and asks whether each interval holds the truth. Bootstrap: 199 samples of rows, each
-refitted to its optimum, as `covariance="bootstrap"` does; or with `--one-step` 399 samples and one Newton step each
+in question here; see local_optima.py), and asks whether each interval holds the truth. Bootstrap: 199 samples of rows,
+each refitted to its optimum, as `cov_type="bootstrap"` does; or with `--one-step` 399 samples and one Newton step each
 with the Hessian of its own rows (Andrews, 2002).
 
     python experiments/coverage.py --n 2000 --replications 500 --design continuous
@@ -111,7 +111,7 @@ def run(
 ) -> Iterator[Replication]:
     """Replications so far, after every `chunk` of them, each a call of one compiled program."""
     with jax.enable_x64(True):
-        problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
+        problem, truth, signs = design.problem(n), jnp.asarray(design.truth), jnp.asarray(design.local.signs)
         keys = jax.random.split(jax.random.key(seed), replications)
         parts = []
         for start in range(0, replications, chunk):
@@ -148,7 +148,7 @@ def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
         {
             "design": design.name,
             "n": n,
-            "parameter": design.coordinates.labels,
+            "parameter": design.local.labels,
             "truth": truth,
             "bias": errors.mean(axis=0),
             "rmse": np.sqrt((errors**2).mean(axis=0)),

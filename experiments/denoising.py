@@ -26,7 +26,8 @@ def widths(sigmas: tuple[float, ...]) -> str:
     for sigma in sigmas:
         density = bl.BLDensity(
             objective="dsm", sigma=sigma, heads=("identity", None, "square"), alpha=0.0, n_restarts=2,
-            batch_size=1000, max_epochs=400, support=(-12.0, 12.0), random_state=0, **NORMAL,
+            batch_size=1000, max_epochs=400, response={"y": bl.Numbers(support=(-12.0, 12.0))}, random_state=0,
+            **NORMAL,
         ).fit(y)  # fmt: skip
         drawn = density.predict_interval(coverage=0.6826895)[0]
         lines.append(f"| {sigma:g} | {np.hypot(sigma * y.std(), y.std()):.4f} | {np.diff(drawn)[0] / 2:.4f} |")

@@ -32,7 +32,7 @@ class Design:
     """A family of laws p(y|x), the law of x (uniform on a cube), and the true parameters in canonical form."""
 
     name: str
-    coordinates: LocalParameters
+    local: LocalParameters
     space: Space
     x_columns: int
     x_bound: float
@@ -50,14 +50,14 @@ class Design:
         """A problem of n rows without data, to be filled by `with_rows`."""
         y = np.zeros(n, np.int32) if self.one_hot else np.zeros(n)
         data = (np.zeros((n, self.x_columns)), y)
-        return Problem.of(self.objective, self.coordinates.chart, data, candidates=self.space.size)
+        return Problem.of(self.objective, self.local.parametrization, data, candidates=self.space.size)
 
     def draw(self, key: jax.Array, n: int, truth: jax.Array) -> tuple[jax.Array, jax.Array]:
         """n independent rows."""
         x_key, y_key = jax.random.split(key)
         x = self.x_bound * jax.random.uniform(x_key, (n, self.x_columns), minval=-1.0)
         space = self.space if self.one_hot else Interval(self.space.lower, self.space.upper, 256)
-        law = Gibbs(self.coordinates.chart.network(truth), space)
+        law = Gibbs(self.local.parametrization.network(truth), space)
         return x, law.inverse_cdf(x, jax.random.uniform(y_key, (n, 1)))[:, 0]
 
 
@@ -75,8 +75,8 @@ def continuous(
 ) -> Design:
     """U = a·y + b·xy, C = c·y + d·xy and T = e·y + f·xy: nine raw parameters, eight in canonical form."""
     network = BehaviorNetwork.random(np.random.default_rng(0), SINGLE, features=1, response=1, basis=single_basis())
-    coordinates = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
-    return Design("continuous y", coordinates, space or Interval(-4.0, 4.0, NODES, passes=0), 1, 2.0, truth)
+    local = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
+    return Design("continuous y", local, space or Interval(-4.0, 4.0, NODES, passes=0), 1, 2.0, truth)
 
 
 def classes(truth: tuple[float, ...] = (1.1, -1.7, 2.7, -2.2, -2.5, 2.8, 2.4, -1.7)) -> Design:
@@ -91,8 +91,8 @@ def classes(truth: tuple[float, ...] = (1.1, -1.7, 2.7, -2.2, -2.5, 2.8, 2.4, -1
     rng = np.random.default_rng(0)
     network = BehaviorNetwork.random(rng, SINGLE, features=2, response=3, basis=basis, rules=rules)
     labels = parameter_labels(network, ["u", "v"], ["A", "B", "C"])
-    coordinates = LocalParameters.of(canonicalize(network, one_hot=True), labels)
-    return Design("classes", coordinates, Categories(3), 2, 2.0, truth)
+    local = LocalParameters.of(canonicalize(network, one_hot=True), labels)
+    return Design("classes", local, Categories(3), 2, 2.0, truth)
 
 
 def population(design: Design, points: int = 21) -> tuple[Problem, jax.Array]:
@@ -110,7 +110,7 @@ def population(design: Design, points: int = 21) -> tuple[Problem, jax.Array]:
         y, width = float(design.space.lower) + half * (u + 1), half * v
     rows = np.repeat(np.arange(len(grid)), len(y))
     data = (grid[rows], np.tile(y, len(grid)))
-    problem = Problem.of(design.objective, design.coordinates.chart, data, candidates=design.space.size)
+    problem = Problem.of(design.objective, design.local.parametrization, data, candidates=design.space.size)
     base = np.repeat(mass, len(y)) * np.tile(width, len(grid))
     return problem, jnp.asarray(base)
 
@@ -118,9 +118,7 @@ def population(design: Design, points: int = 21) -> tuple[Problem, jax.Array]:
 @eqx.filter_jit
 def fisher_information(problem: Problem, base: jax.Array, theta: jax.Array) -> jax.Array:
     """E[∇ℓ ∇ℓᵀ] under the law with parameters θ, exact up to quadrature."""
-    losses = problem.joined(
-        jax.lax.map(lambda data: problem.objective(problem.chart.network(theta), *data), problem.data)
-    )
+    losses = problem.joined(jax.lax.map(lambda data: problem.objective(problem.network(theta), *data), problem.data))
     return outer(problem.reweighted(base * jnp.exp(-losses)), theta)
 
 
@@ -138,7 +136,7 @@ def main(draws: int = 3000) -> None:
     with jax.enable_x64(True):
         for design in (continuous(), classes()):
             parts, rng = population(design), np.random.default_rng(1)
-            signs = design.coordinates.signs
+            signs = design.local.signs
             best, truth = np.inf, None
             for _ in range(draws):
                 size = rng.uniform(0.5, 3.0, len(signs))

@@ -52,14 +52,14 @@ def score_matching(design: Design, data: tuple[Array, Array], weights: Array, si
     x, y = (np.asarray(column) for column in data)
     noise = np.broadcast_to(sigma * noise_levels()[:, None], (len(y), NOISE, 1))
     objective = DenoisingScoreMatching(Interval(-4.0, 4.0), sigma)
-    return Problem.of(objective, design.coordinates.chart, (x, y, noise), np.asarray(weights), candidates=NOISE)
+    return Problem.of(objective, design.local.parametrization, (x, y, noise), np.asarray(weights), candidates=NOISE)
 
 
 def comparison(sigmas: Sequence[float]) -> Iterator[dict]:
     """A line for exact likelihood, and one for denoising score matching at each σ."""
     with jax.enable_x64(True):
         design = continuous(Interval(-4.0, 4.0, 96, passes=0), CONCENTRATED)
-        truth, signs = jnp.asarray(design.truth), jnp.asarray(design.coordinates.signs)
+        truth, signs = jnp.asarray(design.truth), jnp.asarray(design.local.signs)
         problem, base = population(design, points=15)
         target = np.asarray(design.truth)
         weights = base * jnp.exp(-eqx.filter_jit(losses)(problem, truth))

@@ -37,11 +37,11 @@ def equality_only() -> Design:
     architecture = Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity")
     rng = np.random.default_rng(0)
     network = BehaviorNetwork.random(rng, architecture, features=1, response=1, basis=affine_basis(1, 1))
-    coordinates = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
+    local = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
     b = 1 / np.sqrt(2 * mean_square_spread())
     truth = {"coef[x]": -0.5 * b, "coef[y]": b, "intercept": -0.2 * b}
-    ordered = tuple(truth[label.split(".equality.")[1]] for label in coordinates.labels)
-    return Design("equality only", coordinates, Interval(-15.0, 15.0, 128, passes=0), 1, 2.0, ordered)
+    ordered = tuple(truth[label.split(".equality.")[1]] for label in local.labels)
+    return Design("equality only", local, Interval(-15.0, 15.0, 128, passes=0), 1, 2.0, ordered)
 
 
 def draw(design: Design, key: Array, n: int) -> tuple[Array, Array]:
@@ -55,7 +55,7 @@ def run(n: int, replications: int, *, bootstrap: str | None, seed: int = 1) -> t
     with jax.enable_x64(True):
         design = equality_only()
         problem, target = design.problem(n), jnp.asarray(design.truth)
-        signs = jnp.asarray(design.coordinates.signs)
+        signs = jnp.asarray(design.local.signs)
 
         @jax.jit
         def replicate(keys: Array) -> Replication:

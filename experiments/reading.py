@@ -16,10 +16,10 @@ that the equality holds y. Every row may hold all six columns.
 Criterion, stated before the runs: a data set counts where each of the three heads of the first layer names exactly
 the response and the true column (`Statement.variables`: columns that move the row at least 0.3 as far as the
 strongest). Options of the fits were chosen on seeds 0 to 5. A first run (seeds 200 to 230) ended in local optima in 5
-of 31 sets; heats (`training/heats.py`) were then developed on its misses and on seeds 303 and 305. The seeds that
-count begin at 400. A first design had |T| for T², and seeds 100 to 103 of it swapped inequality and equality in two
-of four: |t| = 2·relu(t) − t, so that with a tanh that is nearly linear on the data it is hardly identified which row
-is which. T² is no sum of ramps.
+of 31 sets; screening of starts (`training/multistart.py`) was then developed on its misses and on seeds 303 and
+305. The seeds that count begin at 400. A first design had |T| for T², and seeds 100 to 103 of it swapped inequality and
+equality in two of four: |t| = 2·relu(t) − t, so that with a tanh that is nearly linear on the data it is hardly
+identified which row is which. T² is no sum of ramps.
 
     python experiments/reading.py [--families single agents] [--sets 50] [--starts 6] [--out FILE.csv]
 """
@@ -103,7 +103,7 @@ def one(family: str, seed: int, n: int, starts: int) -> dict[str, object]:
     truth, started = Truth(rng), time.perf_counter()
     table = draw(utility, truth, rng, n)
     reg = bl.BLRegressor(random_state=seed, n_restarts=starts, **OPTIONS, **shape).fit(table[COLUMNS], table["y"])
-    statements = reg.reading().statements
+    statements = reg.explain().statements
     lower = {head: set() for head in HEADS} | {s.head: set(s.variables) for s in statements if s.layer == 1}
     right = {head: lower[head] == names for head, names in truth.names().items()}
     loss = -float(np.mean(reg.log_density(table[COLUMNS], table["y"])))

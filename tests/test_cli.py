@@ -99,7 +99,7 @@ def test_fit_writes_a_model_with_the_seed_and_layers_asked_for(folder, task):
     assert isinstance(model, {"regression": bl.BLRegressor, "classification": bl.BLClassifier}[task])
     assert tuple(model.layers) == (2, 1)
     assert model.random_state == 0
-    assert model.response_.name == TARGET[task]
+    assert model.model_.response.name == TARGET[task]
     assert model.feature_names_in_.tolist() == ["age", "income", "owner", "job"]
 
 

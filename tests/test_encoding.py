@@ -10,14 +10,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from behavior_learning.encoding import (
-    ContinuousResponse,
-    DiscreteResponse,
-    TableEncoder,
-    as_table,
-    class_codes,
-    response_values,
-)
+from behavior_learning.encoding import TableEncoder, as_table
 from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
 from tests.conftest import rng
 from tests.fitted import mixed, numbers
@@ -326,139 +319,6 @@ def test_what_is_no_table_is_refused(X, message):
         as_table(X)
 
 
-# Responses.
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_standardize_and_restore_are_inverse(seed):
-    generator = rng("response", seed)
-    y = generator.normal(scale=5) + np.exp(generator.normal()) * generator.normal(size=60)
-    train = generator.permutation(60)[:40]
-    response = ContinuousResponse.learn("y", y, train=train, support=None)
-    assert np.mean(response.standardize(y[train])) == pytest.approx(0.0, abs=1e-12)
-    assert np.std(response.standardize(y[train])) == pytest.approx(1.0)
-    np.testing.assert_allclose(response.restore(response.standardize(y)), y)
-
-
-def test_default_support_is_the_range_of_all_rows_widened_by_half_of_itself():
-    y = np.array([1.0, 2.0, 3.0, 9.0])
-    response = ContinuousResponse.learn("y", y, train=np.arange(3), support=None)
-    assert (response.lower, response.upper) == (-3.0, 13.0)
-    np.testing.assert_allclose(response.support, [response.standardize(-3.0), response.standardize(13.0)])
-
-
-def test_response_outside_the_support_names_the_first_row():
-    y = np.array([1.0, 2.0, 12.0, 9.0, 14.0])
-    message = r"response 'y' must lie in the support \[0, 10\]; row 2 is 12 \(2 such rows\)"
-    with pytest.raises(DataError, match=message):
-        ContinuousResponse.learn("y", y, train=np.arange(5), support=(0.0, 10.0))
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 3e9, -7.3])
-def test_constant_response_is_refused(value):
-    with pytest.raises(DataError, match=r"The response 'y' must vary; all 5 training values equal"):
-        ContinuousResponse.learn("y", np.full(5, value), train=np.arange(5), support=None)
-
-
-@pytest.mark.parametrize(
-    "y",
-    [
-        [1, 2, 3],
-        np.array([[1.0], [2.0], [3.0]]),
-        pd.Series([1, 2, 3], dtype="Int64"),
-        pd.Series([1, 2, 3], index=[7, 1, 3]),
-        pd.DataFrame({"y": [1, 2, 3]}),
-        np.array([1, 2, 3], dtype=object),
-    ],
-    ids=["list", "column", "nullable", "index", "frame", "object"],
-)
-def test_one_column_of_numbers_is_read_in_any_form(y):
-    name, values = response_values(y, 3)
-    assert name == "y"
-    assert values.dtype == float
-    np.testing.assert_array_equal(values, [1, 2, 3])
-
-
-@pytest.mark.parametrize("y", [pd.Series([1, 2], name="spend"), pd.DataFrame({"spend": [1, 2]})])
-def test_response_keeps_the_users_name(y):
-    assert response_values(y, 2)[0] == "spend"
-    assert class_codes(y, 2)[0] == "spend"
-
-
-@pytest.mark.parametrize("read", [response_values, class_codes])
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        ([1, 2], "same number of rows; X has 3, y has 2"),
-        (np.ones((3, 2)), r"y must be one column; got shape \(3, 2\)"),
-        (None, "y must be given"),
-        ([[1], [2, 3], [4]], "y must be one column"),
-    ],
-    ids=["short", "wide", "none", "ragged"],
-)
-def test_response_that_is_not_one_column_of_as_many_rows_is_refused(read, y, message):
-    with pytest.raises(DataError, match=message):
-        read(y, 3)
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        ([1.0, np.nan, np.nan], r"row 1 is nan \(2 such rows: NaN or inf\)"),
-        ([1.0, 2.0, np.inf], r"row 2 is inf \(1 such rows"),
-        ([1.0, None, 2.0], r"row 1 is nan"),
-        (pd.Series([1.0, 2.0, None], dtype="Float64"), r"row 2 is nan"),
-        (["low", "mid", "high"], r"must hold numbers; got 'low'\. Use BLClassifier for labels"),
-        (pd.Series([1.0, "mid", 3.0], dtype=object), r"must hold numbers; got 'mid'"),
-    ],
-    ids=["nan", "inf", "none", "nullable", "text", "one text"],
-)
-def test_response_that_is_not_finite_numbers_is_refused(y, message):
-    with pytest.raises(DataError, match=message):
-        response_values(y, 3)
-
-
-@pytest.mark.parametrize(
-    ("y", "classes"),
-    [
-        (["b", "a", "b"], ["a", "b"]),
-        ([True, False, True], [False, True]),
-        ([7, -3, 7], [-3, 7]),
-        ([2.0, 0.0, 2.0], [0.0, 2.0]),
-        (pd.Series(["b", "a", "b"], dtype="category"), ["a", "b"]),
-        (pd.Series(["b", "a", "b"], dtype="string"), ["a", "b"]),
-        (pd.Series([7, -3, 7], dtype="Int64"), [-3, 7]),
-    ],
-    ids=["text", "boolean", "integer", "whole float", "category", "string", "nullable"],
-)
-def test_labels_of_any_kind_are_sorted_and_coded(y, classes):
-    _, found, codes = class_codes(y, 3)
-    assert found.tolist() == classes
-    np.testing.assert_array_equal(codes, [1, 0, 1])
-    np.testing.assert_array_equal(DiscreteResponse("y", found, ()).codes(y, 3), codes)
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (["a", None, "b"], "must have a label in every row; row 1 has none"),
-        ([0.0, np.nan, 1.0], "row 1 has none"),
-        ([0.5, 1.0, 2.0], r"Unknown label type: continuous.*got 0\.5\."),
-        (np.array([1, "a", 2], dtype=object), "mix types that cannot be ordered"),
-    ],
-    ids=["none", "nan", "continuous", "mixed"],
-)
-def test_labels_that_are_no_classes_are_refused(y, message):
-    with pytest.raises(DataError, match=message):
-        class_codes(y, 3)
-
-
-def test_unknown_labels_are_listed_beside_the_known_ones():
-    response = DiscreteResponse("mode", np.array(["bus", "car"]), (0.5, 0.5))
-    with pytest.raises(DataError, match=r"absent from training: 'bike', 'walk'\. Known: 'bus', 'car'"):
-        response.codes(["walk", "car", "bike"], 3)
-
-
 # Size.
 
 
@@ -488,16 +348,3 @@ def test_value_beyond_single_precision_is_refused_by_row():
 def test_masked_entries_are_missing():
     masked = np.ma.masked_array([[1.0], [2.0], [50.0]], mask=[[0], [0], [1]])
     assert as_table(masked)["x0"].isna().tolist() == [False, False, True]
-
-
-@pytest.mark.parametrize(
-    "values", [pd.date_range("2020", periods=4), np.arange(4) * (1 + 1j)], ids=["dates", "complex"]
-)
-def test_response_that_is_no_real_number_is_refused(values):
-    with pytest.raises(DataError, match="must hold real numbers"):
-        response_values(pd.Series(values), 4)
-
-
-def test_missing_label_in_a_list_is_no_class():
-    with pytest.raises(DataError, match="row 2 has none"):
-        class_codes(["a", "b", float("nan")], 3)

@@ -66,7 +66,7 @@ def test_fitted_attributes_survive(pair):
     learned = {name for name in vars(before) if name.endswith("_")}
     assert {name for name in vars(after) if name.endswith("_")} == learned
     assert after.n_parameters_ == before.n_parameters_
-    assert after.encoder_ == before.encoder_
+    assert after.model_.encoder == before.model_.encoder
     np.testing.assert_array_equal(after.feature_names_in_, before.feature_names_in_)
     pd.testing.assert_frame_equal(after.history_, before.history_, check_dtype=False)
     pd.testing.assert_frame_equal(after.restarts_, before.restarts_, check_dtype=False)
@@ -100,7 +100,12 @@ def test_generator_as_seed_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [{"layers": [2, 1]}, {"layers": (np.int64(2), 1)}, {"support": (np.float64(-900), 900)}]
+    "options",
+    [
+        {"layers": [2, 1]},
+        {"layers": (np.int64(2), 1)},
+        {"response": bl.Numbers(support=(np.float64(-900), np.int64(900)))},
+    ],
 )
 def test_numpy_numbers_and_lists_as_hyperparameters_are_saved(options, tmp_path):
     reg = quick(BLRegressor, **options).fit(numbers(), response(BLRegressor, numbers()))
@@ -173,10 +178,28 @@ def test_arrays_of_something_else_are_refused(tmp_path):
         bl.load(tmp_path / "model.bl")
 
 
-def test_newer_format_says_to_upgrade(tmp_path):
-    header = {"behavior_learning": json.dumps({"format": 999, "version": "9.9"})}
+@pytest.mark.parametrize(
+    ("format_", "way_out"),
+    [(999, "Upgrade behavior-learning"), (1, "Fit the model again, or install that")],
+    ids=["newer", "older"],
+)
+def test_another_format_is_refused_with_the_way_out(format_, way_out, tmp_path):
+    header = {"behavior_learning": json.dumps({"format": format_, "version": "9.9"})}
     save_file({"a": np.ones(3)}, str(tmp_path / "model.bl"), metadata=header)
-    with pytest.raises(DataError, match=r"written by version 9\.9 in format 999; .*Upgrade behavior-learning"):
+    message = rf"written by version 9\.9 in format {format_}; this version reads format 2\. {way_out}\."
+    with pytest.raises(DataError, match=message):
+        bl.load(tmp_path / "model.bl")
+
+
+@pytest.mark.parametrize("part", ["architecture", "response", "parameters", "estimator"])
+def test_a_damaged_file_is_refused(part, tmp_path):
+    fitted(BLRegressor).save(tmp_path / "model.bl")
+    with safe_open(tmp_path / "model.bl", framework="numpy") as file:
+        header = json.loads(file.metadata()["behavior_learning"])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    header.pop(part)
+    save_file(arrays, str(tmp_path / "model.bl"), metadata={"behavior_learning": json.dumps(header)})
+    with pytest.raises(DataError, match=rf"model\.bl is damaged: KeyError\('{part}'\)\. Save the model again"):
         bl.load(tmp_path / "model.bl")
 
 

@@ -19,6 +19,7 @@ from sklearn.model_selection import train_test_split
 import behavior_learning as bl
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.learned.predictive import predictive
 from behavior_learning.persistence import check_writable
 from behavior_learning.plots import prediction_intervals
 from behavior_learning.responses.columns import class_codes, response_values
@@ -62,7 +63,10 @@ def fit(
         estimator.fit(X[~held_out], y[~held_out])
         estimator.save(output)
         if held_out.any():
-            _print_scores(estimator, X[held_out], y[held_out])
+            X, y = X[held_out], y[held_out]
+            loss, name = -estimator.log_density(X, y).mean(), estimator.score_name
+            score = f"{name} {estimator.score(X, y):.3f}, negative" if name else "joint negative"
+            out.print(f"held out ({len(X)} rows): {score} log-likelihood {loss:.3f} nats")
         else:
             out.print("too few rows of each class to hold any out for a score")
         out.print(f"wrote {output} ({estimator.n_parameters_} parameters); read it with: bl explain {output}")
@@ -82,7 +86,10 @@ def predict(
         if output is not None:
             check_writable(output)
         estimator = bl.load(_existing(model))
-        _put(_predictions(estimator, _inputs(estimator, data), coverage), output, "predictions")
+        if not estimator.model_.encoder.columns:
+            raise DataError("This model has no inputs to predict from; draw from it with: bl sample model.bl")
+        X = _inputs(estimator, read_table(data))
+        _put(estimator.distribution(X).summary(coverage), output, "predictions")
 
 
 @app.command()
@@ -100,7 +107,13 @@ def sample(
         if output is not None:
             check_writable(output)
         estimator = bl.load(_existing(model))
-        _put(_draws(estimator, data, number, seed), output, "draws")
+        if data is None and estimator.model_.encoder.columns:
+            raise DataError("This model has inputs: name a table of them, such as: bl sample model.bl houses.csv")
+        X = pd.DataFrame(index=[0]) if data is None else _inputs(estimator, read_table(data))
+        drawn = predictive(estimator.model_, X).sample_table(number, seed)
+        if data is not None:
+            drawn.insert(0, "row", np.repeat(np.arange(len(X)), number))
+        _put(drawn, output, "draws")
 
 
 @app.command()
@@ -130,7 +143,11 @@ def report(
     with _plain_errors():
         check_writable(output)
         estimator = bl.load(_existing(model))
-        X, y = (None, None) if data is None else _inputs_and_responses(estimator, data)
+        X, y = None, None
+        if data is not None:
+            table, names = read_table(data), _responses(estimator)
+            _check_columns(names, table, data)
+            X, y = _inputs(estimator, table), table[names[0]] if len(names) == 1 else table[names]
         estimator.report(output, X, y, title=title)
         out.print(f"wrote {output}")
 
@@ -179,13 +196,6 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path} could not be read as {path.suffix[1:]}: {error}") from error
 
 
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    writers = {".csv": table.to_csv, ".parquet": table.to_parquet}
-    if path.suffix not in writers:
-        raise DataError(f"Predictions go to a .csv or .parquet file; got {path}.")
-    writers[path.suffix](path, index=False)
-
-
 def _existing(path: Path) -> Path:
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
@@ -194,44 +204,29 @@ def _existing(path: Path) -> Path:
 
 def _put(table: pd.DataFrame, output: Path | None, what: str) -> None:
     """Write a table to a file, or print it as CSV."""
+    writers = {".csv": table.to_csv, ".parquet": table.to_parquet}
     if output is None:
         print(table.to_csv(index=False), end="")
+    elif output.suffix not in writers:
+        raise DataError(f"Predictions go to a .csv or .parquet file; got {output}.")
     else:
-        _write_table(table, output)
+        writers[output.suffix](output, index=False)
         out.print(f"wrote {len(table)} {what} to {output}")
 
 
-def _inputs(estimator: BehaviorEstimator, data: Path) -> pd.DataFrame:
+def _responses(estimator: BehaviorEstimator) -> list[str]:
+    return [part.name for part in estimator.model_.response.components]
+
+
+def _inputs(estimator: BehaviorEstimator, table: pd.DataFrame) -> pd.DataFrame:
     """The table without the responses, where it has them."""
-    return read_table(data).drop(columns=[part.name for part in estimator.model_.response.components], errors="ignore")
-
-
-def _inputs_and_responses(estimator: BehaviorEstimator, data: Path) -> tuple[pd.DataFrame | None, Any]:
-    """A table cut into the inputs of a model, None where it has none, and its responses."""
-    table, names = read_table(data), [part.name for part in estimator.model_.response.components]
-    _check_columns(names, table, data)
-    X = None if isinstance(estimator, bl.BLDensity) else table.drop(columns=names)
-    return X, table[names[0]] if len(names) == 1 else table[names]
+    return table.drop(columns=_responses(estimator), errors="ignore")
 
 
 def _check_columns(names: list[str], table: pd.DataFrame, data: Path) -> None:
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
-
-
-def _draws(estimator: BehaviorEstimator, data: Path | None, n: int, seed: int) -> pd.DataFrame:
-    if isinstance(estimator, bl.BLDensity):
-        return estimator.sample(n, random_state=seed)
-    if data is None:
-        raise DataError("This model has inputs: name a table of them, such as: bl sample model.bl houses.csv")
-    X = _inputs(estimator, data)
-    rows = pd.DataFrame({"row": np.repeat(np.arange(len(X)), n)})
-    if isinstance(estimator, bl.BLHybrid):
-        return pd.concat([rows, estimator.sample(X, n, random_state=seed)], axis=1)
-    names = [part.name for part in estimator.model_.response.components]
-    drawn = estimator.sample(X, n, random_state=seed).reshape(len(X) * n, len(names))
-    return pd.concat([rows, pd.DataFrame(drawn, columns=names)], axis=1)
 
 
 def _targets(target: str, table: pd.DataFrame, data: Path) -> list[str]:
@@ -271,7 +266,7 @@ def _held_out_rows(y: pd.Series | pd.DataFrame, task: str, seed: int) -> np.ndar
     return (place.reindex(y.index) < (size // 5)).to_numpy()
 
 
-def _estimator(task: str, layers: str, seed: int, quiet: bool) -> BehaviorEstimator:
+def _estimator(task: str, layers: str, seed: int, quiet: bool) -> Any:
     options: dict[str, Any] = {"random_state": seed, "verbose": not quiet}
     if layers:
         try:
@@ -279,41 +274,6 @@ def _estimator(task: str, layers: str, seed: int, quiet: bool) -> BehaviorEstima
         except ValueError as error:
             raise OptionError(f"--layers needs whole numbers such as 2,1; got {layers!r}.") from error
     return {"regression": bl.BLRegressor, "classification": bl.BLClassifier, "hybrid": bl.BLHybrid}[task](**options)
-
-
-def _print_scores(estimator: Any, X: pd.DataFrame, y: Any) -> None:
-    if isinstance(estimator, bl.BLHybrid):
-        loss = -estimator.log_density(X, y).mean()
-        out.print(f"held out ({len(X)} rows): joint negative log-likelihood {loss:.3f} nats")
-        return
-    name = "R²" if isinstance(estimator, bl.BLRegressor) else "accuracy"
-    loss = -estimator.log_density(X, y).mean()
-    out.print(f"held out ({len(X)} rows): {name} {estimator.score(X, y):.3f}, negative log-likelihood {loss:.3f} nats")
-
-
-def _predictions(estimator: Any, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
-    if isinstance(estimator, bl.BLDensity):
-        raise DataError("This model has no inputs to predict from; draw from it with: bl sample model.bl")
-    if isinstance(estimator, bl.BLHybrid):
-        return estimator.predict(X)
-    if len(estimator.model_.response.components) > 1:
-        return _vector_predictions(estimator, X, coverage)
-    name = estimator.model_.response.name
-    if isinstance(estimator, bl.BLRegressor):
-        interval = estimator.predict_interval(X, coverage)
-        mean = f"{name}_mean" if name in ("lower", "upper") else name
-        return pd.DataFrame({mean: estimator.predict(X), "lower": interval[:, 0], "upper": interval[:, 1]})
-    probabilities = pd.DataFrame(estimator.predict_proba(X), columns=[f"P({label})" for label in estimator.classes_])
-    return pd.concat([pd.Series(estimator.predict(X), name=name), probabilities], axis=1)
-
-
-def _vector_predictions(reg: Any, X: pd.DataFrame, coverage: float) -> pd.DataFrame:
-    mean, interval = reg.predict(X), reg.predict_interval(X, coverage)
-    columns = {}
-    for j, part in enumerate(reg.model_.response.components):
-        ends = (mean[:, j], interval[:, j, 0], interval[:, j, 1])
-        columns |= dict(zip((part.name, f"{part.name}_lower", f"{part.name}_upper"), ends, strict=True))
-    return pd.DataFrame(columns)
 
 
 def _comparison(reg: Any, X_train: pd.DataFrame, X_test: pd.DataFrame, y_train: pd.Series, y_test: pd.Series) -> Table:

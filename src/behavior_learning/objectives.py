@@ -18,8 +18,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.errors import OptionError
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.gibbs.score import score, score_and_curvature
 from behavior_learning.options import Option, check_count, check_number, check_option, learned, parameter, register
 
@@ -82,7 +82,7 @@ class Objective(Option, eqx.Module):
     """How many derivatives of the utility in y it takes: with one, heads have no kinks, and classes have none."""
 
     likelihood: ClassVar[bool] = False
-    """Whether the loss is −log p(y|x), which depends on the unit of y."""
+    """Whether the loss is −log p(y|x): it depends on the unit of y, and likelihood-ratio tests apply."""
 
     # From an option to losses.
 
@@ -123,6 +123,11 @@ class Objective(Option, eqx.Module):
         return replace(bound, space=space)
 
     # The loss.
+
+    @property
+    def estimand(self) -> str:
+        """What the parameters are parameters of, where the model is wrong too."""
+        return "the minimiser of the expected loss"
 
     @property
     def evaluations(self) -> int:
@@ -177,6 +182,10 @@ class Likelihood(Objective):
     short_name: ClassVar[str] = "likelihood"
     likelihood: ClassVar[bool] = True
 
+    @property
+    def estimand(self) -> str:
+        return "the distribution p(y|x) closest to the data in Kullback–Leibler divergence"
+
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
 
@@ -204,9 +213,10 @@ def _check_levels(name: str, sigma: Any) -> Any:
 class DenoisingScoreMatching(Objective):
     """½‖∇_ỹ BL(x, ỹ)/τ + (ỹ − y)/σ²‖² with ỹ = y + noise, averaged over the given noise (Eq. 6).
 
-    It estimates the score of the law of y convolved with N(0, σ²), so the fitted density is wider than the data: a
-    Gaussian of standard deviation s is learned as one of √(s² + σ²). Heads must be smooth: at a kink the gradient with
-    respect to the parameters loses a contribution. Only continuous responses move; classes stay as observed.
+    It estimates the score of the distribution of y convolved with N(0, σ²), so the fitted density is wider than the
+    data: a Gaussian of standard deviation s is learned as one of √(s² + σ²). Heads must be smooth: at a kink the
+    gradient with respect to the parameters loses a contribution. Only continuous responses move; classes stay as
+    observed.
 
     Source: Eq. 6. Deviation: the factor ½ of Vincent (2011), which changes no minimiser; Eq. 39 has the opposite sign
     and another factor 1/σ².
@@ -231,6 +241,11 @@ class DenoisingScoreMatching(Objective):
             numbers = y.reshape(len(y), -1)[:, np.array(space.continuous)]
             return (replace(self, sigma=DEFAULT_NOISE * _residual_spread(x, numbers)),)
         return tuple(replace(self, sigma=level) for level in np.atleast_1d(self.sigma).tolist())
+
+    @property
+    def estimand(self) -> str:
+        name = f"y + N(0, {float(self.sigma):.3g}²)"
+        return f"the distribution of {name} given x closest in Fisher divergence: wider than the distribution of y"
 
     @property
     def evaluations(self) -> int:
@@ -312,12 +327,11 @@ class CrossEntropy(Objective):
     """−log p_τ(y_disc | x, y_cont): classes, and the numbers of a hybrid response as observed.
 
     Source: the first term of Eq. 6. Deviation: the paper writes p(y_disc | x), which integrates the numbers out.
-    Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint law
-    (a composite likelihood, Besag 1975). Of classes alone it is the likelihood.
+    Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint
+    distribution (a composite likelihood, Besag 1975). Of classes alone it is the likelihood.
     """
 
     short_name: ClassVar[str] = "cross_entropy"
-    likelihood: ClassVar[bool] = True
 
     def stages(
         self, space: Space, temperature: Array | float, x: Float[np.ndarray, "n d"], y: np.ndarray
@@ -340,7 +354,7 @@ class CrossEntropy(Objective):
         numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
-        discrete = part_of(joint, classes, given=numbers)
+        discrete = marginal_distribution(joint, classes, given=numbers)
         codes = y[:, classes[0]].astype(int) if len(classes) == 1 else y[:, np.array(classes)]
         return -discrete.log_prob(jnp.concatenate([x, y[:, np.array(numbers, int)].astype(x.dtype)], axis=1), codes)
 
@@ -414,7 +428,7 @@ class Weighted(Objective):
     @classmethod
     def where(cls, objective: Objective, rows: Sequence[Array]) -> Objective:
         """The objective for rows (x, y) or (x, y, weight)."""
-        return cls(objective).on(objective.space, objective.temperature) if len(rows) > 2 else objective
+        return cls(objective=objective).on(objective.space, objective.temperature) if len(rows) > 2 else objective
 
     @property
     def evaluations(self) -> int:

@@ -282,7 +282,7 @@ def test_missing_and_unexpected_columns_are_named_at_prediction(estimator):
 
 
 def test_array_of_another_width_is_refused_at_prediction(estimator):
-    message = f"X has 3 features, but {estimator.__name__} is expecting 7 features as input"
+    message = "X has 3 features, but LearnedModel is expecting 7 features as input"
     with pytest.raises(DataError, match=message):
         fitted(estimator, "numbers").predict(np.ones((2, 3)))
 
@@ -301,7 +301,7 @@ def test_first_gap_at_prediction_warns(estimator):
     X = mixed().head(16)
     with pytest.warns(UnseenMissingWarning, match="'income' was complete in training; 16 missing values"):
         filled = fitted(estimator).predict(X.assign(income=np.nan))
-    center = next(c.center for c in fitted(estimator).encoder_.columns if c.name == "income")
+    center = next(c.center for c in fitted(estimator).model_.encoder.columns if c.name == "income")
     np.testing.assert_array_equal(filled, fitted(estimator).predict(X.assign(income=center)))
 
 

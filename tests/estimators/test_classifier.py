@@ -9,8 +9,8 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
-from behavior_learning.estimators.base import Parsed
 from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.responses import Classes
 from tests.conftest import rng
 from tests.fitted import ROWS, fitted, labels, logistic, mixed, numbers, quick
 
@@ -141,7 +141,7 @@ def test_class_with_a_single_row_is_kept(seed):
     y[rng("rare", seed).integers(ROWS)] = "boat"
     clf = quick(BLClassifier, random_state=seed).fit(X, y)
     assert clf.classes_.tolist() == ["boat", "bus", "car"]
-    assert clf.response_.shares[0] == pytest.approx(1 / 64)
+    assert clf.model_.response.shares[0] == pytest.approx(1 / 64)
     assert (clf.predict_proba(X)[:, 0] > 0).all()
 
 
@@ -150,8 +150,8 @@ def test_rare_class_trains_however_large_the_validation_share(rows):
     X = numbers()
     y = labels(X, ("bus", "car")).to_numpy().astype(object)
     y[rng("rare", rows).permutation(ROWS)[:rows]] = "boat"
-    clf = quick(BLClassifier, validation_fraction=0.8)
-    train, held_out = clf._split(Parsed("mode", *np.unique(y, return_inverse=True)[::-1]), np.random.RandomState(0))
+    response, codes = Classes().read(y, ROWS)
+    train, held_out = response.split(codes, 0.8, np.random.RandomState(0))
     assert "boat" in y[train]
     assert sorted([*train, *held_out]) == list(range(ROWS))
 

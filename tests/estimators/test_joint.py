@@ -1,6 +1,7 @@
 """Claims about BLHybrid and BLDensity: any part of several responses, given any others, in the user's words."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -36,7 +37,7 @@ def test_two_arguments_are_the_columns_of_one_table():
     X, Y = numbers(), chosen(numbers())
     apart = few(BLHybrid).fit(X, Y["mode"], Y["spend"])
     np.testing.assert_array_equal(apart.log_density(X, Y), hybrid().log_density(X, Y))
-    assert apart.response_.names == ("mode", "spend")
+    assert apart.model_.response.names == ("mode", "spend")
 
 
 def test_arrays_have_made_up_names():
@@ -54,7 +55,7 @@ def test_codes_given_as_the_discrete_responses_are_classes():
 def test_numbers_stated_discrete_are_classes():
     X, Y = numbers(), chosen(numbers())
     codes = Y.assign(mode=Y["mode"].map({name: code for code, name in enumerate(CLASSES)}))
-    model = few(BLHybrid, discrete=["mode"]).fit(X, codes)
+    model = few(BLHybrid, response={"mode": "classes"}).fit(X, codes)
     np.testing.assert_array_equal(model.predict_proba(X).columns, [0, 1, 2])
     np.testing.assert_array_equal(model.log_density(X, codes), hybrid().log_density(X, Y))
 
@@ -78,7 +79,7 @@ def test_powers_of_two_as_units_scale_the_predictions(power):
 def test_validation_table_decides_which_parameters_are_kept():
     X, Y = numbers(), chosen(numbers())
     model = few(BLHybrid).fit(X[:64], Y[:64], validation_data=(X[64:], Y[64:]))
-    scale = np.log(model.response_.parts[1].scale)
+    scale = np.log(model.model_.response.components[1].scale)
     loss = -np.mean(model.log_density(X[64:], Y[64:])) - scale
     assert model.restarts_["validation_loss"].min() == pytest.approx(loss, abs=1e-3)
 
@@ -105,7 +106,7 @@ def test_order_of_the_responses_asked_of_is_immaterial(model):
 
 @pytest.mark.parametrize("model", [hybrid, density])
 def test_density_sums_and_integrates_to_one_in_the_users_units(model):
-    part = model().response_.parts[1]
+    part = model().model_.response.components[1]
     spend = np.linspace(part.lower, part.upper, 601)
     table = pd.DataFrame({"mode": np.repeat(CLASSES, len(spend)), "spend": np.tile(spend, 3)})
     X = pd.concat([rows(1)] * len(table))
@@ -121,7 +122,7 @@ def test_density_sums_and_integrates_to_one_in_the_users_units(model):
 
 @pytest.mark.slow
 def test_density_of_two_numbers_integrates_to_one():
-    first, second = (np.linspace(part.lower, part.upper, 81) for part in plane().response_.parts)
+    first, second = (np.linspace(part.lower, part.upper, 81) for part in plane().model_.response.components)
     grid = pd.DataFrame({"spend": np.repeat(first, 81), "weight": np.tile(second, 81)})
     height = np.exp(plane().log_density(grid)).reshape(81, 81)
     assert np.trapezoid(np.trapezoid(height, second), first) == pytest.approx(1.0, abs=5e-3)
@@ -194,7 +195,7 @@ def test_each_row_has_its_own_given_value():
 
 
 def test_draws_follow_their_seed_and_stay_in_the_support():
-    X, part = rows(3), hybrid().response_.parts[1]
+    X, part = rows(3), hybrid().model_.response.components[1]
     drawn = hybrid().sample(X, 50, random_state=1)
     assert drawn.shape == (150, 2)
     pd.testing.assert_frame_equal(drawn, hybrid().sample(X, 50, random_state=1))
@@ -236,7 +237,7 @@ def test_temperature_zero_is_the_joint_mode():
     pd.testing.assert_frame_equal(hybrid().predict(X, temperature=0), best)
     repeated = hybrid().sample(X, 2, temperature=0)
     pd.testing.assert_frame_equal(repeated.iloc[::2].reset_index(drop=True), best)
-    part = hybrid().response_.parts[1]
+    part = hybrid().model_.response.components[1]
     for name in CLASSES:
         for share in np.linspace(0, 1, 9):
             other = best.assign(mode=name, spend=part.lower + share * (part.upper - part.lower))
@@ -246,7 +247,7 @@ def test_temperature_zero_is_the_joint_mode():
 def test_small_temperatures_approach_the_mode():
     X = rows()
     best = hybrid().predict(X, given={"mode": "car"}, temperature=0)["spend"]
-    scale = hybrid().response_.parts[1].scale
+    scale = hybrid().model_.response.components[1].scale
     gaps = [
         np.abs(hybrid().predict(X, given={"mode": "car"}, temperature=t)["spend"] - best).mean() / scale
         for t in (1.0, 0.1, 0.01)
@@ -273,7 +274,7 @@ SLOW = dict.fromkeys(("plane", "vector"), pytest.mark.slow)
 
 def support(model):
     """Lower and upper ends, a shade inside."""
-    ends = np.array([(part.lower, part.upper) for part in model.response_.parts]).T
+    ends = np.array([(part.lower, part.upper) for part in model.model_.response.components]).T
     return ends + 1e-3 * np.ptp(ends, axis=0) * np.array([[1], [-1]])
 
 
@@ -289,7 +290,7 @@ def test_calibration_lowers_the_loss_and_then_has_nothing_left_to_do(name):
     assert temperature > 0
     assert model.calibrate(*held_out).temperature_ == pytest.approx(temperature, rel=0.02)
     for tau in (0.8 * temperature, 1.25 * temperature):
-        model.temperature_ = tau
+        model.model_ = replace(model.model_, temperature=tau)
         assert model.log_density(*held_out).mean() <= after + 1e-5
 
 
@@ -350,8 +351,8 @@ def test_calibrated_temperature_survives_a_file(tmp_path):
 
 
 def test_stated_supports_survive_a_file(tmp_path):
-    stated = {"spend": (np.int64(-100), np.float32(600))}
-    model = few(BLHybrid, support=stated, max_epochs=1).fit(numbers(), chosen(numbers()))
+    stated = {"spend": bl.Numbers(support=(np.int64(-100), np.float32(600)))}
+    model = few(BLHybrid, response=stated, max_epochs=1).fit(numbers(), chosen(numbers()))
     model.save(tmp_path / "model.bl")
     assert bl.load(tmp_path / "model.bl").get_params() == model.get_params()
 
@@ -363,7 +364,8 @@ def test_clone_and_repr(estimator):
     assert copy.get_params() == model.get_params()
     assert not [name for name in vars(copy) if name.endswith("_")]
     assert repr(estimator()) == f"{estimator.__name__}()"
-    assert repr(estimator(discrete=["a"], alpha=3.0)) == f"{estimator.__name__}(alpha=3.0, discrete=['a'])"
+    stated = estimator(response={"a": "classes"}, alpha=3.0)
+    assert repr(stated) == f"{estimator.__name__}(alpha=3.0, response={{'a': 'classes'}})"
     with pytest.raises(ValueError, match="Invalid parameter 'neurons'"):
         estimator().set_params(neurons=3)
 
@@ -383,7 +385,7 @@ def test_density_of_one_number_is_that_of_a_regressor_without_columns():
     """It integrates to one, its mean is the mean of its draws, and a Series, an array and a table are the same."""
     spend = amounts(numbers())
     model = few(BLDensity).fit(spend)
-    part = model.response_.parts[0]
+    part = model.model_.response.components[0]
     at = np.linspace(part.lower, part.upper, 801)
     height = np.exp(model.log_density(pd.DataFrame({"spend": at})))
     assert np.trapezoid(height, at) == pytest.approx(1.0, abs=2e-3)
@@ -400,13 +402,15 @@ def test_density_of_one_class_has_its_shares():
     """The likelihood of classes alone is greatest at their shares, to which training comes close."""
     y = labels(numbers())
     model = few(BLDensity, alpha=0.0, max_epochs=100, patience=100).fit(y, validation_data=y)
-    np.testing.assert_allclose(model.predict_proba().to_numpy()[0], model.response_.parts[0].shares, atol=0.1)
+    np.testing.assert_allclose(
+        model.predict_proba().to_numpy()[0], model.model_.response.components[0].shares, atol=0.1
+    )
 
 
 def test_validation_table_of_a_density_decides_which_parameters_are_kept():
     Y = chosen(numbers())
     model = few(BLDensity).fit(Y[:64], validation_data=Y[64:])
-    scale = np.log(model.response_.parts[1].scale)
+    scale = np.log(model.model_.response.components[1].scale)
     loss = -model.score(Y[64:]) - scale
     assert model.restarts_["validation_loss"].min() == pytest.approx(loss, abs=1e-3)
 
@@ -437,7 +441,7 @@ def test_vector_draws_have_the_predicted_moments_and_quantiles():
 
 
 def test_vector_density_integrates_to_one_in_the_users_units():
-    first, second = (np.linspace(part.lower, part.upper, 81) for part in vector().response_.parts)
+    first, second = (np.linspace(part.lower, part.upper, 81) for part in vector().model_.response.components)
     grid = np.stack([np.repeat(first, 81), np.tile(second, 81)], axis=1)
     height = np.exp(vector().log_density(pd.concat([rows(1)] * len(grid)), grid)).reshape(81, 81)
     assert np.trapezoid(np.trapezoid(height, second), first) == pytest.approx(1.0, abs=5e-3)
@@ -454,7 +458,7 @@ def test_array_and_table_of_vectors_are_the_same():
     X, Y = numbers(), pair(numbers())
     array = few(BLRegressor).fit(X, Y.to_numpy())
     np.testing.assert_array_equal(array.predict(X), vector().predict(X))
-    assert array.response_.names == ("y1", "y2")
+    assert array.model_.response.names == ("y1", "y2")
 
 
 # Objectives.
@@ -464,9 +468,9 @@ def test_array_and_table_of_vectors_are_the_same():
 def test_noise_levels_are_gone_through_and_the_last_one_kept(sigma):
     X = numbers()
     reg = quick(BLRegressor, objective="dsm", sigma=sigma, max_epochs=100).fit(X, amounts(X))
-    assert reg.sigma_ == 0.3
+    assert reg.model_.objective.sigma == np.float32(0.3)
     assert np.isfinite(reg.log_density(X, amounts(X))).all()
-    assert reg.log_density(X, amounts(X)).mean() > -np.log(np.ptp(reg.response_.support) * reg.response_.scale)
+    assert reg.log_density(X, amounts(X)).mean() > -np.log(np.ptp(reg.model_.response.ends()))
 
 
 @pytest.mark.slow
@@ -476,8 +480,12 @@ def test_heads_left_to_the_library_are_smooth_for_scores_and_silent(estimator, o
     X, Y = numbers(), {BLRegressor: amounts, BLHybrid: chosen, BLDensity: pair}[estimator](numbers())
     model = few(estimator, objective=objective).fit(*((Y,) if estimator is BLDensity else (X, Y)))
     assert model.network_.architecture.heads == ("tanh", "softplus(5)", "smooth_abs(0.2)")
-    assert (model.sigma_ is None) == (objective == "score_matching")
-    assert model.sigma_ is None or 0 < model.sigma_ < 0.2 + 1e-6
+    learned = model.model_.objective
+    numbers_part = learned.continuous if estimator is BLHybrid else learned
+    assert (
+        type(numbers_part).__name__ == {"dsm": "DenoisingScoreMatching", "score_matching": "ScoreMatching"}[objective]
+    )
+    assert objective == "score_matching" or 0 < numbers_part.sigma < 0.2 + 1e-6
 
 
 far_modes = pytest.mark.filterwarnings("ignore::behavior_learning.errors.SamplingWarning")
@@ -518,7 +526,9 @@ def test_denoising_learns_the_law_of_y_plus_noise():
     y = np.random.default_rng(0).normal(5.0, 2.0, 2000)
     heads = {"heads": ("identity", None, "square"), "layers": (1,), "alpha": 0.0, "max_epochs": 300, "batch_size": 256}
     for sigma in (0.2, 1.0):
-        model = few(BLDensity, objective="dsm", sigma=sigma, support=(-25.0, 35.0), **heads).fit(y)
+        model = few(
+            BLDensity, objective="dsm", sigma=sigma, response={"y": bl.Numbers(support=(-25.0, 35.0))}, **heads
+        ).fit(y)
         drawn = model.sample(4000, random_state=1)["y"]
         assert drawn.std() == pytest.approx(y.std() * np.hypot(1, sigma), rel=0.1)
         assert drawn.mean() == pytest.approx(y.mean(), abs=0.3)

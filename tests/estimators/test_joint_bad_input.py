@@ -12,6 +12,7 @@ from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.density import BLDensity
 from behavior_learning.estimators.hybrid import BLHybrid
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.responses import Numbers
 from tests.fitted import ROWS, amounts, labels, numbers
 from tests.jointly import chosen, density, few, hybrid, pair, vector
 
@@ -126,26 +127,29 @@ def test_smooth_heads_are_kept_in_silence():
 
 @pytest.mark.parametrize("estimator", JOINT)
 def test_support_that_names_no_response_is_refused(estimator):
-    message = "support names 'price', which is no continuous response. Those are: spend"
-    refused(few(estimator, support={"price": (0, 1)}), message, error=OptionError)
+    message = "response names 'price', which is no response: .*spend"
+    refused(few(estimator, response={"price": Numbers(support=(0, 1))}), message, error=OptionError)
 
 
 def test_support_of_a_class_is_refused():
-    message = "support names 'mode', which is no continuous response. Those are: spend"
-    refused(few(BLHybrid, support={"mode": (0, 1)}), message, error=OptionError)
+    message = "'mode' must hold numbers; got 'car'"
+    refused(few(BLHybrid, response={"mode": Numbers(support=(0, 1))}), message)
 
 
 @pytest.mark.parametrize("estimator", [BLDensity, BLRegressor])
-def test_support_of_several_numbers_is_a_dictionary(estimator):
-    message = r"support of several responses must be a dictionary by name; got \(0, 1\)"
-    refused(few(estimator, support=(0, 1)), message, pair(numbers()), OptionError)
+@pytest.mark.parametrize("response", [Numbers(support=(0, 1)), "numbers"], ids=str)
+def test_response_of_several_columns_is_a_dictionary(estimator, response):
+    message = (
+        r"response of several responses must be a dictionary by name, .*; got (Numbers\(support=\(0, 1\)\)|'numbers')"
+    )
+    refused(few(estimator, response=response), message, pair(numbers()), OptionError)
 
 
 @pytest.mark.parametrize("support", [(1, 0), (0, np.inf), 3, "wide", (0,)], ids=str)
 def test_support_is_two_finite_numbers_in_order(support):
     message = r"support must be two finite numbers \(lower, upper\) in order"
-    refused(few(BLHybrid, support={"spend": support}), message, error=OptionError)
-    refused(few(BLHybrid, support=support), message, error=OptionError)
+    refused(few(BLHybrid, response={"spend": Numbers(support=support)}), message, error=OptionError)
+    refused(few(BLRegressor, response=Numbers(support=support)), message, error=OptionError)
 
 
 def test_observations_outside_a_stated_support_are_named_by_row():
@@ -153,13 +157,13 @@ def test_observations_outside_a_stated_support_are_named_by_row():
     upper = float(np.sort(Y["spend"])[-3])
     row = int(np.argmax(Y["spend"] > upper))
     message = rf"'spend' must lie in the support \[-1000, .*\]; row {row} is .* \(2 such rows\)\. Widen support="
-    refused(few(BLHybrid, support={"spend": (-1000, upper)}), message)
-    refused(few(BLDensity, support={"spend": (-1000, upper)}), message)
+    refused(few(BLHybrid, response={"spend": Numbers(support=(-1000, upper))}), message)
+    refused(few(BLDensity, response={"spend": Numbers(support=(-1000, upper))}), message)
 
 
 def test_stated_supports_are_kept():
-    model = fit(few(BLHybrid, support={"spend": (-400.0, 900.0)}, max_epochs=1))
-    assert (model.response_.parts[1].lower, model.response_.parts[1].upper) == (-400.0, 900.0)
+    model = fit(few(BLHybrid, response={"spend": Numbers(support=(-400.0, 900.0))}, max_epochs=1))
+    assert (model.model_.response.components[1].lower, model.model_.response.components[1].upper) == (-400.0, 900.0)
     drawn = model.sample(numbers(), 20, random_state=0)["spend"]
     assert drawn.between(-400, 900).all()
 
@@ -168,18 +172,25 @@ def test_stated_supports_are_kept():
 
 
 @pytest.mark.parametrize("estimator", JOINT)
-def test_discrete_names_a_response(estimator):
-    refused(
-        few(estimator, discrete=["price"]), "discrete names 'price', which is no response: .*spend", error=OptionError
-    )
-    refused(
-        few(estimator, discrete="spend"), r"discrete must be a list or tuple such as \[\"class\"\]", error=OptionError
-    )
+def test_classes_name_a_response(estimator):
+    message = "response names 'price', which is no response: .*spend"
+    refused(few(estimator, response={"price": "classes"}), message, error=OptionError)
+    message = r"response of several responses must be a dictionary by name, .*; got \['spend'\]"
+    refused(few(estimator, response=["spend"]), message, error=OptionError)
+
+
+@pytest.mark.parametrize("response", ["price", "joint", 3, Numbers], ids=str)
+@pytest.mark.parametrize("estimator", RESPONSES)
+def test_unknown_response_states_the_known_ones(estimator, response):
+    """Several at once are no response of a single column."""
+    stated = {"spend": response} if estimator in JOINT else response
+    message = r"response must be one of .*bl\.Numbers\(\) or 'numbers'.*; got"
+    refused(few(estimator, response=stated), message, error=OptionError)
 
 
 def test_hybrid_needs_classes_and_numbers():
     X = numbers()
-    refused(few(BLHybrid), "spend, weight are all numbers. Use BLRegressor, or .*discrete=", pair(X))
+    refused(few(BLHybrid), "spend, weight are all numbers. Use BLRegressor, or .*response=", pair(X))
     classes = pd.DataFrame({"mode": labels(X), "other": labels(X, seed=1)})
     refused(few(BLHybrid), "mode, other are all classes. Use BLClassifier or BLDensity", classes)
 
@@ -283,7 +294,7 @@ def test_rare_class_trains_however_large_the_validation_share():
     for seed in range(3):
         Y.loc[0, "mode"] = "boat"
         model = fit(few(BLHybrid, random_state=seed, validation_fraction=0.8, max_epochs=1), Y)
-        assert min(model.response_.parts[0].shares) > 0
+        assert min(model.model_.response.components[0].shares) > 0
 
 
 # Given.
@@ -365,10 +376,10 @@ def test_response_must_be_named_where_there_are_several_of_its_kind():
 
 
 @pytest.mark.parametrize("temperature", [-1.0, np.nan, "cold"], ids=str)
-def test_temperature_is_positive(temperature):
-    with pytest.raises(OptionError, match="temperature must be a number above 0"):
+def test_temperature_is_not_negative(temperature):
+    with pytest.raises(OptionError, match="temperature must be a number at least 0"):
         hybrid().predict(numbers(), temperature=temperature)
-    with pytest.raises(OptionError, match="temperature must be a number above 0"):
+    with pytest.raises(OptionError, match="temperature must be a number at least 0"):
         vector().predict(numbers(), temperature=temperature)
 
 

@@ -8,8 +8,9 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
 from behavior_learning.errors import ConvergenceError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
+from behavior_learning.estimators.loading import load
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.persistence import load
+from behavior_learning.responses import Numbers
 from tests.conftest import rng
 from tests.fitted import ROWS, amounts, fitted, mixed, numbers, quick
 
@@ -25,7 +26,7 @@ def rows(table):
 
 def grid(reg, points=1024):
     """A fine grid over the support."""
-    return np.linspace(reg.response_.lower, reg.response_.upper, points)
+    return np.linspace(reg.model_.response.lower, reg.model_.response.upper, points)
 
 
 def density(reg, row, y):
@@ -51,7 +52,7 @@ def test_predict_is_the_mean_of_the_density(table):
     for i in range(3):
         row = rows(table).iloc[[i]]
         mean = np.trapezoid(y * density(reg, row, y), y)
-        assert reg.predict(row)[0] == pytest.approx(mean, abs=5e-3 * reg.response_.scale)
+        assert reg.predict(row)[0] == pytest.approx(mean, abs=5e-3 * reg.model_.response.scale)
 
 
 @every_table
@@ -76,7 +77,7 @@ def test_mode_is_the_most_likely_response(table):
 
 def test_log_density_is_minus_infinity_outside_the_support():
     reg = fitted(BLRegressor)
-    low, high = reg.response_.lower, reg.response_.upper
+    low, high = reg.model_.response.lower, reg.model_.response.upper
     width = high - low
     y = [low - 0.01 * width, low + 0.01 * width, high - 0.01 * width, high + 0.01 * width]
     np.testing.assert_array_equal(np.isfinite(reg.log_density(rows("mixed").head(4), y)), [False, True, True, False])
@@ -86,7 +87,7 @@ def test_log_density_is_minus_infinity_outside_the_support():
 def test_utility_and_log_density_differ_by_a_function_of_x(table):
     reg, generator = fitted(BLRegressor, table), rng("responses", table)
     X = rows(table)
-    low, high = generator.uniform(reg.response_.lower, reg.response_.upper, size=(2, len(X)))
+    low, high = generator.uniform(reg.model_.response.lower, reg.model_.response.upper, size=(2, len(X)))
     gap = reg.utility(X, high) - reg.utility(X, low)
     np.testing.assert_allclose(reg.log_density(X, high) - reg.log_density(X, low), gap, rtol=1e-4, atol=1e-4)
 
@@ -124,8 +125,8 @@ def test_interval_ends_are_quantiles(coverage):
     np.testing.assert_allclose(interval, reg.predict_quantile(X, [(1 - coverage) / 2, (1 + coverage) / 2]), rtol=1e-6)
     assert (interval[:, 0] < reg.predict(X, "median")).all()
     assert (interval[:, 1] > reg.predict(X, "median")).all()
-    assert (interval >= reg.response_.lower).all()
-    assert (interval <= reg.response_.upper).all()
+    assert (interval >= reg.model_.response.lower).all()
+    assert (interval <= reg.model_.response.upper).all()
 
 
 def test_draws_fall_below_each_quantile_as_often_as_it_says():
@@ -236,10 +237,10 @@ def test_validation_data_decides_which_parameters_are_kept():
     X, y = numbers(), amounts(numbers())
     train, held_out = slice(0, 64), slice(64, ROWS)
     reg = quick(BLRegressor).fit(X[train], y[train], validation_data=(X[held_out], y[held_out]))
-    loss = -np.mean(reg.log_density(X[held_out], y[held_out])) - np.log(reg.response_.scale)
+    loss = -np.mean(reg.log_density(X[held_out], y[held_out])) - np.log(reg.model_.response.scale)
     assert reg.restarts_["validation_loss"].min() == pytest.approx(loss, abs=0.01)
-    assert reg.response_.center == pytest.approx(y[train].mean())
-    assert reg.encoder_.columns[0].center == pytest.approx(X["a"][train].mean())
+    assert reg.model_.response.center == pytest.approx(y[train].mean())
+    assert reg.model_.encoder.columns[0].center == pytest.approx(X["a"][train].mean())
 
 
 def test_validation_data_may_have_its_columns_in_another_order_and_any_index():
@@ -253,8 +254,8 @@ def test_validation_data_may_have_its_columns_in_another_order_and_any_index():
 def test_stated_support_bounds_every_prediction():
     X, y = numbers(), amounts(numbers())
     support = (float(y.min()) - 1.0, float(y.max()) + 1.0)
-    reg = quick(BLRegressor, support=support).fit(X, y)
-    assert (reg.response_.lower, reg.response_.upper) == support
+    reg = quick(BLRegressor, response=Numbers(support=support)).fit(X, y)
+    assert (reg.model_.response.lower, reg.model_.response.upper) == support
     sample = reg.sample(X, 50, random_state=0)
     assert support[0] <= sample.min() <= sample.max() <= support[1]
 
@@ -288,7 +289,7 @@ def test_any_change_of_units_and_origin_carries_over(seed):
     columns, origins = np.exp(generator.normal(scale=3, size=7)), generator.normal(scale=10, size=7)
     reg, scaled = fitted(BLRegressor, "numbers"), quick(BLRegressor).fit(X * columns + origins, y * unit + origin)
     predicted = (scaled.predict(X * columns + origins) - origin) / unit
-    np.testing.assert_allclose(predicted, reg.predict(X), atol=2e-3 * reg.response_.scale)
+    np.testing.assert_allclose(predicted, reg.predict(X), atol=2e-3 * reg.model_.response.scale)
     log_density = scaled.log_density(X * columns + origins, y * unit + origin) + np.log(unit)
     np.testing.assert_allclose(log_density, reg.log_density(X, y), atol=5e-3)
 
@@ -383,7 +384,7 @@ def test_spreads_are_those_of_the_training_rows():
     """Columns are scaled by the training rows, so that each has spread one there."""
     X = numbers()
     reg = quick(BLRegressor).fit(X, amounts(X), validation_data=(10 * X, amounts(X)))
-    np.testing.assert_allclose(reg._spreads.of_functions, 1.0, atol=1e-5)
+    np.testing.assert_allclose(reg.model_.deviations.of_functions, 1.0, atol=1e-5)
 
 
 def test_history_of_a_start_ends_where_it_stopped():
@@ -400,20 +401,22 @@ def test_history_of_a_start_ends_where_it_stopped():
 def test_a_column_that_never_changes_changes_nothing(value):
     X = numbers()
     reg = quick(BLRegressor).fit(X.assign(constant=value), amounts(X))
-    assert np.array_equal(reg.encoder_(X.assign(constant=value))[:, -1], np.zeros(len(X)))
+    assert np.array_equal(reg.model_.encoder(X.assign(constant=value))[:, -1], np.zeros(len(X)))
 
 
 def test_large_identifiers_keep_their_spread():
     X = numbers().assign(identifier=2**56 + 500 * np.arange(ROWS))
     reg = quick(BLRegressor).fit(X, amounts(X))
-    assert np.std(reg.encoder_(X)[:, -1]) == pytest.approx(1.0, abs=0.2)
+    assert np.std(reg.model_.encoder(X)[:, -1]) == pytest.approx(1.0, abs=0.2)
 
 
 @pytest.mark.parametrize("temperature", [1e-5, 1e-7])
 def test_the_mean_approaches_the_best_response_as_temperature_falls(temperature):
     reg, row = fitted(BLRegressor, "numbers"), rows("numbers")
     np.testing.assert_allclose(
-        reg.predict(row, temperature=temperature), reg.predict(row, temperature=0), atol=0.02 * reg.response_.scale
+        reg.predict(row, temperature=temperature),
+        reg.predict(row, temperature=0),
+        atol=0.02 * reg.model_.response.scale,
     )
 
 
@@ -421,5 +424,5 @@ def test_categories_stay_categories_beside_validation_rows_without_some():
     X = numbers()
     zone = lambda labels: X.assign(zone=pd.Categorical(np.resize(labels, len(X))))
     reg = quick(BLRegressor).fit(zone([1, 2]), amounts(X), validation_data=(zone([1]), amounts(X)))
-    assert [column.name for column in reg.encoder_.columns][-2:] == ["zone[1]", "zone[2]"]
+    assert [column.name for column in reg.model_.encoder.columns][-2:] == ["zone[1]", "zone[2]"]
     assert reg.predict(zone([1, 2])).shape == (len(X),)

@@ -11,7 +11,7 @@ from behavior_learning.core.block import Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.axes import Axis
-from behavior_learning.explanation.effects import effects
+from behavior_learning.explanation.effects import compute_effects
 from tests import oracle
 from tests.conftest import rng
 from tests.fitted import amounts, mixed, quick
@@ -52,7 +52,7 @@ def computed(skip=None, output="scalar", heads=SMOOTH):
     outputs = ("w", "x", "y", "z") if output == "vector" else ("utility",)
     axes = AXES[:2] if output == "vector" else AXES
     y = np.eye(4)[np.arange(ROWS) % 4] if output == "vector" else y
-    return effects(network(skip, output=output, heads=heads), axes, x, y, outputs=outputs)
+    return compute_effects(network(skip, output=output, heads=heads), axes, x, y, outputs=outputs)
 
 
 def by_hand():
@@ -64,7 +64,7 @@ def by_hand():
     weights = [Weight.from_value(np.array(value), weight.rule) for weight, value in pairs]
     axes = [Axis("rooms", (0,), ("rooms",), center=6.0, scale=0.5), Axis("price", (1,), ("price",), (), 20.0, 4.0)]
     a, b = np.array([0.3, -1.0, 2.0]), np.array([0.1, 0.5, -0.7])
-    return effects(with_weights(blank, weights), axes, a[:, None], b[:, None], tolerance=0.0), a, b
+    return compute_effects(with_weights(blank, weights), axes, a[:, None], b[:, None], tolerance=0.0), a, b
 
 
 def test_marginal_utility_in_closed_form():
@@ -145,7 +145,7 @@ def test_levels_and_gaps_are_differences_of_utility():
 def test_equality_binds_beyond_its_tolerance():
     x, y = encoded()
     shares = [
-        effects(network(), AXES, x, y, tolerance=tolerance).binding.xs("equality", level="head")["share"]
+        compute_effects(network(), AXES, x, y, tolerance=tolerance).binding.xs("equality", level="head")["share"]
         for tolerance in (0.0, 0.5, 50.0)
     ]
     assert (shares[0] == 1).all()
@@ -173,7 +173,7 @@ def test_curve_and_surface_are_the_utility():
 def test_interaction_vanishes_where_the_utility_is_a_sum():
     made = Architecture((1,), heads=("identity", None, None))
     plain = BehaviorNetwork.random(rng("sum"), made, features=5, response=1)
-    surface = effects(plain, AXES, *encoded()).surface("rooms", "price", points=5)
+    surface = compute_effects(plain, AXES, *encoded()).surface("rooms", "price", points=5)
     np.testing.assert_allclose(surface.interaction, 0.0, atol=1e-12)
 
 
@@ -184,7 +184,7 @@ def test_curve_of_a_spline_is_its_terms():
     drawn = BehaviorNetwork.random(generator, made, features=2, response=1, basis=basis)
     axes = [Axis("a", (0,), ("a",), (), 10.0, 2.0), Axis("b", (1,), ("b",)), Axis("c", (2,), ("c",))]
     values = np.linspace(7.0, 13.0, 5)
-    found = effects(drawn, axes, x, y).terms("a", reference=0, grid=values)
+    found = compute_effects(drawn, axes, x, y).terms("a", reference=0, grid=values)
     own = [t for t, (function, _) in enumerate(basis.terms) if getattr(function, "column", None) == 0]
     ramp = lambda f, z: np.clip((z - f.low) / (f.high - f.low), 0, 1)
     ramps = np.array([[ramp(basis.terms[t][0], z) for t in own] for z in [*((values - 10) / 2), x[0, 0]]])
@@ -222,7 +222,7 @@ def test_linear_classes_have_constant_effects():
     made = Architecture((3,), heads=("identity", None, None), output="vector", readout="free")
     linear = BehaviorNetwork.random(rng("linear"), made, features=5, response=2)
     (x, _), layer = encoded(), linear.layers[0].utility
-    found = effects(linear, AXES[:2], x, np.eye(2)[np.zeros(ROWS, int)], outputs=("stay", "go"))
+    found = compute_effects(linear, AXES[:2], x, np.eye(2)[np.zeros(ROWS, int)], outputs=("stay", "go"))
     parts = [np.asarray(w.value, float) for w in (linear.readout.weight, layer.multiplier, layer.coef)]
     slopes = np.einsum("ob,br,bri->oi", *parts)
     expected = {"rooms": slopes[:, 0] / 0.5, "job[c]": slopes[:, 4] - slopes[:, 2]}

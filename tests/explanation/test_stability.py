@@ -6,11 +6,11 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.heads import get_head
 from behavior_learning.errors import OptionError
-from behavior_learning.explanation.stability import match_blocks, stability_of
-from behavior_learning.explanation.statements import read_statements
+from behavior_learning.explanation.stability import compare_refits, match_blocks
+from behavior_learning.explanation.statements import explain_problem
 from behavior_learning.learned.stability import refits
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from tests.conftest import rng
 from tests.fitted import fitted
 
@@ -25,15 +25,15 @@ def linear(**coefficients):
 def agents(order=("block1.1", "block1.2"), *, wants="a", sign=1.0, belief=1.0, multiplier=1.0):
     """Two agents under one block: one wants y and a column, one believes in d; `order` is what they are called."""
     first, second = order
-    want = Goal(get_head("utility", "tanh"), multiplier, linear(y=1.0, **{wants: sign}))
-    limit = Goal(get_head("inequality", "relu"), 1.0, linear(y=1.0, b=-1.0))
-    believe = Goal(get_head("equality", "abs"), 1.0, linear(y=belief, d=-belief))
-    umps = {first: LearnedUMP(first, (want, limit), ("y",), {}), second: LearnedUMP(second, (believe,), ("y",), {})}
-    above = Goal(get_head("utility", "tanh"), 1.0, Polynomial({((first, 1),): 0.2, ((second, 1),): 1.5}))
-    lower = tuple(umps[name] for name in sorted(umps))
-    top = LearnedUMP("block2.1", (above,), ("y",), {})
-    problem = Hierarchy((lower, (top,)), {"utility": linear(**{"block2.1": 1.0})}, ("y",))
-    return read_statements(problem, VALUES)
+    want = HeadTerm(get_head("utility", "tanh"), multiplier, linear(y=1.0, **{wants: sign}))
+    limit = HeadTerm(get_head("inequality", "relu"), 1.0, linear(y=1.0, b=-1.0))
+    believe = HeadTerm(get_head("equality", "abs"), 1.0, linear(y=belief, d=-belief))
+    blocks = {first: Block(first, (want, limit), ("y",), {}), second: Block(second, (believe,), ("y",), {})}
+    above = HeadTerm(get_head("utility", "tanh"), 1.0, Polynomial({((first, 1),): 0.2, ((second, 1),): 1.5}))
+    lower = tuple(blocks[name] for name in sorted(blocks))
+    top = Block("block2.1", (above,), ("y",), {})
+    problem = Problem((lower, (top,)), {"utility": linear(**{"block2.1": 1.0})}, ("y",))
+    return explain_problem(problem, VALUES)
 
 
 SWAPPED = ("block1.2", "block1.1")
@@ -50,16 +50,16 @@ def test_blocks_are_matched_by_what_moves_them():
 
 def test_upper_blocks_are_matched_by_the_lower_blocks_they_see():
     def read(lower, upper):
-        believe = lambda name, column: LearnedUMP(
-            name, (Goal(get_head("equality", "abs"), 1.0, linear(y=1.0, **{column: -1.0})),), ("y",), {}
+        believe = lambda name, column: Block(
+            name, (HeadTerm(get_head("equality", "abs"), 1.0, linear(y=1.0, **{column: -1.0})),), ("y",), {}
         )
-        above = lambda name, seen: LearnedUMP(
-            name, (Goal(get_head("utility", "tanh"), 1.0, linear(**{seen: 1.0})),), ("y",), {}
+        above = lambda name, seen: Block(
+            name, (HeadTerm(get_head("utility", "tanh"), 1.0, linear(**{seen: 1.0})),), ("y",), {}
         )
         first = {lower[0]: believe(lower[0], "a"), lower[1]: believe(lower[1], "b")}
         second = {upper[0]: above(upper[0], lower[0]), upper[1]: above(upper[1], lower[1])}
         layers = tuple(tuple(layer[name] for name in sorted(layer)) for layer in (first, second))
-        return read_statements(Hierarchy(layers, {"utility": linear(**{"block2.1": 1.0})}, ("y",)), VALUES)
+        return explain_problem(Problem(layers, {"utility": linear(**{"block2.1": 1.0})}, ("y",)), VALUES)
 
     names, tops = ("block1.1", "block1.2"), ("block2.1", "block2.2")
     found = match_blocks(read(names, tops), read(SWAPPED, tops))
@@ -68,19 +68,19 @@ def test_upper_blocks_are_matched_by_the_lower_blocks_they_see():
     assert found["block2.1"] == "block2.2"
 
 
-def test_a_reading_recurs_in_itself_and_in_other_orders():
-    stability = stability_of(agents(), [agents(), agents(SWAPPED)], "seeds")
+def test_an_explanation_recurs_in_itself_and_in_other_orders():
+    stability = compare_refits(agents(), [agents(), agents(SWAPPED)], "seeds")
     assert set(stability.frequencies.values()) == {1.0}
     assert set(stability.columns["frequency"]) == {1.0}
 
 
 def test_an_equality_has_no_sign():
-    assert set(stability_of(agents(), [agents(belief=-1.0)], "seeds").frequencies.values()) == {1.0}
+    assert set(compare_refits(agents(), [agents(belief=-1.0)], "seeds").frequencies.values()) == {1.0}
 
 
 def test_what_changes_does_not_recur():
     refits = [agents(), agents(SWAPPED), agents(wants="c"), agents(wants="c"), agents(sign=-1.0)]
-    stability = stability_of(agents(), refits, "bootstrap")
+    stability = compare_refits(agents(), refits, "bootstrap")
     utility = ("block1.1", "utility", 1)
     assert stability.frequencies[utility] == pytest.approx(2 / 5)
     assert all(share == 1.0 for key, share in stability.frequencies.items() if key != utility)
@@ -93,7 +93,7 @@ def test_what_changes_does_not_recur():
 
 def test_a_row_that_hardly_moves_says_nothing():
     refit = agents(multiplier=1e-3)
-    assert stability_of(agents(), [refit], "seeds").frequencies[("block1.1", "utility", 1)] == 0.0
+    assert compare_refits(agents(), [refit], "seeds").frequencies[("block1.1", "utility", 1)] == 0.0
 
 
 @pytest.mark.parametrize("kind", ["bootstrap", "seeds"])
@@ -103,19 +103,18 @@ def test_refits_of_a_fitted_model(kind):
     stability = model.stability(n=2, kind=kind)
     assert (stability.n, stability.failed, stability.kind) == (2, 0, kind)
     assert model.network_ is before
-    keys = [statement.key for statement in stability.reading.statements]
+    keys = [statement.key for statement in stability.explanation.statements]
     assert list(stability.frequencies) == keys
     assert all(0 <= share <= 1 for share in stability.frequencies.values())
     assert stability.to_frame()["frequency"].tolist() == list(stability.frequencies.values())
-    assert model.reading(stability=stability).text() == stability.reading.text()
-    assert model.reading().to_frame()["frequency"].isna().all()
+    assert model.explain(stability=stability).text() == stability.explanation.text()
+    assert model.explain().to_frame()["frequency"].isna().all()
 
 
 def test_refits_differ_and_repeat_by_seed():
-    model = fitted(bl.BLRegressor, "numbers")
-    weights = lambda seed: [
-        np.asarray(m.network_.weights[0].raw) for m in refits(model, model._training_rows, 2, "seeds", seed)
-    ]
+    model = fitted(bl.BLRegressor, "numbers").model_
+    rows = model.given_rows("stability")
+    weights = lambda seed: [np.asarray(m.network.weights[0].raw) for m in refits(model, rows, 2, "seeds", seed)]
     first, again, other = weights(0), weights(0), weights(1)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 1e-3
@@ -125,10 +124,11 @@ def test_refits_differ_and_repeat_by_seed():
 def test_refits_reuse_the_compiled_program():
     from behavior_learning.training.minimize import _run_chunk
 
-    model = fitted(bl.BLRegressor, "numbers")
-    list(refits(model, model._training_rows, 1, "bootstrap", 0))
+    model = fitted(bl.BLRegressor, "numbers").model_
+    rows = model.given_rows("stability")
+    list(refits(model, rows, 1, "bootstrap", 0))
     before = _run_chunk._cached._cache_size()
-    list(refits(model, model._training_rows, 2, "bootstrap", 5))
+    list(refits(model, rows, 2, "bootstrap", 5))
     assert _run_chunk._cached._cache_size() == before
 
 

@@ -1,4 +1,4 @@
-"""Claims about the reading: it names what moves a row, in the right head, with numbers that are those of the rows."""
+"""Claims about explanations: they name what moves a row, in the right head, with numbers that are those of the rows."""
 
 from dataclasses import replace
 
@@ -7,11 +7,12 @@ import pytest
 
 from behavior_learning.core.heads import get_head
 from behavior_learning.explanation.measure import measure_blocks
-from behavior_learning.explanation.names import proposed_names
-from behavior_learning.explanation.statements import read_statements
-from behavior_learning.symbolic.evaluate import block_values, hierarchy_values, table_values
+from behavior_learning.explanation.names import propose_names
+from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.symbolic.evaluate import block_utilities, block_values, output_values, table_values
+from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.sources import Source
 from tests.conftest import SPELLED, rng
 from tests.symbolic.networks import Drawn
@@ -24,11 +25,16 @@ def linear(constant=0.0, **coefficients):
 
 
 def row(role, name, polynomial, multiplier=1.0, scale=1.0):
-    return Goal(get_head(role, name), multiplier, polynomial, scale)
+    return HeadTerm(get_head(role, name), multiplier, polynomial, scale)
 
 
-def block(name, *goals, response=("y",)):
-    return LearnedUMP(name, goals, response, {})
+def block(name, *head_terms, response=("y",)):
+    return Block(name, head_terms, response, {})
+
+
+def alone(*head_terms, **options):
+    """The problem of a single block."""
+    return LearnedProblem.of_block(block("block1.1", *head_terms, **options))
 
 
 BUYER = block(
@@ -43,7 +49,7 @@ ABOVE = block(
     row("utility", "tanh", linear(**{"block1.1": 1.0, "block1.2": -0.8})),
     row("inequality", "softplus", linear(0.3, **{"block1.1": -1.0}), 0.2),
 )
-WHOLE = Hierarchy(((BUYER, CROWD), (ABOVE,)), {"utility": linear(**{"block2.1": 1.5})}, ("y",))
+WHOLE = LearnedProblem(((BUYER, CROWD), (ABOVE,)), {"utility": linear(**{"block2.1": 1.5})}, ("y",))
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +60,16 @@ def values():
 
 
 @pytest.fixture(scope="module")
-def reading(values):
-    return read_statements(WHOLE, values, original=WHOLE.blocks)
+def explanation(values):
+    return explain_problem(WHOLE, values, original=WHOLE.blocks)
 
 
-def said(reading, block, head, row=1):
-    return next(s for s in reading.statements if s.key == (block, head, row))
+def said(explanation, block, head, row=1):
+    return next(s for s in explanation.statements if s.key == (block, head, row))
 
 
-def test_statements_come_bottom_up(reading):
-    assert [(s.layer, s.block, s.head) for s in reading.statements] == [
+def test_statements_come_bottom_up(explanation):
+    assert [(s.layer, s.block, s.head) for s in explanation.statements] == [
         (1, "block1.1", "utility"),
         (1, "block1.1", "inequality"),
         (1, "block1.1", "equality"),
@@ -74,17 +80,17 @@ def test_statements_come_bottom_up(reading):
     ]
 
 
-def test_heads_name_what_moves_them(reading):
-    assert set(said(reading, "block1.1", "utility").variables) == {"y", "rooms"}
-    assert set(said(reading, "block1.1", "inequality").variables) == {"y", "income"}
-    assert set(said(reading, "block1.1", "equality").variables) == {"y", "crime"}
-    assert said(reading, "utility", "output").variables == ("block2.1",)
+def test_heads_name_what_moves_them(explanation):
+    assert set(said(explanation, "block1.1", "utility").variables) == {"y", "rooms"}
+    assert set(said(explanation, "block1.1", "inequality").variables) == {"y", "income"}
+    assert set(said(explanation, "block1.1", "equality").variables) == {"y", "crime"}
+    assert said(explanation, "utility", "output").variables == ("block2.1",)
 
 
 def test_negative_multipliers_turn_what_a_row_says(values):
     """multipliers="free" allows them: what would be wanted is shunned, and what would be penalised is rewarded."""
-    goals = [replace(goal, multiplier=-goal.multiplier) for goal in BUYER.goals]
-    texts = [s.text for s in read_statements(block("block1.1", *goals), values).statements]
+    head_terms = [replace(term, multiplier=-term.multiplier) for term in BUYER.head_terms]
+    texts = [s.text for s in explain_problem(alone(*head_terms), values).statements]
     assert texts == [
         "wants lower rooms and lower y",
         "rewards -2*income + y + 1 above 0",
@@ -92,67 +98,67 @@ def test_negative_multipliers_turn_what_a_row_says(values):
     ]
 
 
-def test_sentences_say_what_a_row_wants_is_limited_by_and_believes(reading):
-    assert said(reading, "block1.1", "utility").text == "wants higher rooms and higher y"
-    assert said(reading, "block1.1", "inequality").text == "is limited by y <= 2*income - 1"
-    assert said(reading, "block1.1", "equality").text == "believes y = -0.7*crime + 0.02*rooms"
-    assert said(reading, "block2.1", "utility").text == "aggregates block1.1 less block1.2"
-    assert said(reading, "block2.1", "inequality").text == "trades off -block1.1 + 0.3 <= 0"
-    assert said(reading, "utility", "output").text == "the most likely y maximises 1.5*block2.1"
+def test_sentences_say_what_a_row_wants_is_limited_by_and_believes(explanation):
+    assert said(explanation, "block1.1", "utility").text == "wants higher rooms and higher y"
+    assert said(explanation, "block1.1", "inequality").text == "is limited by y <= 2*income - 1"
+    assert said(explanation, "block1.1", "equality").text == "believes y = -0.7*crime + 0.02*rooms"
+    assert said(explanation, "block2.1", "utility").text == "aggregates block1.1 less block1.2"
+    assert said(explanation, "block2.1", "inequality").text == "trades off -block1.1 + 0.3 <= 0"
+    assert said(explanation, "utility", "output").text == "the most likely y maximises 1.5*block2.1"
 
 
 def test_an_inequality_that_holds_the_response_from_below_says_so(values):
-    ump = block("block1.1", row("inequality", "relu", linear(1.0, y=-1.0, income=2.0)))
-    assert read_statements(ump, values).statements[0].text == "is limited by y >= 2*income + 1"
+    problem = alone(row("inequality", "relu", linear(1.0, y=-1.0, income=2.0)))
+    assert explain_problem(problem, values).statements[0].text == "is limited by y >= 2*income + 1"
 
 
 def test_blocks_that_see_no_response_reward_and_penalize(values):
     rows = [row("utility", "tanh", linear(rooms=-1.0)), row("inequality", "relu", linear(0.5, income=1.0))]
     rows.append(row("equality", "abs", linear(crime=1.0)))
-    reading = read_statements(block("block1.1", *rows, response=()), values)
+    explanation = explain_problem(alone(*rows, response=()), values)
     texts = ["rewards lower rooms", "penalises income + 0.5 above 0", "penalises crime away from 0"]
-    assert [s.text for s in reading.statements] == texts
+    assert [s.text for s in explanation.statements] == texts
 
 
 def test_smaller_terms_enter_the_constant_at_their_means(values):
     names = ("rooms", "income", "crime", "noise")
     polynomial = linear(y=1.0, **dict(zip(names, (-4.0, -3.0, -2.0, -0.5), strict=True)))
-    reading = read_statements(block("block1.1", row("equality", "abs", polynomial)), values)
+    explanation = explain_problem(alone(row("equality", "abs", polynomial)), values)
     mean = float(np.mean(0.5 * values["noise"]))
     expected = f"believes y = 4*rooms + 3*income + 2*crime + {mean:.1f} (and 1 smaller terms)"
-    assert reading.statements[0].text == expected
+    assert explanation.statements[0].text == expected
 
 
-def test_numbers_are_those_of_the_rows(reading, values):
-    statement, goal = said(reading, "block1.1", "inequality"), BUYER.goals[1]
+def test_numbers_are_those_of_the_rows(explanation, values):
+    statement, term = said(explanation, "block1.1", "inequality"), BUYER.head_terms[1]
     inside = values["y"] - 2 * values["income"] + 1
     assert statement.moves == pytest.approx(np.std(3 * np.maximum(0, inside)))
     assert statement.penalty == pytest.approx(np.mean(3 * np.maximum(0, inside)))
     assert statement.active == pytest.approx(np.mean(inside > 0))
     assert statement.strengths == pytest.approx({"income": 2 * values["income"].std(), "y": values["y"].std()})
     assert statement.directions == {"y": 1, "income": -1}
-    assert (statement.multiplier, statement.scale) == (goal.multiplier, goal.scale)
-    shares = [s.share for s in reading.statements if s.block == "block1.1"]
+    assert (statement.multiplier, statement.scale) == (term.multiplier, term.scale)
+    shares = [s.share for s in explanation.statements if s.block == "block1.1"]
     assert sum(shares) == pytest.approx(1.0)
 
 
-def test_terms_carry_coefficients_and_strengths(reading, values):
-    frame = reading.to_terms().set_index(["block", "head", "term"]).sort_index()
+def test_terms_carry_coefficients_and_strengths(explanation, values):
+    frame = explanation.to_terms().set_index(["block", "head", "term"]).sort_index()
     line = frame.loc[("block1.1", "utility", "rooms")]
     assert line["coefficient"] == 1.0
     assert line["strength"] == pytest.approx(values["rooms"].std())
     assert frame.loc[("block1.1", "utility")]["share"].sum() == pytest.approx(1.0)
 
 
-def test_frame_has_a_line_per_statement(reading):
-    frame = reading.to_frame()
-    assert len(frame) == len(reading.statements)
+def test_frame_has_a_line_per_statement(explanation):
+    frame = explanation.to_frame()
+    assert len(frame) == len(explanation.statements)
     assert {"layer", "block", "name", "head", "row", "statement", "variables", "moves", "frequency"} <= set(frame)
 
 
-def test_text_holds_every_statement_and_number(reading):
-    text = reading.text()
-    for statement in reading.statements:
+def test_text_holds_every_statement_and_number(explanation):
+    text = explanation.text()
+    for statement in explanation.statements:
         assert statement.text in text
         assert statement.numbers in text
     assert text.index("Layer 1") < text.index("Layer 2") < text.index("The whole")
@@ -164,9 +170,9 @@ def test_products_and_levels_count_for_their_columns():
     columns = {"y": generator.normal(size=ROWS), "rooms": generator.normal(5.0, 1.0, ROWS)}
     polynomial = Polynomial({(("rooms", 1), ("y", 1)): 1.0, (("job[a]", 1),): 2.0, (("job[b]", 1),): -2.0})
     sources = {f"job[{level}]": Source("job", "level", level=level) for level in "ab"}
-    ump = LearnedUMP("block1.1", (row("equality", "abs", polynomial),), ("y",), {}, sources=sources)
-    values = table_values([ump], columns | {"job": job})
-    (statement,) = read_statements(ump, values).statements
+    one = Block("block1.1", (row("equality", "abs", polynomial),), ("y",), {}, sources=sources)
+    values = table_values([one], columns | {"job": job})
+    (statement,) = explain_problem(LearnedProblem.of_block(one), values).statements
     assert set(statement.strengths) == {"y", "rooms", "job"}
     indicator = (job == "a").astype(float)
     assert statement.strengths["job"] == pytest.approx(4 * indicator.std())
@@ -178,10 +184,10 @@ def test_products_and_levels_count_for_their_columns():
 @pytest.mark.parametrize("basis", ["ramps", "waves", "cubic"])
 def test_curves_count_for_their_columns(basis):
     drawn = Drawn(basis=basis, layers=(1,))
-    values = drawn.table | table_values([drawn.problem], drawn.table)
+    values = drawn.table | table_values(drawn.problem.blocks.values(), drawn.table)
     (measured,), _ = measure_blocks(drawn.problem, values)
-    for measured_row in measured.rows:
-        assert set(measured_row.columns) <= {"rooms", "tax rate", "job[teacher]", "price"}
+    for term in measured.terms:
+        assert set(term.columns) <= {"rooms", "tax rate", "job[teacher]", "price"}
 
 
 @pytest.mark.usefixtures("float64")
@@ -189,50 +195,50 @@ def test_curves_count_for_their_columns(basis):
 @pytest.mark.parametrize("output", ["scalar", "vector"])
 def test_every_kind_of_network_can_be_read(skip, output):
     drawn = Drawn(layers=(2, 3), skip=skip, output=output)
-    reading = read_statements(drawn.problem, table_values(drawn.problem.blocks.values(), drawn.table))
-    heads = [s.head for s in reading.statements]
+    explanation = explain_problem(drawn.problem, table_values(drawn.problem.blocks.values(), drawn.table))
+    heads = [s.head for s in explanation.statements]
     assert all(heads.count(role) >= 5 for role in SPELLED)
     assert heads.count("output") == (2 if output == "vector" else 1)
     assert heads.count("shortcut") == (3 if skip == "residual" else 0)
-    assert "nan" not in reading.text()
+    assert "nan" not in explanation.text()
 
 
 def test_contributions_of_rows_add_up_to_the_block(values):
     blocks, known = measure_blocks(WHOLE, values)
-    utilities, outputs = hierarchy_values(WHOLE, values)
+    utilities, outputs = block_utilities(WHOLE, values), output_values(WHOLE, values)
     for measured in blocks:
-        np.testing.assert_array_equal(known[measured.ump.name], utilities[measured.ump.name])
-        assert measured.moves == pytest.approx(np.std(block_values(measured.ump, known)))
+        np.testing.assert_array_equal(known[measured.block.name], utilities[measured.block.name])
+        assert measured.moves == pytest.approx(np.std(block_values(measured.block, known)))
     np.testing.assert_allclose(outputs["utility"], 1.5 * known["block2.1"])
 
 
 # Names.
 
 
-def test_names_list_the_columns_that_move_a_block(reading):
-    assert reading.names["block1.2"] == "crime-sensitive"
-    assert reading.names["block1.1"] == "income-sensitive"
-    assert reading.names["block2.1"].endswith(" aggregate")
+def test_names_list_the_columns_that_move_a_block(explanation):
+    assert explanation.names["block1.2"] == "crime-sensitive"
+    assert explanation.names["block1.1"] == "income-sensitive"
+    assert explanation.names["block2.1"].endswith(" aggregate")
 
 
 def test_names_differ_where_blocks_are_alike(values):
     twin = lambda name: block(name, row("equality", "abs", linear(y=1.0, crime=1.0, rooms=0.9, income=0.1)))
-    blocks, _ = measure_blocks(Hierarchy(((twin("a"), twin("b"), twin("c"), twin("d")),), {}, ("y",)), values)
-    names = proposed_names(blocks, {"y"})
+    blocks, _ = measure_blocks(LearnedProblem(((twin("a"), twin("b"), twin("c"), twin("d")),), {}, ("y",)), values)
+    names = propose_names(blocks, {"y"})
     assert names["a"] == "crime- and rooms-sensitive"
     assert names["b"] == "crime-, rooms- and income-sensitive"
     assert len(set(names.values())) == 4
 
 
 def test_a_block_of_the_response_alone_is_named_for_it(values):
-    blocks, _ = measure_blocks(block("block1.1", row("equality", "abs", linear(y=1.0))), values)
-    assert proposed_names(blocks, {"y"}) == {"block1.1": "y-sensitive"}
+    blocks, _ = measure_blocks(alone(row("equality", "abs", linear(y=1.0))), values)
+    assert propose_names(blocks, {"y"}) == {"block1.1": "y-sensitive"}
 
 
 def test_titles_are_proposed_until_the_user_renames(values):
     renamed = WHOLE.renamed({"block1.1": "the buyer"})
-    reading = read_statements(renamed, values, original={"block1.2", "block2.1"})
-    titles = {s.block: s.title for s in reading.statements}
+    explanation = explain_problem(renamed, values, original={"block1.2", "block2.1"})
+    titles = {s.block: s.title for s in explanation.statements}
     assert titles["the buyer"] == "the buyer"
     assert titles["block1.2"] == "crime-sensitive"
-    assert "aggregates the buyer less block1.2" in reading.text()
+    assert "aggregates the buyer less block1.2" in explanation.text()

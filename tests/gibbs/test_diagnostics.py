@@ -20,7 +20,7 @@ def independent(*seed, shape=(CHAINS, DRAWS, M)):
 
 
 def autoregressive(correlation, *seed, draws=20_000):
-    """x' = ρx + √(1 − ρ²)ξ from its stationary law."""
+    """x' = ρx + √(1 − ρ²)ξ from its stationary distribution."""
     noise, x = independent(correlation, *seed, shape=(CHAINS, draws, M)), np.empty((CHAINS, draws, M))
     x[:, 0] = noise[:, 0]
     for t in range(1, draws):

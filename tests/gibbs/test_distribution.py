@@ -71,8 +71,8 @@ def gaussian(x, temperature, size=256):
     """The Gibbs distribution of −λ(a·x + b·y + c)² and the truncated normal that it is."""
     network, multiplier, slope, level = single_row("equality", "square")
     center, deviation = -level(x) / slope, np.sqrt(temperature / (2 * multiplier)) / abs(slope)
-    law = stats.truncnorm((LOWER - center) / deviation, (UPPER - center) / deviation, center, deviation)
-    return Gibbs(network, Interval(LOWER, UPPER, size), temperature), law, center
+    distribution = stats.truncnorm((LOWER - center) / deviation, (UPPER - center) / deviation, center, deviation)
+    return Gibbs(network, Interval(LOWER, UPPER, size), temperature), distribution, center
 
 
 def integral(f, relative):
@@ -174,23 +174,23 @@ def test_logarithm_of_the_mass_does_not_underflow(heads):
 @every_temperature
 def test_square_equality_is_a_truncated_normal(temperature):
     x = rows("gaussian")
-    gibbs, law, center = gaussian(x, temperature)
+    gibbs, distribution, center = gaussian(x, temperature)
     x, y = jnp.asarray(x), rng("gaussian", temperature).uniform(LOWER, UPPER, size=N)
-    np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(y)), law.logpdf(y), atol=1e-8)
-    np.testing.assert_allclose(gibbs.mean(x)[:, 0], law.mean(), atol=1e-8)
-    np.testing.assert_allclose(gibbs.entropy(x), law.entropy(), atol=1e-8)
+    np.testing.assert_allclose(gibbs.log_prob(x, jnp.asarray(y)), distribution.logpdf(y), atol=1e-8)
+    np.testing.assert_allclose(gibbs.mean(x)[:, 0], distribution.mean(), atol=1e-8)
+    np.testing.assert_allclose(gibbs.entropy(x), distribution.entropy(), atol=1e-8)
     np.testing.assert_allclose(gibbs.mode(x), np.clip(center, LOWER, UPPER), atol=1e-6)
 
 
 @every_temperature
 def test_quantiles_of_a_truncated_normal(temperature):
     x = rows("gaussian")
-    gibbs, law, _ = gaussian(x, temperature)
+    gibbs, distribution, _ = gaussian(x, temperature)
     shares = np.array([0.0, 0.01, 0.25, 0.6, 0.99, 1.0])
-    expected = np.stack([law.ppf(q) for q in shares], axis=1)
+    expected = np.stack([distribution.ppf(q) for q in shares], axis=1)
     np.testing.assert_allclose(gibbs.quantile(jnp.asarray(x), jnp.asarray(shares)), expected, atol=5e-3)
-    np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), law.ppf(0.5), atol=1e-3)
-    interval = np.stack([law.ppf(0.05), law.ppf(0.95)], axis=1)
+    np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), distribution.ppf(0.5), atol=1e-3)
+    interval = np.stack([distribution.ppf(0.05), distribution.ppf(0.95)], axis=1)
     np.testing.assert_allclose(gibbs.interval(jnp.asarray(x), 0.9), interval, atol=1e-3)
 
 
@@ -199,13 +199,13 @@ def test_abs_equality_is_a_truncated_laplace(temperature):
     x = rows("laplace")
     network, multiplier, slope, level = single_row("equality", "abs")
     gibbs = Gibbs(network, Interval(LOWER, UPPER, 512), temperature)
-    law = stats.laplace(-level(x) / slope, temperature / (multiplier * abs(slope)))
-    inside = law.cdf(UPPER) - law.cdf(LOWER)
+    distribution = stats.laplace(-level(x) / slope, temperature / (multiplier * abs(slope)))
+    inside = distribution.cdf(UPPER) - distribution.cdf(LOWER)
     y = rng("laplace").uniform(LOWER, UPPER, size=N)
     np.testing.assert_allclose(
-        gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), law.logpdf(y) - np.log(inside), atol=1e-3
+        gibbs.log_prob(jnp.asarray(x), jnp.asarray(y)), distribution.logpdf(y) - np.log(inside), atol=1e-3
     )
-    median = law.ppf(law.cdf(LOWER) + 0.5 * inside)
+    median = distribution.ppf(distribution.cdf(LOWER) + 0.5 * inside)
     np.testing.assert_allclose(gibbs.median(jnp.asarray(x)), median, atol=2e-3)
 
 
@@ -269,8 +269,8 @@ def test_low_temperature_concentrates_on_the_mode():
     x = rows("gaussian")
     distances = []
     for temperature in (1.0, 0.1, 0.01):
-        gibbs, law, center = gaussian(x, temperature)
-        np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], law.mean(), atol=1e-4)
+        gibbs, distribution, center = gaussian(x, temperature)
+        np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], distribution.mean(), atol=1e-4)
         distances.append(np.max(np.abs(gibbs.mean(jnp.asarray(x))[:, 0] - np.clip(center, LOWER, UPPER))))
     assert distances[-1] < 0.2
     assert distances == sorted(distances, reverse=True)
@@ -292,14 +292,14 @@ def test_single_precision_agrees_with_double():
 def test_draws_follow_a_truncated_normal(seed):
     """Mean within four standard errors and a Kolmogorov–Smirnov distance that one seed in 10 000 exceeds."""
     x = rows("gaussian")
-    gibbs, law, _ = gaussian(x, 1.0)
+    gibbs, distribution, _ = gaussian(x, 1.0)
     draws = np.asarray(gibbs.sample(jax.random.key(seed), jnp.asarray(x), 4000))
     assert draws.shape == (N, 4000)
     assert draws.min() >= LOWER
     assert draws.max() <= UPPER
-    assert np.all(np.abs(draws.mean(axis=1) - law.mean()) < 4 * law.std() / np.sqrt(4000))
+    assert np.all(np.abs(draws.mean(axis=1) - distribution.mean()) < 4 * distribution.std() / np.sqrt(4000))
     for i in range(N):
-        u = law.cdf(draws[i][:, None])[:, i]
+        u = distribution.cdf(draws[i][:, None])[:, i]
         assert stats.kstest(u, "uniform").pvalue > 1e-4
         assert abs(np.var(u) - 1 / 12) < 4 * np.sqrt(1 / 180 / 4000)
 
@@ -386,14 +386,15 @@ def test_crps_of_a_normal_is_its_closed_form(deviation):
 def test_crps_of_a_truncated_normal_is_the_integral_of_the_squared_gap(seed):
     """∫ (F(t) − 1{y ≤ t})² dt with F from SciPy, and what pairs of its draws make of E|Y − y| − ½ E|Y − Y′|."""
     generator, x = rng("crps", seed), np.zeros((N, 1))
-    law, y = stats.truncnorm(LOWER / 1.2, UPPER / 1.2, 0, 1.2), generator.uniform(LOWER, UPPER, size=N)
+    distribution, y = stats.truncnorm(LOWER / 1.2, UPPER / 1.2, 0, 1.2), generator.uniform(LOWER, UPPER, size=N)
     found = crps(Gibbs(normal_utility(0.0, 1.2), Interval(LOWER, UPPER, 256)), x, jnp.asarray(y))
     by_integral = [
-        integrate.quad(lambda t: law.cdf(t) ** 2, LOWER, at)[0] + integrate.quad(lambda t: law.sf(t) ** 2, at, UPPER)[0]
+        integrate.quad(lambda t: distribution.cdf(t) ** 2, LOWER, at)[0]
+        + integrate.quad(lambda t: distribution.sf(t) ** 2, at, UPPER)[0]
         for at in y
     ]
     np.testing.assert_allclose(found, by_integral, rtol=1e-3)
-    draws, others = law.rvs((2, 20_000), random_state=generator)
+    draws, others = distribution.rvs((2, 20_000), random_state=generator)
     terms = np.abs(draws - y[:, None]) - 0.5 * np.abs(draws - others)
     assert np.all(np.abs(found - terms.mean(axis=1)) < 4 * terms.std(axis=1) / np.sqrt(terms.shape[1]))
 

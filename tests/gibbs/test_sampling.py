@@ -12,7 +12,7 @@ from scipy import stats
 
 from behavior_learning.errors import DataError, OptionError, SamplingError, SamplingWarning
 from behavior_learning.gibbs.kernels import METHODS, NUTS, Langevin, Target, value_and_score
-from behavior_learning.gibbs.sampling import check_chains, sample, simulate, spread_starts, temper
+from behavior_learning.gibbs.sampling import anneal, check_chains, sample, simulate, spread_starts
 from behavior_learning.gibbs.supports import Support
 from tests.conftest import rng
 
@@ -96,16 +96,16 @@ def test_moments_and_law_on_bounded_supports(method):
     """Independent truncated normals, one for each kind of support and of different spread, against SciPy."""
     lower, upper = np.transpose(list(BOXES.values()))
     center, spread = np.array([0.3, 0.2, -0.2, 1.0]), np.array([1.0, 0.5, 1.0, 2.0])
-    law = stats.truncnorm((lower - center) / spread, (upper - center) / spread, center, spread)
+    distribution = stats.truncnorm((lower - center) / spread, (upper - center) / spread, center, spread)
     log_density = lambda y: -0.5 * jnp.sum(((y - center) / spread) ** 2, axis=-1)
     draws = np.asarray(draw(log_density, np.full((1, 64, 4), 0.2), method, lower=lower, upper=upper).draws)
     assert np.all((draws >= lower) & (draws <= upper))
-    standardized = (draws - law.mean()) / law.std()
+    standardized = (draws - distribution.mean()) / distribution.std()
     assert_mean(standardized, 0, bias(method))
     assert_mean(standardized**2, 1, bias(method))
     if METHODS[method].adjusted:
         for q in (0.05, 0.5, 0.95):
-            assert_mean(law.cdf(draws) < q, q)
+            assert_mean(distribution.cdf(draws) < q, q)
 
 
 @every_exact_method
@@ -203,7 +203,7 @@ def test_langevin_step_is_the_equation():
 
 @pytest.mark.parametrize("temperature", [0.25, pytest.param(4.0, marks=pytest.mark.slow)])
 def test_noise_of_the_paper_samples_the_temperature_squared(temperature):
-    """BL = −y²/2: noise √(2ητ) gives variance τ², the law of exp(BL/τ²); noise √(2η) gives τ, that of exp(BL/τ)."""
+    """BL = −y²/2: noise √(2ητ) gives variance τ², that of exp(BL/τ²); noise √(2η) gives τ, that of exp(BL/τ)."""
     log_density = lambda y: -0.5 * jnp.sum(y**2, axis=-1) / temperature
     step = 0.05 * temperature
     variance = {}
@@ -223,15 +223,15 @@ def test_noise_of_the_paper_samples_the_temperature_squared(temperature):
 def test_mala_leaves_its_target_invariant(box, reflects):
     """One step from exact draws yields exact draws, even with a long step."""
     lower, upper = BOXES[box]
-    law = stats.truncnorm((lower - 0.3) / 0.5, (upper - 0.3) / 0.5, 0.3, 0.5)
-    starts = law.rvs(size=(1, 20_000, 1), random_state=1)
+    distribution = stats.truncnorm((lower - 0.3) / 0.5, (upper - 0.3) / 0.5, 0.3, 0.5)
+    starts = distribution.rvs(size=(1, 20_000, 1), random_state=1)
     log_density = lambda y: -0.5 * jnp.sum((y - 0.3) ** 2, axis=-1) / 0.25
     chains = simulate(
         log_density, jnp.asarray(starts), jax.random.key(0), draws=1, warmup=0, step_size=0.2 if reflects else 1.0,
         lower=lower, upper=upper, method=Langevin(reflects=reflects),
     )  # fmt: skip
     assert 0.1 < float(chains.acceptance.mean()) < 0.95
-    assert stats.kstest(np.asarray(chains.draws).ravel(), law.cdf).pvalue > 1e-3
+    assert stats.kstest(np.asarray(chains.draws).ravel(), distribution.cdf).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("m", [1, 3])
@@ -287,7 +287,7 @@ def two_modes(y):
 
 def test_tempering_shares_chains_out_between_modes():
     starts = spread_starts(jax.random.key(0), 2, 1024, lower=[-5.0, -5.0], upper=[5.0, 5.0])
-    tempered = temper(two_modes, starts, jax.random.key(1), lower=-5.0, upper=5.0)
+    tempered = anneal(two_modes, starts, jax.random.key(1), lower=-5.0, upper=5.0)
     share = np.mean(np.asarray(tempered)[..., 0] > 0, axis=1)
     np.testing.assert_allclose(share, 0.75, atol=0.1)
     np.testing.assert_allclose((np.asarray(tempered) ** 2).mean(axis=1), 9.1, atol=0.15)
@@ -296,7 +296,7 @@ def test_tempering_shares_chains_out_between_modes():
 def test_a_mixture_from_one_mode_warns():
     starts = np.where(np.arange(4)[None, :, None] < 2, -3.0, 3.0) * np.ones((1, 4, 2))
     with (
-        pytest.warns(SamplingWarning, match=r"R-hat is above 1.06 in 1 of 1 rows .worst .*disagree.*`temper`"),
+        pytest.warns(SamplingWarning, match=r"R-hat is above 1.06 in 1 of 1 rows .worst .*disagree.*`anneal`"),
         pytest.warns(SamplingWarning, match="worth fewer than"),
     ):
         draw(two_modes, starts, "mala")

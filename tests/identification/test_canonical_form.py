@@ -1,4 +1,6 @@
-"""One representative per class of equal utilities: unchanged utility, idempotence, and independence of the copy."""
+"""One representative per class of equal distributions: unchanged p(y|x), idempotence, and independence of the copy."""
+
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -7,13 +9,14 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
-from behavior_learning.core.block import Weight
+from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_weights
 from behavior_learning.core.spaces import Categories
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import Change, canonicalize, distance
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
+from behavior_learning.identification.symmetries import EQUIVALENCES
 from tests.conftest import random_network, rng
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -34,6 +37,7 @@ SHAPES = {
     "residual": Architecture((3, 2), (1, 1, 1), IBL, skip="residual"),
     "chain": Architecture((2, 2, 2), (1, 1, 2), IBL, skip="residual"),
     "homogeneous": Architecture((2, 2), (0, 1, 2), (None, "relu", "square")),
+    "free readout": Architecture((2,), (1, 1, 1), IBL, readout="free"),
     "free": Architecture((2,), (2, 1, 1), IBL, multipliers="free", readout="free"),
     "vector": Architecture((3,), (1, 1, 2), IBL, output="vector", readout="free", readout_bias=True),
     "vector-deep": Architecture((3, 2), (1, 1, 1), BL, output="vector", readout="nonnegative"),
@@ -72,6 +76,89 @@ def test_utility_is_unchanged_up_to_functions_of_x(name):
     np.testing.assert_allclose(relative_utility(canonical, x, y), relative_utility(network, x, y), atol=1e-10)
 
 
+def with_an_inactive_row() -> BehaviorNetwork:
+    network = drawn("rows")
+    raw = network.layers[0].utility.multiplier.raw
+    return eqx.tree_at(lambda n: n.layers[0].utility.multiplier.raw, network, raw.at[0, 1].set(-60.0))
+
+
+def with_a_duplicate(role: str) -> BehaviorNetwork:
+    network = drawn("rows")
+    rows = network.layers[0].heads[role]
+    twice = [weight.raw.at[:, 1].set(weight.raw[:, 0]) for weight in (rows.coef, rows.intercept)]
+    return eqx.tree_at(
+        lambda n: [getattr(n.layers[0], role).coef.raw, getattr(n.layers[0], role).intercept.raw], network, twice
+    )
+
+
+def with_parallel_kinks() -> BehaviorNetwork:
+    network = drawn("kinked")
+    rows = network.layers[0].inequality
+    along = [weight.raw.at[:, 1].set(2 * weight.raw[:, 0]) for weight in (rows.coef, rows.intercept)]
+    return eqx.tree_at(
+        lambda n: [n.layers[0].inequality.coef.raw, n.layers[0].inequality.intercept.raw], network, along
+    )
+
+
+def with_a_row_of_x_alone() -> BehaviorNetwork:
+    network = drawn("single")
+    coef = network.layers[0].utility.coef.raw
+    return eqx.tree_at(lambda n: n.layers[0].utility.coef.raw, network, coef.at[..., 2:].set(0.0))
+
+
+def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2)):
+    basis = without_pure_x(polynomial_basis(2, 3, degree=2, one_hot=True))
+    return random_network(
+        Architecture((1,), rows, heads, intercepts=False, readout="identity"), basis, 3, rng("k", seed)
+    )
+
+
+NETWORKS = {
+    **{name: partial(drawn, name) for name in SHAPES},
+    "inactive row": with_an_inactive_row,
+    "duplicate": partial(with_a_duplicate, "inequality"),
+    "parallel kinks": with_parallel_kinks,
+    "row of x alone": with_a_row_of_x_alone,
+    "classes": partial(one_hot_network, "classes"),
+    "classes, identity": partial(one_hot_network, "classes", ("identity", "softplus", "abs")),
+}
+"""Every equivalence changes at least one of them."""
+
+
+def moved_by(equivalence, name: str) -> bool:
+    """Apply one equivalence twice, to a random network and to what those before it make of it; whether it moved any."""
+    network, one_hot, moved = NETWORKS[name](), name.startswith("classes"), False
+    x, y = candidates("single" if name not in SHAPES else name, rng("z", name))
+    y = np.eye(RESPONSE)[None] if one_hot else y
+    prepared = network
+    for earlier in EQUIVALENCES[: EQUIVALENCES.index(equivalence)]:
+        prepared = earlier(prepared, one_hot=one_hot)
+    for before in (network, prepared):
+        once = equivalence(before, one_hot=one_hot)
+        twice = equivalence(once, one_hot=one_hot)
+        np.testing.assert_allclose(numbers(twice), numbers(once), atol=1e-12)
+        assert [weight.rule for weight in twice.weights] == [weight.rule for weight in once.weights]
+        if not np.array_equal(numbers(once), numbers(before)):
+            moved = True
+            np.testing.assert_allclose(relative_utility(once, x, y), relative_utility(before, x, y), atol=1e-10)
+    return moved
+
+
+@pytest.mark.parametrize("equivalence", EQUIVALENCES, ids=lambda equivalence: equivalence.__name__)
+def test_distribution_is_unchanged_and_applying_it_twice_changes_nothing(equivalence):
+    moved = [moved_by(equivalence, name) for name in NETWORKS]
+    assert any(moved)
+
+
+@pytest.mark.parametrize("name", [n for n in NETWORKS if n not in SHAPES or len(SHAPES[n].layers) == 1])
+def test_canonical_form_of_one_layer_is_all_equivalences_in_turn(name):
+    network, one_hot = NETWORKS[name](), name.startswith("classes")
+    in_turn = network
+    for equivalence in EQUIVALENCES:
+        in_turn = equivalence(in_turn, one_hot=one_hot)
+    np.testing.assert_allclose(numbers(in_turn), numbers(canonicalize(network, one_hot=one_hot).network), atol=1e-12)
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_form_is_idempotent(name):
     once = canonicalize(drawn(name)).network
@@ -92,7 +179,7 @@ def test_copies_have_one_form(name, seed):
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_distance_sees_every_change_of_the_law(name):
+def test_distance_sees_every_change_of_the_distribution(name):
     network, (x, y) = drawn(name), candidates(name, rng("z", name))
     params, static = eqx.partition(network, eqx.is_inexact_array)
     leaves, tree = jax.tree.flatten(params)
@@ -106,15 +193,15 @@ def test_distance_sees_every_change_of_the_law(name):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_tangent_directions_keep_the_form(name):
-    """Moving along the tangent moves the canonical form by the same amount, to first order."""
+    """Moving within the tangent space moves the canonical form by the same amount, to first order."""
     network = drawn(name)
     canonical = canonicalize(network)
-    coordinates = LocalParameters.of(canonical, labels(network))
+    local = LocalParameters.of(canonical, labels(network))
     theta, step = (
-        coordinates.theta,
-        1e-5 * coordinates.tangent @ rng("t", name).normal(size=coordinates.tangent.shape[1]),
+        local.theta,
+        1e-5 * local.tangent_space @ rng("t", name).normal(size=local.tangent_space.shape[1]),
     )
-    moved = coordinates.chart.network(jnp.asarray(theta + step))
+    moved = local.parametrization.network(jnp.asarray(theta + step))
     again = LocalParameters.of(canonicalize(moved), labels(network)).theta
     np.testing.assert_allclose(again, theta + step, atol=2e-8)
 
@@ -143,22 +230,15 @@ def test_label_is_the_pinned_one():
 def test_chart_returns_the_canonical_network():
     network = drawn("deep")
     canonical = canonicalize(network).network
-    coordinates = LocalParameters.of(canonicalize(network), labels(network))
-    again = coordinates.chart.network(jnp.asarray(coordinates.theta))
+    local = LocalParameters.of(canonicalize(network), labels(network))
+    again = local.parametrization.network(jnp.asarray(local.theta))
     np.testing.assert_allclose(numbers(again), numbers(canonical))
 
 
 # Classes.
 
 
-def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2)):
-    basis = without_pure_x(polynomial_basis(2, 3, degree=2, one_hot=True))
-    return random_network(
-        Architecture((1,), rows, heads, intercepts=False, readout="identity"), basis, 3, rng("k", seed)
-    )
-
-
-def law(network, x):
+def probabilities(network, x):
     return np.asarray(Gibbs(network, Categories(3)).mean(jnp.asarray(x)))
 
 
@@ -166,12 +246,12 @@ def law(network, x):
 def test_each_class_has_its_own_signs_and_rotations(heads):
     network, x = one_hot_network(heads, heads), rng("x").normal(size=(6, 2))
     canonical = canonicalize(network, one_hot=True).network
-    np.testing.assert_allclose(law(canonical, x), law(network, x), atol=1e-10)
+    np.testing.assert_allclose(probabilities(canonical, x), probabilities(network, x), atol=1e-10)
     columns = np.array([t for t, (_, y) in enumerate(network.basis.terms) if y.columns == (1,)])
     equality = weight_value(network.layers[0].equality.coef).copy()
     equality[..., columns] *= -1
     copy = eqx.tree_at(lambda n: n.layers[0].equality.coef, network, Weight(jnp.asarray(equality)))
-    np.testing.assert_allclose(law(copy, x), law(network, x), atol=1e-12)
+    np.testing.assert_allclose(probabilities(copy, x), probabilities(network, x), atol=1e-12)
     assert distance(copy, network, one_hot=True) < 1e-9
     assert distance(copy, network, one_hot=False) > 1e-3
     np.testing.assert_allclose(numbers(canonicalize(copy, one_hot=True).network), numbers(canonical), atol=1e-9)
@@ -188,55 +268,57 @@ def test_linear_choice_has_a_reference_class():
 # Atoms.
 
 
-def with_weight(network, where, value):
-    weight = where(network)
-    return eqx.tree_at(where, network, Weight.from_value(np.asarray(value, float), weight.rule))
-
-
-def test_vanishing_row_is_dropped_with_a_note():
-    network = drawn("rows")
-    raw = network.layers[0].utility.multiplier.raw
-    silent = eqx.tree_at(lambda n: n.layers[0].utility.multiplier.raw, network, raw.at[0, 1].set(-60.0))
-    canonical = canonicalize(silent)
+def test_inactive_row_is_omitted_with_a_note():
+    canonical = canonicalize(with_an_inactive_row())
     assert [note.change for note in canonical.notes] == [Change.VANISHED]
     assert canonical.notes[0].place == (0, 0, "utility", 1)
 
 
 @pytest.mark.parametrize("role", ["utility", "inequality"])
 def test_duplicate_rows_are_added_up(role):
-    network = drawn("rows")
-    where = lambda n: getattr(n.layers[0], role)
-    rows = where(network)
-    twice = lambda weight: eqx.tree_at(lambda w: w.raw, weight, weight.raw.at[:, 1].set(weight.raw[:, 0]))
-    same = eqx.tree_at(
-        where, network, eqx.tree_at(lambda r: (r.coef, r.intercept), rows, (twice(rows.coef), twice(rows.intercept)))
-    )
+    same = with_a_duplicate(role)
     canonical, (x, y) = canonicalize(same), candidates("rows", rng("d"))
     np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(same, x, y), atol=1e-12)
     assert Change.DUPLICATE in [note.change for note in canonical.notes]
 
 
 def test_parallel_kinks_are_one_row():
-    network = drawn("kinked")
-    coef = network.layers[0].inequality.coef.raw
-    intercept = network.layers[0].inequality.intercept.raw
-    along = eqx.tree_at(
-        lambda n: (n.layers[0].inequality.coef.raw, n.layers[0].inequality.intercept.raw),
-        network,
-        (coef.at[:, 1].set(2 * coef[:, 0]), intercept.at[:, 1].set(2 * intercept[:, 0])),
-    )
+    along = with_parallel_kinks()
     canonical, (x, y) = canonicalize(along), candidates("kinked", rng("d"))
     np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(along, x, y), atol=1e-12)
     assert [note.change for note in canonical.notes] == [Change.DUPLICATE]
 
 
 def test_rows_of_x_alone_cancel():
-    network = drawn("single")
-    coef = network.layers[0].utility.coef.raw
-    mute = eqx.tree_at(lambda n: n.layers[0].utility.coef.raw, network, coef.at[..., 2:].set(0.0))
+    mute = with_a_row_of_x_alone()
     canonical, (x, y) = canonicalize(mute), candidates("single", rng("m"))
     assert [note.change for note in canonical.notes] == [Change.VANISHED]
     np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(mute, x, y), atol=1e-12)
+
+
+def test_squares_of_equal_length_are_near_after_a_small_change():
+    """Eigenvectors of a double eigenvalue turn freely; the distance is that of the closest rotation."""
+    network = drawn("rows")
+    multiplier, where = network.layers[0].equality.multiplier, lambda n: n.layers[0].equality
+    rows = where(network)
+    equal = eqx.tree_at(
+        lambda r: (r.coef.raw, r.intercept.raw, r.multiplier.raw),
+        rows,
+        (jnp.eye(3, 5, k=2)[None], jnp.zeros((1, 3)), jnp.ones_like(multiplier.raw)),
+    )
+    network = eqx.tree_at(where, network, equal)
+    moved = eqx.tree_at(
+        lambda n: n.layers[0].equality.coef.raw, network, equal.coef.raw + 1e-6 * rng("m").normal(size=(1, 3, 5))
+    )
+    assert 0 < distance(network, moved) < 1e-5
+
+
+def test_sign_of_a_free_readout_goes_to_the_multipliers():
+    canonical = canonicalize(drawn("free readout"))
+    multipliers = canonical.network.layers[0].inequality.multiplier.raw.ravel()
+    assert (multipliers < 0).any()
+    values, signs = numbers(canonical.network), canonical.signs
+    assert (signs * values >= 0).all()
 
 
 def test_direction_beside_an_identity_utility_is_noted():
@@ -248,8 +330,6 @@ def test_direction_beside_an_identity_utility_is_noted():
 
 def test_given_coefficients_keep_their_multiplier():
     """A row with a stated number has a known scale, so λ is learned."""
-    from behavior_learning.core.block import Rule
-
     network = drawn("single")
     rows = network.layers[0].equality
     stated = Weight(rows.coef.raw, Rule(fixed=(None, None, 1.0, None, None)))
@@ -263,7 +343,7 @@ def test_given_coefficients_keep_their_multiplier():
 
 
 def disguised(network: BehaviorNetwork, generator: np.random.Generator) -> BehaviorNetwork:
-    """Rows turned, scaled, rotated and shuffled, blocks scaled and shuffled."""
+    """Rows flipped, scaled, rotated and shuffled, blocks scaled and shuffled."""
     architecture, dense = network.architecture, network.architecture.skip == "dense"
     layers = [
         {role: [weight_value(w).copy() for w in rows.weights] for role, rows in layer.heads.items()}

@@ -40,9 +40,11 @@ def single_rows(n: int = ROWS, seed: int = 0):
     """Rows from IBL(Single) with the parameters TRUTH."""
     with jax.enable_x64(True):
         network = drawn(SINGLE, single_basis(), 1, "single")
-        chart = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"])).chart
+        parametrization = LocalParameters.of(
+            canonicalize(network), parameter_labels(network, ["x"], ["y"])
+        ).parametrization
         x, levels = rng("x", seed).uniform(-2, 2, size=(n, 1)), rng("y", seed).uniform(size=(n, 1))
-        law = Gibbs(chart.network(jnp.asarray(TRUTH)), Interval(*BOX, 256))
+        law = Gibbs(parametrization.network(jnp.asarray(TRUTH)), Interval(*BOX, 256))
         return x, np.asarray(law.inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
 
 

@@ -18,9 +18,9 @@ from behavior_learning.core.spaces import Interval
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import distance
 from behavior_learning.identification.parameters import parameter_labels
-from behavior_learning.inference import Convergence, Refusal, exploration, infer
+from behavior_learning.inference import Convergence, NotIdentified, exploration, infer
 from behavior_learning.inference.estimation import Search, polish, status_of
-from behavior_learning.inference.exploration import explore, rows_that_turn
+from behavior_learning.inference.exploration import explore, rows_that_flip
 from behavior_learning.inference.problem import (
     Problem,
     cluster_scores,
@@ -76,8 +76,8 @@ def test_optimum_is_near_the_truth():
     assert np.abs(gap).max() < 4
 
 
-def test_basins_name_every_start_once():
-    table = single().basins
+def test_local_optima_name_every_start_once():
+    table = single().local_optima
     assert table["reached"].sum() == 3
     assert sorted(name for names in table["starts"] for name in names) == ["fit", "start 1", "start 2"]
     assert table["distance"][0] == 0
@@ -89,15 +89,15 @@ def test_law_does_not_depend_on_the_start():
     fitted = single().fitted
     with jax.enable_x64(True):
         start = jnp.asarray(fitted.theta) + 0.1 * jnp.asarray(rng("start").normal(size=8))
-        again = polish(fitted.problem, start, jnp.asarray(fitted.coordinates.signs), Search())
-        assert distance(fitted.problem.chart.network(again.theta), fitted.network) < 1e-6
+        again = polish(fitted.problem, start, jnp.asarray(fitted.local.signs), Search())
+        assert distance(fitted.problem.network(again.theta), fitted.network) < 1e-6
 
 
 def chunked(chunks: int) -> tuple[Problem, jax.Array]:
     """A logit of 101 rows with weights, cut into so many chunks, and a point away from its optimum."""
     fitted = logit().fitted
     data = tuple(column[:101] for column in logit_rows())
-    whole = Problem.of(fitted.problem.objective, fitted.coordinates.chart, data, rng("w").integers(0, 4, 101))
+    whole = Problem.of(fitted.problem.objective, fitted.local.parametrization, data, rng("w").integers(0, 4, 101))
     rows = -(-whole.n // chunks)
     place = np.arange(chunks * rows).reshape(rows, chunks).T
     weights = np.append(np.asarray(whole.joined(whole.weights)), np.zeros(chunks * rows - whole.n))[place]
@@ -114,41 +114,43 @@ def quantities(problem: Problem, theta: jax.Array):
 
 
 @pytest.mark.usefixtures("float64")
-def from_a_local_optimum(turns):
+def from_a_local_optimum(flips):
     """A search that begins where the inequality points the wrong way and the utility makes up for it."""
-    chart = single().fitted.coordinates.chart
-    wrong = chart.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
+    parametrization = single().fitted.local.parametrization
+    wrong = parametrization.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
     loss = NegativeLogLikelihood(Interval(*BOX, 96, passes=0))
     names = parameter_labels(wrong, ["x"], ["y"])
-    return infer(wrong, loss, single_rows(), names, candidates=96, turns=turns)
+    return infer(wrong, loss, single_rows(), names, candidates=96, sign_flips=flips)
 
 
-def test_a_row_that_points_the_wrong_way_is_turned_back():
+def test_a_row_that_points_the_wrong_way_is_negated():
     with jax.enable_x64(True):
         stuck, freed, best = from_a_local_optimum(0), from_a_local_optimum(4), single()
     assert stuck.fitted.loss > best.fitted.loss + 0.01
     assert freed.fitted.loss == pytest.approx(best.fitted.loss, abs=1e-9)
-    assert "turned" in freed.basins["starts"][0][0]
+    assert "flipped" in freed.local_optima["starts"][0][0]
 
 
-def test_rows_that_turn_are_those_that_mean_something_else_then():
-    rows = rows_that_turn(single().fitted.coordinates)
-    labels = np.array(single().fitted.coordinates.labels)
+def test_rows_that_flip_are_those_that_mean_something_else_then():
+    rows = rows_that_flip(single().fitted.local)
+    labels = np.array(single().fitted.local.labels)
     assert set(rows) == {"layer1.block1.utility", "layer1.block1.inequality"}
     for row, places in rows.items():
         assert set(labels[places]) == {f"{row}.coef[y]", f"{row}.coef[x*y]"}
-    assert rows_that_turn(gaussian().fitted.coordinates) == {}
+    assert rows_that_flip(gaussian().fitted.local) == {}
 
 
-@pytest.mark.parametrize(("fit", "turns", "explores"), [(gaussian, 8, False), (single, 1, False), (single, 8, True)])
-def test_a_sample_is_explored_only_where_there_is_a_row_to_turn(fit, turns, explores, monkeypatch):
-    """One network whose rows are all even, or more than may be turned, is searched for on all rows at once."""
+@pytest.mark.parametrize(("fit", "flips", "explores"), [(gaussian, 8, False), (single, 1, False), (single, 8, True)])
+def test_a_sample_is_explored_only_where_there_is_a_row_to_negate(fit, flips, explores, monkeypatch):
+    """One network whose rows are all even, or more than may be negated, is searched for on all rows at once."""
     fitted, searched = fit().fitted, []
     monkeypatch.setattr(exploration, "polish", lambda p, t, s, search: searched.append(search) or fitted.optimum)
-    monkeypatch.setattr(exploration, "basins", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
-    chart = fitted.coordinates.chart
-    problem = SimpleNamespace(chart=chart, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3)))
-    explore(problem, fitted.coordinates, [fitted.network], one_hot=False, turns=turns)
+    monkeypatch.setattr(exploration, "local_optima", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
+    parametrization = fitted.local.parametrization
+    problem = SimpleNamespace(
+        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3))
+    )
+    explore(problem, fitted.local, [fitted.network], one_hot=False, sign_flips=flips)
     assert (int(searched[0].chunks) == 1) == explores
 
 
@@ -187,14 +189,14 @@ def test_kinks_are_refused():
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"covariance": "hc9"}, OptionError, "covariance must be one of"),
-        ({"covariance": "clustered"}, OptionError, "needs clusters="),
+        ({"cov_type": "hc9"}, OptionError, "cov_type must be one of"),
+        ({"cov_type": "clustered"}, OptionError, "needs clusters="),
         ({"weights": [-1.0] * 600}, DataError, "non-negative"),
         ({"weights": [0.5] * 600}, DataError, "whole numbers"),
-        ({"alpha": -1.0}, OptionError, "alpha must be a number at least 0"),
-        ({"alpha": "much"}, OptionError, "alpha must be a number at least 0"),
+        ({"l2": -1.0}, OptionError, "l2 must be a number at least 0"),
+        ({"l2": "much"}, OptionError, "l2 must be a number at least 0"),
         ({"weight_kind": "odd"}, OptionError, "weight_kind must be"),
-        ({"clusters": np.zeros(600), "covariance": "clustered"}, DataError, "one cluster only"),
+        ({"clusters": np.zeros(600), "cov_type": "clustered"}, DataError, "one cluster only"),
         ({"clusters": np.zeros(3)}, DataError, "a label for each of 600 rows"),
         ({"clusters": [None, *range(599)]}, DataError, "missing labels"),
     ],
@@ -222,16 +224,16 @@ def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
     label = "layer1.block1.inequality.multiplier"
     assert res.gradient_norm < 1e-8
     assert 0 <= res.params[label] < 1e-6
-    assert res.refusals[label] is Refusal.BOUNDARY
+    assert res.not_identified[label] is NotIdentified.BOUNDARY
     assert np.isnan(res.bse[label])
     assert (res.bse.drop(label) > 0).all()
-    assert res.wald_test(f"{label} = 0").law == "refused"
+    assert res.wald_test(f"{label} = 0").distribution == "not identified"
     assert "constraint_test" in str(res.summary())
     assert res.constraint_test("layer1.block1.inequality").pvalue > 0.5
 
 
 @cache
-def needless(alpha=0.0):
+def needless(l2=0.0):
     """A softplus that the data do not need."""
     generator = rng("no inequality")
     x, y = generator.normal(size=(300, 1)), 0.5 * generator.normal(size=300)
@@ -239,7 +241,7 @@ def needless(alpha=0.0):
     network = drawn(architecture, affine_basis(1, 1), 1, "bound")
     names = parameter_labels(network, ["x"], ["y"])
     loss = NegativeLogLikelihood(Interval(-6.0, 6.0, 96, passes=0))
-    return infer(network, loss, (x, y), names, candidates=96, alpha=alpha)
+    return infer(network, loss, (x, y), names, candidates=96, l2=l2)
 
 
 def test_parameters_that_run_off_are_refused():
@@ -247,24 +249,24 @@ def test_parameters_that_run_off_are_refused():
     res = needless()
     assert res.convergence is Convergence.LIMIT
     assert res.bse.isna().all()
-    assert set(res.refusals) == {Refusal.UNCONVERGED}
+    assert set(res.not_identified) == {NotIdentified.UNCONVERGED}
     assert "Not converged" in str(res.summary())
     assert "All parameters: no standard error" in str(res.summary())
 
 
 def test_ridge_holds_what_would_run_off_and_refuses_what_it_decides():
-    res = needless(alpha=0.1)
+    res = needless(l2=0.1)
     assert res.convergence is Convergence.OPTIMUM
-    decided = [label for label, why in res.refusals.items() if why is Refusal.RIDGE]
+    decided = [label for label, why in res.not_identified.items() if why is NotIdentified.RIDGE]
     assert decided
     assert all(".inequality." in label for label in decided)
     assert (res.bse.filter(like=".equality.") > 0).all()
-    assert "alpha=0.1, a normal prior of standard deviation 3.16" in str(res.summary())
+    assert "l2=0.1, a normal prior of standard deviation 3.16" in str(res.summary())
 
 
 def test_slope_of_the_ridge_meets_that_of_the_rows():
     """Mean score + α/n·θ = 0, and the log-likelihood is that of the rows alone."""
-    res = needless(alpha=0.1)
+    res = needless(l2=0.1)
     np.testing.assert_allclose(res.fitted.scores().mean(axis=0), -0.1 / res.n * res.fitted.theta, atol=1e-8)
     assert res.loglikelihood == pytest.approx(-res.fitted.losses().sum(), rel=1e-10)
     kinds = res.with_covariance("hessian"), res.with_covariance("jackknife")
@@ -281,7 +283,7 @@ def test_directions_without_information_are_named():
     res = infer(network, NegativeLogLikelihood(Interval(-15.0, 15.0, 192, passes=0)), (twice, y), names, candidates=192)
     row = "layer1.block1.equality"
     unknown = [f"{row}.coef[u]", f"{row}.coef[copy]"]
-    assert res.refusals[unknown].tolist() == [Refusal.UNIDENTIFIED] * 2
+    assert res.not_identified[unknown].tolist() == [NotIdentified.UNIDENTIFIED] * 2
     assert res.bse[unknown].isna().all()
     assert res.bse.drop(unknown).notna().all()
     report = res.identification
@@ -310,7 +312,7 @@ def test_rotations_of_squares_do_not_spoil_errors():
     network = drawn(architecture, affine_basis(2, 1), 1, "rows")
     names = parameter_labels(network, ["u", "v"], ["y"])
     res = infer(network, NegativeLogLikelihood(Interval(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
-    assert res.fitted.information.tangent.shape == (8, 7)
+    assert res.fitted.information.tangent_space.shape == (8, 7)
 
 
 def test_denoising_score_matching_is_estimated_and_says_of_what():
@@ -329,7 +331,7 @@ def test_denoising_score_matching_is_estimated_and_says_of_what():
     x = generator.normal(size=(500, 1))
     res = infer(network, DenoisingScoreMatching(Interval(-15.0, 15.0), sigma), (x, y, noise), names, candidates=32)
     assert res.convergence is Convergence.OPTIMUM
-    assert "wider than the law of y" in res.target
+    assert "wider than the distribution of y" in res.target
     assert np.isnan(res.aic)
     spread = res.function(lambda p: 0.5 / p["layer1.block1.equality.coef[y]"] ** 2)["estimate"][0]
     residual = y - np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0])

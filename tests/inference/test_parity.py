@@ -26,7 +26,7 @@ def test_multinomial_logit_has_the_same_estimates():
 
 @pytest.mark.parametrize(("kind", "cov_type"), [("hessian", "nonrobust"), ("robust", "HC0")])
 def test_multinomial_logit_has_the_same_errors(kind, cov_type):
-    ours, theirs = logit(covariance=kind), reference(cov_type)
+    ours, theirs = logit(cov_type=kind), reference(cov_type)
     np.testing.assert_allclose(ours.bse[LABELS], np.asarray(theirs.bse).T.ravel(), atol=1e-6)
     order = [LABELS.index(label) for label in ours.params.index]
     theirs_cov = np.asarray(theirs.cov_params())[np.ix_(order, order)]
@@ -37,20 +37,20 @@ def test_multinomial_logit_has_the_same_errors(kind, cov_type):
 def test_clustered_errors_differ_by_the_small_sample_factor_only():
     """statsmodels also multiplies by (n − 1)/(n − k), which belongs to linear regression."""
     groups = rng("groups").integers(0, 25, size=400)
-    ours, theirs = logit(covariance="clustered", clusters=groups), reference("cluster", cov_kwds={"groups": groups})
+    ours, theirs = logit(cov_type="clustered", clusters=groups), reference("cluster", cov_kwds={"groups": groups})
     factor = np.sqrt(399 / (400 - 6))
     np.testing.assert_allclose(factor * ours.bse[LABELS], np.asarray(theirs.bse).T.ravel(), atol=1e-6)
 
 
 def test_clusters_of_one_row_are_the_sandwich():
-    ours = logit(covariance="clustered", clusters=np.arange(400))
+    ours = logit(cov_type="clustered", clusters=np.arange(400))
     np.testing.assert_allclose(ours.bse, logit().bse * np.sqrt(400 / 399), rtol=1e-10)
 
 
 def test_two_way_clusters_with_equal_ways_are_one_way():
     groups = rng("groups").integers(0, 25, size=400)
-    twice = logit(covariance="clustered", clusters=np.stack([groups, groups], axis=1))
-    np.testing.assert_allclose(twice.bse, logit(covariance="clustered", clusters=groups).bse, rtol=1e-8)
+    twice = logit(cov_type="clustered", clusters=np.stack([groups, groups], axis=1))
+    np.testing.assert_allclose(twice.bse, logit(cov_type="clustered", clusters=groups).bse, rtol=1e-8)
 
 
 def test_frequency_weights_count_equal_rows():
@@ -58,7 +58,7 @@ def test_frequency_weights_count_equal_rows():
     counts = rng("counts").integers(1, 4, size=len(y))
     theirs = sm.MNLogit(np.repeat(y, counts), sm.add_constant(np.repeat(x, counts, axis=0))).fit(disp=0, tol=1e-12)
     for kind, cov_type in (("hessian", "nonrobust"), ("robust", "HC0")):
-        ours = logit(covariance=kind, weights=counts)
+        ours = logit(cov_type=kind, weights=counts)
         again = theirs.model.fit(disp=0, tol=1e-12, cov_type=cov_type)
         np.testing.assert_allclose(ours.params[LABELS], np.asarray(again.params).T.ravel(), atol=1e-6)
         np.testing.assert_allclose(ours.bse[LABELS], np.asarray(again.bse).T.ravel(), atol=1e-6)
@@ -70,7 +70,7 @@ def test_sampling_weights_do_not_claim_more_rows():
     np.testing.assert_allclose(logit(weights=np.full(400, 7.5), weight_kind="sampling").bse, plain.bse, rtol=1e-8)
     np.testing.assert_allclose(logit(weights=np.full(400, 4)).bse, plain.bse / 2, rtol=1e-8)
     with pytest.raises(OptionError, match="not valid with sampling weights"):
-        logit(weights=np.ones(400), weight_kind="sampling", covariance="hessian")
+        logit(weights=np.ones(400), weight_kind="sampling", cov_type="hessian")
 
 
 @pytest.mark.parametrize(("kind", "cov_type"), [("hessian", "nonrobust"), ("robust", "HC0")])
@@ -91,7 +91,7 @@ def test_gaussian_is_least_squares(kind, cov_type):
 
 
 def test_wald_test_is_that_of_statsmodels():
-    ours, theirs = logit(covariance="hessian"), reference()
+    ours, theirs = logit(cov_type="hessian"), reference()
     found = ours.wald_test("layer1.block1.utility.coef[u*B] = layer1.block1.utility.coef[u*C]")
     matrix = np.zeros((1, 6))
     matrix[0, [1, 4]] = 1, -1
@@ -102,7 +102,7 @@ def test_wald_test_is_that_of_statsmodels():
 
 @pytest.mark.parametrize("test", ["wald_test", "lr_test", "score_test"])
 def test_three_tests_agree_near_the_hypothesis(test):
-    ours = logit(covariance="hessian")
+    ours = logit(cov_type="hessian")
     value = ours.params["layer1.block1.utility.coef[v*B]"] + 0.05
     found = getattr(ours, test)(f"layer1.block1.utility.coef[v*B] = {value}")
     wald = ours.wald_test(f"layer1.block1.utility.coef[v*B] = {value}")

@@ -1,4 +1,4 @@
-"""What a result offers: tables, tests, functions of parameters, comparisons, and refusals."""
+"""What a result offers: tables, tests, functions of parameters, comparisons, and not_identified."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ UTILITY, INEQUALITY, EQUALITY = (f"layer1.block1.{role}" for role in ("utility",
 
 def test_everything_is_indexed_by_label():
     res = single()
-    for series in (res.params, res.bse, res.zvalues, res.pvalues, res.refusals):
+    for series in (res.params, res.bse, res.zvalues, res.pvalues, res.not_identified):
         assert list(series.index) == list(res.params.index)
     assert f"{UTILITY}.coef[x*y]" in res.params.index
     assert f"{EQUALITY}.multiplier" not in res.params.index
@@ -66,9 +66,9 @@ def test_jackknife_of_frequencies_is_that_of_equal_rows():
 
 def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():
     res = single("bootstrap")
-    left_out = 60 - len(res.estimates.draws)
-    assert left_out <= 3
-    assert bool(left_out) == bool(res.notes)
+    omitted = 60 - len(res.estimates.draws)
+    assert omitted <= 3
+    assert bool(omitted) == bool(res.notes)
     interval = res.conf_int(method="percentile")
     assert (interval["lower"] < res.params).all()
     assert (interval["upper"] > res.params).all()
@@ -76,7 +76,7 @@ def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():
 
 @pytest.mark.slow
 def test_cluster_bootstrap_of_rows_that_move_together_is_wider():
-    res = logit(covariance="cluster_bootstrap", clusters=np.arange(400) // 2, draws=50)
+    res = logit(cov_type="cluster_bootstrap", clusters=np.arange(400) // 2, draws=50)
     assert (res.bse > 0).all()
     with pytest.raises(OptionError, match="needs clusters"):
         logit().with_covariance("cluster_bootstrap")

@@ -82,15 +82,15 @@ def test_users_units_give_the_same_density():
 
 def _gap(network, dose, low, high):
     reg = regression()
-    x = (dose - reg.encoder_.columns[0].center) / reg.encoder_.columns[0].scale
-    y = np.array([reg.response_.standardize(low), reg.response_.standardize(high)])
+    x = (dose - reg.model_.encoder.columns[0].center) / reg.model_.encoder.columns[0].scale
+    y = reg.model_.response.encode(np.array([low, high]), float)
     values = network(x[:, None], np.broadcast_to(y[None, :, None], (len(x), 2, 1)))
     return values[:, 1] - values[:, 0]
 
 
 def test_likelihood_is_per_unit_of_the_response():
     res, (X, y) = inference(), rows()
-    grams = regression_in(1000.0).inference(restarts=0)
+    grams = regression_in(1000.0).inference(n_restarts=0)
     np.testing.assert_allclose(grams.loglikelihood, res.loglikelihood - 300 * np.log(1000), rtol=1e-6)
     assert len(X) == len(y)
 
@@ -103,7 +103,7 @@ def regression_in(factor: float):
 
 def test_classes_have_errors_in_both_units():
     clf, X, y = choice()
-    res = clf.inference(covariance="hessian")
+    res = clf.inference(cov_type="hessian")
     slope = "layer1.block1.utility.coef[price*act=wait]"
     label = next(label for label in res.original.params.index if label.startswith(slope[:-1].split("=")[0]))
     assert res.original.params[label] > 0
@@ -130,7 +130,7 @@ def test_summary_prints_both_units():
     assert "In the units of the table" in text
 
 
-@pytest.mark.parametrize("options", [{"restarts": -1}, {"draws": 0}, {"covariance": "magic"}])
+@pytest.mark.parametrize("options", [{"n_restarts": -1}, {"draws": 0}, {"cov_type": "magic"}])
 def test_bad_options_are_refused(options):
     with pytest.raises(OptionError):
         regression().inference(**options)

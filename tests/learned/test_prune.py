@@ -1,10 +1,12 @@
-"""`simplify` and `path`: the smallest model within a stated loss, found where the truth is known."""
+"""`prune` and `pruning_path`: the smallest model within a stated loss, found where the truth is known."""
 
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.exceptions import NotFittedError
 
 import behavior_learning as bl
 from behavior_learning.core.network import weight_value
@@ -37,7 +39,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def small(model):
-    return bl.simplify(model, tolerance=0.03)
+    return model.prune(tolerance=0.03)
 
 
 def test_true_support_is_what_is_left(small, model):
@@ -52,7 +54,7 @@ def test_true_support_is_what_is_left(small, model):
 
 def test_loss_is_within_tolerance(small, model):
     X, y = rows()
-    held_out = model._held_out
+    held_out = model.model_.rows.held_out
     gap = model.log_density(X[held_out], y[held_out]) - small.log_density(X[held_out], y[held_out])
     assert held_out.sum() == 80
     assert gap.mean() <= 0.03 + 1e-3
@@ -76,25 +78,27 @@ def test_smaller_model_is_printed_and_saved(small, tmp_path):
 def test_names_of_blocks_move_with_them(model):
     """Trained on by next to nothing, what is left has the numbers of the block whose name it bears."""
     names = ("the first", "the second")
-    named = copy(model).rename_blocks({"block1.1": names[0], "block1.2": names[1]}).set_params(learning_rate=1e-9)
-    one = bl.simplify(named, tolerance=1e9, max_epochs=1)
+    named = copy(model).rename_blocks({"block1.1": names[0], "block1.2": names[1]})
+    slow = replace(named.model_.recipe, settings=replace(named.model_.recipe.settings, learning_rate=1e-9))
+    named.model_ = replace(named.model_, recipe=slow)
+    one = named.prune(tolerance=1e9, max_epochs=1)
     (name,) = one.problem_.blocks
     numbers = lambda network: np.concatenate([weight_value(h.coef) for h in network.layers[0].heads.values()], axis=1)
     old, left = numbers(model.network_)[names.index(name)], numbers(one.network_)[0]
     assert np.isclose(left[left != 0][:, None], old.ravel(), rtol=1e-4).any(axis=1).all()
-    assert named.block_names_ == {"block1.1": names[0], "block1.2": names[1]}
+    assert named.model_.block_names == {"block1.1": names[0], "block1.2": names[1]}
 
 
 def test_loaded_model_needs_rows(model, tmp_path):
     model.save(tmp_path / "model.bl")
     loaded = bl.load(tmp_path / "model.bl")
-    with pytest.raises(DataError, match=r"Pass X and y to simplify\(\)"):
-        bl.simplify(loaded)
-    assert bl.simplify(loaded, 1.0, *rows(seed=1), max_epochs=1).n_parameters_ < model.n_parameters_
+    with pytest.raises(DataError, match=r"Pass X and y to prune\(\)"):
+        loaded.prune()
+    assert loaded.prune(1.0, *rows(seed=1), max_epochs=1).n_parameters_ < model.n_parameters_
 
 
 def test_path_goes_from_the_whole_to_the_last_coefficient(model):
-    table = bl.path(model, share=0.5)
+    table = model.pruning_path(share=0.5)
     assert table["n_parameters"].iloc[0] == model.n_parameters_
     assert table["n_parameters"].is_monotonic_decreasing
     assert table["n_parameters"].iloc[-1] <= 6
@@ -111,21 +115,21 @@ def test_path_goes_from_the_whole_to_the_last_coefficient(model):
         ({"random_state": -1}, "random_state must be a whole number from 0 to"),
     ],
 )
-def test_bad_options_of_simplify_are_refused(model, options, complaint):
+def test_bad_options_of_pruning_are_refused(model, options, complaint):
     with pytest.raises(OptionError, match=complaint):
-        bl.simplify(model, **options)
+        model.prune(**options)
 
 
-def test_bad_models_and_shares_are_refused(model):
-    with pytest.raises(OptionError, match="takes a fitted estimator of this library; got dict"):
-        bl.simplify({})
+def test_unfitted_models_and_bad_shares_are_refused(model):
+    with pytest.raises(NotFittedError):
+        bl.BLRegressor().prune()
     with pytest.raises(OptionError, match="share must be a number above 0 and below 1"):
-        bl.path(model, share=1.0)
+        model.pruning_path(share=1.0)
 
 
 @pytest.mark.slow
 def test_inference_shrinks_with_the_model():
-    single = bl.simplify(bl.BLRegressor(**{**OPTIONS, "layers": (1,)}).fit(*rows()), tolerance=0.03)
+    single = bl.BLRegressor(**{**OPTIONS, "layers": (1,)}).fit(*rows()).prune(tolerance=0.03)
     results = single.inference(restarts=0)
     assert len(results.params) <= single.n_parameters_
     assert not any(f"[{name}" in label for label in results.params.index for name in "cde")
@@ -134,7 +138,7 @@ def test_inference_shrinks_with_the_model():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["classes", "hybrid", "density", "score"])
-def test_every_kind_of_model_can_be_simplified(kind):
+def test_every_kind_of_model_can_be_pruned(kind):
     X, y = rows()
     classes = pd.Series(np.where(y > 10, "high", "low"), name="level")
     fits = {
@@ -144,5 +148,5 @@ def test_every_kind_of_model_can_be_simplified(kind):
         "score": lambda: quick(bl.BLRegressor, objective="dsm").fit(X, y),
     }
     model = fits[kind]()
-    found = bl.simplify(model, tolerance=0.05, max_epochs=25)
+    found = model.prune(tolerance=0.05, max_epochs=25)
     assert found.n_parameters_ < model.n_parameters_

@@ -12,7 +12,7 @@ INTERVALS = {"coverage": 0.9, "name": "price"}
 NAMES = {"names": ("rooms", "price")}
 FRAME = pd.DataFrame({"utility": ["a", "b"]})
 ONE, PLANE = Drawn(layers=(1,)).problem, {"rooms": (0, 1), "price": (0, 1)}
-AT = dict.fromkeys(ONE.variables, 0.0)
+AT = dict.fromkeys(ONE.blocks["block1.1"].variables, 0.0)
 
 WRONG = {
     "pit empty": (plots.pit_histogram, ([],), {}, "pit must be an array of shape n, not empty"),
@@ -33,11 +33,11 @@ WRONG = {
     "surface of a line": (plots.surface, ([1, 2], [1, 2], [[1, 2]]), NAMES, "values must be an array of shape 2 x 2"),
     "surface of one name": (plots.surface, ([1], [2], [[1]]), {"names": ("rooms",)}, "names must be those of the two"),
     "no results": (plots.coefficients, (None,), {}, r"results must be what model\.inference"),
-    "no basins": (plots.basins, (None,), {}, r"table must be results\.basins; got NoneType"),
+    "no local optima": (plots.local_optima, (None,), {}, r"table must be results\.local_optima; got NoneType"),
     "no history": (plots.training, (None, None), {}, r"history must be model\.history_"),
     "intervals": (plots.prediction_intervals, ([1, 2], [1, 2], [0, 1]), INTERVALS, "interval must be .* shape 2 x 2"),
     "coverage": (plots.prediction_intervals, ([1], [1], [[0, 1]]), INTERVALS | {"coverage": 90}, "below 1; got 90"),
-    "hierarchy as block": (plots.ump_graph, (Drawn(layers=(2, 1)).problem,), {}, "one block, such as"),
+    "hierarchy as block": (plots.block_graph, (Drawn(layers=(2, 1)).problem,), {}, "one block, such as"),
     "curve of other length": (plots.landscape, ([1, 2], [1], [1, 2]), {"name": "price"}, "utility must be .* shape 2"),
     "no response": (plots.landscape, (None, [1], [1]), {"name": "price"}, "y must be a list or array"),
     "interval": (plots.landscape, ([1, 2],) * 3, {"name": "y", "interval": (2, 1)}, r"in order; got \(2, 1\)"),
@@ -52,7 +52,7 @@ WRONG = {
     "no plane": (plots.feasible_region, (ONE, AT, 3), {}, "plane must be a dictionary"),
     "no point": (plots.feasible_region, (ONE, None, {}), {}, "at must be a dictionary"),
     "no block": (plots.feasible_region, (ONE, AT, PLANE), {"block": "x"}, "those that see the variables, block1.1"),
-    "no problem": (plots.hierarchy, (None,), {}, r"problem must be model\.ump_; got NoneType"),
+    "no problem": (plots.hierarchy, (None,), {}, r"problem must be model\.problem_; got NoneType"),
     "no polynomial": (plots.polynomial_graph, (None,), {}, "the polynomial of a row"),
 }
 

@@ -16,8 +16,9 @@ from behavior_learning.core.heads import get_head
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.tables import Estimates
 from behavior_learning.plots.style import BLUE, INK, PAPER, VERMILION, brief_names
+from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm
 from tests.conftest import rng
 from tests.symbolic.networks import BASES, Drawn
 
@@ -63,12 +64,12 @@ def legend(figure):
 @every_shape
 def test_every_block_is_drawn_as_graphs_of_its_rows(shape):
     blocks = list(problem(shape).blocks.values())
-    for ump in blocks[:1] + blocks[1:][-1:]:
-        figure = plots.ump_graph(ump)
+    for block in blocks[:1] + blocks[1:][-1:]:
+        figure = plots.block_graph(block)
         drawn(figure)
         titles = [ax.get_title(loc="center") for ax in figure.axes if ax.get_title(loc="center")]
-        assert len(titles) == len(ump.goals)
-        assert sum("penalty" in title for title in titles) == len(ump.goals) - len(ump.rows("utility"))
+        assert len(titles) == len(block.head_terms)
+        assert sum("penalty" in title for title in titles) == len(block.head_terms) - len(block.terms_of("utility"))
 
 
 @every_shape
@@ -76,9 +77,8 @@ def test_every_problem_is_drawn_as_a_hierarchy_with_its_strongest_blocks(shape):
     learned = problem(shape)
     figure = plots.hierarchy(learned)
     drawn(figure)
-    layers = learned.layers if isinstance(learned, Hierarchy) else ((learned,),)
-    for layer in layers:
-        named = [ump.name for ump in layer if ump.name in texts(figure)]
+    for layer in learned.layers:
+        named = [block.name for block in layer if block.name in texts(figure)]
         assert len(named) == (len(layer) if len(layer) <= 8 else 7)
     assert ("and 5 weaker blocks" in texts(figure)) == (shape == "wide")
 
@@ -90,15 +90,15 @@ def test_a_hierarchy_leads_to_its_blocks():
 
 
 def test_lines_of_a_hierarchy_are_as_wide_as_blocks_are_strong():
-    row = lambda a, b: Goal(get_head("utility", "tanh"), 2.0, Polynomial({(("p", 1),): a, (("q", 1),): b}))
-    below = lambda name: LearnedUMP(name, (row(1.0, 1.0),), ("p",), {"p": 1.0, "q": 1.0, "u": 3.0, "v": 1.0})
-    top = LearnedUMP(
+    row = lambda a, b: HeadTerm(get_head("utility", "tanh"), 2.0, Polynomial({(("p", 1),): a, (("q", 1),): b}))
+    below = lambda name: Block(name, (row(1.0, 1.0),), ("p",), {"p": 1.0, "q": 1.0, "u": 3.0, "v": 1.0})
+    top = Block(
         "w",
-        (Goal(get_head("utility", "tanh"), 1.0, Polynomial({(("u", 1),): 1.0, (("v", 1),): -1.5})),),
+        (HeadTerm(get_head("utility", "tanh"), 1.0, Polynomial({(("u", 1),): 1.0, (("v", 1),): -1.5})),),
         ("p",),
         {"u": 3.0, "v": 1.0},
     )
-    learned = Hierarchy(((below("u"), below("v")), (top,)), {"utility": Polynomial({(("w", 1),): 1.0})}, ("p",))
+    learned = LearnedProblem(((below("u"), below("v")), (top,)), {"utility": Polynomial({(("w", 1),): 1.0})}, ("p",))
     lines = [line for line in plots.hierarchy(learned).axes[0].lines if len(line.get_xdata()) == 2]
     ends = {(round(min(line.get_ydata()), 3), line.get_linewidth()) for line in lines}
     widths = sorted(line.get_linewidth() for line in lines if line.get_color() == "#009E73")
@@ -108,9 +108,11 @@ def test_lines_of_a_hierarchy_are_as_wide_as_blocks_are_strong():
 
 def test_signs_in_a_hierarchy_are_those_of_what_a_row_does():
     polynomial = Polynomial({(("p", 1),): 1.0, (("q", 1),): -0.5})
-    shown = lambda multiplier: texts(
-        plots.hierarchy(LearnedUMP("b", (Goal(get_head("utility", "tanh"), multiplier, polynomial),), ("p",), {}))
-    )
+
+    def shown(multiplier):
+        term = HeadTerm(get_head("utility", "tanh"), multiplier, polynomial)
+        return texts(plots.hierarchy(LearnedProblem.of_block(Block("b", (term,), ("p",), {}))))
+
     assert "+p  −q" in shown(2.0)
     assert "−p  +q" in shown(-2.0)
 
@@ -206,15 +208,15 @@ def test_feasible_region_is_bounded_where_constraints_are_zero_and_its_star_is_t
     tried = model.problem.utility({**row, "price": p, "rooms": r})
     assert model.problem.utility(best) >= tried.max() - 1e-9
     first = next(iter(model.problem.blocks.values()))
-    assert sum("≤ 0" in text or "= 0" in text for text in legend(figure)) >= len(first.goals) - len(
-        first.rows("utility")
+    assert sum("≤ 0" in text or "= 0" in text for text in legend(figure)) >= len(first.head_terms) - len(
+        first.terms_of("utility")
     )
 
 
 def test_feasible_region_draws_the_boundary_of_its_constraint():
-    limit = Goal(get_head("inequality", "relu"), 1.0, Polynomial({(("a", 1),): 1.0, (("b", 1),): 2.0, (): -3.0}))
-    wish = Goal(get_head("utility", "tanh"), 1.0, Polynomial({(("a", 1),): 1.0}))
-    learned = LearnedUMP("u", (wish, limit), ("a", "b"), {"a": 1.0, "b": 1.0})
+    limit = HeadTerm(get_head("inequality", "relu"), 1.0, Polynomial({(("a", 1),): 1.0, (("b", 1),): 2.0, (): -3.0}))
+    wish = HeadTerm(get_head("utility", "tanh"), 1.0, Polynomial({(("a", 1),): 1.0}))
+    learned = LearnedProblem.of_block(Block("u", (wish, limit), ("a", "b"), {"a": 1.0, "b": 1.0}))
     figure = plots.feasible_region(learned, {}, {"a": (0.0, 4.0), "b": (0.0, 2.0)})
     (line,) = [c for c in figure.axes[0].collections if np.array_equal(getattr(c, "levels", ()), [0.0])]
     vertices = np.concatenate([path.vertices for path in line.get_paths()])
@@ -264,9 +266,9 @@ def test_forest_ends_runaway_intervals_in_an_arrow_and_keeps_the_largest_z():
     assert any(line.get_marker() == ">" for line in figure.axes[0].lines)
 
 
-def test_basins_are_bars_as_long_as_searches_ended_there():
+def test_local_optima_are_bars_as_long_as_searches_ended_there():
     table = pd.DataFrame({"loss": [1.0, 1.2], "reached": [3, 2], "distance": [0.0, 4.0], "gradient": [1e-9, 1e-2]})
-    figure = plots.basins(table)
+    figure = plots.local_optima(table)
     drawn(figure)
     assert [bar.get_width() for bar in figure.axes[0].patches] == [3, 2]
     assert "+0.2 nats per row, distance 4" in texts(figure)
@@ -289,7 +291,7 @@ def test_training_shows_every_start_and_the_best_epoch_of_the_one_kept():
     assert "gaps" in figure.axes[0].get_title(loc="left")
 
 
-def test_pit_histogram_of_exact_laws_is_flat_and_keeps_its_area():
+def test_pit_histogram_of_exact_distributions_is_flat_and_keeps_its_area():
     figure = plots.pit_histogram((np.arange(400) + 0.5) / 400, bins=20)
     drawn(figure)
     heights = figure.axes[0].patches[-1].get_data().values
@@ -299,7 +301,7 @@ def test_pit_histogram_of_exact_laws_is_flat_and_keeps_its_area():
     assert bowl[0] > 1.5 > 1.0 > bowl[10]
 
 
-def test_coverage_of_exact_laws_lies_on_the_diagonal_and_of_narrow_ones_below():
+def test_coverage_of_exact_distributions_lies_on_the_diagonal_and_of_narrow_ones_below():
     line = lambda pit: next(line for line in plots.coverage(pit).axes[0].lines if line.get_label() == "observed")
     exact = line((np.arange(1000) + 0.5) / 1000)
     assert np.allclose(exact.get_ydata(), exact.get_xdata(), atol=2e-3)

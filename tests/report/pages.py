@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from typer.testing import CliRunner
 
@@ -55,11 +54,15 @@ def _from_the_shell(model: Any, table: pd.DataFrame) -> str:
 def hostile() -> str:
     """A report of a classifier whose columns, classes and response have hostile names."""
     model = copy(fitted(BLClassifier))
-    names = dict(zip(model.encoder_.names, HOSTILE, strict=True))
-    columns = tuple(replace(c, source=names[c.source], level=f"<b>{c.level}") for c in model.encoder_.columns)
-    model.encoder_ = replace(model.encoder_, names=tuple(names.values()), columns=columns)
-    classes = np.array([f"{HOSTILE[0]}{i}" for i in range(3)], object)
-    model.response_ = replace(model.response_, name=f"r{HOSTILE[1]}", classes=classes)
+    learned = model.model_
+    names = dict(zip(learned.encoder.names, HOSTILE, strict=True))
+    columns = tuple(replace(c, source=names[c.source], level=f"<b>{c.level}") for c in learned.encoder.columns)
+    levels = tuple(f"{HOSTILE[0]}{i}" for i in range(3))
+    model.model_ = replace(
+        learned,
+        encoder=replace(learned.encoder, names=tuple(names.values()), columns=columns),
+        response=replace(learned.response, name=f"r{HOSTILE[1]}", levels=levels, dtype="object"),
+    )
     return model.report(title=HOSTILE[0]).html
 
 

@@ -18,11 +18,11 @@ from behavior_learning.inference.tables import Estimates, Summary
 from behavior_learning.report import Report, sections
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import embedded_json, sortable_table
-from behavior_learning.report.mathml import problem_rows
-from behavior_learning.report.predictive import LEVELS, class_law, number_law, read_rows
+from behavior_learning.report.mathml import block_rows
+from behavior_learning.report.predictive import LEVELS, Rows, class_law, number_law
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import Goal, LearnedUMP
-from behavior_learning.symbolic.text import format_shortened
+from behavior_learning.symbolic.problem import Block, HeadTerm
+from behavior_learning.symbolic.text import format_shortened, shorten_term
 from tests.conftest import SPELLED
 from tests.fitted import fitted, mixed, response
 from tests.jointly import density, hybrid, vector
@@ -38,7 +38,18 @@ PAGES = {
 }
 every_page = pytest.mark.parametrize("name", PAGES)
 
-SECTIONS = ["quality", "problem", "view", "reading", "effects", "rows", "calibration", "training", "data", "settings"]
+SECTIONS = [
+    "quality",
+    "problem",
+    "simplified",
+    "explanation",
+    "effects",
+    "rows",
+    "calibration",
+    "training",
+    "data",
+    "settings",
+]
 
 
 def explorer(html):
@@ -141,12 +152,17 @@ def test_tables_escape_cells_and_keep_numbers_to_sort_by():
 # Numbers.
 
 
+def rows_of(model, X, y):
+    """Encoded rows that the fit has not seen."""
+    return Rows(*model.model_.given_rows("report", X, y), False, np.arange(len(X)))
+
+
 @every_estimator
 def test_scores_are_those_of_the_model(estimator):
     X = mixed()
     y, model = response(estimator, X), fitted(estimator)
-    rows = read_rows(model, X, y)
-    law = (number_law if estimator is bl.BLRegressor else class_law)(model, 0, rows)
+    rows = rows_of(model, X, y)
+    law = (number_law if estimator is bl.BLRegressor else class_law)(model.model_, 0, rows)
     mine, base = law.quality().iloc[0], law.quality().iloc[1]
     assert mine["negative log-likelihood (nats)"] == pytest.approx(-model.log_density(X, y).mean(), rel=1e-4)
     if estimator is bl.BLRegressor:
@@ -154,7 +170,7 @@ def test_scores_are_those_of_the_model(estimator):
         assert mine["CRPS"] == pytest.approx(model.crps(X, y).mean(), rel=1e-4)
         inside = lambda ends: np.mean((y >= ends[:, 0]) & (y <= ends[:, 1]))
         assert mine["coverage of 90 % intervals"] == pytest.approx(inside(model.predict_interval(X)))
-        part = model.response_
+        part = model.model_.response
         simulated = norm(part.center, part.scale).rvs((20000, 1), random_state=np.random.RandomState(0))
         crps = np.abs(simulated - y.to_numpy()).mean() - 0.5 * np.abs(simulated[:10000] - simulated[10000:]).mean()
         assert base["CRPS"] == pytest.approx(crps, rel=0.02)
@@ -169,17 +185,17 @@ def test_scores_are_those_of_the_model(estimator):
 def test_pit_is_the_predicted_probability_of_less():
     X = mixed()
     y, model = response(bl.BLRegressor, X), fitted(bl.BLRegressor)
-    law = number_law(model, 0, read_rows(model, X, y))
+    law = number_law(model.model_, 0, rows_of(model, X, y))
     drawn = model.sample(X, 4000, random_state=0)
     assert np.allclose(law.pit, (drawn < y.to_numpy()[:, None]).mean(axis=1), atol=0.04)
     assert np.isin(np.float32([0.05, 0.95]), LEVELS.round(6).astype(np.float32)).all()
 
 
 @every_estimator
-def test_curves_of_the_explorer_are_the_utility_and_the_law(estimator):
+def test_curves_of_the_explorer_are_the_utility_and_the_distribution(estimator):
     X = mixed()
     model, data = fitted(estimator), explorer(page(estimator))
-    law, row = data["laws"][0], 3
+    law, row = data["distributions"][0], 3
     at = X.iloc[[round(row * (len(X) - 1) / (len(data["values"]) - 1))]]
     if estimator is bl.BLRegressor:
         y = np.array(law["y"][row])
@@ -204,7 +220,7 @@ def test_contributions_of_the_explorer_sum_to_their_total(estimator):
 
 def test_rows_are_decoded_as_the_user_wrote_them():
     X, model = mixed(), fitted(bl.BLRegressor)
-    shown = decoded(model.encoder_, model.encoder_(X))
+    shown = decoded(model.model_.encoder, model.model_.encoder(X))
     assert np.allclose(shown["income"], X["income"])
     assert (shown["job"] == X["job"]).all()
     assert (shown["age"].isna() == X["age"].isna()).all()
@@ -216,11 +232,12 @@ def test_rows_are_decoded_as_the_user_wrote_them():
 @pytest.mark.parametrize(("role", "head"), [(role, head) for role, heads in SPELLED.items() for head in heads])
 def test_every_head_has_a_formula_that_says_what_the_text_says(role, head):
     heads = tuple(head if name == role else None for name in ("utility", "inequality", "equality"))
-    learned = Drawn(layers=(1,), heads=heads, rows=(2, 2, 2)).problem
-    html = problem_rows(learned, 2)
+    (learned,) = Drawn(layers=(1,), heads=heads, rows=(2, 2, 2)).problem.blocks.values()
+    html = block_rows(learned, 2)
     text = Page(html).text
-    for goal in learned.goals:
-        written = format_shortened(goal.shown(learned.spreads, 2)).replace("*", "·").replace("-", "−")
+    for term in learned.head_terms:
+        brief = shorten_term(term, learned.standard_deviations, 2)
+        written = format_shortened(brief).replace("*", "·").replace("-", "−")
         written = written.replace("[tax rate]", "tax rate").replace("[job[teacher]]", "job[teacher]")
         assert _bare(written) in _bare(text)
     assert html.count("<math>") == html.count("</math>") > 2
@@ -237,8 +254,8 @@ def _bare(text):
 def test_a_product_is_written_with_its_signs():
     factors = (Polynomial({(("p", 1),): -1.0, (): 1.0}), Polynomial({(("p", 1),): 1.0, (("r", 1),): -1.0, (): 1.0}))
     whole = Polynomial.product(factors)
-    goal = Goal(fitted(bl.BLRegressor).problem_.layers[0][0].goals[0].head, 1.0, whole, factors=factors)
-    text = _bare(Page(problem_rows(LearnedUMP("u", (goal,), ("p",), {"p": 1.0, "r": 1.0}), None)).text)
+    term = HeadTerm(fitted(bl.BLRegressor).problem_.layers[0][0].head_terms[0].head, 1.0, whole, factors=factors)
+    text = _bare(Page(block_rows(Block("u", (term,), ("p",), {"p": 1.0, "r": 1.0}), None)).text)
     assert "(−p+1)·(p−r+1)" in text
 
 
@@ -247,8 +264,8 @@ def test_every_block_stands_in_the_page_with_its_coefficients(estimator):
     parsed, learned = Page(page(estimator)), fitted(estimator).problem_
     ids = {details.get("id") for details in parsed.all("details")}
     assert {f"block-{i}-{j}" for i, layer in enumerate(learned.layers, 1) for j, _ in enumerate(layer, 1)} <= ids
-    goal = learned.layers[0][0].goals[0]
-    for value in goal.polynomial.monomials.values():
+    term = learned.layers[0][0].head_terms[0]
+    for value in term.polynomial.monomials.values():
         assert f'data-value="{value:.10g}"' in page(estimator)
 
 
@@ -284,18 +301,12 @@ def test_settings_make_the_model_again():
 
 
 def test_names_that_the_user_gave_to_blocks_are_used():
-    model = copy_of(fitted(bl.BLRegressor))
+    model = copy(fitted(bl.BLRegressor))
     model.rename_blocks({"block1.1": "the <budget>", "block2.1": "the whole"})
     parsed = Page(model.report().html)
     assert "the <budget>" in parsed.text
     assert "block1.1" not in parsed.text
     assert "block2.1" not in parsed.text
-
-
-def copy_of(model):
-    again = copy(model)
-    again.block_names_ = dict(model.block_names_)
-    return again
 
 
 @pytest.mark.slow
@@ -304,9 +315,9 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
     html = model().report().html
     parsed, data = Page(html), explorer(html)
     assert "Joint negative log-likelihood" in parsed.text
-    assert [law["name"] for law in data["laws"]] == list(model().response_.names)
+    assert [law["name"] for law in data["distributions"]] == list(model().model_.response.names)
     assert ("The model has no inputs" in parsed.text) == (model is density)
-    for law in data["laws"]:
+    for law in data["distributions"]:
         mass = np.sum(law["density"][0]) if "classes" in law else np.trapezoid(law["density"][0], law["y"][0])
         assert mass == pytest.approx(1.0, abs=0.02)
 
@@ -314,9 +325,13 @@ def test_several_responses_have_a_report_of_each_part_and_of_all_together(model)
 def results_of(labels, notes):
     """Everything that the page shows of inference results."""
     estimates = Estimates.of(labels, np.arange(1.0, len(labels) + 1), np.eye(len(labels)))
-    basins = pd.DataFrame({"loss": [1.0], "reached": [3], "distance": [0.0], "gradient": [1e-9], "starts": [["fit"]]})
+    local_optima = pd.DataFrame(
+        {"loss": [1.0], "reached": [3], "distance": [0.0], "gradient": [1e-9], "starts": [["fit"]]}
+    )
     summary = Summary("Title", {"Rows": "12"}, {"On standardised columns": estimates.table()}, notes)
-    return SimpleNamespace(summary=lambda: summary, basins=basins, params=estimates.params, conf_int=estimates.conf_int)
+    return SimpleNamespace(
+        summary=lambda: summary, local_optima=local_optima, params=estimates.params, conf_int=estimates.conf_int
+    )
 
 
 def test_inference_is_shown_with_its_tables_and_notes():
@@ -334,7 +349,7 @@ def test_inference_is_shown_with_its_tables_and_notes():
 def test_a_report_with_inference_has_the_section():
     ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=25, n_restarts=2, random_state=0)
     ibl.fit(mixed()[["income"]], response(bl.BLRegressor, mixed()))
-    results = ibl.inference(restarts=0)
+    results = ibl.inference(n_restarts=0)
     parsed = Page(ibl.report(inference=results).html)
     assert "inference" in [section["id"] for section in parsed.all("section")]
     assert all(label in parsed.text for label in results.params.index)

@@ -49,8 +49,8 @@ class Drawn:
             self.network,
             inputs=self.inputs,
             response=self.response,
-            curve_spreads=np.exp(generator.normal(size=len(built.x_functions))).tolist(),
-            block_spreads=[np.exp(generator.normal(size=width)).tolist() for width in layers],
+            curve_standard_deviations=np.exp(generator.normal(size=len(built.x_functions))).tolist(),
+            block_standard_deviations=[np.exp(generator.normal(size=width)).tolist() for width in layers],
         )
 
     @property

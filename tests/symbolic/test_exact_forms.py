@@ -14,9 +14,9 @@ import behavior_learning as bl
 from behavior_learning.core.heads import get_head
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning
-from behavior_learning.symbolic import from_json
+from behavior_learning.symbolic import LearnedProblem, from_json
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.python_source import identifiers
 from behavior_learning.symbolic.read import read_problem
 from tests.conftest import SPELLED, rng
@@ -85,11 +85,10 @@ def by_json(problem, table):
 
 def by_sympy(problem, table):
     expressions = problem.to_sympy()
-    outputs = expressions if isinstance(expressions, dict) else {"utility": expressions}
     names = list(table)
     plain = [sympy.Symbol(f"v{i}", real=True) for i in range(len(names))]
     known = {sympy.Symbol(name, real=True): symbol for name, symbol in zip(names, plain, strict=True)}
-    functions = {k: sympy.lambdify(plain, e.xreplace(known), "numpy", cse=True) for k, e in outputs.items()}
+    functions = {k: sympy.lambdify(plain, e.xreplace(known), "numpy", cse=True) for k, e in expressions.items()}
     values = {name: function(*table.values()) for name, function in functions.items()}
     return values["utility"] if list(values) == ["utility"] else values
 
@@ -171,7 +170,7 @@ class Reader:
 def read_text(problem, table):
     """Evaluate the plain text of a problem, the lowest layer first."""
     reader, blocks = Reader(table), problem.text(None, digits=17).split("\n\n")
-    head = blocks.pop(0).splitlines()[1:] if isinstance(problem, Hierarchy) else []
+    head = blocks.pop(0).splitlines()[1:] if problem.readouts else []
     for block in sorted(blocks, key=lambda text: text.split("\n")[0]):
         name, *lines = block.splitlines()
         total = 0.0
@@ -192,8 +191,8 @@ def read_latex(problem, table):
     reader, latex = Reader(table), problem.to_latex(None, digits=17)
     parts = [part.splitlines()[1:-1] for part in latex.split("\n\n")]
     lines = lambda rows: [row.removesuffix(r"\\").strip() for row in rows]
-    head = lines(parts.pop(0)) if isinstance(problem, Hierarchy) else []
-    for name, rows in sorted(zip(reversed(order(problem)), parts, strict=True)):
+    head = lines(parts.pop(0)) if problem.readouts else []
+    for name, rows in sorted(zip((block.name for block in problem.downwards), parts, strict=True)):
         total = 0.0
         for row in lines(rows):
             row = row.partition("&")[2]
@@ -207,13 +206,6 @@ def read_latex(problem, table):
     split = [line.split("&=") for line in head]
     outputs = {re.fullmatch(r"\\text\{(.*)\} ", left)[1]: reader.latex(right.strip()) for left, right in split}
     return outputs.get("utility", outputs) if outputs else total
-
-
-def order(problem):
-    """Names of blocks from the last printed to the first."""
-    if isinstance(problem, LearnedUMP):
-        return [problem.name]
-    return [ump.name for layer in problem.layers for ump in reversed(layer)]
 
 
 TEXTS = [case for case in CASES if case.get("basis", "affine") in ("affine", "polynomial", "named")]
@@ -257,8 +249,13 @@ def test_a_block_is_not_called_like_a_column():
 def test_curves_whose_knots_agree_in_four_digits_stay_apart():
     drawn = Drawn(basis="ramps")
     far = [Variable("rooms", 1e6, 1.0, 1.0), *drawn.inputs[1:]]
-    spreads = {"curve_spreads": [1.0] * len(drawn.network.basis.x_functions), "block_spreads": [[1.0, 1.0], [1.0]]}
-    problem = read_problem(drawn.network, inputs=far, response=drawn.response, **spreads)
+    problem = read_problem(
+        drawn.network,
+        inputs=far,
+        response=drawn.response,
+        curve_standard_deviations=[1.0] * len(drawn.network.basis.x_functions),
+        block_standard_deviations=[[1.0, 1.0], [1.0]],
+    )
     table = drawn.table | {"rooms": 1e6 + drawn.x[:, 0]}
     assert_same(problem.utility(table), drawn.utility)
 
@@ -294,8 +291,8 @@ def test_categories_that_training_did_not_know_are_missing():
 
 def test_encoded_columns_in_the_users_units_serve_as_well(tables):
     model, X, y, table = tables[0]
-    z = model.encoder_(X)
-    encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.encoder_.variables)}
+    z = model.model_.encoder(X)
+    encoded = {v.name: v.center + v.scale * z[:, j] for j, v in enumerate(model.model_.encoder.variables)}
     np.testing.assert_allclose(model.problem_.utility(encoded | {"spend": y}), model.problem_.utility(table), rtol=1e-9)
 
 
@@ -342,9 +339,9 @@ def test_other_json_is_refused(text, message):
 
 def test_damaged_json_is_refused():
     with pytest.raises(DataError, match="damaged"):
-        from_json(Drawn().problem.to_json().replace('"goals"', '"rows"'))
+        from_json(Drawn().problem.to_json().replace('"head_terms"', '"goals"'))
     with pytest.raises(DataError, match="damaged"):
-        from_json('{"format": "behavior_learning problem 1", "response": ["y"], "layers": []}')
+        from_json('{"format": "behavior_learning problem 2", "response": ["y"], "layers": []}')
 
 
 DAMAGED = {
@@ -352,14 +349,14 @@ DAMAGED = {
     "an empty layer": (("layers",), [[]]),
     "blocks of one name": (("layers", 0, 1, "name"), "block1.1"),
     "a name that is a number": (("layers", 0, 0, "name"), 3),
-    "no number": (("layers", 0, 0, "goals", 0, "multiplier"), "a"),
-    "an infinite number": (("layers", 0, 0, "goals", 0, "scale"), float("inf")),
-    "a negative power": (("layers", 0, 0, "goals", 0, "polynomial"), [[1.0, [["rooms", -1]]]]),
-    "no coefficient": (("layers", 0, 0, "goals", 0, "polynomial"), [[None, []]]),
+    "no number": (("layers", 0, 0, "head_terms", 0, "multiplier"), "a"),
+    "an infinite number": (("layers", 0, 0, "head_terms", 0, "scale"), float("inf")),
+    "a negative power": (("layers", 0, 0, "head_terms", 0, "polynomial"), [[1.0, [["rooms", -1]]]]),
+    "no coefficient": (("layers", 0, 0, "head_terms", 0, "polynomial"), [[None, []]]),
     "no outputs": (("outputs",), {}),
     "outputs of another kind": (("outputs",), 3),
     "sources of another kind": (("sources",), []),
-    "spreads of another kind": (("spreads",), []),
+    "standard deviations of another kind": (("standard_deviations",), []),
     "a response that is one word": (("response",), "price"),
 }
 
@@ -429,7 +426,7 @@ def test_blocks_may_swap_names():
     problem = Drawn(layers=(2, 1)).problem
     swapped = problem.renamed({"block1.1": "block1.2", "block1.2": "block1.1"})
     assert swapped.renamed({"block1.1": "block1.2", "block1.2": "block1.1"}) == problem
-    assert swapped.blocks["block1.2"].goals == problem.blocks["block1.1"].goals
+    assert swapped.blocks["block1.2"].head_terms == problem.blocks["block1.1"].head_terms
 
 
 @pytest.mark.parametrize(
@@ -456,7 +453,7 @@ def test_a_block_takes_no_name_of_a_users_column(tables):
 def test_python_knows_every_head():
     for role, names in SPELLED.items():
         for name in names:
-            goal = Goal(get_head(role, name), 0.5, Polynomial({(("y", 1),): 2.0, (): -1.0}), 3.0)
-            ump = LearnedUMP("block1.1", (goal,), ("y",), {})
+            term = HeadTerm(get_head(role, name), 0.5, Polynomial({(("y", 1),): 2.0, (): -1.0}), 3.0)
+            problem = LearnedProblem.of_block(Block("block1.1", (term,), ("y",), {}))
             y = rng(name).normal(size=ROWS)
-            np.testing.assert_allclose(by_python(ump, {"y": y}), ump.utility({"y": y}), rtol=1e-9)
+            np.testing.assert_allclose(by_python(problem, {"y": y}), problem.utility({"y": y}), rtol=1e-9)

@@ -12,8 +12,9 @@ from behavior_learning.core.heads import get_head
 from behavior_learning.core.network import Architecture
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.read import block_name, read_problem
 from behavior_learning.symbolic.text import format_number
 from tests.conftest import SPELLED, random_network, rng
@@ -34,7 +35,7 @@ NASTY = ["a_b", "50%", "x^2", "a{b", "a}b", "{}", "a\\b", "end\\", "R&D", "#1", 
 
 
 def variables(names, *seed):
-    """Columns of random location, scale and spread."""
+    """Columns of random location, scale and standard deviation."""
     generator = rng("variables", names, *seed)
     draw = lambda: (generator.normal(scale=5), np.exp(generator.normal()), np.exp(generator.normal()))
     return [Variable(name, *draw()) for name in names]
@@ -57,13 +58,13 @@ class Case:
         self.x = generator.normal(size=(ROWS, len(INPUTS)))
         self.y = np.eye(len(y_names))[generator.integers(len(y_names), size=ROWS)] if vector else None
         self.y = generator.normal(size=(ROWS, len(y_names))) if self.y is None else self.y
-        self.spreads = [[float(np.exp(generator.normal())) for _ in range(width)] for width in layers]
+        self.deviations = [[float(np.exp(generator.normal())) for _ in range(width)] for width in layers]
         self.problem = read_problem(
             self.network,
             inputs=self.inputs,
             response=self.response,
-            curve_spreads=[1.0] * len(basis.x_functions),
-            block_spreads=self.spreads,
+            curve_standard_deviations=[1.0] * len(basis.x_functions),
+            block_standard_deviations=self.deviations,
         )
 
     @property
@@ -91,7 +92,7 @@ def spoken_utility(case):
     if case.network.architecture.output == "vector":
         outputs = np.stack([evaluate(expressions[name], case.values) for name in CLASSES], axis=1)
         return (outputs * case.y).sum(axis=1)
-    return evaluate(expressions["utility"] if isinstance(expressions, dict) else expressions, case.values)
+    return evaluate(expressions["utility"], case.values)
 
 
 # Exactness.
@@ -129,8 +130,8 @@ def test_sympy_form_holds_for_several_response_columns():
 
 def encoded_values(estimator, X):
     """The encoded columns in the user's units: what the printed names stand for."""
-    z = estimator.encoder_(X)
-    return {c.name: c.center + c.scale * z[:, j] for j, c in enumerate(estimator.encoder_.columns)}
+    z = estimator.model_.encoder(X)
+    return {c.name: c.center + c.scale * z[:, j] for j, c in enumerate(estimator.model_.encoder.columns)}
 
 
 @pytest.mark.parametrize("table", ["numbers", "mixed"])
@@ -175,32 +176,27 @@ def test_printed_columns_are_the_users_columns():
 @pytest.mark.parametrize("layers", LAYERS, ids=str)
 def test_layers_of_blocks_become_layers_of_problems(layers):
     problem = Case(layers=layers, rows=(1, 2, 3)).problem
-    if layers == (1,):
-        assert isinstance(problem, LearnedUMP)
-        assert [len(problem.rows(role)) for role in SPELLED] == [1, 2, 3]
-        return
-    assert isinstance(problem, Hierarchy)
     assert tuple(map(len, problem.layers)) == layers
     expected = [block_name(i + 1, j + 1) for i, width in enumerate(layers) for j in range(width)]
     assert list(problem.blocks) == expected
-    for ump in problem.blocks.values():
-        assert [len(ump.rows(role)) for role in SPELLED] == [1, 2, 3]
+    for block in problem.blocks.values():
+        assert [len(block.terms_of(role)) for role in SPELLED] == [1, 2, 3]
 
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("seed", range(5))
 def test_constraints_are_solved_for_the_response_where_it_matters(seed):
     case = Case(rows=(1, 4, 4), heads=("tanh", "relu", ("abs", "square")[seed % 2]))
-    spreads = case.problem.spreads
-    for goal in (*case.problem.rows("inequality"), *case.problem.rows("equality")):
-        strengths = goal.polynomial.strengths(spreads)
+    (block,) = case.problem.blocks.values()
+    for term in (*block.terms_of("inequality"), *block.terms_of("equality")):
+        strengths = term.polynomial.strengths(block.standard_deviations)
         matters = strengths[(("price", 1),)] >= 0.2 * max(strengths.values())
         if matters:
-            assert abs(goal.polynomial.coefficients[(("price", 1),)]) == pytest.approx(1.0)
+            assert abs(term.polynomial.coefficients[(("price", 1),)]) == pytest.approx(1.0)
         else:
-            assert goal.scale == 1.0
-        assert goal.scale > 0
-        assert goal.multiplier >= 0
+            assert term.scale == 1.0
+        assert term.scale > 0
+        assert term.multiplier >= 0
 
 
 # Text.
@@ -211,8 +207,8 @@ def rows_of_text(text):
     return [line[14:] for line in text.splitlines() if line.startswith(("  maximise", "  subject to", " " * 11))]
 
 
-def ranked(goal, spreads):
-    strengths = goal.polynomial.strengths(spreads)
+def ranked(term, block):
+    strengths = term.polynomial.strengths(block.standard_deviations)
     return sorted(strengths, key=strengths.get, reverse=True), strengths
 
 
@@ -224,10 +220,10 @@ def test_text_shows_the_strongest_terms_first_and_states_what_was_left_out(terms
     names = {v.name for v in (*case.inputs, *case.response)}
     pattern = re.compile("|".join(rf"{re.escape(name)}(?:\^\d)?" for name in names))
     lines = rows_of_text(case.problem.text(terms))
-    goals = [goal for role in SPELLED for goal in case.problem.rows(role)]
-    assert len(lines) == len(goals)
-    for goal, line in zip(goals, lines, strict=True):
-        order, strengths = ranked(goal, case.problem.spreads)
+    (block,) = case.problem.blocks.values()
+    assert len(lines) == len(block.head_terms)
+    for term, line in zip(block.head_terms, lines, strict=True):
+        order, strengths = ranked(term, block)
         spelled = [["".join(n if p == 1 else f"{n}^{p}") for n, p in m] for m in order[:terms]]
         assert pattern.findall(line) == [factor for factors in spelled for factor in factors]
         left = order[terms:] if terms is not None else []
@@ -278,7 +274,7 @@ def test_text_of_a_vector_hierarchy_states_the_utility_of_every_class():
 @pytest.mark.usefixtures("float64")
 def test_weights_on_blocks_are_printed_strongest_first():
     case = Case(layers=(2, 5), output="vector")
-    spreads = {block_name(2, j + 1): spread for j, spread in enumerate(case.spreads[1])}
+    spreads = {block_name(2, j + 1): spread for j, spread in enumerate(case.deviations[1])}
     for name, polynomial in case.problem.outputs.items():
         line = next(row for row in case.problem.text().splitlines() if row.startswith(f"  {name} = "))
         strengths = polynomial.strengths(spreads)
@@ -363,13 +359,13 @@ def test_latex_is_well_formed_for_every_head(heads):
 @pytest.mark.parametrize("name", NASTY)
 def test_latex_escapes_names(name):
     case = Case()
-    inputs = [Variable(name, v.center, v.scale, v.spread) if v.name == "rooms" else v for v in case.inputs]
+    inputs = [Variable(name, v.center, v.scale, v.standard_deviation) if v.name == "rooms" else v for v in case.inputs]
     problem = read_problem(
         case.network,
         inputs=inputs,
         response=case.response,
-        curve_spreads=[1.0] * len(inputs),
-        block_spreads=case.spreads,
+        curve_standard_deviations=[1.0] * len(inputs),
+        block_standard_deviations=case.deviations,
     )
     latex = problem.to_latex(None)
     well_formed(latex)
@@ -412,5 +408,5 @@ def test_latex_of_fitted_problems_is_well_formed():
     ],
 )
 def test_latex_states_the_whole_penalty(head, role, formula):
-    goal = Goal(get_head(role, head), 0.5, Polynomial({(("y", 1),): 1.0}))
-    assert rf"\text{{penalty }} {formula}" in LearnedUMP("block1.1", (goal,), ("y",), {}).to_latex()
+    term = HeadTerm(get_head(role, head), 0.5, Polynomial({(("y", 1),): 1.0}))
+    assert rf"\text{{penalty }} {formula}" in LearnedProblem.of_block(Block("block1.1", (term,), ("y",), {})).to_latex()

@@ -1,4 +1,4 @@
-"""Claims about heats: who takes part, who wins, and that a single start stays one."""
+"""Claims about screened starts: who takes part, who goes on, and that a single start stays one."""
 
 from types import SimpleNamespace
 
@@ -11,7 +11,7 @@ from behavior_learning.training import multistart
 from behavior_learning.training.fit import CHUNK, Settings
 from tests.conftest import rng
 
-SETTINGS = Settings("adam", learning_rate=0.01, batch_size=8, max_epochs=500, patience=40, alpha=1.0)
+SETTINGS = Settings("adam", learning_rate=0.01, batch_size=8, max_epochs=500, patience=40, l2=1.0)
 
 
 def first_numbers(starts):
@@ -50,30 +50,30 @@ def race(monkeypatch):
     return run
 
 
-def test_winners_of_short_heats_are_trained_in_full(race):
+def test_screened_starts_are_trained_in_full(race):
     *short, (last, epochs) = race((2,), 3)
     assert epochs == SETTINGS.max_epochs
     assert {e for _, e in short} == {CHUNK}
-    assert len(short) == multistart.HEATS
-    winners = sorted(losses.min() for losses, _ in short)
-    np.testing.assert_allclose(np.sort(last), winners[:3])
+    assert len(short) == multistart.SCREENINGS
+    best = sorted(losses.min() for losses, _ in short)
+    np.testing.assert_allclose(np.sort(last), best[:3])
 
 
 @pytest.mark.parametrize(("layers", "count"), [((1,), 1), ((4,), 3), ((2, 1), 3)], ids=str)
-def test_single_starts_and_many_blocks_have_no_heats(race, layers, count):
+def test_single_starts_and_many_blocks_are_not_screened(race, layers, count):
     ((losses, epochs),) = race(layers, count)
     assert len(losses) == count
     assert epochs == SETTINGS.max_epochs
 
 
-def test_heats_of_many_rows_are_a_few_epochs(race):
-    *short, _ = race((1,), 3, rows=SETTINGS.batch_size * multistart.HEAT_STEPS // 4)
+def test_screening_of_many_rows_is_a_few_epochs(race):
+    *short, _ = race((1,), 3, rows=SETTINGS.batch_size * multistart.SCREENING_STEPS // 4)
     assert {epochs for _, epochs in short} == {4}
 
 
-def test_heats_that_fail_have_no_winner(race):
-    calls = race((1,), 3, fails=range(multistart.HEATS - 2))
-    winners = {losses.min() for losses, _ in calls[multistart.HEATS - 2 : multistart.HEATS]}
+def test_screenings_that_fail_have_no_start(race):
+    calls = race((1,), 3, fails=range(multistart.SCREENINGS - 2))
+    found = {losses.min() for losses, _ in calls[multistart.SCREENINGS - 2 : multistart.SCREENINGS]}
     last = set(calls[-1][0])
-    assert winners <= last
-    assert last - winners <= set(calls[0][0])
+    assert found <= last
+    assert last - found <= set(calls[0][0])

@@ -72,7 +72,7 @@ def test_the_true_columns_survive_the_penalties(penalized):
     assert penalized.restarts_.loc[penalized.restarts_.kept, "validation_loss"].iloc[0] < 0.0
 
 
-def test_winners_of_heats_are_penalized_together():
+def test_screened_starts_are_penalized_together():
     model = bl.BLRegressor(**SPARSE | {"n_restarts": 3, "max_epochs": 30}, l1=30.0).fit(*rows())
     assert model.n_parameters_ < 2 * 3 * (6 + 2) + 2
     assert len(model.restarts_) == 3

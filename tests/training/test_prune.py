@@ -18,7 +18,7 @@ from behavior_learning.training.fit import Settings, fit
 from behavior_learning.training.prune import Pruner, path, smallest
 from tests.conftest import rng
 
-SETTINGS = Settings("adam", learning_rate=0.02, batch_size=60, max_epochs=25, patience=25, alpha=0.1)
+SETTINGS = Settings("adam", learning_rate=0.02, batch_size=60, max_epochs=25, patience=25, l2=0.1)
 
 
 def network(readout="free"):

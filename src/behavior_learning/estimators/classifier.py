@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast, get_args
+from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -52,6 +52,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     response: Any = None
     output: str = parameter("auto", check_choice, valid=("auto", *get_args(Output)))
     class_weight: Any = None
+
+    score_name: ClassVar[str] = "accuracy"
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL at every temperature."""

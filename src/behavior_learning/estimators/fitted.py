@@ -5,7 +5,7 @@ from copy import copy
 from inspect import signature
 from numbers import Integral
 from os import PathLike
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 import numpy as np
@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
-from behavior_learning.explanation.simplified import View
+from behavior_learning.explanation.simplified import SimplifiedProblem
 from behavior_learning.explanation.stability import Stability
-from behavior_learning.explanation.statements import Reading
+from behavior_learning.explanation.statements import Explanation
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.explain import explain, simplify
+from behavior_learning.learned.explain import explain_model, simplify_model
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
@@ -33,7 +33,7 @@ from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
 from behavior_learning.report import Report, write_report
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["FittedEstimator"]
 
@@ -48,6 +48,9 @@ class FittedEstimator(BaseEstimator):
 
     model_: LearnedModel
     structure: Any
+
+    score_name: ClassVar[str] = ""
+    """What `score` returns, where that is not the mean log density."""
 
     @property
     def _fitted(self) -> LearnedModel:
@@ -87,7 +90,7 @@ class FittedEstimator(BaseEstimator):
         return self._fitted.restarts
 
     @property
-    def problem_(self) -> LearnedUMP | Hierarchy:
+    def problem_(self) -> LearnedProblem:
         """The learned problem in the user's names and units."""
         return self._fitted.problem
 
@@ -124,7 +127,7 @@ class FittedEstimator(BaseEstimator):
         self.model_ = self._fitted.renamed(names)
         return self
 
-    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Reading:
+    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Explanation:
         """Explain the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
 
         Parameters
@@ -141,7 +144,7 @@ class FittedEstimator(BaseEstimator):
         >>> [statement.block for statement in reg.explain().statements if statement.head == "equality"]
         ['block1.1', 'block1.2', 'block2.1']
         """
-        return explain(self._fitted, self._rows("explain", X, y), stability)
+        return explain_model(self._fitted, self._rows("explain", X, y), stability)
 
     def simplified(
         self,
@@ -152,7 +155,7 @@ class FittedEstimator(BaseEstimator):
         digits: int = 2,
         factor: bool = True,
         refit: bool = True,
-    ) -> View:
+    ) -> SimplifiedProblem:
         """Simplify the learned problem, and say how faithful the simplification is (Section 3.2).
 
         Parameters
@@ -165,12 +168,12 @@ class FittedEstimator(BaseEstimator):
             stand for correlated terms too; otherwise they are the model's.
         """
         rows = self._rows("simplified", X, y)
-        return simplify(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
+        return simplify_model(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
 
     def stability(
         self, X: Any = None, y: Any = None, *, n: int = 20, kind: str = "bootstrap", seed: int = 0
     ) -> Stability:
-        """Fit the model again n times and count how often each statement of its reading recurs.
+        """Fit the model again n times and count how often each statement of its explanation recurs.
 
         Parameters
         ----------
@@ -270,12 +273,12 @@ class FittedEstimator(BaseEstimator):
         X: Any = None,
         y: Any = None,
         *,
-        covariance: str = "robust",
+        cov_type: str = "robust",
         clusters: Any = None,
         weights: Any = None,
         weight_kind: Literal["frequency", "sampling"] = "frequency",
-        restarts: int | None = None,
-        alpha: float = 0.0,
+        n_restarts: int | None = None,
+        l2: float = 0.0,
         draws: int = 500,
         seed: int = 0,
     ) -> InferenceResults:
@@ -283,21 +286,21 @@ class FittedEstimator(BaseEstimator):
 
         Training stops early, holds rows out and carries a ridge. Inference goes on from the fitted network to the
         optimum of the objective of all rows, in double precision, in the canonical form, and without a ridge unless
-        `alpha` says so. Score objectives are covered too; what they estimate is stated in the summary.
+        `l2` says so. Score objectives are covered too; what they estimate is stated in the summary.
 
         Parameters
         ----------
         X, y : the rows; by default those given to `fit`, its validation rows included. A model that was loaded from a
             file does not have them.
-        covariance : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
+        cov_type : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
             ``"cluster_bootstrap"``, ``"multiplier"`` or ``"jackknife"``.
         clusters : a label per row, or two columns of labels for two-way clustering.
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
-        restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
-            affordable the search goes on from the best optimum with its rows turned round, one by one.
-        alpha : a ridge α/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
-            deviation 1/√α. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
+        n_restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
+            affordable the search goes on from the best optimum with its rows negated, one by one.
+        l2 : a ridge l2/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
+            deviation 1/√l2. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
             do, and vanishes beside many rows. Parameters that it moves by more than half a standard error, or of which
             it says more than a tenth, have no standard error.
         draws : bootstrap samples.
@@ -308,18 +311,18 @@ class FittedEstimator(BaseEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
-        >>> ibl.inference(restarts=0).convergence.name
+        >>> ibl.inference(n_restarts=0).convergence.name
         'OPTIMUM'
         """
         return infer_problem(
             self._fitted,
             self._rows("inference", X, y),
-            restarts=restarts if restarts is None else check_count("restarts", restarts, minimum=0),
-            covariance=covariance,
+            n_restarts=n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
+            cov_type=cov_type,
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,
-            alpha=check_number("alpha", alpha, inclusive=True),
+            l2=check_number("l2", l2, inclusive=True),
             draws=check_count("draws", draws, minimum=2),
             seed=check_count("seed", seed, minimum=0),
         )

@@ -24,8 +24,6 @@ class JointEstimator(BehaviorEstimator):
     response: Mapping[str, Any] | None = None
 
     def _stated_response(self, y: Any) -> Response:
-        if self.response is not None and not isinstance(self.response, Mapping):
-            raise OptionError(f"response must be a dictionary by name, {{'class': 'classes'}}; got {self.response!r}.")
         return Joint(stated=self.response)
 
     def _one(self, distribution: Predictive, name: str | None, labelled: bool) -> Predictive:

@@ -1,7 +1,7 @@
 """A continuous response: the full conditional density, its mean, quantiles and intervals, in the user's units."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from behavior_learning.learned.amortize import AmortizedPredictor, follow
 from behavior_learning.options import check_count, check_seed
 from behavior_learning.responses import Joint, Numbers, Response, as_response
 from behavior_learning.responses.columns import UNNAMED
+from behavior_learning.responses.joint import by_name
 
 __all__ = ["BLRegressor"]
 
@@ -80,6 +81,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     """
 
     response: Any = None
+
+    score_name: ClassVar[str] = "R²"
 
     def predict(self, X: Any, statistic: str = "mean", temperature: float | None = None) -> np.ndarray:
         """Predict y in the user's units: shape (n,), or (n, responses) for several.
@@ -164,7 +167,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     def _stated_response(self, y: Any) -> Response:
         if _has_columns(y):
             names = getattr(y, "columns", [f"{UNNAMED}{j + 1}" for j in range(np.shape(y)[1])])
-            stated = dict.fromkeys(map(str, names), Numbers()) | dict(self.response or {})
+            stated = dict.fromkeys(map(str, names), Numbers()) | dict(by_name(self.response))
             return Joint(stated={name: _of_numbers(response) for name, response in stated.items()})
         return _of_numbers(Numbers() if self.response is None else self.response)
 

@@ -23,7 +23,7 @@ from behavior_learning.explanation.axes import Axis
 from behavior_learning.explanation.curves import Landscape, Surface, candidates_at
 from behavior_learning.symbolic.read import block_name
 
-__all__ = ["Effects", "effects"]
+__all__ = ["Effects", "compute_effects"]
 
 TOLERANCE = 0.1
 """An equality row binds where |T| exceeds this share of its standard deviation over the rows."""
@@ -54,6 +54,33 @@ class _At(NamedTuple):
     heads: tuple[dict[str, _Head], ...]
     shortcuts: tuple[Float[Array, "n blocks"] | None, ...]
 
+    def binding(self, tolerance: float) -> pd.DataFrame:
+        """How often, and at what price, each constraint binds."""
+        lines = []
+        for number, layer in enumerate(self.heads, start=1):
+            for role in [role for role in ROLES if role in layer and role != "utility"]:
+                argument, utility, one_sided = *layer[role], role == "inequality"
+                limit = np.zeros(argument.shape[1:]) if one_sided else tolerance * argument.std(axis=0)
+                share = ((argument if one_sided else np.abs(argument)) > limit).mean(axis=0)
+                penalty = 0.0 - utility.mean(axis=0)
+                for at in np.ndindex(limit.shape):
+                    place = (block_name(number, at[0] + 1), role, at[1] + 1)
+                    lines.append((*place, float(share[at]), float(penalty[at]), float(limit[at])))
+        columns = ["block", "head", "row", "share", "penalty", "tolerance"]
+        return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
+
+    @property
+    def block_contributions(self) -> pd.DataFrame:
+        """What each head adds to its block's utility."""
+        columns: dict[tuple[str, str], Any] = {}
+        for number, (layer, shortcut) in enumerate(zip(self.heads, self.shortcuts, strict=True), start=1):
+            for block in range(next(iter(layer.values())).utility.shape[1]):
+                name, added = block_name(number, block + 1), {r: head.utility[:, block] for r, head in layer.items()}
+                columns |= {(name, role): added[role].sum(axis=-1) for role in ROLES if role in added}
+                if shortcut is not None:
+                    columns[name, SHORTCUT] = shortcut[:, block]
+        return pd.DataFrame(columns).rename_axis(columns=["block", "head"])
+
 
 @dataclass(frozen=True)
 class Effects:
@@ -69,7 +96,7 @@ class Effects:
         the utility it adds to that of the first level. NaN where a number is missing. With one utility per class,
         columns are (class, variable).
     changes : what a marginal utility refers to, by variable.
-    spreads : standard deviation of every variable over the rows.
+    standard_deviations : of every variable over the rows.
     binding : a line per row of a constraint: the `share` of the table's rows in which it binds (C > 0, or |T| above
         `tolerance`) and the average `penalty` λρ(C) or λψ(T).
     block_contributions : what each head adds to its block's utility, columns (block, head).
@@ -79,7 +106,7 @@ class Effects:
     utility: pd.DataFrame
     marginal_rows: pd.DataFrame
     changes: pd.Series
-    spreads: pd.Series
+    standard_deviations: pd.Series
     binding: pd.DataFrame
     block_contributions: pd.DataFrame
     landscape: Landscape = field(repr=False)
@@ -88,13 +115,13 @@ class Effects:
     def marginal(self) -> pd.DataFrame:
         """A line per variable: mean, sd, mean_size (of |·|) and share_positive of its marginal utility over the rows.
 
-        `strength` is mean_size times the variable's spread, by which variables of unlike units compare.
+        `strength` is mean_size times the variable's standard deviation, by which variables of unlike units compare.
         """
         rows, present = self.marginal_rows, self.marginal_rows.notna()
         table = pd.DataFrame({"mean": rows.mean(), "sd": rows.std(ddof=0), "mean_size": rows.abs().mean()})
         variables = table.index.get_level_values("variable")
         table["share_positive"] = (rows > 0).sum() / present.sum()
-        table["strength"] = table["mean_size"] * self.spreads[variables].to_numpy()
+        table["strength"] = table["mean_size"] * self.standard_deviations[variables].to_numpy()
         table["change"] = self.changes[variables].to_numpy()
         return table
 
@@ -132,7 +159,7 @@ class Effects:
         return self.landscape.surface(first, second, **options)
 
 
-def effects(
+def compute_effects(
     network: BehaviorNetwork,
     axes: Sequence[Axis],
     x: Float[np.ndarray, "n d"],
@@ -159,24 +186,28 @@ def effects(
         at = by_batches(
             lambda z: _evaluated(wide, steps, z, x.shape[1]), (z,), 8 * (network.width + z.shape[1]) * len(outputs)
         )
-    rows, changes, spreads = _marginal(axes, stepped, at, z, outputs, vector)
+    rows, changes, deviations = _marginal(axes, stepped, at, z, outputs, vector)
     return Effects(
         utility=pd.DataFrame(at.utility, columns=list(outputs)),
         marginal_rows=rows,
         changes=changes,
-        spreads=spreads,
-        binding=_binding(at.heads, tolerance),
-        block_contributions=_block_contributions(at),
+        standard_deviations=deviations,
+        binding=at.binding(tolerance),
+        block_contributions=at.block_contributions,
         landscape=landscape,
     )
 
 
 @eqx.filter_jit
 def _evaluated(network: BehaviorNetwork, steps: _Steps, z: Float[Array, "n columns"], features: int) -> _At:
-    outputs = lambda z: network(*candidates_at(network, z, features))
+    def outputs(z: Float[Array, "n columns"]) -> Float[Array, "n outputs"]:
+        return network(*candidates_at(network, z, features))
+
+    def rise(step: _Steps) -> Float[Array, "n outputs"]:
+        return outputs(jnp.where(step.columns, step.after, z)) - outputs(jnp.where(step.columns, step.before, z))
+
     one = jnp.eye(jax.eval_shape(outputs, z).shape[1])
     gradient = jax.vmap(lambda output: jax.grad(lambda z: jnp.sum(outputs(z) @ output))(z), out_axes=1)(one)
-    rise = lambda step: outputs(jnp.where(step[0], step[1], z)) - outputs(jnp.where(step[0], step[2], z))
     trace = network.trace(*candidates_at(network, z, features))
     heads = tuple(_heads(layer, at, len(z)) for layer, at in zip(network.layers, trace, strict=True))
     shortcuts = tuple(None if at.shortcut is None else _per_row(at.shortcut, len(z)) for at in trace)
@@ -231,7 +262,7 @@ def _steps(axes: Sequence[Axis], columns: int) -> tuple[_Steps, list[_Stepped]]:
 def _marginal(
     axes: Sequence[Axis], stepped: Sequence[_Stepped], at: _At, z: np.ndarray, outputs: Sequence[str], vector: bool
 ) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """Marginal utilities by row, what they refer to, and spreads, in the order numbers, levels."""
+    """Marginal utilities by row, what they refer to, and standard deviations, in the order numbers, levels."""
     numbers = [axis for axis in axes if not axis.levels]
     names = [*(axis.name for axis in numbers), *(step.name for step in stepped)]
     slopes = [at.gradient[..., axis.columns[0]] / axis.scale for axis in numbers]
@@ -240,41 +271,6 @@ def _marginal(
     frames = [pd.DataFrame(values[:, i], columns=pd.Index(names, name="variable")) for i in range(len(outputs))]
     rows = pd.concat(frames, axis=1, keys=outputs, names=["output", "variable"]) if vector else frames[0]
     changes = [*(f"per unit of {axis.name}" for axis in numbers), *(step.instead for step in stepped)]
-    spread = lambda axis: np.nan if axis.absent(z).all() else np.nanstd(axis.values(z))
-    spreads = [spread(axis) for axis in numbers] + [z[:, step.column].std() for step in stepped]
-    return rows, pd.Series(changes, names), pd.Series(spreads, names, dtype=float)
-
-
-def _binding(heads: Sequence[dict[str, _Head]], tolerance: float) -> pd.DataFrame:
-    lines = []
-    for number, layer in enumerate(heads, start=1):
-        for role in [role for role in ROLES if role in layer and role != "utility"]:
-            head = layer[role]
-            limit = np.zeros(head.argument.shape[1:]) if role == "inequality" else tolerance * head.argument.std(axis=0)
-            size = head.argument if role == "inequality" else np.abs(head.argument)
-            lines += [
-                {
-                    "block": block_name(number, block + 1),
-                    "head": role,
-                    "row": row + 1,
-                    "share": float(np.mean(size[:, block, row] > limit[block, row])),
-                    "penalty": float(0.0 - head.utility[:, block, row].mean()),
-                    "tolerance": float(limit[block, row]),
-                }
-                for block, row in np.ndindex(limit.shape)
-            ]
-    columns = ["block", "head", "row", "share", "penalty", "tolerance"]
-    return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
-
-
-def _block_contributions(at: _At) -> pd.DataFrame:
-    columns: dict[tuple[str, str], Any] = {}
-    for number, (layer, shortcut) in enumerate(zip(at.heads, at.shortcuts, strict=True), start=1):
-        blocks = next(iter(layer.values())).utility.shape[1]
-        for block in range(blocks):
-            name = block_name(number, block + 1)
-            columns |= {(name, role): layer[role].utility[:, block].sum(axis=-1) for role in ROLES if role in layer}
-            if shortcut is not None:
-                columns[name, SHORTCUT] = shortcut[:, block]
-    frame = pd.DataFrame(columns)
-    return frame.rename_axis(columns=["block", "head"])
+    deviations = [np.nan if axis.absent(z).all() else np.nanstd(axis.values(z)) for axis in numbers]
+    deviations += [z[:, step.column].std() for step in stepped]
+    return rows, pd.Series(changes, names), pd.Series(deviations, names, dtype=float)

@@ -1,16 +1,16 @@
 """How far each row, term and column of a learned problem moves over rows of data."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from behavior_learning.core.heads import ROLES
-from behavior_learning.symbolic.evaluate import block_values, goal_values
+from behavior_learning.symbolic.evaluate import block_values, head_term_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
-__all__ = ["MeasuredBlock", "MeasuredRow", "column_of", "measure_blocks", "spread"]
+__all__ = ["MeasuredBlock", "MeasuredTerm", "measure_blocks", "monomial_strengths", "standard_deviation"]
 
 Values = Mapping[str, np.ndarray]
 
@@ -18,33 +18,62 @@ ALIGNED = 0.5
 """Correlation with a column from which a row counts as rising or falling in it."""
 
 
+def standard_deviation(values: np.ndarray) -> float:
+    """Over rows; 0 for a number."""
+    return float(np.std(values))
+
+
+def monomial_strengths(polynomial: Polynomial, values: Values) -> dict[Monomial, float]:
+    """The standard deviation of each term of a polynomial, the strongest first."""
+    found = {m: standard_deviation(Polynomial({m: v}).evaluate(values)) for m, v in polynomial.monomials.items()}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
 @dataclass(frozen=True)
-class MeasuredRow:
+class MeasuredTerm:
     """One row of a head and how far it moves over rows of data.
 
     Attributes
     ----------
-    goal : the row.
+    term : the row.
     number : counted from 1 within its head.
-    terms : by monomial, the standard deviation of each term.
+    monomials : by monomial, the standard deviation of each term of its polynomial, the strongest first.
     columns : by column of the user or block below, the standard deviation of what changes inside the head when the
         column is held at its mean; levels of a category and curves of a column are held together.
     directions : by column, 1 where multiplier · row rises in it, −1 where it falls, 0 where neither.
     moves : standard deviation of what the row adds to its block's utility.
     active : share of rows in which the polynomial is positive.
     penalty : mean of what the row takes from its block's utility; negative where it adds.
-    off : mean absolute value of the polynomial.
     """
 
-    goal: Goal
+    term: HeadTerm
     number: int
-    terms: Mapping[Monomial, float]
+    monomials: Mapping[Monomial, float]
     columns: Mapping[str, float]
     directions: Mapping[str, int]
     moves: float
     active: float
     penalty: float
-    off: float
+
+    @classmethod
+    def of(cls, term: HeadTerm, number: int, block: Block, values: Values) -> "MeasuredTerm":
+        """Measure a term of a block."""
+        polynomial, added = term.polynomial, head_term_values(term, values)
+        groups: dict[str, list[str]] = {}
+        for name in polynomial.variables:
+            groups.setdefault(block.column_of(name), []).append(name)
+        changes = {column: _change(polynomial, names, values) for column, names in groups.items()}
+        sign = 1 if term.multiplier >= 0 else -1
+        return cls(
+            term,
+            number,
+            monomial_strengths(polynomial, values),
+            {column: standard_deviation(change) for column, change in changes.items()},
+            {column: sign * _direction(change, groups[column], block, values) for column, change in changes.items()},
+            standard_deviation(added),
+            float(np.mean(np.asarray(polynomial.evaluate(values)) > 0)),
+            float(-np.mean(added)),
+        )
 
 
 @dataclass(frozen=True)
@@ -57,19 +86,17 @@ class MeasuredBlock:
     moves : standard deviation of its utility.
     """
 
-    ump: LearnedUMP
+    block: Block
     layer: int
-    rows: tuple[MeasuredRow, ...]
+    terms: tuple[MeasuredTerm, ...]
     moves: float
 
-    def share(self, row: MeasuredRow) -> float:
+    def share(self, term: MeasuredTerm) -> float:
         """A row's share of the movement of all rows of the block."""
-        return row.moves / (sum(other.moves for other in self.rows) or 1.0)
+        return term.moves / (sum(other.moves for other in self.terms) or 1.0)
 
 
-def measure_blocks(
-    problem: LearnedUMP | Hierarchy, values: Values
-) -> tuple[list[MeasuredBlock], dict[str, np.ndarray]]:
+def measure_blocks(problem: Problem, values: Values) -> tuple[list[MeasuredBlock], dict[str, np.ndarray]]:
     """Measure every block from the first layer up.
 
     Parameters
@@ -80,70 +107,31 @@ def measure_blocks(
     -------
     The blocks, and the values with the utility of each block added.
     """
-    layers = ((problem,),) if isinstance(problem, LearnedUMP) else problem.layers
     known, measured = dict(values), []
-    for number, layer in enumerate(layers, start=1):
-        utilities = {ump.name: block_values(ump, known) for ump in layer}
-        measured += [_measured_block(ump, number, known, utilities[ump.name]) for ump in layer]
-        known |= utilities
+    for layer, blocks in enumerate(problem.layers, start=1):
+        for block in blocks:
+            counts: Counter[str] = Counter()
+            terms = []
+            for term in block.head_terms:
+                counts[term.head.role] += 1
+                terms.append(MeasuredTerm.of(term, counts[term.head.role], block, known))
+            known[block.name] = block_values(block, known)
+            measured.append(MeasuredBlock(block, layer, tuple(terms), standard_deviation(known[block.name])))
     return measured, known
-
-
-def spread(values: np.ndarray) -> float:
-    """Standard deviation over rows; 0 for a number."""
-    return float(np.std(values))
-
-
-def column_of(name: str, ump: LearnedUMP) -> str:
-    """The user's column behind a variable: of a curve, a level or an indicator of missing values; else its own name."""
-    if name in ump.curves:
-        return column_of(ump.curves[name][1], ump)
-    return ump.sources[name].column if name in ump.sources else name
-
-
-def _measured_block(ump: LearnedUMP, layer: int, values: Values, utility: np.ndarray) -> MeasuredBlock:
-    rows, counts = [], dict.fromkeys(ROLES, 0)
-    for goal in ump.goals:
-        counts[goal.head.role] += 1
-        rows.append(_measured_row(goal, counts[goal.head.role], ump, values))
-    return MeasuredBlock(ump, layer, tuple(rows), spread(utility))
-
-
-def _measured_row(goal: Goal, number: int, ump: LearnedUMP, values: Values) -> MeasuredRow:
-    polynomial, added = goal.polynomial, goal_values(goal, values)
-    inside = np.asarray(polynomial.evaluate(values), float)
-    terms = {m: spread(Polynomial({m: v}).evaluate(values)) for m, v in polynomial.monomials.items()}
-    groups: dict[str, list[str]] = {}
-    for name in polynomial.variables:
-        groups.setdefault(column_of(name, ump), []).append(name)
-    changes = {column: _change(polynomial, names, values) for column, names in groups.items()}
-    sign = 1 if goal.multiplier >= 0 else -1
-    return MeasuredRow(
-        goal,
-        number,
-        terms,
-        {column: spread(change) for column, change in changes.items()},
-        {column: sign * _direction(change, groups[column], ump, values) for column, change in changes.items()},
-        spread(added),
-        float(np.mean(inside > 0)),
-        float(-np.mean(added)),
-        float(np.mean(np.abs(inside))),
-    )
 
 
 def _change(polynomial: Polynomial, names: Sequence[str], values: Values) -> np.ndarray:
     """What a polynomial loses where some of its variables are held at their means."""
-    touched = {m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)}
+    part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
     held = dict(values) | {name: np.mean(values[name]) for name in names}
-    part = Polynomial(touched)
     return np.asarray(part.evaluate(values) - part.evaluate(held), float)
 
 
-def _direction(change: np.ndarray, names: Sequence[str], ump: LearnedUMP, values: Values) -> int:
+def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: Values) -> int:
     """The sign of the change along a single variable, or along the column of curves."""
-    columns = {ump.curves[name][1] if name in ump.curves else name for name in names}
+    columns = {block.plain_variable(name) for name in names}
     column = np.asarray(values[columns.pop()] if len(columns) == 1 else 0.0)
-    if spread(column) == 0 or spread(change) == 0:
+    if standard_deviation(column) == 0 or standard_deviation(change) == 0:
         return 0
     correlation = float(np.corrcoef(column, change)[0, 1])
     return int(np.sign(correlation)) if abs(correlation) >= ALIGNED else 0

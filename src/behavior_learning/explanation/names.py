@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from behavior_learning.explanation.measure import MeasuredBlock
 
-__all__ = ["block_weights", "proposed_names"]
+__all__ = ["block_weights", "propose_names"]
 
 SECOND = 0.5
 """A second column is named where it weighs at least this share of the first."""
@@ -13,7 +13,7 @@ MOST_NAMED = 4
 """Columns that a name may list to tell a block from others."""
 
 
-def proposed_names(blocks: Sequence[MeasuredBlock], response: Collection[str]) -> dict[str, str]:
+def propose_names(blocks: Sequence[MeasuredBlock], response: Collection[str]) -> dict[str, str]:
     """A name of its own for each block from the columns of x that move it most.
 
     Parameters
@@ -25,10 +25,10 @@ def proposed_names(blocks: Sequence[MeasuredBlock], response: Collection[str]) -
     weights = block_weights(blocks)
     names: dict[str, str] = {}
     for block in blocks:
-        loads = weights[block.ump.name]
+        loads = weights[block.block.name]
         own = {column: weight for column, weight in loads.items() if column not in response} or loads
         candidates = _candidates(own, "" if block.layer == 1 else " aggregate")
-        names[block.ump.name] = next(name for name in candidates if name not in names.values())
+        names[block.block.name] = next(name for name in candidates if name not in names.values())
     return names
 
 
@@ -37,14 +37,14 @@ def block_weights(blocks: Sequence[MeasuredBlock]) -> dict[str, dict[str, float]
     weights: dict[str, dict[str, float]] = {}
     for block in blocks:
         total: dict[str, float] = {}
-        for row in block.rows:
-            size = sum(row.columns.values()) or 1.0
-            for column, strength in row.columns.items():
-                _add(total, weights.get(column, {column: 1.0}), row.moves * strength / size)
-        for name, coefficient in ((m[0][0], abs(v)) for m, v in block.ump.shortcut.monomials.items()):
-            _add(total, weights.get(name, {name: 1.0}), coefficient * block.ump.spreads.get(name, 1.0))
+        for term in block.terms:
+            size = sum(term.columns.values()) or 1.0
+            for column, strength in term.columns.items():
+                _add(total, weights.get(column, {column: 1.0}), term.moves * strength / size)
+        for name, coefficient in ((m[0][0], abs(v)) for m, v in block.block.shortcut.monomials.items()):
+            _add(total, weights.get(name, {name: 1.0}), coefficient * block.block.standard_deviations.get(name, 1.0))
         size = sum(total.values()) or 1.0
-        weights[block.ump.name] = {column: weight / size for column, weight in total.items()}
+        weights[block.block.name] = {column: weight / size for column, weight in total.items()}
     return weights
 
 

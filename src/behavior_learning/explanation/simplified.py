@@ -1,4 +1,4 @@
-"""Simplified views: the strongest terms of each row, the rest in a named residual, and how faithful that is."""
+"""Simplified problems: the strongest terms of each row, the rest in a named residual, and how faithful that is."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,14 +7,15 @@ from math import floor, log10
 
 import numpy as np
 
-from behavior_learning.explanation.measure import spread
+from behavior_learning.explanation.measure import monomial_strengths, standard_deviation
 from behavior_learning.symbolic.evaluate import block_values
+from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.factor import factored
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.text import format_monomial, format_number
 
-__all__ = ["Fidelity", "Residual", "View", "compare", "simplified"]
+__all__ = ["Fidelity", "Residual", "SimplifiedProblem", "compare_utilities", "simplify_problem"]
 
 NAMED_TERMS = 5
 """Terms of a residual that are named."""
@@ -31,7 +32,7 @@ class Residual:
     ----------
     name : the variable in the row.
     block, head : where it stands.
-    mean, spread : of its value over the rows; the simplified problem puts the mean in its place.
+    mean, standard_deviation : of its value over the rows; the simplified problem puts the mean in its place.
     terms : the monomials left out, strongest first.
     """
 
@@ -39,16 +40,14 @@ class Residual:
     block: str
     head: str
     mean: float
-    spread: float
+    standard_deviation: float
     terms: tuple[str, ...]
 
     def text(self, digits: int) -> str:
         listed = ", ".join(self.terms[:NAMED_TERMS]) + (", …" if len(self.terms) > NAMED_TERMS else "")
-        what = (
-            f"{len(self.terms)} {'term' if len(self.terms) == 1 else 'terms'} ({listed})" if self.terms else "constant"
-        )
-        number = lambda value: format_number(value, digits)
-        return f"{self.name} = {number(self.mean)} ± {number(self.spread)}: {what} of {self.block}'s {self.head}"
+        what = f"{len(self.terms)} term{'s' if len(self.terms) > 1 else ''} ({listed})" if self.terms else "constant"
+        mean, deviation = (format_number(value, digits) for value in (self.mean, self.standard_deviation))
+        return f"{self.name} = {mean} ± {deviation}: {what} of {self.block}'s {self.head}"
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Fidelity:
     ----------
     r2 : share of the variance of the utility over responses, weighted by p(y|x), that the simplified one keeps.
     largest : largest absolute deviation over the responses that hold 99 % of the probability of a row.
-    spread : standard deviation of the full utility over responses, to compare `largest` with.
+    standard_deviation : of the full utility over responses, to compare `largest` with.
     agreement : share of rows with the same most likely response.
     same : what counts as the same.
     rows : how many rows were compared.
@@ -70,20 +69,21 @@ class Fidelity:
 
     r2: float
     largest: float
-    spread: float
+    standard_deviation: float
     agreement: float
     same: str
     rows: int
 
     def __str__(self) -> str:
         return (
-            f"R² {self.r2:.3f} of the utility and a largest deviation of {self.largest:.2g} (its spread is "
-            f"{self.spread:.2g}), functions of x removed; {self.same} in {self.agreement:.0%} of {self.rows:,} rows"
+            f"R² {self.r2:.3f} of the utility and a largest deviation of {self.largest:.2g} (its standard deviation is "
+            f"{self.standard_deviation:.2g}), functions of x removed; {self.same} in {self.agreement:.0%} of "
+            f"{self.rows:,} rows"
         )
 
 
 @dataclass(frozen=True)
-class View:
+class SimplifiedProblem:
     """A simplified problem that says how faithful it is.
 
     Attributes
@@ -95,8 +95,8 @@ class View:
     digits : to which its numbers are rounded.
     """
 
-    shown: LearnedUMP | Hierarchy
-    problem: LearnedUMP | Hierarchy
+    shown: LearnedProblem
+    problem: LearnedProblem
     residuals: tuple[Residual, ...]
     fidelity: Fidelity
     digits: int
@@ -117,15 +117,15 @@ class View:
         return f"{self.shown.to_latex(None, self.digits)}\n\nFidelity: {fidelity}."
 
 
-def simplified(
-    problem: LearnedUMP | Hierarchy,
+def simplify_problem(
+    problem: LearnedProblem,
     values: Mapping[str, np.ndarray],
     *,
     terms: int,
     digits: int,
     factor: bool = True,
     refit: bool = True,
-) -> tuple[LearnedUMP | Hierarchy, LearnedUMP | Hierarchy, tuple[Residual, ...]]:
+) -> tuple[LearnedProblem, LearnedProblem, tuple[Residual, ...]]:
     """Keep the `terms` strongest monomials of every row, collect the rest in a residual and round.
 
     Parameters
@@ -143,26 +143,25 @@ def simplified(
     which depend on units; and a row that speaks of the response keeps a term of it, without which it is no row of a
     choice.
     """
-    taken = {name for ump in problem.blocks.values() for name in (*ump.variables, *ump.spreads)}
+    taken = {name for block in problem.blocks.values() for name in (*block.variables, *block.standard_deviations)}
     names = (name for name in (f"R{i}" for i in count(1)) if name not in taken)
     work = _Simplifier(terms, digits, factor, refit, names)
     full, brief, shown, closed = dict(values), dict(values), {}, {}
-    for name, ump in problem.blocks.items():
-        rows = [work.row(goal, ump, full, brief) for goal in ump.goals]
-        shortcut = work.rounded(ump.shortcut)
-        shown[name] = replace(ump, goals=tuple(row[0] for row in rows), shortcut=shortcut)
-        closed[name] = replace(ump, goals=tuple(row[1] for row in rows), shortcut=shortcut)
-        full[name], brief[name] = block_values(ump, full), block_values(closed[name], brief)
-    residuals = tuple(work.residuals)
-    spreads = {residual.name: residual.spread for residual in residuals}
-    shown = {name: replace(ump, spreads={**ump.spreads, **spreads}) for name, ump in shown.items()}
-    if isinstance(problem, LearnedUMP):
-        return shown[problem.name], closed[problem.name], residuals
+    for name, block in problem.blocks.items():
+        pairs = [work.head_term(term, block, full, brief) for term in block.head_terms]
+        shortcut = work.rounded(block.shortcut)
+        shown[name] = replace(block, head_terms=tuple(pair[0] for pair in pairs), shortcut=shortcut)
+        closed[name] = replace(block, head_terms=tuple(pair[1] for pair in pairs), shortcut=shortcut)
+        full[name], brief[name] = block_values(block, full), block_values(closed[name], brief)
+    of_residuals = {residual.name: residual.standard_deviation for residual in work.residuals}
+    for name, block in shown.items():
+        shown[name] = replace(block, standard_deviations={**block.standard_deviations, **of_residuals})
     outputs = {name: work.rounded(output) for name, output in problem.outputs.items()}
-    build = lambda umps: replace(
-        problem, layers=tuple(tuple(umps[u.name] for u in layer) for layer in problem.layers), outputs=outputs
+    written, at_means = (
+        replace(problem, layers=tuple(tuple(new[b.name] for b in layer) for layer in problem.layers), outputs=outputs)
+        for new in (shown, closed)
     )
-    return build(shown), build(closed), residuals
+    return written, at_means, tuple(work.residuals)
 
 
 class _Simplifier:
@@ -172,41 +171,46 @@ class _Simplifier:
         self.terms, self.digits, self.factor, self.refit, self.names = terms, digits, factor, refit, names
         self.residuals: list[Residual] = []
 
-    def row(
-        self, goal: Goal, ump: LearnedUMP, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]
-    ) -> tuple[Goal, Goal]:
+    def head_term(
+        self, term: HeadTerm, block: Block, full: Mapping[str, np.ndarray], brief: Mapping[str, np.ndarray]
+    ) -> tuple[HeadTerm, HeadTerm]:
         """The row with its residual as a variable, and with the residual's mean in its place."""
-        block, response = ump.name, {name for name in ump.variables if name in ump.response}
-        strengths = {m: spread(Polynomial({m: v}).evaluate(full)) for m, v in goal.polynomial.monomials.items()}
-        kept, omitted = _chosen(strengths, self.terms, response)
-        linear = Polynomial({m: goal.polynomial.coefficients[m] for m in kept})
+        strengths = monomial_strengths(term.polynomial, full)
+        kept, omitted = self.chosen(list(strengths), block.response)
+        linear = Polynomial({m: term.polynomial.coefficients[m] for m in kept})
         if self.refit and omitted:
-            linear = _fitted(goal.polynomial, kept, full)
+            linear = _fitted(term.polynomial, kept, full)
         factors = factored(linear) if self.factor else None
         factors = tuple(map(self.rounded, factors)) if factors else ()
         linear = Polynomial.product(factors) if factors else self.rounded(linear)
-        rest = np.asarray(goal.polynomial.evaluate(full) - linear.evaluate(brief), float)
+        rest = np.asarray(term.polynomial.evaluate(full) - linear.evaluate(brief), float)
         unit = max((strengths[m] for m in kept), default=1.0)
-        mean = _to_unit(float(np.mean(rest)), unit, self.digits)
-        numbers = {
-            "multiplier": _significant(goal.multiplier, self.digits),
-            "scale": _significant(goal.scale, self.digits),
-        }
-        closed = replace(goal, polynomial=linear + Polynomial({(): mean}), **numbers)
+        # The mean is rounded to the place of the last digit that matters beside a term that moves so far.
+        mean = round(float(np.mean(rest)), self.digits - floor(log10(unit)) if unit > 0 else self.digits)
+        numbers = {name: _significant(getattr(term, name), self.digits) for name in ("multiplier", "scale")}
+        closed = replace(term, polynomial=linear + Polynomial({(): mean}), **numbers)
         if not omitted and not factors:
             return closed, closed
-        name = next(self.names)
-        self.residuals.append(
-            Residual(name, block, goal.head.role, mean, spread(rest), tuple(map(format_monomial, omitted)))
-        )
+        name, terms = next(self.names), tuple(map(format_monomial, omitted))
+        self.residuals.append(Residual(name, block.name, term.head.role, mean, standard_deviation(rest), terms))
         with_rest = linear + Polynomial({((name, 1),): 1.0})
-        return replace(goal, polynomial=with_rest, factors=factors, rest=name, **numbers), closed
+        return replace(term, polynomial=with_rest, factors=factors, rest=name, **numbers), closed
+
+    def chosen(self, order: Sequence[Monomial], response: Collection[str]) -> tuple[list[Monomial], list[Monomial]]:
+        """The strongest terms and the others; where the row speaks of the response, one of those kept does too."""
+        speaking = [monomial for monomial in order if any(name in response for name, _ in monomial)]
+        kept = list(order[: self.terms])
+        if speaking and not any(monomial in kept for monomial in speaking):
+            kept = [*order[: self.terms - 1], speaking[0]]
+        return kept, [monomial for monomial in order if monomial not in kept]
 
     def rounded(self, polynomial: Polynomial) -> Polynomial:
         return Polynomial({m: _significant(v, self.digits) for m, v in polynomial.coefficients.items()})
 
 
-def compare(full: np.ndarray, brief: np.ndarray, probability: np.ndarray, agree: np.ndarray, same: str) -> Fidelity:
+def compare_utilities(
+    full: np.ndarray, brief: np.ndarray, probability: np.ndarray, agree: np.ndarray, same: str
+) -> Fidelity:
     """Compare two utilities on candidates.
 
     Parameters
@@ -215,8 +219,7 @@ def compare(full: np.ndarray, brief: np.ndarray, probability: np.ndarray, agree:
     agree : whether the most likely responses of a row are the same.
     same : in words, what that means.
     """
-    centered = lambda utility: utility - np.sum(probability * utility, axis=1, keepdims=True)
-    full, brief = centered(full), centered(brief)
+    full, brief = (u - np.sum(probability * u, axis=1, keepdims=True) for u in (full, brief))
     total = float(np.mean(np.sum(probability * full**2, axis=1)))
     lost = float(np.mean(np.sum(probability * (full - brief) ** 2, axis=1)))
     order = np.argsort(-probability, axis=1)
@@ -227,23 +230,11 @@ def compare(full: np.ndarray, brief: np.ndarray, probability: np.ndarray, agree:
     return Fidelity(r2, largest, total**0.5, float(np.mean(agree)), same, len(full))
 
 
-def _chosen(
-    strengths: Mapping[Monomial, float], limit: int, response: Collection[str]
-) -> tuple[list[Monomial], list[Monomial]]:
-    """The strongest terms and the others; where the row speaks of the response, one of those kept does too."""
-    order = sorted(strengths, key=lambda monomial: -strengths[monomial])
-    speaking = [monomial for monomial in order if any(name in response for name, _ in monomial)]
-    kept = order[:limit]
-    if speaking and not any(monomial in kept for monomial in speaking):
-        kept = [*order[: limit - 1], speaking[0]]
-    return kept, [monomial for monomial in order if monomial not in kept]
-
-
 def _fitted(polynomial: Polynomial, kept: Sequence[Monomial], values: Mapping[str, np.ndarray]) -> Polynomial:
     """The kept monomials with the coefficients that come closest to the whole polynomial over the rows."""
     target = np.atleast_1d(np.asarray(polynomial.evaluate(values), float))
     columns = [np.broadcast_to(Polynomial({m: 1.0}).evaluate(values), target.shape) for m in kept]
-    scales = [spread(column) or 1.0 for column in columns]
+    scales = [standard_deviation(column) or 1.0 for column in columns]
     design = np.column_stack([np.ones(len(target)), *(c / s for c, s in zip(columns, scales, strict=True))])
     solution = np.linalg.lstsq(design, target)[0][1:]
     return Polynomial({m: float(v / s) for m, v, s in zip(kept, solution, scales, strict=True)})
@@ -251,8 +242,3 @@ def _fitted(polynomial: Polynomial, kept: Sequence[Monomial], values: Mapping[st
 
 def _significant(value: float, digits: int) -> float:
     return float(f"{value:.{digits}g}")
-
-
-def _to_unit(value: float, unit: float, digits: int) -> float:
-    """Round a constant to the place of the last digit that matters beside a term that moves so far."""
-    return round(value, digits - floor(log10(unit)) if unit > 0 else digits)

@@ -6,19 +6,29 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from behavior_learning.explanation.measure import MeasuredBlock, MeasuredRow, column_of, measure_blocks, spread
-from behavior_learning.explanation.names import proposed_names
+from behavior_learning.core.heads import ROLES
+from behavior_learning.explanation.measure import (
+    MeasuredBlock,
+    MeasuredTerm,
+    measure_blocks,
+    monomial_strengths,
+    standard_deviation,
+)
+from behavior_learning.explanation.names import propose_names
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
 
-__all__ = ["Reading", "Statement", "Term", "read_statements"]
+__all__ = ["Explanation", "Statement", "Term", "explain_problem"]
 
 NAMED = 0.3
 """A statement names the columns that move it at least this share of what the strongest does."""
 
 MOST_NAMED = 5
 """Columns that it names at most."""
+
+FAINT = 0.05
+"""A row that moves its block by less than this share says nothing."""
 
 TERMS = 3
 """Terms that a statement writes out."""
@@ -107,6 +117,38 @@ class Statement:
         return self.block, self.head, self.row
 
     @property
+    def signed_strengths(self) -> dict[str, float]:
+        """How far the row moves its block through each column, with the direction as sign; an equality has none."""
+        size, loads = sum(self.strengths.values()) or 1.0, {}
+        for column, strength in self.strengths.items():
+            sign = 1 if self.head == "equality" else self.directions.get(column) or 1
+            loads[column] = sign * self.moves * strength / size
+        return loads
+
+    def renamed(self, names: Mapping[str, str]) -> "Statement":
+        """The same statement with other names for columns and blocks."""
+        variables = tuple(names.get(name, name) for name in self.variables)
+        strengths = {names.get(name, name): value for name, value in self.strengths.items()}
+        directions = {names.get(name, name): value for name, value in self.directions.items()}
+        return replace(self, variables=variables, strengths=strengths, directions=directions)
+
+    def recurs_in(self, found: "Statement") -> bool:
+        """Whether a statement says the same: it names at least the same columns, which rise and fall as here."""
+        strongest = max(found.strengths.values(), default=0.0)
+        named = [found.strengths.get(name, 0.0) >= NAMED * strongest > 0 for name in self.variables]
+        if not self.variables or found.faint or not all(named):
+            return False
+        signs = [self.directions[name] * found.directions[name] for name in self.variables]
+        if self.head == "equality":
+            signs = [sign * (signs[0] or 1) for sign in signs]
+        return all(sign >= 0 for sign in signs)
+
+    @property
+    def faint(self) -> bool:
+        """Whether the row moves its block too little to say anything."""
+        return self.share < FAINT
+
+    @property
     def numbers(self) -> str:
         """The numbers behind the statement, in one line."""
         often = {name: f" ({share:.0%})" for name, share in self.column_frequencies.items()}
@@ -114,7 +156,7 @@ class Statement:
         strengths = ", ".join(
             f"{name} {format_number(value, DIGITS)}{often.get(name, '')}" for name, value in strongest
         )
-        parts = [f"λ = {format_number(self.multiplier, DIGITS)}"] if self.head in WORDS_OF_HEADS else []
+        parts = [f"λ = {format_number(self.multiplier, DIGITS)}"] if self.head in ROLES else []
         parts += [
             f"moves {format_number(self.moves, DIGITS)} ({self.share:.0%} of the block)",
             f"by column {strengths}",
@@ -128,11 +170,8 @@ class Statement:
         return "; ".join(parts)
 
 
-WORDS_OF_HEADS = tuple(ABOVE)
-
-
 @dataclass(frozen=True)
-class Reading:
+class Explanation:
     """A learned problem read bottom-up: inputs → blocks → blocks of blocks → the whole.
 
     Attributes
@@ -194,8 +233,8 @@ class Reading:
         self,
         frequencies: Mapping[tuple[str, str, int], float],
         columns: Mapping[tuple[str, str, int], Mapping[str, float]],
-    ) -> "Reading":
-        """The same reading with the share of refits that say the same beside each statement and each of its columns."""
+    ) -> "Explanation":
+        """The same with the share of refits that say the same beside each statement and each of its columns."""
         statements = (
             replace(s, frequency=frequencies.get(s.key), column_frequencies=columns.get(s.key, {}))
             for s in self.statements
@@ -203,10 +242,10 @@ class Reading:
         return replace(self, statements=tuple(statements))
 
 
-def read_statements(
-    problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], *, original: Collection[str] = ()
-) -> Reading:
-    """Read a problem on rows of data.
+def explain_problem(
+    problem: Problem, values: Mapping[str, np.ndarray], *, original: Collection[str] = ()
+) -> Explanation:
+    """Say what a problem says, on rows of data.
 
     Parameters
     ----------
@@ -214,50 +253,124 @@ def read_statements(
     original : names of blocks that the user has not changed; these get the proposed name as a title.
     """
     blocks, known = measure_blocks(problem, values)
-    first = blocks[0].ump
-    response = tuple(dict.fromkeys(column_of(name, first) for name in problem.response))
-    names = proposed_names(blocks, response)
-    context = _Context(known, response, {n: t if n in original else n for n, t in names.items()})
-    statements = [s for block in blocks for s in _block_statements(block, context)]
-    if isinstance(problem, Hierarchy):
-        statements += _output_statements(problem, blocks, context)
-    return Reading(tuple(statements), names, response, len(next(iter(known.values()))))
+    response = tuple(dict.fromkeys(blocks[0].block.column_of(name) for name in problem.response))
+    names = propose_names(blocks, response)
+    words = _Words(known, response, {n: t if n in original else n for n, t in names.items()})
+    statements = [statement for block in blocks for statement in words.statements(block)]
+    for name, output in problem.readouts.items():
+        top, likely = blocks[-1], f"the most likely {', '.join(response)} maximises"
+        whole = words.weighted_sum(output, top, "output", likely if problem.chooses else "gains from")
+        statements.append(replace(whole, layer=top.layer + 1, block=name, title=name))
+    return Explanation(tuple(statements), names, response, len(next(iter(known.values()))))
 
 
 @dataclass(frozen=True)
-class _Context:
+class _Words:
+    """Puts measured blocks into words.
+
+    Attributes
+    ----------
+    values : every variable and block, one number per row of data.
+    titles : what blocks are called.
+    """
+
     values: Mapping[str, np.ndarray]
     response: tuple[str, ...]
-    titles: Mapping[str, str] = field(default_factory=dict)
+    titles: Mapping[str, str]
 
+    def statements(self, block: MeasuredBlock) -> list[Statement]:
+        """What each row of a block says, and what it passes on."""
+        statements = [self.row(block, term) for term in block.terms]
+        if block.block.shortcut.monomials:
+            statements.append(self.weighted_sum(block.block.shortcut, block, "shortcut", "passes on"))
+        return statements
 
-def _block_statements(block: MeasuredBlock, context: _Context) -> list[Statement]:
-    statements = [_row_statement(block, row, context) for row in block.rows]
-    if block.ump.shortcut.monomials:
-        statements.append(_sum_statement(block.ump.shortcut, block, "shortcut", "passes on", block.layer, context))
-    return statements
+    def row(self, block: MeasuredBlock, measured: MeasuredTerm) -> Statement:
+        strengths = dict(sorted(measured.columns.items(), key=lambda item: -item[1]))
+        return Statement(
+            layer=block.layer,
+            block=block.block.name,
+            title=self.titles[block.block.name],
+            head=measured.term.head.role,
+            row=measured.number,
+            text=self.sentence(block, measured, _named(strengths)),
+            variables=_named(strengths),
+            strengths=strengths,
+            directions=measured.directions,
+            terms=_terms(measured.term.polynomial, measured.monomials),
+            multiplier=measured.term.multiplier,
+            scale=measured.term.scale,
+            moves=measured.moves,
+            share=block.share(measured),
+            active=measured.active,
+            penalty=measured.penalty,
+        )
 
+    def weighted_sum(self, polynomial: Polynomial, block: MeasuredBlock, head: str, word: str) -> Statement:
+        """A weighted sum of blocks: a readout, or what a residual skip adds."""
+        terms = monomial_strengths(polynomial, self.values)
+        strengths = {monomial[0][0]: strength for monomial, strength in terms.items()}
+        moves = standard_deviation(np.asarray(polynomial.evaluate(self.values)))
+        return Statement(
+            layer=block.layer,
+            block=block.block.name,
+            title=self.titles[block.block.name],
+            head=head,
+            row=1,
+            text=f"{word} {format_polynomial(polynomial, list(terms), DIGITS)}",
+            variables=_named(strengths),
+            strengths=strengths,
+            directions={m[0][0]: int(np.sign(v)) for m, v in polynomial.monomials.items()},
+            terms=_terms(polynomial, terms),
+            multiplier=1.0,
+            scale=1.0,
+            moves=moves,
+            share=1.0 if head == "output" else moves / (block.moves or 1.0),
+            active=1.0,
+            penalty=0.0,
+        )
 
-def _row_statement(block: MeasuredBlock, row: MeasuredRow, context: _Context) -> Statement:
-    strengths = dict(sorted(row.columns.items(), key=lambda item: -item[1]))
-    return Statement(
-        block.layer,
-        block.ump.name,
-        context.titles[block.ump.name],
-        row.goal.head.role,
-        row.number,
-        _sentence(block, row, _named(strengths), context),
-        _named(strengths),
-        strengths,
-        row.directions,
-        _terms(row.goal.polynomial, row.terms),
-        row.goal.multiplier,
-        row.goal.scale,
-        row.moves,
-        block.share(row),
-        row.active,
-        row.penalty,
-    )
+    def sentence(self, block: MeasuredBlock, measured: MeasuredTerm, named: Sequence[str]) -> str:
+        head, sees_response = measured.term.head.role, any(name in measured.columns for name in self.response)
+        above = block.layer > 1 and all(name in self.titles for name in measured.columns)
+        word = ABOVE[head] if above else WORDS[head, sees_response or bool(block.block.response)]
+        if not named:
+            return f"{word} nothing that varies"
+        if head == "utility" and above:  # Blocks that raise a utility, less those that lower it.
+            raising, lowering = ([n for n in named if (measured.directions[n] >= 0) == up] for up in (True, False))
+            return f"{word} {_listed(raising) or 'nothing'}" + (f" less {_listed(lowering)}" if lowering else "")
+        if head == "utility":
+            directed = {1: "higher {}", -1: "lower {}", 0: "{} (either way)"}
+            return f"{word} {_listed([directed[measured.directions[name]].format(name) for name in named])}"
+        if word == "penalises" or measured.term.multiplier < 0:
+            beyond = "above 0" if head == "inequality" else "away from 0"
+            verb = "penalises" if measured.term.multiplier >= 0 else "rewards"
+            return f"{verb} {self.shortened(measured)} {beyond}"
+        return f"{word} {self.relation(measured)}"
+
+    def relation(self, measured: MeasuredTerm) -> str:
+        """y ≤ … or y = … where the row is solved for a response, and … ≤ 0 or … = 0 otherwise."""
+        polynomial, equal = measured.term.polynomial, measured.term.head.role == "equality"
+        for name in self.response:
+            y = ((name, 1),)
+            with_y = [m for m in polynomial.monomials if any(part == name for part, _ in m)]
+            if with_y == [y] and abs(polynomial.coefficients[y]) == 1.0:
+                sign = polynomial.coefficients[y]
+                relation = "=" if equal else "<=" if sign > 0 else ">="
+                return f"{name} {relation} {self.shortened(measured, {y: sign}, -sign)}"
+        return f"{self.shortened(measured)} {'=' if equal else '<='} 0"
+
+    def shortened(
+        self, measured: MeasuredTerm, solved: Mapping[Monomial, float] | None = None, factor: float = 1.0
+    ) -> str:
+        """The strongest terms apart from those solved for; smaller ones enter the constant at their means."""
+        polynomial = measured.term.polynomial.without(Polynomial(solved or {})).scaled(factor)
+        order = sorted(polynomial.monomials, key=lambda monomial: -measured.monomials[monomial])
+        kept, omitted = order[:TERMS], order[TERMS:]
+        mean = float(np.mean(Polynomial({m: polynomial.coefficients[m] for m in omitted}).evaluate(self.values)))
+        brief = Polynomial({m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant + mean})
+        more = f" (and {len(omitted)} smaller terms)" if omitted else ""
+        return format_polynomial(brief, kept, DIGITS) + more
 
 
 def _named(strengths: Mapping[str, float]) -> tuple[str, ...]:
@@ -267,94 +380,8 @@ def _named(strengths: Mapping[str, float]) -> tuple[str, ...]:
 
 def _terms(polynomial: Polynomial, strengths: Mapping[Monomial, float]) -> tuple[Term, ...]:
     total = sum(strengths.values()) or 1.0
-    order = sorted(strengths, key=lambda monomial: -strengths[monomial])
-    return tuple(
-        Term(format_monomial(m), polynomial.coefficients[m], strengths[m], strengths[m] / total) for m in order
-    )
-
-
-def _sentence(block: MeasuredBlock, row: MeasuredRow, named: Sequence[str], context: _Context) -> str:
-    head, sees_response = row.goal.head.role, any(name in row.columns for name in context.response)
-    above = block.layer > 1 and all(name in context.titles for name in row.columns)
-    word = ABOVE[head] if above else WORDS[head, sees_response or bool(block.ump.response)]
-    if not named:
-        return f"{word} nothing that varies"
-    if head == "utility" and above:
-        return f"{word} {_weighed(named, row.directions)}"
-    if head == "utility":
-        return f"{word} {_listed([_directed(name, row.directions[name], context) for name in named])}"
-    if word == "penalises" or row.goal.multiplier < 0:
-        beyond = "above 0" if head == "inequality" else "away from 0"
-        verb = "penalises" if row.goal.multiplier >= 0 else "rewards"
-        return f"{verb} {_shortened(row, {}, context.values)} {beyond}"
-    return f"{word} {_relation(row, context)}"
-
-
-def _weighed(names: Sequence[str], directions: Mapping[str, int]) -> str:
-    """Blocks that raise a utility, less those that lower it."""
-    raising, lowering = ([n for n in names if (directions[n] >= 0) == up] for up in (True, False))
-    less = f" less {_listed(lowering)}" if lowering else ""
-    return (_listed(raising) if raising else "nothing") + less
-
-
-def _directed(name: str, direction: int, context: _Context) -> str:
-    words = {1: f"higher {name}", -1: f"lower {name}", 0: f"{name} (either way)"}
-    return words[direction]
-
-
-def _relation(row: MeasuredRow, context: _Context) -> str:
-    """y ≤ … or y = … where the row is solved for a response, and … ≤ 0 or … = 0 otherwise."""
-    equal = row.goal.head.role == "equality"
-    for name in context.response:
-        y = ((name, 1),)
-        with_y = [m for m in row.goal.polynomial.monomials if any(part == name for part, _ in m)]
-        if with_y == [y] and abs(row.goal.polynomial.coefficients[y]) == 1.0:
-            sign = row.goal.polynomial.coefficients[y]
-            other = _shortened(row, {y: sign}, context.values, -sign)
-            return f"{name} {'=' if equal else '<=' if sign > 0 else '>='} {other}"
-    return f"{_shortened(row, {}, context.values)} {'=' if equal else '<='} 0"
-
-
-def _shortened(
-    row: MeasuredRow, solved: Mapping[Monomial, float], values: Mapping[str, np.ndarray], factor: float = 1.0
-) -> str:
-    """The strongest terms apart from those solved for; smaller ones enter the constant at their means."""
-    polynomial = row.goal.polynomial.without(Polynomial(solved)).scaled(factor)
-    order = sorted(polynomial.monomials, key=lambda monomial: -row.terms[monomial])
-    kept, omitted = order[:TERMS], order[TERMS:]
-    mean = float(np.mean(Polynomial({m: polynomial.coefficients[m] for m in omitted}).evaluate(values)))
-    brief = Polynomial({m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant + mean})
-    more = f" (and {len(omitted)} smaller terms)" if omitted else ""
-    return format_polynomial(brief, kept, DIGITS) + more
-
-
-def _output_statements(problem: Hierarchy, blocks: Sequence[MeasuredBlock], context: _Context) -> list[Statement]:
-    top = blocks[-1]
-    layer = top.layer + 1
-    what = f"the most likely {', '.join(context.response)} maximises" if top.ump.response else "gains from"
-    return [
-        replace(_sum_statement(output, top, "output", what, layer, context), block=name, title=name)
-        for name, output in problem.outputs.items()
-    ]
-
-
-def _sum_statement(
-    polynomial: Polynomial, block: MeasuredBlock, head: str, word: str, layer: int, context: _Context
-) -> Statement:
-    """A weighted sum of blocks: a readout, or what a residual skip adds."""
-    terms = {m: spread(Polynomial({m: v}).evaluate(context.values)) for m, v in polynomial.monomials.items()}
-    order = sorted(terms, key=lambda monomial: -terms[monomial])
-    strengths = {monomial[0][0]: terms[monomial] for monomial in order}
-    moves = spread(np.asarray(polynomial.evaluate(context.values)))
-    share = 1.0 if head == "output" else moves / (block.moves or 1.0)
-    text = f"{word} {format_polynomial(polynomial, order, DIGITS)}"
-    signs = {m[0][0]: int(np.sign(v)) for m, v in polynomial.monomials.items()}
-    name, title = block.ump.name, context.titles[block.ump.name]
-    numbers = (1.0, 1.0, moves, share, 1.0, 0.0)
-    return Statement(
-        layer, name, title, head, 1, text, _named(strengths), strengths, signs, _terms(polynomial, terms), *numbers
-    )
+    return tuple(Term(format_monomial(m), polynomial.coefficients[m], s, s / total) for m, s in strengths.items())
 
 
 def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)

@@ -63,17 +63,20 @@ class Gibbs(eqx.Module):
 
     def log_probs(self, x: Float[Array, "n d"], y: Array, *finer: Space) -> list[Float[Array, " n"]]:
         """log p(y|x) by the rule of the space, and by those of finer versions of it."""
-        x_of_laws = x if x.shape[1] else x[:1]  # Without x all rows have one law.
-        laws = lambda candidates: self._scaled(x_of_laws, candidates)
-        rules = self.space.rules(finer, laws, x_of_laws.shape[:1], x.dtype)
+        distinct = x if x.shape[1] else x[:1]  # Without x all rows have one distribution.
+
+        def scaled(candidates: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+            return self._scaled(distinct, candidates)
+
+        rules = self.space.rules(finer, scaled, distinct.shape[:1], x.dtype)
         candidates = [rule.candidates for rule in rules]
         each_row_has_its_own = candidates[0].shape[0] == len(y)
         if self.space.continuous and each_row_has_its_own:
             own = self.space.candidates(y)[:, None].astype(x.dtype)
-            *at_candidates, at_own = together(laws, [*candidates, own])
+            *at_candidates, at_own = together(scaled, [*candidates, own])
             observed = jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)
         else:
-            at_candidates = together(laws, candidates)
+            at_candidates = together(scaled, candidates)
             observed = self.space.observed(self._scaled, x, y, at_candidates[0])
         normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
         return [observed - log_normalizer for log_normalizer in normalizers]
@@ -144,7 +147,7 @@ class Gibbs(eqx.Module):
         return self.draw(x, jax.random.uniform(key, (len(x), draws, len(self.space.parts)), x.dtype))
 
     def draw(self, x: Float[Array, "n d"], levels: Float[Array, "n j parts"]) -> Array:
-        """Independent draws from uniform levels: each part of y by inversion, given the parts before it."""
+        """Independent draws from uniform levels: each component of y by inversion, given those before it."""
         return self.space.draw(lambda y: self._scaled(x, y), x.shape[:1], levels)
 
     def _scaled(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:

@@ -136,7 +136,11 @@ class Langevin(Method):
         accepted = jnp.log(uniform) < log_ratio
         if not self.adjusted:
             accepted = accepted | ~adapting
-        following = jax.tree.map(lambda new, old: _where(accepted, new, old), proposed, state)
+        following = jax.tree.map(
+            lambda new, old: jnp.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old),
+            proposed,
+            state,
+        )
         return following, Move(jnp.exp(jnp.minimum(log_ratio, 0.0)), log_ratio < -DIVERGENCE)
 
 
@@ -149,13 +153,9 @@ def _log_transition(origin: State, end: State, eta: Array, scale: Array) -> Floa
 def _draw(keys: PRNGKeyArray, like: Float[Array, "n k m"]) -> tuple[Float[Array, "n k m"], Float[Array, "n k"]]:
     """Normal noise and a uniform number for every chain, by inversion of m + 1 numbers from its key."""
     m, above = like.shape[-1], jnp.nextafter(jnp.asarray(-1.0, like.dtype), jnp.asarray(0.0, like.dtype))
-    draw = lambda key: jax.random.uniform(key, (m + 1,), like.dtype, minval=above)
-    numbers = jax.vmap(draw)(keys.reshape(-1)).reshape(*keys.shape, m + 1)
+    draw = jax.vmap(lambda key: jax.random.uniform(key, (m + 1,), like.dtype, minval=above))
+    numbers = draw(keys.reshape(-1)).reshape(*keys.shape, m + 1)
     return jnp.sqrt(2.0).astype(like.dtype) * jax.lax.erf_inv(numbers[..., :m]), (1 + numbers[..., m]) / 2
-
-
-def _where(accepted: Bool[Array, "n k"], new: Array, old: Array) -> Array:
-    return jnp.where(accepted.reshape(accepted.shape + (1,) * (new.ndim - 2)), new, old)
 
 
 class Hamiltonian(Method):
@@ -180,8 +180,8 @@ class HMC(Hamiltonian):
         import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
 
         pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
-        vary = lambda key: jax.random.uniform(key, (), step_size.dtype, minval=0.5, maxval=1.5)
-        sizes = step_size[:, None] * jax.vmap(jax.vmap(vary))(pairs[..., 0])
+        vary = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (), step_size.dtype, minval=0.5, maxval=1.5)))
+        sizes = step_size[:, None] * vary(pairs[..., 0])
         return _hamiltonian_step(hmc.build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance)
 
 
@@ -214,16 +214,16 @@ def _hamiltonian_step(kernel, limit, target, keys, state, sizes, variance) -> tu
     from blackjax.mcmc.hmc import HMCState
 
     n, k = state.log_density.shape
-    flat = lambda leaf: leaf.reshape(n * k, *leaf.shape[2:])
     log_density = _single_chain(target, (n, k))
-    move = lambda key, state, size, scale: kernel(key, HMCState(*state), log_density, size, scale, limit)
-    following, info = jax.vmap(move)(
-        flat(keys), jax.tree.map(flat, state), flat(sizes), jnp.repeat(variance, k, axis=0)
-    )
-    unflat = lambda leaf: leaf.reshape(n, k, *leaf.shape[1:])
-    following = State(*map(unflat, (following.position, following.logdensity, following.logdensity_grad)))
-    acceptance = jnp.nan_to_num(unflat(info.acceptance_rate), nan=0.0)
-    return following, Move(acceptance, unflat(info.is_divergent))
+
+    def move(key: PRNGKeyArray, state: State, size: Array, scale: Array) -> tuple[State, Move]:
+        end, info = kernel(key, HMCState(*state), log_density, size, scale, limit)
+        following = State(end.position, end.logdensity, end.logdensity_grad)
+        return following, Move(jnp.nan_to_num(info.acceptance_rate, nan=0.0), info.is_divergent)
+
+    flat = jax.tree.map(lambda leaf: leaf.reshape(n * k, *leaf.shape[2:]), (keys, state, sizes))
+    chains = jax.vmap(move)(*flat, jnp.repeat(variance, k, axis=0))
+    return jax.tree.map(lambda leaf: leaf.reshape(n, k, *leaf.shape[1:]), chains)
 
 
 def _single_chain(target: Target, shape: tuple[int, int]) -> Callable[[Float[Array, " m"]], Float[Array, ""]]:
@@ -240,8 +240,7 @@ def _single_chain(target: Target, shape: tuple[int, int]) -> Callable[[Float[Arr
 
     @jax.custom_batching.custom_vmap  # the plain function only tells shapes; the rule below is what runs
     def pair(arrays, position):
-        row = lambda leaf: jnp.broadcast_to(leaf, (shape[0] * shape[1], *leaf.shape))
-        value, score = batched(arrays, row(position))
+        value, score = batched(arrays, jnp.broadcast_to(position, (shape[0] * shape[1], *position.shape)))
         return value[0], score[0]
 
     @pair.def_vmap

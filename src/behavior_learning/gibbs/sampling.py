@@ -20,7 +20,7 @@ from behavior_learning.gibbs.diagnostics import effective_sample_size, split_r_h
 from behavior_learning.gibbs.kernels import METHODS, LogDensity, Method, State, Target
 from behavior_learning.gibbs.supports import Support
 
-__all__ = ["Chains", "check_chains", "sample", "simulate", "spread_starts", "temper"]
+__all__ = ["Chains", "anneal", "check_chains", "sample", "simulate", "spread_starts"]
 
 LEAST_DRAWS = 4
 """Draws per chain from which R-hat and effective sample size exist."""
@@ -213,8 +213,11 @@ def _select(condition: Bool[Array, ""], new: Adaptation, old: Adaptation) -> Ada
 
 def _seeds(key: PRNGKeyArray, n: int, k: int) -> PRNGKeyArray:
     """A key per row and chain, which does not depend on how many others there are."""
-    seed = lambda i, j: jax.random.fold_in(jax.random.fold_in(key, i), j)
-    return jax.vmap(lambda i: jax.vmap(lambda j: seed(i, j))(jnp.arange(k)))(jnp.arange(n))
+
+    def of_row(i: Int[Array, ""]) -> PRNGKeyArray:
+        return jax.vmap(lambda j: jax.random.fold_in(jax.random.fold_in(key, i), j))(jnp.arange(k))
+
+    return jax.vmap(of_row)(jnp.arange(n))
 
 
 def check_chains(chains: Chains, method: str | Method = "mala") -> Chains:
@@ -235,7 +238,7 @@ def check_chains(chains: Chains, method: str | Method = "mala") -> Chains:
     r_hat, effective = np.asarray(chains.r_hat), np.asarray(chains.effective)
     acceptance = np.asarray(jnp.mean(chains.acceptance, axis=1))
     _warn_of(np.logical_not(r_hat <= most), f"R-hat is above {most:.3g}", f"worst {r_hat.max():.3g}",
-             "The chains of a row disagree on where the mass is. Run longer (warmup=, thin=), or start from `temper`, "
+             "The chains of a row disagree on where the mass is. Run longer (warmup=, thin=), or start from `anneal`, "
              "which shares chains out between modes.")  # fmt: skip
     _warn_of(np.logical_not(effective >= least), f"{k * kept} draws are worth fewer than {least:.3g} independent ones",
              f"worst {effective.min():.3g}", "Raise thin= or draws=, or use method='nuts'.")  # fmt: skip
@@ -330,46 +333,51 @@ class _Tempered(eqx.Module):
         return self.power * self.log_density(y)
 
 
-def temper(
+def anneal(
     log_density: LogDensity,
     starts: Float[Array, "n k m"],
     key: PRNGKeyArray,
     *,
-    rungs: int = 12,
+    temperatures: int = 12,
     steps: int = 32,
     lower: ArrayLike | None = None,
     upper: ArrayLike | None = None,
 ) -> Float[Array, "n k m"]:
     """Starting points shared out between the modes of a row in proportion to their mass.
 
-    Points uniform over a box (`spread_starts`) are moved by MALA under p^β, β = (j/rungs)³, and resampled by the weight
-    p^(Δβ) at every rung. Use many, 64 or more per row, and hand any k of them to `sample`.
+    Annealing: points uniform over a box (`spread_starts`) are moved by MALA under p^β, β = (j/temperatures)³, and
+    resampled by the weight p^(Δβ) at every inverse temperature β. Use many, 64 or more per row, and hand any k of them
+    to `sample`.
 
     Source: Del Moral, Doucet & Jasra (2006), "Sequential Monte Carlo samplers".
     """
-    return _temper(log_density, starts, key, Support(lower, upper, starts), rungs, jnp.asarray(steps, jnp.int32))
+    return _annealed(
+        log_density, starts, key, Support(lower, upper, starts), temperatures, jnp.asarray(steps, jnp.int32)
+    )
 
 
 @eqx.filter_jit
-def _temper(
+def _annealed(
     log_density: LogDensity,
     starts: Float[Array, "n k m"],
     key: PRNGKeyArray,
     support: Support,
-    rungs: int,
+    temperatures: int,
     steps: Int[Array, ""],
 ) -> Float[Array, "n k m"]:
-    powers, one = (jnp.arange(rungs + 1, dtype=starts.dtype) / rungs) ** 3, jnp.asarray(1, jnp.int32)
+    powers, one = (jnp.arange(temperatures + 1, dtype=starts.dtype) / temperatures) ** 3, jnp.asarray(1, jnp.int32)
 
-    def climb(y, rung):
-        key, before, after = rung
+    def cooled(
+        y: Float[Array, "n k m"], level: tuple[PRNGKeyArray, Array, Array]
+    ) -> tuple[Float[Array, "n k m"], None]:
+        key, before, after = level
         for_choice, for_moves = jax.random.split(key)
         chosen = _resample(for_choice, (after - before) * log_density(y))
         y = jnp.take_along_axis(y, chosen[..., None], axis=1)
         target = Target(_Tempered(log_density, after), support, transformed=support.bounded)
         return _run(target, METHODS["mala"], y, for_moves, None, steps, one, draws=1).draws[:, :, 0], None
 
-    y, _ = jax.lax.scan(climb, starts, (jax.random.split(key, rungs), powers[:-1], powers[1:]))
+    y, _ = jax.lax.scan(cooled, starts, (jax.random.split(key, temperatures), powers[:-1], powers[1:]))
     return y
 
 

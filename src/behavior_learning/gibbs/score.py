@@ -21,17 +21,18 @@ def score(
     """∂BL/∂y_j at the candidates, for the given columns of y."""
     if len(columns) > MOST_TANGENTS:
         return jax.grad(lambda y: jnp.sum(utility(x, y)))(y)[..., np.array(columns)]
-    values = lambda y: utility(x, y)
-    return jnp.stack([jax.jvp(values, (y,), (_along(y, j),))[1] for j in columns], axis=-1)
+    return jnp.stack([jax.jvp(lambda y: utility(x, y), (y,), (_along(y, j),))[1] for j in columns], axis=-1)
 
 
 def score_and_curvature(
     utility: Utility, x: Float[Array, "n d"], y: Float[Array, "n k m"], columns: Sequence[int]
 ) -> tuple[Float[Array, "n k columns"], Float[Array, "n k columns"]]:
     """∂BL/∂y_j and ∂²BL/∂y_j² at the candidates, for the given columns of y."""
-    values = lambda y: utility(x, y)
-    slope = lambda j: lambda y: jax.jvp(values, (y,), (_along(y, j),))[1]
-    pairs = [jax.jvp(slope(j), (y,), (_along(y, j),)) for j in columns]
+
+    def slope(y: Float[Array, "n k m"], j: int) -> Float[Array, "n k"]:
+        return jax.jvp(lambda y: utility(x, y), (y,), (_along(y, j),))[1]
+
+    pairs = [jax.jvp(lambda y, j=j: slope(y, j), (y,), (_along(y, j),)) for j in columns]
     first, second = zip(*pairs, strict=True)
     return jnp.stack(first, axis=-1), jnp.stack(second, axis=-1)
 

@@ -59,8 +59,8 @@ class Support(eqx.Module):
         lower, upper, width = self._ends
         precision = jnp.finfo(y.dtype)
         share = jnp.clip((y - lower) / width, precision.eps, 1 - precision.eps)
-        log = lambda distance: jnp.log(jnp.maximum(distance, precision.eps))
-        ray = jnp.where(above, log(y - lower), jnp.where(below, -log(upper - y), y))
+        log_distance = jnp.log(jnp.maximum(jnp.where(above, y - lower, upper - y), precision.eps))
+        ray = jnp.where(above, log_distance, jnp.where(below, -log_distance, y))
         return jnp.where(interval, jnp.log(share) - jnp.log1p(-share), ray)
 
     def log_jacobian(self, z: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
@@ -81,5 +81,5 @@ class Support(eqx.Module):
         phase = jnp.mod(y - lower, 2 * width)
         folded = lower + jnp.minimum(phase, 2 * width - phase)
         mirrored = jnp.where(above, lower + jnp.abs(y - lower), jnp.where(below, upper - jnp.abs(upper - y), y))
-        turned = jnp.where(interval, phase > width, jnp.where(above, y < lower, below & (y > upper)))
-        return jnp.where(interval, folded, mirrored), jnp.where(turned, -1.0, 1.0).astype(y.dtype)
+        backwards = jnp.where(interval, phase > width, jnp.where(above, y < lower, below & (y > upper)))
+        return jnp.where(interval, folded, mirrored), jnp.where(backwards, -1.0, 1.0).astype(y.dtype)

@@ -8,9 +8,9 @@ distribution. The canonical form pins what a class leaves free:
    coefficient; identity rows of a block are one row;
  * blocks that only add up are one pool of rows, and the readout is 1; other blocks have λ summing to 1;
  * beside an identity utility an inequality points where its largest coefficient is positive;
- * what depends on x alone, repeats another row or vanishes is dropped, with a note.
+ * what depends on x alone, repeats another row or vanishes is omitted, with a note.
 
-Source: Definition B.1, Assumption B.1. Deviation: Definition B.1 has the sign of T only; in raw coordinates the
+Source: Definition B.1, Assumption B.1. Deviation: Definition B.1 has the sign of T only; in raw local the
 Hessian of Theorem B.9 is singular.
 """
 
@@ -18,14 +18,17 @@ from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.identification.canonical import Canonical, Change, Note
-from behavior_learning.identification.normalize import Form
-from behavior_learning.identification.symmetries import EVEN, RowTable, family
+from behavior_learning.identification.head_table import EVEN, HeadTable, family
+from behavior_learning.identification.normalize import Canonical, Canonicalizer, Change, Note
+from behavior_learning.identification.symmetries import EQUIVALENCES, MINIMALITY
 
 __all__ = ["Canonical", "Change", "Note", "canonicalize", "distance"]
+
+MOST_MATCHED = 6
+"""Rows or blocks up to which every order is tried to find the closest."""
 
 
 def canonicalize(
@@ -35,30 +38,28 @@ def canonicalize(
     signs: Int[np.ndarray, " numbers"] | None = None,
     prune: bool = True,
 ) -> Canonical:
-    """Return the canonical representative of a network.
+    """Return the canonical representative of a network: all equivalences in turn, layer by layer.
 
     Parameters
     ----------
     one_hot : whether candidates are indicators of one class, so that rows whose every term names a class split into
         one row per class.
     signs : sign that each number must keep, where the rules of the network no longer say it.
-    prune : whether rows that vanish or repeat others are dropped; kept, they have parameters that mean nothing.
+    prune : whether rows that vanish or repeat others are omitted; kept, they have parameters that mean nothing.
 
     Examples
     --------
     >>> from behavior_learning.core.network import Architecture
     >>> square = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity")
     >>> network = BehaviorNetwork.random(np.random.default_rng(0), square, features=2, response=1)
-    >>> float(canonicalise(network).network.layers[0].equality.multiplier.value[0, 0])
+    >>> float(canonicalize(network).network.layers[0].equality.multiplier.value[0, 0])
     1.0
     """
-    form = Form.of(network, one_hot, signs)
-    form.fold_readout()
-    for number in range(len(form.tables)):
-        for pool in form.pools(number):
-            form.normalize(number, pool, prune)
-        form.place_blocks(number)
-    form.center_readout()
+    form = Canonicalizer.of(network, one_hot, signs)
+    for layer in range(len(form.tables)):
+        for equivalence in EQUIVALENCES:
+            if prune or equivalence not in MINIMALITY:
+                equivalence.move(form, layer)
     return form.canonical()
 
 
@@ -76,70 +77,62 @@ def distance(a: BehaviorNetwork, b: BehaviorNetwork, *, one_hot: bool = False) -
     >>> distance(network, network)
     0.0
     """
-    form, other = (Form.of(canonicalize(network, one_hot=one_hot).network, one_hot) for network in (a, b))
+    form, other = (Canonicalizer.of(canonicalize(network, one_hot=one_hot).network, one_hot) for network in (a, b))
     total = 0.0
-    for number in range(len(form.tables)):
-        if not form.additive(number) and not form.joined(number):
-            _match_blocks(form, other, number)
-        for pool in form.pools(number):
-            total += _pool_distance(form, other, number, pool)
-    rest = [(p, q) for p, q in zip(form.parts(), other.parts(), strict=True)][3 * len(form.offsets()) :]
-    total += sum(float(np.sum((p.value - q.value) ** 2)) for p, q in rest)
+    for layer in range(len(form.tables)):
+        if not form.additive(layer) and not form.blockwise(layer):
+            _match_blocks(form, other, layer)
+        total += sum(_pool_distance(form, other, layer, pool) for pool in form.pools(layer))
+    numbers = ((*each.projections, each.weight, each.bias) for each in (form, other))
+    for p, q in zip(*numbers, strict=True):
+        total += float(np.sum((p.value - q.value) ** 2)) if p is not None and q is not None else 0.0
     return float(np.sqrt(total))
 
 
-def _pool_distance(form: Form, other: Form, number: int, pool: Sequence[int]) -> float:
+def _match_blocks(form: Canonicalizer, other: Canonicalizer, layer: int) -> None:
+    """Put the blocks of `other` in the order that is closest to `form`."""
+    width = form.network.architecture.layers[layer]
+    costs: dict[tuple[int, ...], float] = {}
+    for order in permutations(range(width)) if width <= MOST_MATCHED else [tuple(range(width))]:
+        other.permute_blocks(layer, np.array(order))
+        costs[order] = sum(_pool_distance(form, other, layer, [block]) for block in range(width))
+        other.permute_blocks(layer, np.argsort(order))
+    other.permute_blocks(layer, np.array(min(costs, key=lambda order: costs[order])))
+
+
+def _pool_distance(form: Canonicalizer, other: Canonicalizer, layer: int, pool: Sequence[int]) -> float:
     """Sum of squares between the rows of blocks that add up, rows matched head by head."""
-    total = 0.0
-    for role, table in form.tables[number].items():
-        if table.head is None:
-            continue
-        lines = np.concatenate([table.block_lines(block) for block in pool])
-        total += _rows_distance(table, other.tables[number][role], lines)
-    return total
+    pairs = ((table, other.tables[layer][role]) for role, table in form.present(layer).items())
+    return sum(_rows_distance(table, match, table.rows_of(pool)) for table, match in pairs)
 
 
-def _rows_distance(table: RowTable, other: RowTable, lines: np.ndarray) -> float:
-    strength = lambda t: t.multiplier.value[lines]
-    if family(table.head) == "square" and table.ties:
-        apart = sum(
-            _procrustes(table.line.value[np.ix_(lines, g)], other.line.value[np.ix_(lines, g)]) for g in table.groups
-        )
-        return apart + float(np.sum((strength(table) - strength(other)) ** 2))
-    costs = np.array([[_row_distance(table, i, other, j) for j in lines] for i in lines])
-    return _cheapest(costs)
-
-
-def _row_distance(table: RowTable, i: int, other: RowTable, j: int) -> float:
-    apart = (table.multiplier.value[i] - other.multiplier.value[j]) ** 2
-    for group in table.groups:
-        row, match = table.line.value[i, group], other.line.value[j, group]
-        ways = [np.sum((row - match) ** 2)] + ([np.sum((row + match) ** 2)] if family(table.head) in EVEN else [])
-        apart += min(ways)
-    return float(apart)
-
-
-def _procrustes(a: np.ndarray, b: np.ndarray) -> float:
-    """min over rotations R of ‖a − R b‖²."""
-    u, _, v = np.linalg.svd(a @ b.T)
-    return float(np.sum((a - u @ v @ b) ** 2))
-
-
-def _cheapest(costs: np.ndarray) -> float:
-    """The smallest sum over one-to-one matches; in order beyond six rows."""
-    n = len(costs)
-    orders = permutations(range(n)) if n <= 6 else [tuple(range(n))]
+def _rows_distance(table: HeadTable, other: HeadTable, rows: Int[np.ndarray, " rows"]) -> float:
+    """The smallest sum of squares over one-to-one matches of rows (in order, of many), or over rotations of squares."""
+    if _rotates(table, rows) and _rotates(other, rows):
+        pairs = ((t.rows.value[np.ix_(rows, group)] for t in (table, other)) for group in table.groups)
+        return sum(procrustes(a, b) for a, b in pairs)
+    costs = np.array([[_row_distance(table, i, other, j) for j in rows] for i in rows])
+    n = len(rows)
+    orders = permutations(range(n)) if n <= MOST_MATCHED else [tuple(range(n))]
     return min(float(costs[range(n), order].sum()) for order in orders) if n else 0.0
 
 
-def _match_blocks(form: Form, other: Form, number: int) -> None:
-    """Put the blocks of `other` in the order that is closest to `form`."""
-    width = form.network.architecture.layers[number]
-    best, order = np.inf, None
-    for candidate in permutations(range(width)) if width <= 6 else [tuple(range(width))]:
-        other.permute_blocks(number, np.array(candidate))
-        apart = sum(_pool_distance(form, other, number, [block]) for block in range(width))
-        if apart < best:
-            best, order = apart, candidate
-        other.permute_blocks(number, np.argsort(candidate))
-    other.permute_blocks(number, np.array(order))
+def _rotates(table: HeadTable, rows: Int[np.ndarray, " rows"]) -> bool:
+    """Whether only MᵀM of some rows matters: squares of λ = 1, beside rows that are omitted."""
+    given = ~table.multiplier.learned[rows] & np.isin(table.multiplier.value[rows], (0.0, 1.0))
+    return family(table.head) == "square" and bool(given.all())
+
+
+def _row_distance(table: HeadTable, i: int, other: HeadTable, j: int) -> float:
+    apart = (table.multiplier.value[i] - other.multiplier.value[j]) ** 2
+    for group in table.groups:
+        row, match = table.rows.value[i, group], other.rows.value[j, group]
+        mirrored = [np.sum((row + match) ** 2)] if family(table.head) in EVEN else []
+        apart += min(np.sum((row - match) ** 2), *mirrored, np.inf)
+    return float(apart)
+
+
+def procrustes(a: Float[np.ndarray, "rows columns"], b: Float[np.ndarray, "rows columns"]) -> float:
+    """min over rotations R of ‖a − R b‖²."""
+    u, _, v = np.linalg.svd(a @ b.T)
+    return float(np.sum((a - u @ v @ b) ** 2))

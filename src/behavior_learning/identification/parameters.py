@@ -1,4 +1,4 @@
-"""Coordinates of a canonical network: one number per parameter that can be learned, with its label."""
+"""Local parameters of a canonical network: one number per parameter that can be learned, with its label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -45,30 +45,32 @@ class Parametrization(eqx.Module):
 
 @dataclass(frozen=True)
 class LocalParameters:
-    """A chart together with what is known of its parameters at the canonical form.
+    """A parametrization together with what is known of its parameters at the canonical form.
 
     Attributes
     ----------
     theta : the parameters of the canonical form.
     labels : one per parameter.
     signs : sign that each parameter must keep, 0 for none.
-    tangent : columns span the directions in which the canonical form can move; the identity unless rows are tied.
+    tangent_space : columns span the directions in which the canonical form can move; the identity without constraints.
     """
 
-    chart: Parametrization
+    parametrization: Parametrization
     theta: Float[np.ndarray, " parameters"]
     labels: tuple[str, ...]
     signs: Int[np.ndarray, " parameters"]
-    tangent: Float[np.ndarray, "parameters dimensions"]
+    tangent_space: Float[np.ndarray, "parameters dimensions"]
 
     @classmethod
     def of(cls, canonical: Canonical, labels: Sequence[str]) -> "LocalParameters":
         """Local parameters around a canonical form; `labels` name all its numbers."""
         learned = np.flatnonzero(learned_numbers(canonical.network))
         values = np.concatenate([np.asarray(w.raw, float).ravel() for w in canonical.network.weights])
-        tangent = null_space(canonical.constraints[:, learned])
-        chart = Parametrization(canonical.network, jnp.asarray(values), jnp.asarray(learned))
-        return cls(chart, values[learned], tuple(np.array(labels)[learned]), canonical.signs[learned], tangent)
+        tangent_space = null_space(canonical.constraints[:, learned])
+        parametrization = Parametrization(canonical.network, jnp.asarray(values), jnp.asarray(learned))
+        return cls(
+            parametrization, values[learned], tuple(np.array(labels)[learned]), canonical.signs[learned], tangent_space
+        )
 
 
 def learned_numbers(network: BehaviorNetwork) -> Bool[np.ndarray, " numbers"]:
@@ -96,42 +98,31 @@ def parameter_labels(
     ----------
     outputs : names of the utilities in vector output.
     """
-    architecture, labels = network.architecture, []
+    architecture = network.architecture
+    labels: list[str] = []
     seen_response = () if architecture.output == "vector" else y_names
     terms = network.basis.names(x_names, seen_response)
     for number, layer in enumerate(network.layers):
-        inputs = [
-            *(terms if architecture.sees_terms(number) else ()),
-            *_seen(architecture.layers, number, architecture.skip),
-        ]
+        below = range(0 if architecture.skip == "dense" else max(number - 1, 0), number)
+        blocks = [f"block{b + 1}.{i + 1}" for b in below for i in range(architecture.layers[b])]
+        inputs = [*(terms if architecture.sees_terms(number) else ()), *blocks]
         for role, rows in layer.heads.items():
-            blocks, count = np.shape(rows.intercept.raw)
-            place = lambda b, r, role=role, count=count: f"{role}.row{r + 1}" if count > 1 else role
-            at = [f"layer{number + 1}.block{b + 1}.{place(b, r)}" for b in range(blocks) for r in range(count)]
+            width, count = np.shape(rows.intercept.raw)
+            names = [f"{role}.row{r + 1}" if count > 1 else role for r in range(count)]
+            at = [f"layer{number + 1}.block{b + 1}.{name}" for b in range(width) for name in names]
             labels += [f"{row}.coef[{name}]" for row in at for name in inputs]
             labels += [f"{row}.intercept" for row in at] + [f"{row}.multiplier" for row in at]
     for number, projection in enumerate(network.projections):
         if projection is not None:
-            rows, columns = np.shape(projection.raw)
+            lines, columns = np.shape(projection.raw)
             labels += [
                 f"layer{number + 2}.block{i + 1}.projection[block{number + 1}.{j + 1}]"
-                for i in range(rows)
+                for i in range(lines)
                 for j in range(columns)
             ]
-    return labels + _readout_labels(network, outputs)
-
-
-def _seen(widths: Sequence[int], number: int, skip: str | None) -> list[str]:
-    """Names of the blocks that a layer sees: ``block2.1``."""
-    first = 0 if skip == "dense" else max(number - 1, 0)
-    return [f"block{layer + 1}.{block + 1}" for layer in range(first, number) for block in range(widths[layer])]
-
-
-def _readout_labels(network: BehaviorNetwork, outputs: Sequence[str]) -> list[str]:
     weight, bias = network.readout.weight, network.readout.bias
-    count = next((np.shape(part.raw)[0] for part in (weight, bias) if part is not None), 0)
+    count = next((np.shape(numbers.raw)[0] for numbers in (weight, bias) if numbers is not None), 0)
     place = [f"readout[{name}]" for name in outputs] if len(outputs) == count > 1 else ["readout"] * count
-    labels: list[str] = []
     if weight is not None:
         top = len(network.layers)
         labels += [f"{at}.weight[block{top}.{j + 1}]" for at in place for j in range(np.shape(weight.raw)[1])]

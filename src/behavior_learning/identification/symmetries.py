@@ -1,244 +1,397 @@
-"""Moves of parameters that leave the utility as it is: row signs, scales, rotations, orders, and what they fix.
+"""Equivalences: moves of parameters under which p(y|x) stays as it is, each a function of networks.
 
-Everything here is NumPy in double precision on plain arrays; `identification` puts the moves together.
+Applied twice, an equivalence changes nothing; all of them in turn give the canonical form, see `canonical_form`.
 
-Source: Definition B.1 and Assumption B.1. Deviation: the quotient of Definition B.1 (sign of T) is too small; see each
-move for what else leaves BL unchanged.
+Source: Definition B.1 and Assumption B.1. Deviation: the quotient of Definition B.1 (sign of T) is too small; each
+equivalence says what else leaves the distribution unchanged.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import update_wrapper
 
 import numpy as np
+from jaxtyping import Float
 
-from behavior_learning.core.block import Rows, Weight
-from behavior_learning.core.heads import Head
-from behavior_learning.core.network import weight_value
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.identification.head_table import EVEN, FLIPPABLE, ODD, HeadTable, degree_of, family
+from behavior_learning.identification.normalize import Canonicalizer, Change
 
-__all__ = [
-    "EVEN",
-    "FLIPPABLE",
-    "ODD",
-    "Part",
-    "RowTable",
-    "degree_of",
-    "family",
-]
+__all__ = ["EQUIVALENCES", "MINIMALITY", "Equivalence"]
 
-DEGREE = {"identity": 1, "relu": 1, "abs": 1, "square": 2}
-"""Heads with f(s·t) = s^degree·f(t) for s > 0: λ and the scale of the row are one number."""
+VANISHING = 1e-7
+"""Size of a penalty or utility, relative to the largest of its layer, below which a row is omitted."""
 
-EVEN = ("abs", "square", "huber", "smooth_abs")
-"""Heads with f(−t) = f(t)."""
-
-ODD = ("identity", "tanh")
-"""Heads with f(−t) = −f(t)."""
-
-FLIPPABLE = ("relu", "softplus")
-"""Heads with f(t) = t + f(−t): beside an identity utility their direction is not identified."""
+DUPLICATE = 1e-7
+"""Relative difference below which two rows are one."""
 
 
-def family(head: Head | None) -> str:
-    """The head's name without its width; empty where there is none."""
-    return "" if head is None else head.name.split("(")[0]
+class Equivalence:
+    """A move of the numbers of one layer, as a function of networks."""
+
+    __name__: str
+
+    def __init__(self, move: Callable[[Canonicalizer, int], None]):
+        self.move = move
+        update_wrapper(self, move)
+
+    def __call__(self, network: BehaviorNetwork, *, one_hot: bool = False) -> BehaviorNetwork:
+        """The equivalent network, layer by layer from below; a number that is pinned is fixed by rule."""
+        form = Canonicalizer.of(network, one_hot)
+        for layer in range(len(form.tables)):
+            self.move(form, layer)
+        return form.assembled()
 
 
-def degree_of(head: Head | None) -> int:
-    """Degree of homogeneity, 0 where the head has none."""
-    return 0 if head is None else DEGREE.get(head.name, 0)
+# Scales.
 
 
-@dataclass
-class Part:
-    """Numbers, which of them are learned, and the sign each must keep (0 for none)."""
+@Equivalence
+def fold_readout(form: Canonicalizer, layer: int) -> None:
+    """W_b·(λ·f) = (W_b·λ)·f: where the utility is a sum of blocks, λ takes up W, which is 1, and b cancels in Z.
 
-    value: np.ndarray
-    learned: np.ndarray
-    sign: np.ndarray
-
-    @classmethod
-    def of(cls, weight: Weight, sign: np.ndarray | None = None) -> "Part":
-        """The parts of a weight; `sign` replaces what its rule says."""
-        value = weight_value(weight)
-        learned = np.isnan(np.broadcast_to(weight.rule.numbers, value.shape)).copy()
-        sign = np.broadcast_to(weight.rule.signs, value.shape) if sign is None else sign.reshape(value.shape)
-        return cls(value, learned, sign.copy())
-
-    def pin(self, index, value) -> None:
-        """Take a number for given from here on."""
-        self.value[index], self.learned[index] = value, False
-
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return self.value, self.learned, self.sign
-
-
-@dataclass
-class RowTable:
-    """One head of every block of a layer as a table: a line per (block, row), coefficients and intercept side by side.
-
-    Attributes
-    ----------
-    line : [M | b] of shape (blocks·rows, inputs + 1).
-    multiplier : λ of shape (blocks·rows,).
-    groups : columns that act on candidates of their own (one per class), or all columns together.
-    ties : pairs of lines, within a group of columns, that the canonical form keeps orthogonal.
+    Deviation: not in Definition B.1.
     """
-
-    head: Head | None
-    blocks: int
-    line: Part
-    multiplier: Part
-    groups: list[np.ndarray]
-    ties: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, rows: Rows, parts: Sequence[Part], groups: Sequence[np.ndarray]) -> "RowTable":
-        coef, intercept, multiplier = parts
-        blocks, count, inputs = coef.value.shape
-        joined = (
-            np.concatenate([c, i[..., None]], axis=-1) for c, i in zip(coef.arrays(), intercept.arrays(), strict=True)
-        )
-        line = Part(*(table.reshape(blocks * count, inputs + 1) for table in joined))
-        flat = Part(*(array.reshape(-1) for array in multiplier.arrays()))
-        everything = np.arange(inputs + 1)
-        shared = np.setdiff1d(everything, np.concatenate([*groups, []]).astype(int))
-        separate = bool(groups) and not (line.learned[:, shared].any() or line.value[:, shared].any())
-        return cls(rows.head, blocks, line, flat, list(groups) if separate else [everything])
-
-    @property
-    def size(self) -> int:
-        return len(self.multiplier.value)
-
-    @property
-    def per_block(self) -> int:
-        return self.size // self.blocks
-
-    def block_lines(self, block: int) -> np.ndarray:
-        return np.arange(block * self.per_block, (block + 1) * self.per_block)
-
-    def parts(self) -> tuple[Part, Part, Part]:
-        """M, b and λ in the shapes of the network."""
-        shape = (self.blocks, self.per_block)
-        inputs = self.line.value.shape[1] - 1
-        coef = Part(*(a[:, :-1].reshape(*shape, inputs) for a in self.line.arrays()))
-        intercept = Part(*(a[:, -1].reshape(shape) for a in self.line.arrays()))
-        return coef, intercept, Part(*(a.reshape(shape) for a in self.multiplier.arrays()))
-
-    # Moves.
-
-    def absorb_multipliers(self) -> None:
-        """λ·f(t) = f(λ^{1/degree}·t) for homogeneous heads: λ becomes ±1 and the row carries the scale.
-
-        A row with a given coefficient that is not zero keeps its λ: there the scale is known.
-        """
-        degree = degree_of(self.head)
-        for i in range(self.size):
-            if degree and self.multiplier.learned[i] and self.scales_freely(i):
-                strength = self.multiplier.value[i]
-                self.line.value[i] *= abs(strength) ** (1 / degree)
-                self.multiplier.pin(i, -1.0 if strength < 0 else 1.0)
-
-    def scales_freely(self, i: int) -> bool:
-        given = ~self.line.learned[i]
-        return not self.line.value[i, given].any()
-
-    def scale(self, lines: np.ndarray, factor: float) -> None:
-        """Multiply λ·f of some lines by a positive factor."""
-        for i in lines:
-            if self.multiplier.learned[i] or self.multiplier.value[i] == 0:
-                self.multiplier.value[i] *= factor
-            else:
-                self.line.value[i] *= factor ** (1 / degree_of(self.head))
-
-    def scalable(self, lines: np.ndarray) -> bool:
-        """Whether `scale` may be applied."""
-        free = lambda i: self.multiplier.learned[i] or self.multiplier.value[i] == 0
-        return all(free(i) or (degree_of(self.head) > 0 and self.scales_freely(i)) for i in lines)
-
-    def turn_positive(self) -> None:
-        """λ·f(t) = (−λ)·f(−t) for odd heads with a λ of free sign."""
-        for i in range(self.size):
-            if family(self.head) in ODD and self.multiplier.value[i] < 0 and self._turns(i, slice(None)):
-                self.multiplier.value[i] *= -1
-                self.line.value[i] *= -1
-
-    def choose_signs(self, lines: np.ndarray) -> None:
-        """f(−t) = f(t) for even heads: the largest coefficient is positive.
-
-        Source: Definition B.1. Deviation: where candidates are one-hot and every term names its class, each class
-        has a sign of its own.
-        """
-        for i in lines if family(self.head) in EVEN else ():
-            for group in self.groups:
-                if self._turns(i, group) and _largest(self.line.value[i, group]) < 0:
-                    self.line.value[i, group] *= -1
-
-    def _turns(self, i: int, columns) -> bool:
-        given = ~self.line.learned[i, columns]
-        return not self.line.value[i, columns][given].any() and not self.line.sign[i, columns].any()
-
-    def gather_signs(self, lines: np.ndarray) -> None:
-        """Rows with λ = 1 come before rows with λ = −1, which only free multipliers have."""
-        strength = np.where(self.multiplier.learned, np.nan, self.multiplier.value)
-        if not degree_of(self.head) or not (strength[lines] < 0).any():
-            return
-        for same in self._alike(lines, slice(None), any_multiplier=True):
-            order = same[np.argsort(-strength[same], kind="stable")]
-            for array in (*self.line.arrays(), *self.multiplier.arrays()):
-                array[same] = array[order]
-
-    def rotate_squares(self, lines: np.ndarray) -> None:
-        """Σ λ_k t_k² depends on MᵀΛM alone: the rows become its eigenvectors, each as long as √eigenvalue.
-
-        Deviation: Definition B.1 knows the signs only. Rows with λ = 1 beside rows with λ = −1 (free multipliers) may
-        also be boosted into each other; that is left to the rank of the information.
-        """
-        if family(self.head) != "square":
-            return
-        for group in self.groups:
-            for same in self._alike(lines, group):
-                if (
-                    len(same) > 1
-                    and all(self._turns(i, group) for i in same)
-                    and not self.multiplier.learned[same].any()
-                ):
-                    table = self.line.value[np.ix_(same, group)]
-                    self.line.value[np.ix_(same, group)] = principal_rows(table)
-                    self.ties += [(i, j, group) for n, i in enumerate(same) for j in same[n + 1 :]]
-
-    def sort(self, lines: np.ndarray) -> None:
-        """The order of rows has no meaning: strongest first, by λ or by the length of the row where λ is given."""
-        for same in self._alike(lines, slice(None)):
-            if self.multiplier.learned[same].any():
-                order = same[np.argsort(-self.multiplier.value[same], kind="stable")]
-                self.multiplier.value[same] = self.multiplier.value[order]
-                self.line.value[same] = self.line.value[order]
-            else:
-                for group in self.groups:
-                    lengths = np.linalg.norm(self.line.value[np.ix_(same, group)], axis=1)
-                    order = same[np.argsort(-lengths, kind="stable")]
-                    self.line.value[np.ix_(same, group)] = self.line.value[np.ix_(order, group)]
-
-    def _alike(self, lines: np.ndarray, columns, any_multiplier: bool = False) -> list[np.ndarray]:
-        """Lines that obey the same rules and may trade places."""
-        kinds: dict[tuple, list[int]] = {}
-        for i in lines:
-            given = np.where(self.line.learned[i, columns], np.nan, self.line.value[i, columns])
-            known = not self.multiplier.learned[i] and not any_multiplier
-            strength = self.multiplier.value[i] if known else np.nan
-            rules = (given, self.line.sign[i, columns], strength, self.multiplier.sign[i])
-            kinds.setdefault(tuple(np.asarray(rule, float).tobytes() for rule in rules), []).append(i)
-        return [np.array(kind) for kind in kinds.values()]
+    if not form.scalar or layer < form.top:
+        return
+    if form.bias is not None:
+        form.bias.pin(slice(None), 0.0)
+    tables = form.tables[layer].values()
+    if form.weight is None or form.blockwise(layer) or not form.weight.learned.all():
+        return
+    if not all((table.multiplier.learned | (table.multiplier.value == 0)).all() for table in tables):
+        return
+    weight = form.weight.value[0].copy()
+    for table in tables:
+        table.multiplier.value *= np.repeat(weight, table.per_block)
+        table.multiplier.sign *= np.repeat(np.sign(weight).astype(int), table.per_block)
+    projection = form.incoming(layer)
+    if projection is not None:
+        total = weight @ projection.value
+        projection.pin(slice(1, None), 0.0)
+        projection.value[0] = total
+    form.weight.pin(slice(None), 1.0)
 
 
-def principal_rows(table: np.ndarray) -> np.ndarray:
-    """S Vᵀ of the singular value decomposition: rows with the same AᵀA, orthogonal and longest first."""
+@Equivalence
+def absorb_multipliers(form: Canonicalizer, layer: int) -> None:
+    """λ·f(t) = ±f(|λ|^{1/degree}·t) for homogeneous heads: λ becomes ±1 and the row carries the scale.
+
+    A row with a given coefficient that is not zero keeps its λ: there the scale is known.
+
+    Deviation: not in Definition B.1.
+    """
+    for table in form.present(layer).values():
+        degree = degree_of(table.head)
+        for i in range(table.size if degree else 0):
+            if table.multiplier.learned[i] and table.scales_freely(i):
+                strength = table.multiplier.value[i]
+                table.rows.value[i] *= abs(strength) ** (1 / degree)
+                table.multiplier.pin(i, -1.0 if strength < 0 else 1.0)
+
+
+@Equivalence
+def scale_blocks(form: Canonicalizer, layer: int) -> None:
+    """w·B = (w/c)·(c·B) for blocks that others read: the λ of a block sum to 1.
+
+    Where all its heads are homogeneous, the first head's rows have length 1 instead.
+
+    Deviation: not in Definition B.1.
+    """
+    if form.additive(layer) or form.blockwise(layer):
+        return
+    readers = [reader for member in form.chain(layer) for reader in form.readers(layer=member)]
+    incoming = form.incoming(layer)
+    for block in range(form.network.architecture.layers[layer]):
+        own = form.block_rows(layer, block)
+        members = [pair for member in form.chain(layer) for pair in form.block_rows(member, block)]
+        columns = [(reader.numbers, reader.column(block)) for reader in readers]
+        given = any((~numbers.learned[at] & (numbers.value[at] != 0)).any() for numbers, at in columns)
+        if not readers or given or not all(table.scalable(rows) for table, rows in members):
+            continue
+        strengths = [abs(t.multiplier.value[i]) for t, rows in own for i in rows if t.multiplier.learned[i]]
+        table, rows = own[0]
+        length = float(np.linalg.norm(table.rows.value[rows])) ** degree_of(table.head)
+        size = float(sum(strengths)) if strengths else length
+        if size <= 0:
+            continue
+        for table, rows in members:
+            table.scale(rows, 1 / size)
+        if incoming is not None:
+            incoming.value[block] /= size
+        for numbers, at in columns:
+            numbers.value[at] *= size
+        form.scaled.append((layer, block))
+
+
+# Signs and rotations.
+
+
+@Equivalence
+def make_multipliers_positive(form: Canonicalizer, layer: int) -> None:
+    """λ·f(t) = (−λ)·f(−t) for odd heads with a λ of free sign.
+
+    Deviation: not in Definition B.1, where λ ≥ 0.
+    """
+    for table in form.present(layer).values():
+        for i in range(table.size if family(table.head) in ODD else 0):
+            if table.multiplier.value[i] < 0 and table.flips(i, slice(None)):
+                table.multiplier.value[i] *= -1
+                table.multiplier.sign[i] *= -1
+                table.rows.value[i] *= -1
+
+
+@Equivalence
+def reflect_even_rows(form: Canonicalizer, layer: int) -> None:
+    """f(−t) = f(t) for even heads: the largest coefficient is positive.
+
+    Source: Definition B.1. Deviation: where candidates are one-hot and every term names its class, each class has a
+    sign of its own.
+    """
+    for table in form.present(layer).values():
+        for i in range(table.size if family(table.head) in EVEN else 0):
+            for group in table.groups:
+                if table.flips(i, group):
+                    table.rows.value[i, group] *= _sign_of_largest(table.rows.value[i, group])
+
+
+@Equivalence
+def rotate_squares(form: Canonicalizer, layer: int) -> None:
+    """Σ t_k² = ‖M m‖² depends on MᵀM alone: rows of one λ become its eigenvectors, each as long as √eigenvalue.
+
+    Deviation: Definition B.1 knows the signs only. Rows with λ = 1 beside rows with λ = −1 (free multipliers) may
+    also be boosted into each other; that is left to the rank of the information.
+    """
+    for _, table, rows in form.pooled_rows(layer):
+        if family(table.head) != "square":
+            continue
+        for group in table.groups:
+            for same in table.alike(rows, group):
+                turn = len(same) > 1 and all(table.flips(i, group) for i in same)
+                if turn and not table.multiplier.learned[same].any():
+                    at = np.ix_(same, group)
+                    table.rows.value[at] = principal_rows(table.rows.value[at])
+                    table.orthogonal += [(int(i), int(j), group) for n, i in enumerate(same) for j in same[n + 1 :]]
+
+
+@Equivalence
+def orient_inequalities(form: Canonicalizer, layer: int) -> None:
+    """−λ·f(c) = −λ·c − λ·f(−c) for heads with f(t) = t + f(−t): c turns so that its largest coefficient is positive.
+
+    An identity utility over the same terms takes up −λ·c.
+
+    Deviation: not in Definition B.1.
+    """
+    utility, table = form.tables[layer]["utility"], form.tables[layer]["inequality"]
+    if family(table.head) not in FLIPPABLE or family(utility.head) != "identity":
+        return
+    for blocks in form.pools(layer):
+        home = utility.rows_of(blocks)[0]
+        free = utility.rows.learned[home] & (utility.rows.sign[home] == 0)
+        for i in table.rows_of(blocks) if utility.multiplier.value[home] == 1 else ():
+            for group in table.groups:
+                row = table.rows.value[i, group]
+                takes = free[group] | (row == 0) | form.cancelling(layer)[group]
+                if not table.flips(i, group) or not takes.all():
+                    continue
+                form.note(layer, "inequality", i, Change.DIRECTION)
+                if _sign_of_largest(row) < 0:
+                    moved = group[free[group]]
+                    utility.rows.value[home, moved] -= table.multiplier.value[i] * table.rows.value[i, moved]
+                    table.rows.value[i, group] *= -1
+
+
+# Orders.
+
+
+@Equivalence
+def put_positive_multipliers_first(form: Canonicalizer, layer: int) -> None:
+    """Σ λ_k f(t_k) in any order: rows with λ > 0 come before rows with λ < 0, which only free weights have.
+
+    Deviation: not in Definition B.1.
+    """
+    for _, table, rows in form.pooled_rows(layer):
+        for same in table.alike(rows, slice(None), any_multiplier=True):
+            table.arrange(same, same[np.argsort(table.multiplier.value[same] < 0, kind="stable")])
+
+
+@Equivalence
+def order_rows(form: Canonicalizer, layer: int) -> None:
+    """Σ λ_k f(t_k) in any order: strongest first, by λ or by the length of the row where λ is given.
+
+    Deviation: not in Definition B.1.
+    """
+    for _, table, rows in form.pooled_rows(layer):
+        for same in table.alike(rows, slice(None)):
+            if table.multiplier.learned[same].any():
+                table.arrange(same, same[np.argsort(-table.multiplier.value[same], kind="stable")])
+                continue
+            for group in table.groups:
+                at = np.ix_(same, group)
+                longest_first = np.argsort(-np.linalg.norm(table.rows.value[at], axis=1), kind="stable")
+                table.rows.value[at] = table.rows.value[at][longest_first]
+
+
+@Equivalence
+def order_blocks(form: Canonicalizer, layer: int) -> None:
+    """Σ_b w_b·B_b in any order, for blocks under the same rules: those with the longest rows first.
+
+    Deviation: not in Definition B.1.
+    """
+    if form.additive(layer) or form.blockwise(layer):
+        return
+    blocks = [form.block_rows(layer, block) for block in range(form.network.architecture.layers[layer])]
+    rules = {tuple((t.rows.learned[rows].tobytes(), t.rows.sign[rows].tobytes()) for t, rows in b) for b in blocks}
+    sizes = [
+        sum(np.sum(t.rows.value[rows] ** 2) + np.sum(t.multiplier.value[rows] ** 2) for t, rows in b) for b in blocks
+    ]
+    if len(rules) == 1:
+        form.permute_blocks(layer, np.argsort(-np.array(sizes), kind="stable"))
+
+
+# What only adds up, cancels or is not there.
+
+
+@Equivalence
+def merge_identities(form: Canonicalizer, layer: int) -> None:
+    """Σ U_k(z) depends on the sum of the identity rows alone: the first carries it.
+
+    Deviation: not in Definition B.1.
+    """
+    for role, table, rows in form.pooled_rows(layer):
+        if family(table.head) != "identity" or len(rows) < 2 or not (table.multiplier.value[rows] == 1).all():
+            continue
+        for column in range(table.rows.value.shape[1]):
+            learned = [i for i in rows if table.rows.learned[i, column]]
+            for other in learned[1:]:
+                table.rows.value[learned[0], column] += table.rows.value[other, column]
+                table.rows.pin((other, column), 0.0)
+        for i in rows[1:]:
+            if not table.rows.learned[i].any() and not table.rows.value[i].any():
+                form.note(layer, role, i, Change.MERGED)
+
+
+@Equivalence
+def omit_inactive_rows(form: Canonicalizer, layer: int) -> None:
+    """λ·f(0) and, in a sum of blocks, λ·f(g(x)) add a function of x, which cancels in Z.
+
+    Source: Assumption B.1 (minimality).
+    """
+    alone = form.additive(layer) and not form.network.architecture.seen_blocks(layer)
+    seen = np.append(~form.functions_of_x(layer), False)
+    for role, table in form.present(layer).items():
+        strength = np.abs(table.multiplier.value) * np.linalg.norm(table.rows.value, axis=1)
+        inactive = strength <= VANISHING * max(1.0, strength.max(initial=0.0))
+        if alone:
+            inactive |= ~table.rows.value[:, seen].any(axis=1)
+        for i in np.flatnonzero(inactive):
+            if table.multiplier.learned[i] or table.rows.learned[i].any():
+                form.omit(layer, role, int(i), Change.VANISHED)
+
+
+@Equivalence
+def merge_duplicates(form: Canonicalizer, layer: int) -> None:
+    """λ·f(t) + μ·f(t) = (λ + μ)·f(t), and f(t) + f(c·t) = f((1 + c)·t) for c > 0 and heads of degree 1.
+
+    Source: Assumption B.1 (minimality).
+    """
+    for role, table, rows in form.pooled_rows(layer):
+        for n, i in enumerate(rows):
+            for j in rows[n + 1 :]:
+                if _repeats(table, i, j):
+                    carrier = table.multiplier if table.multiplier.learned[i] else table.rows
+                    carrier.value[i] += carrier.value[j]
+                    form.omit(layer, role, j, Change.DUPLICATE)
+
+
+def _repeats(table: HeadTable, i: int, j: int) -> bool:
+    """Whether two rows are one: equal rows with learned λ, or parallel rows of a head of degree 1 with one λ."""
+    learned, strength = table.multiplier.learned[[i, j]], table.multiplier.value[[i, j]]
+    rows = table.rows.value[[i, j]]
+    if not learned.any() and degree_of(table.head) == 1 and strength[0] == strength[1]:
+        rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
+    elif not learned.all():
+        return False
+    alike = (table.rows.learned[i] == table.rows.learned[j]).all()
+    return bool(alike and rows.any() and np.abs(rows[0] - rows[1]).max() <= DUPLICATE * np.abs(rows).max())
+
+
+@Equivalence
+def omit_functions_of_x(form: Canonicalizer, layer: int) -> None:
+    """exp{g(x) + …}/Z(x) does not depend on g: terms of x alone of an identity utility in a sum of blocks.
+
+    Deviation: not in Definition B.1.
+    """
+    table = form.tables[layer]["utility"]
+    if family(table.head) != "identity":
+        return
+    for column in np.flatnonzero(form.cancelling(layer)):
+        for i in np.flatnonzero(table.rows.learned[:, column]):
+            table.rows.pin((i, column), 0.0)
+            form.note(layer, "utility", int(i), Change.CANCELS)
+
+
+@Equivalence
+def choose_reference_class(form: Canonicalizer, layer: int) -> None:
+    """Σ_k a_k(x)·y_k = a_0(x) + Σ_k (a_k − a_0)(x)·y_k as one-hot y sum to one: the first class has no utility.
+
+    Deviation: not in Definition B.1.
+    """
+    table = form.tables[layer]["utility"]
+    if family(table.head) != "identity" or not form.additive(layer):
+        return
+    for classes in form.complete_sets(layer):
+        for i in range(table.size):
+            if table.rows.learned[i, classes].all() and not table.rows.sign[i, classes].any():
+                table.rows.value[i, classes] -= table.rows.value[i, classes[0]]
+                table.rows.pin((i, classes[0]), 0.0)
+
+
+@Equivalence
+def center_readout(form: Canonicalizer, layer: int) -> None:
+    """W_k·s + b_k + g(x) for every class k is one distribution: the first class reads zero.
+
+    Deviation: not in Definition B.1.
+    """
+    if form.scalar or layer < form.top:
+        return
+    for numbers in (form.weight, form.bias):
+        if numbers is not None and numbers.learned.all():
+            numbers.value -= numbers.value[:1].copy()
+            numbers.pin(0, 0.0)
+            numbers.sign[...] = 0
+
+
+MINIMALITY = (omit_inactive_rows, merge_duplicates)
+"""Those that take rows out; without them every row keeps its parameters, which may mean nothing."""
+
+EQUIVALENCES = (
+    fold_readout,
+    make_multipliers_positive,
+    absorb_multipliers,
+    merge_identities,
+    orient_inequalities,
+    put_positive_multipliers_first,
+    rotate_squares,
+    reflect_even_rows,
+    *MINIMALITY,
+    order_rows,
+    omit_functions_of_x,
+    choose_reference_class,
+    scale_blocks,
+    order_blocks,
+    center_readout,
+)
+"""All of them, in the order in which the canonical form applies them to each layer."""
+
+
+def principal_rows(table: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows columns"]:
+    """±S Vᵀ of A = U S Vᵀ: rows with the same AᵀA, orthogonal, longest first, their largest entries positive."""
     _, lengths, directions = np.linalg.svd(table, full_matrices=False)
     principal = np.zeros_like(table)
     principal[: len(lengths)] = lengths[:, None] * directions
-    return principal
+    return np.array([_sign_of_largest(row) * row for row in principal])
 
 
-def _largest(values: np.ndarray) -> float:
-    """The entry of largest size."""
-    return float(values[np.argmax(np.abs(values))]) if len(values) else 0.0
+def _sign_of_largest(values: Float[np.ndarray, " n"]) -> float:
+    """−1 where the entry of largest size is negative, 1 elsewhere."""
+    return -1.0 if len(values) and values[np.argmax(np.abs(values))] < 0 else 1.0

@@ -4,7 +4,7 @@ from behavior_learning.inference.comparison import compare, vuong_test
 from behavior_learning.inference.estimation import Convergence
 from behavior_learning.inference.hypotheses import TestResult, adjusted_pvalues
 from behavior_learning.inference.infer import infer
-from behavior_learning.inference.information import Refusal
+from behavior_learning.inference.information import NotIdentified
 from behavior_learning.inference.report import IdentificationReport, opposite_directions
 from behavior_learning.inference.results import InferenceResults, Units
 from behavior_learning.inference.tables import Estimates, Summary
@@ -14,7 +14,7 @@ __all__ = [
     "Estimates",
     "IdentificationReport",
     "InferenceResults",
-    "Refusal",
+    "NotIdentified",
     "Summary",
     "TestResult",
     "Units",

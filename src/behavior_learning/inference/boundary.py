@@ -1,8 +1,8 @@
 """Is this constraint there? A test of λ = 0, the end of its range, where the row's coefficients mean nothing.
 
 Under λ = 0 the coefficients M of the row are not identified, and λ ≥ 0 is one-sided, so neither χ² nor its half-half
-mixture is the law of a Wald or likelihood-ratio statistic. The score in λ at λ = 0 is a process in M; the statistic is
-its largest one-sided square, and its law is simulated by multipliers.
+mixture is the distribution of a Wald or likelihood-ratio statistic. The score in λ at λ = 0 is a process in M; the
+statistic is its largest one-sided square, and its distribution is simulated by multipliers.
 
 Source: Davies (1987); Hansen (1996), the multiplier simulation of the supremum of score statistics.
 """
@@ -48,7 +48,7 @@ def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, se
     with jax.enable_x64(True):
         null = _without(fitted, place)
         if float(null.optimum.gradient_norm) > TOLERANCE:
-            return TestResult(np.nan, None, np.nan, "refused", f"The model without {row}: {null.convergence.value}")
+            return TestResult.unavailable(f"The model without {row}: {null.convergence.value}")
         candidates = _coefficients(fitted, place, directions, np.random.default_rng(seed))
         effective = _effective_scores(null, place, candidates)
         statistic, simulated = _suprema(effective, null.weights, np.random.default_rng(seed + 1), draws)
@@ -105,7 +105,7 @@ def _without(fitted: Fitted, place: _Row) -> Fitted:
         one_hot=fitted.one_hot,
         signs=fitted.canonical.signs,
         choose=lambda problem, start: explore(problem, start, starts, fitted.one_hot)[0],
-        ridge=float(problem.ridge),
+        l2=float(problem.l2),
     )
 
 
@@ -125,11 +125,11 @@ def _coefficients(fitted: Fitted, place: _Row, directions: int, rng: np.random.G
 def _effective_scores(null: Fitted, place: _Row, candidates: np.ndarray) -> Float[np.ndarray, "n directions"]:
     """∂ℓ/∂λ of every row at λ = 0 for each direction, less its projection on the scores of the null model."""
     free = with_weights(null.network, [Weight(weight.raw, FREE) for weight in null.network.weights])
-    learned = np.asarray(null.coordinates.chart.learned)
-    chart = Parametrization(
+    learned = np.asarray(null.local.parametrization.learned)
+    parametrization = Parametrization(
         free, jnp.asarray(numbers_of(null.network)), jnp.asarray(np.append(learned, place.multiplier))
     )
-    problem = eqx.tree_at(lambda p: p.chart, null.problem, chart)
+    problem = eqx.tree_at(lambda p: p.parametrization, null.problem, parametrization)
     point = jnp.append(jnp.asarray(null.theta), 0.0)
     inside = jnp.asarray(place.coefficients)
     one, cross = _process(problem, point, inside, jnp.asarray(candidates))
@@ -142,16 +142,24 @@ def _process(
     problem: Problem, point: Float[Array, " q"], inside: Array, candidates: Float[Array, "directions k"]
 ) -> tuple[Float[Array, "directions n"], Float[Array, "directions p"]]:
     """∂ℓ/∂λ per row, and ∂²Q/∂λ∂θ, for every direction in turn."""
-    tangent = jnp.zeros_like(point).at[-1].set(1.0)
+    direction = jnp.zeros_like(point).at[-1].set(1.0)
 
     def at(coefficients):
-        moved = eqx.tree_at(lambda p: p.chart.values, problem, problem.chart.values.at[inside].set(coefficients))
-        loss = lambda data: jax.jvp(lambda t: moved.objective(moved.chart.network(t), *data), (point,), (tangent,))[1]
-        rows = moved.joined(jax.lax.map(loss, moved.data))
-        weigh = lambda t: jnp.sum(
-            moved.weights * jax.lax.map(lambda data: moved.objective(moved.chart.network(t), *data), moved.data)
+        moved = eqx.tree_at(
+            lambda p: p.parametrization.values, problem, problem.parametrization.values.at[inside].set(coefficients)
         )
-        cross = jax.jvp(jax.grad(weigh), (point,), (tangent,))[1] / moved.total
+
+        def losses(t: Float[Array, " q"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
+            return moved.objective(moved.network(t), *data)
+
+        def total(t: Float[Array, " q"]) -> Float[Array, ""]:
+            return jnp.sum(moved.weights * jax.lax.map(lambda data: losses(t, data), moved.data))
+
+        def along(data: tuple[Array, ...]) -> Float[Array, " rows"]:
+            return jax.jvp(lambda t: losses(t, data), (point,), (direction,))[1]
+
+        rows = moved.joined(jax.lax.map(along, moved.data))
+        cross = jax.jvp(jax.grad(total), (point,), (direction,))[1] / moved.total
         return rows, cross[:-1]
 
     return jax.lax.map(at, candidates)

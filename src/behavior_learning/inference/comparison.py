@@ -40,7 +40,7 @@ def _column(results: InferenceResults) -> dict[str, str]:
     criteria = (results.loglikelihood, results.aic, results.bic, results.tic) if results.likelihood else [np.nan] * 4
     facts = [f"{value:.2f}" for value in criteria]
     return {**lines} | dict(
-        zip(_FACTS, [*facts, str(results.degrees_of_freedom), str(results.n), results.covariance], strict=True)
+        zip(_FACTS, [*facts, str(results.degrees_of_freedom), str(results.n), results.cov_type], strict=True)
     )
 
 
@@ -48,7 +48,7 @@ def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic"
     """Which of two models is closer to the truth, such as one block or two? Positive statistics speak for the first.
 
     Models that overlap or contain each other, as numbers of blocks do, make Vuong's (1989) statistic degenerate where
-    both fit equally well. Rows are therefore weighted 1 and 1 + ε in turn, which keeps its law normal.
+    both fit equally well. Rows are therefore weighted 1 and 1 + ε in turn, which keeps it normal.
 
     Parameters
     ----------

@@ -1,152 +1,264 @@
-"""Covariance of the estimates: inverse Hessian, outer product, sandwich, clustered in one or two ways.
+"""Covariance of the estimates, one class per estimator: inverse Hessian, sandwich, clustered, bootstrap, jackknife.
 
 Source: Theorem B.9 and B.10, √n(θ̂ − θ) → N(0, J⁻¹ K J⁻¹).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import OptionError
+from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import Information
-from behavior_learning.inference.problem import Problem, cluster_scores, outer
+from behavior_learning.inference.problem import cluster_scores, outer
+from behavior_learning.inference.resampling import one_step_jackknife, refit, refits_of, resampling_weights, score_draws
 
-__all__ = ["ANALYTIC", "KINDS", "RESAMPLED", "Kind", "WeightKind", "analytic_covariance", "cluster_codes"]
-
-Kind = Literal["hessian", "opg", "robust", "clustered", "bootstrap", "cluster_bootstrap", "multiplier", "jackknife"]
-WeightKind = Literal["frequency", "sampling"]
-
-ANALYTIC = {
-    "hessian": "inverse Hessian (valid where the model is right)",
-    "opg": "outer product of scores (valid where the model is right)",
-    "robust": "sandwich (Godambe; valid where the model is wrong, for its pseudo-true parameters)",
-    "clustered": "sandwich over clusters (rows of a cluster may depend on each other)",
-}
-"""Kinds of covariance that need no refits, and how they are printed."""
-
-RESAMPLED = {
-    "bootstrap": "bootstrap of rows (refits)",
-    "cluster_bootstrap": "bootstrap of clusters (refits)",
-    "multiplier": "multiplier bootstrap of scores (no refits)",
-    "jackknife": "jackknife (one Newton step per row left out)",
-}
-
-KINDS = {**ANALYTIC, **RESAMPLED}
+__all__ = [
+    "COV_TYPES",
+    "Bootstrap",
+    "ClusterBootstrap",
+    "Clustered",
+    "Covariance",
+    "CovarianceEstimator",
+    "Hessian",
+    "Jackknife",
+    "Multiplier",
+    "OuterProduct",
+    "Robust",
+    "make_covariance",
+]
 
 
-@dataclass(frozen=True)
-class Clusters:
-    """Which cluster each row belongs to.
+class Covariance(NamedTuple):
+    """A covariance of estimates.
 
     Attributes
     ----------
-    codes : one array of codes 0 … count − 1 per way of clustering; one or two.
+    draws : estimates behind it, where it was resampled.
+    notes : what the user should know of them.
     """
 
-    codes: tuple[np.ndarray, ...]
-
-    @property
-    def counts(self) -> tuple[int, ...]:
-        return tuple(int(codes.max()) + 1 for codes in self.codes)
+    matrix: Float[np.ndarray, "p p"]
+    draws: Float[np.ndarray, "draws p"] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def cluster_codes(clusters: Any, rows: int) -> Clusters:
-    """Read cluster labels: one column, or two for two-way clustering.
-
-    Raises
-    ------
-    DataError
-        If there are not as many labels as rows, some are missing, or there are fewer than two clusters.
-    """
-    table = pd.DataFrame(clusters) if not isinstance(clusters, pd.DataFrame) else clusters
-    if len(table) != rows or table.shape[1] not in (1, 2):
-        raise DataError(
-            f"clusters needs one or two columns with a label for each of {rows} rows; got shape {table.shape}."
-        )
-    if table.isna().to_numpy().any():
-        raise DataError("clusters has missing labels. Give every row a cluster, or drop the row.")
-    codes = tuple(pd.factorize(table.iloc[:, j])[0].astype(np.int32) for j in range(table.shape[1]))
-    if min(int(c.max()) + 1 for c in codes) < 2:
-        raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
-    return Clusters(codes)
-
-
-def analytic_covariance(
-    problem: Problem,
-    theta: Float[np.ndarray, " p"],
-    information: Information,
-    kind: str,
-    *,
-    weight_kind: WeightKind = "frequency",
-    clusters: Clusters | None = None,
-) -> Float[np.ndarray, "p p"]:
-    """Covariance matrix of θ̂.
+@dataclass(frozen=True)
+class CovarianceEstimator(ABC):
+    """How the covariance of an M-estimate is estimated.
 
     With frequency weights a row of weight 3 stands for three equal rows. With sampling weights a row stands for its
-    share of the population: estimates solve the weighted equation, and only sandwich kinds are valid.
+    share of the population: estimates solve the weighted equation, and only robust estimators are valid.
 
-    Raises
-    ------
-    OptionError
-        If the kind does not go with the weights, or needs clusters that are not given.
+    Attributes
+    ----------
+    name : the short name that selects it.
+    description : how it is printed.
+    robust : whether it is valid where the model is wrong.
+    resampled : whether it needs draws or refits, so that it exists at the optimum only.
     """
-    if weight_kind == "sampling" and kind in ("hessian", "opg"):
-        raise OptionError(f"covariance={kind!r} is not valid with sampling weights. Use 'robust' or 'clustered'.")
-    bread, total = information.inverse(), float(problem.total)
-    point = jnp.asarray(theta)
-    if kind == "hessian":
-        return bread / total
-    if kind == "opg":
-        middle = np.asarray(_outer(problem, point, 1)) / total
-        return Information(information.labels, middle, information.tangent, information.bounded).inverse() / total
-    if kind == "robust":
-        middle = np.asarray(_outer(problem, point, 2 if weight_kind == "sampling" else 1))
-    elif clusters is None:
-        raise OptionError(f"covariance={kind!r} needs clusters=, a label for every row.")
-    else:
-        middle = clustered_middle(problem, point, clusters)
-    return bread @ middle @ bread / total**2
+
+    name: ClassVar[str]
+    description: ClassVar[str]
+    robust: ClassVar[bool] = True
+    resampled: ClassVar[bool] = False
+
+    def __call__(self, fitted: Fitted) -> Covariance:
+        """The covariance of the estimates; inside `jax.enable_x64`.
+
+        Raises
+        ------
+        OptionError
+            If it is not valid with the weights of the rows.
+        """
+        if fitted.weight_kind == "sampling" and not self.robust:
+            raise OptionError(
+                f"cov_type={self.name!r} is not valid with sampling weights. Use 'robust' or 'clustered'."
+            )
+        return self.estimate(fitted)
+
+    @abstractmethod
+    def estimate(self, fitted: Fitted) -> Covariance:
+        """The covariance of the estimates."""
 
 
-def clustered_middle(problem: Problem, theta: Float[jnp.ndarray, " p"], clusters: Clusters) -> np.ndarray:
-    """Σ_g s_g s_gᵀ·G/(G − 1), and for two ways the sum of both less that of their intersection.
+class Hessian(CovarianceEstimator):
+    """J⁻¹/n."""
+
+    name = "hessian"
+    description = "inverse Hessian (valid where the model is right)"
+    robust = False
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        return Covariance(fitted.information.inverse() / fitted.total)
+
+
+class OuterProduct(CovarianceEstimator):
+    """K⁻¹/n, the outer product of gradients."""
+
+    name = "opg"
+    description = "outer product of scores (valid where the model is right)"
+    robust = False
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        information, total = fitted.information, fitted.total
+        middle = np.asarray(_outer(fitted.problem, jnp.asarray(fitted.theta), 1)) / total
+        outer_product = Information(information.labels, middle, information.tangent_space, information.bounded)
+        return Covariance(outer_product.inverse() / total)
+
+
+class Robust(CovarianceEstimator):
+    """J⁻¹ K J⁻¹/n, the sandwich."""
+
+    name = "robust"
+    description = "sandwich (Godambe; valid where the model is wrong, for its pseudo-true parameters)"
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        power = 2 if fitted.weight_kind == "sampling" else 1
+        return _sandwich(fitted, np.asarray(_outer(fitted.problem, jnp.asarray(fitted.theta), power)))
+
+
+@dataclass(frozen=True)
+class Clustered(CovarianceEstimator):
+    """The sandwich around Σ_g s_g s_gᵀ·G/(G − 1), and for two ways the sum of both less that of their intersection.
 
     Source: Liang and Zeger (1986); Cameron, Gelbach and Miller (2011), whose repair of a difference that is not
     positive semidefinite (negative eigenvalues become zero) is used too.
     """
-    if len(clusters.codes) == 1:
-        return _one_way(problem, theta, clusters.codes[0])
-    first, second = clusters.codes
-    both = pd.factorize(first.astype(np.int64) * (int(second.max()) + 1) + second)[0].astype(np.int32)
-    middle = sum(sign * _one_way(problem, theta, codes) for sign, codes in ((1, first), (1, second), (-1, both)))
-    values, vectors = np.linalg.eigh(middle)
-    return (vectors * np.maximum(values, 0)) @ vectors.T
+
+    clusters: Clusters
+
+    name = "clustered"
+    description = "sandwich over clusters (rows of a cluster may depend on each other)"
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        first, *others = (self._one_way(fitted, codes) for codes in self.clusters.codes)
+        if not others:
+            return _sandwich(fitted, first)
+        values, vectors = np.linalg.eigh(first + others[0] - self._one_way(fitted, self.clusters.intersection))
+        return _sandwich(fitted, (vectors * np.maximum(values, 0)) @ vectors.T)
+
+    @staticmethod
+    def _one_way(fitted: Fitted, codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, "p p"]:
+        count = int(codes.max()) + 1
+        sums = np.asarray(_cluster_scores(fitted.problem, jnp.asarray(fitted.theta), jnp.asarray(codes), count))
+        return sums.T @ sums * count / (count - 1)
 
 
-def _one_way(problem: Problem, theta: Float[jnp.ndarray, " p"], codes: np.ndarray) -> np.ndarray:
-    count = int(codes.max()) + 1
-    sums = np.asarray(_cluster_scores(problem, theta, jnp.asarray(codes), count))
-    return sums.T @ sums * count / (count - 1)
+@dataclass(frozen=True)
+class Bootstrap(CovarianceEstimator):
+    """Refits to rows drawn with replacement."""
+
+    draws: int = 500
+    seed: int = 0
+
+    name = "bootstrap"
+    description = "bootstrap of rows (refits)"
+    resampled = True
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        return _of_refits(fitted, self.seed, self.draws)
 
 
-_outer = eqx.filter_jit(outer)
-_cluster_scores = eqx.filter_jit(cluster_scores)
+@dataclass(frozen=True)
+class ClusterBootstrap(CovarianceEstimator):
+    """Refits to whole clusters drawn with replacement."""
+
+    clusters: Clusters
+    draws: int = 500
+    seed: int = 0
+
+    name = "cluster_bootstrap"
+    description = "bootstrap of clusters (refits)"
+    resampled = True
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        return _of_refits(fitted, self.seed, self.draws, self.clusters)
 
 
-def check_kind(kind: str, valid: Sequence[str] = tuple(KINDS)) -> str:
-    """Refuse an unknown kind of covariance.
+@dataclass(frozen=True)
+class Multiplier(CovarianceEstimator):
+    """Scores with random signs, those of a cluster together."""
+
+    clusters: Clusters | None = None
+    draws: int = 500
+    seed: int = 0
+
+    name = "multiplier"
+    description = "multiplier bootstrap of scores (no refits)"
+    resampled = True
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        rng, bread = np.random.default_rng(self.seed), fitted.information.inverse()
+        drawn = score_draws(rng, fitted.scores(), bread, fitted.theta, fitted.weights, self.draws, self.clusters)
+        return Covariance(np.cov(drawn.T).reshape(drawn.shape[1], -1), drawn)
+
+
+class Jackknife(CovarianceEstimator):
+    """One Newton step per row that is left out."""
+
+    name = "jackknife"
+    description = "jackknife (one Newton step per row left out)"
+    resampled = True
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        bread, sampling = fitted.information.inverse(), fitted.weight_kind == "sampling"
+        return Covariance(one_step_jackknife(fitted.problem, fitted.theta, bread, fitted.weights, sampling=sampling))
+
+
+COV_TYPES: dict[str, type[CovarianceEstimator]] = {
+    estimator.name: estimator
+    for estimator in (Robust, Hessian, OuterProduct, Clustered, Bootstrap, ClusterBootstrap, Multiplier, Jackknife)
+}
+"""Covariance estimators by the short name that `cov_type=` takes."""
+
+
+def make_covariance(cov_type: str, **options: Any) -> CovarianceEstimator:
+    """The covariance estimator of a short name, with those of the options that it has.
 
     Raises
     ------
     OptionError
-        If it is none of the valid ones.
+        If the name is unknown, or it needs clusters and there are none.
+
+    Examples
+    --------
+    >>> make_covariance("bootstrap", draws=200, seed=1, clusters=None)
+    Bootstrap(draws=200, seed=1)
     """
-    if kind not in valid:
-        raise OptionError(f"covariance must be one of {', '.join(map(repr, valid))}; got {kind!r}.")
-    return kind
+    if cov_type not in COV_TYPES:
+        raise OptionError(f"cov_type must be one of {', '.join(map(repr, COV_TYPES))}; got {cov_type!r}.")
+    estimator = COV_TYPES[cov_type]
+    own = {field.name: options[field.name] for field in fields(estimator) if field.name in options}
+    if any(field.default is MISSING and own.get(field.name) is None for field in fields(estimator)):
+        raise OptionError(f"cov_type={cov_type!r} needs clusters=, a label for every row.")
+    return estimator(**own)
+
+
+def _sandwich(fitted: Fitted, middle: Float[np.ndarray, "p p"]) -> Covariance:
+    bread = fitted.information.inverse()
+    return Covariance(bread @ middle @ bread / fitted.total**2)
+
+
+def _of_refits(fitted: Fitted, seed: int, draws: int, clusters: Clusters | None = None) -> Covariance:
+    """The covariance of refits to resampled rows, those that did not converge left aside."""
+    sampling, rng, p = fitted.weight_kind == "sampling", np.random.default_rng(seed), len(fitted.theta)
+    replicates = resampling_weights(rng, fitted.weights, draws, sampling=sampling, clusters=clusters)
+    arrays = (jnp.asarray(numbers) for numbers in (fitted.theta, fitted.local.signs, replicates))
+    refits = refits_of(*refit(fitted.problem, *arrays))
+    kept = refits.theta[refits.converged]
+    omitted = len(replicates) - len(kept)
+    notes = (f"{omitted} of {len(replicates)} bootstrap refits did not converge and are omitted.",) if omitted else ()
+    if len(kept) < 2:
+        return Covariance(np.full((p, p), np.nan), None, notes)
+    return Covariance(np.cov(kept.T).reshape(p, -1), kept, notes)
+
+
+_outer = eqx.filter_jit(outer)
+_cluster_scores = eqx.filter_jit(cluster_scores)

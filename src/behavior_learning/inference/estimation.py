@@ -1,4 +1,4 @@
-"""Estimation to the optimum: damped Newton from many starts at once, and which basins they end in.
+"""Estimation to the optimum: damped Newton from many starts at once, and which local_optima they end in.
 
 Training stops early and carries a ridge; standard errors belong to the point where the gradient of the plain loss is
 zero, θ̂ of Theorem B.9.
@@ -21,7 +21,7 @@ __all__ = [
     "Convergence",
     "Optimum",
     "Search",
-    "basins",
+    "local_optima",
     "polish",
     "projected_norm",
     "search_from",
@@ -43,7 +43,7 @@ AT_BOUND = 1e-8
 """Size of a number with a sign below which it counts as zero."""
 
 SAME_LOSS = 1e-6
-SAME_BASIN = 1e-2
+SAME_OPTIMUM = 1e-2
 
 
 class Convergence(Enum):
@@ -52,11 +52,11 @@ class Convergence(Enum):
     OPTIMUM = "Converged: the gradient of the mean loss is below 1e-8."
     LIMIT = (
         "Not converged: the step limit was reached while the loss still fell, which happens where parameters run off "
-        "to infinity. Use inference(alpha=0.01), a ridge that keeps them finite, fewer rows or terms, or more data."
+        "to infinity. Use inference(l2=0.01), a ridge that keeps them finite, fewer rows or terms, or more data."
     )
     STALLED = (
         "Not converged: no step lowers the loss, yet its gradient is not zero. Look for extreme values in the columns, "
-        "or start again with restarts=20."
+        "or start again with n_restarts=20."
     )
 
 
@@ -153,8 +153,7 @@ def search_from(
         last=no,
         done=no,
     )
-    step = lambda state: _step(problem, signs, search, state, guess is not None)
-    end = jax.lax.while_loop(lambda s: ~s.done, step, first)
+    end = jax.lax.while_loop(lambda s: ~s.done, lambda s: _step(problem, signs, search, s, guess is not None), first)
     norm, limited = projected_norm(end.theta, end.gradient, signs), end.steps >= search.max_steps
     return Optimum(end.theta, end.loss, end.hessian, norm, end.steps, limited)
 
@@ -218,12 +217,9 @@ def _updated(curvature: Float[Array, "p p"], move: Float[Array, " p"], change: F
     bent, along = curvature @ move, change @ move
     before = move @ bent
     sound = (along > 0) & (before > 0)
-    safe = lambda number: jnp.where(sound, number, 1.0)
-    return jnp.where(
-        sound,
-        curvature + jnp.outer(change, change) / safe(along) - jnp.outer(bent, bent) / safe(before),
-        curvature,
-    )
+    along, before = jnp.where(sound, along, 1.0), jnp.where(sound, before, 1.0)
+    updated = curvature + jnp.outer(change, change) / along - jnp.outer(bent, bent) / before
+    return jnp.where(sound, updated, curvature)
 
 
 def _held(theta: Float[Array, " p"], slope: Float[Array, " p"], signs: Int[Array, " p"]) -> Bool[Array, " p"]:
@@ -242,22 +238,20 @@ def status_of(optimum: Optimum) -> Convergence:
     return Convergence.LIMIT if bool(optimum.limited) else Convergence.STALLED
 
 
-def basins(problem: Problem, optima: list[Optimum], names: list[str], *, one_hot: bool = False) -> pd.DataFrame:
+def local_optima(problem: Problem, optima: list[Optimum], names: list[str], *, one_hot: bool = False) -> pd.DataFrame:
     """Which searches ended in the same place, best first.
 
     Returns
     -------
-    One line per basin: its mean `loss`, how often it was `reached`, the quotient `distance` to the best, the largest
-    `gradient` norm among its searches, and `starts`, which of `names` ended there.
+    One line per local optimum: its mean `loss`, how often it was `reached`, the quotient `distance` to the best, the
+    largest `gradient` norm among its searches, and `starts`, which of `names` ended there.
     """
     ends = sorted(zip(optima, names, strict=True), key=lambda end: np.nan_to_num(float(end[0].loss), nan=np.inf))
     found: list[dict] = []
     for optimum, name in ends:
-        network, loss = problem.chart.network(optimum.theta), float(optimum.loss)
-        near = lambda basin, network=network, loss=loss: (
-            abs(basin["loss"] - loss) < SAME_LOSS and distance(basin["network"], network, one_hot=one_hot) < SAME_BASIN
-        )
-        home = next((basin for basin in found if near(basin)), None)
+        network, loss = problem.network(optimum.theta), float(optimum.loss)
+        near = (place for place in found if abs(place["loss"] - loss) < SAME_LOSS)
+        home = next((p for p in near if distance(p["network"], network, one_hot=one_hot) < SAME_OPTIMUM), None)
         if home is None:
             apart = distance(found[0]["network"], network, one_hot=one_hot) if found else 0.0
             home = {"loss": loss, "reached": 0, "distance": apart, "gradient": 0.0, "starts": [], "network": network}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import equinox as eqx
 import jax
@@ -12,31 +13,33 @@ from jaxtyping import Array, Float, Int
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.identification.canonical_form import Canonical, canonicalize
 from behavior_learning.identification.parameters import LocalParameters, Parametrization, null_space
-from behavior_learning.inference.covariance import WeightKind
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import Losses, Problem, losses, scores
+from behavior_learning.inference.problem import Problem, losses, scores
+from behavior_learning.objectives import Objective
 
-__all__ = ["GUIDING_ROWS", "Fitted", "LinearChart", "at_optimum", "numbers_of"]
+__all__ = ["GUIDING_ROWS", "Fitted", "LinearParametrization", "WeightKind", "at_optimum", "numbers_of"]
+
+WeightKind = Literal["frequency", "sampling"]
 
 GUIDING_ROWS = 1000
 """Rows whose Hessian guides a search while it is far from the optimum."""
 
 
-class LinearChart(eqx.Module):
-    """u ↦ network at θ = base + directions·u: a chart under linear restrictions.
+class LinearParametrization(eqx.Module):
+    """u ↦ network at θ = base + directions·u: a parametrization under linear restrictions.
 
     Attributes
     ----------
-    learned : stands for the coordinates u, as in `Parametrization`.
+    learned : stands for u, as in `Parametrization`.
     """
 
-    chart: Parametrization
+    parametrization: Parametrization
     base: Float[Array, " p"]
     directions: Float[Array, "p q"]
 
     def network(self, theta: Float[Array, " q"]) -> BehaviorNetwork:
-        return self.chart.network(self.canonical(theta))
+        return self.parametrization.network(self.canonical(theta))
 
     def canonical(self, theta: Float[Array, " q"]) -> Float[Array, " p"]:
         return self.base + self.directions @ theta
@@ -47,7 +50,7 @@ class LinearChart(eqx.Module):
 
     @property
     def template(self) -> BehaviorNetwork:
-        return self.chart.template
+        return self.parametrization.template
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Fitted:
     Attributes
     ----------
     problem : rows and their loss in the parameters.
-    coordinates : the chart around the canonical form of the optimum.
+    local : those of the canonical form at the optimum.
     optimum : where the search ended.
     convergence : how.
     information : the information matrix there, and the directions that are free.
@@ -67,7 +70,7 @@ class Fitted:
     """
 
     problem: Problem
-    coordinates: LocalParameters
+    local: LocalParameters
     optimum: Optimum
     convergence: Convergence
     information: Information
@@ -79,7 +82,7 @@ class Fitted:
 
     @property
     def theta(self) -> Float[np.ndarray, " p"]:
-        return self.coordinates.theta
+        return self.local.theta
 
     @property
     def network(self) -> BehaviorNetwork:
@@ -109,24 +112,26 @@ class Fitted:
     def restricted(
         self, matrix: Float[np.ndarray, "r p"], value: Float[np.ndarray, " r"]
     ) -> tuple[np.ndarray, Optimum]:
-        """θ̂ under R θ = r, and the optimum in the remaining coordinates."""
+        """θ̂ under R θ = r, and the optimum in the remaining directions."""
         with jax.enable_x64(True):
             base = self.theta + np.linalg.pinv(matrix) @ (value - matrix @ self.theta)
             directions = null_space(matrix)
-            chart = LinearChart(self.coordinates.chart, jnp.asarray(base), jnp.asarray(directions))
-            problem = eqx.tree_at(lambda p: p.chart, self.problem, chart)
+            parametrization = LinearParametrization(
+                self.local.parametrization, jnp.asarray(base), jnp.asarray(directions)
+            )
+            problem = eqx.tree_at(lambda p: p.parametrization, self.problem, parametrization)
             q = directions.shape[1]
             optimum = polish(problem, jnp.zeros(q), jnp.zeros(q, int), self.search())
             return base + directions @ np.asarray(optimum.theta), optimum
 
     def search(self, **options: float) -> Search:
         """A search guided by a sample of the rows."""
-        p = len(self.coordinates.chart.learned)
+        p = len(self.local.parametrization.learned)
         return Search(sample=self.problem.chunks_of(max(GUIDING_ROWS, 20 * p)), **options)
 
 
 def at_optimum(
-    objective: Losses,
+    objective: Objective,
     data: Sequence[np.ndarray],
     network: BehaviorNetwork,
     names: Sequence[str],
@@ -137,38 +142,38 @@ def at_optimum(
     one_hot: bool,
     choose: Callable[[Problem, LocalParameters], Optimum] | None = None,
     signs: Int[np.ndarray, " numbers"] | None = None,
-    ridge: float = 0.0,
+    l2: float = 0.0,
 ) -> Fitted:
     """Search for the optimum from a network and bring it to canonical form.
 
     Parameters
     ----------
-    choose : the search, from a problem and the coordinates of the starting point; from the network alone by default.
+    choose : the search, from a problem and the parameters of the starting point; from the network alone by default.
     signs : that numbers must keep, where the rules of the network no longer say it.
-    ridge : α of `Problem`.
+    l2 : of `Problem`.
     """
     with jax.enable_x64(True):
         first = canonicalize(network, one_hot=one_hot, signs=signs, prune=False)
         start = LocalParameters.of(first, names)
-        problem = Problem.of(objective, start.chart, data, weights, candidates=candidates, ridge=ridge)
+        problem = Problem.of(objective, start.parametrization, data, weights, candidates=candidates, l2=l2)
         if choose is None:
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
         else:
             optimum = choose(problem, start)
-        network = start.chart.network(jnp.asarray(optimum.theta))
+        network = start.parametrization.network(jnp.asarray(optimum.theta))
         canonical = canonicalize(network, one_hot=one_hot, signs=first.signs, prune=False)
-        coordinates = LocalParameters.of(canonical, names)
-        problem = eqx.tree_at(lambda p: p.chart, problem, coordinates.chart)
-        moved = coordinates.labels != start.labels or not np.allclose(coordinates.theta, optimum.theta, atol=1e-12)
+        local = LocalParameters.of(canonical, names)
+        problem = eqx.tree_at(lambda p: p.parametrization, problem, local.parametrization)
+        moved = local.labels != start.labels or not np.allclose(local.theta, optimum.theta, atol=1e-12)
         if moved and status_of(optimum) is Convergence.OPTIMUM:
-            optimum = polish(problem, jnp.asarray(coordinates.theta), jnp.asarray(coordinates.signs), Search())
+            optimum = polish(problem, jnp.asarray(local.theta), jnp.asarray(local.signs), Search())
         return Fitted(
             problem,
-            coordinates,
+            local,
             optimum,
             status_of(optimum),
-            information_at(coordinates, np.asarray(optimum.hessian), ridge / float(np.sum(weights))),
+            information_at(local, np.asarray(optimum.hessian), l2 / float(np.sum(weights))),
             canonical,
             np.asarray(weights, float),
             weight_kind,
@@ -177,14 +182,14 @@ def at_optimum(
         )
 
 
-def information_at(coordinates: LocalParameters, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:
+def information_at(local: LocalParameters, hessian: Float[np.ndarray, "p p"], ridge: float = 0.0) -> Information:
     """The information where numbers at a bound stay there."""
-    theta, signs = coordinates.theta, coordinates.signs
+    theta, signs = local.theta, local.signs
     bounded = (signs != 0) & (signs * theta < AT_BOUND)
-    tangent = coordinates.tangent
+    tangent_space = local.tangent_space
     if bounded.any():
-        tangent = tangent @ null_space(tangent[bounded])
-    return Information(coordinates.labels, hessian, tangent, bounded, ridge)
+        tangent_space = tangent_space @ null_space(tangent_space[bounded])
+    return Information(local.labels, hessian, tangent_space, bounded, ridge)
 
 
 def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:

@@ -26,10 +26,10 @@ class TestResult(NamedTuple):
 
     Attributes
     ----------
-    statistic, pvalue : NaN where the test is refused.
-    df : degrees of freedom; None where the law is simulated or normal.
-    law : the law of the statistic if the hypothesis holds.
-    note : what was tested, or why it was refused.
+    statistic, pvalue : NaN where there is no test.
+    df : degrees of freedom; None where the distribution is simulated or normal.
+    distribution : of the statistic if the hypothesis holds.
+    note : what was tested, or why it could not be.
     """
 
     __test__ = False
@@ -37,12 +37,17 @@ class TestResult(NamedTuple):
     statistic: float
     df: int | None
     pvalue: float
-    law: str
+    distribution: str
     note: str
+
+    @classmethod
+    def unavailable(cls, why: str) -> "TestResult":
+        """No test, and why."""
+        return cls(np.nan, None, np.nan, "not identified", why)
 
     def __str__(self) -> str:
         freedom = "" if self.df is None else f", df {self.df}"
-        return f"statistic {self.statistic:.4g}{freedom}, p-value {self.pvalue:.4g} ({self.law}). {self.note}"
+        return f"statistic {self.statistic:.4g}{freedom}, p-value {self.pvalue:.4g} ({self.distribution}). {self.note}"
 
 
 def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Sequence[str]) -> Hypothesis:
@@ -53,20 +58,22 @@ def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Seque
     OptionError
         If a hypothesis names no parameter, or is not linear in them.
     """
-    if isinstance(hypotheses, np.ndarray):
-        return _matrix(hypotheses, labels)
-    texts = _split(hypotheses) if isinstance(hypotheses, str) else [t for text in hypotheses for t in _split(text)]
+    match hypotheses:
+        case np.ndarray():
+            return _of_matrix(np.atleast_2d(np.asarray(hypotheses, float)), len(labels))
+        case str():
+            texts = _split(hypotheses)
+        case _:
+            texts = [text for several in hypotheses for text in _split(several)]
     rows = [_equation(text, labels) for text in texts]
     if not rows:
         raise OptionError("A hypothesis is needed, such as 'a = b' with a and b from .params.index.")
-    matrix, value = zip(*rows, strict=True)
-    return Hypothesis(np.array(matrix), np.array(value))
+    return Hypothesis(np.array([row[1:] for row in rows]), np.array([-row[0] for row in rows]))
 
 
-def _matrix(matrix: np.ndarray, labels: Sequence[str]) -> Hypothesis:
-    matrix = np.atleast_2d(np.asarray(matrix, float))
-    if matrix.shape[1] != len(labels):
-        raise OptionError(f"A hypothesis matrix needs a column per parameter, {len(labels)}; got {matrix.shape[1]}.")
+def _of_matrix(matrix: Float[np.ndarray, "equations p"], p: int) -> Hypothesis:
+    if matrix.shape[1] != p:
+        raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
     return Hypothesis(matrix, np.zeros(len(matrix)))
 
 
@@ -82,20 +89,20 @@ def _split(text: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _equation(text: str, labels: Sequence[str]) -> tuple[np.ndarray, float]:
-    sides = text.split("=")
-    if len(sides) > 2:
+def _equation(text: str, labels: Sequence[str]) -> Float[np.ndarray, " p+1"]:
+    """Constant and coefficients of left minus right side."""
+    left, *others = text.split("=")
+    if len(others) > 1:
         raise OptionError(f"The hypothesis {text!r} has more than one '='.")
-    forms = [_linear(side, labels, text) for side in sides]
-    row = forms[0] - forms[1] if len(forms) == 2 else forms[0]
+    row = _linear(left, labels, text) - (_linear(others[0], labels, text) if others else 0.0)
     if not row[1:].any():
         raise OptionError(f"The hypothesis {text!r} names no parameter. Parameters: {_shown(labels)}.")
-    return row[1:], -float(row[0])
+    return row
 
 
-def _linear(text: str, labels: Sequence[str], whole: str) -> np.ndarray:
+def _linear(text: str, labels: Sequence[str], whole: str) -> Float[np.ndarray, " p+1"]:
     """Constant and coefficients of a sum of parameters."""
-    names = {}
+    names: dict[str, np.ndarray] = {}
     for i, label in sorted(enumerate(labels), key=lambda pair: -len(pair[1])):
         if label in text:
             names[f"_p{i}_"] = np.eye(1, len(labels) + 1, i + 1)[0]
@@ -110,24 +117,36 @@ def _linear(text: str, labels: Sequence[str], whole: str) -> np.ndarray:
         ) from error
 
 
-def _evaluate(node: ast.AST, names: dict[str, np.ndarray], p: int) -> np.ndarray:
-    constant = np.eye(1, p + 1)[0]
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
-        return node.value * constant
-    if isinstance(node, ast.Name):
-        return names[node.id]
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
-        sign = -1 if isinstance(node.op, ast.USub) else 1
-        return sign * _evaluate(node.operand, names, p)
-    if isinstance(node, ast.BinOp):
-        left, right = _evaluate(node.left, names, p), _evaluate(node.right, names, p)
-        if isinstance(node.op, (ast.Add, ast.Sub)):
-            return left + (right if isinstance(node.op, ast.Add) else -right)
-        if isinstance(node.op, ast.Mult) and not (left[1:].any() and right[1:].any()):
-            return left * right[0] if not right[1:].any() else right * left[0]
-        if isinstance(node.op, ast.Div) and not right[1:].any() and right[0] != 0:
+def _evaluate(node: ast.AST, names: dict[str, np.ndarray], p: int) -> Float[np.ndarray, " p+1"]:
+    match node:
+        case ast.Constant(value=int() | float() as value):
+            return value * np.eye(1, p + 1)[0]
+        case ast.Name(id=name):
+            return names[name]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_evaluate(operand, names, p)
+        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+            return _evaluate(operand, names, p)
+        case ast.BinOp(left=left, op=operation, right=right):
+            return _combined(operation, _evaluate(left, names, p), _evaluate(right, names, p))
+        case _:
+            raise ValueError("not linear")
+
+
+def _combined(operation: ast.operator, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, " p+1"]:
+    match operation:
+        case ast.Add():
+            return left + right
+        case ast.Sub():
+            return left - right
+        case ast.Mult() if not right[1:].any():
+            return left * right[0]
+        case ast.Mult() if not left[1:].any():
+            return right * left[0]
+        case ast.Div() if not right[1:].any() and right[0] != 0:
             return left / right[0]
-    raise ValueError("not linear")
+        case _:
+            raise ValueError("not linear")
 
 
 def _shown(labels: Sequence[str]) -> str:
@@ -139,7 +158,7 @@ def chi_square_test(
 ) -> TestResult:
     """gapᵀ V⁻¹ gap against χ² with the rank of V as degrees of freedom."""
     if not (np.isfinite(gap).all() and np.isfinite(covariance).all()):
-        return TestResult(np.nan, None, np.nan, "refused", note)
+        return TestResult.unavailable(note)
     scale = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
     values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     kept = values > 1e-10
@@ -149,7 +168,7 @@ def chi_square_test(
 
 
 def adjusted_pvalues(pvalues: Sequence[float] | np.ndarray, method: str = "holm") -> Float[np.ndarray, " tests"]:
-    """P-values that hold for many tests at once; refused ones (NaN) are not counted.
+    """P-values that hold for many tests at once; those that are NaN are not counted.
 
     Parameters
     ----------

@@ -1,9 +1,8 @@
-"""From a network and an objective to inference: search, choose the best basin, and attach errors."""
+"""From a network and an objective to inference: search, choose the best optimum, and attach errors."""
 
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -11,35 +10,36 @@ from jaxtyping import Float
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.parameters import LocalParameters
-from behavior_learning.inference.covariance import WeightKind, check_kind, cluster_codes
+from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.covariance import make_covariance
 from behavior_learning.inference.estimation import Optimum
 from behavior_learning.inference.exploration import explore
-from behavior_learning.inference.fitted import at_optimum
-from behavior_learning.inference.problem import Losses, Problem
+from behavior_learning.inference.fitted import WeightKind, at_optimum
+from behavior_learning.inference.problem import Problem
 from behavior_learning.inference.results import InferenceResults, Units, estimated
 from behavior_learning.inference.tables import Estimates
-from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
+from behavior_learning.objectives import Objective
 from behavior_learning.options import check_number
 
-__all__ = ["estimand", "infer"]
+__all__ = ["infer"]
 
 
 def infer(
     network: BehaviorNetwork,
-    objective: Losses,
+    objective: Objective,
     data: Sequence[np.ndarray],
     names: Sequence[str],
     *,
     candidates: int = 1,
     one_hot: bool = False,
     starts: Sequence[BehaviorNetwork] = (),
-    turns: int = 0,
-    covariance: str = "robust",
+    sign_flips: int = 0,
+    cov_type: str = "robust",
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
     clusters: Any = None,
     units: Units | None = None,
-    alpha: float = 0.0,
+    l2: float = 0.0,
     draws: int = 500,
     seed: int = 0,
 ) -> InferenceResults:
@@ -54,14 +54,14 @@ def infer(
     candidates : utility evaluations per row, which bound the memory of a chunk of rows.
     one_hot : whether candidates are indicators of a class.
     starts : further networks to search from.
-    turns : searches at most from the best optimum with one row turned round, which finds out reflections.
-    covariance : see `InferenceResults.with_covariance`.
+    sign_flips : searches at most from the best optimum with one row negated, which finds out reflections.
+    cov_type : see `InferenceResults.with_covariance`.
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
     clusters : a label per row, or two columns of labels.
-    alpha : a ridge α/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. It keeps parameters finite that would
-        run off. Those of which it says more than a tenth, var(θ̂)·α, get no standard error, nor do those that it moves
-        by more than half of one, α/Σw·J⁻¹θ̂.
+    l2 : a ridge l2/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. It keeps parameters finite that would
+        run off. Those of which it says more than a tenth, var(θ̂)·l2, get no standard error, nor do those that it moves
+        by more than half of one, l2/Σw·J⁻¹θ̂.
 
     Examples
     --------
@@ -69,6 +69,7 @@ def infer(
     >>> from behavior_learning.identification.parameters import parameter_labels
     >>> from behavior_learning.core.network import Architecture
     >>> from behavior_learning.core.spaces import Interval
+    >>> from behavior_learning.objectives import NegativeLogLikelihood
     >>> rng = np.random.default_rng(0)
     >>> line = Architecture((1,), heads=("identity", None, "square"), readout="identity")
     >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))
@@ -85,11 +86,12 @@ def infer(
     """
     _check_smooth(network)
     n = len(data[0])
-    kind, checked = check_kind(covariance), _checked_weights(weights, n, weight_kind)
+    options = {"clusters": None if clusters is None else Clusters.of(clusters, n), "draws": draws, "seed": seed}
+    covariance, checked = make_covariance(cov_type, **options), _checked_weights(weights, n, weight_kind)
     table: list[pd.DataFrame] = []
 
     def choose(problem: Problem, start: LocalParameters) -> Optimum:
-        best, found = explore(problem, start, [network, *starts], one_hot, turns)
+        best, found = explore(problem, start, [network, *starts], one_hot, sign_flips)
         table.append(found)
         return best
 
@@ -103,22 +105,20 @@ def infer(
         weight_kind=weight_kind,
         one_hot=one_hot,
         choose=choose,
-        ridge=check_number("alpha", alpha, inclusive=True),
+        l2=check_number("l2", l2, inclusive=True),
     )
     blank = InferenceResults(
         fitted,
-        Estimates.of(fitted.coordinates.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
+        Estimates.of(fitted.local.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
         pd.Series([None] * len(fitted.theta), dtype=object),
-        kind,
+        covariance,
         table[0],
-        estimand(objective),
-        isinstance(objective, Likelihood),
+        objective.estimand,
+        objective.likelihood,
         units,
-        None if clusters is None else cluster_codes(clusters, n),
-        seed,
-        draws,
+        **options,
     )
-    return estimated(blank, kind)
+    return estimated(blank, covariance)
 
 
 def _check_smooth(network: BehaviorNetwork) -> None:
@@ -142,14 +142,3 @@ def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]
     if kind == "frequency" and not np.array_equal(values, np.round(values)):
         raise DataError("Frequency weights must be whole numbers: how many equal rows each row stands for.")
     return values if kind == "frequency" else values * n / values.sum()
-
-
-def estimand(objective: Losses) -> str:
-    """What the parameters are parameters of, where the model is wrong too."""
-    if isinstance(objective, Likelihood):
-        return "the law p(y|x) closest to the data in Kullback–Leibler divergence"
-    if isinstance(objective, DenoisingScoreMatching):
-        with jax.enable_x64(True):
-            sigma = float(objective.sigma)
-        return f"the law of y + N(0, {sigma:.3g}²) given x closest in Fisher divergence: wider than the law of y"
-    return "the minimiser of the expected loss"

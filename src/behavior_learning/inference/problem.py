@@ -1,7 +1,7 @@
 """An M-estimation problem: row losses as a function of canonical parameters, and their derivatives in bounded memory.
 
 Source: Eq. 40 and 41, Theorem B.10: Q(θ) = mean ℓ(θ; Z_i), J = ∇²Q, K = mean ∇ℓ ∇ℓᵀ. Deviation: Q may carry a ridge
-α/(2Σw)·|θ|², which vanishes as rows are added and keeps parameters finite that would run off.
+l2/(2Σw)·|θ|², which vanishes as rows are added and keeps parameters finite that would run off.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,9 +14,9 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.identification.parameters import Parametrization
+from behavior_learning.objectives import Objective
 
 __all__ = [
-    "Losses",
     "Problem",
     "cluster_scores",
     "gradient",
@@ -27,45 +27,42 @@ __all__ = [
     "scores",
 ]
 
-Losses = Callable[..., Float[Array, " n"]]
-"""An objective: a loss per row of (network, *data), such as `Likelihood().on(space)`."""
-
 VALUES_IN_MEMORY = 2**21
 """Numbers that one intermediate array of a chunk of rows may hold."""
 
 
 class Problem(eqx.Module):
-    """Mean loss of weighted rows in the parameters of a chart.
+    """Mean loss of weighted rows in the parameters of a parametrization.
 
     Attributes
     ----------
     objective : a loss per row.
-    chart : parameters to network.
+    parametrization : parameters to network.
     data : arrays with the rows first, cut into chunks (chunks, rows, ...); the last is filled up with rows of weight 0.
     weights : (chunks, rows), how often each row counts.
     n : rows.
     candidates : utility evaluations per row, which bound the rows of a chunk.
-    ridge : α.
+    l2 : strength of the ridge.
     """
 
-    objective: Losses
-    chart: Parametrization
+    objective: Objective
+    parametrization: Parametrization
     data: tuple[Array, ...]
     weights: Float[Array, "chunks rows"]
     n: int = eqx.field(static=True)
     candidates: int = eqx.field(static=True, default=1)
-    ridge: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
+    l2: Float[Array, ""] = eqx.field(converter=jnp.asarray, default=0.0)
 
     @classmethod
     def of(
         cls,
-        objective: Losses,
-        chart: Parametrization,
+        objective: Objective,
+        parametrization: Parametrization,
         data: Sequence[np.ndarray],
         weights: np.ndarray | None = None,
         *,
         candidates: int = 1,
-        ridge: float = 0.0,
+        l2: float = 0.0,
     ) -> "Problem":
         """Cut the rows into chunks.
 
@@ -74,14 +71,16 @@ class Problem(eqx.Module):
         candidates : utility evaluations per row, which bound the rows of a chunk.
         """
         n = len(data[0])
-        per_row = candidates * chart.template.width * len(chart.learned)
+        per_row = candidates * parametrization.template.width * len(parametrization.learned)
         chunks = -(-n // int(np.clip(VALUES_IN_MEMORY // max(per_row, 1), 1, n)))
         rows = -(-n // chunks)
         place = np.arange(chunks * rows).reshape(rows, chunks).T
         row = np.minimum(place, n - 1)
         weights = np.ones(n) if weights is None else np.asarray(weights, float)
         cut = tuple(jnp.asarray(np.asarray(column)[row]) for column in data)
-        return cls(objective, chart, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates, ridge)
+        return cls(
+            objective, parametrization, cut, jnp.asarray(np.where(place < n, weights[row], 0.0)), n, candidates, l2
+        )
 
     @property
     def total(self) -> Float[Array, ""]:
@@ -97,11 +96,11 @@ class Problem(eqx.Module):
         return min(self.chunks, -(-rows // self.weights.shape[1]))
 
     def network(self, theta: Float[Array, " p"]) -> BehaviorNetwork:
-        return self.chart.network(theta)
+        return self.parametrization.network(theta)
 
     def penalty(self, theta: Float[Array, " p"]) -> Float[Array, ""]:
-        """α/(2Σw)·|θ|²."""
-        return 0.5 * self.ridge / self.total * jnp.sum(self.chart.canonical(theta) ** 2)
+        """l2/(2Σw)·|θ|²."""
+        return 0.5 * self.l2 / self.total * jnp.sum(self.parametrization.canonical(theta) ** 2)
 
     def cut(self, column: Float[Array, "n ..."]) -> Float[Array, "chunks rows ..."]:
         """Cut a further column like the data, filled up with zeros."""
@@ -120,12 +119,14 @@ class Problem(eqx.Module):
 
 
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
-    return problem.objective(problem.chart.network(theta), *data)
+    return problem.objective(problem.network(theta), *data)
 
 
 def _row_gradients(problem: Problem, theta: Float[Array, " p"], data: tuple[Array, ...]) -> Float[Array, "rows p"]:
-    one = lambda row: jax.grad(lambda t: _chunk_losses(problem, t, jax.tree.map(lambda a: a[None], row))[0])(theta)
-    return jax.vmap(one)(data)
+    def of_row(row: tuple[Array, ...]) -> Float[Array, " p"]:
+        return jax.grad(lambda t: _chunk_losses(problem, t, jax.tree.map(lambda a: a[None], row))[0])(theta)
+
+    return jax.vmap(of_row)(data)
 
 
 def losses(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, " n"]:
@@ -140,8 +141,11 @@ def scores(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, "n p"]:
 
 def row_hessians(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, "n p p"]:
     """Hessian of the loss of every row; for few rows and parameters."""
-    one = lambda data: jnp.moveaxis(jax.jacfwd(lambda t: _row_gradients(problem, t, data))(theta), -1, 1)
-    return problem.joined(jax.lax.map(one, problem.data))
+
+    def of_chunk(data: tuple[Array, ...]) -> Float[Array, "rows p p"]:
+        return jnp.moveaxis(jax.jacfwd(lambda t: _row_gradients(problem, t, data))(theta), -1, 1)
+
+    return problem.joined(jax.lax.map(of_chunk, problem.data))
 
 
 def gradient(
@@ -150,8 +154,8 @@ def gradient(
     """Mean loss and its gradient, over all rows or those of the first chunks."""
 
     def part(data, weights):
-        loss = lambda t: jnp.sum(weights * _chunk_losses(problem, t, data))
-        return jax.value_and_grad(loss)(theta), jnp.sum(weights)
+        loss = jax.value_and_grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, data)))
+        return loss(theta), jnp.sum(weights)
 
     total, weight = _summed(problem, part, chunks)
     return jax.tree.map(lambda part, ridge: part / weight + ridge, total, jax.value_and_grad(problem.penalty)(theta))
@@ -200,8 +204,10 @@ def cluster_scores(
 
 def _summed(problem: Problem, part: Callable[..., PyTree], chunks: Int[Array, ""] | int | None = None) -> PyTree:
     """Sum of part(data, weights) over chunks, one in memory at a time."""
-    chunk = lambda number: part(*jax.tree.map(lambda column: column[number], (problem.data, problem.weights)))
-    shapes = jax.eval_shape(chunk, 0)
-    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    add = lambda number, total: jax.tree.map(jnp.add, total, chunk(number))
-    return jax.lax.fori_loop(0, problem.chunks if chunks is None else chunks, add, start)
+
+    def of_chunk(number: Int[Array, ""] | int) -> PyTree:
+        return part(*jax.tree.map(lambda column: column[number], (problem.data, problem.weights)))
+
+    start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(of_chunk, 0))
+    end = problem.chunks if chunks is None else chunks
+    return jax.lax.fori_loop(0, end, lambda number, total: jax.tree.map(jnp.add, total, of_chunk(number)), start)

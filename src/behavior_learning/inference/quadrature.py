@@ -4,20 +4,17 @@
 mind, but an optimum to eight digits needs the gradient of the very sum that is minimised: candidates stay put here.
 """
 
-from collections.abc import Callable
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from behavior_learning.core.numerics import PANEL
-from behavior_learning.core.spaces import Interval, Product, Space
+from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import Problem
-from behavior_learning.objectives import Likelihood
 
 __all__ = ["MOST", "enough_candidates", "quadrature_gap"]
 
@@ -32,54 +29,56 @@ SEVERAL = 48
 ROWS_CHECKED = 500
 
 
-def enough_candidates(utility: Callable, space: Space, temperature: ArrayLike, x: Float[np.ndarray, "n d"]) -> Space:
+def enough_candidates(utility: Utility, space: Space, temperature: ArrayLike, x: Float[np.ndarray, "n d"]) -> Space:
     """The space with candidates that stay put, enough for the narrowest density of some rows, in double precision."""
-    if isinstance(space, Product):
-        steady = lambda part: _steady(part, max(part.size, SEVERAL)) if isinstance(part, Interval) else part
-        return Product([steady(part) for part in space.parts])
-    if not isinstance(space, Interval):
-        return space
-    law = Gibbs(utility, _steady(space, MOST), jnp.asarray(temperature, float))
-    rows = x[np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int)]
-    narrow = float(jnp.quantile(_spreads(law, jnp.asarray(rows)), 0.02))
-    needed = NODES_PER_SPREAD * float(space.upper - space.lower) / max(narrow, 1e-12)
-    return _steady(space, int(np.clip(-(-needed // PANEL) * PANEL, FEWEST, MOST)))
+    match space:
+        case Product():
+            return Product([_steady(part, max(part.size, SEVERAL)) for part in space.parts])
+        case Interval():
+            gibbs = Gibbs(utility, _steady(space, MOST), jnp.asarray(temperature, float))
+            rows = x[np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int)]
+            narrow = float(jnp.quantile(_standard_deviations(gibbs, jnp.asarray(rows)), 0.02))
+            needed = NODES_PER_SPREAD * float(space.upper - space.lower) / max(narrow, 1e-12)
+            return _steady(space, int(np.clip(-(-needed // PANEL) * PANEL, FEWEST, MOST)))
+        case _:
+            return space
 
 
-def _steady(box: Interval, size: int) -> Interval:
+def _steady(space: Categories | Interval, size: int) -> Categories | Interval:
     """The interval with the same candidates for every row and every parameter."""
-    lower, upper = (jnp.asarray(np.asarray(end, float)) for end in (box.lower, box.upper))
+    if not space.continuous:
+        return space
+    lower, upper = (jnp.asarray(np.asarray(end, float))[0] for end in space.ends)
     return Interval(lower, upper, size, passes=0)
 
 
 @eqx.filter_jit
-def _spreads(law: Gibbs, x: Float[Array, "n d"]) -> Float[Array, " n"]:
-    """Standard deviation of each row's law."""
-    y = law.space.quadrature(law.utility, x).candidates[0, :, 0]
-    mass = law.mass(x)
+def _standard_deviations(gibbs: Gibbs, x: Float[Array, "n d"]) -> Float[Array, " n"]:
+    """Standard deviation of each row's distribution."""
+    y = gibbs.space.quadrature(gibbs.utility, x).candidates[0, :, 0]
+    mass = gibbs.mass(x)
     mean = mass @ y
     return jnp.sqrt(jnp.sum(mass * (y - mean[:, None]) ** 2, axis=1))
 
 
-def quadrature_gap(fitted: Fitted, space: Space) -> float:
+def quadrature_gap(fitted: Fitted) -> float:
     """Mean change of a row's loss, in nats, when the candidates are doubled; 0 where the sum is exact."""
-    finer, objective = space.refined(2), fitted.problem.objective
-    if finer is space or not isinstance(objective, Likelihood):
+    finer, objective = fitted.problem.objective.refined(2), fitted.problem.objective
+    if finer is objective or not objective.likelihood:
         return 0.0
     with jax.enable_x64(True):
         problem = fitted.problem
-        few = eqx.tree_at(lambda p: (p.data, p.weights), problem, _first(problem, ROWS_CHECKED))
-        sharp = eqx.tree_at(lambda p: p.objective, few, objective.on(finer, objective.temperature))
+        few = eqx.tree_at(lambda p: (p.data, p.weights), problem, _first_rows((problem.data, problem.weights)))
+        sharp = eqx.tree_at(lambda p: p.objective, few, finer)
         plain, fine = (_chunk_losses(p, jnp.asarray(fitted.theta)) for p in (few, sharp))
         return float(jnp.mean(jnp.abs(plain - fine)))
 
 
-def _first(problem: Problem, rows: int) -> tuple:
+def _first_rows(chunked: PyTree) -> PyTree:
     """Some rows of the first chunk, which are spread over the table."""
-    cut = lambda column: column[:1, :rows]
-    return tuple(map(cut, problem.data)), cut(problem.weights)
+    return jax.tree.map(lambda column: column[:1, :ROWS_CHECKED], chunked)
 
 
 @eqx.filter_jit
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, " rows"]:
-    return problem.objective(problem.chart.network(theta), *jax.tree.map(lambda column: column[0], problem.data))
+    return problem.objective(problem.network(theta), *jax.tree.map(lambda column: column[0], problem.data))

@@ -10,9 +10,10 @@ from jaxtyping import Float
 
 from behavior_learning.core.network import weight_value
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.symmetries import FLIPPABLE, family
+from behavior_learning.identification.head_table import FLIPPABLE, family
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
+from behavior_learning.inference.information import NotIdentified
 
 __all__ = ["IdentificationReport", "opposite_directions"]
 
@@ -22,7 +23,7 @@ WEAK_RATIO = 3.84
 
 @dataclass(frozen=True)
 class IdentificationReport:
-    """Rank, spectrum and weak directions of the information in the canonical chart.
+    """Rank, spectrum and weak directions of the information in the canonical parametrization.
 
     Attributes
     ----------
@@ -30,7 +31,7 @@ class IdentificationReport:
     spectrum : eigenvalues of the information scaled to a unit diagonal, largest first.
     weakest : the directions with the smallest eigenvalues, named by parameters.
     unidentified, bounded : labels of parameters that are not determined, or at the end of their range.
-    changes : what the canonical form dropped, merged or pinned, and what to do about it.
+    changes : what the canonical form omitted, merged or pinned, and what to do about it.
     """
 
     rank: int
@@ -44,18 +45,15 @@ class IdentificationReport:
     @classmethod
     def of(cls, fitted: Fitted) -> "IdentificationReport":
         information = fitted.information
-        refusals = [None if why is None else why.name for why in information.refusals()]
-        named = lambda kind: tuple(
-            label for label, why in zip(information.labels, refusals, strict=True) if why == kind
-        )
+        reasons = list(zip(information.labels, information.not_identified(), strict=True))
         pruned = canonicalize(fitted.network, one_hot=fitted.one_hot)
         return cls(
             information.rank,
-            information.tangent.shape[1],
+            information.tangent_space.shape[1],
             information.spectrum,
             information.weakest(),
-            named("UNIDENTIFIED"),
-            named("BOUNDARY"),
+            tuple(label for label, why in reasons if why is NotIdentified.UNIDENTIFIED),
+            tuple(label for label, why in reasons if why is NotIdentified.BOUNDARY),
             tuple(
                 f"{_place(fitted, note.place)} {note.change.value}"
                 for note in dict.fromkeys((*fitted.canonical.notes, *pruned.notes))
@@ -97,16 +95,16 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
     """How much worse each inequality of the first layer fits when it points the other way.
 
     λ·f(c) = λ·c + λ·f(−c): where the utility can take up λ·c, both directions fit alike and "at most" cannot be told
-    from "at least". The model is searched again from the turned inequality, with the utility's slope adjusted.
+    from "at least". The model is searched again from the negated inequality, with the utility's slope adjusted.
 
     Returns
     -------
-    One line per inequality: its `row`, the likelihood `ratio` 2n(Q₋ − Q) of turning it, and a `verdict`.
+    One line per inequality: its `row`, the likelihood `ratio` 2n(Q₋ − Q) of negating it, and a `verdict`.
     """
     lines = []
     with jax.enable_x64(True):
-        for role_row, theta in _turned(fitted):
-            problem, signs = fitted.problem, jnp.asarray(fitted.coordinates.signs)
+        for role_row, theta in _negated(fitted):
+            problem, signs = fitted.problem, jnp.asarray(fitted.local.signs)
             other = polish(problem, jnp.asarray(theta), signs, fitted.search())
             back = np.abs(np.asarray(other.theta) - fitted.theta).max() < 1e-3 * (1 + np.abs(fitted.theta).max())
             ratio = 2 * fitted.total * (float(other.loss) - float(fitted.optimum.loss))
@@ -115,9 +113,9 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["row", "ratio", "verdict"])
 
 
-def _turned(fitted: Fitted):
-    """For each inequality the parameters with c turned and the utility's slope changed by λ·c."""
-    layer, labels = fitted.network.layers[0], list(fitted.coordinates.labels)
+def _negated(fitted: Fitted):
+    """For each inequality the parameters with c negated and the utility's slope changed by λ·c."""
+    layer, labels = fitted.network.layers[0], list(fitted.local.labels)
     if family(layer.inequality.head) not in FLIPPABLE or layer.utility.head is None:
         return
     blocks, rows = np.shape(layer.inequality.intercept.raw)

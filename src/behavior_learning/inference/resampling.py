@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from behavior_learning.inference.covariance import Clusters
+from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.estimation import TOLERANCE, Search, search_from
 from behavior_learning.inference.problem import Problem, hessian, row_hessians, scores
 
@@ -65,9 +65,9 @@ def refit(
     few = problem.n * len(theta) ** 2 <= ROW_HESSIANS
     rows = row_hessians(problem, theta) if few else hessian(problem, theta)
 
-    def one(lane: Float[Array, " n"]):
-        own = problem.reweighted(lane)
-        guess = jnp.einsum("n,npq->pq", lane, rows) / own.total if few else rows
+    def one(replicate: Float[Array, " n"]):
+        own = problem.reweighted(replicate)
+        guess = jnp.einsum("n,npq->pq", replicate, rows) / own.total if few else rows
         end = search_from(own, theta, signs, Search(aim=AIM, max_steps=REFIT_STEPS), guess)
         return end.theta, end.gradient_norm
 
@@ -114,15 +114,17 @@ def one_step_jackknife(
     product, here by a direct solve.
     """
     s, h = np.asarray(_scores(problem, jnp.asarray(theta))), np.asarray(_row_hessians(problem, jnp.asarray(theta)))
-    total = np.einsum("n,npq->pq", weights, h) + float(problem.ridge) * np.eye(len(theta))
+    total = np.einsum("n,npq->pq", weights, h) + float(problem.l2) * np.eye(len(theta))
     values, vectors = np.linalg.eigh(bread)
     basis = vectors[:, values > 1e-12 * values[-1]]
-    inner = lambda matrix: basis.T @ matrix @ basis
     gone, times = (weights, np.ones(len(s))) if sampling else (np.ones(len(s)), weights)
-    left_out = np.array(
-        [np.linalg.solve(inner(total - w * hi), basis.T @ (w * si)) for w, hi, si in zip(gone, h, s, strict=True)]
+    without = np.array(
+        [
+            np.linalg.solve(basis.T @ (total - w * hi) @ basis, basis.T @ (w * si))
+            for w, hi, si in zip(gone, h, s, strict=True)
+        ]
     )
-    moves, n = (left_out - np.average(left_out, axis=0, weights=times)) @ basis.T, times.sum()
+    moves, n = (without - np.average(without, axis=0, weights=times)) @ basis.T, times.sum()
     return (n - 1) / n * (times[:, None] * moves).T @ moves
 
 

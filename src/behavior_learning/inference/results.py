@@ -7,37 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import chi2, norm
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.boundary import constraint_test
-from behavior_learning.inference.covariance import (
-    ANALYTIC,
-    KINDS,
-    Clusters,
-    analytic_covariance,
-    check_kind,
-    cluster_codes,
-)
+from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.covariance import CovarianceEstimator, Robust, make_covariance
 from behavior_learning.inference.estimation import Convergence
 from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.inference.functions import delta_method, normal_draws, simulated
 from behavior_learning.inference.hypotheses import (
     TestResult,
     adjusted_pvalues,
     chi_square_test,
     parse_hypotheses,
 )
-from behavior_learning.inference.information import Refusal
-from behavior_learning.inference.kinds import covariance_of
-from behavior_learning.inference.problem import gradient, hessian
+from behavior_learning.inference.information import NotIdentified
 from behavior_learning.inference.report import IdentificationReport
+from behavior_learning.inference.restricted import likelihood_ratio_test, score_test
 from behavior_learning.inference.tables import Estimates, Summary
 
 __all__ = ["InferenceResults", "Units", "estimated"]
@@ -65,7 +56,7 @@ class Units:
 
 @dataclass(frozen=True)
 class InferenceResults:
-    """Estimates of a behaviour network in canonical form, with standard errors that hold or are refused.
+    """Estimates of a behaviour network in canonical form, with standard errors or reasons why there are none.
 
     Parameters are on standardised columns; `original` has the same in the user's units.
 
@@ -73,9 +64,9 @@ class InferenceResults:
     ----------
     fitted : the optimum and what its errors need.
     estimates : parameters and their covariance.
-    refusals : for each parameter why it has no standard error, or None.
-    covariance : the kind of covariance.
-    basins : where searches from several starts ended.
+    not_identified : for each parameter why it has no standard error, or None.
+    covariance : how their covariance is estimated.
+    local_optima : where searches from several starts ended.
     target : what the parameters are parameters of.
     likelihood : whether the loss is −log p, so that likelihood-ratio tests and information criteria apply.
     notes, cautions : what else the user should know of the errors, and of the estimates.
@@ -83,9 +74,9 @@ class InferenceResults:
 
     fitted: Fitted
     estimates: Estimates
-    refusals: pd.Series
-    covariance: str
-    basins: pd.DataFrame
+    not_identified: pd.Series
+    covariance: CovarianceEstimator
+    local_optima: pd.DataFrame
     target: str
     likelihood: bool
     units: Units | None = None
@@ -104,12 +95,12 @@ class InferenceResults:
 
     @property
     def cov(self) -> pd.DataFrame:
-        """Covariance of `params`; NaN where it is refused."""
+        """Covariance of `params`; NaN where it is not identified."""
         return self.estimates.cov
 
     @property
     def bse(self) -> pd.Series:
-        """Standard errors of `params`; NaN where they are refused, see `refusals`."""
+        """Standard errors of `params`; NaN where there are none, see `not_identified`."""
         return self.estimates.bse
 
     @property
@@ -129,7 +120,7 @@ class InferenceResults:
         """The parameters in the user's units, by the delta method (exact: they are linear in `params`)."""
         if self.units is None:
             return self.estimates
-        learned = np.asarray(self.fitted.coordinates.chart.learned)
+        learned = np.asarray(self.fitted.local.parametrization.learned)
         matrix, numbers = self.units.matrix, numbers_of(self.fitted.network)
         given = np.delete(matrix, learned, axis=1) @ np.delete(numbers, learned)
         used = (matrix[:, learned] != 0).any(axis=1)
@@ -137,22 +128,28 @@ class InferenceResults:
         return self.estimates.transformed(labels, matrix[np.ix_(used, learned)], given[used])
 
     def with_covariance(
-        self, covariance: str, *, clusters: object = None, draws: int | None = None, seed: int | None = None
+        self, cov_type: str, *, clusters: object = None, draws: int | None = None, seed: int | None = None
     ) -> "InferenceResults":
-        """The same estimates with another kind of standard error; nothing is searched for again.
+        """The same estimates with other standard errors; nothing is searched for again.
 
         Parameters
         ----------
-        covariance : ``"hessian"``, ``"opg"``, ``"robust"``, ``"clustered"``, ``"bootstrap"``, ``"cluster_bootstrap"``,
+        cov_type : ``"hessian"``, ``"opg"``, ``"robust"``, ``"clustered"``, ``"bootstrap"``, ``"cluster_bootstrap"``,
             ``"multiplier"`` or ``"jackknife"``.
         clusters : a label per row, or two columns of labels for two-way clustering.
         draws, seed : of the bootstrap.
         """
-        groups = self.clusters if clusters is None else cluster_codes(clusters, self.n)
-        return estimated(
-            replace(self, clusters=groups, draws=draws or self.draws, seed=self.seed if seed is None else seed),
-            covariance,
-        )
+        options = {
+            "clusters": self.clusters if clusters is None else Clusters.of(clusters, self.n),
+            "draws": draws or self.draws,
+            "seed": self.seed if seed is None else seed,
+        }
+        return estimated(replace(self, **options), make_covariance(cov_type, **options))
+
+    @property
+    def cov_type(self) -> str:
+        """The short name of the covariance estimator."""
+        return self.covariance.name
 
     # Fit statistics.
 
@@ -177,7 +174,7 @@ class InferenceResults:
 
     @property
     def degrees_of_freedom(self) -> int:
-        """Directions in which the law can move: parameters less ties, bounds and unidentified directions."""
+        """Directions in which p(y|x) can move: parameters less constraints, bounds and unidentified directions."""
         return self.fitted.information.rank
 
     @property
@@ -226,38 +223,27 @@ class InferenceResults:
         hypotheses : labels from `params.index`, or a matrix R for R θ = 0.
         """
         matrix, value = parse_hypotheses(hypotheses, self.params.index)
-        involved = [self.refusals.index[i] for i in np.flatnonzero(matrix.any(axis=0)) if self.refusals.iloc[i]]
-        if involved:
-            return _refused(involved[0], self.refusals[involved[0]])
-        covariance = matrix @ np.nan_to_num(self.cov.to_numpy()) @ matrix.T
-        return chi_square_test(
-            matrix @ self.params.to_numpy() - value, covariance, f"Wald test with {KINDS[self.covariance]}."
-        )
+        involved = self.not_identified[matrix.any(axis=0)].dropna()
+        if len(involved):
+            label, why = involved.index[0], involved.iloc[0]
+            return TestResult.unavailable(f"{label} has no standard error: {why.value}")
+        gap, cov = matrix @ self.params.to_numpy() - value, matrix @ np.nan_to_num(self.cov.to_numpy()) @ matrix.T
+        return chi_square_test(gap, cov, f"Wald test with {self.covariance.description}.")
 
     def lr_test(self, hypotheses: str | Sequence[str] | np.ndarray) -> TestResult:
         """Likelihood-ratio test of linear hypotheses: the restricted model is estimated. For models that are right."""
         self.need_likelihood("lr_test", "wald_test or score_test")
         if self.fitted.weight_kind == "sampling" and (self.fitted.weights != 1).any():
             raise OptionError("lr_test is not valid with sampling weights. Use wald_test or score_test.")
-        matrix, value = parse_hypotheses(hypotheses, self.params.index)
-        _, restricted = self.fitted.restricted(matrix, value)
-        statistic = 2 * self.fitted.total * (float(restricted.loss) - float(self.fitted.optimum.loss))
-        if float(restricted.gradient_norm) > 1e-6 or self.convergence is not Convergence.OPTIMUM:
-            return TestResult(np.nan, None, np.nan, "refused", Refusal.UNCONVERGED.value)
-        df = int(np.linalg.matrix_rank(matrix))
-        return TestResult(statistic, df, float(chi2.sf(statistic, df)), "chi-square", "Likelihood-ratio test.")
+        return likelihood_ratio_test(self.fitted, parse_hypotheses(hypotheses, self.params.index))
 
     def score_test(self, hypotheses: str | Sequence[str] | np.ndarray) -> TestResult:
         """Score (Lagrange multiplier) test of linear hypotheses at the restricted estimate, as robust as `covariance`.
 
         Source: Boos (1992), the generalised score test.
         """
-        matrix, value = parse_hypotheses(hypotheses, self.params.index)
-        theta, restricted = self.fitted.restricted(matrix, value)
-        if float(restricted.gradient_norm) > 1e-6:
-            return TestResult(np.nan, None, np.nan, "refused", Refusal.UNCONVERGED.value)
-        with jax.enable_x64(True):
-            return _score_test(self, matrix, theta)
+        covariance = Robust() if self.covariance.resampled else self.covariance
+        return score_test(self.fitted, parse_hypotheses(hypotheses, self.params.index), covariance)
 
     def constraint_test(
         self, row: str, *, directions: int = 400, draws: int = 2000, seed: int | None = None
@@ -268,7 +254,7 @@ class InferenceResults:
         ----------
         row : where the row stands, such as ``"layer1.block1.inequality"``.
         directions : coefficients tried for the row, which mean nothing if λ = 0.
-        draws : simulated laws of the statistic.
+        draws : simulated values of the statistic.
         """
         return constraint_test(
             self.fitted, row, directions=directions, draws=draws, seed=self.seed if seed is None else seed
@@ -295,56 +281,37 @@ class InferenceResults:
         ----------
         f : of a dictionary from labels to numbers (``of="params"``) or of the canonical network (``of="network"``,
             on standardised columns), written with `jax.numpy`; a number or a vector.
-        method : ``"delta"`` linearises f; ``"simulation"`` draws parameters from their normal law (or takes the
-            bootstrap draws) and gives quantiles.
+        method : ``"delta"`` linearises f; ``"simulation"`` gives quantiles of f at draws from their normal
+            distribution, or at the bootstrap draws.
 
         Examples
         --------
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
-        >>> res = ibl.inference(restarts=0)
+        >>> res = ibl.inference(n_restarts=0)
         >>> ratio = lambda p: p["layer1.block1.equality.coef[RM*MEDV]"] / p["layer1.block1.equality.coef[MEDV]"]
         >>> res.function(ratio).columns.tolist()
         ['estimate', 'std. error', 'lower', 'upper']
         """
-        labels = list(self.params.index)
         if of not in ("params", "network") or method not in ("delta", "simulation"):
             raise OptionError("of must be 'params' or 'network', and method 'delta' or 'simulation'.")
-        inner = (
-            self.fitted.coordinates.chart.network if of == "network" else lambda t: dict(zip(labels, t, strict=True))
-        )
-        with jax.enable_x64(True):
-            g = jax.jit(lambda theta: jnp.atleast_1d(f(inner(theta))))  # pyright: ignore[reportArgumentType]
-            theta = jnp.asarray(self.fitted.theta)
-            value, slope = np.asarray(g(theta)), np.asarray(jax.jacfwd(g)(theta))
-            known = self.cov.to_numpy()
-            refused = np.isnan(np.diag(known))
-            spoiled = (np.abs(slope[:, refused]) > 0).any(axis=1)
-            variance = np.einsum("ij,jk,ik->i", slope, np.nan_to_num(known), slope)
-            errors = np.where(spoiled, np.nan, np.sqrt(np.maximum(variance, 0)))
-            if method == "delta":
-                half = norm.ppf((1 + level) / 2) * errors
-                low, high = value - half, value + half
-            else:
-                simulated = np.asarray(jax.vmap(g)(jnp.asarray(self._simulated(draws))))
-                errors = np.where(spoiled, np.nan, simulated.std(axis=0, ddof=1))
-                low, high = np.where(
-                    spoiled, np.nan, np.quantile(simulated, [(1 - level) / 2, (1 + level) / 2], axis=0)
-                )
-        return pd.DataFrame({"estimate": value, "std. error": errors, "lower": low, "upper": high})
+        labels, network = list(self.params.index), self.fitted.local.parametrization.network
 
-    def _simulated(self, draws: int) -> Float[np.ndarray, "draws p"]:
-        if self.estimates.draws is not None:
-            return self.estimates.draws.to_numpy()
-        values, vectors = np.linalg.eigh(np.nan_to_num(self.cov.to_numpy()))
-        normal = np.random.default_rng(self.seed).standard_normal((draws, len(values)))
-        return self.fitted.theta + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
+        def of_theta(theta: jax.Array) -> jax.Array:
+            return f(network(theta) if of == "network" else dict(zip(labels, theta, strict=True)))  # pyright: ignore[reportArgumentType]
+
+        theta, cov, known = self.fitted.theta, self.cov.to_numpy(), self.estimates.draws
+        with jax.enable_x64(True):
+            if method == "delta":
+                return delta_method(of_theta, theta, cov, level)
+            drawn = normal_draws(theta, cov, draws, self.seed) if known is None else known.to_numpy()
+            return simulated(of_theta, theta, cov, level, drawn)
 
     # Printing.
 
     def summary(self, level: float = 0.95) -> Summary:
-        """Estimates on standardised columns and in the user's units, fit statistics, and what was refused and why."""
+        """Estimates on standardised columns and in the user's units, fit statistics, and what has no error and why."""
         caption = {"On standardised columns": self.estimates.table(level)}
         if self.units is not None:
             caption["In the units of the table"] = self.original.table(level)
@@ -354,17 +321,19 @@ class InferenceResults:
         return str(self.summary())
 
     def _facts(self) -> dict[str, str]:
-        alpha = float(self.fitted.problem.ridge)
-        ridge = {"Ridge": f"alpha={alpha:g}, a normal prior of standard deviation {alpha**-0.5:.3g}"} if alpha else {}
+        l2 = float(self.fitted.problem.l2)
+        ridge = {"Ridge": f"l2={l2:g}, a normal prior of standard deviation {l2**-0.5:.3g}"} if l2 else {}
+        best, searches = self.local_optima.iloc[0], int(self.local_optima["reached"].sum())
         facts = {
             "Rows": f"{self.n}"
             + ("" if (self.fitted.weights == 1).all() else f", weights sum to {self.fitted.total:g}"),
-            "Standard errors": KINDS[self.covariance],
+            "Standard errors": self.covariance.description,
             **ridge,
             "Parameters of": self.target,
             "Search": f"{self.convergence.value} (norm {self.gradient_norm:.1e})",
-            "Basins": _basins_sentence(self.basins),
-            "Information": f"rank {self.degrees_of_freedom} of {self.fitted.information.tangent.shape[1]}, "
+            "Local optima": f"{int(best['reached'])} of {searches} searches ended in the best of "
+            f"{len(self.local_optima)}",
+            "Information": f"rank {self.degrees_of_freedom} of {self.fitted.information.tangent_space.shape[1]}, "
             f"condition number {self.condition_number:.3g}",
         }
         if self.likelihood:
@@ -373,13 +342,13 @@ class InferenceResults:
         return facts
 
     def _notes(self) -> tuple[str, ...]:
-        refused = _refusal_sentences(self.refusals)
+        reasons = [_reason(self.not_identified, why) for why in dict.fromkeys(self.not_identified.dropna())]
         if any(str(label).endswith(".multiplier") for label in self.params.index):
-            refused.append(
+            reasons.append(
                 "z and P of a multiplier do not say whether its row is there: zero ends its range. "
                 "Use .constraint_test(row)."
             )
-        return (*refused, *self.identification.sentences, *self.cautions, *self.notes)
+        return (*reasons, *self.identification.sentences, *self.cautions, *self.notes)
 
     def need_likelihood(self, what: str, instead: str) -> None:
         """Refuse what only a likelihood has, and name what to use instead."""
@@ -387,60 +356,27 @@ class InferenceResults:
             raise OptionError(f"{what} compares likelihoods, and this loss is none. Use {instead}.")
 
 
-def _basins_sentence(basins: pd.DataFrame) -> str:
-    best, searches = basins.iloc[0], int(basins["reached"].sum())
-    return f"{int(best['reached'])} of {searches} searches ended in the best of {len(basins)}"
+def _reason(not_identified: pd.Series, why: NotIdentified) -> str:
+    """Which parameters have no standard error for one reason."""
+    labels = not_identified.index[[other is why for other in not_identified]]
+    who = "All parameters" if len(labels) == len(not_identified) > 1 else ", ".join(labels)
+    return f"{who}: no standard error, because {why.value}"
 
 
-def _refusal_sentences(refusals: pd.Series) -> list[str]:
-    """One sentence for each reason, and the parameters it holds for."""
-    labels = lambda why: refusals.index[[other is why for other in refusals]]
-    who = lambda named: "All parameters" if len(named) == len(refusals) > 1 else ", ".join(named)
-    reasons = dict.fromkeys(why for why in refusals if why)
-    return [f"{who(labels(why))}: no standard error, because {why.value}" for why in reasons]
-
-
-def _refused(label: str, why: Refusal) -> TestResult:
-    return TestResult(np.nan, None, np.nan, "refused", f"{label} has no standard error: {why.value}")
-
-
-def estimated(results: InferenceResults, covariance: str) -> InferenceResults:
-    """The results with estimates and covariance of a kind."""
-    fitted, kind = results.fitted, check_kind(covariance)
-    information, labels = fitted.information, fitted.coordinates.labels
+def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> InferenceResults:
+    """The results with estimates and errors by a covariance estimator."""
+    fitted = results.fitted
+    information, labels = fitted.information, fitted.local.labels
     with jax.enable_x64(True):
-        values, draws, notes = covariance_of(
-            fitted, kind, clusters=results.clusters, draws=results.draws, seed=results.seed
-        )
-    refusals = information.refusals()
-    shifted = np.abs(information.ridge * information.inverse() @ fitted.theta) > RIDGE_SHIFT * np.sqrt(np.diag(values))
-    refusals = [why or (Refusal.RIDGE if far else None) for why, far in zip(refusals, shifted, strict=True)]
+        values, draws, notes = covariance(fitted)
+    errors = np.sqrt(np.diag(values))
+    shifted = np.abs(information.ridge * information.inverse() @ fitted.theta) > RIDGE_SHIFT * errors
+    known = information.not_identified()
+    reasons = [why or (NotIdentified.RIDGE if far else None) for why, far in zip(known, shifted, strict=True)]
     if fitted.convergence is not Convergence.OPTIMUM:
-        refusals = [Refusal.UNCONVERGED] * len(labels)
-    hidden = np.array([why is not None for why in refusals], bool)
+        reasons = [NotIdentified.UNCONVERGED] * len(labels)
+    hidden = np.array([why is not None for why in reasons], bool)
     values[hidden] = values[:, hidden] = np.nan
     estimates = Estimates.of(labels, fitted.theta, values, draws)
-    return replace(
-        results,
-        estimates=estimates,
-        covariance=kind,
-        refusals=pd.Series(refusals, estimates.params.index, dtype=object, name="refused"),
-        notes=notes,
-    )
-
-
-def _score_test(results: InferenceResults, matrix: np.ndarray, theta: np.ndarray) -> TestResult:
-    fitted = results.fitted
-    point = jnp.asarray(theta)
-    curvature = np.asarray(_hessian(fitted.problem, point))
-    information = replace(fitted.information, hessian=curvature)
-    slope = np.asarray(_gradient(fitted.problem, point)[1])
-    kind = results.covariance if results.covariance in ANALYTIC else "robust"
-    covariance = analytic_covariance(
-        fitted.problem, theta, information, kind, weight_kind=fitted.weight_kind, clusters=results.clusters
-    )
-    gap = matrix @ information.inverse() @ slope
-    return chi_square_test(gap, matrix @ covariance @ matrix.T, f"Score test with {ANALYTIC[kind]}.")
-
-
-_gradient, _hessian = eqx.filter_jit(gradient), eqx.filter_jit(hessian)
+    not_identified = pd.Series(reasons, estimates.params.index, dtype=object, name="not identified")
+    return replace(results, estimates=estimates, covariance=covariance, not_identified=not_identified, notes=notes)

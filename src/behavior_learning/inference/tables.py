@@ -21,7 +21,7 @@ class Estimates:
     Attributes
     ----------
     params : the estimates.
-    cov : their covariance; NaN where it is refused.
+    cov : their covariance; NaN where it is not identified.
     draws : bootstrap estimates, one line per draw, where the covariance came from them.
     """
 
@@ -53,7 +53,7 @@ class Estimates:
 
     @property
     def pvalues(self) -> pd.Series:
-        """Two-sided p-values of each number being zero, by the normal law."""
+        """Two-sided p-values of each number being zero, by the normal distribution."""
         return pd.Series(2 * norm.sf(np.abs(self.zvalues)), self.params.index, name="P>|z|")
 
     def conf_int(self, level: float = 0.95, method: str = "normal") -> pd.DataFrame:
@@ -68,7 +68,7 @@ class Estimates:
         tails = [(1 - level) / 2, (1 + level) / 2]
         if method == "percentile":
             if self.draws is None:
-                raise OptionError("method='percentile' needs draws: use covariance='bootstrap' or 'cluster_bootstrap'.")
+                raise OptionError("method='percentile' needs draws: use cov_type='bootstrap' or 'cluster_bootstrap'.")
             bounds = self.draws.quantile(tails).T.where(self.bse.notna(), np.nan)
             return pd.DataFrame(bounds.to_numpy(), self.params.index, ["lower", "upper"])
         if method != "normal":
@@ -89,9 +89,9 @@ class Estimates:
         A parameter without standard error spoils those functions only that it enters.
         """
         known = self.cov.to_numpy()
-        refused = np.isnan(np.diag(known))
+        unknown = np.isnan(np.diag(known))
         covariance = matrix @ np.where(np.isnan(known), 0.0, known) @ matrix.T
-        spoiled = (matrix[:, refused] != 0).any(axis=1)
+        spoiled = (matrix[:, unknown] != 0).any(axis=1)
         covariance[spoiled] = covariance[:, spoiled] = np.nan
         draws = None if self.draws is None else self.draws.to_numpy() @ matrix.T + shift
         return Estimates.of(labels, matrix @ self.params.to_numpy() + shift, covariance, draws)
@@ -149,35 +149,38 @@ _FORMATS = {"P>|z|": "{:.3f}", "z": "{:.2f}"}
 
 
 def _cells(table: pd.DataFrame) -> list[list[str]]:
-    write = lambda column, value: value if isinstance(value, str) else _FORMATS.get(column, "{:.4g}").format(value)
-    return [
-        [str(label), *(write(c, v) for c, v in zip(table.columns, row, strict=True))]
-        for label, row in zip(table.index, table.to_numpy(), strict=True)
-    ]
+    """The table as text, a list per line with its label first."""
+    columns = {
+        name: [v if isinstance(v, str) else _FORMATS.get(name, "{:.4g}").format(v) for v in table[name]]
+        for name in table.columns
+    }
+    return [list(row) for row in zip(map(str, table.index), *columns.values(), strict=True)]
 
 
 def _text_table(table: pd.DataFrame) -> str:
-    rows = [["", *map(str, table.columns)], *_cells(table)]
-    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    line = lambda row: "  ".join(
-        [row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))]
-    )
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([line(rows[0]), rule, *map(line, rows[1:]), rule])
+    head, *rows = [["", *map(str, table.columns)], *_cells(table)]
+    first, *widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    rule = "-" * (first + sum(width + 2 for width in widths))
+    lines = [
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], widths, strict=True))])
+        for row in (head, *rows)
+    ]
+    return "\n".join([lines[0], rule, *lines[1:], rule])
 
 
 def _html_table(table: pd.DataFrame) -> str:
     head = "".join(f"<th>{escape(str(column))}</th>" for column in ("", *table.columns))
-    cells = lambda row: f"<th>{escape(row[0])}</th>" + "".join(f"<td>{escape(cell)}</td>" for cell in row[1:])
-    return f"<table><tr>{head}</tr>{''.join(f'<tr>{cells(row)}</tr>' for row in _cells(table))}</table>"
+    body = "".join(
+        f"<tr><th>{escape(label)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for label, *cells in _cells(table)
+    )
+    return f"<table><tr>{head}</tr>{body}</table>"
 
 
 def _latex_table(table: pd.DataFrame) -> str:
-    line = lambda row: " & ".join(map(_latex, row)) + r" \\"
-    body = "\n".join(map(line, _cells(table)))
-    head = line(["", *map(str, table.columns)])
-    columns = "l" + "r" * table.shape[1]
-    return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{head}\n\\midrule\n{body}\n\\bottomrule\n\\end{{tabular}}"
+    head, *body = [" & ".join(map(_latex, row)) + r" \\" for row in (["", *map(str, table.columns)], *_cells(table))]
+    lines = [r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
+    return "\n".join([rf"\begin{{tabular}}{{l{'r' * table.shape[1]}}}", *lines, r"\end{tabular}"])
 
 
 _ESCAPES = {

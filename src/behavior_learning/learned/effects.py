@@ -2,7 +2,7 @@
 
 from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.explanation.axes import Axis
-from behavior_learning.explanation.effects import Effects, effects
+from behavior_learning.explanation.effects import Effects, compute_effects
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.options import check_number
 from behavior_learning.responses import Response
@@ -16,7 +16,7 @@ def effects_of(model: LearnedModel, rows: Rows, tolerance: float) -> Effects:
     outputs = [variable.name for variable in model.response.variables] if model.vector else ("utility",)
     axes = axes_of(model.encoder, None if model.vector else model.response)
     y = model.candidates(rows[1])
-    return effects(model.network, axes, rows[0], y, outputs=outputs, tolerance=tolerance)
+    return compute_effects(model.network, axes, rows[0], y, outputs=outputs, tolerance=tolerance)
 
 
 def axes_of(encoder: TableEncoder, response: Response | None) -> list[Axis]:

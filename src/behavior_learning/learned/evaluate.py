@@ -15,9 +15,9 @@ from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batche
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.numerics import climbed
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Product
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
-from behavior_learning.gibbs.sampling import sample, spread_starts, temper
+from behavior_learning.gibbs.sampling import anneal, sample, spread_starts
 from behavior_learning.training.packing import fused
 
 __all__ = ["SUMMARY_DRAWS", "by_rows", "climbed_modes", "draws", "energy_score", "needs_chains"]
@@ -89,13 +89,13 @@ def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     parts = distribution.space.parts
     numbers = [i for i, part in enumerate(parts) if part.continuous]
     classes = [i for i in range(len(parts)) if i not in numbers]
-    values = _chain_draws(part_of(distribution, numbers) if classes else distribution, x, n, random)
+    values = _chain_draws(marginal_distribution(distribution, numbers) if classes else distribution, x, n, random)
     if not classes:
         return values
     both = np.empty((len(x), n, len(parts)), np.float32)
     both[..., numbers] = values
     wide = np.concatenate([np.repeat(x, n, axis=0), values.reshape(len(x) * n, -1)], axis=1)
-    given = part_of(distribution, classes, given=numbers)
+    given = marginal_distribution(distribution, classes, given=numbers)
     both[..., classes] = draws(given, wide, 1, random).reshape(len(x), n, len(classes))
     return both
 
@@ -108,9 +108,9 @@ def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     sampled = []
     for start in range(0, len(x), size):
         target = eqx.Partial(_scaled_utility, distribution, padded((x,), start, size)[0])
-        for_starts, for_rungs, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
+        for_starts, for_annealing, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
         starts = spread_starts(for_starts, size, CHAINS, lower=lower, upper=upper)
-        starts = temper(target, starts, for_rungs, lower=lower, upper=upper)
+        starts = anneal(target, starts, for_annealing, lower=lower, upper=upper)
         chains = sample(target, starts, for_draws, draws=kept, warmup=200, thin=5, lower=lower, upper=upper)
         sampled.append(np.asarray(chains.pooled))
     pooled = np.concatenate(sampled)[: len(x)]

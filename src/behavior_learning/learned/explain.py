@@ -9,19 +9,19 @@ import numpy as np
 from scipy.special import softmax
 
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Quadrature
-from behavior_learning.explanation.simplified import Fidelity, View, compare, simplified
+from behavior_learning.explanation.simplified import Fidelity, SimplifiedProblem, compare_utilities, simplify_problem
 from behavior_learning.explanation.stability import Stability
-from behavior_learning.explanation.statements import Reading, read_statements
+from behavior_learning.explanation.statements import Explanation, explain_problem
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
 from behavior_learning.options import check_count, check_returned
 from behavior_learning.symbolic.evaluate import table_values
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.facade import LearnedProblem
 
-__all__ = ["explain", "explained_values", "simplify"]
+__all__ = ["explain_model", "explained_values", "simplify_model"]
 
-READING_ROWS = 5000
-"""Rows on which a reading is taken."""
+EXPLANATION_ROWS = 5000
+"""Rows on which a problem is explained."""
 
 CELLS = 2**20
 """Pairs of rows and candidates on which a simplified utility is compared."""
@@ -42,31 +42,33 @@ def user_values(model: LearnedModel, x: np.ndarray, y: np.ndarray) -> dict[str, 
     return {v.name: v.center + v.scale * z[..., j] for variables, z in pairs for j, v in enumerate(variables)}
 
 
-def explained_values(model: LearnedModel, problem: LearnedUMP | Hierarchy, rows: Rows) -> dict[str, np.ndarray]:
+def explained_values(model: LearnedModel, problem: LearnedProblem, rows: Rows) -> dict[str, np.ndarray]:
     """Every variable that the blocks of a problem read, curves included, on encoded rows."""
     values = user_values(model, rows[0], model.candidates(rows[1]))
     return values | table_values(problem.blocks.values(), values)
 
 
-def explain(model: LearnedModel, rows: Rows, stability: Stability | None = None) -> Reading:
+def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None = None) -> Explanation:
     """The statements of a learned model on rows of data."""
     check_returned("stability", stability, Stability)
     problem = model.problem
-    values = explained_values(model, problem, some_rows(rows, READING_ROWS))
+    values = explained_values(model, problem, some_rows(rows, EXPLANATION_ROWS))
     original = set(problem.blocks) - set(model.block_names.values())
-    reading = read_statements(problem, values, original=original)
-    return reading if stability is None else reading.with_frequencies(stability.frequencies, stability.by_column)
+    found = explain_problem(problem, values, original=original)
+    return found if stability is None else found.with_frequencies(stability.frequencies, stability.by_column)
 
 
-def simplify(model: LearnedModel, rows: Rows, *, terms: int, digits: int, factor: bool, refit: bool) -> View:
+def simplify_model(
+    model: LearnedModel, rows: Rows, *, terms: int, digits: int, factor: bool, refit: bool
+) -> SimplifiedProblem:
     """A simplified problem beside its fidelity."""
     terms, digits, problem = check_count("terms", terms), check_count("digits", digits), model.problem
-    values = explained_values(model, problem, some_rows(rows, READING_ROWS))
-    shown, closed, residuals = simplified(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
-    return View(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
+    values = explained_values(model, problem, some_rows(rows, EXPLANATION_ROWS))
+    shown, closed, residuals = simplify_problem(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
+    return SimplifiedProblem(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
 
 
-def fidelity(model: LearnedModel, full: LearnedUMP | Hierarchy, brief: LearnedUMP | Hierarchy, rows: Rows) -> Fidelity:
+def fidelity(model: LearnedModel, full: LearnedProblem, brief: LearnedProblem, rows: Rows) -> Fidelity:
     """Compare the utilities of two problems on the candidates of rows."""
     candidates, log_weights, rows = _candidates(model, rows)
     values = user_values(model, rows[0][:, None], candidates)
@@ -78,7 +80,7 @@ def fidelity(model: LearnedModel, full: LearnedUMP | Hierarchy, brief: LearnedUM
         for at in (np.argmax(utility, axis=1) for utility in utilities)
     ]
     agree = np.all(np.abs(best[0] - best[1]) <= TOLERANCE, axis=1)
-    return compare(utilities[0], utilities[1], probability, agree, _same(model))
+    return compare_utilities(utilities[0], utilities[1], probability, agree, _same(model))
 
 
 def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
@@ -99,11 +101,11 @@ def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
 
 
 def _on_candidates(
-    model: LearnedModel, problem: LearnedUMP | Hierarchy, values: Mapping[str, np.ndarray], shape: tuple[int, int]
+    model: LearnedModel, problem: LearnedProblem, values: Mapping[str, np.ndarray], shape: tuple[int, int]
 ) -> np.ndarray:
     """A utility on candidates; of classes, by the class that each candidate is."""
     utility = problem.utility(values)
-    if isinstance(utility, dict):
+    if not problem.chooses:
         utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
     return np.broadcast_to(utility, shape)
 

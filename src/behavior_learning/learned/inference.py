@@ -23,20 +23,20 @@ __all__ = ["infer_problem", "original_units"]
 QUADRATURE_TOLERANCE = 1e-7
 """Nats by which twice the candidates may change the loss of a row, on average."""
 
-RESTARTS, TURNS = 4, 8
+N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
-"""Row evaluations times parameters that restarts and turned rows may cost by default."""
+"""Row evaluations times parameters that restarts and sign flips may cost by default."""
 
 
 def infer_problem(
-    model: LearnedModel, data: Rows, *, restarts: int | None, seed: int, **options: Any
+    model: LearnedModel, data: Rows, *, n_restarts: int | None, seed: int, **options: Any
 ) -> InferenceResults:
     """Inference on a learned model by its objective, with the user's names and units.
 
     Parameters
     ----------
     data : encoded rows in double precision.
-    restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
+    n_restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
     """
     network, inputs, response = model.network, model.encoder.variables, model.response.variables
     with jax.enable_x64(True):
@@ -45,7 +45,7 @@ def infer_problem(
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         names = parameter_labels(network, x_names, y_names, y_names if model.vector else [])
         affordable = _affordable_searches(network, len(data[0]), space.size)
-        count = min(affordable // 2, RESTARTS) if restarts is None else restarts
+        count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
         units = Units(*original_units(network, names, inputs, response), model.response.log_unit)
         while True:
             losses = model.objective.on(space, model.temperature)
@@ -58,12 +58,12 @@ def infer_problem(
                 candidates=losses.evaluations,
                 one_hot=model.response.one_hot,
                 starts=random_networks(network, count, seed),
-                turns=min(max(affordable - count, 0), TURNS),
+                sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 units=units,
                 seed=seed,
                 **options,
             )
-            gap = quadrature_gap(results.fitted, space)
+            gap = quadrature_gap(results.fitted)
             if gap <= QUADRATURE_TOLERANCE:
                 return results
             if space.size >= MOST:

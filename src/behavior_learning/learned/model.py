@@ -23,7 +23,7 @@ from behavior_learning.learned.records import StandardDeviations, standard_devia
 from behavior_learning.objectives import Objective
 from behavior_learning.options import Option
 from behavior_learning.responses import Response
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP, check_renaming
+from behavior_learning.symbolic.facade import LearnedProblem, check_renaming
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.training.settings import Initialization, Settings
 
@@ -116,15 +116,15 @@ class LearnedModel:
         return columns_of(self.encoder, self.response)
 
     @cached_property
-    def problem(self) -> LearnedUMP | Hierarchy:
+    def problem(self) -> LearnedProblem:
         """The learned problem in the user's names and units."""
         deviations = self.deviations
         problem = read_problem(
             self.network,
             inputs=self.encoder.variables,
             response=self.response.variables,
-            curve_spreads=deviations.of_functions,
-            block_spreads=deviations.of_blocks,
+            curve_standard_deviations=deviations.of_functions,
+            block_standard_deviations=deviations.of_blocks,
         )
         return problem.renamed(self.block_names)
 
@@ -171,7 +171,10 @@ class LearnedModel:
         if isinstance(X, pd.DataFrame):
             return aligned(table, names)
         if table.shape[1] != len(names):
-            raise DataError(f"X has {table.shape[1]} features, but the model is expecting {len(names)} features.")
+            raise DataError(
+                f"X has {table.shape[1]} features, but {type(self).__name__} is expecting {len(names)} features as "
+                "input."
+            )
         return table.set_axis(list(names), axis=1)
 
     def inputs(self, X: Any) -> np.ndarray:

@@ -15,8 +15,8 @@ import pandas as pd
 from sklearn.utils import check_random_state
 
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of as component_of
 from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, climbed_modes, draws, energy_score, needs_chains
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice, check_count, check_number, check_sequence
@@ -166,7 +166,15 @@ class Predictive(ABC):
         standard deviation in the training rows.
 
         Source: Gneiting and Raftery (2007).
+
+        Raises
+        ------
+        OptionError
+            If a response has labels.
         """
+        labelled = [part.name for part in self.response.components if part.labelled]
+        if labelled:
+            raise OptionError(f"crps is of numbers, and {labelled[0]!r} has labels. Use log_prob, or component(name).")
         sampled = self._draws(ENERGY_DRAWS, np.random.RandomState(0))
         if len(self.response.components) > 1:
             return energy_score(sampled, self._encode(y))
@@ -192,6 +200,27 @@ class Predictive(ABC):
         values = self.statistic(statistic)
         names = [part.name for part in self.response.components]
         return pd.DataFrame(dict(zip(names, values.reshape(len(self), -1).T, strict=True))).infer_objects()
+
+    def summary(self, coverage: float = 0.9) -> pd.DataFrame:
+        """Every response by name: a number with its mean and interval, a label with the probability of each."""
+        parts = [self.component(part.name)._summary(coverage) for part in self.response.components]
+        if len(parts) == 1:
+            return parts[0]
+        named = zip(self.response.components, parts, strict=True)
+        return pd.concat(
+            [part.rename(columns={end: f"{own.name}_{end}" for end in ("lower", "upper")}) for own, part in named],
+            axis=1,
+        )
+
+    def _summary(self, coverage: float) -> pd.DataFrame:
+        name = self.response.name
+        if self.response.labelled:
+            names = [f"P({label})" for label in self.response.levels or ()]
+            probabilities = pd.DataFrame(self.probabilities(), columns=names)
+            return pd.concat([pd.Series(self.mean(), name=name), probabilities], axis=1)
+        ends = self.interval(coverage)
+        mean = f"{name}_mean" if name in ("lower", "upper") else name
+        return pd.DataFrame({mean: self.mean(), "lower": ends[:, 0], "upper": ends[:, 1]})
 
     def sample_table(self, n: int = 1, random_state: Any = None) -> pd.DataFrame:
         """Draw n responses for every row as a table of rows·n lines: the draws of the first row first."""
@@ -242,7 +271,7 @@ class Exact(Predictive):
         return by_rows(Gibbs.log_mass, self.gibbs, (self.x,))
 
     def _some(self, response: Response, at: Sequence[int]) -> Predictive:
-        return Exact(response, self.x, component_of(self.gibbs, at))
+        return Exact(response, self.x, marginal_distribution(self.gibbs, at))
 
     def log_prob(self, y: Any) -> np.ndarray:
         return by_rows(Gibbs.log_prob, self.gibbs, (self.x, self._encode(y))) - self.response.log_unit
@@ -307,7 +336,9 @@ class Drawn(Predictive):
     @property
     def _exact(self) -> Exact:
         """The same by quadrature, which refuses more dimensions than it can do."""
-        return Exact(self.response, self.x, self.gibbs if self.at is None else component_of(self.gibbs, self.at))
+        return Exact(
+            self.response, self.x, self.gibbs if self.at is None else marginal_distribution(self.gibbs, self.at)
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -349,7 +380,8 @@ class BestResponse(Predictive):
 
     def entropy(self) -> np.ndarray:
         """Zero for labels and counts; a point has no differential entropy."""
-        return np.full(len(self), 0.0 if self.response.levels is not None else -np.inf)
+        discrete = all(part.levels is not None for part in self.response.components)
+        return np.full(len(self), 0.0 if discrete else -np.inf)
 
 
 def predictive(
@@ -392,7 +424,7 @@ def predictive(
         columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
-    every = component_of(every, free, given=taken) if taken else every
+    every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 else every
     whole = (Drawn if needs_chains(every) else Exact)(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:

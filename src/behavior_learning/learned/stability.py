@@ -7,9 +7,9 @@ import numpy as np
 
 from behavior_learning.core.network import drawn_like
 from behavior_learning.errors import ConvergenceError
-from behavior_learning.explanation.stability import Stability, stability_of
-from behavior_learning.explanation.statements import read_statements
-from behavior_learning.learned.explain import READING_ROWS, explain, explained_values
+from behavior_learning.explanation.stability import Stability, compare_refits
+from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.learned.explain import EXPLANATION_ROWS, explain_model, explained_values
 from behavior_learning.learned.model import LearnedModel, Rows, in_single, some_rows
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.options import check_choice, check_count
@@ -30,16 +30,16 @@ def measure_stability(model: LearnedModel, given: Rows | None, *, n: int, kind: 
     seed = check_count("seed", seed, minimum=0)
     weight = model.training_rows("stability").weight if given is None else None
     rows = model.given_rows("stability") if given is None else given
-    reference, readings, failed = explain(model, rows), [], 0
+    reference, explanations, failed = explain_model(model, rows), [], 0
     for again in refits(model, rows, n, kind, seed, weight):
         if again is None:
             failed += 1
             continue
-        values = explained_values(again, again.problem, some_rows(rows, READING_ROWS))
-        readings.append(read_statements(again.problem, values))
-    if not readings:
+        values = explained_values(again, again.problem, some_rows(rows, EXPLANATION_ROWS))
+        explanations.append(explain_problem(again.problem, values))
+    if not explanations:
         raise ConvergenceError(f"None of {n} refits found parameters. Lower learning_rate or raise l2 and fit anew.")
-    return stability_of(reference, readings, kind, failed)
+    return compare_refits(reference, explanations, kind, failed)
 
 
 def refits(

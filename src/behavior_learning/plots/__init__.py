@@ -6,14 +6,14 @@ Colours are Okabe and Ito's; signs and heads also differ in dash, marker or word
 
 from behavior_learning.plots.calibration import coverage, pit_histogram, reliability
 from behavior_learning.plots.effects import contributions, curve, marginal, surface
-from behavior_learning.plots.estimates import basins, coefficients, training
-from behavior_learning.plots.graphs import polynomial_graph, ump_graph
+from behavior_learning.plots.estimates import coefficients, local_optima, training
+from behavior_learning.plots.graphs import block_graph, polynomial_graph
 from behavior_learning.plots.hierarchy import hierarchy
 from behavior_learning.plots.intervals import prediction_intervals
 from behavior_learning.plots.landscape import feasible_region, landscape
 
 __all__ = [
-    "basins",
+    "block_graph",
     "coefficients",
     "contributions",
     "coverage",
@@ -21,6 +21,7 @@ __all__ = [
     "feasible_region",
     "hierarchy",
     "landscape",
+    "local_optima",
     "marginal",
     "pit_histogram",
     "polynomial_graph",
@@ -28,5 +29,4 @@ __all__ = [
     "reliability",
     "surface",
     "training",
-    "ump_graph",
 ]

@@ -144,14 +144,13 @@ def _reliability_line(ax: Axes, predicted: np.ndarray, hit: np.ndarray, bins: in
     groups = np.minimum((predicted * bins).astype(int), bins - 1)
     counts = np.bincount(groups, minlength=bins)
     used = counts > 0
-    mean = lambda values: np.bincount(groups, values, minlength=bins)[used] / counts[used]
     hits = np.bincount(groups, hit, minlength=bins)[used]
     low, high = _binomial_interval(hits, counts[used])
-    share = mean(hit.astype(float))
+    share, mean = hits / counts[used], np.bincount(groups, predicted, minlength=bins)[used] / counts[used]
     color, marker = _LINES[number]
     errors = np.maximum([share - low, high - share], 0)
     ax.errorbar(
-        mean(predicted),
+        mean,
         share,
         errors,
         color=color,

@@ -53,7 +53,7 @@ def marginal(table: pd.DataFrame, *, most: int = MOST) -> Figure:
     columns = ("share_positive", "strength")
     check_frame("table", table, columns, "effects.marginal")
     check_count("most", most)
-    if isinstance(table.index, pd.MultiIndex):
+    if table.index.nlevels > 1:
         table = table.sort_values("strength").groupby(level="variable").last()
     shown = table.sort_values("strength", ascending=False).head(most)
     rows = np.arange(len(shown))
@@ -63,7 +63,7 @@ def marginal(table: pd.DataFrame, *, most: int = MOST) -> Figure:
     ax.barh(rows[~ups], shown["strength"][~ups], color="none", edgecolor=VERMILION, hatch="////", height=0.68,
             label="lowers it in most rows")  # fmt: skip
     _names_down(ax, [str(name) for name in shown.index], rows)
-    ax.set_xlabel("mean size of the marginal utility × spread of the variable")
+    ax.set_xlabel("mean size of the marginal utility × standard deviation of the variable")
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -88,8 +88,8 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     check_count("most", most)
     order = values.abs().sort_values(ascending=False).index
     shown, rest = values[order[:most]], values[order[most:]]
-    heads = [str(key[-1]) if isinstance(key, tuple) else "" for key in shown.index]
-    names = [" ".join(map(str, key)) if isinstance(key, tuple) else str(key) for key in shown.index]
+    heads = shown.index.get_level_values(-1) if shown.index.nlevels > 1 else [""] * len(shown)
+    names = _joined(shown.index)
     sizes, colors = list(shown), [ROLES[head].color if head in ROLES else GREY for head in heads]
     if len(rest):
         names, sizes, colors = [*names, f"{len(rest)} smaller"], [*sizes, rest.sum()], [*colors, GREY]
@@ -101,6 +101,11 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     _names_down(ax, names, rows)
     ax.set_xlabel("utility (nats × τ)")
     return figure
+
+
+def _joined(index: pd.Index) -> list[str]:
+    """Labels of one or several levels as text."""
+    return [" ".join(map(str, key)) for key in (index if index.nlevels > 1 else zip(index))]
 
 
 def _names_down(ax: Axes, names: list[str], rows: np.ndarray) -> None:
@@ -136,7 +141,7 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
     spread = (table.max() - table.min()).to_numpy()
     kept = np.sort(np.argsort(-spread, kind="stable")[: len(_LINES)])
     figure, (ax,) = canvas(4.6, 3.2)
-    labels = [" ".join(map(str, c)) if isinstance(c, tuple) else str(c) for c in table.columns[kept]]
+    labels = _joined(table.columns[kept])
     brief = brief_names(labels, 26)
     numbers = pd.api.types.is_numeric_dtype(table.index)
     x = table.index.to_numpy() if numbers else np.arange(len(table))

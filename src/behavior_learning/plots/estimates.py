@@ -6,12 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from behavior_learning.errors import DataError
 from behavior_learning.options import check_count, check_number
-from behavior_learning.plots.checks import check_frame
+from behavior_learning.plots.checks import check_frame, check_kind
 from behavior_learning.plots.style import BLUE, GREY, ROLES, VERMILION, brief_names, canvas, styled
 
-__all__ = ["basins", "coefficients", "training"]
+__all__ = ["coefficients", "local_optima", "training"]
 
 MOST = 40
 """Parameters in one forest."""
@@ -51,8 +50,7 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     """
     check_number("level", level, below=1.0)
     check_count("most", most)
-    if not isinstance(results, WithIntervals):
-        raise DataError(f"results must be what model.inference(...) returned; got {type(results).__name__}.")
+    check_kind("results", results, WithIntervals, "what model.inference(...) returned")
     params, ends = results.params, results.conf_int(level)
     width = (ends["upper"] - ends["lower"]).to_numpy()
     if len(params) > most:
@@ -67,7 +65,8 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     rows = np.arange(len(params))
     limits = _limits(np.concatenate([params.to_numpy(), ends.to_numpy().ravel(), [0.0]]))
     for row, label, value, low, high in zip(rows, params.index, params, ends["lower"], ends["upper"], strict=True):
-        _line(ax, row, value, low, high, limits, _color(str(label)))
+        color = next((style.color for role, style in ROLES.items() if f".{role}." in str(label)), GREY)
+        _line(ax, row, value, low, high, limits, color)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(
         yticks=rows,
@@ -93,10 +92,6 @@ def _limits(numbers: np.ndarray) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _color(label: str) -> str:
-    return next((style.color for role, style in ROLES.items() if f".{role}." in label), GREY)
-
-
 def _line(ax: Any, row: Any, value: float, low: float, high: float, limits: tuple[float, float], color: str) -> None:
     shown = np.clip([low, high], *limits)
     if np.isfinite(low):
@@ -116,21 +111,21 @@ def _line(ax: Any, row: Any, value: float, low: float, high: float, limits: tupl
 
 
 @styled
-def basins(table: pd.DataFrame) -> Figure:
+def local_optima(table: pd.DataFrame) -> Figure:
     """Where searches from several starts ended: the loss above the best, and how many ended there.
 
     Parameters
     ----------
-    table : `results.basins`, one line per basin: loss, reached, distance, gradient, starts.
+    table : `results.local_optima`, one line per local optimum: loss, reached, distance, gradient, starts.
 
     Examples
     --------
     >>> import behavior_learning as bl, pandas as pd
     >>> ends = {"loss": [1.2, 1.3], "reached": [3, 1], "distance": [0.0, 2.0], "gradient": [1e-9, 1e-9]}
-    >>> bl.plots.basins(pd.DataFrame(ends)).axes[0].get_title(loc="left")
+    >>> bl.plots.local_optima(pd.DataFrame(ends)).axes[0].get_title(loc="left")
     '3 of 4 searches ended in the best'
     """
-    check_frame("table", table, ("loss", "reached", "distance", "gradient"), "results.basins")
+    check_frame("table", table, ("loss", "reached", "distance", "gradient"), "results.local_optima")
     above = (table["loss"] - table["loss"].min()).to_numpy(float)
     figure, (ax,) = canvas(4.6, 1.3 + 0.32 * len(table))
     rows = np.arange(len(table))

@@ -1,4 +1,4 @@
-"""Polynomials as computation graphs, and a problem as the graphs of its rows.
+"""Polynomials as computation graphs, and a block as the graphs of its rows.
 
 Source: Figure 7 (an interaction is an edge that acts on an edge) and Figure 2a.
 """
@@ -17,10 +17,10 @@ from behavior_learning.core.heads import ROLES as SIGNS
 from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, SKY, VERMILION, brief_names, canvas, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Goal, LearnedUMP
-from behavior_learning.symbolic.text import Shortened, format_monomial, format_number, shorten
+from behavior_learning.symbolic.problem import Block, HeadTerm
+from behavior_learning.symbolic.text import Shortened, format_head_term, format_monomial, format_number, shorten
 
-__all__ = ["polynomial_graph", "row_name", "ump_graph"]
+__all__ = ["block_graph", "polynomial_graph", "row_name"]
 
 TERMS = 6
 """Terms that a graph shows by default."""
@@ -33,6 +33,7 @@ _WIDE = 1.25
 
 _THINNEST, _THICKEST = 0.7, 3.6
 _RELATION = {"inequality": "≤ 0", "equality": "= 0"}
+_WHEN = {"inequality": "> 0", "equality": "≠ 0"}
 
 Point = tuple[float, float]
 
@@ -40,7 +41,7 @@ Point = tuple[float, float]
 @styled
 def polynomial_graph(
     polynomial: Polynomial,
-    spreads: Mapping[str, float] | None = None,
+    standard_deviations: Mapping[str, float] | None = None,
     *,
     name: str = "F",
     response: Sequence[str] = (),
@@ -48,12 +49,12 @@ def polynomial_graph(
 ) -> Figure:
     """A polynomial as a graph: an edge per variable, and edges on edges for squares and interactions (Figure 7).
 
-    An edge is as wide as its term is strong, |coefficient| times the spread of its variables; the number on it is the
-    coefficient. A dotted edge has no effect of its own and only carries an interaction.
+    An edge is as wide as its term is strong, |coefficient| times the standard deviations of its variables; the number
+    on it is the coefficient. A dotted edge has no effect of its own and only carries an interaction.
 
     Parameters
     ----------
-    spreads : standard deviation of every variable; 1 where it has none.
+    standard_deviations : of every variable; 1 where it has none.
     name : what the polynomial is called.
     response : variables to be marked as choices.
     terms : how many of the strongest terms to show, None for all.
@@ -66,16 +67,16 @@ def polynomial_graph(
     >>> "income" in [text.get_text() for text in bl.plots.polynomial_graph(demand).axes[0].texts]
     True
     """
-    check_kind("polynomial", polynomial, Polynomial, "the polynomial of a row, such as goal.polynomial")
+    check_kind("polynomial", polynomial, Polynomial, "the polynomial of a row, such as head_term.polynomial")
     figure, (ax,) = canvas(PANEL, PANEL - 0.1)
-    shown = _draw(ax, polynomial, spreads or {}, name, response, terms)
+    shown = _draw(ax, polynomial, standard_deviations or {}, name, response, terms)
     ax.set_title(_left_out(shown), fontsize="small", loc="center", y=-0.02, va="top")
     _legend(figure)
     return figure
 
 
 @styled
-def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
+def block_graph(block: Block, *, terms: int | None = TERMS) -> Figure:
     """The rows of a block's utility, inequality and equality heads, each as a computation graph (Figure 2a).
 
     Parameters
@@ -87,40 +88,41 @@ def ump_graph(problem: LearnedUMP, *, terms: int | None = TERMS) -> Figure:
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Block, HeadTerm
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
-    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
-    >>> len(bl.plots.ump_graph(problem).axes)
+    >>> block = Block("block1.1", (HeadTerm(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> len(bl.plots.block_graph(block).axes)
     1
     """
-    check_kind("problem", problem, LearnedUMP, "one block, such as model.ump_.blocks['block1.1']")
-    panels = [(goal, row_name(problem, goal)) for role in SIGNS for goal in problem.rows(role)]
+    check_kind("block", block, Block, "one block, such as model.problem_.blocks['block1.1']")
+    panels = [(term, row_name(block, term)) for role in SIGNS for term in block.terms_of(role)]
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1
     figure, axes = canvas(PANEL * columns, (PANEL - 0.2) * rows + 0.4, rows, columns)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    for ax, (goal, name) in zip(axes, panels, strict=False):
-        shown = _draw(ax, goal.polynomial, problem.spreads, name, problem.response, terms, ROLES[goal.head.role].color)
-        ax.set_title(f"{_headline(goal, name, bool(problem.response))}", loc="center")
+    for ax, (term, name) in zip(axes, panels, strict=False):
+        color = ROLES[term.head.role].color
+        shown = _draw(ax, term.polynomial, block.standard_deviations, name, block.response, terms, color)
+        ax.set_title(_headline(term, name, bool(block.response)), loc="center")
         ax.text(0.5, -0.01, _left_out(shown), transform=ax.transAxes, ha="center", va="top", fontsize="small")
     _legend(figure)
     return figure
 
 
-def row_name(problem: LearnedUMP, goal: Goal) -> str:
+def row_name(block: Block, term: HeadTerm) -> str:
     """The letter of a row's head, numbered where the head has several: U, C2, T1."""
-    rows = problem.rows(goal.head.role)
-    letter = ROLES[goal.head.role].letter
-    return letter if len(rows) == 1 else f"{letter}{rows.index(goal) + 1}"
+    rows = block.terms_of(term.head.role)
+    letter = ROLES[term.head.role].letter
+    return letter if len(rows) == 1 else f"{letter}{rows.index(term) + 1}"
 
 
-def _headline(goal: Goal, name: str, chooses: bool) -> str:
+def _headline(term: HeadTerm, name: str, chooses: bool) -> str:
     """What a row says of its polynomial."""
-    if goal.head.role == "utility":
-        return f"{'maximise' if chooses else 'rewards'} {goal.formula(name)}"
-    relation = _RELATION[goal.head.role] if chooses else {"inequality": "> 0", "equality": "≠ 0"}[goal.head.role]
-    return f"{'subject to' if chooses else 'penalises'} {name} {relation}\npenalty {goal.formula(name)}"
+    if term.head.role == "utility":
+        return f"{'maximise' if chooses else 'rewards'} {format_head_term(term, name)}"
+    relation = (_RELATION if chooses else _WHEN)[term.head.role]
+    return f"{'subject to' if chooses else 'penalises'} {name} {relation}\npenalty {format_head_term(term, name)}"
 
 
 def _left_out(shown: Shortened) -> str:
@@ -150,9 +152,9 @@ class _Edge:
     actors: tuple[str, ...]
 
 
-def _edges(shown: Shortened, spreads: Mapping[str, float]) -> list[_Edge]:
+def _edges(shown: Shortened, deviations: Mapping[str, float]) -> list[_Edge]:
     """Every term as an edge; an interaction acts on the edge of its variable with the strongest effect of its own."""
-    strengths = shown.kept.strengths(spreads)
+    strengths = shown.kept.strengths(deviations)
     own = {monomial[0][0]: s for monomial, s in strengths.items() if len(monomial) == 1 and monomial[0][1] == 1}
 
     def edge(monomial: Monomial) -> _Edge:
@@ -178,20 +180,20 @@ def _around(edges: Sequence[_Edge]) -> list[str]:
 def _draw(
     ax: Axes,
     polynomial: Polynomial,
-    spreads: Mapping[str, float],
+    deviations: Mapping[str, float],
     name: str,
     response: Sequence[str],
     terms: int | None,
     color: str = GREY,
 ) -> Shortened:
     """Draw one graph around its centre, and return what it shows."""
-    shown = shorten(polynomial, spreads, terms)
-    edges = _edges(shown, spreads)
+    shown = shorten(polynomial, deviations, terms)
+    edges = _edges(shown, deviations)
     names = _around(edges)
     turn = 2 * pi / max(len(names), 1)
     angles = [pi / 2 + (i + 0.5) * turn for i in range(len(names))]
     at = {name: (_WIDE * cos(angle), sin(angle)) for name, angle in zip(names, angles, strict=True)}
-    strengths = shown.kept.strengths(spreads)
+    strengths = shown.kept.strengths(deviations)
     strongest = max(strengths.values(), default=1.0)
     widths = {m: _THINNEST + (_THICKEST - _THINNEST) * s / strongest for m, s in strengths.items()}
     _draw_edges(ax, shown.kept, edges, at, widths)

@@ -12,7 +12,7 @@ from matplotlib.patches import FancyBboxPatch
 from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
 __all__ = ["hierarchy"]
 
@@ -49,7 +49,7 @@ class _Box:
 
 @styled
 def hierarchy(
-    problem: LearnedUMP | Hierarchy,
+    problem: Problem,
     *,
     terms: int = TERMS,
     titles: Mapping[str, str] | None = None,
@@ -63,25 +63,28 @@ def hierarchy(
     Parameters
     ----------
     terms : listed for each head of a block.
-    titles : what blocks are called beside their names, such as `model.reading().names`.
+    titles : what blocks are called beside their names, such as `model.explain().names`.
     links : addresses by block name; in SVG its box leads there.
 
     Examples
     --------
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
+    >>> from behavior_learning.symbolic import LearnedProblem
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Block, HeadTerm
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
-    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> block = Block("block1.1", (HeadTerm(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> problem = LearnedProblem.of_block(block)
     >>> "block1.1" in [text.get_text() for text in bl.plots.hierarchy(problem).axes[0].texts]
     True
     """
-    check_kind("problem", problem, (LearnedUMP, Hierarchy), "model.ump_")
-    layers = problem.layers if isinstance(problem, Hierarchy) else ((problem,),)
-    weights = _weights(problem)
+    check_kind("problem", problem, Problem, "model.problem_")
+    layers, weights = problem.layers, _weights(problem)
     shown = [_strongest(layer, weights) for layer in layers]
-    outputs = _outputs(problem)
+    outputs = problem.outputs
+    if problem.chooses:
+        outputs = {" ".join(problem.response): next(iter(outputs.values()))}
     width = max(min(len(layer), WIDEST) for layer in layers) * (_WIDTH + _GAP) + _GAP
     width = max(width, min(len(outputs), WIDEST) * (1.1 + _GAP) + _GAP, 4.6)
     boxes, level = [_inputs_box(problem, width)], 0.45 + _RISE * 0.7
@@ -101,90 +104,79 @@ def hierarchy(
     return figure
 
 
-def _weights(problem: LearnedUMP | Hierarchy) -> dict[tuple[str, str], dict[str, float]]:
-    """How far each lower block moves each block above it, by head: Σ λ · scale · |coefficient| · spread."""
+def _weights(problem: Problem) -> dict[tuple[str, str], dict[str, float]]:
+    """How far each lower block moves each block above it, by head: Σ λ · scale · |coefficient| · standard deviation."""
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for ump in problem.blocks.values() if isinstance(problem, Hierarchy) else ():
-        for goal in ump.goals:
-            for monomial, strength in goal.polynomial.strengths(ump.spreads).items():
+    for block in problem.blocks.values():
+        for term in block.head_terms:
+            for monomial, strength in term.polynomial.strengths(block.standard_deviations).items():
                 for name, _ in monomial:
-                    by_role = found.setdefault((name, ump.name), {})
-                    size = abs(goal.multiplier) * goal.scale * strength
-                    by_role[goal.head.role] = by_role.get(goal.head.role, 0.0) + size
+                    by_role = found.setdefault((name, block.name), {})
+                    size = abs(term.multiplier) * term.scale * strength
+                    by_role[term.head.role] = by_role.get(term.head.role, 0.0) + size
     return found
 
 
-def _strongest(layer: Sequence[LearnedUMP], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> list[LearnedUMP]:
-    if len(layer) <= WIDEST:
-        return list(layer)
-    use = lambda ump: sum(sum(w.values()) for (lower, _), w in weights.items() if lower == ump.name)
-    kept = sorted(layer, key=use, reverse=True)[: WIDEST - 1]
-    return [ump for ump in layer if ump in kept]
+def _strongest(layer: Sequence[Block], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> list[Block]:
+    """The blocks of a layer that are drawn: all, or those that what lies above uses most."""
+    use = dict.fromkeys((block.name for block in layer), 0.0)
+    for (lower, _), by_role in weights.items():
+        if lower in use:
+            use[lower] += sum(by_role.values())
+    kept = sorted(use, key=lambda name: -use[name])[: len(layer) if len(layer) <= WIDEST else WIDEST - 1]
+    return [block for block in layer if block.name in kept]
 
 
-def _outputs(problem: LearnedUMP | Hierarchy) -> dict[str, Polynomial]:
-    """What stands on top, as polynomials in the blocks of the last layer."""
-    if isinstance(problem, Hierarchy) and problem.layers[0][0].response == ():
-        return dict(problem.outputs)
-    if isinstance(problem, Hierarchy):
-        return {" ".join(problem.response): next(iter(problem.outputs.values()))}
-    return {" ".join(problem.response) or problem.name: Polynomial({((problem.name, 1),): 1.0})}
-
-
-def _inputs_box(problem: LearnedUMP | Hierarchy, width: float) -> _Box:
-    first = problem.layers[0][0] if isinstance(problem, Hierarchy) else problem
-    blocks = problem.blocks if isinstance(problem, Hierarchy) else {problem.name: problem}
-    sources = {first.curves[n][1] if n in first.curves else n for n in first.spreads if n not in blocks}
-    columns = len(sources - set(first.response))
+def _inputs_box(problem: Problem, width: float) -> _Box:
+    first = problem.layers[0][0]
+    seen = {first.plain_variable(name) for name in first.standard_deviations if name not in problem.blocks}
+    columns = len(seen - set(first.response))
     sees = f"{columns} input{'s' if columns != 1 else ''}"
     if first.response:
-        sees += (
-            f" and {', '.join(brief_names(first.response).values()) if len(first.response) < 3 else 'the responses'}"
-        )
+        names = brief_names(first.response).values()
+        sees += f" and {', '.join(names) if len(first.response) < 3 else 'the responses'}"
     return _Box("inputs", width / 2, 0.0, ((sees, INK, "normal"),))
 
 
 def _row(
-    blocks: Sequence[LearnedUMP], width: float, level: float, terms: int, titles: Mapping[str, str], more: int
+    blocks: Sequence[Block], width: float, level: float, terms: int, titles: Mapping[str, str], more: int
 ) -> list[_Box]:
     count = len(blocks) + (more > 0)
     left = (width - count * _WIDTH - (count - 1) * _GAP) / 2 + _WIDTH / 2
     places = [left + i * (_WIDTH + _GAP) for i in range(count)]
-    boxes = [_Box(ump.name, x, level, _lines(ump, terms, titles), INK) for ump, x in zip(blocks, places, strict=False)]
+    boxes = [_Box(b.name, x, level, _lines(b, terms, titles), INK) for b, x in zip(blocks, places, strict=False)]
     if more:
         boxes.append(_Box(f"more {level}", places[-1], level, ((f"and {more} weaker blocks", GREY, "normal"),)))
     return boxes
 
 
-def _lines(ump: LearnedUMP, terms: int, titles: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+def _lines(block: Block, terms: int, titles: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
     """A block's name, its title where it has one, and a line for each head with its strongest terms and their signs."""
-    brief = lambda name: next(iter(brief_names([name], 36).values()))
-    lines = [(brief(ump.name), INK, "bold")]
-    if titles.get(ump.name, ump.name) != ump.name:
-        lines.append((brief(titles[ump.name]), INK, "italic"))
+    weights = {titles.get(block.name, block.name): "italic"} | {block.name: "bold"}
+    lines = [(brief_names([name], 36)[name], INK, weights[name]) for name in sorted(weights, key=weights.__getitem__)]
     for role, style in ROLES.items():
-        rows = ump.rows(role)
+        rows = block.terms_of(role)
         if rows:
             lines.append((style.word, style.color, "bold"))
-            lines.append((_signed(rows, ump.spreads, terms), INK, "normal"))
+            lines.append((_signed(rows, block.standard_deviations, terms), INK, "normal"))
     return tuple(lines)
 
 
-def _signed(rows: Sequence, spreads: Mapping[str, float], terms: int) -> str:
+def _signed(rows: Sequence[HeadTerm], deviations: Mapping[str, float], terms: int) -> str:
     """The strongest terms of the rows of one head, with the signs of λ · coefficient: ``+RM −LSTAT``."""
     found: list[tuple[float, float, Monomial]] = []
-    for goal in rows:
-        strengths = goal.polynomial.strengths(spreads)
-        found += [
-            (s * abs(goal.multiplier) * goal.scale, goal.multiplier * goal.polynomial.coefficients[m], m)
-            for m, s in strengths.items()
-        ]
+    for row in rows:
+        size = abs(row.multiplier) * row.scale
+        for monomial, strength in row.polynomial.strengths(deviations).items():
+            found.append((size * strength, row.multiplier * row.polynomial.coefficients[monomial], monomial))
     strongest = sorted(found, key=lambda entry: -entry[0])[:terms]
     names = brief_names([name for _, _, monomial in strongest for name, _ in monomial], 30 // max(terms, 1))
-    write = lambda m: "·".join(
-        names[n] if power == 1 else f"{names[n]}{'²³'[power - 2] if power < 4 else f'^{power}'}" for n, power in m
-    )
-    return "  ".join(("−" if value < 0 else "+") + write(monomial) for _, value, monomial in strongest) or "nothing"
+    powers = {1: "", 2: "²", 3: "³"}
+    written = [
+        ("−" if value < 0 else "+") + "·".join(names[n] + powers.get(power, f"^{power}") for n, power in monomial)
+        for _, value, monomial in strongest
+    ]
+    return "  ".join(written) or "nothing"
 
 
 def _output_boxes(outputs: Mapping[str, Polynomial], width: float, level: float) -> list[_Box]:
@@ -193,28 +185,29 @@ def _output_boxes(outputs: Mapping[str, Polynomial], width: float, level: float)
     brief = brief_names(names, 16)
     step = 1.1 + _GAP
     left = width / 2 - step * (len(names) - 1) / 2
-    lines = lambda i, name: ((brief[name] + (f" +{more}" if more and i == len(names) - 1 else ""), INK, "bold"),)
-    return [_Box(f"output {name}", left + i * step, level, lines(i, name), BLUE) for i, name in enumerate(names)]
+    texts = [brief[name] for name in names]
+    texts[-1] += f" +{more}" if more else ""
+    return [
+        _Box(f"output {name}", left + i * step, level, ((text, INK, "bold"),), BLUE)
+        for i, (name, text) in enumerate(zip(names, texts, strict=True))
+    ]
 
 
 def _draw_lines(
     ax: Axes,
-    shown: Sequence[Sequence[LearnedUMP]],
+    shown: Sequence[Sequence[Block]],
     weights: Mapping[tuple[str, str], Mapping[str, float]],
     outputs: Mapping[str, Polynomial],
     boxes: Mapping[str, _Box],
 ) -> None:
-    for ump in shown[0]:
-        _line(ax, boxes["inputs"], boxes[ump.name], GREY, 0.7)
-    for layer in shown[1:]:
-        for ump in layer:
-            below = {
-                lower: by_role for (lower, upper), by_role in weights.items() if upper == ump.name and lower in boxes
-            }
-            largest = max((sum(by_role.values()) for by_role in below.values()), default=1.0)
-            for lower, by_role in below.items():
-                role = max(by_role, key=lambda r: by_role[r])
-                _line(ax, boxes[lower], boxes[ump.name], ROLES[role].color, 0.6 + 3.2 * sum(by_role.values()) / largest)
+    for block in shown[0]:
+        _line(ax, boxes["inputs"], boxes[block.name], GREY, 0.7)
+    for upper in [block.name for layer in shown[1:] for block in layer]:
+        below = {lower: by_role for (lower, above), by_role in weights.items() if above == upper and lower in boxes}
+        largest = max((sum(by_role.values()) for by_role in below.values()), default=1.0)
+        for lower, by_role in below.items():
+            role = max(by_role, key=lambda r: by_role[r])
+            _line(ax, boxes[lower], boxes[upper], ROLES[role].color, 0.6 + 3.2 * sum(by_role.values()) / largest)
     for name, polynomial in outputs.items():
         top = boxes.get(f"output {name}")
         largest = max(map(abs, polynomial.monomials.values()), default=1.0)

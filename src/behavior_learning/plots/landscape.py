@@ -29,7 +29,8 @@ from behavior_learning.plots.style import (
     styled,
 )
 from behavior_learning.symbolic.evaluate import table_values
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.facade import LearnedProblem
+from behavior_learning.symbolic.problem import HeadTerm
 
 __all__ = ["feasible_region", "landscape"]
 
@@ -113,7 +114,7 @@ def _bars(ax: Axes, labels: list[str], values: np.ndarray, seen: list[bool]) -> 
 
 @styled
 def feasible_region(
-    problem: LearnedUMP | Hierarchy,
+    problem: LearnedProblem,
     at: Mapping[str, float],
     plane: Mapping[str, tuple[float, float]],
     *,
@@ -141,14 +142,16 @@ def feasible_region(
     --------
     >>> import behavior_learning as bl
     >>> from behavior_learning.core.heads import get_head
+    >>> from behavior_learning.symbolic import LearnedProblem
     >>> from behavior_learning.symbolic.polynomials import Polynomial
-    >>> from behavior_learning.symbolic.problem import Goal, LearnedUMP
+    >>> from behavior_learning.symbolic.problem import Block, HeadTerm
     >>> budget = Polynomial({(("price", 1),): 1.0, (("income", 1),): -2.0})
-    >>> problem = LearnedUMP("block1.1", (Goal(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> block = Block("block1.1", (HeadTerm(get_head("inequality", "relu"), 1.0, budget),), ("price",), {})
+    >>> problem = LearnedProblem.of_block(block)
     >>> bl.plots.feasible_region(problem, {}, {"price": (0, 4), "income": (0, 2)}).axes[0].get_ylabel()
     'income'
     """
-    check_kind("problem", problem, (LearnedUMP, Hierarchy), "model.ump_")
+    check_kind("problem", problem, LearnedProblem, "model.problem_")
     for name, given in (("at", at), ("plane", plane)):
         check_kind(name, given, Mapping, "a dictionary by the names of variables")
     if len(plane) != 2:
@@ -192,17 +195,17 @@ def _range(name: str, ends: Any) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _check_names(problem: LearnedUMP | Hierarchy, plane: Mapping[str, Any], block: str | None) -> None:
-    first = problem.layers[0] if isinstance(problem, Hierarchy) else (problem,)
-    known = [name for ump in first for name in (*ump.variables, *ump.response, *ump.spreads)]
-    known += [column for ump in first for _, column in ump.curves.values()]
+def _check_names(problem: LearnedProblem, plane: Mapping[str, Any], name: str | None) -> None:
+    blocks = problem.layers[0]
+    known = [name for block in blocks for name in (*block.variables, *block.response, *block.standard_deviations)]
+    known += [column for block in blocks for _, column in block.curves.values()]
     unknown = [name for name in plane if name not in known]
     if unknown:
         listed = ", ".join(dict.fromkeys(known))
         raise OptionError(f"plane names {unknown[0]!r}, which is no variable. Variables: {listed}.")
-    if block is not None and block not in [ump.name for ump in first]:
-        listed = ", ".join(ump.name for ump in first)
-        raise OptionError(f"block must be one of those that see the variables, {listed}; got {block!r}.")
+    if name is not None and name not in [block.name for block in blocks]:
+        listed = ", ".join(block.name for block in blocks)
+        raise OptionError(f"block must be one of those that see the variables, {listed}; got {name!r}.")
 
 
 class _Row(NamedTuple):
@@ -210,22 +213,20 @@ class _Row(NamedTuple):
 
     block: str
     label: str
-    goal: Goal
+    term: HeadTerm
     argument: np.ndarray
 
 
-def _evaluated(problem: LearnedUMP | Hierarchy, given: Mapping[str, Any]) -> tuple[np.ndarray, list[_Row]]:
+def _evaluated(problem: LearnedProblem, given: Mapping[str, Any]) -> tuple[np.ndarray, list[_Row]]:
     """The utility of the whole, and the constraint rows of the first layer, at every point."""
     utility = problem.utility(given)
-    if isinstance(utility, dict):
+    if not problem.chooses:
         raise OptionError("A problem with one utility per class has no plane of choices. Use output='scalar'.")
-    first = problem.layers[0] if isinstance(problem, Hierarchy) else (problem,)
-    values = table_values(first, given)
+    values = table_values(problem.layers[0], given)
     rows = [
-        _Row(ump.name, row_name(ump, goal), goal, np.broadcast_to(goal.polynomial.evaluate(values), utility.shape))
-        for ump in first
-        for goal in ump.goals
-        if goal.head.role != "utility"
+        _Row(b.name, row_name(b, term), term, np.broadcast_to(term.polynomial.evaluate(values), utility.shape))
+        for b in problem.layers[0]
+        for term in (*b.terms_of("inequality"), *b.terms_of("equality"))
     ]
     return utility, rows
 
@@ -235,7 +236,7 @@ _HATCHES = ("///", r"\\\\\\", "xx", "||", "--")
 
 def _boundary(ax: Axes, across: np.ndarray, up: np.ndarray, row: _Row, hatch: str) -> list[Any]:
     """Draw where a constraint holds with equality, and hatch the side an inequality speaks against."""
-    argument, inequality = row.argument, row.goal.head.role == "inequality"
+    argument, inequality = row.argument, row.term.head.role == "inequality"
     crosses = argument.min() < 0 < argument.max()
     color, style = (ORANGE, "-") if inequality else (PURPLE, "--")
     relation = f"{plain(row.block)}: {row.label} {'≤' if inequality else '='} 0"

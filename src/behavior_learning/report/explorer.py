@@ -13,7 +13,7 @@ from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, curve
 __all__ = ["decoded", "explorer_data"]
 
 POINTS = 70
-"""Points of a curve over the range of all rows, and as many over the middle of each row's own law."""
+"""Points of a curve over the range of all rows, and as many over the middle of each row's own distribution."""
 
 COLUMNS = 200
 """Columns of a row that are listed."""
@@ -34,59 +34,53 @@ def decoded(encoder: TableEncoder, x: np.ndarray) -> pd.DataFrame:
         if first.kind == "numeric":
             columns[source] = np.where(gap, np.nan, first.center + first.scale * number)
         else:
-            columns[source] = _level(
-                [(x[:, j] == 1, column.level) for j, column in own if column.kind == "category"], len(x)
-            )
+            level = np.full(len(x), None, object)
+            for j, column in own:
+                level[(x[:, j] == 1) & (column.kind == "category")] = column.level
+            columns[source] = level
     return pd.DataFrame(columns, index=range(len(x)))
 
 
-def _level(levels: list[tuple[np.ndarray, str]], rows: int) -> np.ndarray:
-    chosen = np.full(rows, None, object)
-    for held, level in levels:
-        chosen[held] = level
-    return chosen
-
-
 def explorer_data(
-    model: LearnedModel, rows: Rows, laws: list[NumberLaw | ClassLaw], contributions: pd.DataFrame | None
+    model: LearnedModel, rows: Rows, distributions: list[NumberLaw | ClassLaw], contributions: pd.DataFrame | None
 ) -> dict[str, Any]:
     """What the page's script draws: for every response the curves of each row, and what each row's columns hold.
 
     Parameters
     ----------
-    laws : of every response at these rows.
+    distributions : of every response at these rows.
     contributions : a line per row, columns (block, head), or None.
     """
     table = decoded(model.encoder, rows.x).iloc[:, :COLUMNS]
     return {
         "columns": list(map(str, table.columns)),
         "values": [["missing" if pd.isna(v) else written(v) for v in line] for line in table.to_numpy(object)],
-        "laws": [_law(model, j, rows, law) for j, law in enumerate(laws)],
+        "distributions": [_drawn(model, j, rows, predicted) for j, predicted in enumerate(distributions)],
         "contributions": None if contributions is None else _contributions(contributions),
     }
 
 
-def _law(model: LearnedModel, j: int, rows: Rows, law: NumberLaw | ClassLaw) -> dict[str, Any]:
-    part = law.part
-    if isinstance(law, ClassLaw):
+def _drawn(model: LearnedModel, j: int, rows: Rows, predicted: NumberLaw | ClassLaw) -> dict[str, Any]:
+    part = predicted.part
+    if isinstance(predicted, ClassLaw):
         classes = np.tile(np.arange(len(part.levels or ())), (len(rows), 1))
         utility, log_density = curves(model, j, rows, classes)
-        own = {"classes": [str(label) for label in part.levels or ()], "observed": law.observed.tolist()}
+        own = {"classes": [str(label) for label in part.levels or ()], "observed": predicted.observed.tolist()}
         return {"name": part.name, **_heights(utility, log_density, 0.0), **own}
-    low, high, grid = _grid(law)
+    low, high, grid = _grid(predicted)
     grid = part.restore(part.encode(grid))  # Counts are whole numbers.
     utility, log_density = curves(model, j, rows, part.encode(grid))
-    ends = {"low": low, "high": high, "y": _rounded(grid), "observed": _rounded(law.observed)}
-    typical = {"mean": _rounded(law.mean), "interval": _rounded(law.interval(0.9))}
+    ends = {"low": low, "high": high, "y": _rounded(grid), "observed": _rounded(predicted.observed)}
+    typical = {"mean": _rounded(predicted.mean), "interval": _rounded(predicted.interval(0.9))}
     return {"name": part.name, **_heights(utility, log_density, part.log_unit), **ends, **typical}
 
 
-def _grid(law: NumberLaw) -> tuple[float, float, np.ndarray]:
-    """Ends of the picture, and points for each row: even ones, and more where its own law has its mass."""
-    first, last = law.quantiles[:, 0], law.quantiles[:, -1]
+def _grid(predicted: NumberLaw) -> tuple[float, float, np.ndarray]:
+    """Ends of the picture, and points for each row: even ones, and more where its own distribution has its mass."""
+    first, last = predicted.quantiles[:, 0], predicted.quantiles[:, -1]
     width = last - first
-    low, high = np.minimum(first - 0.5 * width, law.observed), np.maximum(last + 0.5 * width, law.observed)
-    low, high = np.clip([low.min(), high.max()], *law.part.ends())
+    low, high = np.minimum(first - 0.5 * width, predicted.observed), np.maximum(last + 0.5 * width, predicted.observed)
+    low, high = np.clip([low.min(), high.max()], *predicted.part.ends())
     own = np.linspace(np.maximum(first - 0.3 * width, low), np.minimum(last + 0.3 * width, high), POINTS, axis=1)
     even = np.broadcast_to(np.linspace(low, high, POINTS), own.shape)
     return float(low), float(high), np.sort(np.concatenate([even, own], axis=1), axis=1)

@@ -2,10 +2,11 @@
 
 import json
 import re
-from functools import cache
+from functools import cache, singledispatch
 from html import escape
 from importlib.resources import files
 from io import StringIO
+from numbers import Integral, Real
 from string import Template
 from typing import Any
 
@@ -26,15 +27,26 @@ def template(name: str) -> Template:
     return Template((files("behavior_learning.report") / name).read_text(encoding="utf-8"))
 
 
+@singledispatch
 def written(value: Any) -> str:
     """A cell as text: numbers with four digits, nothing where there is none."""
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return f"{value:,}"
-    if isinstance(value, (float, np.floating)):
-        return format_number(float(value), 4).replace("-", "−") if np.isfinite(value) else "–"
     return str(value)
+
+
+@written.register(bool)
+@written.register(np.bool_)
+def _(value: Any) -> str:
+    return "yes" if value else "no"
+
+
+@written.register(Integral)
+def _(value: Any) -> str:
+    return f"{value:,}"
+
+
+@written.register(Real)
+def _(value: Any) -> str:
+    return format_number(float(value), 4).replace("-", "−") if np.isfinite(value) else "–"
 
 
 def sortable_table(table: pd.DataFrame, caption: str, *, key: bool = True) -> str:
@@ -43,7 +55,8 @@ def sortable_table(table: pd.DataFrame, caption: str, *, key: bool = True) -> st
     Numbers are aligned to the right and sorted by value, and the caption is read out by screen readers.
     """
     frame = table.reset_index() if key else table
-    heads = "".join(_heading(str(column)) for column in frame.columns)
+    names = [escape(str(column)) for column in frame.columns]
+    heads = "".join(f'<th scope="col"><button type="button">{name}</button></th>' for name in names)
     body = "".join(f"<tr>{_line(row, key)}</tr>" for row in frame.itertuples(index=False, name=None))
     return (
         f'<div class="scroll" role="region" aria-label="{escape(caption)}" tabindex="0">'
@@ -52,17 +65,13 @@ def sortable_table(table: pd.DataFrame, caption: str, *, key: bool = True) -> st
     )
 
 
-def _heading(text: str) -> str:
-    return f'<th scope="col"><button type="button">{escape(text)}</button></th>'
-
-
 def _line(row: tuple[Any, ...], key: bool) -> str:
     first = f'<th scope="row">{escape(written(row[0]))}</th>' if key else _cell(row[0])
     return first + "".join(map(_cell, row[1:]))
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+    if isinstance(value, Real) and not isinstance(value, bool):
         return f'<td class="number" data-value="{float(value):.10g}">{escape(written(value))}</td>'
     return f"<td>{escape(written(value))}</td>"
 
@@ -103,8 +112,9 @@ def inline_svg(figure: Figure, identifier: str, caption: str) -> str:
     inches = figure.get_figwidth()
     size = f"--least:{inches * LEAST_PIXELS:.0f}px;--most:{inches * PIXELS:.0f}px"
     label = escape(" ".join(caption.split()))
+    box = re.findall(r'viewBox="([^"]*)"', svg)[0]
     role = "group" if "<a " in svg else "img"
-    opening = f'<svg class="plot" style="{size}" role="{role}" aria-label="{label}" viewBox="{_view(svg)}">'
+    opening = f'<svg class="plot" style="{size}" role="{role}" aria-label="{label}" viewBox="{box}">'
     drawn = opening + svg[svg.index(">") + 1 :]
     for pattern, replacement in _SVG_EDITS:
         drawn = pattern.sub(replacement, drawn)
@@ -136,9 +146,3 @@ _SVG_EDITS = [
     (re.compile(r'<a xlink:href="([^"]*)" target="_blank">'), r'<a href="\1">'),
     (re.compile(r"\n\s*"), "\n"),
 ]
-
-
-def _view(svg: str) -> str:
-    found = re.search(r'viewBox="([^"]*)"', svg)
-    assert found is not None
-    return found[1]

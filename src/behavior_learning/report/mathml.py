@@ -10,10 +10,10 @@ from html import escape
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Goal, LearnedUMP
-from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten
+from behavior_learning.symbolic.problem import Block, HeadTerm
+from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten, shorten_term
 
-__all__ = ["math", "problem_rows", "sum_row"]
+__all__ = ["block_rows", "math", "sum_row"]
 
 
 PLUS = '<mo form="infix">+</mo>'
@@ -24,7 +24,7 @@ def math(*parts: str) -> str:
     return f"<math>{''.join(parts)}</math>"
 
 
-def problem_rows(problem: LearnedUMP, terms: int | None, digits: int = DIGITS) -> str:
+def block_rows(block: Block, terms: int | None, digits: int = DIGITS) -> str:
     """The rows of a block, each with its strongest terms, and the penalty of each constraint in v, its row.
 
     Parameters
@@ -32,20 +32,19 @@ def problem_rows(problem: LearnedUMP, terms: int | None, digits: int = DIGITS) -
     terms : how many of the strongest terms to show, None for all.
     digits : significant ones of every number.
     """
-    write = _Writer(digits)
-    chooses = bool(problem.response)
+    write, deviations, chooses = _Writer(digits), block.standard_deviations, bool(block.response)
     rows = []
-    for goal in problem.rows("utility"):
-        formula = write.objective(goal, goal.shown(problem.spreads, terms))
+    for term in block.terms_of("utility"):
+        formula = write.objective(term, shorten_term(term, deviations, terms))
         rows.append(_row("utility", "maximise" if chooses else "rewards", formula, ""))
-    if problem.shortcut.coefficients:
-        formula = " ".join(write.chunks(shorten(problem.shortcut, problem.spreads, terms)))
+    if block.shortcut.coefficients:
+        formula = " ".join(write.chunks(shorten(block.shortcut, deviations, terms)))
         rows.append(_row("utility", "passes on", formula, ""))
     for role, (relation, when) in _RELATIONS.items():
-        for goal in problem.rows(role):
+        for term in block.terms_of(role):
             close = math(_operator(relation if chooses else when), "<mn>0</mn>")
-            formula = " ".join([*write.chunks(goal.shown(problem.spreads, terms)), close])
-            note = f'<span class="penalty">penalty {write.penalty(goal)}</span>'
+            formula = " ".join([*write.chunks(shorten_term(term, deviations, terms)), close])
+            note = f'<span class="penalty">penalty {write.penalty(term)}</span>'
             rows.append(_row(role, "subject to" if chooses else "penalises", formula, note))
     return f'<div class="problem">{"".join(rows)}</div>'
 
@@ -74,12 +73,10 @@ class _Writer:
 
     def chunks(self, shown: Shortened) -> list[str]:
         """A product where there is one, a formula for each term, then the constant and what was left out."""
-        order: list[Monomial] = list(shown.order)
         chunks = self.product(shown.factors)
-        if shown.kept.constant or not (order or chunks):
-            order.append(())
-        for monomial in order:
-            chunks.append(self.term(shown.kept.coefficients.get(monomial, 0.0), monomial, first=not chunks))
+        written = shown.kept.written(shown.order)
+        for monomial, value in written if shown.order or shown.kept.constant or not chunks else ():
+            chunks.append(math(self.signed(value, monomial, first=not chunks)))
         if shown.omitted:
             count = len(shown.omitted)
             share = f"{count} smaller, {shown.omitted_share:.0%}"
@@ -91,15 +88,12 @@ class _Writer:
         written = []
         for factor in factors:
             if factor.monomials:
-                terms = [*factor.monomials, ()] if factor.constant else list(factor.monomials)
-                inside = "".join(self.signed(factor.coefficients[m], m, first=i == 0) for i, m in enumerate(terms))
+                terms = factor.written(factor.monomials)
+                inside = "".join(self.signed(value, m, first=i == 0) for i, (m, value) in enumerate(terms))
                 written.append(f"{_fence('(')}{inside}{_fence(')')}")
             elif self.text(factor.constant) != "1":
                 written.append(self.number(factor.constant))
         return [math(_operator("·") if i else "", part) for i, part in enumerate(written)]
-
-    def term(self, value: float, monomial: Monomial, *, first: bool) -> str:
-        return math(self.signed(value, monomial, first=first))
 
     def signed(self, value: float, monomial: Monomial, *, first: bool) -> str:
         form = "prefix" if first else "infix"
@@ -107,19 +101,19 @@ class _Writer:
         number = "" if monomial and self.text(abs(value)) == "1" else self.number(abs(value))
         return sign + _operator("·").join(filter(None, [number, *(_power(name, power) for name, power in monomial)]))
 
-    def objective(self, goal: Goal, shown: Shortened) -> str:
+    def objective(self, term: HeadTerm, shown: Shortened) -> str:
         """λ·φ(…), the brackets around formulas that may wrap."""
-        name = _identifier("tanh") if goal.head.name == "tanh" else ""
-        scaled = self.text(goal.scale) != "1"
-        scale = self.number(goal.scale) + _operator("·") + _fence("[") if scaled else ""
-        opening = math(self.number(goal.multiplier), _operator("·"), name, _fence("("), scale)
+        name = _identifier("tanh") if term.head.name == "tanh" else ""
+        scaled = self.text(term.scale) != "1"
+        scale = self.number(term.scale) + _operator("·") + _fence("[") if scaled else ""
+        opening = math(self.number(term.multiplier), _operator("·"), name, _fence("("), scale)
         return " ".join([opening, *self.chunks(shown), math(_fence("]") if scaled else "", _fence(")"))])
 
-    def penalty(self, goal: Goal) -> str:
+    def penalty(self, term: HeadTerm) -> str:
         """λ·ρ(scale·v) or λ·ψ(scale·v)."""
-        scale = self.number(goal.scale) + _operator("·") if self.text(goal.scale) != "1" else ""
+        scale = self.number(term.scale) + _operator("·") if self.text(term.scale) != "1" else ""
         argument = f"<mrow>{scale}{_identifier('v')}</mrow>"
-        return math(self.number(goal.multiplier), _operator("·"), _head(goal.head, argument))
+        return math(self.number(term.multiplier), _operator("·"), _head(term.head, argument))
 
     def text(self, value: float) -> str:
         return format_number(value, self.digits)

@@ -88,49 +88,49 @@
   };
   let cursor = null, current = null;
 
-  const drawNumber = (law, r) => {
-    const y = law.y[r], u = law.utility[r], p = law.density[r];
-    const x = scale(law.low, law.high, LEFT, W - RIGHT), bottom = ticks(law.low, law.high, W > 450 ? 6 : 4);
-    const seenU = u.filter((_, i) => y[i] >= law.low && y[i] <= law.high);
+  const drawNumber = (predicted, r) => {
+    const y = predicted.y[r], u = predicted.utility[r], p = predicted.density[r];
+    const x = scale(predicted.low, predicted.high, LEFT, W - RIGHT), bottom = ticks(predicted.low, predicted.high, W > 450 ? 6 : 4);
+    const seenU = u.filter((_, i) => y[i] >= predicted.low && y[i] <= predicted.high);
     const up = frame(PANES[0], x, Math.min(...seenU), 0, "utility, best = 0", null);
     const down = frame(PANES[1], x, 0, Math.max(...p) * 1.05, "density", bottom);
     const path = (values, f) => "M" + y.map((v, i) => `${x(v).toFixed(1)} ${f(values[i]).toFixed(1)}`).join("L");
     chart.append(make("path", { class: "line", d: path(u, up) }));
     chart.append(make("path", { class: "area", d: `${path(p, down)}L${x(y[y.length - 1])} ${PANES[1][1]}L${x(y[0])} ${PANES[1][1]}Z` }));
     chart.append(make("path", { class: "line", d: path(p, down) }));
-    const seen = x(law.observed[r]);
+    const seen = x(predicted.observed[r]);
     chart.append(make("path", { class: "seen", d: `M${seen} ${PANES[0][0]}V${PANES[0][1]}M${seen} ${PANES[1][0]}V${PANES[1][1]}` }));
-    chart.append(make("text", { x: (W + LEFT) / 2, y: H - 6, "text-anchor": "middle" }, law.name));
+    chart.append(make("text", { x: (W + LEFT) / 2, y: H - 6, "text-anchor": "middle" }, predicted.name));
     cursor = make("path", { class: "cross", d: "" });
     chart.append(cursor);
     current = { n: y.length, place: (i) => x(y[i]), find: (px) => {
       let best = 0;
       y.forEach((v, i) => { if (Math.abs(x(v) - px) < Math.abs(x(y[best]) - px)) best = i; });
       return best;
-    }, say: (i) => `${law.name} = ${short(y[i])}: utility ${short(u[i])} below the best, density ${short(p[i])}`, at: u.indexOf(0) };
-    said.textContent = `Observed ${short(law.observed[r])} (dashed); mean ${short(law.mean[r])}; 90 % interval ${short(law.interval[r][0])} to ${short(law.interval[r][1])}.`;
+    }, say: (i) => `${predicted.name} = ${short(y[i])}: utility ${short(u[i])} below the best, density ${short(p[i])}`, at: u.indexOf(0) };
+    said.textContent = `Observed ${short(predicted.observed[r])} (dashed); mean ${short(predicted.mean[r])}; 90 % interval ${short(predicted.interval[r][0])} to ${short(predicted.interval[r][1])}.`;
   };
 
-  const drawClasses = (law, r) => {
-    const u = law.utility[r], p = law.density[r], k = law.classes.length;
+  const drawClasses = (predicted, r) => {
+    const u = predicted.utility[r], p = predicted.density[r], k = predicted.classes.length;
     const x = scale(0, k, LEFT, W - RIGHT), width = (W - RIGHT - LEFT) / k;
     const up = frame(PANES[0], x, Math.min(...u, -1e-9), 0, "utility, best = 0", null);
     const down = frame(PANES[1], x, 0, 1, "probability", null);
-    law.classes.forEach((name, i) => {
+    predicted.classes.forEach((name, i) => {
       const left = x(i) + width * 0.15;
-      const hit = i === law.observed[r];
+      const hit = i === predicted.observed[r];
       const bar = (top, bottom) => chart.append(make("rect", { class: "bar", x: left, y: top, width: width * 0.7, height: Math.max(bottom - top, 0) }));
       bar(up(0), up(u[i])); bar(down(p[i]), PANES[1][1]);
       if (hit) chart.append(make("rect", { class: "seen", x: left, y: PANES[1][0], width: width * 0.7, height: PANES[1][1] - PANES[1][0] }));
       const room = Math.max(2, Math.floor(width / 7));
       chart.append(make("text", { x: x(i + 0.5), y: PANES[1][1] + 18, "text-anchor": "middle" }, clipped(name, room)));
     });
-    chart.append(make("text", { x: (W + LEFT) / 2, y: H - 6, "text-anchor": "middle" }, law.name));
+    chart.append(make("text", { x: (W + LEFT) / 2, y: H - 6, "text-anchor": "middle" }, predicted.name));
     cursor = make("path", { class: "cross", d: "" });
     chart.append(cursor);
     current = { n: k, place: (i) => x(i + 0.5), find: (px) => Math.max(0, Math.min(k - 1, Math.floor((px - LEFT) / width))),
-      say: (i) => `${law.classes[i]}: probability ${short(p[i])}, utility ${short(u[i])} below the best`, at: p.indexOf(Math.max(...p)) };
-    said.textContent = `Observed ${law.classes[law.observed[r]]}, outlined; most likely ${law.classes[current.at]}.`;
+      say: (i) => `${predicted.classes[i]}: probability ${short(p[i])}, utility ${short(u[i])} below the best`, at: p.indexOf(Math.max(...p)) };
+    said.textContent = `Observed ${predicted.classes[predicted.observed[r]]}, outlined; most likely ${predicted.classes[current.at]}.`;
   };
 
   const drawParts = (r) => {
@@ -151,12 +151,12 @@
   };
 
   const show = () => {
-    const r = pick.selectedIndex, law = data.laws[part ? part.selectedIndex : 0];
+    const r = pick.selectedIndex, predicted = data.distributions[part ? part.selectedIndex : 0];
     W = Math.max(300, Math.min(620, chart.clientWidth || 620));
     chart.setAttribute("viewBox", `0 0 ${W} ${H}`);
     clear(chart);
-    (law.classes ? drawClasses : drawNumber)(law, r);
-    chart.setAttribute("aria-label", `Utility and ${law.classes ? "probability" : "density"} of ${law.name}. Arrow keys move along it. ${said.textContent}`);
+    (predicted.classes ? drawClasses : drawNumber)(predicted, r);
+    chart.setAttribute("aria-label", `Utility and ${predicted.classes ? "probability" : "density"} of ${predicted.name}. Arrow keys move along it. ${said.textContent}`);
     clear(inputs);
     data.columns.forEach((name, j) => {
       const row = inputs.insertRow(), head = document.createElement("th"), cell = row.insertCell();

@@ -18,7 +18,7 @@ from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
 from behavior_learning.learned.evaluate import needs_chains
-from behavior_learning.learned.explain import explain, simplify
+from behavior_learning.learned.explain import explain_model, simplify_model
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
 from behavior_learning.options import check_returned
@@ -129,13 +129,13 @@ def _page(
     laws = [] if rows is None else response_laws(model, rows)
     data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
     some = None if rows is None else rows.spread(EFFECT_ROWS)
-    reading = None if some is None else explain(model, (some.x, some.y), stability)
-    titles = {} if reading is None else {statement.block: statement.title for statement in reading.statements}
+    explained = None if some is None else explain_model(model, (some.x, some.y), stability)
+    titles = {} if explained is None else {statement.block: statement.title for statement in explained.statements}
     parts["problem"] = "The problem", sections.problem(model.problem, titles)
-    if rows is not None and some is not None and reading is not None:
-        brief = simplify(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
-        parts["view"] = "In brief", sections.view(brief)
-        parts["reading"] = "Reading", sections.reading(reading)
+    if rows is not None and some is not None and explained is not None:
+        brief = simplify_model(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
+        parts["simplified"] = "In brief", sections.simplified(brief)
+        parts["explanation"] = "Explanation", sections.explanation(explained)
         found = effects_of(model, (some.x, some.y), TOLERANCE)
         parts["effects"] = "Effects", sections.effects(found, model.block_names)
         if not needs_chains(model.gibbs()):

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import part_of
 from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, draws, needs_chains
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.responses import Response
@@ -186,7 +186,7 @@ def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None
     """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
     part, y = model.response.components[j], _column(rows.y, j)
     if drawn is None:
-        law = part_of(model.gibbs(), [j])
+        law = marginal_distribution(model.gibbs(), [j])
         values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
     else:
         own = drawn[..., j].astype(float)
@@ -206,7 +206,7 @@ def class_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None 
     """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
     part, codes = model.response.components[j], _column(rows.y, j).astype(int)
     if drawn is None:
-        law = part_of(model.gibbs(), [j])
+        law = marginal_distribution(model.gibbs(), [j])
         return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
     shares = np.mean(drawn[..., j, None] == np.arange(len(part.levels or ())), axis=1)
     return ClassLaw(part, codes, np.log(np.maximum(shares, 0.5 / SUMMARY_DRAWS)))
@@ -217,7 +217,7 @@ def curves(model: LearnedModel, j: int, rows: Rows, points: np.ndarray) -> tuple
 
     Where there are other responses the utility is τ·log of the integral over them.
     """
-    law = part_of(model.gibbs(), [j])
+    law = marginal_distribution(model.gibbs(), [j])
     candidates = np.asarray(law.space.candidates(jnp.asarray(points)))
     values = by_rows(_curve, law, (rows.inputs, candidates))
     return values[:, 1:], values[:, 1:] / model.temperature - values[:, :1]

@@ -13,32 +13,32 @@ import pandas as pd
 from behavior_learning import plots
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.explanation.effects import Effects
-from behavior_learning.explanation.simplified import View
-from behavior_learning.explanation.statements import Reading, Statement
+from behavior_learning.explanation.simplified import SimplifiedProblem
+from behavior_learning.explanation.statements import Explanation, Statement
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.plots.graphs import row_name
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
-from behavior_learning.report.mathml import problem_rows, sum_row
+from behavior_learning.report.mathml import block_rows, sum_row
 from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, spaced
-from behavior_learning.symbolic.problem import Hierarchy, LearnedUMP
+from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.text import format_monomial, shorten
 
 __all__ = [
     "calibration",
     "data",
     "effects",
+    "explanation",
     "explorer",
     "inference",
     "problem",
     "quality",
-    "reading",
     "settings",
+    "simplified",
     "training",
-    "view",
 ]
 
-Laws = Sequence[NumberLaw | ClassLaw]
+Distributions = Sequence[NumberLaw | ClassLaw]
 
 SHOWN_ROWS = 150
 """Rows in the picture of predictions and intervals."""
@@ -59,121 +59,96 @@ CURVES = 4
 """Variables whose curves are drawn."""
 
 
-def quality(laws: Laws, rows: Rows, joint: str) -> str:
+def quality(distributions: Distributions, rows: Rows, joint: str) -> str:
     """How well the model does on the rows, beside a model that sees no inputs."""
-    return _origin(rows) + paragraphs(joint) + "".join(_quality_of(law, len(laws) > 1) for law in laws)
+    origin = paragraphs(f"On {len(rows):,} rows that were given to the report. What follows refers to them.")
+    if rows.seen:
+        origin = (
+            f'<p class="caution">On the {len(rows):,} rows that the model was fitted to, so that it looks better here '
+            "than it will on new rows. For an honest figure give the report rows that the fit has not seen.</p>"
+        )
+    parts = [_quality_of(predicted, len(distributions) > 1) for predicted in distributions]
+    return origin + paragraphs(joint) + "".join(parts)
 
 
-def _origin(rows: Rows) -> str:
-    if not rows.seen:
-        return paragraphs(f"On {len(rows):,} rows that were given to the report. What follows refers to them.")
-    return (
-        f'<p class="caution">On the {len(rows):,} rows that the model was fitted to, so that it looks better here than '
-        "it will on new rows. For an honest figure give the report rows that the fit has not seen.</p>"
-    )
-
-
-def _quality_of(law: NumberLaw | ClassLaw, several: bool) -> str:
-    name = law.part.name
+def _quality_of(predicted: NumberLaw | ClassLaw, several: bool) -> str:
+    name = predicted.part.name
     parts = [f"<h3>{escape(name)}</h3>" if several else ""]
-    parts.append(sortable_table(law.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
-    if isinstance(law, ClassLaw):
-        parts.append(sortable_table(law.confusion(), f"Observed and predicted {name}, in rows"))
+    parts.append(sortable_table(predicted.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
+    if isinstance(predicted, ClassLaw):
+        parts.append(sortable_table(predicted.confusion(), f"Observed and predicted {name}, in rows"))
         return "".join(parts)
-    shown = spaced(len(law.mean), SHOWN_ROWS)
+    shown = spaced(len(predicted.mean), SHOWN_ROWS)
     figure = plots.prediction_intervals(
-        law.observed[shown], law.mean[shown], law.interval(0.9)[shown], coverage=0.9, name=name
+        predicted.observed[shown], predicted.mean[shown], predicted.interval(0.9)[shown], coverage=0.9, name=name
     )
     caption = f"Observed {name} beside the predicted mean and 90 % interval of {len(shown)} rows, by prediction"
     return "".join(parts) + inline_svg(figure, f"intervals-{_slug(name)}", caption)
 
 
-def problem(learned: LearnedUMP | Hierarchy, titles: Mapping[str, str]) -> str:
+def problem(learned: Problem, titles: Mapping[str, str]) -> str:
     """The equations: the hierarchy as a diagram that leads to its blocks, and every block with all its coefficients.
 
     Parameters
     ----------
     titles : what blocks are called beside their names.
     """
-    layers = learned.layers if isinstance(learned, Hierarchy) else ((learned,),)
-    places = {ump.name: (i, j) for i, layer in enumerate(layers, 1) for j, ump in enumerate(layer, 1)}
-    links = {name: f"#block-{i}-{j}" for name, (i, j) in places.items()}
+    places = {b.name: f"block-{i}-{j}" for i, layer in enumerate(learned.layers, 1) for j, b in enumerate(layer, 1)}
     diagram = inline_svg(
-        plots.hierarchy(learned, titles=titles, links=links),
+        plots.hierarchy(learned, titles=titles, links={name: f"#{place}" for name, place in places.items()}),
         "hierarchy",
         "What each block wants, is limited by and believes: its strongest terms and their signs. "
         "A line is as wide as the lower block's share in the upper one. Choose a block to read its equations.",
     )
-    rows = sum(len(ump.goals) for layer in layers for ump in layer)
+    rows = sum(len(block.head_terms) for block in learned.blocks.values())
     listed = int(np.clip(LISTED // max(rows, 1), TERMS, 60))
     blocks = [
-        _block(ump, titles.get(ump.name, ""), f"block-{i}-{j}", listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
-        for number, (i, j, ump) in enumerate(
-            (i, j, ump) for i, layer in reversed(list(enumerate(layers, 1))) for j, ump in enumerate(layer, 1)
-        )
+        _block(b, titles.get(b.name, ""), places[b.name], listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
+        for number, b in enumerate(learned.downwards)
     ]
-    return _how_to_read(learned) + diagram + _outputs(learned) + "".join(blocks)
+    deviations = learned.layers[-1][0].standard_deviations
+    sums = "".join(sum_row(name, shorten(output, deviations, 8)) for name, output in learned.readouts.items())
+    outputs = f'<div class="problem">{sums}</div>' if sums else ""
+    return paragraphs(HOW_TO_READ[learned.chooses]) + diagram + outputs + "".join(blocks)
 
 
-def _how_to_read(learned: LearnedUMP | Hierarchy) -> str:
-    first = learned.layers[0][0] if isinstance(learned, Hierarchy) else learned
-    if first.response:
-        sentence = (
-            "Each block is an optimisation problem: it chooses the response that is best for what it maximises, at a "
-            "price for every constraint that is violated. In a constraint's penalty v stands for its left-hand side. "
-            "Coefficients are in the units of the table, terms are ordered by how far they move over the training rows."
-        )
-    else:
-        sentence = (
-            "Each block rewards and penalises what it sees of a row; every class adds the blocks up with weights of "
-            "its own. Coefficients are in the units of the table, strongest terms first; v stands for the left-hand "
-            "side."
-        )
-    return paragraphs(sentence)
+HOW_TO_READ = {
+    True: "Each block is an optimisation problem: it chooses the response that is best for what it maximises, at a "
+    "price for every constraint that is violated. In a constraint's penalty v stands for its left-hand side. "
+    "Coefficients are in the units of the table, terms are ordered by how far they move over the training rows.",
+    False: "Each block rewards and penalises what it sees of a row; every class adds the blocks up with weights of "
+    "its own. Coefficients are in the units of the table, strongest terms first; v stands for the left-hand side.",
+}
+"""What equations say, by whether the response is chosen by the blocks."""
 
 
-def _outputs(learned: LearnedUMP | Hierarchy) -> str:
-    if not isinstance(learned, Hierarchy):
-        return ""
-    spreads = learned.layers[-1][0].spreads
-    lines = [sum_row(name, shorten(polynomial, spreads, 8)) for name, polynomial in learned.outputs.items()]
-    return f'<div class="problem">{"".join(lines)}</div>'
-
-
-def _block(ump: LearnedUMP, title: str, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
+def _block(block: Block, title: str, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
     picture = ""
     if drawn:
-        caption = f"The rows of {ump.name} as computation graphs: an arrow onto an arrow is an interaction or a square"
-        picture = inline_svg(plots.ump_graph(ump), f"{identifier}-graph", caption)
-    title = f"{ump.name}, {title}" if title not in ("", ump.name) else ump.name
-    table = sortable_table(
-        _coefficients(ump, listed), f"Coefficients of {ump.name}, {listed} strongest of each row", key=False
-    )
+        what = "an arrow onto an arrow is an interaction or a square"
+        caption = f"The rows of {block.name} as computation graphs: {what}"
+        picture = inline_svg(plots.block_graph(block), f"{identifier}-graph", caption)
+    title = f"{block.name}, {title}" if title not in ("", block.name) else block.name
+    lines = []
+    for term in block.head_terms:
+        polynomial, row = term.polynomial, row_name(block, term)
+        strengths = polynomial.strengths(block.standard_deviations)
+        total = sum(strengths.values()) or 1.0
+        for m in sorted(strengths, key=lambda monomial: -strengths[monomial])[:listed]:
+            lines.append((row, format_monomial(m), polynomial.coefficients[m], 100 * strengths[m] / total))
+        lines.append((row, "constant", polynomial.constant, 0.0))
+    coefficients = pd.DataFrame(lines, columns=["row", "term", "coefficient", "share of strength (%)"])
+    caption = f"Coefficients of {block.name}, {listed} strongest of each row"
+    table = sortable_table(coefficients, caption, key=False)
     return (
         f'<details id="{identifier}"{" open" if opened else ""}><summary>{escape(title)}</summary>'
-        f"{problem_rows(ump, TERMS)}{picture}<details><summary>Its coefficients</summary>{table}</details></details>"
+        f"{block_rows(block, TERMS)}{picture}<details><summary>Its coefficients</summary>{table}</details></details>"
     )
 
 
-def _coefficients(ump: LearnedUMP, listed: int) -> pd.DataFrame:
-    lines = []
-    for goal in ump.goals:
-        strengths = goal.polynomial.strengths(ump.spreads)
-        total = sum(strengths.values()) or 1.0
-        order = sorted(strengths, key=lambda monomial: -strengths[monomial])[:listed]
-        lines += [
-            (row_name(ump, goal), format_monomial(m), goal.polynomial.coefficients[m], 100 * strengths[m] / total)
-            for m in order
-        ]
-        lines.append((row_name(ump, goal), "constant", goal.polynomial.constant, 0.0))
-    return pd.DataFrame(lines, columns=["row", "term", "coefficient", "share of strength (%)"])
-
-
-def view(found: View) -> str:
+def simplified(found: SimplifiedProblem) -> str:
     """The problem in brief, what was left out of it, and how faithful it is."""
-    shown = found.shown
-    blocks = [ump for layer in reversed(shown.layers) for ump in layer] if isinstance(shown, Hierarchy) else [shown]
-    rows = "".join(f"<h3>{escape(ump.name)}</h3>{problem_rows(ump, None, found.digits)}" for ump in blocks)
+    rows = "".join(f"<h3>{escape(b.name)}</h3>{block_rows(b, None, found.digits)}" for b in found.shown.downwards)
     listed = "".join(f"<li>{escape(residual.text(found.digits))}</li>" for residual in found.residuals)
     where = f"<details><summary>What the residuals stand for</summary><ul>{listed}</ul></details>" if listed else ""
     note = "The strongest terms of every row, the others collected in a residual."
@@ -186,7 +161,7 @@ def view(found: View) -> str:
     return paragraphs(note) + f"<p{kind}>{escape(fidelity)}</p>" + rows + where
 
 
-def reading(found: Reading) -> str:
+def explanation(found: Explanation) -> str:
     """What every row says, bottom-up, with the numbers behind it."""
     note = f"Bottom-up; every number is over {found.rows:,} rows, strengths are standard deviations."
     if any(statement.frequency is not None for statement in found.statements):
@@ -196,19 +171,23 @@ def reading(found: Reading) -> str:
     layers: dict[int, dict[str, list[Statement]]] = {}
     for statement in found.statements:
         layers.setdefault(statement.layer, {}).setdefault(statement.block, []).append(statement)
-    return paragraphs(note) + "".join(_layer(number, blocks) for number, blocks in layers.items())
+    parts = [paragraphs(note)]
+    for number, blocks in layers.items():
+        outputs = all(statement.head == "output" for own in blocks.values() for statement in own)
+        parts.append(f"<h3>{'The whole' if outputs else f'Layer {number}'}</h3>")
+        parts += map(_statements, blocks.values())
+    return "".join(parts)
 
 
-def _layer(number: int, blocks: Mapping[str, Sequence[Statement]]) -> str:
-    outputs = all(statement.head == "output" for own in blocks.values() for statement in own)
-    return f"<h3>{'The whole' if outputs else f'Layer {number}'}</h3>" + "".join(map(_read_block, blocks.values()))
-
-
-def _read_block(statements: Sequence[Statement]) -> str:
+def _statements(statements: Sequence[Statement]) -> str:
+    """What one block says."""
     first = statements[0]
     title = first.block if first.title == first.block else f"{first.block}, {first.title}"
-    line = lambda s: f'<span class="said">{escape(s.text)}</span> <span class="rest">{escape(s.numbers)}</span>'
-    lines = "".join(f'<li class="{escape(s.head)}">{line(s)}</li>' for s in statements)
+    lines = "".join(
+        f'<li class="{escape(s.head)}"><span class="said">{escape(s.text)}</span> '
+        f'<span class="rest">{escape(s.numbers)}</span></li>'
+        for s in statements
+    )
     return f'<h4>{escape(title)}</h4><ul class="statements">{lines}</ul>'
 
 
@@ -221,7 +200,7 @@ def effects(found: Effects, names: Mapping[str, str]) -> str:
     """
     note = (
         f"At {len(found.utility):,} rows and, where the response is an input of the utility, at the observed response. "
-        "A marginal utility is the model's own: what depends on the inputs alone cancels in the law of the response."
+        "A marginal utility is the model's own: what depends on the inputs alone cancels in p(y|x)."
     )
     figures = [
         inline_svg(plots.marginal(found.marginal), "marginal", "Variables by how far they move the utility"),
@@ -278,43 +257,29 @@ def _curves(found: Effects) -> list[str]:
 
 def explorer(labels: Sequence[str], responses: Sequence[str]) -> str:
     """Controls and empty charts that the page's script fills."""
-    listed = lambda names: "".join(f"<option>{escape(name)}</option>" for name in names)
+    listed, names = ("".join(f"<option>{escape(n)}</option>" for n in names) for names in (labels, responses))
     several = len(responses) > 1
-    choice = f'<label>Response <select id="explorer-response">{listed(responses)}</select></label>' if several else ""
+    choice = f'<label>Response <select id="explorer-response">{names}</select></label>' if several else ""
     beside = "Of several responses each is shown with the others integrated out." if several else ""
-    return template("explorer.html").substitute(rows=listed(labels), responses=choice, beside=beside)
+    return template("explorer.html").substitute(rows=listed, responses=choice, beside=beside)
 
 
-def calibration(laws: Laws) -> str:
+def calibration(distributions: Distributions) -> str:
     """Do probabilities hold?"""
-    figures = []
-    for law in laws:
-        name, slug = law.part.name, _slug(law.part.name)
-        if isinstance(law, ClassLaw):
-            figure = plots.reliability(law.probabilities, law.observed, list(map(str, law.part.levels or ())))
-            figures.append(
-                inline_svg(
-                    figure,
-                    f"reliability-{slug}",
-                    f"Reliability of {name}: predicted probability and observed frequency",
-                )
-            )
+    figures = ""
+    for predicted in distributions:
+        name, slug = predicted.part.name, _slug(predicted.part.name)
+        if isinstance(predicted, ClassLaw):
+            levels = list(map(str, predicted.part.levels or ()))
+            figure = plots.reliability(predicted.probabilities, predicted.observed, levels)
+            caption = f"Reliability of {name}: predicted probability and observed frequency"
+            figures += inline_svg(figure, f"reliability-{slug}", caption)
         else:
-            figures.append(
-                inline_svg(
-                    plots.pit_histogram(law.pit),
-                    f"pit-{slug}",
-                    f"Where {name} falls in its predicted law: flat if the law holds",
-                )
-            )
-            figures.append(
-                inline_svg(
-                    plots.coverage(law.pit),
-                    f"coverage-{slug}",
-                    f"Intervals of {name}: what they claim and what they hold",
-                )
-            )
-    return f'<div class="figures">{"".join(figures)}</div>'
+            caption = f"Where {name} falls in its predicted distribution: flat if that holds"
+            figures += inline_svg(plots.pit_histogram(predicted.pit), f"pit-{slug}", caption)
+            caption = f"Intervals of {name}: what they claim and what they hold"
+            figures += inline_svg(plots.coverage(predicted.pit), f"coverage-{slug}", caption)
+    return f'<div class="figures">{figures}</div>'
 
 
 def inference(results: InferenceResults) -> str:
@@ -327,7 +292,9 @@ def inference(results: InferenceResults) -> str:
         "forest",
         "Estimates and 95 % intervals on standardised columns; hollow without a standard error",
     )
-    figures += inline_svg(plots.basins(results.basins), "basins", "Where searches from several starts ended")
+    figures += inline_svg(
+        plots.local_optima(results.local_optima), "local_optima", "Where searches from several starts ended"
+    )
     return f'{pairs_table(summary.facts, "How it was estimated")}{tables}<div class="figures">{figures}</div>' + (
         f"<ul>{notes}</ul>" if notes else ""
     )
@@ -345,37 +312,35 @@ def training(history: pd.DataFrame, restarts: pd.DataFrame) -> str:
 def data(encoder: TableEncoder, rows: Rows | None) -> str:
     """What the columns are, in training and in the rows of the report."""
     if not encoder.names:
-        return paragraphs("The model has no inputs: it is a law of its responses.")
+        return paragraphs("The model has no inputs: it is a distribution of its responses.")
     table = pd.DataFrame({name: _column(encoder, name) for name in encoder.names}).T.rename_axis("column")
     if rows is not None:
         shown = decoded(encoder, rows.x)
         numbers = shown.select_dtypes("number")
         table["minimum here"], table["maximum here"] = numbers.min(), numbers.max()
         table["missing here (%)"] = 100 * shown.isna().mean()
-    return sortable_table(table.infer_objects(), "Columns, with mean and spread of the training rows")
+    return sortable_table(table.infer_objects(), "Columns, with mean and standard deviation over the training rows")
 
 
 def _column(encoder: TableEncoder, name: str) -> dict[str, Any]:
     own = [column for column in encoder.columns if column.source == name]
     if own[0].kind == "numeric":
-        return {"kind": "number", "mean": own[0].center, "spread": own[0].spread, "levels": ""}
+        return {"kind": "number", "mean": own[0].center, "standard deviation": own[0].spread, "levels": ""}
     levels = ", ".join(column.level or "missing" for column in own)
-    return {"kind": "category", "mean": np.nan, "spread": np.nan, "levels": levels}
+    return {"kind": "category", "mean": np.nan, "standard deviation": np.nan, "levels": levels}
 
 
 def settings(parameters: Mapping[str, tuple[Any, Any]], facts: Mapping[str, str]) -> str:
     """What is needed to make the model again: every hyperparameter with its default, and facts of the model."""
-    changed = {n: value for n, (value, default) in parameters.items() if repr(value) != repr(default)}
-    rest = {n: value for n, (value, _) in parameters.items() if n not in changed}
+    changed = {n: repr(value) for n, (value, default) in parameters.items() if repr(value) != repr(default)}
+    rest = {n: repr(value) for n, (value, _) in parameters.items() if n not in changed}
     packages = ("behavior-learning", "jax", "equinox", "optax", "numpy", "scipy", "pandas", "scikit-learn")
     versions = {"Python": platform.python_version(), "system": f"{platform.system()} {platform.machine()}"}
     versions |= {package: version(package) for package in packages}
-    quoted = lambda values: {name: repr(value) for name, value in values.items()}
-    defaults_table = pairs_table(quoted(rest), "Defaults")
     return (
         pairs_table(dict(facts), "The model")
-        + pairs_table(quoted(changed), "Hyperparameters that were set")
-        + f"<details><summary>Hyperparameters at their defaults</summary>{defaults_table}</details>"
+        + pairs_table(changed, "Hyperparameters that were set")
+        + f"<details><summary>Hyperparameters at their defaults</summary>{pairs_table(rest, 'Defaults')}</details>"
         + pairs_table(versions, "Versions that wrote this report")
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from behavior_learning.core.spaces import Space
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.options import Option, learned
+from behavior_learning.options import Option, learned, to_plain
 from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["RESPONSES", "Response", "as_response", "checked_split", "register_response", "response_from_json"]
@@ -45,12 +45,21 @@ class Response(Option, ABC):
     Attributes
     ----------
     name : the user's name of it.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.Numbers(support=(0, 60)).set_params(support=(0, 50))
+    Numbers(support=(0, 50))
     """
 
     name: str = learned("y")
 
     short_name: ClassVar[str]
     """How strings and files call it."""
+
+    several: ClassVar[bool] = False
+    """Whether it consists of others, and so is no response of one column."""
 
     labelled: ClassVar[bool] = False
     """Whether values are labels, which BLClassifier predicts, and not numbers, which BLRegressor does."""
@@ -153,7 +162,7 @@ class Response(Option, ABC):
 
     def to_json(self) -> dict[str, Any]:
         """Everything, as values of JSON."""
-        return {"kind": self.short_name, **asdict(self)}
+        return {"kind": self.short_name, **to_plain(asdict(self))}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
@@ -168,19 +177,20 @@ def response_from_json(state: dict[str, Any]) -> Response:
 
 
 def as_response(response: Any) -> Response:
-    """A response, or one spelled by its short name.
+    """The response of one column, or one spelled by its short name.
 
     Raises
     ------
     OptionError
         If it is neither.
     """
-    if isinstance(response, Response):
+    known = {name: kind for name, kind in RESPONSES.items() if not kind.several}
+    if isinstance(response, str) and response in known:
+        return known[response]()
+    if isinstance(response, Response) and not response.several:
         return response
-    if isinstance(response, str) and response in RESPONSES:
-        return RESPONSES[response]()
-    known = ", ".join(f"bl.{kind.__name__}()" for kind in RESPONSES.values())
-    raise OptionError(f"response must be one of {known} or a short name such as 'counts'; got {response!r}.")
+    spelled = ", ".join(f"bl.{kind.__name__}() or {name!r}" for name, kind in known.items())
+    raise OptionError(f"response must be one of {spelled}; got {response!r}.")
 
 
 def checked_split(train: np.ndarray, held_out: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -95,7 +95,7 @@ class Classes(Response):
         return [
             Variable(
                 f"{self.name}[{label}]",
-                spread=(share * (1 - share)) ** 0.5,
+                standard_deviation=(share * (1 - share)) ** 0.5,
                 source=Source(self.name, "level", level=str(label)),
             )
             for label, share in zip(self.labels, self.shares, strict=True)

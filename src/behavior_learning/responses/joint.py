@@ -16,7 +16,7 @@ from behavior_learning.responses.columns import response_columns
 from behavior_learning.responses.numbers import Numbers
 from behavior_learning.symbolic.polynomials import Variable
 
-__all__ = ["Joint"]
+__all__ = ["Joint", "by_name"]
 
 NODES = {1: 32, 2: 16}
 """Candidates along each dimension with which training of one or two continuous responses begins."""
@@ -40,6 +40,7 @@ class Joint(Response):
     components: tuple[Response, ...] = learned(())  # pyright: ignore[reportIncompatibleMethodOverride]
 
     short_name: ClassVar[str] = "joint"
+    several: ClassVar[bool] = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ class Joint(Response):
 
     def read(self, y: Any, rows: int) -> tuple[Self, np.ndarray]:
         table = response_columns(y, rows)
-        stated = {name: as_response(response) for name, response in (self.stated or {}).items()}
+        stated = {name: as_response(response) for name, response in by_name(self.stated).items()}
         unknown = [name for name in stated if name not in table.columns]
         if unknown:
             raise OptionError(f"response names {unknown[0]!r}, which is no response: {', '.join(table.columns)}.")
@@ -121,6 +122,20 @@ class Joint(Response):
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         return cls(name=state["name"], components=tuple(map(response_from_json, state["components"])))
+
+
+def by_name(responses: Any) -> Mapping[str, Any]:
+    """What is stated of several responses, nothing where it is None.
+
+    Raises
+    ------
+    OptionError
+        If it is no dictionary.
+    """
+    if responses is None or isinstance(responses, Mapping):
+        return responses or {}
+    example = "{'class': 'classes'}"
+    raise OptionError(f"response of several responses must be a dictionary by name, {example}; got {responses!r}.")
 
 
 def _default(column: pd.Series) -> Response:

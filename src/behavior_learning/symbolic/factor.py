@@ -23,7 +23,14 @@ def factored(polynomial: Polynomial) -> tuple[Polynomial, ...] | None:
     monomials, names = polynomial.monomials, polynomial.variables
     if len(monomials) < 2 or max(sum(power for _, power in m) for m in monomials) != 2:
         return None
-    a, b = _quadratic(polynomial, names)
+    a, b = np.zeros((len(names), len(names))), np.zeros(len(names))  # zᵀAz + bᵀz
+    for monomial, value in monomials.items():
+        i, *more = [names.index(name) for name, power in monomial for _ in range(power)]
+        if more:
+            a[i, more[0]] += 0.5 * value
+            a[more[0], i] += 0.5 * value
+        else:
+            b[i] = value
     values, vectors = np.linalg.eigh(a)
     kept = np.abs(values) > SMALL * np.abs(values).max()
     values, vectors = values[kept], vectors[:, kept]
@@ -33,19 +40,6 @@ def factored(polynomial: Polynomial) -> tuple[Polynomial, ...] | None:
     if not in_range or signs not in ([-1.0], [1.0], [-1.0, 1.0]):
         return None
     return _product(values, vectors, center, names)
-
-
-def _quadratic(polynomial: Polynomial, names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """A and b of zᵀAz + bᵀz."""
-    a, b = np.zeros((len(names), len(names))), np.zeros(len(names))
-    for monomial, value in polynomial.monomials.items():
-        at = [names.index(name) for name, power in monomial for _ in range(power)]
-        if len(at) == 1:
-            b[at[0]] = value
-        else:
-            a[at[0], at[1]] += 0.5 * value
-            a[at[1], at[0]] += 0.5 * value
-    return a, b
 
 
 def _product(

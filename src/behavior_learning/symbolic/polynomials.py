@@ -25,14 +25,14 @@ class Variable:
     ----------
     name : the user's spelling.
     center, scale : in the user's units.
-    spread : standard deviation over the training rows in the user's units, by which terms are ranked.
+    standard_deviation : over the training rows in the user's units, by which terms are ranked.
     source : how it follows from a column of the user's table; a column of numbers of the same name by default.
     """
 
     name: str
     center: float = 0.0
     scale: float = 1.0
-    spread: float = 1.0
+    standard_deviation: float = 1.0
     source: Source | None = None
 
     @property
@@ -60,7 +60,10 @@ class Polynomial:
         total: dict[Monomial, float] = {}
         for left, a in self.coefficients.items():
             for right, b in other.coefficients.items():
-                product = _multiply(left, right)
+                powers = dict(left)
+                for name, power in right:
+                    powers[name] = powers.get(name, 0) + power
+                product = tuple(sorted(powers.items()))
                 total[product] = total.get(product, 0.0) + a * b
         return Polynomial(total)
 
@@ -76,10 +79,17 @@ class Polynomial:
         """Coefficients of everything but the constant, zeros left out."""
         return {monomial: value for monomial, value in self.coefficients.items() if monomial and value != 0.0}
 
-    def strengths(self, spreads: Mapping[str, float]) -> dict[Monomial, float]:
-        """|coefficient| times the spread of each monomial's variables: how far a term moves over the training rows."""
-        size = lambda monomial: prod(spreads.get(name, 1.0) ** power for name, power in monomial)
-        return {monomial: abs(value) * size(monomial) for monomial, value in self.monomials.items()}
+    def written(self, order: Iterable[Monomial]) -> list[tuple[Monomial, float]]:
+        """Monomials in an order with their coefficients, the constant last; it is written where it is all there is."""
+        terms = [(monomial, self.coefficients[monomial]) for monomial in order]
+        return [*terms, ((), self.constant)] if self.constant or not terms else terms
+
+    def strengths(self, standard_deviations: Mapping[str, float]) -> dict[Monomial, float]:
+        """|coefficient| times its variables' standard deviations: how far each term moves over the training rows."""
+        return {
+            monomial: abs(value) * prod(standard_deviations.get(name, 1.0) ** power for name, power in monomial)
+            for monomial, value in self.monomials.items()
+        }
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -88,8 +98,8 @@ class Polynomial:
 
     def renamed(self, names: Mapping[str, str]) -> "Polynomial":
         """The same polynomial with other names for some variables."""
-        move = lambda monomial: tuple(sorted((names.get(name, name), power) for name, power in monomial))
-        return Polynomial({move(monomial): value for monomial, value in self.coefficients.items()})
+        moved = (tuple(sorted((names.get(n, n), power) for n, power in monomial)) for monomial in self.coefficients)
+        return Polynomial(dict(zip(moved, self.coefficients.values(), strict=True)))
 
     def without(self, part: "Polynomial") -> "Polynomial":
         """What is left when a part is taken away; differences within rounding error are zero."""
@@ -108,10 +118,3 @@ class Polynomial:
     @classmethod
     def product(cls, factors: Iterable["Polynomial"]) -> "Polynomial":
         return reduce(Polynomial.__mul__, factors, cls({(): 1.0}))
-
-
-def _multiply(left: Monomial, right: Monomial) -> Monomial:
-    powers = dict(left)
-    for name, power in right:
-        powers[name] = powers.get(name, 0) + power
-    return tuple(sorted(powers.items()))

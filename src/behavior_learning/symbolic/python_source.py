@@ -6,14 +6,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from textwrap import indent, wrap
 
-from behavior_learning.core.features import Curve, Ramp, Wave
+from behavior_learning.core.features import BSpline, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.errors import OptionError
-from behavior_learning.symbolic.polynomials import Monomial, Polynomial
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
+from behavior_learning.symbolic.polynomials import Polynomial
+from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.sources import Source
+from behavior_learning.symbolic.text import DIGITS, TERMS_SHOWN, problem_text
 
-__all__ = ["head_source", "hierarchy_source", "identifiers", "ump_source"]
+__all__ = ["head_source", "identifiers", "problem_source"]
 
 WIDTH = 100
 """Characters per line of a polynomial."""
@@ -65,24 +66,25 @@ def huber(t, delta):
 RESERVED = {"np", "columns", "utility", *HELPERS}
 
 
-def ump_source(ump: LearnedUMP) -> str:
-    """A module with a function `utility(**columns)` of one block."""
-    names = identifiers(_spellings([ump], [ump.name]))
-    body = [*_reading([ump], names), *_block(ump, names), f"return {names[ump.name]}"]
-    return _module(ump.text(), body)
-
-
-def hierarchy_source(hierarchy: Hierarchy) -> str:
-    """A module with a function `utility(**columns)` of a hierarchy; several outputs come as a dictionary."""
-    umps = list(hierarchy.blocks.values())
-    names = identifiers(_spellings(umps, hierarchy.blocks))
-    body = [*_reading(umps, names), *(line for ump in umps for line in _block(ump, names))]
-    sums = {name: _sum(output, names) for name, output in hierarchy.outputs.items()}
-    if list(sums) == ["utility"]:
-        returned = f"return {_wrapped(sums['utility'])}"
+def problem_source(problem: Problem) -> str:
+    """A module with a function `utility(**columns)`; one output per class comes as a dictionary."""
+    blocks = problem.blocks
+    curves = {name: curve for block in blocks.values() for name, curve in block.curves.items()}
+    sources = {name: source for block in blocks.values() for name, source in block.sources.items()}
+    read = [name for block in blocks.values() for name in block.variables if name not in blocks]
+    read = list(dict.fromkeys([*read, *(curves[name][1] for name in read if name in curves)]))
+    names = identifiers({n: f"{curves[n][1]} curve" if n in curves else n for n in [*read, *blocks]})
+    body = [f"{names[n]} = {_column(sources.get(n, Source(n)))}" for n in read if n not in curves]
+    body += [f"{names[n]} = {_CURVES[type(curves[n][0])](*curves[n], names)}" for n in read if n in curves]
+    body += [_block(block, names) for block in blocks.values()]
+    sums = {name: _wrapped(_sum(output, names)) for name, output in problem.outputs.items()}
+    if not problem.readouts:
+        body.append(f"return {names[problem.layers[0][0].name]}")
+    elif problem.chooses:
+        body.append(f"return {sums['utility']}")
     else:
-        returned = "return {\n" + "".join(f"    {name!r}: {_wrapped(s)},\n" for name, s in sums.items()) + "}"
-    return _module(hierarchy.text(), [*body, returned])
+        body.append("return {\n" + "".join(f"    {name!r}: {written},\n" for name, written in sums.items()) + "}")
+    return _module(problem_text(problem, TERMS_SHOWN, DIGITS), body)
 
 
 def head_source(head: Head, argument: str) -> str:
@@ -127,35 +129,8 @@ def _identifier(name: str) -> str:
     return f"{spelled}_" if keyword.iskeyword(spelled) or spelled in RESERVED else spelled
 
 
-def _spellings(umps: list[LearnedUMP], blocks: Iterable[str]) -> dict[str, str]:
-    """What each variable is to be called; a curve after its column."""
-    curves = {name: f"{column} curve" for ump in umps for name, (_, column) in ump.curves.items()}
-    return {name: curves.get(name, name) for name in [*_inputs(umps), *blocks]}
-
-
-def _inputs(umps: Iterable[LearnedUMP]) -> list[str]:
-    """Every variable that blocks read and that is no block; the columns of curves too."""
-    umps = list(umps)
-    blocks = {ump.name for ump in umps}
-    read = [name for ump in umps for name in ump.variables if name not in blocks]
-    columns = [ump.curves[name][1] for ump in umps for name in ump.variables if name in ump.curves]
-    return list(dict.fromkeys([*read, *columns]))
-
-
-def _reading(umps: list[LearnedUMP], names: Mapping[str, str]) -> list[str]:
-    """Lines that read every column, and then every curve of one."""
-    curves: dict[str, tuple[Curve, str]] = {}
-    sources: dict[str, Source] = {}
-    for ump in umps:
-        curves |= ump.curves
-        sources |= ump.sources
-    columns = [name for name in names if name in _inputs(umps) and name not in curves]
-    lines = [f"{names[name]} = {_read(sources.get(name, Source(name)))}" for name in columns]
-    drawn = [name for name in names if name in curves]
-    return lines + [f"{names[name]} = {_curve(curves[name][0], names[curves[name][1]])}" for name in drawn]
-
-
-def _read(source: Source) -> str:
+def _column(source: Source) -> str:
+    """A column of the user's table as numbers."""
     column = f"columns[{source.column!r}]"
     if source.kind == "level":
         return f"is_level({column}, {source.level!r})"
@@ -164,41 +139,42 @@ def _read(source: Source) -> str:
     return f"np.asarray({column}, float)" if source.fill is None else f"number({column}, {source.fill!r})"
 
 
-def _curve(curve: Curve, column: str) -> str:
-    low, high = float(curve.low), float(curve.high)
-    if isinstance(curve, Ramp):
-        return f"ramp({column}, {low!r}, {high!r})"
-    if isinstance(curve, Wave):
-        angle = f"np.pi * {curve.frequency} * ({column} - {low!r}) / {high - low!r}"
-        return f"np.{curve.function}({angle})"
-    return f"bspline({column}, {tuple(map(float, curve.knots))!r}, {low!r}, {high!r})"
+def _ramp(ramp: Ramp, column: str, names: Mapping[str, str]) -> str:
+    return f"ramp({names[column]}, {float(ramp.low)!r}, {float(ramp.high)!r})"
 
 
-def _block(ump: LearnedUMP, names: Mapping[str, str]) -> list[str]:
-    rows = [_goal(goal, names) for goal in ump.goals]
-    if ump.shortcut.monomials:
-        rows.append(f"+ {_wrapped(_sum(ump.shortcut, names))}")
+def _bspline(curve: BSpline, column: str, names: Mapping[str, str]) -> str:
+    knots = tuple(map(float, curve.knots))
+    return f"bspline({names[column]}, {knots!r}, {float(curve.low)!r}, {float(curve.high)!r})"
+
+
+def _wave(wave: Wave, column: str, names: Mapping[str, str]) -> str:
+    low, high = float(wave.low), float(wave.high)
+    return f"np.{wave.function}(np.pi * {wave.frequency} * ({names[column]} - {low!r}) / {high - low!r})"
+
+
+_CURVES = {Ramp: _ramp, BSpline: _bspline, Wave: _wave}
+
+
+def _block(block: Block, names: Mapping[str, str]) -> str:
+    rows = []
+    for term in block.head_terms:
+        sign = "+" if ROLES[term.head.role] * term.multiplier >= 0 else "-"
+        inside = _wrapped(_sum(term.polynomial, names))
+        argument = inside if term.scale == 1 else f"{float(term.scale)!r} * {inside}"
+        rows.append(f"{sign} {abs(float(term.multiplier))!r} * {head_source(term.head, argument)}")
+    if block.shortcut.monomials:
+        rows.append(f"+ {_wrapped(_sum(block.shortcut, names))}")
     inside = indent("\n".join(rows or ["0.0"]), "    ")
-    return [f"{names[ump.name]} = (  # {ump.name!r}\n{inside}\n)"]
-
-
-def _goal(goal: Goal, names: Mapping[str, str]) -> str:
-    sign = "+" if ROLES[goal.head.role] * goal.multiplier >= 0 else "-"
-    inside = _wrapped(_sum(goal.polynomial, names))
-    argument = inside if goal.scale == 1 else f"{float(goal.scale)!r} * {inside}"
-    return f"{sign} {abs(float(goal.multiplier))!r} * {head_source(goal.head, argument)}"
+    return f"{names[block.name]} = (  # {block.name!r}\n{inside}\n)"
 
 
 def _sum(polynomial: Polynomial, names: Mapping[str, str]) -> str:
-    terms = [*polynomial.monomials.items()]
-    if polynomial.constant or not terms:
-        terms.append(((), polynomial.constant))
-    parts = [("- " if value < 0 else "+ ") + _term(abs(float(value)), monomial, names) for monomial, value in terms]
-    return " ".join(parts).removeprefix("+ ")
-
-
-def _term(size: float, monomial: Monomial, names: Mapping[str, str]) -> str:
-    return "*".join([repr(size), *(names[name] + (f"**{power}" if power > 1 else "") for name, power in monomial)])
+    text = ""
+    for monomial, value in polynomial.written(polynomial.monomials):
+        powers = [names[name] + (f"**{power}" if power > 1 else "") for name, power in monomial]
+        text += (" - " if value < 0 else " + ") + "*".join([repr(abs(float(value))), *powers])
+    return text.removeprefix(" + ").removeprefix(" ")
 
 
 def _wrapped(text: str) -> str:

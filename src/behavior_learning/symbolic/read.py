@@ -1,17 +1,17 @@
 """From a network to the optimisation problem it stands for, in the user's names and units."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from behavior_learning.core.bases import Basis
-from behavior_learning.core.block import Layer, Rows
+from behavior_learning.core.block import Layer
 from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
-from behavior_learning.symbolic.problem import Goal, Hierarchy, LearnedUMP
-from behavior_learning.symbolic.sources import Source
+from behavior_learning.symbolic.problem import Block, HeadTerm
 
 __all__ = ["basis_polynomials", "block_name", "read_problem"]
 
@@ -32,105 +32,85 @@ def read_problem(
     *,
     inputs: Sequence[Variable],
     response: Sequence[Variable],
-    curve_spreads: Sequence[float],
-    block_spreads: Sequence[Sequence[float]],
-) -> LearnedUMP | Hierarchy:
-    """Write a network as a LearnedUMP, or as a hierarchy where it has several blocks.
+    curve_standard_deviations: Sequence[float],
+    block_standard_deviations: Sequence[Sequence[float]],
+) -> LearnedProblem:
+    """Write a network as the problem that it stands for.
 
     Parameters
     ----------
     inputs, response : the columns of x and y.
-    curve_spreads : standard deviation over the training rows of each function of x in the basis.
-    block_spreads : the same of each block's utility, by layer.
+    curve_standard_deviations : over the training rows, of each function of x in the basis.
+    block_standard_deviations : the same of each block's utility, by layer.
 
     A block whose name a column has already gets an apostrophe.
     """
-    architecture, layers = network.architecture, []
-    vector, y_names = architecture.output == "vector", tuple(variable.name for variable in response)
-    seen_response = () if vector else response
-    names = _Names.of(network.basis, inputs, seen_response, curve_spreads, block_spreads)
+    architecture, vector = network.architecture, network.architecture.output == "vector"
+    y_names, seen_response = tuple(variable.name for variable in response), () if vector else response
+    common = _common(network.basis, inputs, seen_response, curve_standard_deviations)
+    names = [
+        [_free(block_name(i, j), common) for j in range(1, len(layer) + 1)]
+        for i, layer in enumerate(block_standard_deviations, 1)
+    ]
+    deviations = dict(common.standard_deviations)
+    for layer_names, layer_deviations in zip(names, block_standard_deviations, strict=True):
+        deviations |= dict(zip(layer_names, layer_deviations, strict=True))
+    common = replace(common, standard_deviations=deviations)
     terms = basis_polynomials(network.basis, inputs, seen_response)
-    blocks: list[Polynomial] = []
+    layers: list[tuple[Block, ...]] = []
+    utilities: list[Polynomial] = []
     for number, layer in enumerate(network.layers):
-        seen = blocks[len(blocks) - architecture.seen_blocks(number) :]
+        seen = utilities[len(utilities) - architecture.seen_blocks(number) :]
         visible = [*(terms if architecture.sees_terms(number) else ()), *seen]
-        layers.append(_read_layer(layer, number, visible, _shortcuts(network, number, seen), names))
-        blocks += [Polynomial({((ump.name, 1),): 1.0}) for ump in layers[-1]]
-    if len(blocks) == 1 and network.readout.weight is None:
-        return layers[0][0]
-    top = blocks[len(blocks) - len(layers[-1]) :]
-    return Hierarchy(tuple(layers), _outputs(network, top, y_names if vector else ("utility",)), y_names)
+        blocks = [
+            replace(common, name=name, head_terms=tuple(_head_terms(layer, j, visible, common)), shortcut=shortcut)
+            for j, (name, shortcut) in enumerate(zip(names[number], _shortcuts(network, number, seen), strict=True))
+        ]
+        layers.append(tuple(blocks))
+        utilities += [block.itself for block in blocks]
+    top = [block.itself for block in layers[-1]]
+    return LearnedProblem(tuple(layers), _outputs(network, top, y_names if vector else ("utility",)), y_names)
 
 
-@dataclass(frozen=True)
-class _Names:
-    """What rows are written in: the response, the spread of every variable, and the curves among them."""
-
-    response: tuple[str, ...]
-    spreads: Mapping[str, float]
-    curves: Mapping[str, tuple[Curve, str]] = field(default_factory=dict)
-    sources: Mapping[str, Source] = field(default_factory=dict)
-    blocks: Sequence[Sequence[str]] = ()
-
-    @classmethod
-    def of(
-        cls,
-        basis: Basis,
-        inputs: Sequence[Variable],
-        response: Sequence[Variable],
-        curve_spreads: Sequence[float],
-        block_spreads: Sequence[Sequence[float]],
-    ) -> "_Names":
-        variables = (*inputs, *response)
-        spreads = {variable.name: variable.spread for variable in variables}
-        sources = {variable.name: variable.source for variable in variables if variable.source is not None}
-        named, curves = _curve_names(basis, inputs), {}
-        for function, spread in zip(basis.x_functions, curve_spreads, strict=True):
-            if not isinstance(function, Product):
-                curve, column = _user_curve(function, inputs), inputs[function.column].name
-                curves[named[function]], spreads[named[function]] = (curve, column), spread
-        blocks = _block_names([len(layer) for layer in block_spreads], taken=spreads)
-        for names, layer in zip(blocks, block_spreads, strict=True):
-            spreads |= dict(zip(names, layer, strict=True))
-        return cls(tuple(variable.name for variable in response), spreads, curves, sources, blocks)
+def _common(
+    basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable], curve_deviations: Sequence[float]
+) -> Block:
+    """What all blocks have in common: the response, the curves, where columns come from and how far each moves."""
+    variables, named = (*inputs, *response), _curve_names(basis, inputs)
+    deviations = {variable.name: variable.standard_deviation for variable in variables}
+    sources = {variable.name: variable.source for variable in variables if variable.source is not None}
+    curves = {name: (_user_curve(c, inputs), inputs[c.column].name) for c, name in named.items()}
+    deviations |= {named[f]: sd for f, sd in zip(basis.x_functions, curve_deviations, strict=True) if f in named}
+    return Block("", (), tuple(v.name for v in response), deviations, curves=curves, sources=sources)
 
 
-def _block_names(widths: Sequence[int], taken: Container[str]) -> list[list[str]]:
-    """The names of blocks by layer, apart from those of columns."""
-
-    def free(name: str) -> str:
-        return free(f"{name}'") if name in taken else name
-
-    return [[free(block_name(i, j + 1)) for j in range(width)] for i, width in enumerate(widths, start=1)]
+def _free(name: str, block: Block) -> str:
+    """A block's name apart from those of columns."""
+    return _free(f"{name}'", block) if name in block.standard_deviations else name
 
 
 def _curve_names(basis: Basis, inputs: Sequence[Variable]) -> dict[Curve, str]:
     """Curves by name, with as many digits as it takes to tell them apart."""
     curves = [function for function in basis.x_functions if not isinstance(function, Product)]
     columns = [variable.name for variable in inputs]
-    spelled = lambda digits: [_user_curve(curve, inputs).name(columns, digits) for curve in curves]
-    apart = lambda names: len({*names, *columns}) == len(names) + len(columns)
-    names = next((names for names in map(spelled, NAME_DIGITS) if apart(names)), None)
-    return dict(zip(curves, names or [f"curve{i}" for i in range(1, len(curves) + 1)], strict=True))
+    for digits in NAME_DIGITS:
+        names = [_user_curve(curve, inputs).name(columns, digits) for curve in curves]
+        if len({*names, *columns}) == len(names) + len(columns):
+            return dict(zip(curves, names, strict=True))
+    return {curve: f"curve{i}" for i, curve in enumerate(curves, 1)}
 
 
 def basis_polynomials(basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable]) -> list[Polynomial]:
     """Each term of a basis as a polynomial in the user's units, standardised columns multiplied out."""
     names = _curve_names(basis, inputs)
-    expanded: dict[Product | Curve, Polynomial] = {
-        f: _expand(f, inputs) if isinstance(f, Product) else Polynomial({((names[f], 1),): 1.0})
-        for f in basis.x_functions
-    }
-    expanded[Product(())] = Polynomial({(): 1.0})
+    expanded: dict[Product | Curve, Polynomial] = {c: Polynomial({((name, 1),): 1.0}) for c, name in names.items()}
+    expanded |= {f: _expand(f, inputs) for f in (*basis.x_functions, Product(())) if isinstance(f, Product)}
     return [expanded[x] * _expand(y, response) for x, y in basis.terms]
 
 
-def _expand(function: Product, variables: Sequence[Variable]) -> Polynomial:
-    product = Polynomial({(): 1.0})
-    for column in function.columns:
-        variable = variables[column]
-        product = product * (variable.scaled if function.uncentered else variable.standardized)
-    return product
+def _expand(product: Product, variables: Sequence[Variable]) -> Polynomial:
+    columns = [variables[column] for column in product.columns]
+    return Polynomial.product(v.scaled if product.uncentered else v.standardized for v in columns)
 
 
 def _user_curve(curve: Curve, variables: Sequence[Variable]) -> Curve:
@@ -147,34 +127,23 @@ def _shortcuts(network: BehaviorNetwork, number: int, seen: Sequence[Polynomial]
     return list(seen) if projection is None else [_combine(seen, row) for row in _numbers(projection.value)]
 
 
-def _read_layer(
-    layer: Layer, number: int, visible: Sequence[Polynomial], shortcuts: Sequence[Polynomial], names: _Names
-) -> tuple[LearnedUMP, ...]:
-    def read(block: int) -> LearnedUMP:
-        goals = (goal for rows in layer.heads.values() for goal in _read_rows(rows, block, visible, names))
-        name, shortcut = names.blocks[number][block], shortcuts[block]
-        return LearnedUMP(name, tuple(goals), names.response, names.spreads, shortcut, names.curves, names.sources)
-
-    return tuple(read(block) for block in range(len(shortcuts)))
-
-
-def _read_rows(rows: Rows, block: int, visible: Sequence[Polynomial], names: _Names) -> Iterable[Goal]:
-    if rows.head is None:
-        return
-    coef, intercept, multiplier = (_numbers(weight.value)[block] for weight in rows.weights)
-    for row, constant, strength in zip(coef, intercept, multiplier, strict=True):
-        if strength == 0:
+def _head_terms(layer: Layer, block: int, visible: Sequence[Polynomial], common: Block) -> Iterable[HeadTerm]:
+    for rows in layer.heads.values():
+        if rows.head is None:
             continue
-        polynomial = _combine(visible, row) + Polynomial({(): float(constant)})
-        scale = _response_coefficient(polynomial, names) if rows.head.role != "utility" else 1.0
-        yield Goal(rows.head, float(strength), polynomial.scaled(1 / scale), scale)
+        coef, intercept, multiplier = (_numbers(weight.value)[block] for weight in rows.weights)
+        for row, constant, strength in zip(coef, intercept, multiplier, strict=True):
+            polynomial = _combine(visible, row) + Polynomial({(): float(constant)})
+            scale = _response_coefficient(polynomial, common) if rows.head.role != "utility" else 1.0
+            if strength != 0:
+                yield HeadTerm(rows.head, float(strength), polynomial.scaled(1 / scale), scale)
 
 
-def _response_coefficient(polynomial: Polynomial, names: _Names) -> float:
+def _response_coefficient(polynomial: Polynomial, common: Block) -> float:
     """|a| where the polynomial is a·y + g(x) and y matters, and 1 otherwise: dividing by it solves the row for y."""
-    strengths = polynomial.strengths(names.spreads)
-    with_response = [m for m in strengths if any(name in names.response for name, _ in m)]
-    solvable = len(names.response) == 1 and with_response == [((names.response[0], 1),)]
+    strengths = polynomial.strengths(common.standard_deviations)
+    with_response = [m for m in strengths if any(name in common.response for name, _ in m)]
+    solvable = len(common.response) == 1 and with_response == [((common.response[0], 1),)]
     if not solvable or strengths[with_response[0]] < SOLVED_SHARE * max(strengths.values()):
         return 1.0
     return abs(polynomial.coefficients[with_response[0]])

@@ -91,7 +91,12 @@ def read_variables(
     if absent:
         listed = ", ".join(map(repr, dict.fromkeys(absent)))
         raise DataError(f"The utility needs the columns {listed}, which the table lacks. Add them, y included.")
-    _check_shapes({name: np.shape(column) for name, column in values.items()})
+    shapes = {name: np.shape(column) for name, column in values.items()}
+    try:
+        np.broadcast_shapes(*shapes.values())
+    except ValueError as error:
+        listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items())
+        raise DataError(f"All columns must have the same number of rows; got {listed}.") from error
     return values
 
 
@@ -100,11 +105,3 @@ def _column(table: Mapping[str, Any], name: str) -> Any:
     if isinstance(column, pd.DataFrame):
         raise DataError(f"The table has {column.shape[1]} columns named {name!r}. Give every column a name of its own.")
     return column
-
-
-def _check_shapes(shapes: Mapping[str, tuple[int, ...]]) -> None:
-    try:
-        np.broadcast_shapes(*shapes.values())
-    except ValueError as error:
-        listed = ", ".join(f"{name!r} {shape}" for name, shape in shapes.items())
-        raise DataError(f"All columns must have the same number of rows; got {listed}.") from error

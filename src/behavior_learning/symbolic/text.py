@@ -1,26 +1,38 @@
-"""Numbers, monomials and polynomials as a person would write them."""
+"""Numbers, polynomials and problems as a person would write them."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from behavior_learning.core.heads import ROLES
 from behavior_learning.options import check_count
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
+from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
 __all__ = [
     "DIGITS",
+    "TERMS_SHOWN",
     "Shortened",
     "check_shown",
+    "format_head_term",
     "format_monomial",
     "format_number",
     "format_polynomial",
     "format_shortened",
+    "problem_text",
     "shorten",
+    "shorten_term",
 ]
 
 DIGITS = 3
 """Significant digits of a printed number by default."""
+
+TERMS_SHOWN = 5
+"""Terms of a polynomial that a printed problem shows by default."""
+
+NAMES_SHOWN = 12
+"""Names of terms left out that it lists."""
 
 
 def check_shown(terms: Any, digits: Any) -> None:
@@ -46,13 +58,8 @@ def format_number(value: float, digits: int = DIGITS) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
 
 
-def format_monomial(monomial: Monomial) -> str:
+def format_monomial(monomial: Iterable[tuple[str, int]]) -> str:
     return "*".join(name if power == 1 else f"{name}^{power}" for name, power in monomial)
-
-
-def _bracketed(monomial: Monomial) -> Monomial:
-    """Names that would read as sums or products stand in square brackets."""
-    return tuple((name if _ONE_WORD.fullmatch(name) else f"[{name}]", power) for name, power in monomial)
 
 
 _ONE_WORD = re.compile(r"[\w.']+(\[.*\])?|\w+\(.*\)", re.DOTALL)
@@ -78,19 +85,17 @@ class Shortened:
     omitted_share: float
     factors: tuple[Polynomial, ...] = ()
 
-    def times(self, factors: tuple[Polynomial, ...]) -> "Shortened":
-        """The same beside a product."""
-        return replace(self, factors=factors)
 
-
-def shorten(polynomial: Polynomial, spreads: Mapping[str, float], limit: int | None, last: str = "") -> Shortened:
+def shorten(
+    polynomial: Polynomial, standard_deviations: Mapping[str, float], limit: int | None, last: str = ""
+) -> Shortened:
     """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows.
 
     Parameters
     ----------
     last : a variable that is kept whatever its strength, and written last.
     """
-    strengths = polynomial.strengths(spreads)
+    strengths = polynomial.strengths(standard_deviations)
     order = sorted(strengths, key=lambda monomial: -strengths[monomial])
     rest = [monomial for monomial in order if monomial == ((last, 1),)]
     order = [monomial for monomial in order if monomial not in rest]
@@ -99,6 +104,14 @@ def shorten(polynomial: Polynomial, spreads: Mapping[str, float], limit: int | N
     share = sum(strengths[m] for m in omitted) / (sum(strengths.values()) or 1.0)
     coefficients = {m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant}
     return Shortened(Polynomial(coefficients), kept, omitted, share)
+
+
+def shorten_term(term: HeadTerm, standard_deviations: Mapping[str, float], limit: int | None) -> Shortened:
+    """The strongest terms of its polynomial, apart from what its factors make up."""
+    if not term.factors:
+        return shorten(term.polynomial, standard_deviations, limit, term.rest)
+    remainder = term.polynomial.without(Polynomial.product(term.factors))
+    return replace(shorten(remainder, standard_deviations, None, term.rest), factors=term.factors)
 
 
 def format_shortened(shown: Shortened, digits: int = DIGITS) -> str:
@@ -116,18 +129,73 @@ def format_shortened(shown: Shortened, digits: int = DIGITS) -> str:
 
 
 def format_polynomial(polynomial: Polynomial, order: Sequence[Monomial], digits: int = DIGITS) -> str:
-    """Write a polynomial with its terms in the given order and the constant last."""
-    terms = [(polynomial.coefficients[monomial], format_monomial(_bracketed(monomial))) for monomial in order]
-    if polynomial.constant or not terms:
-        terms.append((polynomial.constant, ""))
-    text = "".join(
-        (" - " if value < 0 else " + ") + _format_term(abs(value), monomial, digits) for value, monomial in terms
-    )
-    return text.removeprefix(" + ") if not text.startswith(" - ") else "-" + text.removeprefix(" - ")
+    """Write a polynomial with its terms in the given order and the constant last.
+
+    Names that would read as sums or products stand in square brackets.
+    """
+    text = ""
+    for monomial, value in polynomial.written(order):
+        number = format_number(abs(value), digits)
+        names = format_monomial([(n if _ONE_WORD.fullmatch(n) else f"[{n}]", power) for n, power in monomial])
+        term = names if number == "1" and names else "*".join(filter(None, [number, names]))
+        text += (" - " if value < 0 else " + ") + term
+    return text.removeprefix(" + ") if text.startswith(" + ") else f"-{text.removeprefix(' - ')}"
 
 
-def _format_term(size: float, monomial: str, digits: int) -> str:
-    number = format_number(size, digits)
-    if not monomial:
-        return number
-    return monomial if number == "1" else f"{number}*{monomial}"
+def format_head_term(term: HeadTerm, argument: str, digits: int = DIGITS) -> str:
+    """Write multiplier · head(scale · argument)."""
+    scale = format_number(term.scale, digits)
+    scaled = argument if scale == "1" else f"{scale}*{argument}"
+    return f"{format_number(term.multiplier, digits)}*{term.head.formula.format(scaled)}"
+
+
+def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
+    """Every output as a sum of blocks, then every block, the top layer first; a single block by itself."""
+    top, head = problem.layers[-1][0], []
+    if problem.readouts:
+        shape = ",".join(str(len(layer)) for layer in problem.layers)
+        likely = f"most likely {', '.join(problem.response)} maximises"
+        head = [f"BL[{shape}]: the {likely if problem.chooses else 'most likely class has the largest of'}"]
+    for name, output in problem.readouts.items():
+        head.append(f"  {name} = {_with_omitted(shorten(output, top.standard_deviations, None), digits)}")
+    blocks = [_block_text(block, terms, digits) for block in problem.downwards]
+    return "\n\n".join(filter(None, ["\n".join(head), *blocks]))
+
+
+def _block_text(block: Block, terms: int | None, digits: int) -> str:
+    """Its objective, its constraints, and what appears in neither."""
+    deviations, objective, constraints, omitted = block.standard_deviations, [], [], []
+    for role in ROLES:
+        for term in block.terms_of(role):
+            brief = shorten_term(term, deviations, terms)
+            written = _with_omitted(brief, digits)
+            omitted += brief.omitted
+            if role == "utility":
+                identity = term.head.name == "identity"
+                objective.append(format_head_term(term, f"[{written}]" if identity else written, digits))
+            else:
+                relation = (_RELATION if block.response else _WHEN)[role]
+                constraints.append(f"{written}{relation}   [penalty {format_head_term(term, 'v', digits)}]")
+    if block.shortcut.coefficients:
+        objective.append(format_polynomial(block.shortcut, list(block.shortcut.monomials), digits))
+    words = ("maximise", "subject to") if block.response else ("rewards", "penalises")
+    lines = _label(words[0], objective, joint=" + ") + _label(words[1], constraints)
+    shown = {m for term in block.head_terms for m in shorten_term(term, deviations, terms).order}
+    hidden = [format_monomial(m) for m in dict.fromkeys(omitted) if m not in shown]
+    if hidden:
+        more = f" and {len(hidden) - NAMES_SHOWN} more" if len(hidden) > NAMES_SHOWN else ""
+        lines += _label("left out", [", ".join(hidden[:NAMES_SHOWN]) + more])
+    return "\n".join([block.name, *lines])
+
+
+_RELATION = {"inequality": " <= 0", "equality": " = 0"}
+_WHEN = {"inequality": " > 0", "equality": " != 0"}
+
+
+def _with_omitted(shown: Shortened, digits: int) -> str:
+    omitted = f" + ({len(shown.omitted)} smaller, {shown.omitted_share:.0%})" if shown.omitted else ""
+    return format_shortened(shown, digits) + omitted
+
+
+def _label(word: str, rows: list[str], joint: str = "") -> list[str]:
+    return [(f"  {word:<12}" if i == 0 else f"{joint:>14}") + row for i, row in enumerate(rows)]

@@ -106,6 +106,23 @@ class _State(NamedTuple):
     epoch: Int[Array, ""]
     active: Bool[Array, ""]
 
+    def forgetting(self) -> "_State":
+        """Go on from the present parameters as if none had been kept before."""
+        nothing, awake = np.full_like(self.best_loss, np.inf), np.ones_like(self.active)
+        best = {"best_loss": to_device(nothing), "best_epoch": self.epoch}
+        return self._replace(**best, since=self.epoch, active=to_device(awake))
+
+    def anew(self, begun: "_State") -> "_State":
+        """Go on with new patience, from the starting point where nothing has been kept."""
+        empty = np.isinf(self.best_loss)
+
+        def choose(new: Array, old: Array) -> Array:
+            return to_device(np.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old))
+
+        params, optimizer = jax.tree.map(choose, (begun.params, begun.optimizer), (self.params, self.optimizer))
+        awake = to_device(np.ones_like(self.active))
+        return self._replace(params=params, optimizer=optimizer, since=self.epoch, active=awake)
+
 
 class _History(NamedTuple):
     """The losses of each epoch, and which starts took part in it: none where it was not run at all."""
@@ -164,7 +181,7 @@ def minimize(
         stopped, latest = not np.asarray(state.active).any(), histories[-1][1]
         change = None if refine is None or done >= max_epochs else refine(losses, latest, stopped)
         if change is not None:
-            losses, state = change.losses, _anew(state, begun) if change.comparable else _forget(state)
+            losses, state = change.losses, state.anew(begun) if change.comparable else state.forgetting()
     trace = Trace(
         *(np.concatenate(values, axis=1) for values in zip(*histories, strict=True)),
         best_epoch=np.asarray(state.best_epoch),
@@ -182,24 +199,6 @@ def _begun(optimizer: Optimizer, starts: Params) -> _State:
     return _State(starts, optimizer.init(starts), starts, unknown, counter, counter, counter, awake)
 
 
-def _forget(state: _State) -> _State:
-    """Go on from the present parameters as if none had been kept before."""
-    nothing, awake = np.full_like(state.best_loss, np.inf), np.ones_like(state.active)
-    best = {"best_loss": to_device(nothing), "best_epoch": state.epoch}
-    return state._replace(**best, since=state.epoch, active=to_device(awake))
-
-
-def _anew(state: _State, begun: _State) -> _State:
-    """Go on with new patience, from the starting point where nothing has been kept."""
-    empty = np.isinf(state.best_loss)
-    choose = lambda new, old: to_device(np.where(empty.reshape(-1, *(1,) * (old.ndim - 1)), new, old))
-    params = jax.tree.map(choose, begun.params, state.params)
-    optimizer = jax.tree.map(choose, begun.optimizer, state.optimizer)
-    return state._replace(
-        params=params, optimizer=optimizer, since=state.epoch, active=to_device(np.ones_like(state.active))
-    )
-
-
 @eqx.filter_jit
 def _run_chunk(
     losses: Losses,
@@ -211,10 +210,12 @@ def _run_chunk(
     validation: Data,
 ) -> tuple[_State, _History]:
     def one(state: _State, own: tuple[Array, Array, PRNGKeyArray]) -> tuple[_State, _History]:
-        run = lambda state: _epoch(losses, optimizer, patience, data, validation, state, _Chance(*own, chance.fixed))
+        def run(state: _State) -> tuple[_State, tuple[Array, Array]]:
+            return _epoch(losses, optimizer, patience, data, validation, state, _Chance(*own, chance.fixed))
+
         unknown, (asked, *_) = jnp.full_like(state.best_loss, jnp.nan), own
-        skip = lambda state: (state, (unknown, unknown))
-        next_state, (train, held_out) = jax.lax.cond(asked & state.active.any(), jax.vmap(run), skip, state)
+        wanted = asked & state.active.any()
+        next_state, (train, held_out) = jax.lax.cond(wanted, jax.vmap(run), lambda s: (s, (unknown, unknown)), state)
         return next_state, _History(train, held_out, asked & state.active)
 
     return jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh))

@@ -167,7 +167,7 @@ class Adam(Optimizer):
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         n, steps = len(order), self.steps(len(order))
         used = order[: steps * (n // steps)]
-        batched = lambda column: column[used].reshape(steps, n // steps, *column.shape[1:])
+        batches = jax.tree.map(lambda column: column[used].reshape(steps, n // steps, *column.shape[1:]), data)
 
         def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
@@ -181,7 +181,7 @@ class Adam(Optimizer):
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
             ), value
 
-        (params, state), values = jax.lax.scan(step, (params, state), jax.tree.map(batched, data))
+        (params, state), values = jax.lax.scan(step, (params, state), batches)
         return params, state, jnp.mean(values)
 
     def _moved(self, params: Params, updates: Params) -> Params:
@@ -242,7 +242,7 @@ class LBFGS(Optimizer):
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        def objective(params: Params) -> Array:
+        def objective(params: Params) -> Float[Array, ""]:
             return loss(params, data)
 
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.block import Layer, Rows, Rule
+from behavior_learning.core.block import Layer, Rows
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.training.optimizers import Params
 
@@ -43,21 +43,25 @@ class Sparse(eqx.Module):
 
     def __call__(self, params: Params, steps: Params) -> Params:
         """The proximal point of a network's parameters, given the step size of each."""
-        network, by = cast(BehaviorNetwork, params), cast(BehaviorNetwork, steps)
-        shrunk = tuple(self._layer(layer, step) for layer, step in zip(network.layers, by.layers, strict=True))
+        network, sizes = cast(BehaviorNetwork, params), cast(BehaviorNetwork, steps)
+        shrunk = tuple(self._layer(layer, step) for layer, step in zip(network.layers, sizes.layers, strict=True))
         return eqx.tree_at(lambda network: network.layers, network, tuple(map(_without_constants, shrunk)))
 
     def thresholded(self, params: Params, steps: Params) -> Params:
         """Zero where the proximal point is, and as it was elsewhere."""
         network, points = cast(BehaviorNetwork, params), cast(BehaviorNetwork, self(params, steps))
-        pairs = zip(network.layers, points.layers, strict=True)
-        zeroed = lambda rows, point: jnp.where(point.coef.raw == 0, 0.0, rows.coef.raw)
-        layers = tuple(_with_coefs(layer, [*map(zeroed, _rows(layer), _rows(point))]) for layer, point in pairs)
-        return eqx.tree_at(lambda network: network.layers, network, tuple(map(_without_constants, layers)))
+        layers: list[Layer] = []
+        for layer, point in zip(network.layers, points.layers, strict=True):
+            pairs = zip(_rows(layer), _rows(point), strict=True)
+            zeroed = [jnp.where(p.coef.raw == 0, 0.0, rows.coef.raw) for rows, p in pairs]
+            layers.append(_without_constants(_with_coefs(layer, zeroed)))
+        return eqx.tree_at(lambda network: network.layers, network, tuple(layers))
 
     def _layer(self, layer: Layer, steps: Layer) -> Layer:
         sizes = [step.coef.raw for step in _rows(steps)]
-        free = [jnp.broadcast_to(_penalized(rows.coef.rule), rows.coef.raw.shape) for rows in _rows(layer)]
+        rules = [rows.coef.rule for rows in _rows(layer)]
+        penalized = ((rule.signs == 0) & np.isnan(rule.numbers) for rule in rules)
+        free = [jnp.broadcast_to(p, rows.coef.raw.shape) for p, rows in zip(penalized, _rows(layer), strict=True)]
         soft = [soft_threshold(rows.coef.raw, a * self.l1) for rows, a in zip(_rows(layer), sizes, strict=True)]
         shrunk = self._by_row(soft, sizes, free) if self.groups == "row" else self._by_block(soft, sizes, free)
         return _with_coefs(
@@ -89,7 +93,9 @@ def group_shrunk(
     z = jnp.where(free, z, 0.0)
     pull = a * strength * jnp.sqrt(jnp.sum(free, axis=-1, keepdims=True))
     size = jnp.sqrt(jnp.sum(z**2, axis=-1, keepdims=True))
-    norm = lambda theta: jnp.sqrt(jnp.sum(_ratio(z, theta + pull) ** 2, axis=-1, keepdims=True))
+
+    def norm(theta: Array) -> Array:
+        return jnp.sqrt(jnp.sum(_ratio(z, theta + pull) ** 2, axis=-1, keepdims=True))
 
     def newton(_, theta: Array) -> Array:
         at, slope = norm(theta), jnp.sum(_ratio(z**2, (theta + pull) ** 3), axis=-1, keepdims=True)
@@ -103,10 +109,6 @@ def group_shrunk(
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """A ratio that is zero where its numerator is."""
     return jnp.where(numerator == 0, 0.0, numerator / jnp.where(numerator == 0, 1.0, denominator))
-
-
-def _penalized(rule: Rule) -> np.ndarray:
-    return (rule.signs == 0) & np.isnan(rule.numbers)
 
 
 def _rows(layer: Layer) -> list[Rows]:

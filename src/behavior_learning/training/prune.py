@@ -17,7 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 from behavior_learning.core.arrays import make_key
 from behavior_learning.core.block import Weight
@@ -208,10 +208,10 @@ def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stag
     part by part.
     """
     start = pruner.begin(network)
-    walk = lambda stage, share: _walked(pruner, start, stage, share, tolerance)
-    best = min((walk(start, share) for share in LARGE_SHARES), key=lambda stage: stage.size)
+    ends = (_walked(pruner, start, start, share, tolerance) for share in LARGE_SHARES)
+    best = min(ends, key=lambda stage: stage.size)
     for share in SMALL_SHARES:
-        best = walk(best, share)
+        best = _walked(pruner, start, best, share, tolerance)
     return best
 
 
@@ -274,7 +274,10 @@ def _mean_squares(
     size = min(len(rows[0]), CHUNK_ROWS)
     chunks = len(rows[0]) // size
     batches = tuple(column[: chunks * size].reshape(chunks, size, *column.shape[1:]) for column in rows)
-    add = lambda total, batch: (jax.tree.map(lambda t, s: t + s.sum(axis=0), total, jax.vmap(squares)(*batch)), None)
+
+    def add(total: PyTree, batch: tuple[Array, ...]) -> tuple[PyTree, None]:
+        return jax.tree.map(lambda t, s: t + s.sum(axis=0), total, jax.vmap(squares)(*batch)), None
+
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(squares, *(c[0] for c in rows)))
     total, _ = jax.lax.scan(add, zero, batches)
     return jax.tree.map(lambda t: 0.5 * t / (chunks * size), total)

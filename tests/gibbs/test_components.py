@@ -11,8 +11,8 @@ from jaxtyping import Array
 from scipy import special
 
 from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.gibbs.components import Conditioned, Marginalized, marginal_distribution, subspace
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.gibbs.parts import Conditioned, Marginalized, part_of, parts_space
 from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -118,7 +118,7 @@ def observed(space, y, parts):
 def log_prob(gibbs, x, y, of, given, temperature):
     """log p(y_of | x, y_given) by the library."""
     joint = Gibbs(gibbs.utility, gibbs.space, temperature)
-    part = part_of(joint, of, given=given)
+    part = marginal_distribution(joint, of, given=given)
     return part.log_prob(wide(gibbs.space, x, y, given), observed(gibbs.space, y, of))
 
 
@@ -173,7 +173,7 @@ def test_marginal_mean_is_the_mean_of_the_joint(name):
     utility, space, x, _ = problem(name)
     joint = Gibbs(utility, space, 1.6)
     expected = eqx.filter_jit(Gibbs.mean)(joint, jnp.asarray(x))
-    marginal = eqx.filter_jit(Gibbs.mean)(part_of(joint, [2]), jnp.asarray(x))
+    marginal = eqx.filter_jit(Gibbs.mean)(marginal_distribution(joint, [2]), jnp.asarray(x))
     np.testing.assert_allclose(marginal, expected[:, -1:], atol=1e-6)
 
 
@@ -181,7 +181,7 @@ def test_marginal_utility_is_defined_up_to_the_temperature_it_was_taken_at():
     """τ·log Σ exp{BL/τ}, divided by τ again, is the logarithm of the marginal mass."""
     utility, space, x, y = problem("class, class, number")
     temperature = 0.3
-    marginal = part_of(Gibbs(utility, space, temperature), [2])
+    marginal = marginal_distribution(Gibbs(utility, space, temperature), [2])
     assert isinstance(marginal.utility, Marginalized)
     values = marginal.utility(jnp.asarray(x), jnp.asarray(y[:, 2])[:, None, None])[:, 0]
     expected = [log_sum_by_hand(utility, space, x[i], y[i], (2,), temperature) for i in range(N)]
@@ -190,7 +190,7 @@ def test_marginal_utility_is_defined_up_to_the_temperature_it_was_taken_at():
 
 def test_conditioned_utility_reads_the_given_columns_behind_x():
     utility, space, x, y = problem("class, number, number")
-    conditional = part_of(Gibbs(utility, space), [0, 2], given=[1])
+    conditional = marginal_distribution(Gibbs(utility, space), [0, 2], given=[1])
     assert isinstance(conditional.utility, Conditioned)
     free = jnp.concatenate([space.parts[0].candidates(jnp.asarray(y[:, 0])), jnp.asarray(y[:, 2:])], axis=1)
     values = conditional.utility(wide(space, x, y, [1]), free[:, None])
@@ -200,17 +200,17 @@ def test_conditioned_utility_reads_the_given_columns_behind_x():
 @every_space
 def test_space_of_some_parts_is_one_of_them_or_their_product(name):
     space = SPACES[name]
-    assert parts_space(space, [1]) is space.parts[1]
-    assert parts_space(space, [2, 0]).parts == (space.parts[2], space.parts[0])
+    assert subspace(space, [1]) is space.parts[1]
+    assert subspace(space, [2, 0]).parts == (space.parts[2], space.parts[0])
 
 
 @pytest.mark.slow
-def test_draws_given_a_part_differ_from_those_of_the_marginal_as_their_laws_do():
-    """Shares of a class, given a number and not, within four standard errors of the two laws."""
+def test_draws_given_a_part_differ_from_those_of_the_marginal_as_their_distributions_do():
+    """Shares of a class, given a number and not, within four standard errors of the two distributions."""
     utility, space, x, y = problem("class, number, number")
     joint, draws = Gibbs(utility, space), 4000
-    given = part_of(joint, [0], given=[1])
-    for part, at in ((part_of(joint, [0]), jnp.asarray(x)), (given, wide(space, x, y, [1]))):
+    given = marginal_distribution(joint, [0], given=[1])
+    for part, at in ((marginal_distribution(joint, [0]), jnp.asarray(x)), (given, wide(space, x, y, [1]))):
         share = eqx.filter_jit(Gibbs.mean)(part, at)[:, 1]
         drawn = np.asarray(eqx.filter_jit(Gibbs.sample)(part, jax.random.key(0), at, draws)).mean(axis=1)
         assert np.all(np.abs(drawn - share) < 4 * np.sqrt(share * (1 - share) / draws))

@@ -1,4 +1,4 @@
-"""Some responses of several: utilities of a part of y, the others given or integrated out.
+"""Some responses of several: utilities of some components of y, the others given or integrated out.
 
 Either is again a utility, so that the Gibbs distribution of it has every quantity of a single response.
 """
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility, joined
 from behavior_learning.gibbs.distribution import Gibbs
 
-__all__ = ["Conditioned", "Marginalized", "part_of", "parts_space"]
+__all__ = ["Conditioned", "Marginalized", "marginal_distribution", "subspace"]
 
 
 class Conditioned(eqx.Module):
@@ -42,13 +42,13 @@ class Conditioned(eqx.Module):
 
 
 class Marginalized(eqx.Module):
-    """τ·log ∫ exp{BL(x, y)/τ} over the last parts of y, as a utility of the first.
+    """τ·log ∫ exp{BL(x, y)/τ} over the last components of y, as a utility of the first.
 
     Attributes
     ----------
     utility : of all columns of y.
     temperature : τ.
-    hidden : the space of the parts that are integrated out.
+    hidden : the space of the components that are integrated out.
     """
 
     utility: Utility
@@ -69,34 +69,34 @@ class Marginalized(eqx.Module):
         return self.temperature * logsumexp(given(rule.candidates) + rule.log_weights, axis=-1)
 
 
-def parts_space(space: Space, parts: Sequence[int]) -> Space:
-    """The space of some parts of a response, in the order they are named."""
-    chosen = [space.parts[i] for i in parts]
+def subspace(space: Space, components: Sequence[int]) -> Space:
+    """The space of some components of a response, in the order they are named."""
+    chosen = [space.parts[i] for i in components]
     return chosen[0] if len(chosen) == 1 else Product(chosen)
 
 
-def part_of(distribution: Gibbs, parts: Sequence[int], *, given: Sequence[int] = ()) -> Gibbs:
-    """p(y_A | x, y_B) of the parts A, those in B given and all others integrated out.
+def marginal_distribution(distribution: Gibbs, components: Sequence[int], *, given: Sequence[int] = ()) -> Gibbs:
+    """p(y_A | x, y_B) of the components A, those in B given and all others integrated out.
 
-    The x of the distribution that comes back has the given parts, as candidates, behind its own columns.
+    The x of the distribution that comes back has the given components, as candidates, behind its own columns.
 
     Parameters
     ----------
-    parts, given : positions of A and of B among the parts of the space, each in the order in which they will be passed.
+    components, given : positions of A and of B among the components of the space, each as they will be passed.
     """
     space, utility = distribution.space, distribution.utility
-    hidden = [i for i in range(len(space.parts)) if i not in (*given, *parts)]
-    arranged = [*given, *parts, *hidden]
+    hidden = [i for i in range(len(space.parts)) if i not in (*given, *components)]
+    arranged = [*given, *components, *hidden]
     if given or arranged != sorted(arranged):
         width = sum(space.parts[i].dimension for i in given)
         utility = Conditioned(utility, width, _order(space.parts, arranged))
     if hidden:
-        utility = Marginalized(utility, distribution.temperature, parts_space(space, hidden))
-    return Gibbs(utility, parts_space(space, parts), distribution.temperature)
+        utility = Marginalized(utility, distribution.temperature, subspace(space, hidden))
+    return Gibbs(utility, subspace(space, components), distribution.temperature)
 
 
-def _order(parts: Sequence[Categories | Interval], arranged: Sequence[int]) -> tuple[int, ...]:
-    """For each column of the parts, its place once the parts are arranged anew."""
-    starts = np.cumsum([0] + [part.dimension for part in parts])
+def _order(components: Sequence[Categories | Interval], arranged: Sequence[int]) -> tuple[int, ...]:
+    """For each column of the components, its place once they are arranged anew."""
+    starts = np.cumsum([0] + [component.dimension for component in components])
     columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in arranged])
     return tuple(np.argsort(columns).tolist())

@@ -1,13 +1,13 @@
-"""Does the answer depend on the start? Twenty default fits with default restarts, and forty single random starts.
+"""Does the answer depend on the start? Twenty default fits with default starts, and forty single random starts.
 
 One data set of 2,000 rows from `designs.continuous` (IBL(Single), nine raw parameters). A fit is what
 `BLRegressor.fit` and `inference()` do by default, on columns as they are (the truth has no centring): Adam from the
-winners of heats of four random starts, with ridge and early stopping on 400 of the rows, then the search from the
-trained network, more starts and turned rows. Fits differ in the seed of all of these. Single starts do without other
-starts: one random network, trained and followed to the optimum (`n_restarts=1` and `inference(restarts=0)`, which still
-turns rows), or followed to the optimum without training and turning.
+screened of 32 random starts, with ridge and early stopping on 400 of the rows, then the search from the trained
+network, more starts and sign flips. Fits differ in the seed of all of these. Single starts do without other starts: one
+random network, trained and followed to the optimum (`n_restarts=1` and `inference(n_restarts=0)`, which still flips
+signs of rows), or followed to the optimum without training and flipping.
 
-    python experiments/basins.py
+    python experiments/local_optima.py
 """
 
 from itertools import count
@@ -30,16 +30,16 @@ from behavior_learning.training.multistart import fit_from
 from coverage import RESULTS
 from designs import SINGLE, continuous, single_basis
 
-ROWS, FITS, RESTARTS = 2000, 20, 4
-SETTINGS = Settings("adam", learning_rate=0.01, batch_size=64, max_epochs=500, patience=40, alpha=10.0)
+ROWS, FITS, N_RESTARTS = 2000, 20, 4
+SETTINGS = Settings("adam", learning_rate=0.01, batch_size=64, max_epochs=500, patience=40, l2=10.0)
 
 
 def main() -> None:
     with jax.enable_x64(True):
         design = continuous()
         x, y = map(np.asarray, design.draw(jax.random.key(7), ROWS, jnp.asarray(design.truth)))
-    fitted = [infer_from(trained(seed, RESTARTS, x, y), x, y, seed) for seed in range(FITS)]
-    alone = [infer_from(trained(seed + 100, 1, x, y), x, y, seed, restarts=0) for seed in range(FITS)]
+    fitted = [infer_from(trained(seed, N_RESTARTS, x, y), x, y, seed) for seed in range(FITS)]
+    alone = [infer_from(trained(seed + 100, 1, x, y), x, y, seed, n_restarts=0) for seed in range(FITS)]
     top = min(fitted, key=lambda f: float(f.optimum.loss))
     lines = [
         (kind, seed, float(f.optimum.loss), distance(f.network, top.network))
@@ -49,7 +49,7 @@ def main() -> None:
     lines += single_starts(top)
     frame = pd.DataFrame(lines, columns=["kind", "seed", "loss", "distance"])
     frame["same"] = frame["distance"] < 1e-4
-    frame.to_csv(RESULTS / "basins.csv", index=False, float_format="%.8g")
+    frame.to_csv(RESULTS / "local_optima.csv", index=False, float_format="%.8g")
     print(frame.groupby("kind")["same"].agg(["sum", "count"]))
     print("largest distance among the same:", frame.loc[frame["same"], "distance"].max())
 
@@ -72,12 +72,12 @@ def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNet
         data=pair(train),
         validation=pair(held_out),
         settings=SETTINGS,
-        key=jax.random.key(seed),
+        seed=seed,
     ).network
 
 
 def infer_from(
-    network: BehaviorNetwork, x: np.ndarray, y: np.ndarray, seed: int, restarts: int | None = None
+    network: BehaviorNetwork, x: np.ndarray, y: np.ndarray, seed: int, n_restarts: int | None = None
 ) -> Fitted:
     """What `inference()` does after training: by default four random starts beside the trained network."""
     column = Variable("x", 0.0, 1.0, 1.0)
@@ -90,7 +90,7 @@ def infer_from(
         inputs=[column],
         response=[Variable("y", 0.0, 1.0, 1.0)],
         one_hot=False,
-        restarts=restarts,
+        n_restarts=n_restarts,
         seed=seed,
         log_scale=0.0,
     )
@@ -99,12 +99,12 @@ def infer_from(
 
 def single_starts(top: Fitted) -> list[tuple[str, int, float, float]]:
     """Polish one random network at a time on all rows."""
-    lines, learned = [], np.asarray(top.coordinates.chart.learned)
+    lines, learned = [], np.asarray(top.local.parametrization.learned)
     with jax.enable_x64(True):
         for seed in range(FITS):
             point = numbers_of(canonicalize(start(seed, 11), prune=False).network)[learned]
-            end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.coordinates.signs), Search())
-            gap = distance(top.problem.chart.network(end.theta), top.network)
+            end = polish(top.problem, jnp.asarray(point), jnp.asarray(top.local.signs), Search())
+            gap = distance(top.problem.network(end.theta), top.network)
             lines.append(("single start, untrained", seed, float(end.loss), gap))
     return lines
 

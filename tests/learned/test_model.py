@@ -1,0 +1,106 @@
+"""Claims about a learned model: it is a value that later fits, names and temperatures leave as it was."""
+
+from copy import copy
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+import behavior_learning as bl
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.learned.predictive import predictive
+from tests.fitted import amounts, fitted, labels, mixed, numbers, quick
+from tests.jointly import few, pair
+
+
+def rows():
+    return numbers(seed=9).head(8)
+
+
+def test_another_fit_leaves_an_earlier_model_as_it_was():
+    X = numbers()
+    reg = quick(bl.BLRegressor, max_epochs=3).fit(X, amounts(X))
+    model, problem = reg.model_, str(reg.problem_)
+    before = predictive(model, rows()).mean()
+    np.testing.assert_array_equal(reg.predict(rows()), before)
+    reg.fit(10 * X, amounts(X, seed=1))
+    assert reg.model_ is not model
+    np.testing.assert_array_equal(predictive(model, rows()).mean(), before)
+    assert str(model.problem) == problem != str(reg.problem_)
+
+
+def test_a_model_is_not_assigned_to():
+    model = fitted(bl.BLRegressor, "numbers").model_
+    with pytest.raises(FrozenInstanceError):
+        model.temperature = 2.0
+
+
+def test_other_names_make_another_model():
+    model = fitted(bl.BLRegressor, "numbers").model_
+    named = model.renamed({"block1.1": "the buyer"})
+    assert (named.block_names, model.block_names) == ({"block1.1": "the buyer"}, {})
+    assert named.network is model.network
+    assert next(iter(named.problem.blocks)) == "the buyer"
+    assert next(iter(model.problem.blocks)) == "block1.1"
+    back = named.renamed({"the buyer": "the seller"}).renamed({"block1.1": "block1.1"})
+    assert str(back.problem) == str(model.problem)
+    with pytest.raises(OptionError, match="There is no block 'the buyer'"):
+        model.renamed({"the buyer": "x"})
+
+
+def test_copies_of_an_estimator_part_when_one_is_renamed_or_calibrated():
+    reg, X = fitted(bl.BLRegressor, "numbers"), numbers()
+    other = copy(reg).rename_blocks({"block1.1": "the buyer"}).calibrate(X, amounts(X))
+    assert reg.model_.block_names == {}
+    assert (reg.temperature_, reg.temperature_ != other.temperature_) == (1.0, True)
+
+
+def test_rows_are_those_of_the_fit_or_both_are_given():
+    model, X = fitted(bl.BLRegressor, "numbers").model_, numbers()
+    mine, given = model.given_rows("effects"), model.given_rows("effects", X, amounts(X))
+    for own, other in zip(mine, given, strict=True):
+        np.testing.assert_allclose(own, other)
+    with pytest.raises(DataError, match=r"effects\(\) needs both X and y, or neither; got X alone"):
+        model.given_rows("effects", X)
+    with pytest.raises(DataError, match=r"effects\(\) needs both X and y, or neither; got y alone"):
+        model.given_rows("effects", None, amounts(X))
+
+
+def test_columns_of_a_table_may_come_in_any_order_and_those_of_an_array_are_counted():
+    model, X = fitted(bl.BLRegressor, "numbers").model_, rows()
+    np.testing.assert_array_equal(model.inputs(X[X.columns[::-1]]), model.inputs(X))
+    np.testing.assert_array_equal(model.inputs(X.to_numpy()), model.inputs(X))
+    with pytest.raises(DataError, match="X has 3 features, but LearnedModel is expecting 7 features as input"):
+        model.inputs(X.to_numpy()[:, :3])
+
+
+# What an estimator holds.
+
+
+CANNOT = {
+    "numbers for a classifier": (bl.BLClassifier, bl.Numbers(), labels, "BLClassifier holds labels, .*BLRegressor"),
+    "a name for a classifier": (bl.BLClassifier, "numbers", labels, "BLClassifier holds labels, .*BLRegressor"),
+    "classes for a regressor": (bl.BLRegressor, bl.Classes(), amounts, "BLRegressor holds numbers; .*BLClassifier"),
+    "classes among several": (bl.BLRegressor, {"spend": "classes"}, pair, "BLRegressor holds numbers; .*BLClassifier"),
+    "one for several": (bl.BLDensity, bl.Numbers(), pair, "response of several responses must be a dictionary by name"),
+}
+
+
+@pytest.mark.parametrize("case", CANNOT)
+def test_a_response_that_an_estimator_cannot_hold_is_refused(case):
+    estimator, response, of, message = CANNOT[case]
+    X = numbers()
+    model = few(estimator, response=response, max_epochs=1)
+    with pytest.raises(OptionError, match=message):
+        model.fit(*((of(X),) if estimator is bl.BLDensity else (X, of(X))))
+    assert not hasattr(model, "model_")
+
+
+def test_a_response_may_be_spelled_by_its_name():
+    X = numbers()
+    named = quick(bl.BLRegressor, response="numbers").fit(X, amounts(X))
+    np.testing.assert_array_equal(named.predict(X), fitted(bl.BLRegressor, "numbers").predict(X))
+    assert fitted(bl.BLClassifier).model_.columns.y == tuple(
+        v.name for v in fitted(bl.BLClassifier).model_.response.variables
+    )
+    assert mixed().shape[1] == fitted(bl.BLClassifier).n_features_in_
