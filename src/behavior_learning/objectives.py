@@ -21,7 +21,16 @@ from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.score import score, score_and_curvature
-from behavior_learning.options import Option, check_count, check_number, check_option, learned, parameter, register
+from behavior_learning.options import (
+    Option,
+    check_choice,
+    check_count,
+    check_number,
+    check_option,
+    learned,
+    parameter,
+    register,
+)
 
 __all__ = [
     "OBJECTIVES",
@@ -225,12 +234,14 @@ class DenoisingScoreMatching(Objective):
     ----------
     sigma : standard deviation of the noise in standard deviations of the response, or a falling sequence of levels to
         go through. None is a fifth of what a linear regression leaves.
-    draws : noisy copies of each response and epoch: Gauss–Hermite nodes for a single number, which make the mean over
-        the noise exact up to their order; otherwise random and in pairs ±ε, one more for an odd number.
+    draws : noisy copies of each response and epoch; random ones are in pairs ±ε, one more for an odd number.
+    gauss_hermite : whether they are Gauss–Hermite nodes instead of random, which make the mean over the noise exact up
+        to their order; None means where there is a single number.
     """
 
     sigma: Any = parameter(None, _check_levels)
     draws: int = parameter(8, check_count, minimum=2, static=True)
+    gauss_hermite: bool | None = parameter(None, check_choice, valid=(None, True, False), static=True)
 
     short_name: ClassVar[str] = "dsm"
     derivatives: ClassVar[int] = 1
@@ -253,7 +264,7 @@ class DenoisingScoreMatching(Objective):
 
     @property
     def _at_nodes(self) -> bool:
-        return len(self.space.continuous) == 1
+        return len(self.space.continuous) == 1 if self.gauss_hermite is None else self.gauss_hermite
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss per row of noise (n, draws, continuous responses), as `noise` draws it."""

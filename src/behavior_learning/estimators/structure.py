@@ -144,7 +144,7 @@ def _rows_and_degrees(chosen: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ..
     """Rows of each head and the degree of each, where any degrees are stated."""
     rows = tuple(check_count("n_terms", count, minimum=0) for count in chosen.n_terms)
     if len(rows) != len(ROLES):
-        raise OptionError(f"n_terms needs three counts, such as (1, 1, 1), of {', '.join(ROLES)}; got {rows!r}.")
+        raise OptionError(f"n_terms needs three counts ({', '.join(ROLES)}), such as (1, 1, 1); got {rows!r}.")
     if chosen.degrees is None:
         return rows, None
     stated = chosen.degrees
