@@ -49,7 +49,7 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
         inputs=[Variable(f"x{j}") for j in range(x.shape[1])],
         response=[Variable("y")],
         one_hot=False,
-        n_n_restarts=None,
+        n_restarts=None,
         seed=0,
         log_scale=0.0,
     )

@@ -71,7 +71,7 @@ def responses(space, generator, size):
         if isinstance(part, Categories)
         else generator.uniform(part.lower, part.upper, size)
     )
-    columns = [draw(part) for part in space.parts]
+    columns = [draw(part) for part in space.components]
     return jnp.asarray(columns[0] if len(columns) == 1 else np.stack(columns, axis=1).astype(float))
 
 
@@ -322,7 +322,7 @@ def on_a_grid(space):
     """Nodes and weights on a box or a plane, in four panels along each side, at whose ends the fading weight bends."""
     t, w = np.polynomial.legendre.leggauss(10)
     unit = np.concatenate([(panel + (t + 1) / 2) / 4 for panel in range(4)])
-    axes = [part.lower + (part.upper - part.lower) * unit for part in space.parts]
+    axes = [part.lower + (part.upper - part.lower) * unit for part in space.components]
     weights = [np.tile(w, 4)] * len(axes)
     points = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=-1)
     return jnp.asarray(points), np.prod([m.ravel() for m in np.meshgrid(*weights, indexing="ij")], axis=0)
@@ -340,7 +340,7 @@ def minimizer(loss_per_row, theta, space):
 
 def weighted(space):
     return lambda family, points: ScoreMatching().on(space)(
-        family, jnp.zeros((len(points), 1)), points[:, 0] if len(space.parts) == 1 else points
+        family, jnp.zeros((len(points), 1)), points[:, 0] if len(space.components) == 1 else points
     )
 
 

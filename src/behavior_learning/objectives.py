@@ -110,7 +110,7 @@ class Objective(Option, eqx.Module):
             If the response has no such loss.
         """
         self.check_space(space)
-        if self.derivatives and len(space.continuous) < len(space.parts):
+        if self.derivatives and len(space.continuous) < len(space.components):
             return Hybrid(continuous=self).stages(space, temperature, x, y)
         return tuple(level.on(space, temperature) for level in self.levels(space, x, y))
 
@@ -358,10 +358,10 @@ class CrossEntropy(Objective):
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.parts if not isinstance(part, Interval)]))
+        return int(np.prod([part.size for part in self.space.components if not isinstance(part, Interval)]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
-        parts = self.space.parts
+        parts = self.space.components
         numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
@@ -401,7 +401,7 @@ class Hybrid(Objective):
         return tuple(level.on(space, temperature) for level in self.levels(space, x, y))
 
     def check_space(self, space: Space) -> None:
-        if not 0 < len(space.continuous) < len(space.parts):
+        if not 0 < len(space.continuous) < len(space.components):
             raise OptionError("objective='hybrid' is for classes and numbers together. Use its `continuous` alone.")
 
     def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> tuple[Objective, ...]:

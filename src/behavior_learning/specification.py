@@ -162,7 +162,7 @@ def _read_row(problem: UMP, how: Spelling, text: str) -> list[_Entry]:
     if relations and relations[0][1] not in how.relations:
         raise OptionError(
             f"{text!r}: {how.name} takes {_allowed(how)}; got {relations[0][1]!r}. inequalities take '<=', at_least "
-            "'>=' and equalities '~' or '='. Write the row under the other name."
+            "'>=' and equalities '~' or '='. Write the row under the other name, or the other way round."
         )
     left, *right = (text[: relations[0].start()], text[relations[0].end() :]) if relations else (text,)
     if how.role == "utility":

@@ -222,7 +222,7 @@ def inside(space, *seed, size=20):
         if isinstance(part, Categories)
         else generator.uniform(part.lower, part.upper, size)
     )
-    return jnp.asarray(np.stack([draw(part) for part in space.parts], axis=1).astype(float))
+    return jnp.asarray(np.stack([draw(part) for part in space.components], axis=1).astype(float))
 
 
 @every_product
@@ -243,7 +243,7 @@ def test_ends_and_continuous_columns_agree(space):
 def test_response_outside_in_any_part_is_outside(space):
     y = inside(space)
     assert bool(jnp.all(space.contains(y)))
-    for i, part in enumerate(space.parts):
+    for i, part in enumerate(space.components):
         for far in (-9.0, 9.0):
             assert not bool(jnp.any(space.contains(y.at[:, i].set(far)))), part
 
@@ -255,7 +255,7 @@ def test_log_probability_outside_is_minus_infinity(name):
     gibbs = Gibbs(lambda x, y: jnp.broadcast_to(y @ weight, (len(x), y.shape[1])), space)
     y = inside(space, size=N)
     assert bool(jnp.all(jnp.isfinite(ask(gibbs, "log_prob", X, y))))
-    for i in range(len(space.parts)):
+    for i in range(len(space.components)):
         np.testing.assert_array_equal(ask(gibbs, "log_prob", X, y.at[:, i].set(9.0)), -np.inf)
 
 
@@ -269,7 +269,7 @@ def test_log_probability_of_no_class_is_minus_infinity(code):
 @pytest.mark.parametrize("factor", [2, 4])
 def test_refined_product_has_the_parts_and_the_candidates_asked_for(space, factor):
     finer = space.refined(factor)
-    kinds = [[type(part) for part in product.parts] for product in (space, finer)]
+    kinds = [[type(part) for part in product.components] for product in (space, finer)]
     assert kinds[0] == kinds[1]
     assert finer.size >= (factor if space.continuous else 1) * space.size
     np.testing.assert_array_equal(finer.ends, space.ends)

@@ -88,7 +88,7 @@ def test_rules_found_together_are_those_found_alone(space, steepness):
 @every_space
 def test_log_density_by_two_rules_is_that_by_each(space):
     x, fine = rows("two rules"), space.refined(2)
-    y = space.draw(lambda y: wavy(x, y), x.shape[:1], jnp.full((N, 1, len(space.parts)), 0.3))[:, 0]
+    y = space.draw(lambda y: wavy(x, y), x.shape[:1], jnp.full((N, 1, len(space.components)), 0.3))[:, 0]
     both = Gibbs(wavy, space).log_probs(x, y, fine)
     for log_prob, own in zip(both, (space, fine), strict=True):
         np.testing.assert_allclose(log_prob, Gibbs(wavy, own).log_prob(x, y), rtol=1e-9)
@@ -100,7 +100,7 @@ def test_maximizer_is_no_worse_than_any_candidate(space):
     rule = space.quadrature(wavy, x)
     at_candidates = wavy(x, rule.candidates)
     best = space.maximizer(wavy, x, rule, at_candidates)
-    assert best.shape == ((N,) if len(space.parts) == 1 else (N, len(space.parts)))
+    assert best.shape == ((N,) if len(space.components) == 1 else (N, len(space.components)))
     assert bool(jnp.all(space.observed(wavy, x, best, at_candidates) >= jnp.max(at_candidates, axis=1) - 1e-12))
 
 

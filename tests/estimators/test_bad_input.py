@@ -11,6 +11,7 @@ import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError, UnseenMissingWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.responses import Numbers
 from tests.fitted import ESTIMATORS, ROWS, fitted, mixed, numbers, quick, response
 
 pytestmark = pytest.mark.parametrize("estimator", ESTIMATORS)
@@ -76,10 +77,13 @@ HYPERPARAMETERS = [
 
 OWN_HYPERPARAMETERS = {
     BLRegressor: [
-        ({"support": (5.0, 1.0)}, r"support must be two finite numbers \(lower, upper\) in order; got \(5\.0, 1\.0\)"),
-        ({"support": (0.0, float("inf"))}, "support must be two finite numbers"),
-        ({"support": 5.0}, r"support must be two finite numbers.*got 5\.0"),
-        ({"support": "wide"}, "support must be two finite numbers.*got 'wide'"),
+        (
+            {"response": Numbers(support=(5.0, 1.0))},
+            r"support must be two finite numbers \(lower, upper\) in order; got \(5\.0, 1\.0\)",
+        ),
+        ({"response": Numbers(support=(0.0, float("inf")))}, "support must be two finite numbers"),
+        ({"response": Numbers(support=5.0)}, r"support must be two finite numbers.*got 5\.0"),
+        ({"response": Numbers(support="wide")}, "support must be two finite numbers.*got 'wide'"),
     ],
     BLClassifier: [({"output": "matrix"}, "output must be one of 'auto', 'scalar', 'vector'; got 'matrix'")],
 }
@@ -261,7 +265,7 @@ def test_validation_response_of_another_length_is_refused(estimator):
     refused(quick(estimator), X, y, "X has 80, y has 79", validation_data=(X, y[:-1]))
 
 
-@pytest.mark.parametrize("pair", [3, "xy", (1, 2, 3)], ids=repr)
+@pytest.mark.parametrize("pair", [3, "xy", (1, 2, 3, 4)], ids=repr)
 def test_validation_data_that_are_no_pair_are_refused(estimator, pair):
     X, y = mixed(), response(estimator, mixed())
     refused(quick(estimator), X, y, r"validation_data must be .*\(X, y\)", ValueError, validation_data=pair)

@@ -73,13 +73,13 @@ def problem(name):
         utility,
         space,
         generator.normal(size=(N, D)),
-        np.stack([draw(part) for part in space.parts], 1).astype(float),
+        np.stack([draw(part) for part in space.components], 1).astype(float),
     )
 
 
 def log_sum_by_hand(utility, space, x, y, fixed, temperature):
     """log Σ∫ exp{BL/τ} of one row over all parts but the fixed ones, on a full grid."""
-    axes = [values_and_log_weights(part, y[i] if i in fixed else None) for i, part in enumerate(space.parts)]
+    axes = [values_and_log_weights(part, y[i] if i in fixed else None) for i, part in enumerate(space.components)]
     candidates = [np.concatenate(columns) for columns in itertools.product(*(values for values, _ in axes))]
     log_weights = np.array([sum(weights) for weights in itertools.product(*(weights for _, weights in axes))])
     values = np.asarray(utility(x[None], np.stack(candidates)[None]))[0]
@@ -103,7 +103,7 @@ def chosen(roles, role):
 
 def wide(space, x, y, given):
     """x with the candidates of the given parts behind it."""
-    columns = [space.parts[i].candidates(jnp.asarray(y[:, i])) for i in given]
+    columns = [space.components[i].candidates(jnp.asarray(y[:, i])) for i in given]
     return jnp.concatenate([jnp.asarray(x), *columns], axis=1)
 
 
@@ -111,7 +111,7 @@ def observed(space, y, parts):
     """Responses as the space of these parts takes them: a single class as integers."""
     if len(parts) > 1:
         return jnp.asarray(y[:, parts])
-    return jnp.asarray(y[:, parts[0]], int if isinstance(space.parts[parts[0]], Categories) else float)
+    return jnp.asarray(y[:, parts[0]], int if isinstance(space.components[parts[0]], Categories) else float)
 
 
 @eqx.filter_jit
@@ -192,7 +192,7 @@ def test_conditioned_utility_reads_the_given_columns_behind_x():
     utility, space, x, y = problem("class, number, number")
     conditional = marginal_distribution(Gibbs(utility, space), [0, 2], given=[1])
     assert isinstance(conditional.utility, Conditioned)
-    free = jnp.concatenate([space.parts[0].candidates(jnp.asarray(y[:, 0])), jnp.asarray(y[:, 2:])], axis=1)
+    free = jnp.concatenate([space.components[0].candidates(jnp.asarray(y[:, 0])), jnp.asarray(y[:, 2:])], axis=1)
     values = conditional.utility(wide(space, x, y, [1]), free[:, None])
     np.testing.assert_allclose(values, utility(jnp.asarray(x), space.candidates(jnp.asarray(y))[:, None]), rtol=1e-12)
 
@@ -200,8 +200,8 @@ def test_conditioned_utility_reads_the_given_columns_behind_x():
 @every_space
 def test_space_of_some_parts_is_one_of_them_or_their_product(name):
     space = SPACES[name]
-    assert subspace(space, [1]) is space.parts[1]
-    assert subspace(space, [2, 0]).parts == (space.parts[2], space.parts[0])
+    assert subspace(space, [1]) is space.components[1]
+    assert subspace(space, [2, 0]).components == (space.components[2], space.components[0])
 
 
 @pytest.mark.slow

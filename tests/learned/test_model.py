@@ -9,7 +9,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.learned.predictive import predictive
-from tests.fitted import amounts, fitted, labels, mixed, numbers, quick
+from tests.fitted import amounts, fitted, labels, numbers, quick
 from tests.jointly import few, pair
 
 
@@ -100,7 +100,3 @@ def test_a_response_may_be_spelled_by_its_name():
     X = numbers()
     named = quick(bl.BLRegressor, response="numbers").fit(X, amounts(X))
     np.testing.assert_array_equal(named.predict(X), fitted(bl.BLRegressor, "numbers").predict(X))
-    assert fitted(bl.BLClassifier).model_.columns.y == tuple(
-        v.name for v in fitted(bl.BLClassifier).model_.response.variables
-    )
-    assert mixed().shape[1] == fitted(bl.BLClassifier).n_features_in_

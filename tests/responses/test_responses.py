@@ -115,7 +115,7 @@ def test_a_response_of_another_length_is_refused(name):
 
 def test_a_response_registered_twice_is_refused():
     kinds = dict(RESPONSES)
-    with pytest.raises(OptionError, match=r"registered once; 'numbers' is Numbers. Rename the new one"):
+    with pytest.raises(OptionError, match=r"registered once; 'numbers' is Numbers\. Rename the new one"):
 
         @register_response
         @dataclass(frozen=True)
@@ -127,9 +127,9 @@ def test_a_response_registered_twice_is_refused():
 
 
 def test_unknown_parameters_are_refused():
-    with pytest.raises(OptionError, match=r"Numbers has no parameter 'center'. Its parameters: support"):
+    with pytest.raises(OptionError, match=r"Numbers has no parameter 'center'\. Its parameters: support"):
         Numbers().set_params(center=3.0)
-    with pytest.raises(OptionError, match=r"Classes has no parameter 'order'. Its parameters: none"):
+    with pytest.raises(OptionError, match=r"Classes has no parameter 'order'\. Its parameters: none"):
         Classes().set_params(order=3.0)
     assert issubclass(Numbers, Response)
 

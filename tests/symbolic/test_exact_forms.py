@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -331,7 +332,13 @@ def test_json_gives_back_an_equal_problem(case):
     assert from_json(problem.to_json()) == problem
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "no JSON"), ("[]", "got 'list'"), ('{"format": "x"}', "got 'x'")])
+OLDER = '{"format": "behavior_learning problem 1", "response": ["y"], "layers": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "no JSON"), ("[]", "got 'list'"), ('{"format": "x"}', "got 'x'"), (OLDER, "got '.* problem 1'")],
+)
 def test_other_json_is_refused(text, message):
     with pytest.raises(DataError, match=message):
         from_json(text)
@@ -406,6 +413,30 @@ def test_problems_are_written_with_so_many_terms_and_digits(terms, digits):
         for written in (problem.text, problem.to_latex):
             with pytest.raises(OptionError, match="must be a whole number"):
                 written(terms, digits)
+
+
+# A single block.
+
+
+def test_a_single_block_is_a_problem_of_one_layer():
+    drawn = Drawn(layers=(1,))
+    (block,) = drawn.problem.blocks.values()
+    assert drawn.problem.layers == ((block,),)
+    assert drawn.problem.text().startswith("block1.1\n  maximise")
+    alone = LearnedProblem.of_block(block)
+    for form in (by_values, by_python, by_json, by_sympy):
+        assert_same(form(alone, drawn.table), drawn.utility)
+    assert (alone.text(), alone.to_latex(), alone.to_python()) == tuple(
+        write() for write in (drawn.problem.text, drawn.problem.to_latex, drawn.problem.to_python)
+    )
+
+
+def test_a_single_block_that_is_weighed_is_printed_with_its_weight():
+    drawn = Drawn(layers=(1,))
+    doubled = replace(drawn.problem, outputs={"utility": Polynomial({(("block1.1", 1),): 2.0})})
+    assert doubled.text().startswith("BL[1]: the most likely price maximises\n  utility = 2*block1.1\n")
+    for form in (by_values, by_python, by_json, by_sympy, read_text, read_latex):
+        assert_same(form(doubled, drawn.table), 2 * drawn.utility)
 
 
 # Names of blocks.

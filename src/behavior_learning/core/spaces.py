@@ -58,8 +58,8 @@ class Quadrature(NamedTuple):
 class Space(eqx.Module):
     """What the Gibbs distribution needs to know of where y lives.
 
-    Responses have shape (n,) where the space has one part and (n, parts) where it is a product; candidates are their
-    coordinates (n, m), classes as indicators.
+    Responses have shape (n,) where the space has one component and (n, components) where it is a product; candidates
+    are their coordinates (n, m), classes as indicators.
     """
 
     size: eqx.AbstractVar[int]
@@ -76,20 +76,24 @@ class Space(eqx.Module):
         """Lower and upper end of each column of a candidate: infinite where the column is an indicator."""
 
     @property
-    def parts(self) -> "tuple[Categories | Interval, ...]":
+    def components(self) -> "tuple[Categories | Interval, ...]":
         """The spaces this one is the product of."""
         return cast("tuple[Categories | Interval, ...]", (self,))
 
     @property
     def continuous(self) -> tuple[int, ...]:
         """Columns of a candidate that are continuous."""
-        sizes = np.cumsum([0] + [part.dimension for part in self.parts])
-        return tuple(int(start) for start, part in zip(sizes, self.parts, strict=False) if isinstance(part, Interval))
+        sizes = np.cumsum([0] + [component.dimension for component in self.components])
+        return tuple(
+            int(start)
+            for start, component in zip(sizes, self.components, strict=False)
+            if isinstance(component, Interval)
+        )
 
     @property
     def nodes(self) -> int:
         """Candidates along each continuous dimension; none where there is no such dimension."""
-        return max((part.size for part in self.parts if isinstance(part, Interval)), default=0)
+        return max((component.size for component in self.components if isinstance(component, Interval)), default=0)
 
     @abstractmethod
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
@@ -117,16 +121,16 @@ class Space(eqx.Module):
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
     ) -> Array:
         """The responses below which a share q of the mass lies."""
-        raise NotImplementedError("Several responses have no single distribution function; take that of one part.")
+        raise NotImplementedError("Several responses have no single distribution function; take that of one component.")
 
     def cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
     ) -> Float[Array, "*batch"]:
         """The share of the mass at or below y, the inverse of `inverse_cdf`."""
-        raise NotImplementedError("Several responses have no single distribution function; take that of one part.")
+        raise NotImplementedError("Several responses have no single distribution function; take that of one component.")
 
-    def draw(self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j parts"]) -> Array:
-        """Responses at which the distribution function of each part, given the parts before it, has the levels."""
+    def draw(self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j components"]) -> Array:
+        """Responses at which the distribution function of each component, given those before it, has the levels."""
         rule = self.rule(values, batch, levels.dtype)
         at = values(rule.candidates)
         log_density = at - logsumexp(at + rule.log_weights, axis=-1, keepdims=True)
@@ -333,8 +337,9 @@ def _moments(
 class Product(Space):
     """Several responses at once, in any mixture of classes and numbers.
 
-    The rule of the first part is that of its marginal, log ∫ exp{BL} over the others, and every candidate of the first
-    part gets a rule of its own for the rest. Focused candidates thus follow curved, correlated and split densities.
+    The rule of the first component is that of its marginal, log ∫ exp{BL} over the others, and every candidate of the
+    first component gets a rule of its own for the rest. Focused candidates thus follow curved, correlated and split
+    densities.
 
     Attributes
     ----------
@@ -346,36 +351,36 @@ class Product(Space):
 
     def __init__(self, factors: Sequence[Categories | Interval]):
         self.factors = tuple(factors)
-        self.size = int(np.prod([part.size for part in self.factors]))
+        self.size = int(np.prod([component.size for component in self.factors]))
 
     @property
-    def parts(self) -> tuple[Categories | Interval, ...]:
+    def components(self) -> tuple[Categories | Interval, ...]:
         return self.factors
 
     @property
     def dimension(self) -> int:
-        return sum(part.dimension for part in self.parts)
+        return sum(component.dimension for component in self.components)
 
     @property
     def ends(self) -> Float[Array, "2 m"]:
-        return jnp.concatenate([part.ends for part in self.parts], axis=1)
+        return jnp.concatenate([component.ends for component in self.components], axis=1)
 
     @property
     def rest(self) -> Space:
-        """The product of all parts but the first."""
-        return self.parts[1] if len(self.parts) == 2 else Product(self.parts[1:])
+        """The product of all components but the first."""
+        return self.components[1] if len(self.components) == 2 else Product(self.components[1:])
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         self._check_quadrature()
-        if len(self.parts) == 1:
-            return self.parts[0].rule(values, batch, dtype)
-        outer = self.parts[0].rule(self._marginal(values, batch, dtype), batch, dtype)
-        inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.parts[0].size), dtype)
+        if len(self.components) == 1:
+            return self.components[0].rule(values, batch, dtype)
+        outer = self.components[0].rule(self._marginal(values, batch, dtype), batch, dtype)
+        inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.components[0].size), dtype)
         log_weights = outer.log_weights[..., None] + inner.log_weights
         return Quadrature(joined(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1))
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
-        """log ∫ exp{values} over all parts but the first."""
+        """log ∫ exp{values} over all components but the first."""
 
         def marginal(y: Float[Array, "#*batch k m"]) -> Float[Array, "*batch k"]:
             inner = _given(values, y)
@@ -398,29 +403,33 @@ class Product(Space):
             return self
         each = factor ** (1 / len(self.continuous))
         finer = lambda box: Interval(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))), box.passes)
-        return Product(tuple(finer(part) if isinstance(part, Interval) else part for part in self.parts))
+        return Product(
+            tuple(finer(component) if isinstance(component, Interval) else component for component in self.components)
+        )
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
-        return jnp.concatenate([part.candidates(y[..., i]) for i, part in enumerate(self.parts)], axis=-1)
+        return jnp.concatenate(
+            [component.candidates(y[..., i]) for i, component in enumerate(self.components)], axis=-1
+        )
 
     def contains(self, y: Array) -> Array:
-        return jnp.stack([part.contains(y[..., i]) for i, part in enumerate(self.parts)]).all(axis=0)
+        return jnp.stack([component.contains(y[..., i]) for i, component in enumerate(self.components)]).all(axis=0)
 
     def draw(
-        self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j parts"]
-    ) -> Float[Array, "*batch j parts"]:
-        """Draw the first part from its marginal and the rest given it."""
+        self, values: Values, batch: tuple[int, ...], levels: Float[Array, "*batch j components"]
+    ) -> Float[Array, "*batch j components"]:
+        """Draw the first component from its marginal and the rest given it."""
         self._check_quadrature()
-        if len(self.parts) == 1:
-            return self.parts[0].draw(values, batch, levels)[..., None]
-        first = self.parts[0].draw(self._marginal(values, batch, levels.dtype), batch, levels[..., :1])
-        given = _given(values, self.parts[0].candidates(first))
+        if len(self.components) == 1:
+            return self.components[0].draw(values, batch, levels)[..., None]
+        first = self.components[0].draw(self._marginal(values, batch, levels.dtype), batch, levels[..., :1])
+        given = _given(values, self.components[0].candidates(first))
         rest = self.rest.draw(given, first.shape, levels[..., None, 1:])
         return jnp.concatenate([first[..., None], rest.reshape(*first.shape, -1)], axis=-1)
 
     def maximizer(
         self, utility: Utility, x: Float[Array, "n d"], rule: Quadrature, at_candidates: Float[Array, "n k"]
-    ) -> Float[Array, "n parts"]:
+    ) -> Float[Array, "n components"]:
         best = jnp.argmax(at_candidates, axis=1)[:, None, None]
         start = jnp.take_along_axis(
             jnp.broadcast_to(rule.candidates, (len(x), *rule.candidates.shape[1:])), best, axis=1
@@ -434,12 +443,14 @@ class Product(Space):
             start = start.at[:, columns].set(zoomed(along, start[:, columns], half_width, lower, upper))
         return self.responses(start)
 
-    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch parts"]:
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch components"]:
         """Candidates as responses, the inverse of `candidates`."""
-        starts = np.cumsum([0] + [part.dimension for part in self.parts])
+        starts = np.cumsum([0] + [component.dimension for component in self.components])
         columns = [candidates[..., a:b] for a, b in pairwise(starts)]
-        read = lambda part, z: jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(part, Categories) else z[..., 0]
-        return jnp.stack([read(part, z) for part, z in zip(self.parts, columns, strict=True)], axis=-1)
+        read = lambda component, z: (
+            jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(component, Categories) else z[..., 0]
+        )
+        return jnp.stack([read(component, z) for component, z in zip(self.components, columns, strict=True)], axis=-1)
 
 
 def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) -> list[Float[Array, "*batch k"]]:

@@ -316,13 +316,15 @@ def _like(table: pd.DataFrame, other: pd.DataFrame, given: Any) -> pd.DataFrame:
     if isinstance(given, pd.DataFrame):
         return aligned(table, names)
     if table.shape[1] != len(names):
-        raise DataError(f"X has {len(names)} features, but validation_data has {table.shape[1]} features.")
+        raise DataError(
+            f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
+        )
     return table.set_axis(names, axis=1)
 
 
 def _starting_space(space: Space, *, rows: int) -> Space:
     """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
-    single = len(space.parts) == len(space.continuous) == 1
+    single = len(space.components) == len(space.continuous) == 1
     return space.refined(2) if single and rows < MANY_ROWS else space
 
 

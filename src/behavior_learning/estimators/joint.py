@@ -29,10 +29,14 @@ class JointEstimator(BehaviorEstimator):
     def _one(self, distribution: Predictive, name: str | None, labelled: bool) -> Predictive:
         """The distribution of the named response, or of the only one that has labels or has none."""
         word = "discrete" if labelled else "continuous"
-        fitting = [part.name for part in self._fitted.response.components if part.labelled == labelled]
+        parts, free = self._fitted.response.components, [part.name for part in distribution.response.components]
+        fitting = [part.name for part in parts if part.labelled == labelled]
         if name is None and len(fitting) != 1:
             raise OptionError(f"response must name one of {len(fitting)} {word} responses.")
-        one = distribution.component(fitting[0] if name is None else name)
+        chosen = fitting[0] if name is None else name
+        if chosen not in free and chosen in [part.name for part in parts]:
+            raise OptionError(f"Given {chosen!r}, there is nothing left to ask of it. Name another response.")
+        one = distribution.component(chosen)
         if one.response.labelled != labelled:
             raise OptionError(f"The response {name!r} is not {word}.")
         return one

@@ -71,7 +71,7 @@ class Marginalized(eqx.Module):
 
 def subspace(space: Space, components: Sequence[int]) -> Space:
     """The space of some components of a response, in the order they are named."""
-    chosen = [space.parts[i] for i in components]
+    chosen = [space.components[i] for i in components]
     return chosen[0] if len(chosen) == 1 else Product(chosen)
 
 
@@ -85,11 +85,11 @@ def marginal_distribution(distribution: Gibbs, components: Sequence[int], *, giv
     components, given : positions of A and of B among the components of the space, each as they will be passed.
     """
     space, utility = distribution.space, distribution.utility
-    hidden = [i for i in range(len(space.parts)) if i not in (*given, *components)]
+    hidden = [i for i in range(len(space.components)) if i not in (*given, *components)]
     arranged = [*given, *components, *hidden]
     if given or arranged != sorted(arranged):
-        width = sum(space.parts[i].dimension for i in given)
-        utility = Conditioned(utility, width, _order(space.parts, arranged))
+        width = sum(space.components[i].dimension for i in given)
+        utility = Conditioned(utility, width, _order(space.components, arranged))
     if hidden:
         utility = Marginalized(utility, distribution.temperature, subspace(space, hidden))
     return Gibbs(utility, subspace(space, components), distribution.temperature)

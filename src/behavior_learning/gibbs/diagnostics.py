@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.stats import norm, rankdata
 from jaxtyping import Array, ArrayLike, Float
 
-__all__ = ["effective_sample_size", "split_r_hat"]
+__all__ = ["autocovariance", "effective_sample_size", "initial_monotone_sum", "split_r_hat"]
 
 
 @jax.jit(static_argnames="rank_normalized")
@@ -36,10 +36,18 @@ def effective_sample_size(
     """Independent draws that would fix the mean as well as all these chains together.
 
     Bulk effective sample size of the source: normal scores of half-chains, autocorrelations summed to Geyer's initial
-    monotone sequence. Chains that never move count nothing. Needs four draws per chain.
+    monotone sequence, S/τ with τ = −1 + 2·Σ and at most S·log10(S). Chains that never
+    move count nothing. Needs four draws per chain.
     """
     halves = _half_chains(draws)
-    return _effective_size(_normal_scores(halves) if rank_normalized else halves)
+    halves = _normal_scores(halves) if rank_normalized else halves
+    size = halves.shape[-2] * halves.shape[-1]
+    within, pooled = _variances(halves)
+    mean_autocovariance = jnp.mean(autocovariance(halves), axis=-2)
+    moves = jnp.ptp(halves, axis=(-2, -1)) > 0
+    correlation = 1 - (within[..., None] - mean_autocovariance) / jnp.where(moves, pooled, 1.0)[..., None]
+    time = jnp.maximum(2 * initial_monotone_sum(correlation.at[..., 0].set(1.0)) - 1, 1 / jnp.log10(size))
+    return jnp.where(moves, size / time, 0.0)
 
 
 def _half_chains(draws: Float[ArrayLike, "*rows chains draws m"]) -> Float[Array, "*rows m half_chains half_draws"]:
@@ -69,25 +77,14 @@ def _variances(halves: Float[Array, "*rows c t"]) -> tuple[Float[Array, "*rows"]
     return within, (1 - 1 / t) * within + jnp.var(jnp.mean(halves, axis=-1), axis=-1, ddof=1)
 
 
-def _effective_size(halves: Float[Array, "*rows c t"]) -> Float[Array, "*rows"]:
-    """S/τ, where τ = −1 + 2·Σ of the initial monotone sequence, and at most S·log10(S)."""
-    size = halves.shape[-2] * halves.shape[-1]
-    within, pooled = _variances(halves)
-    autocovariance = jnp.mean(_autocovariance(halves), axis=-2)
-    moves = jnp.ptp(halves, axis=(-2, -1)) > 0
-    correlation = 1 - (within[..., None] - autocovariance) / jnp.where(moves, pooled, 1.0)[..., None]
-    time = jnp.maximum(2 * _initial_monotone_sum(correlation.at[..., 0].set(1.0)) - 1, 1 / jnp.log10(size))
-    return jnp.where(moves, size / time, 0.0)
-
-
-def _autocovariance(halves: Float[Array, "*rows c t"]) -> Float[Array, "*rows c t"]:
+def autocovariance(halves: Float[Array, "*rows c t"]) -> Float[Array, "*rows c t"]:
     """Biased autocovariance of each chain at lags 0 … t − 1, by the fast Fourier transform."""
     t = halves.shape[-1]
     spectrum = jnp.fft.rfft(halves - jnp.mean(halves, axis=-1, keepdims=True), n=2 * t)
     return jnp.fft.irfft(jnp.abs(spectrum) ** 2, n=2 * t)[..., :t] / t
 
 
-def _initial_monotone_sum(correlation: Float[Array, "*rows t"]) -> Float[Array, "*rows"]:
+def initial_monotone_sum(correlation: Float[Array, "*rows t"]) -> Float[Array, "*rows"]:
     """Σ of ρ at lags 2j and 2j + 1 together, up to the first negative pair, no pair above the one before (Geyer)."""
     even = 2 * (correlation.shape[-1] // 2)
     pairs = correlation[..., :even:2] + correlation[..., 1:even:2]

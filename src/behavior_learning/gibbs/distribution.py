@@ -144,9 +144,9 @@ class Gibbs(eqx.Module):
 
     def sample(self, key: PRNGKeyArray, x: Float[Array, "n d"], draws: int) -> Array:
         """Independent draws by inversion, `draws` columns per row."""
-        return self.draw(x, jax.random.uniform(key, (len(x), draws, len(self.space.parts)), x.dtype))
+        return self.draw(x, jax.random.uniform(key, (len(x), draws, len(self.space.components)), x.dtype))
 
-    def draw(self, x: Float[Array, "n d"], levels: Float[Array, "n j parts"]) -> Array:
+    def draw(self, x: Float[Array, "n d"], levels: Float[Array, "n j components"]) -> Array:
         """Independent draws from uniform levels: each component of y by inversion, given those before it."""
         return self.space.draw(lambda y: self._scaled(x, y), x.shape[:1], levels)
 

@@ -119,7 +119,13 @@ def enforce(
     ['0.11', '0.04', '0.01']
     """
     multiplier, temperature = np.broadcast_arrays(np.atleast_1d(multiplier), np.atleast_1d(temperature))
-    _check_settings(multiplier, temperature, fixed=step_size is not None)
+    if not (temperature > 0).all() or not (multiplier >= 0).all():
+        raise OptionError(f"Multipliers must be >= 0 and temperatures > 0, not {multiplier} and {temperature}.")
+    if step_size is None and not (multiplier > 0).all():
+        raise OptionError(
+            "A multiplier of 0 leaves a flat density that no normaliser exists for. "
+            "Use multipliers above 0, or state step_size= to watch chains wander off."
+        )
     starts = jnp.asarray(starts)
     settings, n, k = len(multiplier), *starts.shape[:2]
     target = Penalized(residual, jnp.asarray(multiplier, starts.dtype), jnp.asarray(temperature, starts.dtype))
@@ -149,13 +155,3 @@ def violation(values: Float[ArrayLike, "*settings draws"], tolerance: float = 0.
     """Statistics of |T| over the last axis."""
     size = np.abs(np.asarray(values))
     return Violations(size.mean(axis=-1), np.percentile(size, 95, axis=-1), np.mean(size <= tolerance, axis=-1))
-
-
-def _check_settings(multiplier: np.ndarray, temperature: np.ndarray, *, fixed: bool) -> None:
-    if not (temperature > 0).all() or not (multiplier >= 0).all():
-        raise OptionError(f"Multipliers must be >= 0 and temperatures > 0, not {multiplier} and {temperature}.")
-    if not fixed and not (multiplier > 0).all():
-        raise OptionError(
-            "A multiplier of 0 leaves a flat density that no normaliser exists for. "
-            "Use multipliers above 0, or state step_size= to watch chains wander off."
-        )

@@ -121,7 +121,15 @@ class Langevin(Method):
     least_acceptance: float = 0.2
     noise_temperature: Float[Array, " #n"] | float = 1.0
 
-    def step(self, target, keys, state, step_size, variance, adapting):
+    def step(
+        self,
+        target: Target,
+        keys: PRNGKeyArray,
+        state: State,
+        step_size: Float[Array, " n"],
+        variance: Float[Array, "n m"],
+        adapting: Bool[Array, ""],
+    ) -> tuple[State, Move]:
         noise, uniform = _draw(keys, state.position)
         eta, scale = step_size[:, None, None], variance[:, None, :]
         theta = jnp.broadcast_to(self.noise_temperature, step_size.shape)[:, None]
@@ -176,7 +184,15 @@ class HMC(Hamiltonian):
 
     leapfrog_steps: int = eqx.field(static=True, default=8)
 
-    def step(self, target, keys, state, step_size, variance, adapting):
+    def step(
+        self,
+        target: Target,
+        keys: PRNGKeyArray,
+        state: State,
+        step_size: Float[Array, " n"],
+        variance: Float[Array, "n m"],
+        adapting: Bool[Array, ""],
+    ) -> tuple[State, Move]:
         import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
 
         pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
@@ -193,7 +209,15 @@ class NUTS(Hamiltonian):
 
     doublings: int = eqx.field(static=True, default=8)
 
-    def step(self, target, keys, state, step_size, variance, adapting):
+    def step(
+        self,
+        target: Target,
+        keys: PRNGKeyArray,
+        state: State,
+        step_size: Float[Array, " n"],
+        variance: Float[Array, "n m"],
+        adapting: Bool[Array, ""],
+    ) -> tuple[State, Move]:
         import blackjax.mcmc.nuts as nuts  # 0.4 s, only where it is used
 
         sizes = jnp.broadcast_to(step_size[:, None], keys.shape)
@@ -209,7 +233,15 @@ METHODS: dict[str, Method] = {
 """Samplers by the name that `sample(method=)` takes."""
 
 
-def _hamiltonian_step(kernel, limit, target, keys, state, sizes, variance) -> tuple[State, Move]:
+def _hamiltonian_step(
+    kernel: Callable[..., tuple[Any, Any]],
+    limit: int,
+    target: Target,
+    keys: PRNGKeyArray,
+    state: State,
+    sizes: Float[Array, "n k"],
+    variance: Float[Array, "n m"],
+) -> tuple[State, Move]:
     """A blackjax kernel, written for one chain, over all chains of all rows."""
     from blackjax.mcmc.hmc import HMCState
 
@@ -239,12 +271,12 @@ def _single_chain(target: Target, shape: tuple[int, int]) -> Callable[[Float[Arr
         return state.log_density.reshape(-1), state.score.reshape(positions.shape)
 
     @jax.custom_batching.custom_vmap  # the plain function only tells shapes; the rule below is what runs
-    def pair(arrays, position):
+    def pair(arrays: Any, position: Float[Array, " m"]) -> tuple[Array, Array]:
         value, score = batched(arrays, jnp.broadcast_to(position, (shape[0] * shape[1], *position.shape)))
         return value[0], score[0]
 
     @pair.def_vmap
-    def _(size, batched_arguments, arrays, positions):
+    def _(size: int, batched_arguments: Any, arrays: Any, positions: Float[Array, "nk m"]) -> tuple[Any, Any]:
         return batched(arrays, positions), (True, True)
 
     value = jax.custom_vjp(lambda position: pair(arrays, position)[0])

@@ -66,6 +66,24 @@ class Chains(eqx.Module):
         diagnosed = self.draws[:, :DIAGNOSED]
         return effective_sample_size(diagnosed) * (self.draws.shape[1] / diagnosed.shape[1])
 
+    def raise_if_diverged(self, method: Method) -> None:
+        """Refuse draws that are not finite, and rows in which no proposal was accepted."""
+        finite = jnp.all(jnp.isfinite(self.draws), axis=(2, 3))
+        lost = np.asarray(~finite if method.adjusted else ~finite | (self.divergent > 0))
+        if lost.any():
+            size = float(np.asarray(self.step_size)[lost.any(axis=1)].min())
+            raise SamplingError(
+                f"{lost.sum()} of {lost.size} chains left the region where log p is finite, at step size {size:.3g}. "
+                "An unadjusted step must stay below 2 over the largest curvature of -log p. Lower step_size=, or use "
+                "method='mala'."
+            )
+        still = np.asarray(jnp.all(self.acceptance == 0, axis=1))
+        if method.adjusted and still.any():
+            raise SamplingError(
+                f"In {still.sum()} of {still.size} rows no proposal was accepted. Start where the log-density is "
+                "finite, raise warmup=, or lower step_size= where it is fixed."
+            )
+
 
 def sample(
     log_density: LogDensity,
@@ -108,7 +126,12 @@ def sample(
     (1, 2000, 2)
     """
     starts, chosen = jnp.asarray(starts), _method(method)
-    _check_counts(draws, warmup, thin, adapts=step_size is None)
+    least = 16 if step_size is None else 0
+    if draws < LEAST_DRAWS or thin < 1 or warmup < least:
+        raise OptionError(
+            f"Sampling needs draws >= {LEAST_DRAWS} per chain, thin >= 1 and warmup >= {least}; "
+            f"received draws={draws}, thin={thin}, warmup={warmup}."
+        )
     _check_starts(starts, lower, upper)
     if step_size is not None and not np.all(np.asarray(step_size) > 0):
         raise OptionError(f"step_size must be positive, not {step_size}. Leave it out to have it adapted in warm-up.")
@@ -172,7 +195,9 @@ def _run(
         if adapts
         else Adaptation.fixed(position, step_size)
     )
-    seeds = _seeds(key, *starts.shape[:2])
+    rows, chains = (jnp.arange(size) for size in starts.shape[:2])
+    fold = jax.vmap(jax.random.fold_in, (None, 0))
+    seeds = jax.vmap(fold, (0, None))(fold(key, rows), chains)  # Whatever other rows and chains there are.
 
     def step(i: Array, loop: _Loop) -> _Loop:
         keys = jax.vmap(jax.vmap(lambda seed: jax.random.fold_in(seed, i)))(seeds)
@@ -211,15 +236,6 @@ def _select(condition: Bool[Array, ""], new: Adaptation, old: Adaptation) -> Ada
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), new, old)
 
 
-def _seeds(key: PRNGKeyArray, n: int, k: int) -> PRNGKeyArray:
-    """A key per row and chain, which does not depend on how many others there are."""
-
-    def of_row(i: Int[Array, ""]) -> PRNGKeyArray:
-        return jax.vmap(lambda j: jax.random.fold_in(jax.random.fold_in(key, i), j))(jnp.arange(k))
-
-    return jax.vmap(of_row)(jnp.arange(n))
-
-
 def check_chains(chains: Chains, method: str | Method = "mala") -> Chains:
     """The same chains, after a warning for each diagnostic that is poor.
 
@@ -232,7 +248,7 @@ def check_chains(chains: Chains, method: str | Method = "mala") -> Chains:
     SamplingError : a draw or, unadjusted, its density is not finite, or no proposal of a row was ever accepted.
     """
     method = _method(method)
-    _raise_if_diverged(chains, method)
+    chains.raise_if_diverged(method)
     _, k, kept, _ = chains.draws.shape
     most, least = MOST_R_HAT + (2 + 10 / k) / kept, min(LEAST_EFFECTIVE, k * kept / 10)
     r_hat, effective = np.asarray(chains.r_hat), np.asarray(chains.effective)
@@ -255,39 +271,12 @@ def _warn_of(poor: np.ndarray, finding: str, worst: str, remedy: str) -> None:
         warnings.warn(f"{finding} {where} ({worst}). {remedy}", SamplingWarning, stacklevel=4)
 
 
-def _raise_if_diverged(chains: Chains, method: Method) -> None:
-    finite = jnp.all(jnp.isfinite(chains.draws), axis=(2, 3))
-    lost = np.asarray(~finite if method.adjusted else ~finite | (chains.divergent > 0))
-    if lost.any():
-        size = float(np.asarray(chains.step_size)[lost.any(axis=1)].min())
-        raise SamplingError(
-            f"{lost.sum()} of {lost.size} chains left the region where log p is finite, at step size {size:.3g}. An "
-            "unadjusted step must stay below 2 over the largest curvature of -log p. Lower step_size=, or use "
-            "method='mala'."
-        )
-    still = np.asarray(jnp.all(chains.acceptance == 0, axis=1))
-    if method.adjusted and still.any():
-        raise SamplingError(
-            f"In {still.sum()} of {still.size} rows no proposal was accepted. Start where the log-density is finite, "
-            "raise warmup=, or lower step_size= where it is fixed."
-        )
-
-
 def _method(method: str | Method) -> Method:
     if isinstance(method, Method):
         return method
     if method not in METHODS:
         raise OptionError(f"method must be one of {', '.join(METHODS)} or a Method, not {method!r}.")
     return METHODS[method]
-
-
-def _check_counts(draws: int, warmup: int, thin: int, *, adapts: bool) -> None:
-    least = 16 if adapts else 0
-    if draws < LEAST_DRAWS or thin < 1 or warmup < least:
-        raise OptionError(
-            f"Sampling needs draws >= {LEAST_DRAWS} per chain, thin >= 1 and warmup >= {least}; "
-            f"received draws={draws}, thin={thin}, warmup={warmup}."
-        )
 
 
 def _check_starts(starts: Float[Array, "n k m"], lower: ArrayLike | None, upper: ArrayLike | None) -> None:
@@ -372,7 +361,7 @@ def _annealed(
     ) -> tuple[Float[Array, "n k m"], None]:
         key, before, after = level
         for_choice, for_moves = jax.random.split(key)
-        chosen = _resample(for_choice, (after - before) * log_density(y))
+        chosen = systematic_resampling(for_choice, (after - before) * log_density(y))
         y = jnp.take_along_axis(y, chosen[..., None], axis=1)
         target = Target(_Tempered(log_density, after), support, transformed=support.bounded)
         return _run(target, METHODS["mala"], y, for_moves, None, steps, one, draws=1).draws[:, :, 0], None
@@ -381,7 +370,7 @@ def _annealed(
     return y
 
 
-def _resample(key: PRNGKeyArray, log_weights: Float[Array, "n k"]) -> Int[Array, "n k"]:
+def systematic_resampling(key: PRNGKeyArray, log_weights: Float[Array, "n k"]) -> Int[Array, "n k"]:
     """Systematic resampling of each row: points in proportion to their weights, with one uniform number per row."""
     n, k = log_weights.shape
     cumulative = jnp.cumsum(jax.nn.softmax(log_weights, axis=1), axis=1)

@@ -81,23 +81,18 @@ def distance(a: BehaviorNetwork, b: BehaviorNetwork, *, one_hot: bool = False) -
     total = 0.0
     for layer in range(len(form.tables)):
         if not form.additive(layer) and not form.blockwise(layer):
-            _match_blocks(form, other, layer)
+            width = form.network.architecture.layers[layer]
+            costs: dict[tuple[int, ...], float] = {}
+            for order in permutations(range(width)) if width <= MOST_MATCHED else [tuple(range(width))]:
+                other.permute_blocks(layer, np.array(order))
+                costs[order] = sum(_pool_distance(form, other, layer, [block]) for block in range(width))
+                other.permute_blocks(layer, np.argsort(order))
+            other.permute_blocks(layer, np.array(min(costs, key=lambda order: costs[order])))
         total += sum(_pool_distance(form, other, layer, pool) for pool in form.pools(layer))
     numbers = ((*each.projections, each.weight, each.bias) for each in (form, other))
     for p, q in zip(*numbers, strict=True):
         total += float(np.sum((p.value - q.value) ** 2)) if p is not None and q is not None else 0.0
     return float(np.sqrt(total))
-
-
-def _match_blocks(form: Canonicalizer, other: Canonicalizer, layer: int) -> None:
-    """Put the blocks of `other` in the order that is closest to `form`."""
-    width = form.network.architecture.layers[layer]
-    costs: dict[tuple[int, ...], float] = {}
-    for order in permutations(range(width)) if width <= MOST_MATCHED else [tuple(range(width))]:
-        other.permute_blocks(layer, np.array(order))
-        costs[order] = sum(_pool_distance(form, other, layer, [block]) for block in range(width))
-        other.permute_blocks(layer, np.argsort(order))
-    other.permute_blocks(layer, np.array(min(costs, key=lambda order: costs[order])))
 
 
 def _pool_distance(form: Canonicalizer, other: Canonicalizer, layer: int, pool: Sequence[int]) -> float:

@@ -75,7 +75,11 @@ class ParameterBlock:
         return Weight(cast(Array, self.value), Rule(fixed=self._fixed()))
 
     def _fixed(self) -> Any:
-        return None if self.learned.all() else _nested(np.where(self.learned, None, self.value))
+        if self.learned.all():
+            return None
+        fixed = self.value.astype(object)
+        fixed[self.learned] = None
+        return _nested(fixed)
 
 
 def _nested(values: Any) -> Any:

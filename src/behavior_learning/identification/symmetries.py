@@ -283,7 +283,7 @@ def omit_inactive_rows(form: Canonicalizer, layer: int) -> None:
         inactive = strength <= VANISHING * max(1.0, strength.max(initial=0.0))
         if alone:
             inactive |= ~table.rows.value[:, seen].any(axis=1)
-        for i in np.flatnonzero(inactive):
+        for i in map(int, np.flatnonzero(inactive)):
             if table.multiplier.learned[i] or table.rows.learned[i].any():
                 form.omit(layer, role, int(i), Change.VANISHED)
 
@@ -325,7 +325,7 @@ def omit_functions_of_x(form: Canonicalizer, layer: int) -> None:
     if family(table.head) != "identity":
         return
     for column in np.flatnonzero(form.cancelling(layer)):
-        for i in np.flatnonzero(table.rows.learned[:, column]):
+        for i in map(int, np.flatnonzero(table.rows.learned[:, column])):
             table.rows.pin((i, column), 0.0)
             form.note(layer, "utility", int(i), Change.CANCELS)
 

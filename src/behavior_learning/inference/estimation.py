@@ -5,7 +5,7 @@ zero, θ̂ of Theorem B.9.
 """
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -168,7 +168,9 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
     trial = jnp.where(unmoved, state.theta, _moved(state._replace(hessian=curvature), signs))
     loss, slope = gradient(problem, trial, rows)
     after = projected_norm(trial, slope, signs)
-    taken = _lower(state.loss, loss, before, after) & jnp.all(jnp.isfinite(slope)) & ~state.last
+    rounding = 1e-13 * (1 + jnp.abs(loss))  # Near the optimum the loss no longer tells which point is better.
+    lower = (loss < state.loss - rounding) | ((loss < state.loss + 1e4 * rounding) & (after < 0.5 * before))
+    taken = jnp.isfinite(loss) & lower & jnp.all(jnp.isfinite(slope)) & ~state.last
     harder = jnp.where(state.stale, state.damping, jnp.maximum(10 * state.damping, 1e-4))
     eased = jnp.where(state.damping < 1e-9, 0.0, 0.1 * state.damping)
     damping = jnp.where(taken, eased, harder)
@@ -176,7 +178,7 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
     last = jnp.where(taken, after < search.aim, stuck) | (state.steps + 1 >= search.max_steps)
     poor = (after > before) & ~jnp.isinf(state.loss) if guessed else (after > 0.3 * before) | jnp.isinf(state.loss)
     refresh = jnp.where(taken, poor, state.stale) | (last & (not guessed))
-    updated = _updated(curvature, trial - state.theta, slope - state.gradient) if guessed else curvature
+    updated = bfgs_update(curvature, trial - state.theta, slope - state.gradient) if guessed else curvature
     return _State(
         jnp.where(taken, trial, state.theta),
         jnp.where(taken, loss, state.loss),
@@ -189,12 +191,6 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
         last=last,
         done=last if guessed else state.last,
     )
-
-
-def _lower(loss: Float[Array, ""], new: Float[Array, ""], before: Float[Array, ""], after: Float[Array, ""]):
-    """Whether a point is better; near the optimum, where the loss no longer resolves it, by its gradient."""
-    rounding = 1e-13 * (1 + jnp.abs(new))
-    return jnp.isfinite(new) & ((new < loss - rounding) | ((new < loss + 1e4 * rounding) & (after < 0.5 * before)))
 
 
 def _moved(state: _State, signs: Int[Array, " p"]) -> Float[Array, " p"]:
@@ -212,7 +208,7 @@ def _moved(state: _State, signs: Int[Array, " p"]) -> Float[Array, " p"]:
     return jnp.where(signs == 0, moved, signs * jnp.maximum(signs * moved, 0.1 * signs * state.theta))
 
 
-def _updated(curvature: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]):
+def bfgs_update(curvature: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]):
     """H + y yᵀ/(yᵀs) − H s sᵀ H/(sᵀH s) after a step s that changed the gradient by y; H where yᵀs is not positive."""
     bent, along = curvature @ move, change @ move
     before = move @ bent
@@ -247,7 +243,7 @@ def local_optima(problem: Problem, optima: list[Optimum], names: list[str], *, o
     largest `gradient` norm among its searches, and `starts`, which of `names` ended there.
     """
     ends = sorted(zip(optima, names, strict=True), key=lambda end: np.nan_to_num(float(end[0].loss), nan=np.inf))
-    found: list[dict] = []
+    found: list[dict[str, Any]] = []
     for optimum, name in ends:
         network, loss = problem.network(optimum.theta), float(optimum.loss)
         near = (place for place in found if abs(place["loss"] - loss) < SAME_LOSS)

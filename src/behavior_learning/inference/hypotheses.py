@@ -60,7 +60,10 @@ def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Seque
     """
     match hypotheses:
         case np.ndarray():
-            return _of_matrix(np.atleast_2d(np.asarray(hypotheses, float)), len(labels))
+            matrix, p = np.atleast_2d(np.asarray(hypotheses, float)), len(labels)
+            if matrix.shape[1] != p:
+                raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
+            return Hypothesis(matrix, np.zeros(len(matrix)))
         case str():
             texts = _split(hypotheses)
         case _:
@@ -69,12 +72,6 @@ def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Seque
     if not rows:
         raise OptionError("A hypothesis is needed, such as 'a = b' with a and b from .params.index.")
     return Hypothesis(np.array([row[1:] for row in rows]), np.array([-row[0] for row in rows]))
-
-
-def _of_matrix(matrix: Float[np.ndarray, "equations p"], p: int) -> Hypothesis:
-    if matrix.shape[1] != p:
-        raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
-    return Hypothesis(matrix, np.zeros(len(matrix)))
 
 
 def _split(text: str) -> list[str]:
@@ -127,13 +124,10 @@ def _evaluate(node: ast.AST, names: dict[str, np.ndarray], p: int) -> Float[np.n
             return -_evaluate(operand, names, p)
         case ast.UnaryOp(op=ast.UAdd(), operand=operand):
             return _evaluate(operand, names, p)
-        case ast.BinOp(left=left, op=operation, right=right):
-            return _combined(operation, _evaluate(left, names, p), _evaluate(right, names, p))
+        case ast.BinOp(op=operation):
+            left, right = _evaluate(node.left, names, p), _evaluate(node.right, names, p)
         case _:
             raise ValueError("not linear")
-
-
-def _combined(operation: ast.operator, left: np.ndarray, right: np.ndarray) -> Float[np.ndarray, " p+1"]:
     match operation:
         case ast.Add():
             return left + right

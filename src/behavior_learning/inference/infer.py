@@ -84,9 +84,18 @@ def infer(
     OptionError
         If heads have kinks, or options contradict each other.
     """
-    _check_smooth(network)
+    if not network.architecture.smooth:
+        raise OptionError(
+            f"Standard errors need smooth heads; got heads={network.architecture.heads!r}, whose kinks the Hessian "
+            "misses. Fit with identifiable=True, or with heads such as ('tanh', 'softplus', 'square') or "
+            "('tanh', 'softplus(5)', 'smooth_abs(0.1)')."
+        )
     n = len(data[0])
-    options = {"clusters": None if clusters is None else Clusters.of(clusters, n), "draws": draws, "seed": seed}
+    options: dict[str, Any] = {
+        "clusters": None if clusters is None else Clusters.of(clusters, n),
+        "draws": draws,
+        "seed": seed,
+    }
     covariance, checked = make_covariance(cov_type, **options), _checked_weights(weights, n, weight_kind)
     table: list[pd.DataFrame] = []
 
@@ -119,15 +128,6 @@ def infer(
         **options,
     )
     return estimated(blank, covariance)
-
-
-def _check_smooth(network: BehaviorNetwork) -> None:
-    if not network.architecture.smooth:
-        raise OptionError(
-            f"Standard errors need smooth heads; got heads={network.architecture.heads!r}, whose kinks the Hessian "
-            "misses. Fit with identifiable=True, or with heads such as ('tanh', 'softplus', 'square') or "
-            "('tanh', 'softplus(5)', 'smooth_abs(0.1)')."
-        )
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

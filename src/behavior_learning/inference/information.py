@@ -139,18 +139,12 @@ class Information:
         One line per direction: its `eigenvalue`, a `verdict`, and the `direction` as a sum of parameters.
         """
         values, moves = self.directions()
+        names = np.array(["no minimum", "unidentified", "weak", "identified"])
+        verdicts = names[np.searchsorted([-UNIDENTIFIED, UNIDENTIFIED, WEAK], values)]
         lines = []
         for place in range(min(n, len(values))):
             move = moves[:, place]
             strongest = np.argsort(-np.abs(move))[:parameters]
             text = " ".join(f"{move[i]:+.2f}*{self.labels[i]}" for i in strongest if abs(move[i]) > 0.05)
-            lines.append({"eigenvalue": values[place], "verdict": _verdict(values[place]), "direction": text})
+            lines.append({"eigenvalue": values[place], "verdict": verdicts[place], "direction": text})
         return pd.DataFrame(lines, columns=["eigenvalue", "verdict", "direction"])
-
-
-def _verdict(eigenvalue: float) -> str:
-    if eigenvalue < -UNIDENTIFIED:
-        return "no minimum"
-    if eigenvalue <= UNIDENTIFIED:
-        return "unidentified"
-    return "weak" if eigenvalue < WEAK else "identified"

@@ -33,7 +33,7 @@ def enough_candidates(utility: Utility, space: Space, temperature: ArrayLike, x:
     """The space with candidates that stay put, enough for the narrowest density of some rows, in double precision."""
     match space:
         case Product():
-            return Product([_steady(part, max(part.size, SEVERAL)) for part in space.parts])
+            return Product([_steady(part, max(part.size, SEVERAL)) for part in space.components])
         case Interval():
             gibbs = Gibbs(utility, _steady(space, MOST), jnp.asarray(temperature, float))
             rows = x[np.linspace(0, len(x) - 1, min(len(x), 200)).astype(int)]

@@ -342,7 +342,14 @@ class InferenceResults:
         return facts
 
     def _notes(self) -> tuple[str, ...]:
-        reasons = [_reason(self.not_identified, why) for why in dict.fromkeys(self.not_identified.dropna())]
+        by_reason = [
+            (why, [*group.index]) for why, group in self.not_identified.groupby(self.not_identified, sort=False)
+        ]
+        everything = len(by_reason) == 1 and len(by_reason[0][1]) == len(self.params) > 1
+        reasons = [
+            f"{'All parameters' if everything else ', '.join(labels)}: no standard error, because {why.value}"
+            for why, labels in by_reason
+        ]
         if any(str(label).endswith(".multiplier") for label in self.params.index):
             reasons.append(
                 "z and P of a multiplier do not say whether its row is there: zero ends its range. "
@@ -354,13 +361,6 @@ class InferenceResults:
         """Refuse what only a likelihood has, and name what to use instead."""
         if not self.likelihood:
             raise OptionError(f"{what} compares likelihoods, and this loss is none. Use {instead}.")
-
-
-def _reason(not_identified: pd.Series, why: NotIdentified) -> str:
-    """Which parameters have no standard error for one reason."""
-    labels = not_identified.index[[other is why for other in not_identified]]
-    who = "All parameters" if len(labels) == len(not_identified) > 1 else ", ".join(labels)
-    return f"{who}: no standard error, because {why.value}"
 
 
 def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> InferenceResults:

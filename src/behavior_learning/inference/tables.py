@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Estimates", "Summary"]
+__all__ = ["Estimates", "Summary", "html_table", "latex_table", "text_table"]
 
 
 @dataclass(frozen=True)
@@ -127,20 +127,20 @@ class Summary:
         """Plain text."""
         width = max((len(name) for name in self.facts), default=0)
         facts = [f"{name:<{width}}  {value}" for name, value in self.facts.items()]
-        tables = [f"{caption}\n{_text_table(table)}" for caption, table in self.tables.items()]
+        tables = [f"{caption}\n{text_table(table)}" for caption, table in self.tables.items()]
         return "\n\n".join(filter(None, [self.title, "\n".join(facts), *tables, "\n".join(self.notes)]))
 
     def as_html(self) -> str:
         """One HTML fragment, without style sheets or scripts."""
         facts = "".join(f"<tr><th>{escape(n)}</th><td>{escape(v)}</td></tr>" for n, v in self.facts.items())
-        tables = "".join(f"<h4>{escape(caption)}</h4>{_html_table(table)}" for caption, table in self.tables.items())
+        tables = "".join(f"<h4>{escape(caption)}</h4>{html_table(table)}" for caption, table in self.tables.items())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return f"<h3>{escape(self.title)}</h3><table>{facts}</table>{tables}{notes}"
 
     def as_latex(self) -> str:
         """A `tabular` per table, for a document with the booktabs package; facts and notes are comments and text."""
         facts = "\n".join(f"% {name}: {value}" for name, value in self.facts.items())
-        tables = [f"% {caption}\n{_latex_table(table)}" for caption, table in self.tables.items()]
+        tables = [f"% {caption}\n{latex_table(table)}" for caption, table in self.tables.items()]
         notes = "\n".join(_latex(note) + r"\\" for note in self.notes)
         return "\n".join(filter(None, [f"% {self.title}", facts, *tables, notes]))
 
@@ -157,7 +157,7 @@ def _cells(table: pd.DataFrame) -> list[list[str]]:
     return [list(row) for row in zip(map(str, table.index), *columns.values(), strict=True)]
 
 
-def _text_table(table: pd.DataFrame) -> str:
+def text_table(table: pd.DataFrame) -> str:
     head, *rows = [["", *map(str, table.columns)], *_cells(table)]
     first, *widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     rule = "-" * (first + sum(width + 2 for width in widths))
@@ -168,7 +168,7 @@ def _text_table(table: pd.DataFrame) -> str:
     return "\n".join([lines[0], rule, *lines[1:], rule])
 
 
-def _html_table(table: pd.DataFrame) -> str:
+def html_table(table: pd.DataFrame) -> str:
     head = "".join(f"<th>{escape(str(column))}</th>" for column in ("", *table.columns))
     body = "".join(
         f"<tr><th>{escape(label)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
@@ -177,7 +177,7 @@ def _html_table(table: pd.DataFrame) -> str:
     return f"<table><tr>{head}</tr>{body}</table>"
 
 
-def _latex_table(table: pd.DataFrame) -> str:
+def latex_table(table: pd.DataFrame) -> str:
     head, *body = [" & ".join(map(_latex, row)) + r" \\" for row in (["", *map(str, table.columns)], *_cells(table))]
     lines = [r"\toprule", head, r"\midrule", *body, r"\bottomrule"]
     return "\n".join([rf"\begin{{tabular}}{{l{'r' * table.shape[1]}}}", *lines, r"\end{tabular}"])

@@ -65,8 +65,8 @@ def draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomSt
     if needs_chains(distribution):
         return _mixed_draws(distribution, x, n, random)
     space = distribution.space
-    levels = random.uniform(size=(len(x), n, len(space.parts))).astype(np.float32)
-    if len(space.parts) == 1:
+    levels = random.uniform(size=(len(x), n, len(space.components))).astype(np.float32)
+    if len(space.components) == 1:
         return by_rows(Gibbs.draw, distribution, (x, levels))
     at_once = max(1, VALUES_IN_MEMORY // (2 * max(space.nodes, 1) * cast(Any, distribution.utility).width * SMALLEST))
     at_once = min(power_of_two(n), power_of_two(at_once))
@@ -86,7 +86,7 @@ def _wrapped(levels: np.ndarray, start: int, size: int) -> np.ndarray:
 
 
 def _mixed_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.RandomState) -> np.ndarray:
-    parts = distribution.space.parts
+    parts = distribution.space.components
     numbers = [i for i, part in enumerate(parts) if part.continuous]
     classes = [i for i in range(len(parts)) if i not in numbers]
     values = _chain_draws(marginal_distribution(distribution, numbers) if classes else distribution, x, n, random)
@@ -127,8 +127,11 @@ def _climb(distribution: Gibbs, x: jax.Array, sampled: jax.Array) -> jax.Array:
     candidates = space.candidates(sampled)
     at = jnp.argmax(distribution.utility(x, candidates), axis=1)[:, None, None]
     best = jnp.take_along_axis(candidates, at, axis=1)[:, 0]
-    along = lambda y: distribution.utility(x, best[:, None].at[..., columns].set(y))
-    top = climbed(along, best[:, columns], *space.ends[:, columns])
+    top = climbed(
+        lambda y: distribution.utility(x, best[:, None].at[..., columns].set(y)),
+        best[:, columns],
+        *space.ends[:, columns],
+    )
     return space.responses(best.at[:, columns].set(top))
 
 

@@ -80,7 +80,10 @@ def fidelity(model: LearnedModel, full: LearnedProblem, brief: LearnedProblem, r
         for at in (np.argmax(utility, axis=1) for utility in utilities)
     ]
     agree = np.all(np.abs(best[0] - best[1]) <= TOLERANCE, axis=1)
-    return compare_utilities(utilities[0], utilities[1], probability, agree, _same(model))
+    numbers = any(part.levels is None for part in model.response.components)
+    within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
+    same = f"the same most likely {', '.join(part.name for part in model.response.components)}{within}"
+    return compare_utilities(utilities[0], utilities[1], probability, agree, same)
 
 
 def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray, Rows]:
@@ -96,8 +99,7 @@ def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray
 
 @eqx.filter_jit
 def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
-    scaled = lambda x, y: distribution.utility(x, y) / distribution.temperature
-    return distribution.space.quadrature(scaled, x)
+    return distribution.space.quadrature(lambda x, y: distribution.utility(x, y) / distribution.temperature, x)
 
 
 def _on_candidates(
@@ -108,10 +110,3 @@ def _on_candidates(
     if not problem.chooses:
         utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
     return np.broadcast_to(utility, shape)
-
-
-def _same(model: LearnedModel) -> str:
-    names = [part.name for part in model.response.components]
-    numbers = any(part.levels is None for part in model.response.components)
-    within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
-    return f"the same most likely {', '.join(names)}{within}"

@@ -44,7 +44,8 @@ def infer_problem(
         space = enough_candidates(wide, model.space, model.temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         names = parameter_labels(network, x_names, y_names, y_names if model.vector else [])
-        affordable = _affordable_searches(network, len(data[0]), space.size)
+        cost = min(len(data[0]), 2000) * space.size * network.n_parameters * 40
+        affordable = int(EXPLORATION // cost)
         count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
         units = Units(*original_units(network, names, inputs, response), model.response.log_unit)
         while True:
@@ -73,10 +74,6 @@ def infer_problem(
             space = space.refined(2)
 
 
-def _affordable_searches(network: BehaviorNetwork, rows: int, candidates: int) -> int:
-    return int(EXPLORATION // (min(rows, 2000) * candidates * network.n_parameters * 40))
-
-
 def original_units(
     network: BehaviorNetwork, names: Sequence[str], inputs: Sequence[Variable], response: Sequence[Variable]
 ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -95,7 +92,7 @@ def original_units(
     for name in names:
         if name.startswith("layer1.") and name.endswith(".intercept"):
             row = name.removesuffix(".intercept")
-            inside = [position[f"{row}.coef[{term}]"] for term in _terms(names, row)]
+            inside = [i for i, other in enumerate(names) if other.startswith(f"{row}.coef[")]
             for j, monomial in enumerate([*monomials, ()]):
                 line = np.zeros(len(names))
                 line[inside] = expansion[:, j]
@@ -108,12 +105,8 @@ def original_units(
     return tuple(labels), np.array(rows)
 
 
-def _terms(names: Sequence[str], row: str) -> list[str]:
-    start = f"{row}.coef["
-    return [name[len(start) : -1] for name in names if name.startswith(start)]
-
-
 def _written(monomial: Monomial, order: Sequence[str]) -> str:
     """Columns of x before those of y, as in the labels on standardised columns; curves last."""
-    place = lambda factor: order.index(factor[0]) if factor[0] in order else len(order)
-    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(monomial, key=place))
+    places = {name: i for i, name in enumerate(order)}
+    factors = sorted(monomial, key=lambda factor: places.get(factor[0], len(places)))
+    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in factors)

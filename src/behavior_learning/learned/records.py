@@ -75,6 +75,5 @@ def progress_bar(epochs: int, show: bool):
     columns = (TextColumn("learning"), BarColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
     with ProgressBar(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("fit", total=epochs, status="compiling")
-        status = lambda done, loss: f"epoch {done}, validation loss {loss:.3f}"
-        yield lambda done, loss: bar.update(task, completed=done, status=status(done, loss))
+        yield lambda done, loss: bar.update(task, completed=done, status=f"epoch {done}, validation loss {loss:.3f}")
         bar.update(task, completed=epochs)
