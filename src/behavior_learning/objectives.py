@@ -176,7 +176,7 @@ def _plain(value: Any) -> Any:
 def objective_from_json(state: dict[str, Any], space: Space) -> Objective:
     """Read what `to_json` of any registered objective wrote."""
     parts: dict[str, Any] = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items()}
-    kind, temperature = OBJECTIVES[parts.pop("kind")], parts.pop("temperature")
+    kind, temperature = cast(Any, OBJECTIVES[parts.pop("kind")]), parts.pop("temperature")
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in parts.items()}).on(space, temperature)
 
 
