@@ -202,10 +202,14 @@ def test_options_of_ones_own_are_used_saved_and_loaded(own, tmp_path):
 
 
 def test_a_short_name_is_registered_once(own):
-    for register, kind in ((register_objective, Objective), (register_basis, BasisOption)):
-        with pytest.raises(OptionError, match="'(affine|likelihood)' is taken by .* registered once. Rename it"):
-            name = "likelihood" if kind is Objective else "affine"
-            register(type("Mine", (kind,), {"short_name": name}))
+    for register, kind, name in (
+        (register_objective, Objective, "likelihood"),
+        (register_basis, BasisOption, "affine"),
+        (register_optimizer, bl.Adam, "adam"),
+    ):
+        mine = type("Mine", (kind,), {"short_name": name})
+        with pytest.raises(OptionError, match=rf"'{name}' is taken by .* registered once\. Rename it"):
+            register(mine)
 
 
 def test_what_is_not_registered_is_refused_with_what_is():

@@ -49,7 +49,7 @@ def test_the_needed_width_wins(found):
 def test_best_is_refitted_to_all_rows(found):
     X, y = rows()
     assert found.best.layers == (2,)
-    assert len(found.best._training_rows[0]) == len(X)
+    assert len(found.best.model_.rows.x) == len(X)
     assert found.best.score(X, y) > 0.85
 
 

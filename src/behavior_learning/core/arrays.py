@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt32
@@ -17,7 +16,7 @@ def to_device(values: Any) -> Array:
 
 def numbers_to_device(tree: Any) -> Any:
     """The same tree with its real numbers as arrays, so that other numbers reuse a compiled program."""
-    return jax.tree.map(lambda leaf: to_device(leaf) if eqx.is_inexact_array_like(leaf) else leaf, tree)
+    return jax.tree.map(lambda leaf: to_device(leaf) if isinstance(leaf, (float, np.floating)) else leaf, tree)
 
 
 def make_key(seed: int | np.integer) -> PRNGKeyArray:
