@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+import jax
+from jax.experimental.compilation_cache import compilation_cache
+
 from behavior_learning.errors import OptionError
 
 __all__ = ["cache_programs"]
@@ -49,9 +52,6 @@ def cache_programs(folder: str | Path | None = None) -> Path:
         ) from error
     if not os.access(chosen, os.W_OK):
         raise OptionError(f"The cache needs a folder that can be written to; {chosen} cannot be. Name another.")
-    import jax  # 0.5 s, which `import behavior_learning` does not cost
-    from jax.experimental.compilation_cache import compilation_cache
-
     jax.config.update("jax_compilation_cache_dir", str(chosen))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,7 +1,7 @@
 """The command `bl`: fit, predict, sample, explain, report, and a demonstration."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -308,7 +308,7 @@ def _scores(r2: float, loss: float, coverage: float) -> tuple[str, str, str]:
 
 
 @contextmanager
-def _plain_errors() -> Iterator[None]:
+def _plain_errors() -> Generator[None, None, None]:
     """Show what the library raises on purpose as one line, without a traceback."""
     try:
         yield

@@ -224,7 +224,7 @@ def test_options_of_explanations_are_checked(models):
             model.stability(**options)
     with pytest.raises(OptionError, match="must be a dictionary"):
         model.rename_blocks(["x"])
-    for options in ({"seed": "a"}, {"penalty": bl.Penalty(l2=-1)}):
+    for options in ({"seed": "a"}, {"l2": -1}):
         with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
             model.inference(**options)
 

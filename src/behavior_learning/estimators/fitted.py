@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning import report as pages
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
@@ -32,7 +33,6 @@ from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
-from behavior_learning.report import Report, write_report
 from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["FittedEstimator"]
@@ -376,7 +376,7 @@ class FittedEstimator(BaseEstimator):
         title: str | None = None,
         inference: InferenceResults | None = None,
         stability: Stability | None = None,
-    ) -> Report:
+    ) -> "pages.Report":
         """Report what was learned and how well, as one HTML page that needs no network.
 
         Parameters
@@ -394,7 +394,7 @@ class FittedEstimator(BaseEstimator):
         >>> reg.report(title="Boston").html.startswith("<!doctype html>")
         True
         """
-        return write_report(
+        return pages.write_report(
             self._fitted,
             path,
             None if X is None and y is None else self._rows("report", X, y),

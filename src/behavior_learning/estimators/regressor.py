@@ -59,7 +59,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     initialization : ``bl.Initialization(coef_scale=None, multiplier_scale=None)``, where starts are drawn.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
-        three blocks in one layer, which have many local optima, are trained from the winners of eight short heats of
+        three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.
     random_state : seed of the split, the starts and the batches.
     verbose : show a progress bar on standard error.

@@ -5,6 +5,7 @@ A method is a frozen value; `METHODS` lists them, and a new one is one entry.
 
 from abc import abstractmethod
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.supports import Support
 
 __all__ = ["HMC", "METHODS", "NUTS", "Langevin", "LogDensity", "Method", "Move", "State", "Target", "value_and_score"]
@@ -193,12 +195,12 @@ class HMC(Hamiltonian):
         variance: Float[Array, "n m"],
         adapting: Bool[Array, ""],
     ) -> tuple[State, Move]:
-        import blackjax.mcmc.hmc as hmc  # 0.4 s, only where it is used
-
         pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
         vary = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (), step_size.dtype, minval=0.5, maxval=1.5)))
         sizes = step_size[:, None] * vary(pairs[..., 0])
-        return _hamiltonian_step(hmc.build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance)
+        return _hamiltonian_step(
+            _blackjax("hmc").build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance
+        )
 
 
 class NUTS(Hamiltonian):
@@ -218,10 +220,8 @@ class NUTS(Hamiltonian):
         variance: Float[Array, "n m"],
         adapting: Bool[Array, ""],
     ) -> tuple[State, Move]:
-        import blackjax.mcmc.nuts as nuts  # 0.4 s, only where it is used
-
         sizes = jnp.broadcast_to(step_size[:, None], keys.shape)
-        return _hamiltonian_step(nuts.build_kernel(), self.doublings, target, keys, state, sizes, variance)
+        return _hamiltonian_step(_blackjax("nuts").build_kernel(), self.doublings, target, keys, state, sizes, variance)
 
 
 METHODS: dict[str, Method] = {
@@ -231,6 +231,22 @@ METHODS: dict[str, Method] = {
     "nuts": NUTS(),
 }
 """Samplers by the name that `sample(method=)` takes."""
+
+
+def _blackjax(sampler: str) -> Any:
+    """A module of blackjax, which the extra ``[sampling]`` brings.
+
+    Raises
+    ------
+    OptionError
+        If it is not installed.
+    """
+    try:
+        return import_module(f"blackjax.mcmc.{sampler}")
+    except ModuleNotFoundError as error:
+        raise OptionError(
+            "HMC and NUTS need blackjax: pip install 'behavior-learning[sampling]', or use MALA."
+        ) from error
 
 
 def _hamiltonian_step(
@@ -243,18 +259,16 @@ def _hamiltonian_step(
     variance: Float[Array, "n m"],
 ) -> tuple[State, Move]:
     """A blackjax kernel, written for one chain, over all chains of all rows."""
-    from blackjax.mcmc.hmc import HMCState
-
     n, k = state.log_density.shape
     log_density = _single_chain(target, (n, k))
 
     def move(key: PRNGKeyArray, state: State, size: Array, scale: Array) -> tuple[State, Move]:
-        end, info = kernel(key, HMCState(*state), log_density, size, scale, limit)
+        end, info = kernel(key, _blackjax("hmc").HMCState(*state), log_density, size, scale, limit)
         following = State(end.position, end.logdensity, end.logdensity_grad)
         return following, Move(jnp.nan_to_num(info.acceptance_rate, nan=0.0), info.is_divergent)
 
     flat = jax.tree.map(lambda leaf: leaf.reshape(n * k, *leaf.shape[2:]), (keys, state, sizes))
-    chains = jax.vmap(move)(*flat, jnp.repeat(variance, k, axis=0))
+    chains = jax.vmap(move)(flat[0], flat[1], flat[2], jnp.repeat(variance, k, axis=0))
     return jax.tree.map(lambda leaf: leaf.reshape(n, k, *leaf.shape[1:]), chains)
 
 

@@ -144,7 +144,7 @@ def _process(
     """∂ℓ/∂λ per row, and ∂²Q/∂λ∂θ, for every direction in turn."""
     direction = jnp.zeros_like(point).at[-1].set(1.0)
 
-    def at(coefficients):
+    def at(coefficients: Float[Array, " k"]) -> tuple[Float[Array, " n"], Float[Array, " p"]]:
         moved = eqx.tree_at(
             lambda p: p.parametrization.values, problem, problem.parametrization.values.at[inside].set(coefficients)
         )

@@ -250,8 +250,10 @@ def local_optima(problem: Problem, optima: list[Optimum], names: list[str], *, o
         home = next((p for p in near if distance(p["network"], network, one_hot=one_hot) < SAME_OPTIMUM), None)
         if home is None:
             apart = distance(found[0]["network"], network, one_hot=one_hot) if found else 0.0
-            home = {"loss": loss, "reached": 0, "distance": apart, "gradient": 0.0, "starts": [], "network": network}
-            found.append(home)
+            found.append(
+                {"loss": loss, "reached": 0, "distance": apart, "gradient": 0.0, "starts": [], "network": network}
+            )
+            home = found[-1]
         home["reached"] += 1
         home["gradient"] = max(home["gradient"], float(optimum.gradient_norm))
         home["starts"].append(name)

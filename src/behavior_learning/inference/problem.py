@@ -153,7 +153,7 @@ def gradient(
 ) -> tuple[Float[Array, ""], Float[Array, " p"]]:
     """Mean loss and its gradient, over all rows or those of the first chunks."""
 
-    def part(data, weights):
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
         loss = jax.value_and_grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, data)))
         return loss(theta), jnp.sum(weights)
 
@@ -171,7 +171,7 @@ def hessian(
     chunks : use the first chunks only, an estimate from a sample of the rows; all by default.
     """
 
-    def part(data, weights):
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
         slope = jax.grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, data)))
         return jax.jacfwd(slope)(theta), jnp.sum(weights)
 
@@ -182,7 +182,7 @@ def hessian(
 def outer(problem: Problem, theta: Float[Array, " p"], power: int = 1) -> Float[Array, "p p"]:
     """Σ w^power ∇ℓ ∇ℓᵀ over rows."""
 
-    def part(data, weights):
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
         s = _row_gradients(problem, theta, data)
         return (s * weights[:, None] ** power).T @ s
 
@@ -194,10 +194,9 @@ def cluster_scores(
 ) -> Float[Array, "clusters p"]:
     """Σ w ∇ℓ over the rows of each cluster."""
 
-    def part(data, weights):
-        *data, code = data
-        s = _row_gradients(problem, theta, tuple(data)) * weights[:, None]
-        return jax.ops.segment_sum(s, code, clusters)
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
+        s = _row_gradients(problem, theta, data[:-1]) * weights[:, None]
+        return jax.ops.segment_sum(s, data[-1], clusters)
 
     return _summed(eqx.tree_at(lambda p: p.data, problem, (*problem.data, problem.cut(codes))), part)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from behavior_learning.errors import OptionError
+from behavior_learning.symbolic import sympy_latex
 from behavior_learning.symbolic.evaluate import output_values, table_values
 from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.python_source import problem_source
@@ -70,12 +71,12 @@ class LearnedProblem(Problem):
 
     def to_sympy(self) -> "dict[str, sympy.Expr]":
         """Utilities by output name as SymPy expressions in the user's columns alone, the layers substituted."""
-        return _sympy_latex().output_expressions(self)
+        return sympy_latex.output_expressions(self)
 
     def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
         """The problem in LaTeX, an ``aligned`` environment for the outputs and for each block, the top layer first."""
         check_shown(terms, digits)
-        return _sympy_latex().problem_latex(self, terms, digits)
+        return sympy_latex.problem_latex(self, terms, digits)
 
     def to_python(self) -> str:
         """Source of a module that needs NumPy alone, with a function ``utility(**columns)``.
@@ -102,13 +103,6 @@ class LearnedProblem(Problem):
         _check_names(names, list(self.blocks), (named | columns) - set(self.blocks))
         layers = tuple(tuple(block.renamed(names) for block in layer) for layer in self.layers)
         return replace(self, layers=layers, outputs={k: output.renamed(names) for k, output in self.outputs.items()})
-
-
-def _sympy_latex():
-    """The writers that need SymPy, which takes long to load: fits and predictions do without."""
-    from behavior_learning.symbolic import sympy_latex
-
-    return sympy_latex
 
 
 def check_renaming(names: Any) -> None:

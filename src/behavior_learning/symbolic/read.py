@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -47,15 +48,13 @@ def read_problem(
     """
     architecture, vector = network.architecture, network.architecture.output == "vector"
     y_names, seen_response = tuple(variable.name for variable in response), () if vector else response
-    common = _common(network.basis, inputs, seen_response, curve_standard_deviations)
-    names = [
-        [_free(block_name(i, j), common) for j in range(1, len(layer) + 1)]
+    columns = _common(network.basis, inputs, seen_response, curve_standard_deviations)
+    of_blocks = [
+        {_free(block_name(i, j), columns): deviation for j, deviation in enumerate(layer, 1)}
         for i, layer in enumerate(block_standard_deviations, 1)
     ]
-    deviations = dict(common.standard_deviations)
-    for layer_names, layer_deviations in zip(names, block_standard_deviations, strict=True):
-        deviations |= dict(zip(layer_names, layer_deviations, strict=True))
-    common = replace(common, standard_deviations=deviations)
+    deviations = {name: value for known in (columns.standard_deviations, *of_blocks) for name, value in known.items()}
+    common = replace(columns, standard_deviations=deviations)
     terms = basis_polynomials(network.basis, inputs, seen_response)
     layers: list[tuple[Block, ...]] = []
     utilities: list[Polynomial] = []
@@ -64,7 +63,7 @@ def read_problem(
         visible = [*(terms if architecture.sees_terms(number) else ()), *seen]
         blocks = [
             replace(common, name=name, head_terms=tuple(_head_terms(layer, j, visible, common)), shortcut=shortcut)
-            for j, (name, shortcut) in enumerate(zip(names[number], _shortcuts(network, number, seen), strict=True))
+            for j, (name, shortcut) in enumerate(zip(of_blocks[number], _shortcuts(network, number, seen), strict=True))
         ]
         layers.append(tuple(blocks))
         utilities += [block.itself for block in blocks]
@@ -163,5 +162,5 @@ def _combine(polynomials: Sequence[Polynomial], weights: Iterable[float]) -> Pol
     return Polynomial.total(p.scaled(float(w)) for p, w in zip(polynomials, weights, strict=True))
 
 
-def _numbers(values) -> np.ndarray:
+def _numbers(values: Any) -> np.ndarray:
     return np.asarray(values, float)

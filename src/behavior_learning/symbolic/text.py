@@ -164,11 +164,12 @@ def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
 
 def _block_text(block: Block, terms: int | None, digits: int) -> str:
     """Its objective, its constraints, and what appears in neither."""
-    deviations, objective, constraints, omitted = block.standard_deviations, [], [], []
+    objective, constraints, shown, omitted = [], [], set(), []
     for role in ROLES:
         for term in block.terms_of(role):
-            brief = shorten_term(term, deviations, terms)
+            brief = shorten_term(term, block.standard_deviations, terms)
             written = _with_omitted(brief, digits)
+            shown |= set(brief.order)
             omitted += brief.omitted
             if role == "utility":
                 identity = term.head.name == "identity"
@@ -180,7 +181,6 @@ def _block_text(block: Block, terms: int | None, digits: int) -> str:
         objective.append(format_polynomial(block.shortcut, list(block.shortcut.monomials), digits))
     words = ("maximise", "subject to") if block.response else ("rewards", "penalises")
     lines = _label(words[0], objective, joint=" + ") + _label(words[1], constraints)
-    shown = {m for term in block.head_terms for m in shorten_term(term, deviations, terms).order}
     hidden = [format_monomial(m) for m in dict.fromkeys(omitted) if m not in shown]
     if hidden:
         more = f" and {len(hidden) - NAMES_SHOWN} more" if len(hidden) > NAMES_SHOWN else ""

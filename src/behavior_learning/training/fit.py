@@ -128,7 +128,7 @@ class OnNetwork(eqx.Module):
     def thresholded(self, params: Params, steps: Params) -> Params:
         return self._through(self.penalty.thresholded, params, steps)
 
-    def _through(self, move: Callable, params: Params, steps: Params) -> Params:
+    def _through(self, move: Callable[..., BehaviorNetwork], params: Params, steps: Params) -> Params:
         return self.packing.packed(move(self.packing.network(params), self.packing.network(steps)))
 
 

@@ -154,12 +154,12 @@ class Adam(Optimizer):
         return -(-rows // self.batch_size)
 
     @property
-    def _transform(self) -> optax.GradientTransformation:
+    def transform(self) -> optax.GradientTransformation:
         return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
 
     def init(self, starts: Params) -> PyTree:
         """Moments of zero, made without compiling, and the running mean at the start."""
-        moments = jax.eval_shape(jax.vmap(lambda params: self._transform.init(params)), starts)
+        moments = jax.eval_shape(jax.vmap(lambda params: self.transform.init(params)), starts)
         return _AdamState(jax.tree.map(lambda like: to_device(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
@@ -172,7 +172,7 @@ class Adam(Optimizer):
         def step(carry: tuple[Params, _AdamState], batch: Data):
             params, state = carry
             value, gradient = jax.value_and_grad(loss)(params, batch)
-            updates, moments = self._transform.update(gradient, state.moments, params)
+            updates, moments = self.transform.update(gradient, state.moments, params)
             params = self._moved(params, updates)
             if self.proximal is not None:
                 params = self.proximal(params, self._sizes(moments))
@@ -193,9 +193,9 @@ class Adam(Optimizer):
         return jax.tree.map(lambda v: self.learning_rate / (jnp.sqrt(v / (1 - ADAM_MEMORY**seen)) + 1e-8), squares)
 
     def kept(self, params: Params, state: PyTree) -> Params:
-        return (
-            state.mean if self.proximal is None else self.proximal.thresholded(state.mean, self._sizes(state.moments))
-        )
+        if self.proximal is None:
+            return state.mean
+        return self.proximal.thresholded(state.mean, self._sizes(state.moments))
 
 
 @register_optimizer
@@ -233,7 +233,7 @@ class LBFGS(Optimizer):
     needs_smooth: ClassVar[bool] = True
 
     @property
-    def _transform(self) -> optax.GradientTransformationExtraArgs:
+    def transform(self) -> optax.GradientTransformationExtraArgs:
         return optax.lbfgs(memory_size=self.memory)
 
     def init(self, starts: Params) -> PyTree:
@@ -246,12 +246,12 @@ class LBFGS(Optimizer):
             return loss(params, data)
 
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)
-        updates, state = self._transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
+        updates, state = self.transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
         return optax.apply_updates(params, updates), state, jnp.asarray(value)
 
 
 @eqx.filter_jit
 def _begun(optimizer: LBFGS, starts: Params) -> PyTree:
     """The state of every start, strongly typed: weak types would make the second call of a loop another program."""
-    state = jax.vmap(optimizer._transform.init)(starts)
+    state = jax.vmap(optimizer.transform.init)(starts)
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, leaf.dtype), state)
