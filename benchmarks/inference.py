@@ -37,14 +37,14 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
 
     from behavior_learning.core.spaces import Interval
     from behavior_learning.learned.inference import infer_problem
-    from behavior_learning.objectives import NegativeLogLikelihood
+    from behavior_learning.objectives import Likelihood
     from behavior_learning.symbolic.polynomials import Variable
 
     return infer_problem(
         network,
         Interval(jnp.asarray(-4.0), jnp.asarray(4.0)),
         1.0,
-        NegativeLogLikelihood,
+        Likelihood,
         (x.astype(float), y.astype(float)),
         inputs=[Variable(f"x{j}") for j in range(x.shape[1])],
         response=[Variable("y")],
@@ -133,7 +133,7 @@ def memory() -> None:
     from behavior_learning.identification.canonical_form import canonicalize
     from behavior_learning.identification.parameters import LocalParameters, parameter_labels
     from behavior_learning.inference.problem import Problem, hessian, outer
-    from behavior_learning.objectives import NegativeLogLikelihood
+    from behavior_learning.objectives import Likelihood
 
     n, d = 1_000_000, 64
     rng = np.random.default_rng(0)
@@ -143,7 +143,7 @@ def memory() -> None:
     with jax.enable_x64(True):
         local = LocalParameters.of(canonicalize(network), names)
         x, y = rng.normal(size=(n, d)), rng.integers(0, 2, n).astype(np.int32)
-        problem = Problem.of(NegativeLogLikelihood(Categories(2)), local.parametrization, (x, y), candidates=2)
+        problem = Problem.of(Likelihood().on(Categories(2)), local.parametrization, (x, y), candidates=2)
         del x
         start, theta = time.perf_counter(), jnp.asarray(local.theta)
         for quantity in (hessian, outer):

@@ -23,8 +23,9 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 import behavior_learning as bl
+from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.core.spaces import Interval
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 from behavior_learning.training.fit import PenalizedLoss, ValidationLoss
 from behavior_learning.training.minimize import Losses, minimize
 from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
@@ -42,7 +43,7 @@ class _Damped(NamedTuple):
 class LevenbergMarquardt(eqx.Module):
     """Damped Gauss-Newton steps on all rows; a step that does not lower the loss is taken back."""
 
-    objective: NegativeLogLikelihood
+    objective: Likelihood
     packing: Packing
     ridge: Float[Array, ""]
 
@@ -110,9 +111,9 @@ def tables(folder: Path) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     )
 
 
-def optimizers(objective: NegativeLogLikelihood, packing: Packing, ridge: Array, rows: int) -> dict[str, Optimizer]:
-    adam = {"learning_rate": 0.01, "clip": 1.0, "averaging": 0.98}
-    made = {"Adam (the default)": Adam(**adam, batch_size=64), "Adam, batches of 256": Adam(**adam, batch_size=256)}
+def optimizers(objective: Likelihood, packing: Packing, ridge: Array, rows: int) -> dict[str, Optimizer]:
+    made = {"Adam (the default)": Adam(), "Adam, batches of 256": Adam(batch_size=256)}
+    made = {name: numbers_to_device(adam) for name, adam in made.items()}
     made |= {"L-BFGS": LBFGS(), "Levenberg-Marquardt": LevenbergMarquardt(objective, packing, ridge)}
     return made
 
@@ -124,7 +125,7 @@ def race(x: np.ndarray, y: np.ndarray, layers: tuple[int, ...], heads: tuple[str
     scaled = lambda v: ((v - v[train].mean(axis=0)) / v[train].std(axis=0)).astype(np.float32)
     x, y = scaled(x), scaled(y)
     data, validation = (tuple(map(jnp.asarray, (x[rows], y[rows]))) for rows in (train, held_out))
-    objective = NegativeLogLikelihood(Interval(float(y.min()) - 1, float(y.max()) + 1, 64 if len(x) < 5_000 else 32))
+    objective = Likelihood().on(Interval(float(y.min()) - 1, float(y.max()) + 1, 64 if len(x) < 5000 else 32))
     architecture = bl.Architecture(layers, heads=heads, readout="identity" if layers[-1] == 1 else "nonnegative")
     network = bl.BehaviorNetwork.random(np.random.default_rng(1), architecture, features=x.shape[1], response=1)
     packing, ridge = Packing.of(network), jnp.asarray(10.0 / (2 * len(train)))

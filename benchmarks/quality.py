@@ -19,9 +19,11 @@ import torch
 import behavior_learning as bl
 from behavior_learning.core.arrays import make_key
 from behavior_learning.core.spaces import Categories, Interval
-from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
-from behavior_learning.training.fit import Settings, ValidationLoss, WithNoise, fit
+from behavior_learning.objectives import DenoisingScoreMatching, Likelihood, Objective
+from behavior_learning.training.fit import ValidationLoss, WithNoise, fit
+from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.packing import Packing
+from behavior_learning.training.settings import Penalty, Settings
 from peers import as_ours, built, trainer_of
 from timing import heading, table
 
@@ -63,8 +65,8 @@ def make_task(name: str, folder: Path, seed: int) -> Task:
         digits = np.load(folder / "mnist.npz")
         pixels = digits["x_train"].reshape(-1, 784).astype(float) / 255
         rows = _split(pixels, digits["y_train"].astype(int), seed, scaled=False)
-    denoising = DenoisingScoreMatching(Interval(-6.0, 6.0), SIGMA, draws=2)
-    objective = NegativeLogLikelihood(Categories(classes)) if classes else denoising
+    denoising = DenoisingScoreMatching(SIGMA, draws=2, gauss_hermite=False).on(Interval(-6.0, 6.0))
+    objective = Likelihood().on(Categories(classes)) if classes else denoising
     return Task(layers, objective, *rows, epochs, rate, classes)
 
 
@@ -93,7 +95,8 @@ def ours(task: Task, target: float, seed: int) -> tuple[float, float]:
     rng, architecture = np.random.default_rng(seed), bl.Architecture(task.layers, readout="free")
     sizes = {"features": task.train[0].shape[1], "response": task.objective.space.dimension}
     starts = [bl.BehaviorNetwork.random(rng, architecture, **sizes) for _ in range(1 if task.classes == 10 else 4)]
-    settings = Settings("adam", task.rate, BATCH, task.epochs, PATIENCE, l2=10.0 if task.classes else 0.0)
+    penalty = Penalty(l2=10.0 if task.classes else 0.0)
+    settings = Settings(Adam(learning_rate=task.rate, batch_size=BATCH), penalty, task.epochs, PATIENCE)
     data, held_out = (tuple(map(jnp.asarray, rows)) for rows in (task.train, task.held_out))
     begun, reached = time.perf_counter(), [float("nan")]
 

@@ -30,7 +30,7 @@ def main() -> None:
     rows, columns = (int(argument) for argument in (sys.argv[1:] or ["50000", "50"]))
     X, number, label = table(rows, columns)
     for estimator, y in ((bl.BLRegressor, number), (bl.BLClassifier, label)):
-        model = estimator(max_epochs=2, n_restarts=1, batch_size=1024, random_state=0)
+        model = estimator(max_epochs=2, n_restarts=1, random_state=0, optimizer=bl.Adam(batch_size=1024))
         model.fit(X.head(2000), y.head(2000))
         start, cpu = time.perf_counter(), time.process_time()
         page = model.report(None, X, y)

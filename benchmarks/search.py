@@ -12,7 +12,11 @@ import pandas as pd
 import behavior_learning as bl
 from timing import heading, table
 
-SPACE = {"layers": [(2, 1), (5, 1)], "learning_rate": (0.003, 0.03), "alpha": (1.0, 100.0)}
+SPACE = {
+    "layers": [(2, 1), (5, 1)],
+    "optimizer__learning_rate": (0.003, 0.03),
+    "penalty__l2": (1.0, 100.0),
+}
 
 
 def main() -> None:

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import behavior_learning as bl
+from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.estimators.structure import DEFAULT_LAYERS
-from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood, Objective
+from behavior_learning.objectives import DenoisingScoreMatching, Likelihood, Objective
 from behavior_learning.training.fit import PenalizedLoss, WithNoise
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.packing import Packing
@@ -46,9 +47,9 @@ class Case(NamedTuple):
 
 def objective_of(case: Case, likelihood: bool = False) -> Objective:
     if case.classes:
-        return NegativeLogLikelihood(Categories(case.classes))
+        return Likelihood().on(Categories(case.classes))
     box = Interval(-4.0, 6.0)
-    return NegativeLogLikelihood(box) if likelihood else DenoisingScoreMatching(box, SIGMA, draws=1)
+    return Likelihood().on(box) if likelihood else DenoisingScoreMatching(SIGMA, draws=1, gauss_hermite=False).on(box)
 
 
 def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Callable[[], object]:
@@ -60,7 +61,7 @@ def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Calla
     )
     packing = Packing.of(network)
     loss, noise = PenalizedLoss(objective, packing, jnp.asarray(1e-3)), WithNoise(objective)
-    optimizer = Adam(learning_rate=0.01, clip=1.0, averaging=0.98, batch_size=case.batch)
+    optimizer = numbers_to_device(Adam(batch_size=case.batch))
     data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
     run = eqx.filter_jit(
         lambda params, state, order, data: optimizer.epoch(loss, params, state, noise(jax.random.key(0), data), order)

@@ -29,7 +29,7 @@ import behavior_learning as bl
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "single": (
         "BL(Single), degree 2",
-        {"layers": (1,), "utility_degrees": (2,), "inequality_degrees": (2, 2, 2), "equality_degrees": (2, 2)},
+        {"layers": (1,), "degrees": ((2,), (2, 2, 2), (2, 2))},
     ),
     "two": ("BL[2,1]", {"layers": (2, 1)}),
     "deep": ("BL[5,3,1]", {"layers": (5, 3, 1)}),

@@ -15,7 +15,7 @@ import numpy as np
 import behavior_learning as bl
 
 SIGMAS = (0.1, 0.3, 0.6, 1.2)
-NORMAL = {"layers": (1,), "utility_degrees": (1,), "inequality_degrees": (), "equality_degrees": (1,)}
+NORMAL = {"layers": (1,), "degrees": ((1,), (), (1,))}
 SMOOTH = ("tanh", "softplus(5)", "smooth_abs(0.2)")
 
 
@@ -25,10 +25,16 @@ def widths(sigmas: tuple[float, ...]) -> str:
     lines = ["| σ | √(σ² + s²) | fitted width |", "|---|---|---|"]
     for sigma in sigmas:
         density = bl.BLDensity(
-            objective="dsm", sigma=sigma, heads=("identity", None, "square"), alpha=0.0, n_restarts=2,
-            batch_size=1000, max_epochs=400, random_state=0, response={"y": bl.Numbers(support=(-12.0, 12.0))},
+            objective=bl.DenoisingScoreMatching(sigma=sigma),
+            heads=("identity", None, "square"),
+            response={"y": bl.Numbers(support=(-12.0, 12.0))},
+            penalty=bl.Penalty(l2=0.0),
+            optimizer=bl.Adam(batch_size=1000),
+            n_restarts=2,
+            max_epochs=400,
+            random_state=0,
             **NORMAL,
-        ).fit(y)  # fmt: skip
+        ).fit(y)
         drawn = density.predict_interval(coverage=0.6826895)[0]
         lines.append(f"| {sigma:g} | {np.hypot(sigma * y.std(), y.std()):.4f} | {np.diff(drawn)[0] / 2:.4f} |")
         print(lines[-1], flush=True)
@@ -38,7 +44,9 @@ def widths(sigmas: tuple[float, ...]) -> str:
 def boston(seeds: range) -> str:
     """Mean and standard deviation over splits of the held-out negative log-likelihood."""
     X, y = bl.datasets.load_boston()
-    objectives = {"likelihood": {}} | {f"DSM, σ = {s:g}": {"objective": "dsm", "sigma": s} for s in SIGMAS}
+    objectives = {"likelihood": {}} | {
+        f"DSM, σ = {s:g}": {"objective": bl.DenoisingScoreMatching(sigma=s)} for s in SIGMAS
+    }
     objectives |= {"DSM, default σ": {"objective": "dsm"}, "score matching": {"objective": "score_matching"}}
     lines = ["| objective | BL[2,1] | default layers |", "|---|---|---|"]
     for name, options in objectives.items():

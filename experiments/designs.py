@@ -21,7 +21,7 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.problem import Problem, outer
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 
 SINGLE = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity", intercepts=False)
 NODES = 96
@@ -39,8 +39,8 @@ class Design:
     truth: tuple[float, ...]
 
     @property
-    def objective(self) -> NegativeLogLikelihood:
-        return NegativeLogLikelihood(self.space)
+    def objective(self) -> Likelihood:
+        return Likelihood().on(self.space)
 
     @property
     def one_hot(self) -> bool:

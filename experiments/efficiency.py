@@ -51,7 +51,7 @@ def score_matching(design: Design, data: tuple[Array, Array], weights: Array, si
     """The expected loss of denoising score matching under the law of the design."""
     x, y = (np.asarray(column) for column in data)
     noise = np.broadcast_to(sigma * noise_levels()[:, None], (len(y), NOISE, 1))
-    objective = DenoisingScoreMatching(Interval(-4.0, 4.0), sigma)
+    objective = DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(-4.0, 4.0))
     return Problem.of(objective, design.local.parametrization, (x, y, noise), np.asarray(weights), candidates=NOISE)
 
 

@@ -23,15 +23,16 @@ from behavior_learning.identification.canonical_form import canonicalize, distan
 from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
 from behavior_learning.learned.inference import infer_problem
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 from behavior_learning.symbolic.polynomials import Variable
-from behavior_learning.training.fit import Settings
 from behavior_learning.training.multistart import fit_from
+from behavior_learning.training.optimizers import Adam
+from behavior_learning.training.settings import Penalty, Settings
 from coverage import RESULTS
 from designs import SINGLE, continuous, single_basis
 
 ROWS, FITS, N_RESTARTS = 2000, 20, 4
-SETTINGS = Settings("adam", learning_rate=0.01, batch_size=64, max_epochs=500, patience=40, l2=10.0)
+SETTINGS = Settings(Adam(), Penalty(), max_epochs=500, patience=40)
 
 
 def main() -> None:
@@ -68,7 +69,7 @@ def trained(seed: int, starts: int, x: np.ndarray, y: np.ndarray) -> BehaviorNet
     return fit_from(
         [start(seed, number) for number in range(starts)],
         lambda: start(seed, next(numbers)),
-        [NegativeLogLikelihood(Interval(np.float32(-4), np.float32(4)))],
+        [Likelihood().on(Interval(np.float32(-4), np.float32(4)))],
         data=pair(train),
         validation=pair(held_out),
         settings=SETTINGS,
@@ -85,7 +86,7 @@ def infer_from(
         network,
         Interval(np.float32(-4), np.float32(4)),
         1.0,
-        NegativeLogLikelihood,
+        Likelihood,
         (x, y),
         inputs=[column],
         response=[Variable("y", 0.0, 1.0, 1.0)],

@@ -36,8 +36,11 @@ import behavior_learning as bl
 COLUMNS = [f"x{j}" for j in range(1, 7)]
 HEADS = ("utility", "inequality", "equality")
 GRID = np.linspace(-4, 4, 2001)
-OPTIONS = {"heads": ("tanh", "relu", "square"), "support": (-4.0, 4.0), "alpha": 1.0}
-OPTIONS |= {"max_epochs": 250}
+OPTIONS = {
+    "heads": ("tanh", "relu", "square"),
+    "response": bl.Numbers(support=(-4.0, 4.0)),
+    "penalty": bl.Penalty(l2=1.0),
+}
 ANY = " + ".join(["1", *COLUMNS])
 
 
@@ -72,7 +75,7 @@ def layered(truth: Truth, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return 3 * np.tanh(0.8 * first) - 3 * np.maximum(0, -second - 0.5)
 
 
-TWO_AGENTS = [bl.UMP(maximize=f"y + {ANY}", at_most=f"y <= {ANY}"), bl.UMP(equal=f"y = {ANY}")]
+TWO_AGENTS = [bl.UMP(utility=f"y + {ANY}", inequalities=f"y <= {ANY}"), bl.UMP(equalities=f"y = {ANY}")]
 FAMILIES = {
     "single": (single, {"layers": (1,)}),
     "agents": (agents, {"layers": (2,), "structure": TWO_AGENTS}),

@@ -23,9 +23,9 @@ import behavior_learning as bl
 DRAWS, SECOND_SAMPLES, MODEL_DRAWS = 5000, 5, 50_000
 OBJECTIVES = {
     "likelihood": {"objective": "likelihood"},
-    "denoising score matching, σ = 0.1": {"objective": "dsm", "sigma": 0.1},
-    "denoising score matching, σ = 0.3": {"objective": "dsm", "sigma": 0.3},
-    "denoising score matching, σ from 1 to 0.1": {"objective": "dsm", "sigma": (1.0, 0.3, 0.1)},
+    "denoising score matching, σ = 0.1": {"objective": bl.DenoisingScoreMatching(sigma=0.1)},
+    "denoising score matching, σ = 0.3": {"objective": bl.DenoisingScoreMatching(sigma=0.3)},
+    "denoising score matching, σ from 1 to 0.1": {"objective": bl.DenoisingScoreMatching(sigma=(1.0, 0.3, 0.1))},
     "score matching": {"objective": "score_matching"},
 }
 
@@ -112,7 +112,11 @@ def problem(options: dict, seed: int) -> tuple[float, float, float]:
     truth, rng = Problem(), np.random.default_rng(seed)
     train = truth.sample(rng, DRAWS)
     seconds = [truth.sample(rng, DRAWS).to_numpy() for _ in range(SECOND_SAMPLES)]
-    shape = {"heads": ("tanh", "softplus", "square"), "support": (-4.0, 4.0), "alpha": 1.0}
+    shape = {
+        "heads": ("tanh", "softplus", "square"),
+        "response": bl.Numbers(support=(-4.0, 4.0)),
+        "penalty": bl.Penalty(l2=1.0),
+    }
     reg = bl.BLRegressor(random_state=seed, **shape, **options).fit(train[["x1", "x2"]], train["y"])
     check = truth.sample(rng, DRAWS)
     x = check[["x1", "x2"]].to_numpy()
@@ -139,7 +143,7 @@ def main() -> None:
     arguments = parser.parse_args()
     rows = []
     cases = {
-        "mixture in the plane": lambda options, seed: plane(options | {"alpha": 1.0}, seed),
+        "mixture in the plane": lambda options, seed: plane(options | {"penalty": bl.Penalty(l2=1.0)}, seed),
         "problem, model of its shape": lambda options, seed: problem(options | {"layers": (1,)}, seed),
         "problem, default layers": problem,
     }

@@ -10,14 +10,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+import behavior_learning as bl
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from tests.conftest import rng
 
 ROWS = 80
 ESTIMATORS = (BLRegressor, BLClassifier)
-QUICK = {"layers": (2, 1), "max_epochs": 25, "n_restarts": 2, "batch_size": 32, "learning_rate": 0.05, "alpha": 1.0}
-LOGISTIC = {"output": "vector", "heads": ("identity", None, None), "layers": (3,), "optimizer": "lbfgs", "alpha": 0.0}
+QUICK = {
+    "layers": (2, 1),
+    "max_epochs": 25,
+    "n_restarts": 2,
+    "optimizer": bl.Adam(learning_rate=0.05, batch_size=32),
+    "penalty": bl.Penalty(l2=1.0),
+}
+LOGISTIC = {
+    "output": "vector",
+    "heads": ("identity", None, None),
+    "layers": (3,),
+    "optimizer": "lbfgs",
+    "penalty": bl.Penalty(l2=0.0),
+}
 
 
 def quick(estimator: type, **options: Any):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.spaces import Categories, Interval
-from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 
 torch = pytest.importorskip("torch")
 blnetwork = pytest.importorskip("blnetwork.model")
@@ -73,7 +73,7 @@ class TestAgreesWithBlnetwork:
         x, y, _ = table()
         torch.manual_seed(3)
         noise = jnp.asarray(numbers(torch.randn(ROWS, 1, dtype=torch.float64)) * SIGMA)[..., None]
-        objective = DenoisingScoreMatching(Interval(-10.0, 10.0), SIGMA)
+        objective = DenoisingScoreMatching(SIGMA, gauss_hermite=False).on(Interval(-10.0, 10.0))
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(y), noise))
         torch.manual_seed(3)
         loss = losses.DSMLoss(SIGMA)(model, torch.tensor(x), torch.tensor(y)[:, None])
@@ -82,7 +82,7 @@ class TestAgreesWithBlnetwork:
     def test_cross_entropy_and_its_gradients(self, layers):
         model = theirs(layers, "discrete")
         x, _, codes = table()
-        objective = NegativeLogLikelihood(Categories(CLASSES))
+        objective = Likelihood().on(Categories(CLASSES))
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(codes)))
         loss = losses.CELoss()(model.logits(torch.tensor(x), CLASSES), torch.tensor(codes))
         assert_same_loss_and_gradients(*gradients(mine, peers.as_ours(model, CLASSES)), loss, model)

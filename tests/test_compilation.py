@@ -57,7 +57,14 @@ def test_fit_compiles_one_program_and_its_like_none(name):
         fitted(name)
     with Programs() as second:
         fitted(name, random_state=1)
-        fitted(name, table=-3 * X, learning_rate=0.02, alpha=3.0, patience=7, max_epochs=2)
+        fitted(
+            name,
+            table=-3 * X,
+            patience=7,
+            max_epochs=2,
+            optimizer=bl.Adam(learning_rate=0.02),
+            penalty=bl.Penalty(l2=3.0),
+        )
     assert (first.count, second.count) == (1, 0)
 
 

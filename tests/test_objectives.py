@@ -10,7 +10,7 @@ from scipy import integrate, special
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.network import Architecture
 from behavior_learning.core.spaces import Categories, Interval
-from behavior_learning.objectives import DenoisingScoreMatching, NegativeLogLikelihood
+from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 from tests import oracle
 from tests.conftest import random_network, randomize, rng
 
@@ -56,7 +56,7 @@ def log_prob_by_hand(network, space, x, y, temperature):
 @every_space
 def test_likelihood_is_minus_the_log_probability_of_each_row(space, temperature):
     network, space, x, y = problem(space, temperature)
-    losses = NegativeLogLikelihood(space, temperature)(network, x, y)
+    losses = Likelihood().on(space, temperature)(network, x, y)
     assert losses.shape == (N,)
     np.testing.assert_allclose(losses, -log_prob_by_hand(network, space, x, y, temperature), rtol=1e-5, atol=1e-5)
 
@@ -64,7 +64,7 @@ def test_likelihood_is_minus_the_log_probability_of_each_row(space, temperature)
 @every_space
 def test_losses_of_rows_are_separate(space):
     network, space, x, y = problem(space, "separate")
-    loss = NegativeLogLikelihood(space)
+    loss = Likelihood().on(space)
     others = jnp.asarray(rng("others").normal(size=(N, D))).at[0].set(x[0])
     np.testing.assert_allclose(loss(network, others, y)[0], loss(network, x, y)[0], rtol=1e-12)
     assert bool(jnp.all(loss(network, others, y)[1:] != loss(network, x, y)[1:]))
@@ -75,7 +75,7 @@ def test_gradient_is_the_slope_of_the_loss_by_hand(space):
     network, space, x, y = problem(space, "gradient")
     params, static = eqx.partition(network, eqx.is_inexact_array)
     direction = randomize(params, rng("direction"))
-    mean = lambda p: jnp.mean(NegativeLogLikelihood(space)(eqx.combine(p, static), x, y))
+    mean = lambda p: jnp.mean(Likelihood().on(space)(eqx.combine(p, static), x, y))
     products = jax.tree.map(lambda g, v: jnp.sum(g * v), jax.jit(jax.grad(mean))(params), direction)
     slope = sum(jax.tree.leaves(products))
     step = 1e-4
@@ -88,7 +88,7 @@ def test_gradient_is_the_slope_of_the_loss_by_hand(space):
 def test_likelihood_ignores_a_scalar_readout_bias(space):
     network, space, x, y = problem(space, "bias", readout_bias=True)
     moved = eqx.tree_at(lambda n: n.readout.bias.raw, network, replace_fn=lambda b: b + 5.0)
-    loss = NegativeLogLikelihood(space)
+    loss = Likelihood().on(space)
     np.testing.assert_allclose(loss(moved, x, y), loss(network, x, y), rtol=1e-10, atol=1e-12)
     gradient = eqx.filter_jit(eqx.filter_grad(lambda n: jnp.mean(loss(n, x, y))))(network)
     np.testing.assert_allclose(gradient.readout.bias.raw, 0, atol=1e-12)
@@ -98,14 +98,12 @@ def test_likelihood_ignores_a_scalar_readout_bias(space):
 def test_likelihood_sees_the_scale_of_the_utility(space):
     """Deviation 4: the loss is invariant to a function of x, not to a rescaling."""
     network, space, x, y = problem(space, "scale")
-    loss = NegativeLogLikelihood(space)
+    loss = Likelihood().on(space)
     shifted = lambda x, y: network(x, y) + 9 * jnp.sin(x[:, :1])
     doubled = lambda x, y: 2 * network(x, y)
     np.testing.assert_allclose(loss(shifted, x, y), loss(network, x, y), rtol=1e-9, atol=1e-12)
     assert jnp.max(jnp.abs(loss(doubled, x, y) - loss(network, x, y))) > 1e-2
-    np.testing.assert_allclose(
-        loss(doubled, x, y), NegativeLogLikelihood(space, 0.5)(network, x, y), rtol=1e-10, atol=1e-12
-    )
+    np.testing.assert_allclose(loss(doubled, x, y), Likelihood().on(space, 0.5)(network, x, y), rtol=1e-10, atol=1e-12)
 
 
 @every_space
@@ -121,7 +119,7 @@ def test_expected_score_is_zero_at_the_truth(space):
         y, weight = LOWER + (nodes + 1) * (UPPER - LOWER) / 2, weight * (UPPER - LOWER) / 2
 
     def total(params):
-        losses = NegativeLogLikelihood(space)(eqx.combine(params, static), jnp.repeat(one, len(y), axis=0), y)
+        losses = Likelihood().on(space)(eqx.combine(params, static), jnp.repeat(one, len(y), axis=0), y)
         mass = jax.lax.stop_gradient(weight * jnp.exp(-losses))
         return jnp.sum(mass * losses), jnp.sum(mass)
 
@@ -140,7 +138,7 @@ def test_denoising_score_matching_is_the_squared_gap_between_the_slope_and_the_n
     )
     x, y = jnp.asarray(generator.normal(size=(6, 2))), jnp.asarray(generator.normal(size=6))
     noise = jnp.asarray(sigma * generator.normal(size=(6, draws)))
-    objective = DenoisingScoreMatching(Interval(LOWER, UPPER), sigma, temperature)
+    objective = DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(LOWER, UPPER), temperature)
     at = lambda shift: network(x, (y[:, None] + noise + shift)[..., None])
     slope = (at(1e-6) - at(-1e-6)) / 2e-6 / temperature
     expected = 0.5 * jnp.mean((slope + noise / sigma**2) ** 2, axis=1)
@@ -153,7 +151,7 @@ def test_denoising_score_matching_prefers_the_law_of_y_plus_noise():
     generator, sigma, spread = rng("wider"), 0.8, 0.5
     y, noise = spread * generator.normal(size=4000), sigma * generator.normal(size=(4000, 1))
     x = jnp.zeros((4000, 1))
-    objective = DenoisingScoreMatching(Interval(LOWER, UPPER), sigma)
+    objective = DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(LOWER, UPPER))
     normal = lambda width: lambda x, y: -0.5 * y[..., 0] ** 2 / width**2
     loss = lambda width: jnp.mean(objective(normal(width), x, jnp.asarray(y), jnp.asarray(noise)[..., None]))
     widths = np.linspace(0.6, 1.4, 81)

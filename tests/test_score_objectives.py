@@ -21,7 +21,7 @@ from behavior_learning.objectives import (
     CrossEntropy,
     DenoisingScoreMatching,
     Hybrid,
-    NegativeLogLikelihood,
+    Likelihood,
     ScoreMatching,
 )
 from tests.conftest import SPELLED, random_network, randomize, rng
@@ -36,22 +36,24 @@ PLANE = Product([Interval(LOWER, UPPER, 24), Interval(0.0, 1.0, 24)])
 HYBRID = Product([Categories(2), Interval(LOWER, UPPER, 32), Categories(3)])
 
 OBJECTIVES = {
-    "NegativeLogLikelihood-box": lambda tau: NegativeLogLikelihood(BOX, tau),
-    "NegativeLogLikelihood-plane": lambda tau: NegativeLogLikelihood(PLANE, tau),
-    "NegativeLogLikelihood-hybrid": lambda tau: NegativeLogLikelihood(HYBRID, tau),
-    "DenoisingScoreMatching-nodes": lambda tau: DenoisingScoreMatching(BOX, SIGMA, tau, 8, gauss_hermite=True),
-    "DenoisingScoreMatching-plane": lambda tau: DenoisingScoreMatching(PLANE, SIGMA, tau, 6),
-    "DenoisingScoreMatching-hybrid": lambda tau: DenoisingScoreMatching(HYBRID, SIGMA, tau, 6),
-    "ScoreMatching-box": lambda tau: ScoreMatching(BOX, tau),
-    "ScoreMatching-plane": lambda tau: ScoreMatching(PLANE, tau),
-    "ScoreMatching-hybrid": lambda tau: ScoreMatching(HYBRID, tau),
-    "CrossEntropy-hybrid": lambda tau: CrossEntropy(HYBRID, tau),
-    "Hybrid-dsm": lambda tau: Hybrid(
-        HYBRID, CrossEntropy(HYBRID, tau), DenoisingScoreMatching(HYBRID, SIGMA, tau, 8), 0.7, 1.9
+    "Likelihood-box": lambda tau: Likelihood().on(BOX, tau),
+    "Likelihood-plane": lambda tau: Likelihood().on(PLANE, tau),
+    "Likelihood-hybrid": lambda tau: Likelihood().on(HYBRID, tau),
+    "DenoisingScoreMatching-nodes": lambda tau: DenoisingScoreMatching(SIGMA, draws=8, gauss_hermite=True).on(BOX, tau),
+    "DenoisingScoreMatching-plane": lambda tau: DenoisingScoreMatching(SIGMA, draws=6, gauss_hermite=False).on(
+        PLANE, tau
     ),
-    "Hybrid-likelihood": lambda tau: Hybrid(
-        HYBRID, CrossEntropy(HYBRID, tau), NegativeLogLikelihood(HYBRID, tau), 0.7, 1.9
+    "DenoisingScoreMatching-hybrid": lambda tau: DenoisingScoreMatching(SIGMA, draws=6, gauss_hermite=False).on(
+        HYBRID, tau
     ),
+    "ScoreMatching-box": lambda tau: ScoreMatching().on(BOX, tau),
+    "ScoreMatching-plane": lambda tau: ScoreMatching().on(PLANE, tau),
+    "ScoreMatching-hybrid": lambda tau: ScoreMatching().on(HYBRID, tau),
+    "CrossEntropy-hybrid": lambda tau: CrossEntropy().on(HYBRID, tau),
+    "Hybrid-dsm": lambda tau: Hybrid(DenoisingScoreMatching(SIGMA, draws=8, gauss_hermite=False), 0.7, 1.9).on(
+        HYBRID, tau
+    ),
+    "Hybrid-likelihood": lambda tau: Hybrid(Likelihood(), 0.7, 1.9).on(HYBRID, tau),
 }
 every_objective = pytest.mark.parametrize("name", OBJECTIVES)
 
@@ -95,7 +97,7 @@ def test_every_objective_is_tested():
     defined = {
         name for name, kind in named.items() if isinstance(kind, type) and issubclass(kind, objectives.Objective)
     }
-    assert defined - {"Objective"} == {name.split("-")[0] for name in OBJECTIVES}
+    assert defined - {"Objective", "Weighted"} == {name.split("-")[0] for name in OBJECTIVES}
 
 
 @every_objective
@@ -175,7 +177,10 @@ def test_cross_entropy_is_minus_the_log_softmax_over_all_pairs_of_classes():
 @pytest.mark.parametrize("name", ["Hybrid-dsm", "Hybrid-likelihood"])
 def test_hybrid_is_the_weighted_sum_of_its_parts(name):
     objective, network, x, y, noise = problem(name)
-    parts = [losses(objective.discrete, network, x, y, ()), losses(objective.continuous, network, x, y, noise)]
+    parts = [
+        losses(CrossEntropy().on(HYBRID, TAU), network, x, y, ()),
+        losses(objective.continuous, network, x, y, noise),
+    ]
     np.testing.assert_allclose(losses(objective, network, x, y, noise), 0.7 * parts[0] + 1.9 * parts[1], rtol=1e-10)
 
 
@@ -193,7 +198,7 @@ def test_hybrid_draws_the_noise_of_its_numbers():
 @pytest.mark.parametrize("space", [BOX, PLANE, HYBRID], ids=["box", "plane", "hybrid"])
 def test_noise_has_its_standard_deviation_and_comes_in_pairs(space, draws):
     rows = 4000
-    objective = DenoisingScoreMatching(space, SIGMA, draws=draws)
+    objective = DenoisingScoreMatching(SIGMA, draws=draws, gauss_hermite=False).on(space)
     (noise,) = objective.noise(jax.random.key(3), responses(space, rng("noise"), rows))
     pairs, columns = -(-draws // 2), len(space.continuous)
     assert noise.shape == (rows, 2 * pairs, columns)
@@ -204,12 +209,16 @@ def test_noise_has_its_standard_deviation_and_comes_in_pairs(space, draws):
 
 
 def test_a_single_noisy_copy_has_no_twin():
-    (noise,) = DenoisingScoreMatching(PLANE, SIGMA, draws=1).noise(jax.random.key(0), responses(PLANE, rng("one"), N))
+    (noise,) = (
+        DenoisingScoreMatching(SIGMA, draws=1, gauss_hermite=False)
+        .on(PLANE)
+        .noise(jax.random.key(0), responses(PLANE, rng("one"), N))
+    )
     assert noise.shape == (N, 1, 2)
 
 
 def test_noise_follows_its_key():
-    objective, y = DenoisingScoreMatching(PLANE, SIGMA), responses(PLANE, rng("key"), N)
+    objective, y = DenoisingScoreMatching(SIGMA, gauss_hermite=False).on(PLANE), responses(PLANE, rng("key"), N)
     first, again, other = (objective.noise(jax.random.key(seed), y)[0] for seed in (0, 0, 1))
     np.testing.assert_array_equal(first, again)
     assert not np.allclose(first, other)
@@ -219,8 +228,8 @@ def test_gauss_hermite_is_the_average_over_many_random_draws():
     """Within four standard errors of 4000 means over 50 draws each, for every row."""
     _, network, x, y, _ = problem("DenoisingScoreMatching-nodes")
     repeats = 4000
-    exact = DenoisingScoreMatching(BOX, SIGMA, TAU, 24, gauss_hermite=True)
-    random = DenoisingScoreMatching(BOX, SIGMA, TAU, 50)
+    exact = DenoisingScoreMatching(SIGMA, draws=24, gauss_hermite=True).on(BOX, TAU)
+    random = DenoisingScoreMatching(SIGMA, draws=50, gauss_hermite=False).on(BOX, TAU)
     many_x, many_y = jnp.repeat(x, repeats, axis=0), jnp.repeat(y, repeats)
     drawn = losses(random, network, many_x, many_y, random.noise(jax.random.key(1), many_y)).reshape(N, repeats)
     expected = losses(exact, network, x, y, exact.noise(jax.random.key(0), y))
@@ -231,7 +240,7 @@ def test_gauss_hermite_is_the_average_over_many_random_draws():
 def test_gauss_hermite_nodes_need_no_key_and_converge():
     _, network, x, y, _ = problem("DenoisingScoreMatching-nodes")
     at = lambda nodes, seed: (lambda dsm: losses(dsm, network, x, y, dsm.noise(jax.random.key(seed), y)))(
-        DenoisingScoreMatching(BOX, SIGMA, TAU, nodes, gauss_hermite=True)
+        DenoisingScoreMatching(SIGMA, draws=nodes, gauss_hermite=True).on(BOX, TAU)
     )
     np.testing.assert_array_equal(at(8, 0), at(8, 1))
     np.testing.assert_allclose(at(12, 0), at(40, 0), rtol=1e-5)
@@ -262,7 +271,7 @@ def slope_at(objective, mean, precision, y):
 def test_denoising_a_gaussian_fits_exactly_the_widened_variance(sigma):
     """√(σ² + s²) is the minimiser to rounding: nodes make the mean over the noise exact."""
     y = jnp.asarray(rng("widened", sigma).normal(0.7, 0.5, size=30))
-    objective = DenoisingScoreMatching(BOX, sigma, draws=4, gauss_hermite=True)
+    objective = DenoisingScoreMatching(sigma, draws=4, gauss_hermite=True).on(BOX)
     gradient, hessian = slope_at(objective, y.mean(), 1 / (y.var() + sigma**2), y)
     np.testing.assert_allclose(gradient, 0, atol=1e-9 / sigma**2)
     assert bool(jnp.all(jnp.linalg.eigvalsh(hessian) > 0))
@@ -271,7 +280,7 @@ def test_denoising_a_gaussian_fits_exactly_the_widened_variance(sigma):
 def test_score_matching_of_a_gaussian_fits_exactly_its_mean_and_variance():
     y = jnp.asarray(rng("matched").normal(0.7, 0.5, size=30))
     assert bool(jnp.all(jnp.abs(y) < 5))
-    gradient, hessian = slope_at(ScoreMatching(Interval(-10.0, 10.0)), y.mean(), 1 / y.var(), y)
+    gradient, hessian = slope_at(ScoreMatching().on(Interval(-10.0, 10.0)), y.mean(), 1 / y.var(), y)
     np.testing.assert_allclose(gradient, 0, atol=1e-10)
     assert bool(jnp.all(jnp.linalg.eigvalsh(hessian) > 0))
 
@@ -279,7 +288,7 @@ def test_score_matching_of_a_gaussian_fits_exactly_its_mean_and_variance():
 def test_score_matching_of_a_gaussian_is_its_closed_form():
     """½ p²(y − m)² − p in the middle of a wide box."""
     y, mean, precision = jnp.linspace(-3, 3, N), 0.4, 1.7
-    found = ScoreMatching(Interval(-10.0, 10.0), TAU)(
+    found = ScoreMatching().on(Interval(-10.0, 10.0), TAU)(
         Normal(jnp.asarray(mean), jnp.asarray(TAU * precision)), jnp.zeros((N, 1)), y
     )
     np.testing.assert_allclose(found, 0.5 * precision**2 * (y - mean) ** 2 - precision, rtol=1e-12)
@@ -289,10 +298,10 @@ def test_denoising_tends_to_score_matching_as_the_noise_vanishes():
     """DSM − 1/(2σ²) = score matching + O(σ²): halving σ quarters the gap, in the middle of the box."""
     _, network, x, _, _ = problem("DenoisingScoreMatching-nodes")
     y = jnp.asarray(rng("middle").uniform(-0.5, 1.5, size=N))
-    limit = losses(ScoreMatching(BOX, TAU), network, x, y, ())
+    limit = losses(ScoreMatching().on(BOX, TAU), network, x, y, ())
 
     def gap(sigma):
-        dsm = DenoisingScoreMatching(BOX, sigma, TAU, 12, gauss_hermite=True)
+        dsm = DenoisingScoreMatching(sigma, draws=12, gauss_hermite=True).on(BOX, TAU)
         return losses(dsm, network, x, y, dsm.noise(jax.random.key(0), y)) - 0.5 / sigma**2 - limit
 
     coarse, fine = gap(0.04), gap(0.02)
@@ -334,7 +343,7 @@ def minimizer(loss_per_row, theta, space):
 
 
 def weighted(space):
-    return lambda family, points: ScoreMatching(space)(
+    return lambda family, points: ScoreMatching().on(space)(
         family, jnp.zeros((len(points), 1)), points[:, 0] if len(space.components) == 1 else points
     )
 
@@ -382,7 +391,11 @@ def slopes_in_the_intercept(role, name, matching):
     network, with_intercept = single_head(role, name)
     a, at = (float(getattr(network.layers[0].heads[role], field).raw.ravel()[0]) for field in ("coef", "intercept"))
     center, x = 0.3 * SIGMA - at / a, jnp.zeros((1, 0))
-    objective = ScoreMatching(Interval(-50.0, 50.0)) if matching else DenoisingScoreMatching(BOX, SIGMA)
+    objective = (
+        ScoreMatching().on(Interval(-50.0, 50.0))
+        if matching
+        else DenoisingScoreMatching(SIGMA, gauss_hermite=False).on(BOX)
+    )
 
     def loss(c, e):
         at = with_intercept(c)
@@ -414,7 +427,7 @@ def test_automatic_gradient_of_denoising_is_that_of_the_expected_loss_for_smooth
 def test_gradient_that_a_relu_loses_is_its_closed_form():
     """For BL = −λ relu(y − c): d/dc = φ_σ(c − y)·(λ(c − y)/σ² − ½λ²), of which automatic differentiation keeps none."""
     multiplier, c, y = 1.3, 0.2, 0.5
-    objective = DenoisingScoreMatching(BOX, SIGMA, draws=64, gauss_hermite=True)
+    objective = DenoisingScoreMatching(SIGMA, draws=64, gauss_hermite=True).on(BOX)
     noise = objective.noise(jax.random.key(0), jnp.array([y]))
     utility = lambda c: lambda x, y: -multiplier * jax.nn.relu(y[..., 0] - c)
     automatic = jax.grad(lambda c: objective(utility(c), jnp.zeros((1, 1)), jnp.array([y]), *noise)[0])(c)

@@ -53,16 +53,16 @@ def preactivations(built, role, rooms, income, price):
 @pytest.mark.usefixtures("float64")
 class TestRows:
     def test_constraint_without_relation_is_taken_at_face_value(self):
-        built = network(UMP(at_most="price - 0.3*income + 2"))
+        built = network(UMP(inequalities="price - 0.3*income + 2"))
         assert stated_row(built, "inequality", 5.0, 50.0, 30.0) == pytest.approx(30 - 15 + 2, abs=1e-4)
 
     @pytest.mark.parametrize("text", ["price <= 5*rooms", "price <= 5 * rooms + 0"])
     def test_number_on_the_right_is_fixed(self, text):
-        built = network(UMP(at_most=text))
+        built = network(UMP(inequalities=text))
         assert stated_row(built, "inequality", 4.0, 1.0, 30.0) == pytest.approx(10.0, abs=1e-4)
 
     def test_bare_terms_on_the_right_are_learned_with_their_intercept(self):
-        built = network(UMP(equal="price ~ 1 + rooms:income"))
+        built = network(UMP(equalities="price ~ 1 + rooms:income"))
         at = lambda rooms, income: stated_row(built, "equality", rooms, income, 30.0)
         slope = (at(2.0, 3.0) - at(0.0, 0.0)) / 6
         assert at(4.0, 5.0) == pytest.approx(at(0.0, 0.0) + 20 * slope, abs=1e-4)
@@ -70,16 +70,18 @@ class TestRows:
         assert at(0.0, 0.0) != pytest.approx(30.0, abs=1e-2)
 
     def test_row_without_intercept_vanishes_at_the_origin(self):
-        built = network(UMP(maximize="rooms + price + rooms:price + price^2"))
+        built = network(UMP(utility="rooms + price + rooms:price + price^2"))
         assert preactivations(built, "utility", 0.0, 3.0, 0.0) == pytest.approx(0.0, abs=1e-9)
 
     def test_only_learned_numbers_are_parameters(self):
-        built = network(UMP(maximize="rooms + price", at_most="price - 0.3*income", equal="price ~ 1 + income"))
+        built = network(
+            UMP(utility="rooms + price", inequalities="price - 0.3*income", equalities="price ~ 1 + income")
+        )
         multipliers = 3
         assert built.n_parameters == 2 + 0 + 2 + multipliers
 
     def test_block_with_fewer_rows_adds_nothing_for_the_missing_ones(self):
-        both = network(UMP(maximize="price"), UMP(maximize=["price", "rooms"], equal="price ~ rooms"))
+        both = network(UMP(utility="price"), UMP(utility=["price", "rooms"], equalities="price ~ rooms"))
         rows = both.layers[0].heads["equality"]
         assert float(rows.multiplier.value[0, 0]) == 0.0
         assert float(rows.multiplier.value[1, 0]) > 0.0
@@ -88,9 +90,11 @@ class TestRows:
 @pytest.mark.usefixtures("float64")
 class TestSigns:
     @pytest.mark.parametrize(("sign", "factor"), [(">= 0", 1), ("<=0", -1)])
-    @pytest.mark.parametrize(("row", "side"), [({"maximize": "rooms + price"}, 1), ({"equal": "price ~ rooms"}, -1)])
+    @pytest.mark.parametrize(
+        ("row", "side"), [({"utility": "rooms + price"}, 1), ({"equalities": "price ~ rooms"}, -1)]
+    )
     def test_learned_coefficient_keeps_the_stated_sign(self, sign, factor, row, side):
-        role = "utility" if "maximize" in row else "equality"
+        role = "utility" if "utility" in row else "equality"
         for draw in range(5):
             built = randomize(network(UMP(**row, signs={"rooms": sign})), rng(sign, draw))
             rise = preactivations(built, role, 2.0, 1.0, 3.0) - preactivations(built, role, 1.0, 1.0, 3.0)
@@ -98,7 +102,7 @@ class TestSigns:
 
     @pytest.mark.parametrize(("direction", "factor"), [("increasing", 1), ("decreasing", -1)])
     def test_monotone_block_moves_one_way_only(self, direction, factor):
-        problem = UMP(maximize="rooms + price", at_most="price <= 1 + rooms", monotone={"rooms": direction})
+        problem = UMP(utility="rooms + price", inequalities="price <= 1 + rooms", monotone={"rooms": direction})
         x = jnp.stack([jnp.linspace(-3, 3, 50), jnp.zeros(50)], axis=1)
         for draw in range(5):
             built = randomize(network(problem), rng(direction, draw))
@@ -108,25 +112,25 @@ class TestSigns:
     @pytest.mark.parametrize(
         ("problem", "complaint"),
         [
-            (UMP(maximize="rooms + price", signs={"rooms": "<= 0"}, monotone={"rooms": "increasing"}), "contradict"),
-            (UMP(maximize="-2*rooms + price", monotone={"rooms": "increasing"}), "contradicts monotone"),
-            (UMP(equal="price ~ rooms", monotone={"rooms": "increasing"}), "raises and lowers"),
-            (UMP(maximize="rooms:price", monotone={"rooms": "increasing"}), "cannot hold the term 'rooms:price'"),
-            (UMP(maximize="rooms - price"), "may have either sign"),
-            (UMP(maximize="rooms"), "involves the response"),
-            (UMP(maximize=5), "must be text or a list of texts"),
-            (UMP(maximize="1e400*price"), "too large"),
-            (UMP(maximize="rooms", signs={"rooms": "positive"}), "must be '>= 0' or '<= 0'"),
-            (UMP(maximize="rooms", monotone={"rooms": "up"}), "'increasing' or 'decreasing'"),
-            (UMP(maximize="rooms <= price"), "relation too many"),
-            (UMP(at_most="price ~ rooms"), "at_most takes '<='"),
-            (UMP(equal="price <= rooms"), "at_most takes '<='"),
-            (UMP(at_most="price >= rooms"), "the other way round"),
-            (UMP(maximize="rooms", signs={"price": ">= 0"}), "names no term whose coefficient is learned"),
-            (UMP(maximize="rooms", monotone={"price": "increasing"}), "names no column of the problem"),
-            (UMP(at_most="rooms <= price <= income"), "relation too many"),
-            (UMP(maximize="rooms + rooms + price"), "stands twice"),
-            (UMP(maximize="rooms + prize"), "'prize' is no column"),
+            (UMP(utility="rooms + price", signs={"rooms": "<= 0"}, monotone={"rooms": "increasing"}), "contradict"),
+            (UMP(utility="-2*rooms + price", monotone={"rooms": "increasing"}), "contradicts monotone"),
+            (UMP(equalities="price ~ rooms", monotone={"rooms": "increasing"}), "raises and lowers"),
+            (UMP(utility="rooms:price", monotone={"rooms": "increasing"}), "cannot hold the term 'rooms:price'"),
+            (UMP(utility="rooms - price"), "may have either sign"),
+            (UMP(utility="rooms"), "involves the response"),
+            (UMP(utility=5), "must be text or a list of texts"),
+            (UMP(utility="1e400*price"), "too large"),
+            (UMP(utility="rooms", signs={"rooms": "positive"}), "must be '>= 0' or '<= 0'"),
+            (UMP(utility="rooms", monotone={"rooms": "up"}), "'increasing' or 'decreasing'"),
+            (UMP(utility="rooms <= price"), "relation too many"),
+            (UMP(inequalities="price ~ rooms"), "inequalities takes at most one relation, '<='; got '~'"),
+            (UMP(equalities="price <= rooms"), "equalities takes at most one relation, '~' or '='; got '<='"),
+            (UMP(inequalities="price >= rooms"), "the other way round"),
+            (UMP(utility="rooms", signs={"price": ">= 0"}), "names no term whose coefficient is learned"),
+            (UMP(utility="rooms", monotone={"price": "increasing"}), "names no column of the problem"),
+            (UMP(inequalities="rooms <= price <= income"), "relation too many"),
+            (UMP(utility="rooms + rooms + price"), "stands twice"),
+            (UMP(utility="rooms + prize"), "'prize' is no column"),
         ],
         ids=lambda value: value if isinstance(value, str) else "",
     )
@@ -138,7 +142,7 @@ class TestSigns:
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("factor", [1e-3, 1e3])
 def test_constraints_do_not_depend_on_the_units_of_the_table(factor):
-    problem = UMP(at_most="price <= 1 + rooms", equal="price ~ rooms:income")
+    problem = UMP(inequalities="price <= 1 + rooms", equalities="price ~ rooms:income")
     rescaled = ((22.5 * factor, 9.2 * factor),)
     here, there = (
         state_layer([problem], products=products, x_units=X_UNITS, y_units=units) for units in (Y_UNITS, rescaled)
@@ -148,11 +152,11 @@ def test_constraints_do_not_depend_on_the_units_of_the_table(factor):
 
 
 def test_sign_is_found_whatever_the_order_of_the_factors():
-    built = network(UMP(maximize="rooms:price", signs={"price:rooms": "<= 0"}))
+    built = network(UMP(utility="rooms:price", signs={"price:rooms": "<= 0"}))
     assert float(built.layers[0].heads["utility"].coef.value.item()) < 0
 
 
 def test_products_outside_the_statement_are_absent():
-    stated = state_layer([UMP(maximize="rooms:price")], products=products, x_units=X_UNITS, y_units=Y_UNITS)
+    stated = state_layer([UMP(utility="rooms:price")], products=products, x_units=X_UNITS, y_units=Y_UNITS)
     assert stated.basis.names(["rooms", "income"], ["price"]) == ["rooms*price"]
     assert stated.basis.size < affine_basis(2, 1).size

@@ -29,12 +29,26 @@ if TYPE_CHECKING:
     from behavior_learning.estimators.loading import load
     from behavior_learning.estimators.regressor import BLRegressor
     from behavior_learning.estimators.search import search
+    from behavior_learning.objectives import (
+        CrossEntropy,
+        DenoisingScoreMatching,
+        Hybrid,
+        Likelihood,
+        Objective,
+        ScoreMatching,
+        register_objective,
+    )
     from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
+    from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
+    from behavior_learning.training.settings import Initialization, Penalty
 
 __all__ = [
+    "LBFGS",
     "UMP",
     "Abs",
+    "Adam",
+    "AdamW",
     "Affine",
     "Architecture",
     "BLClassifier",
@@ -46,15 +60,23 @@ __all__ = [
     "Censored",
     "Classes",
     "Counts",
+    "CrossEntropy",
+    "DenoisingScoreMatching",
     "Fourier",
     "Head",
     "Huber",
+    "Hybrid",
     "Identity",
+    "Initialization",
+    "Likelihood",
     "Numbers",
+    "Objective",
     "Ordered",
+    "Penalty",
     "Polynomial",
     "Relu",
     "Response",
+    "ScoreMatching",
     "SmoothAbs",
     "Softplus",
     "Spline",
@@ -67,45 +89,34 @@ __all__ = [
     "plots",
     "register_basis",
     "register_head",
+    "register_objective",
     "register_response",
     "search",
 ]
 
-_HOME = {
-    "UMP": "specification",
-    "Abs": "core.heads",
-    "Affine": "core.basis_families",
-    "Architecture": "core.network",
-    "BLClassifier": "estimators.classifier",
-    "BLDensity": "estimators.density",
-    "BLHybrid": "estimators.hybrid",
-    "BLRegressor": "estimators.regressor",
-    "BasisFamily": "core.basis_families",
-    "BehaviorNetwork": "core.network",
-    "Censored": "responses",
-    "Classes": "responses",
-    "Counts": "responses",
-    "Fourier": "core.basis_families",
-    "Head": "core.heads",
-    "Huber": "core.heads",
-    "Identity": "core.heads",
-    "Numbers": "responses",
-    "Ordered": "responses",
-    "Polynomial": "core.basis_families",
-    "Relu": "core.heads",
-    "Response": "responses",
-    "SmoothAbs": "core.heads",
-    "Softplus": "core.heads",
-    "Spline": "core.basis_families",
-    "Square": "core.heads",
-    "Tanh": "core.heads",
-    "cache_programs": "caching",
-    "load": "estimators.loading",
-    "register_basis": "core.basis_families",
-    "register_head": "core.heads",
-    "register_response": "responses",
-    "search": "estimators.search",
+_NAMES = {
+    "caching": ("cache_programs",),
+    "core.basis_families": ("Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "register_basis"),
+    "core.heads": (
+        *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
+    ),
+    "core.network": ("Architecture", "BehaviorNetwork"),
+    "estimators.classifier": ("BLClassifier",),
+    "estimators.density": ("BLDensity",),
+    "estimators.hybrid": ("BLHybrid",),
+    "estimators.loading": ("load",),
+    "estimators.regressor": ("BLRegressor",),
+    "estimators.search": ("search",),
+    "objectives": (
+        *("CrossEntropy", "DenoisingScoreMatching", "Hybrid", "Likelihood", "Objective", "ScoreMatching"),
+        "register_objective",
+    ),
+    "responses": ("Censored", "Classes", "Counts", "Numbers", "Ordered", "Response", "register_response"),
+    "specification": ("UMP",),
+    "training.optimizers": ("LBFGS", "Adam", "AdamW"),
+    "training.settings": ("Initialization", "Penalty"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

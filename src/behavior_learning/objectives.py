@@ -4,7 +4,9 @@ Noise is an argument of a loss, never drawn inside it; an objective that needs s
 """
 
 from abc import abstractmethod
-from dataclasses import fields, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 import equinox as eqx
@@ -13,21 +15,32 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from behavior_learning.core.arrays import to_device
+from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.core.spaces import Space, Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.score import score, score_and_curvature
+from behavior_learning.options import (
+    Option,
+    check_choice,
+    check_count,
+    check_number,
+    check_option,
+    learned,
+    parameter,
+    register,
+)
 
 __all__ = [
     "OBJECTIVES",
     "CrossEntropy",
     "DenoisingScoreMatching",
     "Hybrid",
-    "NegativeLogLikelihood",
+    "Likelihood",
     "Objective",
     "ScoreMatching",
+    "Weighted",
     "objective_from_json",
     "register_objective",
 ]
@@ -35,39 +48,95 @@ __all__ = [
 EDGE = 0.25
 """Share of a box, from either end, over which score matching fades its weight to zero."""
 
+DEFAULT_NOISE = 0.2
+"""Share of the spread that a linear regression leaves, which the noise of denoising score matching has by default."""
 
 OBJECTIVES: dict[str, type["Objective"]] = {}
-"""Every registered objective by the name of its class."""
+"""Every registered objective by its short name."""
 
 Kind = TypeVar("Kind", bound="type[Objective]")
 
 
 def register_objective(kind: Kind) -> Kind:
-    """Make an objective known to files and to the tests over all objectives.
+    """Make an objective known by its `short_name`: to estimators, files and the tests over all objectives.
 
     Raises
     ------
     OptionError
         If the name is taken.
     """
-    if OBJECTIVES.get(kind.__name__, kind) is not kind:
-        raise OptionError(f"An objective is registered once; {kind.__name__!r} is taken. Choose another name.")
-    OBJECTIVES[kind.__name__] = kind
+    register(OBJECTIVES, kind)
     return kind
 
 
-class Objective(eqx.Module):
-    """A loss per row of a utility on responses in a space.
+class Objective(Option, eqx.Module):
+    """A loss per row of a utility on responses in a space; an option of estimators before it is bound to one.
+
+    A new objective is one class in one file: subclass this, with parameters as fields, and decorate it with
+    `register_objective`.
 
     Attributes
     ----------
-    space : where the responses live.
+    space : where the responses live; None before `on` binds the objective.
+    temperature : τ, likewise.
     """
 
-    space: Space
+    space: Space = learned(None)
+    temperature: Float[Array, ""] = learned(1.0)
+
+    short_name: ClassVar[str]
+    """How strings and files call it."""
+
+    derivatives: ClassVar[int] = 0
+    """How many derivatives of the utility in y it takes: with one, heads have no kinks, and classes have none."""
 
     likelihood: ClassVar[bool] = False
-    """Whether the loss is −log p, so that likelihood-ratio tests and information criteria apply."""
+    """Whether the loss is −log p(y|x): it depends on the unit of y, and likelihood-ratio tests apply."""
+
+    # From an option to losses.
+
+    def stages(
+        self, space: Space, temperature: Array | float, x: Float[np.ndarray, "n d"], y: np.ndarray
+    ) -> tuple["Objective", ...]:
+        """Bind it to a response: one for each stage of training, the last of which decides.
+
+        Parameters
+        ----------
+        x, y : encoded training rows.
+
+        Raises
+        ------
+        OptionError
+            If the response has no such loss.
+        """
+        self.check_space(space)
+        if self.derivatives and len(space.continuous) < len(space.components):
+            return Hybrid(continuous=self).stages(space, temperature, x, y)
+        return tuple(level.on(space, temperature) for level in self.levels(space, x, y))
+
+    def check_space(self, space: Space) -> None:
+        """Refuse responses that have no such loss."""
+        if self.derivatives and not space.continuous:
+            raise OptionError(
+                f"objective={self.short_name!r} takes derivatives in y, and classes have none. "
+                "Use objective='cross_entropy'."
+            )
+        if self.derivatives and not space.pointwise:
+            raise OptionError(
+                f"objective={self.short_name!r} needs y itself, and some rows give bounds on it only. "
+                "Use objective='likelihood'."
+            )
+
+    def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> "tuple[Objective, ...]":
+        """The parameters of each stage, from the training rows where they are not stated."""
+        return (self,)
+
+    def on(self, space: Space, temperature: Array | float = 1.0) -> Self:
+        """The same objective on a space, at a temperature."""
+        bound = numbers_to_device(replace(cast(Any, self), space=None, temperature=temperature))
+        return replace(bound, space=space)
+
+    # The loss.
 
     @property
     def estimand(self) -> str:
@@ -75,9 +144,9 @@ class Objective(eqx.Module):
         return "the minimiser of the expected loss"
 
     @property
-    @abstractmethod
     def evaluations(self) -> int:
         """Candidates per row at which the utility is evaluated together."""
+        return self.space.size
 
     @abstractmethod
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
@@ -93,46 +162,43 @@ class Objective(eqx.Module):
         """What the loss needs beside (x, y): nothing, or draws with the rows first."""
         return ()
 
-    def on(self, space: Space, temperature: Array | float) -> Self:
-        """The same objective on another space, at another temperature."""
-        return replace(cast(Any, self), space=space, temperature=temperature)
-
-    def to_json(self) -> dict[str, Any]:
-        """Its numbers, and those of the objectives it is made of, without the space."""
-        own = {part.name: getattr(self, part.name) for part in fields(cast(Any, self)) if part.name != "space"}
-        plain = {k: v.to_json() if isinstance(v, Objective) else np.asarray(v).item() for k, v in own.items()}
-        return {"kind": type(self).__name__, **plain}
-
     def refined(self, factor: int) -> "Objective":
         """The same objective with at least `factor` times the candidates, or itself where there is no quadrature."""
         return self
 
+    # To a file and back.
+
+    def to_json(self) -> dict[str, Any]:
+        """Its parameters, and those of the objectives it is made of, without the space."""
+        own = {name: _plain(value) for name, value in self.get_params(deep=False).items()}
+        return {"kind": self.short_name, "temperature": _plain(self.temperature), **own}
+
+
+def _plain(value: Any) -> Any:
+    return value.to_json() if isinstance(value, Objective) else np.asarray(value).tolist()
+
 
 def objective_from_json(state: dict[str, Any], space: Space) -> Objective:
     """Read what `to_json` of any registered objective wrote."""
-    parts = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items() if k != "kind"}
-    return OBJECTIVES[state["kind"]](space, **parts)
+    parts: dict[str, Any] = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items()}
+    kind, temperature = cast(Any, OBJECTIVES[parts.pop("kind")]), parts.pop("temperature")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in parts.items()}).on(space, temperature)
 
 
 @register_objective
-class NegativeLogLikelihood(Objective):
+class Likelihood(Objective):
     """−log p_τ(y|x), exact: the cross-entropy of Eq. 6 for classes, by quadrature for continuous y.
 
     Deviation: the paper trains continuous responses by denoising score matching (Eq. 6). The likelihood needs no
     noise level, estimates the distribution of y itself rather than of y plus noise, and is as cheap in one dimension.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
-
+    short_name: ClassVar[str] = "likelihood"
     likelihood: ClassVar[bool] = True
 
     @property
     def estimand(self) -> str:
         return "the distribution p(y|x) closest to the data in Kullback–Leibler divergence"
-
-    @property
-    def evaluations(self) -> int:
-        return self.space.size
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
@@ -143,9 +209,18 @@ class NegativeLogLikelihood(Objective):
         coarse, fine = Gibbs(utility, self.space, self.temperature).log_probs(x, y, finer.space)
         return -coarse, -fine
 
-    def refined(self, factor: int) -> "NegativeLogLikelihood":
+    def refined(self, factor: int) -> "Likelihood":
         finer = self.space.refined(factor)
-        return self if finer is self.space else NegativeLogLikelihood(finer, self.temperature)
+        return self if finer is self.space else replace(self, space=finer)
+
+
+def _check_levels(name: str, sigma: Any) -> Any:
+    """A positive number, a falling sequence of them, or None."""
+    levels = () if sigma is None else tuple(sigma) if isinstance(sigma, (list, tuple)) else (sigma,)
+    checked = tuple(check_number(name, level) for level in levels)
+    if (sigma is not None and not checked) or any(later >= earlier for earlier, later in pairwise(checked)):
+        raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
+    return checked if isinstance(sigma, (list, tuple)) else (*checked, None)[0]
 
 
 @register_objective
@@ -160,18 +235,28 @@ class DenoisingScoreMatching(Objective):
     Source: Eq. 6. Deviation: the factor ½ of Vincent (2011), which changes no minimiser; Eq. 39 has the opposite sign
     and another factor 1/σ².
 
-    Attributes
+    Parameters
     ----------
-    sigma : standard deviation of the noise, in the units of y.
-    draws : noisy copies of each response, random and, beyond one, in pairs ±ε; an odd number has one more.
-    gauss_hermite : whether they are Gauss–Hermite nodes instead, which make the mean over the noise exact up to their
-        order; for a single continuous response.
+    sigma : standard deviation of the noise in standard deviations of the response, or a falling sequence of levels to
+        go through. None is a fifth of what a linear regression leaves.
+    draws : noisy copies of each response and epoch; random ones are in pairs ±ε, one more for an odd number.
+    gauss_hermite : whether they are Gauss–Hermite nodes instead of random, which make the mean over the noise exact up
+        to their order; None means where there is a single number.
     """
 
-    sigma: Float[Array, ""] = eqx.field(converter=to_device)
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
-    draws: int = eqx.field(static=True, default=8)
-    gauss_hermite: bool = eqx.field(static=True, default=False)
+    sigma: Any = parameter(None, _check_levels)
+    draws: int = parameter(8, check_count, minimum=2, static=True)
+    gauss_hermite: bool | None = parameter(None, check_choice, valid=(None, True, False), static=True)
+
+    short_name: ClassVar[str] = "dsm"
+    derivatives: ClassVar[int] = 1
+
+    def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> tuple[Objective, ...]:
+        """One stage for each level of noise."""
+        if self.sigma is None:
+            numbers = np.asarray(space.candidates(jnp.asarray(y)))[:, np.array(space.continuous)]
+            return (replace(self, sigma=DEFAULT_NOISE * _residual_spread(x, numbers)),)
+        return tuple(replace(self, sigma=level) for level in np.atleast_1d(self.sigma).tolist())
 
     @property
     def estimand(self) -> str:
@@ -180,7 +265,11 @@ class DenoisingScoreMatching(Objective):
 
     @property
     def evaluations(self) -> int:
-        return self.draws if self.gauss_hermite or self.draws == 1 else self.draws + self.draws % 2
+        return self.draws if self._at_nodes or self.draws == 1 else self.draws + self.draws % 2
+
+    @property
+    def _at_nodes(self) -> bool:
+        return len(self.space.continuous) == 1 if self.gauss_hermite is None else self.gauss_hermite
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss per row of noise (n, draws, continuous responses), as `noise` draws it."""
@@ -188,15 +277,22 @@ class DenoisingScoreMatching(Objective):
         epsilon = noise[0].astype(observed.dtype)
         noisy = observed[:, None, :].repeat(epsilon.shape[1], axis=1).at[..., columns].add(epsilon)
         gap = score(utility, x, noisy, columns) / self.temperature + epsilon / self.sigma**2
-        weights = _hermite(self.draws)[1] if self.gauss_hermite else 1 / epsilon.shape[1]
+        weights = _hermite(self.draws)[1] if self._at_nodes else 1 / epsilon.shape[1]
         return 0.5 * jnp.sum(weights * jnp.sum(gap**2, axis=-1), axis=1)
 
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
-        if self.gauss_hermite:
+        if self._at_nodes:
             nodes = jnp.asarray(_hermite(self.draws)[0], jnp.result_type(float))
             return (self.sigma * jnp.broadcast_to(nodes[:, None], (len(y), self.draws, 1)),)
         half = jax.random.normal(key, (len(y), -(-self.draws // 2), len(self.space.continuous)))
         return (self.sigma * (half if self.draws == 1 else jnp.concatenate([half, -half], axis=1)),)
+
+
+def _residual_spread(x: np.ndarray, numbers: np.ndarray) -> float:
+    """Geometric mean over responses of the standard deviation that a linear regression on x leaves."""
+    design = np.column_stack([np.ones(len(x)), x]).astype(float)
+    residual = numbers - design @ np.linalg.lstsq(design, numbers.astype(float), rcond=None)[0]
+    return float(np.exp(np.mean(np.log(np.maximum(residual.std(axis=0), 1e-3)))))
 
 
 def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -216,7 +312,8 @@ class ScoreMatching(Objective):
     Deviation: beyond the paper, which trains by denoising score matching alone.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
+    short_name: ClassVar[str] = "score_matching"
+    derivatives: ClassVar[int] = 2
 
     @property
     def evaluations(self) -> int:
@@ -243,14 +340,26 @@ def _fading(y: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
 
 @register_objective
 class CrossEntropy(Objective):
-    """−log p_τ(y_disc | x, y_cont): the classes of a hybrid response, its numbers as observed.
+    """−log p_τ(y_disc | x, y_cont): classes, and the numbers of a hybrid response as observed.
 
     Source: the first term of Eq. 6. Deviation: the paper writes p(y_disc | x), which integrates the numbers out.
     Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint
-    distribution (a composite likelihood, Besag 1975).
+    distribution (a composite likelihood, Besag 1975). Of classes alone it is the likelihood.
     """
 
-    temperature: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
+    short_name: ClassVar[str] = "cross_entropy"
+
+    def stages(
+        self, space: Space, temperature: Array | float, x: Float[np.ndarray, "n d"], y: np.ndarray
+    ) -> tuple[Objective, ...]:
+        self.check_space(space)
+        return Likelihood().stages(space, temperature, x, y)
+
+    def check_space(self, space: Space) -> None:
+        if space.continuous:
+            raise OptionError(
+                "objective='cross_entropy' is for classes; numbers need 'likelihood', 'dsm' or 'score_matching'."
+            )
 
     @property
     def evaluations(self) -> int:
@@ -268,36 +377,91 @@ class CrossEntropy(Objective):
 
 @register_objective
 class Hybrid(Objective):
-    """γ_d · loss of the classes + γ_c · loss of the numbers (Eq. 6).
+    """γ_d · loss of the classes + γ_c · loss of the numbers (Eq. 6), the classes' by cross-entropy given the numbers.
 
-    Attributes
+    Parameters
     ----------
-    discrete, continuous : objectives on the whole response.
+    continuous : the objective of the numbers, such as ``"dsm"`` or ``bl.ScoreMatching()``.
     discrete_weight, continuous_weight : γ_d and γ_c.
     """
 
-    discrete: Objective
-    continuous: Objective
-    discrete_weight: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
-    continuous_weight: Float[Array, ""] = eqx.field(default=1.0, converter=to_device)
+    continuous: Objective | str = parameter("dsm", check_option, kinds=OBJECTIVES)
+    discrete_weight: float = parameter(1.0, check_number)
+    continuous_weight: float = parameter(1.0, check_number)
+
+    short_name: ClassVar[str] = "hybrid"
+
+    @property
+    def derivatives(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self._numbers.derivatives
+
+    @property
+    def _numbers(self) -> Objective:
+        return cast(Objective, self.continuous)
+
+    def stages(
+        self, space: Space, temperature: Array | float, x: Float[np.ndarray, "n d"], y: np.ndarray
+    ) -> tuple[Objective, ...]:
+        self.check_space(space)
+        return tuple(level.on(space, temperature) for level in self.levels(space, x, y))
+
+    def check_space(self, space: Space) -> None:
+        if not 0 < len(space.continuous) < len(space.components):
+            raise OptionError("objective='hybrid' is for classes and numbers together. Use its `continuous` alone.")
+
+    def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> tuple[Objective, ...]:
+        return tuple(replace(self, continuous=level) for level in self._numbers.levels(space, x, y))
+
+    def on(self, space: Space, temperature: Array | float = 1.0) -> Self:
+        bound = cast(Any, super().on(space, temperature))
+        return replace(bound, continuous=self._numbers.on(space, temperature))
 
     @property
     def evaluations(self) -> int:
-        return self.discrete.evaluations + self.continuous.evaluations
+        return self._classes.evaluations + self._numbers.evaluations
+
+    @property
+    def _classes(self) -> CrossEntropy:
+        return CrossEntropy().on(self.space, self.temperature)
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
-        classes = self.discrete_weight * self.discrete(utility, x, y)
-        return classes + self.continuous_weight * self.continuous(utility, x, y, *noise)
+        classes = self.discrete_weight * self._classes(utility, x, y)
+        return classes + self.continuous_weight * self._numbers(utility, x, y, *noise)
 
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
-        return self.continuous.noise(key, y)
-
-    def on(self, space: Space, temperature: Array | float) -> Self:
-        discrete, continuous = self.discrete.on(space, temperature), self.continuous.on(space, temperature)
-        return replace(cast(Any, self), space=space, discrete=discrete, continuous=continuous)
+        return self._numbers.noise(key, y)
 
     def refined(self, factor: int) -> "Hybrid":
-        discrete, continuous = self.discrete.refined(factor), self.continuous.refined(factor)
-        if discrete is self.discrete and continuous is self.continuous:
-            return self
-        return Hybrid(continuous.space, discrete, continuous, self.discrete_weight, self.continuous_weight)
+        finer = self._numbers.refined(factor)
+        return self if finer is self._numbers else replace(self, space=finer.space, continuous=finer)
+
+
+class Weighted(Objective):
+    """The losses of another objective times a weight per row, which is a third column of the data; its mean is one."""
+
+    objective: Objective = cast(Any, None)
+
+    @classmethod
+    def where(cls, objective: Objective, rows: Sequence[Array]) -> Objective:
+        """The objective for rows (x, y) or (x, y, weight)."""
+        return cls(objective=objective).on(objective.space, objective.temperature) if len(rows) > 2 else objective
+
+    @property
+    def evaluations(self) -> int:
+        return self.objective.evaluations
+
+    def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
+        return noise[0] * self.objective(utility, x, y, *noise[1:])
+
+    def beside(
+        self, finer: Objective, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
+    ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
+        coarse, fine = self.objective.beside(cast(Weighted, finer).objective, utility, x, y, *noise[1:])
+        return noise[0] * coarse, noise[0] * fine
+
+    def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
+        return self.objective.noise(key, y)
+
+    def refined(self, factor: int) -> Objective:
+        finer = self.objective.refined(factor)
+        return self if finer is self.objective else replace(self, objective=finer, space=finer.space)

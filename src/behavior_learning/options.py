@@ -1,7 +1,7 @@
 """Options that carry parameters, and checks: each error states the rule, the value received and the valid values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, fields, replace
 from numbers import Integral, Real
 from typing import Any, ClassVar, Self, cast
 
@@ -14,11 +14,16 @@ __all__ = [
     "check_choice",
     "check_count",
     "check_number",
+    "check_option",
     "check_returned",
     "check_seed",
     "check_sequence",
+    "checked_parameter",
+    "checked_parameters",
     "from_plain",
     "learned",
+    "parameter",
+    "register",
     "to_plain",
 ]
 
@@ -68,7 +73,8 @@ class Option:
     """A choice that carries its own parameters, such as ``bl.Counts(upper=20)``; a base of frozen dataclasses.
 
     It speaks scikit-learn's protocol of nested parameters, so that `clone`, `set_params` and grids over
-    ``response__upper`` work. Fields that are learned from data are no parameters; `learned` makes them.
+    ``response__upper`` work. Fields that are learned from data are no parameters; `learned` makes them. `parameter`
+    makes one that says how it is checked.
     """
 
     known: ClassVar[dict[str, type["Option"]]] = {}
@@ -78,31 +84,122 @@ class Option:
         super().__init_subclass__(**options)
         Option.known[cls.__name__] = cls
 
+    @classmethod
+    def spelling(cls) -> str:
+        """How users write it."""
+        return f"bl.{cls.__name__}" if cls.__module__.startswith("behavior_learning.") else cls.__name__
+
+    def checked(self) -> Self:
+        """The same option with every parameter checked.
+
+        Raises
+        ------
+        OptionError
+            If one is invalid; the message names the parameter and the option.
+        """
+        return replace(cast(Any, self), **checked_parameters(self, f" of {self.spelling()}"))
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Parameters by name."""
-        own = fields(cast(Any, self))
-        return {part.name: getattr(self, part.name) for part in own if not part.metadata.get("learned")}
+        """Parameters by name; `deep` adds those of options among them, as ``option__parameter``."""
+        own = {part.name: getattr(self, part.name) for part in fields(cast(Any, self)) if _stated(part)}
+        options = {name: value for name, value in own.items() if deep and isinstance(value, Option)}
+        return own | {f"{name}__{k}": v for name, option in options.items() for k, v in option.get_params().items()}
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name.
+        """Set parameters by name, in place.
 
         Raises
         ------
         OptionError
             If there is no such parameter.
         """
-        valid = self.get_params()
-        for name, value in params.items():
-            if name not in valid:
-                known = ", ".join(valid) or "none"
-                raise OptionError(f"{type(self).__name__} has no parameter {name!r}. Its parameters: {known}.")
+        for name, value in self.with_params(**params).get_params(deep=False).items():
             object.__setattr__(self, name, value)
         return self
+
+    def with_params(self, **params: Any) -> Self:
+        """The same option with other parameters by name, ``option__parameter`` for those of an option among them.
+
+        Raises
+        ------
+        OptionError
+            If there is no such parameter.
+        """
+        other = self
+        for path, value in params.items():
+            name, _, inner = path.partition("__")
+            valid = self.get_params(deep=False)
+            if name not in valid or (inner and not isinstance(valid[name], Option)):
+                known = ", ".join(self.get_params()) or "none"
+                raise OptionError(f"{self.spelling()} has no parameter {path!r}. Its parameters: {known}.")
+            new = getattr(other, name).with_params(**{inner: value}) if inner else value
+            other = replace(cast(Any, other), **{name: new})
+        return other
+
+
+def _stated(part: Any) -> bool:
+    """Whether a field of a dataclass is a parameter."""
+    return part.init and not part.metadata.get("learned")
 
 
 def learned(default: Any) -> Any:
     """A field of an `Option` that data fill in."""
     return field(default=default, repr=False, kw_only=True, metadata={"learned": True})
+
+
+def parameter(default: Any, check: Callable[..., Any], *, static: bool = False, **how: Any) -> Any:
+    """A field of an option or estimator with the check of its values.
+
+    Parameters
+    ----------
+    check : called as ``check(name, value, **how)``; returns the value to go on with.
+    static : whether a compiled program depends on it.
+    """
+    return field(default=default, metadata={"check": check, "how": how, "static": static})
+
+
+def checked_parameters(owner: Any, of: str = "") -> dict[str, Any]:
+    """Every parameter of a dataclass by name, as its check returns it.
+
+    Parameters
+    ----------
+    of : what messages put behind the name of a parameter.
+
+    Raises
+    ------
+    OptionError
+        If one is invalid.
+    """
+    return {part.name: checked_parameter(owner, part.name, of) for part in fields(owner) if _stated(part)}
+
+
+def checked_parameter(owner: Any, name: str, of: str = "") -> Any:
+    """One parameter of a dataclass, as its check returns it."""
+    about, value = type(owner).__dataclass_fields__[name].metadata, getattr(owner, name)
+    return about["check"](f"{name}{of}", value, **about["how"]) if "check" in about else value
+
+
+def check_option(name: str, value: Any, kinds: Mapping[str, type[Option]]) -> Any:
+    """Return an option of one of the kinds, or the one with this short name, with its own parameters checked."""
+    option = kinds[value]() if isinstance(value, str) and value in kinds else value
+    if isinstance(option, tuple(kinds.values())):
+        return cast(Option, option).checked()
+    options = ", ".join(dict.fromkeys(f"{kind.spelling()}()" for kind in kinds.values()))
+    raise OptionError(f"{name} must be one of {', '.join(map(repr, kinds))}, or one of {options}; got {value!r}.")
+
+
+def register(kinds: dict[str, Any], kind: Any) -> None:
+    """Add a kind of option by its `short_name`.
+
+    Raises
+    ------
+    OptionError
+        If the name is taken.
+    """
+    name = kind.short_name
+    if kinds.get(name, kind) is not kind:
+        raise OptionError(f"{name!r} is taken by {kinds[name].__name__}: a short name is registered once. Rename it.")
+    kinds[name] = kind
 
 
 def check_returned(name: str, value: Any, kind: type) -> None:
@@ -117,7 +214,7 @@ def check_returned(name: str, value: Any, kind: type) -> None:
 def to_plain(value: Any) -> Any:
     """An option, or a collection of options, numbers and texts, as values of JSON."""
     if isinstance(value, Option):
-        return {"option": type(value).__name__, **{name: to_plain(part) for name, part in value.get_params().items()}}
+        return {"option": type(value).__name__, **to_plain(value.get_params(deep=False))}
     if isinstance(value, Mapping):
         return {name: to_plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):

@@ -19,12 +19,11 @@ from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
-from behavior_learning.learned.model import LearnedModel, Recipe
+from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.records import StandardDeviations
 from behavior_learning.objectives import objective_from_json
 from behavior_learning.options import from_plain, to_plain
 from behavior_learning.responses import response_from_json
-from behavior_learning.training.fit import Settings
 
 __all__ = ["Saved", "check_writable", "read", "save"]
 
@@ -73,7 +72,7 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         "temperature": float(model.temperature),
         "rules": {name: weight.rule.to_json() for name, weight in named},
         "basis": model.network.basis.to_json(),
-        "recipe": asdict(model.recipe),
+        "recipe": to_plain(model.recipe),
         "deviations": model.deviations._asdict(),
         "block_names": model.block_names,
         "history": model.history.to_dict("list"),
@@ -115,7 +114,7 @@ def read(path: str | PathLike[str]) -> Saved:
 
 def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedModel:
     encoder, response = TableEncoder.from_json(header["encoder"]), response_from_json(header["response"])
-    space, recipe = response.space(header["nodes"] or None), header["recipe"]
+    space = response.space(header["nodes"] or None)
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
         Architecture(**_tupled(header["architecture"])),
@@ -130,7 +129,7 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         response=response,
         objective=objective_from_json(header["objective"], space),
         temperature=header["temperature"],
-        recipe=Recipe(**recipe | {"settings": Settings(**recipe["settings"])}),
+        recipe=from_plain(header["recipe"]),
         rows=None,
         block_names=header["block_names"],
         history=pd.DataFrame(header["history"]),

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from behavior_learning.core.bases import ONE, Basis, Pairing
 from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
 from behavior_learning.core.features import Monomials, Product
+from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
 from behavior_learning.formulas import Factors, Term, parse_product, parse_sum
@@ -15,7 +17,6 @@ from behavior_learning.options import Option
 __all__ = ["UMP", "StatedLayer", "state_layer"]
 
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
-_RELATIONS = {"utility": (), "inequality": ("<=",), "equality": ("~", "=")}
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
@@ -25,41 +26,74 @@ class UMP(Option):
     """State a utility-maximisation problem, known in part, as a block of the first layer.
 
     Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``); ``1`` is an intercept, and rows hold
-    exactly the terms written. In `maximize` and on the right of ``~``, ``=`` or ``<=`` a bare term has a coefficient
-    to be learned, and a number fixes it (``0.3*income``). On the left of a relation, and in a constraint without one,
-    everything is taken at face value. Numbers are in the table's units.
+    exactly the terms written. In `utility` and `minimize`, and on the right of a relation, a bare term has a
+    coefficient to be learned, and a number fixes it (``0.3*income``). On the left of a relation, and in a constraint
+    without one, everything is taken at face value. Numbers are in the table's units.
 
     Parameters
     ----------
-    maximize : rows of the utility head, such as ``"rooms + price + rooms:price"``.
-    at_most : inequality rows, such as ``"price - 0.3*income"`` (≤ 0) or ``"price <= 1 + income"``.
-    equal : equality rows, such as ``"price ~ 1 + crime"``.
+    utility : rows of the utility head, such as ``"rooms + price + rooms:price"``.
+    inequalities : inequality rows, such as ``"price - 0.3*income"`` (≤ 0) or ``"price <= 1 + income"``.
+    equalities : equality rows, such as ``"price ~ 1 + crime"``.
+    at_least : inequality rows the other way round, such as ``"price - 0.1*income"`` (≥ 0) or ``"price >= 1 + rooms"``.
+    minimize : costs, rows of the utility head with the sign turned.
     signs : sign of learned coefficients by term, ``{"crime": "<= 0"}``, as written in the row.
     monotone : ``{"rooms": "increasing"}``: the block's utility may only rise (or fall) with the column.
 
     Examples
     --------
     >>> import behavior_learning as bl
-    >>> problem = bl.UMP(maximize="RM + MEDV", at_most="MEDV <= 1 + RM", equal="MEDV ~ 1 + LSTAT")
+    >>> problem = bl.UMP(utility="RM + MEDV", inequalities="MEDV <= 1 + RM", equalities="MEDV ~ 1 + LSTAT")
     >>> X, y = bl.datasets.load_boston()
     >>> reg = bl.BLRegressor(structure=problem, max_epochs=20, n_restarts=1, random_state=0).fit(X, y)
     >>> reg.n_parameters_
     9
     """
 
-    maximize: str | Sequence[str] = ()
-    at_most: str | Sequence[str] = ()
-    equal: str | Sequence[str] = ()
+    utility: str | Sequence[str] = ()
+    inequalities: str | Sequence[str] = ()
+    equalities: str | Sequence[str] = ()
+    at_least: str | Sequence[str] = ()
+    minimize: str | Sequence[str] = ()
     signs: Mapping[str, str] = field(default_factory=dict)
     monotone: Mapping[str, str] = field(default_factory=dict)
 
-    def rows(self, role: str) -> tuple[str, ...]:
-        """The texts of one head's rows."""
-        texts = {"utility": self.maximize, "inequality": self.at_most, "equality": self.equal}[role]
-        rows = (texts,) if isinstance(texts, str) else texts
-        if not isinstance(rows, (list, tuple)) or not all(isinstance(row, str) for row in rows):
-            raise OptionError(f"Rows of a UMP must be text or a list of texts; got {texts!r}.")
-        return tuple(rows)
+    def rows(self, role: str) -> "tuple[tuple[Spelling, str], ...]":
+        """The texts of one head's rows, with how each is to be read."""
+        return tuple((how, text) for how in SPELLINGS if how.role == role for text in self._texts(how.name))
+
+    def _texts(self, name: str) -> Sequence[str]:
+        given = getattr(self, name)
+        texts = (given,) if isinstance(given, str) else given
+        if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+            raise OptionError(f"{name} of bl.UMP must be text or a list of texts; got {given!r}.")
+        return texts
+
+
+class Spelling(NamedTuple):
+    """How the rows of one parameter of a `UMP` are read.
+
+    Attributes
+    ----------
+    name, role : of the parameter, and of the head that its rows are of.
+    relations : that may stand in a row.
+    sign : with which left minus right enters the head.
+    """
+
+    name: str
+    role: str
+    relations: tuple[str, ...]
+    sign: int
+
+
+SPELLINGS = (
+    Spelling("utility", "utility", (), 1),
+    Spelling("minimize", "utility", (), -1),
+    Spelling("inequalities", "inequality", ("<=",), 1),
+    Spelling("at_least", "inequality", (">=",), -1),
+    Spelling("equalities", "equality", ("~", "="), 1),
+)
+"""Rows of one head in the order of their parameters here."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +135,10 @@ def state_layer(
     """
     for problem in problems:
         _check_spelling(problem)
-        rows = [(role, text) for role in _RELATIONS for text in problem.rows(role)]
-        _check_conditions(problem, [entry for role, text in rows for entry in _read_row(problem, role, text)])
-    parsed = {
-        role: [[_read_row(problem, role, text) for text in problem.rows(role)] for problem in problems]
-        for role in _RELATIONS
-    }
+        _check_conditions(
+            problem, [e for role in ROLES for row in problem.rows(role) for e in _read_row(problem, *row)]
+        )
+    parsed = {role: [[_read_row(p, *row) for row in p.rows(role)] for p in problems] for role in ROLES}
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
     pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
@@ -122,26 +154,31 @@ def state_layer(
     return StatedLayer(basis, rows, rules)
 
 
-def _read_row(problem: UMP, role: str, text: str) -> list[_Entry]:
-    """left − right of a row, every summand with its number or its sign."""
+def _read_row(problem: UMP, how: Spelling, text: str) -> list[_Entry]:
+    """left − right of a row, every summand with its number or its sign; turned round where it is spelled so."""
     relations = [match for match in _RELATION.finditer(text) if match[1]]
-    if len(relations) > 1 or (relations and role == "utility"):
-        raise OptionError(f"{text!r} has a relation too many: maximize takes a sum, constraints at most one relation.")
-    if relations and relations[0][1] not in _RELATIONS[role]:
+    if len(relations) > 1 or (relations and not how.relations):
+        raise OptionError(f"{text!r} has a relation too many: {how.name} takes {_allowed(how)}.")
+    if relations and relations[0][1] not in how.relations:
         raise OptionError(
-            f"{text!r}: at_most takes '<=' and equal takes '~' or '='; got {relations[0][1]!r}. "
-            "Write the row under the other name, or the other way round."
+            f"{text!r}: {how.name} takes {_allowed(how)}; got {relations[0][1]!r}. inequalities take '<=', at_least "
+            "'>=' and equalities '~' or '='. Write the row under the other name, or the other way round."
         )
     left, *right = (text[: relations[0].start()], text[relations[0].end() :]) if relations else (text,)
-    if role == "utility":
-        return [_learned(problem, role, term, text, 1) for term in parse_sum(left)]
-    stated = [_face_value(problem, role, term, text) for term in parse_sum(left)]
-    return stated + [_learned(problem, role, term, text, -1) for term in (parse_sum(right[0]) if right else ())]
+    if how.role == "utility":
+        return [_learned(problem, how.role, term, text, how.sign) for term in parse_sum(left)]
+    stated = [_face_value(problem, how, term, text) for term in parse_sum(left)]
+    other = parse_sum(right[0]) if right else ()
+    return stated + [_learned(problem, how.role, term, text, -how.sign) for term in other]
 
 
-def _face_value(problem: UMP, role: str, term: Term, text: str) -> _Entry:
-    number = (-1.0 if term.negative else 1.0) if term.number is None else term.number
-    _check_monotone(problem, role, term, text, number)
+def _allowed(how: Spelling) -> str:
+    return f"at most one relation, {' or '.join(map(repr, how.relations))}" if how.relations else "a sum"
+
+
+def _face_value(problem: UMP, how: Spelling, term: Term, text: str) -> _Entry:
+    number = how.sign * ((-1.0 if term.negative else 1.0) if term.number is None else term.number)
+    _check_monotone(problem, how.role, term, text, number)
     return _Entry(term, number)
 
 

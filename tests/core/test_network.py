@@ -388,7 +388,6 @@ def test_head_without_rows_does_not_count_as_kinked():
         ({"readout": "identity", "output": "vector"}, "readout='identity' needs output='scalar'"),
         ({"degrees": ((2,), (1, 2), (1,))}, "degrees needs one degree per row"),
         ({"degrees": ((0,), (1,), (1,))}, "A degree must be a whole number of at least 1"),
-        ({"layers": (2, 1), "skip": "residual", "projection": False}, "residual skip without projection"),
         ({"readout": "positive"}, "readout"),
         ({"output": "matrix"}, "output"),
         ({"skip": "highway"}, "skip"),

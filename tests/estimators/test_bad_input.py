@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
+import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError, UnseenMissingWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
@@ -21,10 +22,10 @@ HYPERPARAMETERS = [
     ({"layers": (2.0, 1)}, r"layers needs one positive integer per layer.*got \(2\.0, 1\)"),
     ({"layers": 3}, r"layers must be a .* such as \(2, 1\); got 3"),
     ({"layers": "21"}, "layers must be a .*got '21'"),
-    ({"rows": (1, 1)}, r"rows needs three counts \(utility, inequality, equality\).*got \(1, 1\)"),
-    ({"rows": (1, -1, 1)}, r"rows needs three counts.*got \(1, -1, 1\)"),
-    ({"rows": (0, 0, 0)}, "Every head is dropped"),
-    ({"rows": 1}, r"rows must be a .* such as \(1, 1, 1\); got 1"),
+    ({"n_terms": (1, 1)}, r"n_terms needs three counts \(utility, inequality, equality\).*got \(1, 1\)"),
+    ({"n_terms": (1, -1, 1)}, "n_terms must be a whole number of at least 0; got -1"),
+    ({"n_terms": (0, 0, 0)}, "Every head is dropped"),
+    ({"n_terms": 1}, r"n_terms must be a .* such as \(1, 1, 1\); got 1"),
     ({"heads": ("sigmoid", "relu", "abs")}, "utility head must be one of tanh, identity.* or None; got 'sigmoid'"),
     ({"heads": ("tanh", "abs", "abs")}, "inequality head must be one of relu, softplus, .*; got 'abs'"),
     ({"heads": ("tanh", "relu", "huber(-1)")}, r"equality head must be one of .*huber\(delta\).*got 'huber\(-1\)'"),
@@ -36,24 +37,41 @@ HYPERPARAMETERS = [
     ({"readout": "positive"}, "readout must be one of 'auto', 'nonnegative', 'free'.*; got 'positive'"),
     ({"readout": "identity", "layers": (2,)}, "readout must be one of 'auto', 'nonnegative', 'free'; got 'identity'"),
     ({"readout_bias": "yes"}, "readout_bias must be one of None, True, False; got 'yes'"),
-    ({"basis": "wavelet"}, "basis must be one of 'auto', 'affine', .*; got 'wavelet'"),
+    ({"basis": "wavelet"}, r"basis must be one of 'affine', .*bl\.Spline\(\).*; got 'wavelet'"),
     ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'; got 'highway'"),
     ({"multipliers": "positive"}, "multipliers must be one of 'nonnegative', 'free'; got 'positive'"),
     ({"identifiable": "yes"}, "identifiable must be one of False, True; got 'yes'"),
     ({"extra_terms": ["age:height"]}, "'age:height' names 'height', which is no column"),
     ({"temperature": 0.0}, r"temperature must be a number above 0; got 0\.0"),
     ({"temperature": float("inf")}, "temperature must be a number above 0; got inf"),
-    ({"optimizer": "sgd"}, "optimizer must be one of 'auto', 'adam', 'adamw', 'lbfgs'; got 'sgd'"),
-    ({"learning_rate": -0.1}, r"learning_rate must be a number above 0; got -0\.1"),
-    ({"learning_rate": "fast"}, "learning_rate must be a number above 0; got 'fast'"),
-    ({"batch_size": 0}, "batch_size must be a whole number of at least 1; got 0"),
-    ({"batch_size": 12.5}, r"batch_size must be a whole number of at least 1; got 12\.5"),
+    ({"optimizer": "sgd"}, "optimizer must be one of 'adam', 'adamw', 'lbfgs', 'auto', or one of .*; got 'sgd'"),
+    ({"optimizer": bl.Adam}, "optimizer must be one of .*got <class"),
+    ({"optimizer": bl.Penalty()}, r"optimizer must be one of .*bl\.LBFGS\(\); got Penalty"),
+    ({"optimizer": bl.Adam(learning_rate=-0.1)}, r"learning_rate of bl\.Adam must be a number above 0; got -0\.1"),
+    ({"optimizer": bl.AdamW(learning_rate="fast")}, r"learning_rate of bl\.AdamW must be a number above 0; got 'fast'"),
+    ({"optimizer": bl.Adam(batch_size=0)}, r"batch_size of bl\.Adam must be a whole number of at least 1; got 0"),
+    (
+        {"optimizer": bl.Adam(batch_size=12.5)},
+        r"batch_size of bl\.Adam must be a whole number of at least 1; got 12\.5",
+    ),
+    ({"optimizer": bl.Adam(clip=0)}, r"clip of bl\.Adam must be a number above 0; got 0"),
+    ({"optimizer": bl.Adam(averaging=1.0)}, r"averaging of bl\.Adam must be a number at least 0 and below 1; got 1\.0"),
+    ({"optimizer": bl.LBFGS(memory=0)}, r"memory of bl\.LBFGS must be a whole number of at least 1; got 0"),
     ({"max_epochs": 0}, "max_epochs must be a whole number of at least 1; got 0"),
     ({"patience": True}, "patience must be a whole number of at least 1; got True"),
     ({"validation_fraction": 1.0}, r"validation_fraction must be a number above 0 and below 1; got 1\.0"),
     ({"validation_fraction": 0}, "validation_fraction must be a number above 0 and below 1; got 0"),
-    ({"alpha": -1.0}, r"alpha must be a number at least 0; got -1\.0"),
-    ({"alpha": float("nan")}, "alpha must be a number at least 0; got nan"),
+    ({"penalty": bl.Penalty(l2=-1.0)}, r"l2 of bl\.Penalty must be a number at least 0; got -1\.0"),
+    ({"penalty": bl.Penalty(l2=float("nan"))}, r"l2 of bl\.Penalty must be a number at least 0; got nan"),
+    ({"penalty": 3.0}, r"penalty must be one of 'ridge', or one of bl\.Penalty\(\); got 3\.0"),
+    (
+        {"initialization": bl.Initialization(coef_scale=0)},
+        r"coef_scale of bl\.Initialization must be .* above 0; got 0",
+    ),
+    ({"objective": "mse"}, r"objective must be one of 'likelihood', .*bl\.ScoreMatching\(\).*; got 'mse'"),
+    ({"basis": bl.Spline(knots=1)}, r"knots of bl\.Spline must be a whole number of at least 2; got 1"),
+    ({"degrees": ((2,), (1,))}, r"degrees needs one list for each of utility, inequality, equality"),
+    ({"degrees": {"utilities": (2,)}}, "degrees names 'utilities', which is no head"),
     ({"n_restarts": 0}, "n_restarts must be a whole number of at least 1; got 0"),
 ]
 
@@ -216,7 +234,7 @@ def test_invalid_hyperparameter_of_one_estimator_states_the_valid_ones(estimator
 
 
 def test_constructor_checks_nothing_so_that_clone_and_search_work(estimator):
-    assert estimator(layers="nonsense", alpha=-1).layers == "nonsense"
+    assert estimator(layers="nonsense", penalty=bl.Penalty(l2=-1)).layers == "nonsense"
 
 
 # Validation data.
@@ -247,7 +265,7 @@ def test_validation_response_of_another_length_is_refused(estimator):
     refused(quick(estimator), X, y, "X has 80, y has 79", validation_data=(X, y[:-1]))
 
 
-@pytest.mark.parametrize("pair", [3, "xy", (1, 2, 3)], ids=repr)
+@pytest.mark.parametrize("pair", [3, "xy", (1, 2, 3, 4)], ids=repr)
 def test_validation_data_that_are_no_pair_are_refused(estimator, pair):
     X, y = mixed(), response(estimator, mixed())
     refused(quick(estimator), X, y, r"validation_data must be .*\(X, y\)", ValueError, validation_data=pair)

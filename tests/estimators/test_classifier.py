@@ -227,9 +227,13 @@ def test_repr_shows_what_differs_from_the_defaults():
 def test_grid_search_tries_hyperparameters():
     X, y, order = numbers(), labels(numbers()), rng("folds").permutation(ROWS)
     search = GridSearchCV(
-        quick(BLClassifier), {"alpha": [0.1, 1e6]}, cv=[(order, order)], scoring="neg_log_loss", error_score="raise"
+        quick(BLClassifier),
+        {"penalty__l2": [0.1, 1e6]},
+        cv=[(order, order)],
+        scoring="neg_log_loss",
+        error_score="raise",
     )
-    assert search.fit(X, y).best_params_ == {"alpha": 0.1}
+    assert search.fit(X, y).best_params_ == {"penalty__l2": 0.1}
 
 
 def test_score_is_the_accuracy():

@@ -364,7 +364,7 @@ def test_clone_and_repr(estimator):
     assert copy.get_params() == model.get_params()
     assert not [name for name in vars(copy) if name.endswith("_")]
     assert repr(estimator()) == f"{estimator.__name__}()"
-    stated = estimator(response={"a": "classes"}, alpha=3.0)
+    stated = estimator(response={"a": "classes"}, penalty=bl.Penalty(l2=3.0))
     assert repr(stated) == f"{estimator.__name__}(alpha=3.0, response={{'a': 'classes'}})"
     with pytest.raises(ValueError, match="Invalid parameter 'neurons'"):
         estimator().set_params(neurons=3)
@@ -401,7 +401,7 @@ def test_density_of_one_number_is_that_of_a_regressor_without_columns():
 def test_density_of_one_class_has_its_shares():
     """The likelihood of classes alone is greatest at their shares, to which training comes close."""
     y = labels(numbers())
-    model = few(BLDensity, alpha=0.0, max_epochs=100, patience=100).fit(y, validation_data=y)
+    model = few(BLDensity, max_epochs=100, patience=100, penalty=bl.Penalty(l2=0.0)).fit(y, validation_data=y)
     np.testing.assert_allclose(
         model.predict_proba().to_numpy()[0], model.model_.response.components[0].shares, atol=0.1
     )
@@ -467,7 +467,7 @@ def test_array_and_table_of_vectors_are_the_same():
 @pytest.mark.parametrize("sigma", [0.3, (1.0, 0.5, 0.3), [1.0, 0.3]], ids=str)
 def test_noise_levels_are_gone_through_and_the_last_one_kept(sigma):
     X = numbers()
-    reg = quick(BLRegressor, objective="dsm", sigma=sigma, max_epochs=100).fit(X, amounts(X))
+    reg = quick(BLRegressor, objective=bl.DenoisingScoreMatching(sigma=sigma), max_epochs=100).fit(X, amounts(X))
     assert reg.model_.objective.sigma == np.float32(0.3)
     assert np.isfinite(reg.log_density(X, amounts(X))).all()
     assert reg.log_density(X, amounts(X)).mean() > -np.log(np.ptp(reg.model_.response.ends()))
@@ -524,10 +524,19 @@ def test_density_of_four_numbers_predicts_each_of_them():
 def test_denoising_learns_the_law_of_y_plus_noise():
     """For a normal y the fitted deviation is √(s² + σ²), of which draws come within a tenth."""
     y = np.random.default_rng(0).normal(5.0, 2.0, 2000)
-    heads = {"heads": ("identity", None, "square"), "layers": (1,), "alpha": 0.0, "max_epochs": 300, "batch_size": 256}
+    heads = {
+        "heads": ("identity", None, "square"),
+        "layers": (1,),
+        "max_epochs": 300,
+        "optimizer": bl.Adam(batch_size=256),
+        "penalty": bl.Penalty(l2=0.0),
+    }
     for sigma in (0.2, 1.0):
         model = few(
-            BLDensity, objective="dsm", sigma=sigma, response={"y": bl.Numbers(support=(-25.0, 35.0))}, **heads
+            BLDensity,
+            objective=bl.DenoisingScoreMatching(sigma=sigma),
+            response={"y": bl.Numbers(support=(-25.0, 35.0))},
+            **heads,
         ).fit(y)
         drawn = model.sample(4000, random_state=1)["y"]
         assert drawn.std() == pytest.approx(y.std() * np.hypot(1, sigma), rel=0.1)

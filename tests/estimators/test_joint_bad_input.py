@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
+import behavior_learning as bl
 from behavior_learning.errors import DataError, FewValuesWarning, NoQuadratureError, OptionError, SmoothHeadsWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.density import BLDensity
@@ -45,19 +46,24 @@ def refused(model, message, Y=None, error=DataError, **options):
 
 @pytest.mark.parametrize("estimator", RESPONSES)
 def test_unknown_objective_states_the_known_ones(estimator):
-    message = "objective must be one of 'likelihood', 'cross_entropy', 'dsm', 'score_matching'; got 'mle'"
+    message = (
+        "objective must be one of 'likelihood', 'dsm', 'score_matching', 'cross_entropy', 'hybrid', or .*; got 'mle'"
+    )
     refused(few(estimator, objective="mle"), message, error=OptionError)
 
 
 @pytest.mark.parametrize(
     ("sigma", "message"),
     [
-        (0, "sigma must be a number above 0; got 0"),
-        (-0.3, r"sigma must be a number above 0; got -0\.3"),
-        (float("nan"), "sigma must be a number above 0; got nan"),
-        ("small", "sigma must be a number above 0; got 'small'"),
-        ((0.5, 0.0), r"sigma must be a number above 0; got 0\.0"),
-        ((0.3, 0.5), r"sigma must be a positive number or a falling sequence of them; got \(0\.3, 0\.5\)"),
+        (0, r"sigma of bl\.DenoisingScoreMatching must be a number above 0; got 0"),
+        (-0.3, r"sigma of bl\.DenoisingScoreMatching must be a number above 0; got -0\.3"),
+        (float("nan"), r"sigma of bl\.DenoisingScoreMatching must be a number above 0; got nan"),
+        ("small", r"sigma of bl\.DenoisingScoreMatching must be a number above 0; got 'small'"),
+        ((0.5, 0.0), r"sigma of bl\.DenoisingScoreMatching must be a number above 0; got 0\.0"),
+        (
+            (0.3, 0.5),
+            r"DenoisingScoreMatching must be a positive number or a falling sequence of them; got \(0\.3, 0\.5\)",
+        ),
         ([0.3, 0.3], r"a falling sequence of them; got \[0\.3, 0\.3\]"),
         ((), r"a falling sequence of them; got \(\)"),
     ],
@@ -65,13 +71,13 @@ def test_unknown_objective_states_the_known_ones(estimator):
 )
 @pytest.mark.parametrize("estimator", [BLRegressor, BLHybrid, BLDensity])
 def test_noise_must_be_positive_and_fall(estimator, sigma, message):
-    refused(few(estimator, objective="dsm", sigma=sigma), message, error=OptionError)
+    refused(few(estimator, objective=bl.DenoisingScoreMatching(sigma=sigma)), message, error=OptionError)
 
 
-@pytest.mark.parametrize("noise_draws", [0, 1, 2.5, None], ids=str)
-def test_noisy_copies_are_at_least_two(noise_draws):
-    message = "noise_draws must be a whole number of at least 2"
-    refused(few(BLRegressor, objective="dsm", noise_draws=noise_draws), message, error=OptionError)
+@pytest.mark.parametrize("draws", [0, 1, 2.5, None], ids=str)
+def test_noisy_copies_are_at_least_two(draws):
+    message = r"draws of bl\.DenoisingScoreMatching must be a whole number of at least 2"
+    refused(few(BLRegressor, objective=bl.DenoisingScoreMatching(draws=draws)), message, error=OptionError)
 
 
 @pytest.mark.parametrize("objective", SCORES)
@@ -90,7 +96,23 @@ def test_cross_entropy_is_for_classes(estimator):
 @pytest.mark.parametrize("name", ["discrete_weight", "continuous_weight"])
 @pytest.mark.parametrize("value", [0, -1.0, "half"], ids=str)
 def test_weights_of_a_hybrid_objective_are_positive(name, value):
-    refused(few(BLHybrid, objective="dsm", **{name: value}), f"{name} must be a number above 0", error=OptionError)
+    refused(
+        few(BLHybrid, objective=bl.Hybrid(**{name: value})),
+        rf"{name} of bl\.Hybrid must be a number above 0",
+        error=OptionError,
+    )
+
+
+def test_options_inside_options_are_checked_and_named():
+    objective = bl.Hybrid(continuous=bl.DenoisingScoreMatching(draws=0))
+    message = r"draws of bl\.DenoisingScoreMatching must be a whole number of at least 2; got 0"
+    refused(few(BLHybrid, objective=objective), message, error=OptionError)
+    refused(few(BLHybrid, objective=bl.Hybrid("mse")), r"continuous of bl\.Hybrid must be one of", error=OptionError)
+
+
+def test_a_hybrid_objective_is_for_classes_and_numbers():
+    message = "objective='hybrid' is for classes and numbers together"
+    refused(few(BLRegressor, objective="hybrid"), message, error=OptionError)
 
 
 @pytest.mark.parametrize("estimator", [BLRegressor, BLDensity])
@@ -419,4 +441,8 @@ def test_nothing_is_said_before_fitting(estimator, tmp_path):
 
 def test_levels_of_noise_need_as_many_epochs():
     message = "3 levels of sigma need as many epochs at least; got max_epochs=2"
-    refused(few(BLRegressor, objective="dsm", sigma=(0.5, 0.3, 0.1), max_epochs=2), message, error=OptionError)
+    refused(
+        few(BLRegressor, objective=bl.DenoisingScoreMatching(sigma=(0.5, 0.3, 0.1)), max_epochs=2),
+        message,
+        error=OptionError,
+    )

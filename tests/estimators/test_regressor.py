@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
+import behavior_learning as bl
 from behavior_learning.errors import ConvergenceError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
 from behavior_learning.estimators.loading import load
 from behavior_learning.estimators.regressor import BLRegressor
@@ -313,7 +314,7 @@ def test_clone_has_the_hyperparameters_and_nothing_learned():
 
 def test_set_params_changes_one_and_refuses_unknown_names():
     reg = quick(BLRegressor)
-    assert reg.set_params(alpha=3.0).alpha == 3.0
+    assert reg.set_params(penalty__l2=3.0).alpha == 3.0
     with pytest.raises(ValueError, match="Invalid parameter 'neurons'"):
         reg.set_params(neurons=3)
     with pytest.raises(TypeError, match="neurons"):
@@ -322,14 +323,14 @@ def test_set_params_changes_one_and_refuses_unknown_names():
 
 def test_repr_shows_what_differs_from_the_defaults():
     assert repr(BLRegressor()) == "BLRegressor()"
-    assert repr(BLRegressor(layers=(2, 1), alpha=3.0)) == "BLRegressor(alpha=3.0, layers=(2, 1))"
+    assert repr(BLRegressor(layers=(2, 1), penalty=bl.Penalty(l2=3.0))) == "BLRegressor(alpha=3.0, layers=(2, 1))"
 
 
 def test_grid_search_tries_hyperparameters():
     X, y, order = numbers(), amounts(numbers()), rng("folds").permutation(ROWS)
-    search = GridSearchCV(quick(BLRegressor), {"alpha": [0.1, 1e6]}, cv=[(order, order)], error_score="raise")
+    search = GridSearchCV(quick(BLRegressor), {"penalty__l2": [0.1, 1e6]}, cv=[(order, order)], error_score="raise")
     search.fit(X, y)
-    assert search.best_params_ == {"alpha": 0.1}
+    assert search.best_params_ == {"penalty__l2": 0.1}
     assert search.predict(X).shape == (ROWS,)
 
 

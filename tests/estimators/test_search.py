@@ -10,7 +10,13 @@ from behavior_learning.estimators import search as search_module
 from behavior_learning.estimators.search import _folds
 from tests.conftest import rng
 
-LINEAR = {"heads": ("identity", None, None), "alpha": 1.0, "learning_rate": 0.05, "max_epochs": 50, "n_restarts": 2}
+LINEAR = {
+    "heads": ("identity", None, None),
+    "penalty": bl.Penalty(l2=1.0),
+    "optimizer": bl.Adam(learning_rate=0.05),
+    "max_epochs": 50,
+    "n_restarts": 2,
+}
 
 
 def classifier(**options):
@@ -43,7 +49,7 @@ def test_the_needed_width_wins(found):
 def test_best_is_refitted_to_all_rows(found):
     X, y = rows()
     assert found.best.layers == (2,)
-    assert len(found.best._training_rows[0]) == len(X)
+    assert len(found.best.model_.rows.x) == len(X)
     assert found.best.score(X, y) > 0.85
 
 
@@ -85,12 +91,12 @@ def test_candidates_that_fail_come_last_with_their_reason():
 
 
 def test_random_search_draws_choices_and_ranges():
-    space = {"alpha": (0.01, 100.0), "learning_rate": [0.05, 0.02]}
+    space = {"penalty__l2": (0.01, 100.0), "optimizer__learning_rate": [0.05, 0.02]}
     table = bl.search(classifier(layers=(2,)), *rows(), space, method="random", trials=4, folds=2).table
     assert len(table) == 4
-    assert table["alpha"].between(0.01, 100.0).all()
-    assert table["alpha"].nunique() == 4
-    assert set(table["learning_rate"]) <= {0.05, 0.02}
+    assert table["penalty__l2"].between(0.01, 100.0).all()
+    assert table["penalty__l2"].nunique() == 4
+    assert set(table["optimizer__learning_rate"]) <= {0.05, 0.02}
     assert table["loss"].is_monotonic_increasing
 
 
@@ -104,19 +110,24 @@ def test_halving_trains_the_best_third_for_three_times_as_long(monkeypatch):
 
     monkeypatch.setattr(search_module, "_judge", noted)
     found = bl.search(
-        classifier(layers=(2,), max_epochs=54), *rows(), {"alpha": (0.01, 100.0)}, method="halving", trials=9, folds=1
+        classifier(layers=(2,), max_epochs=54),
+        *rows(),
+        {"penalty__l2": (0.01, 100.0)},
+        method="halving",
+        trials=9,
+        folds=1,
     )
     assert epochs == [2] * 9 + [6] * 3 + [18] + [54]
     assert found.table["round"].tolist() == [3, 1, 1, 0, 0, 0, 0, 0, 0]
     assert found.table["loss"].iloc[3:].is_monotonic_increasing
-    assert found.best.alpha == found.table["alpha"].iloc[0]
+    assert found.best.penalty.l2 == found.table["penalty__l2"].iloc[0]
     with pytest.raises(OptionError, match="halving' varies max_epochs itself"):
         bl.search(classifier(), *rows(), {"max_epochs": [5, 10]}, method="halving")
 
 
 def test_optuna_is_asked_for_by_name():
     pytest.importorskip("optuna")
-    space = {"alpha": (0.01, 100.0), "layers": [(1,), (2,)]}
+    space = {"penalty__l2": (0.01, 100.0), "layers": [(1,), (2,)]}
     table = bl.search(classifier(), *rows(), space, method="optuna", trials=4, folds=2).table
     assert len(table) == 4
     assert set(table["layers"]) <= {(1,), (2,)}
@@ -125,7 +136,7 @@ def test_optuna_is_asked_for_by_name():
 def test_optuna_is_an_extra(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "optuna", None)
     with pytest.raises(OptionError, match=r"pip install 'behavior-learning\[search\]'"):
-        bl.search(classifier(), *rows(), {"alpha": [1.0]}, method="optuna")
+        bl.search(classifier(), *rows(), {"penalty__l2": [1.0]}, method="optuna")
 
 
 @pytest.mark.parametrize(
@@ -134,9 +145,11 @@ def test_optuna_is_an_extra(monkeypatch):
         ({"method": "magic"}, "method must be one of 'grid', 'random', 'halving', 'optuna'"),
         ({"space": {}}, "at least one hyperparameter"),
         ({"space": {"width": [1]}}, "'width', which is no hyperparameter of BLClassifier"),
-        ({"space": {"alpha": 3.0}}, "must be a list of choices or a pair"),
-        ({"space": {"alpha": (2.0, 1.0)}}, "must be a list of choices or a pair"),
-        ({"space": {"alpha": (1.0, 2.0)}}, "is a range. Use method='random'"),
+        ({"space": {"penalty__alpha": [1]}}, r"bl\.Penalty has no parameter 'alpha'\. Its parameters: l2, l1"),
+        ({"space": {"basis__knots": [4]}}, "basis='auto' has no parameters of its own"),
+        ({"space": {"penalty__l2": 3.0}}, "must be a list of choices or a pair"),
+        ({"space": {"penalty__l2": (2.0, 1.0)}}, "must be a list of choices or a pair"),
+        ({"space": {"penalty__l2": (1.0, 2.0)}}, "is a range. Use method='random'"),
         ({"folds": 0}, "folds must be a whole number of at least 1"),
         ({"trials": 0}, "trials must be a whole number of at least 1"),
     ],
@@ -170,8 +183,8 @@ def test_bad_estimators_and_few_rows_are_refused():
 def test_joint_responses_and_densities_can_be_searched():
     X, y = rows()
     options = {"layers": (1,), "max_epochs": 25, "n_restarts": 1, "random_state": 0}
-    density = bl.search(bl.BLDensity(**options), X, space={"alpha": [1.0, 100.0]}, folds=2)
+    density = bl.search(bl.BLDensity(**options), X, space={"penalty__l2": [1.0, 100.0]}, folds=2)
     assert density.best.log_density(X).mean() > -6
     Y = pd.DataFrame({"corner": y, "north": X["north"]})
-    hybrid = bl.search(bl.BLHybrid(**options), X[["east"]], Y, {"alpha": [1.0, 100.0]}, folds=2)
+    hybrid = bl.search(bl.BLHybrid(**options), X[["east"]], Y, {"penalty__l2": [1.0, 100.0]}, folds=2)
     assert len(hybrid.table) == 2

@@ -1,15 +1,18 @@
-"""Flat hyperparameters become the architecture and basis they name, and contradictions are refused by name."""
+"""Hyperparameters become the architecture and basis they name, and contradictions are refused by name."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+import behavior_learning as bl
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import Columns, make_architecture, make_basis, named_products
+from behavior_learning.options import checked_parameters
 from behavior_learning.specification import UMP
 from tests.conftest import rng
 
@@ -29,26 +32,30 @@ def rows():
     return np.stack([rng("rooms").normal(size=40), job, 1 - job], axis=1)
 
 
-def architecture(output="scalar", **options):
-    return make_architecture((BLRegressor if output == "scalar" else BLClassifier)(**options), output)
+def built(output="scalar", x=None, **options):
+    """The architecture and the basis of an estimator's first layer."""
+    estimator = (BLRegressor if output == "scalar" else BLClassifier)(**options)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    made = make_architecture(chosen, output, estimator)
+    return made, make_basis(chosen, made, rows() if x is None else x, COLUMNS)[0]
 
 
-def term_names(output="scalar", x=None, **options):
-    estimator = BLRegressor(**options)
-    basis, _ = make_basis(estimator, make_architecture(estimator, output), rows() if x is None else x, COLUMNS)
-    return basis.names(COLUMNS.x, COLUMNS.y)
+def architecture(**options):
+    return built(**options)[0]
+
+
+def term_names(**options):
+    return built(**options)[1].names(COLUMNS.x, COLUMNS.y)
 
 
 def test_degrees_set_rows_and_the_basis():
-    options = {"layers": (1,), "utility_degrees": (2,), "inequality_degrees": (2, 1, 2), "equality_degrees": (1, 2)}
+    options = {"layers": (1,), "degrees": ((2,), (2, 1, 2), (1, 2))}
     assert architecture(**options).rows == (1, 3, 2)
     assert {"rooms^2", "rooms*price", "price^2"} < set(term_names(**options))
 
 
 def test_rows_of_lower_degree_hold_no_higher_terms():
-    estimator = BLRegressor(layers=(2,), utility_degrees=(1,), inequality_degrees=(3, 2), equality_degrees=(2,))
-    made = make_architecture(estimator, "scalar")
-    basis, _ = make_basis(estimator, made, rows(), COLUMNS)
+    made, basis = built(layers=(2,), degrees={"utility": (1,), "inequality": (3, 2), "equality": (2,)})
     network = BehaviorNetwork.random(np.random.default_rng(0), made, features=3, response=1, basis=basis)
     degrees = np.array(basis.degrees)
     for role, highest in {"utility": [1], "inequality": [3, 2], "equality": [2]}.items():
@@ -79,7 +86,7 @@ def test_number_with_gaps_is_not_its_indicator():
 
 
 def test_degrees_alone_are_a_single_problem():
-    assert architecture(utility_degrees=(2,)).layers == (1,)
+    assert architecture(degrees={"utility": (2,)}).layers == (1,)
 
 
 def test_extra_terms_are_appended_with_every_level_of_a_category():
@@ -87,9 +94,9 @@ def test_extra_terms_are_appended_with_every_level_of_a_category():
     assert {"rooms*price", "job[a]*price", "job[b]*price", "price^2", "rooms^2"} < set(names)
 
 
-@pytest.mark.parametrize(("degree", "spelling"), [(None, "ramp(rooms"), (1, "ramp(rooms"), (3, "bspline(rooms")])
+@pytest.mark.parametrize(("degree", "spelling"), [(1, "ramp(rooms"), (3, "bspline(rooms")])
 def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree, spelling):
-    names = term_names(basis="spline", degree=degree, knots=5)
+    names = term_names(basis=bl.Spline(knots=5, degree=degree))
     assert sum(name.startswith(spelling) for name in names) >= 4
     assert {"job[a]", "job[b]", "price"} < set(names)
 
@@ -99,25 +106,24 @@ def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree
     [
         ({"extra_terms": ["rooms:prize"]}, "'prize', which is no column. Columns: rooms, job, price"),
         ({"extra_terms": "rooms:price"}, "extra_terms must be a list or tuple"),
-        ({"basis": "polynomial", "degree": 0}, "degree must be a whole number of at least 1"),
-        ({"utility_degrees": (0,)}, "A degree must be a whole number of at least 1"),
-        ({"basis": "spline", "degree": 2}, "degree must be 1 .* or 3"),
-        ({"basis": "spline", "knots": 1}, "knots must be a whole number of at least 2"),
-        ({"basis": "wavelet"}, "basis must be one of 'auto', 'affine', 'polynomial', 'spline', 'fourier'"),
-        ({"layers": (3, 2), "skip": "residual", "projection": False}, "needs layers of equal width.*projection=True"),
+        ({"basis": bl.Polynomial(degree=0)}, r"degree of bl\.Polynomial must be a whole number of at least 1"),
+        ({"degrees": ((0,), None, None)}, "A degree must be a whole number of at least 1"),
+        ({"basis": bl.Spline(degree=2)}, r"degree of bl\.Spline must be 1 .* or 3"),
+        ({"basis": bl.Spline(knots=1)}, r"knots of bl\.Spline must be a whole number of at least 2"),
+        ({"basis": "wavelet"}, "basis must be one of 'affine', 'polynomial', 'fourier', 'spline'"),
         ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'"),
         ({"multipliers": "any"}, "multipliers must be one of 'nonnegative', 'free'"),
         ({"identifiable": True, "heads": ("tanh", "relu", "square")}, "needs smooth heads.*'relu'"),
         ({"identifiable": True, "readout_bias": True}, "readout without bias"),
         ({"identifiable": True, "basis": "spline"}, "has no product of x and y"),
         ({"identifiable": True, "basis": "affine"}, "has no product of x and y"),
-        ({"structure": UMP(maximize="price"), "extra_terms": ["rooms:price"]}, "extra_terms=.* contradicts it"),
-        ({"structure": UMP(maximize="price"), "multipliers": "free"}, "multipliers='free' contradicts it"),
+        ({"structure": UMP(utility="price"), "extra_terms": ["rooms:price"]}, "extra_terms=.* contradicts it"),
+        ({"structure": UMP(utility="price"), "multipliers": "free"}, "multipliers='free' contradicts it"),
         ({"structure": "rooms"}, "structure must be a list or tuple"),
         ({"structure": ["rooms"]}, "must be a bl.UMP or a list of them"),
-        ({"structure": UMP(maximize="price"), "layers": (2, 1)}, "states 1 blocks for the first layer"),
-        ({"structure": UMP(maximize="prize")}, "'prize', which is no column"),
-        ({"structure": UMP(maximize="price", signs={"price": ">= 0"}, monotone={"price": "decreasing"})}, "contradict"),
+        ({"structure": UMP(utility="price"), "layers": (2, 1)}, "states 1 blocks for the first layer"),
+        ({"structure": UMP(utility="prize")}, "'prize', which is no column"),
+        ({"structure": UMP(utility="price", signs={"price": ">= 0"}, monotone={"price": "decreasing"})}, "contradict"),
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
@@ -136,4 +142,4 @@ def test_curves_of_a_constant_column_are_refused_by_name(basis):
 
 def test_structure_cannot_speak_of_y_in_vector_output():
     with pytest.raises(OptionError, match="output='vector' hides"):
-        term_names(output="vector", structure=UMP(maximize="price"))
+        term_names(output="vector", structure=UMP(utility="price"))

@@ -14,7 +14,7 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.infer import infer
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 from tests.conftest import rng
 
 SINGLE = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity", intercepts=False)
@@ -55,7 +55,7 @@ def single(covariance: str = "robust"):
         return single().with_covariance(covariance, draws=60)
     networks = [drawn(SINGLE, single_basis(), 1, ("single", seed)) for seed in range(3)]
     names = parameter_labels(networks[0], ["x"], ["y"])
-    loss = NegativeLogLikelihood(Interval(*BOX, 96, refinements=0))
+    loss = Likelihood().on(Interval(*BOX, 96, refinements=0))
     return infer(networks[0], loss, single_rows(), names, candidates=96, starts=networks[1:])
 
 
@@ -72,7 +72,7 @@ def gaussian(**options):
     """−(a·x + b·y + c)²: a Gaussian linear regression."""
     network = drawn(GAUSSIAN, affine_basis(2, 1), 1, "gaussian")
     names = parameter_labels(network, ["u", "v"], ["y"])
-    loss = NegativeLogLikelihood(Interval(-15.0, 15.0, 192, refinements=0))
+    loss = Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0))
     return infer(network, loss, gaussian_rows(), names, candidates=192, **options)
 
 
@@ -88,6 +88,4 @@ def logit(**options):
     """Multinomial logit: a linear utility of the class and its products with x."""
     network = drawn(LOGIT, without_pure_x(polynomial_basis(2, 3, degree=2, one_hot=True)), 3, "logit")
     names = parameter_labels(network, ["u", "v"], ["A", "B", "C"])
-    return infer(
-        network, NegativeLogLikelihood(Categories(3)), logit_rows(), names, candidates=3, one_hot=True, **options
-    )
+    return infer(network, Likelihood().on(Categories(3)), logit_rows(), names, candidates=3, one_hot=True, **options)

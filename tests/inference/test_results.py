@@ -173,13 +173,13 @@ def single_without_utility():
     from behavior_learning.core.spaces import Interval
     from behavior_learning.identification.parameters import parameter_labels
     from behavior_learning.inference import infer
-    from behavior_learning.objectives import NegativeLogLikelihood
+    from behavior_learning.objectives import Likelihood
     from tests.inference.problems import BOX, drawn, single_basis, single_rows
 
     architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity", intercepts=False)
     network = drawn(architecture, single_basis(), 1, "null")
     names = parameter_labels(network, ["x"], ["y"])
-    return infer(network, NegativeLogLikelihood(Interval(*BOX, 96, refinements=0)), single_rows(), names, candidates=96)
+    return infer(network, Likelihood().on(Interval(*BOX, 96, refinements=0)), single_rows(), names, candidates=96)
 
 
 # Functions of parameters.

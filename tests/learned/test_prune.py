@@ -19,9 +19,9 @@ OPTIONS = {
     "heads": ("tanh", "softplus", "square"),
     "max_epochs": 100,
     "n_restarts": 1,
-    "alpha": 1.0,
-    "learning_rate": 0.02,
     "random_state": 0,
+    "optimizer": bl.Adam(learning_rate=0.02),
+    "penalty": bl.Penalty(l2=1.0),
 }
 
 
@@ -79,7 +79,9 @@ def test_names_of_blocks_move_with_them(model):
     """Trained on by next to nothing, what is left has the numbers of the block whose name it bears."""
     names = ("the first", "the second")
     named = copy(model).rename_blocks({"block1.1": names[0], "block1.2": names[1]})
-    slow = replace(named.model_.recipe, settings=replace(named.model_.recipe.settings, learning_rate=1e-9))
+    slow = replace(
+        named.model_.recipe, settings=replace(named.model_.recipe.settings, optimizer=bl.Adam(learning_rate=1e-09))
+    )
     named.model_ = replace(named.model_, recipe=slow)
     one = named.prune(tolerance=1e9, max_epochs=1)
     (name,) = one.problem_.blocks

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+import behavior_learning as bl
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import Architecture, BehaviorNetwork
@@ -12,7 +13,14 @@ from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.learned.score_tests import with_zero_terms
 from tests.conftest import rng
 
-OPTIONS = {"layers": (1,), "max_epochs": 150, "n_restarts": 1, "random_state": 0, "learning_rate": 0.03, "alpha": 1.0}
+OPTIONS = {
+    "layers": (1,),
+    "max_epochs": 150,
+    "n_restarts": 1,
+    "random_state": 0,
+    "optimizer": bl.Adam(learning_rate=0.03),
+    "penalty": bl.Penalty(l2=1.0),
+}
 
 
 def table(rows=600):

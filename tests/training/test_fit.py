@@ -11,13 +11,14 @@ from behavior_learning.core.block import Rule
 from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
-    CrossEntropy,
     DenoisingScoreMatching,
     Hybrid,
-    NegativeLogLikelihood,
+    Likelihood,
     ScoreMatching,
 )
-from behavior_learning.training.fit import CHUNK, Settings, ValidationLoss, _Schedule, fit, mean_in_batches
+from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, fit, mean_in_batches
+from behavior_learning.training.optimizers import Adam
+from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
 
 HYBRID = Product([Categories(3), Interval(-1.0, 1.0)])
@@ -43,7 +44,7 @@ class Unpacked(eqx.Module):
 def losses_of(steepness):
     """A spiky utility on a fixed grid and a finer one, as training sees it."""
     utility = lambda x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
-    return ValidationLoss.of(NegativeLogLikelihood(Interval(-1.0, 1.0, 8)), Unpacked(utility))
+    return ValidationLoss.of(Likelihood().on(Interval(-1.0, 1.0, 8)), Unpacked(utility))
 
 
 def test_parameters_whose_normalizer_the_finer_rule_disputes_are_worth_infinity():
@@ -64,10 +65,10 @@ def test_validation_loss_is_that_of_the_finer_rule():
 @pytest.mark.parametrize(
     "objective",
     [
-        NegativeLogLikelihood(Categories(4)),
-        DenoisingScoreMatching(Interval(-1.0, 1.0), 0.1),
-        ScoreMatching(Interval(-1.0, 1.0)),
-        Hybrid(HYBRID, CrossEntropy(HYBRID), ScoreMatching(HYBRID)),
+        Likelihood().on(Categories(4)),
+        DenoisingScoreMatching(0.1, gauss_hermite=False).on(Interval(-1.0, 1.0)),
+        ScoreMatching().on(Interval(-1.0, 1.0)),
+        Hybrid(ScoreMatching()).on(HYBRID),
     ],
     ids=lambda objective: type(objective).__name__,
 )
@@ -77,7 +78,7 @@ def test_objectives_without_quadrature_need_no_verification(objective):
 
 
 def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_epochs():
-    stages = [DenoisingScoreMatching(Interval(-1.0, 1.0), sigma) for sigma in (0.9, 0.3, 0.1)]
+    stages = [DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(-1.0, 1.0)) for sigma in (0.9, 0.3, 0.1)]
     schedule = _Schedule(stages, max_epochs=4 * 4 * CHUNK)
     finite = np.zeros((2, CHUNK))
     moves = [schedule.next(finite, stopped) for stopped in (False, False, True, False, False, False, False, True)]
@@ -89,7 +90,7 @@ def test_stages_follow_each_other_when_stopped_or_after_their_share_of_half_the_
 @pytest.mark.parametrize(("boxes", "steps"), [(1, 3), (2, 2)])
 def test_quadrature_is_refined_while_most_starts_are_not_trusted(boxes, steps):
     space = Interval(-1.0, 1.0) if boxes == 1 else Product([Interval(-1.0, 1.0, 24), Interval(-1.0, 1.0, 24)])
-    schedule = _Schedule([NegativeLogLikelihood(space)], max_epochs=1000)
+    schedule = _Schedule([Likelihood().on(space)], max_epochs=1000)
     assert schedule.next(np.array([[0.0, 1.0, np.inf]]), False) is None
     nodes = [getattr(schedule.next(np.array([[np.inf, 1.0]]), False), "space", None) for _ in range(steps + 2)]
     assert [space is not None for space in nodes] == [True] * steps + [False, False]
@@ -98,11 +99,12 @@ def test_quadrature_is_refined_while_most_starts_are_not_trusted(boxes, steps):
 def test_starts_under_different_rules_are_refused():
     stated = {"utility": RowRules(Rule(sign=1), Rule(), Rule(sign=1))}
     drawn = lambda rules: BehaviorNetwork.random(rng("s"), Architecture(), features=1, response=1, rules=rules)
-    rows, settings = (jnp.zeros((8, 1)), jnp.zeros(8)), Settings("adam", 0.01, 8, 1, 1, 0.0)
+    rows = jnp.zeros((8, 1)), jnp.zeros(8)
+    settings = Settings(Adam(batch_size=8), Penalty(l2=0.0), max_epochs=1, patience=1)
     with pytest.raises(ValueError, match="the same rules"):
         fit(
             [drawn({}), drawn(stated)],
-            [NegativeLogLikelihood(Interval(-1.0, 1.0))],
+            [Likelihood().on(Interval(-1.0, 1.0))],
             data=rows,
             validation=rows,
             settings=settings,
@@ -115,13 +117,15 @@ def brief(stages, *, max_epochs, y=None, starts=1, patience=50):
     x = rng("brief").normal(size=(40, 1)).astype(np.float32)
     rows = (jnp.asarray(x), jnp.asarray(x[:, 0] if y is None else y))
     draw = lambda i: BehaviorNetwork.random(rng("start", i), Architecture(), features=1, response=1)
-    settings = Settings("adam", 0.02, 8, max_epochs, patience, 1.0)
+    settings = Settings(Adam(learning_rate=0.02, batch_size=8), Penalty(l2=1.0), max_epochs, patience)
     return fit([draw(i) for i in range(starts)], stages, data=rows, validation=rows, settings=settings, seed=0)
 
 
 @pytest.mark.parametrize("max_epochs", [4, 7, 20, 60])
 def test_brief_fits_reach_their_last_stage(max_epochs):
-    stages = [DenoisingScoreMatching(Interval(-4.0, 4.0), sigma) for sigma in (1.0, 0.5, 0.2, 0.1)]
+    stages = [
+        DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(-4.0, 4.0)) for sigma in (1.0, 0.5, 0.2, 0.1)
+    ]
     result = brief(stages, max_epochs=max_epochs)
     assert float(result.objective.sigma) == pytest.approx(0.1)
     assert result.trace.ran.shape[1] <= max_epochs
@@ -130,13 +134,13 @@ def test_brief_fits_reach_their_last_stage(max_epochs):
 @pytest.mark.slow
 def test_brief_fits_can_refine_their_quadrature():
     """Eight candidates cannot see a density of temperature 0.03."""
-    result = brief([NegativeLogLikelihood(Interval(-4.0, 4.0, 8), 0.03)], max_epochs=20)
+    result = brief([Likelihood().on(Interval(-4.0, 4.0, 8), 0.03)], max_epochs=20)
     assert result.objective.space.nodes > 8
     assert np.isfinite(result.trace.best_loss).all()
 
 
 def test_best_epoch_is_where_the_best_loss_stands_in_the_trace():
-    stages = [DenoisingScoreMatching(Interval(-4.0, 4.0), sigma) for sigma in (1.0, 0.3)]
+    stages = [DenoisingScoreMatching(sigma, gauss_hermite=False).on(Interval(-4.0, 4.0)) for sigma in (1.0, 0.3)]
     trace = brief(stages, max_epochs=60, starts=3, patience=1).trace
     at_best = trace.validation_loss[np.arange(3), trace.best_epoch - 1]
     np.testing.assert_allclose(at_best, trace.best_loss, rtol=1e-6)

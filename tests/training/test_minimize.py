@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import optimize
 
+from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.training.minimize import Change, Losses, minimize
-from behavior_learning.training.optimizers import LBFGS, Adam
+from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
 from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -82,7 +83,9 @@ def copies_of_one(starts, i):
 
 
 def full_batch_adam(**options):
-    return Adam(**{"learning_rate": 0.05, "clip": 10.0, "averaging": 0.5, "batch_size": N, **options})
+    return numbers_to_device(
+        Adam(**{"learning_rate": 0.05, "clip": 10.0, "averaging": 0.5, "batch_size": N, **options})
+    )
 
 
 OPTIMIZERS = {"lbfgs": LBFGS(), "adam": full_batch_adam()}
@@ -290,7 +293,7 @@ def test_kept_adam_parameters_are_the_running_mean_of_the_steps():
 
 def test_decoupled_decay_shrinks_by_learning_rate_times_decay():
     flat = lambda params, data: 0.0 * jnp.sum(params)
-    decayed = full_batch_adam(learning_rate=0.1, decay=0.3, decayed=lambda p: 0.5 * jnp.sum(p**2))
+    decayed = AdamW(0.1, N, 10.0, 0.5, decay=0.3, half_squared=lambda p: 0.5 * jnp.sum(p**2))
     params = jnp.asarray(rng("decay").normal(size=D))
     moved, _, _ = decayed.epoch(flat, params, decayed.init(params), (jnp.zeros((1, 1)),), np.arange(1))
     np.testing.assert_allclose(moved, params * (1 - 0.1 * 0.3), rtol=1e-12)

@@ -8,10 +8,12 @@ import pytest
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.training import multistart
-from behavior_learning.training.fit import CHUNK, Settings
+from behavior_learning.training.fit import CHUNK
+from behavior_learning.training.optimizers import Adam
+from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
 
-SETTINGS = Settings("adam", learning_rate=0.01, batch_size=8, max_epochs=500, patience=40, l2=1.0)
+SETTINGS = Settings(Adam(batch_size=8), Penalty(l2=1.0), max_epochs=500, patience=40)
 
 
 def first_numbers(starts):

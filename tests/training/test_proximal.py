@@ -42,7 +42,14 @@ def test_a_weak_group_is_zero(float64):
     assert (np.asarray(group_shrunk(z, a, free, strength=0.49 / 2**0.5)) != 0).all()
 
 
-SPARSE = {"layers": (2,), "max_epochs": 100, "n_restarts": 1, "alpha": 2.0, "learning_rate": 0.02, "random_state": 0}
+SPARSE = {
+    "layers": (2,),
+    "max_epochs": 100,
+    "n_restarts": 1,
+    "random_state": 0,
+    "optimizer": bl.Adam(learning_rate=0.02),
+    "penalty": bl.Penalty(l2=2.0),
+}
 
 
 def rows(n=400):
@@ -53,7 +60,7 @@ def rows(n=400):
 
 @pytest.fixture(scope="module")
 def penalized():
-    return bl.BLRegressor(**SPARSE, l1=15.0, group=5.0).fit(*rows())
+    return bl.BLRegressor(penalty=bl.Penalty(l1=15.0, group_l2=5.0), **SPARSE).fit(*rows())
 
 
 def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalized):
@@ -73,7 +80,7 @@ def test_the_true_columns_survive_the_penalties(penalized):
 
 
 def test_screened_starts_are_penalized_together():
-    model = bl.BLRegressor(**SPARSE | {"n_restarts": 3, "max_epochs": 30}, l1=30.0).fit(*rows())
+    model = bl.BLRegressor(penalty=bl.Penalty(l1=30.0), **SPARSE | {"n_restarts": 3, "max_epochs": 30}).fit(*rows())
     assert model.n_parameters_ < 2 * 3 * (6 + 2) + 2
     assert len(model.restarts_) == 3
 
@@ -89,16 +96,19 @@ def test_penalized_models_are_printed_and_saved(penalized, tmp_path):
 
 def test_too_strong_penalties_are_refused():
     with pytest.raises(ConvergenceError, match=r"leave no row of any block\. Lower them"):
-        bl.BLRegressor(**{**SPARSE, "max_epochs": 25}, group=1e6).fit(*rows())
+        bl.BLRegressor(penalty=bl.Penalty(group_l2=1e6), **{**SPARSE, "max_epochs": 25}).fit(*rows())
 
 
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        ({"l1": -1.0}, "l1 must be a number at least 0"),
-        ({"group": "all"}, "group must be a number at least 0"),
-        ({"grouping": "layer"}, "grouping must be one of 'row', 'block'"),
-        ({"l1": 1.0, "optimizer": "lbfgs", "heads": ("tanh", "softplus", "square")}, "optimizer='lbfgs' lacks"),
+        ({"penalty": bl.Penalty(l1=-1.0)}, r"l1 of bl\.Penalty must be a number at least 0"),
+        ({"penalty": bl.Penalty(group_l2="all")}, r"group_l2 of bl\.Penalty must be a number at least 0"),
+        ({"penalty": bl.Penalty(groups="layer")}, r"groups of bl\.Penalty must be one of 'row', 'block'"),
+        (
+            {"optimizer": "lbfgs", "heads": ("tanh", "softplus", "square"), "penalty": bl.Penalty(l1=1.0)},
+            "optimizer='lbfgs' lacks",
+        ),
     ],
 )
 def test_bad_penalties_are_refused(options, complaint):

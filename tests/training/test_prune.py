@@ -11,14 +11,16 @@ from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.core.spaces import Categories
-from behavior_learning.objectives import NegativeLogLikelihood
+from behavior_learning.objectives import Likelihood
 from behavior_learning.training import minimize
 from behavior_learning.training.active_set import Support, count, gated
-from behavior_learning.training.fit import Settings, fit
+from behavior_learning.training.fit import fit
+from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.prune import Pruner, path, smallest
+from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
 
-SETTINGS = Settings("adam", learning_rate=0.02, batch_size=60, max_epochs=25, patience=25, l2=0.1)
+SETTINGS = Settings(Adam(learning_rate=0.02, batch_size=60), Penalty(l2=0.1), max_epochs=25, patience=25)
 
 
 def network(readout="free"):
@@ -33,7 +35,7 @@ def pruner():
     x = generator.normal(size=(180, 4)).astype(np.float32)
     y = (np.digitize(x[:, 0] + 0.3 * generator.normal(size=180), [-0.5, 0.5])).astype(np.int32)
     rows = lambda chosen: (jnp.asarray(x[chosen]), jnp.asarray(y[chosen]))
-    objective = NegativeLogLikelihood(Categories(3))
+    objective = Likelihood().on(Categories(3))
     return Pruner(objective, rows(slice(0, 120)), rows(slice(120, 180)), SETTINGS, 0)
 
 

@@ -8,12 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray, UInt32
 
-__all__ = ["as_known", "make_key", "make_keys", "side_by_side", "to_device"]
+__all__ = ["as_known", "make_key", "make_keys", "numbers_to_device", "side_by_side", "to_device"]
 
 
 def to_device(values: Any) -> Array:
     """Numbers as a JAX array, in the precision that is in force; what is one already stays as it is."""
     return values if isinstance(values, jax.Array) else jax.device_put(values)
+
+
+def numbers_to_device(tree: Any) -> Any:
+    """The same tree with its real numbers as arrays, so that other numbers reuse a compiled program."""
+    return jax.tree.map(lambda leaf: to_device(leaf) if isinstance(leaf, (float, np.floating)) else leaf, tree)
 
 
 def as_known(values: Any) -> Any:

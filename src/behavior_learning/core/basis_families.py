@@ -7,25 +7,38 @@ Source: A.3.2 (affine maps, monomials up to a total degree). Deviation: splines 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
 from behavior_learning.core.bases import Basis, affine_basis, fourier_basis, polynomial_basis, spline_basis
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option, check_count
+from behavior_learning.options import Option, check_count, check_option, parameter, register
 
-__all__ = [
-    "Affine",
-    "BasisFamily",
-    "Fourier",
-    "Polynomial",
-    "Spline",
-    "get_basis",
-    "register_basis",
-    "registered_bases",
-]
+__all__ = ["BASES", "Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "check_basis", "register_basis"]
+
+BASES: dict[str, type["BasisFamily"]] = {}
+"""Every registered family of bases by its short name."""
+
+Registered = TypeVar("Registered", bound="type[BasisFamily]")
+
+
+def register_basis(family: Registered) -> Registered:
+    """Make a class of bases known by its short name, as a decorator.
+
+    Raises
+    ------
+    OptionError
+        If another class has the name.
+    """
+    register(BASES, family)
+    return family
+
+
+def check_basis(name: str, value: Any) -> Any:
+    """``"auto"``, or a family of bases with its parameters checked."""
+    return value if isinstance(value, str) and value == "auto" else check_option(name, value, BASES)
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class BasisFamily(Option):
 
     Attributes
     ----------
-    name : the spelling that selects it with its defaults.
+    short_name : the spelling that selects it with its defaults.
     curved : whether it draws curves over the range of every column of x, so that none may be constant.
 
     Examples
@@ -44,7 +57,7 @@ class BasisFamily(Option):
     ['ramp(x, 0, 1)', 'ramp(x, 1, 4)', 'y']
     """
 
-    name: ClassVar[str]
+    short_name: ClassVar[str]
     curved: ClassVar[bool] = False
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
@@ -56,53 +69,9 @@ class BasisFamily(Option):
         """
         raise NotImplementedError
 
-
-Registered = TypeVar("Registered", bound=type[BasisFamily])
-
-_FAMILIES: dict[str, type[BasisFamily]] = {}
-
-
-def register_basis(family: Registered) -> Registered:
-    """Make a class of bases known by its name, as a decorator.
-
-    Raises
-    ------
-    OptionError
-        If another class has the name.
-
-    Examples
-    --------
-    >>> import behavior_learning as bl
-    >>> bl.register_basis(bl.Spline)
-    Traceback (most recent call last):
-    behavior_learning.errors.OptionError: Every basis has a name of its own; 'spline' is already that of ...
-    """
-    if family.name in _FAMILIES:
-        taken = _FAMILIES[family.name]
-        raise OptionError(
-            f"Every basis has a name of its own; {family.name!r} is already that of {taken.__module__}."
-            f"{taken.__qualname__}. Give {family.__name__} another name."
-        )
-    _FAMILIES[family.name] = family
-    return family
-
-
-def registered_bases() -> tuple[str, ...]:
-    """The names of every registered class."""
-    return tuple(_FAMILIES)
-
-
-def get_basis(name: str) -> type[BasisFamily]:
-    """The class of a name.
-
-    Raises
-    ------
-    OptionError
-        If no class has it.
-    """
-    if name not in _FAMILIES:
-        raise OptionError(f"basis must be one of {', '.join(map(repr, _FAMILIES))}; got {name!r}.")
-    return _FAMILIES[name]
+    def of_degree(self, degree: int) -> "BasisFamily":
+        """This family where rows state degrees, the largest of which is given."""
+        return self
 
 
 @register_basis
@@ -117,7 +86,7 @@ class Affine(BasisFamily):
     ['a', 'b', 'y']
     """
 
-    name = "affine"
+    short_name: ClassVar[str] = "affine"
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return affine_basis(x.shape[1], len(choices))
@@ -135,14 +104,21 @@ class Polynomial(BasisFamily):
     ['x', 'x^2', 'y', 'y^2', 'x*y']
     """
 
-    name = "polynomial"
-    degree: int = 2
+    degree: int = parameter(2, check_count)
 
-    def __post_init__(self):
-        check_count("degree", self.degree)
+    short_name: ClassVar[str] = "polynomial"
+
+    def of_degree(self, degree: int) -> "Polynomial":
+        return Polynomial(degree)
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return polynomial_basis(x.shape[1], len(choices), degree=self.degree, one_hot=choices)
+
+
+def _check_spline_degree(name: str, degree: Any) -> int:
+    if degree in (1, 3):
+        return int(degree)
+    raise OptionError(f"{name} must be 1 (piecewise linear) or 3 (cubic); got {degree!r}.")
 
 
 @register_basis
@@ -157,16 +133,11 @@ class Spline(BasisFamily):
     5
     """
 
-    name, curved = "spline", True
-    knots: int = 8
-    degree: int = 1
+    knots: int = parameter(8, check_count, minimum=2)
+    degree: int = parameter(1, _check_spline_degree)
 
-    def __post_init__(self):
-        check_count("knots", self.knots, minimum=2)
-        if self.degree not in (1, 3):
-            raise OptionError(
-                f"degree must be 1 (piecewise linear) or 3 (cubic) for basis='spline'; got {self.degree!r}."
-            )
+    short_name: ClassVar[str] = "spline"
+    curved: ClassVar[bool] = True
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return spline_basis(x, len(choices), knots=self.knots, degree=self.degree)
@@ -184,11 +155,10 @@ class Fourier(BasisFamily):
     7
     """
 
-    name, curved = "fourier", True
-    frequencies: int = 3
+    frequencies: int = parameter(3, check_count)
 
-    def __post_init__(self):
-        check_count("frequencies", self.frequencies)
+    short_name: ClassVar[str] = "fourier"
+    curved: ClassVar[bool] = True
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return fourier_basis(x, len(choices), frequencies=self.frequencies)

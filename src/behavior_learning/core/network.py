@@ -80,8 +80,7 @@ class Architecture:
     degrees : for each head the highest total degree of a term in each of its rows, in the layers that see (x, y);
         None leaves every row all terms of the basis.
     skip : None, ``"dense"`` (later layers see (x, y) and all layers below), ``"residual"`` (their input is added to
-        their output) or ``"input"`` (they see (x, y) and the layer below). A.2, A.3.3.
-    projection : whether a residual skip between layers of unequal width is projected.
+        their output, projected where widths differ) or ``"input"`` (they see (x, y) and the layer below). A.2, A.3.3.
     output : ``"scalar"`` evaluates candidates y; ``"vector"`` reads x only and gives one output per class.
     multipliers : ``"nonnegative"`` keeps λ ≥ 0 by construction; ``"free"`` does not.
     intercepts : whether rows have an intercept.
@@ -94,7 +93,6 @@ class Architecture:
     heads: tuple[str | Head | None, ...] = ("tanh", "relu", "abs")
     degrees: tuple[tuple[int, ...], ...] | None = None
     skip: Skip | None = None
-    projection: bool = True
     output: Output = "scalar"
     multipliers: Multipliers = "nonnegative"
     intercepts: bool = True
@@ -123,11 +121,6 @@ class Architecture:
             raise OptionError(
                 "readout='identity' needs output='scalar' and a last layer of one block; "
                 f"got output={self.output!r} and layers={self.layers!r}. Use 'nonnegative' or 'free'."
-            )
-        if self.skip == "residual" and not self.projection and len(set(self.layers)) > 1:
-            raise OptionError(
-                f"A residual skip without projection needs layers of equal width; got {self.layers!r}. "
-                "Make them equal or set projection=True."
             )
         named = zip(ROLES, self.heads, strict=True)
         heads = tuple(None if head is None else get_head(role, head).name for role, head in named)

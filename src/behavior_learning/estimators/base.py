@@ -1,31 +1,25 @@
-"""What every estimator shares: flat hyperparameters, and the way from a table to a fitted network."""
+"""What every estimator shares: hyperparameters, and the way from a table to a fitted network."""
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections import ChainMap
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple, Self, get_args
 
-import jax
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.arrays import to_device
-from behavior_learning.core.network import Architecture, BehaviorNetwork, Output
+from behavior_learning.core.basis_families import BasisFamily, check_basis
+from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, with_the_same_categories
-from behavior_learning.errors import ConvergenceWarning, DataError
+from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.learning import (
-    check_objective,
-    make_objective,
-    make_settings,
-    noise_levels,
-    numbers_of,
-)
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
@@ -33,13 +27,26 @@ from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
-from behavior_learning.options import check_count, check_number
+from behavior_learning.objectives import OBJECTIVES, Objective
+from behavior_learning.options import (
+    Option,
+    check_choice,
+    check_count,
+    check_number,
+    check_option,
+    check_sequence,
+    checked_parameter,
+    checked_parameters,
+    parameter,
+)
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct
 from behavior_learning.specification import UMP
-from behavior_learning.training.fit import Settings
 from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import fit_from
+from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
+from behavior_learning.training.settings import Initialization, Penalty, Settings
+from behavior_learning.training.weights import check_weights, chosen_rows
 
 __all__ = ["BehaviorEstimator"]
 
@@ -49,6 +56,8 @@ EXAMINED_ROWS = 1_000
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
+OPTIMIZERS_OR_AUTO: ChainMap[str, type[Optimizer]] = ChainMap({"auto": Adam}, OPTIMIZERS)
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BehaviorEstimator(FittedEstimator):
@@ -56,40 +65,26 @@ class BehaviorEstimator(FittedEstimator):
 
     layers: Sequence[int] | None = None
     structure: UMP | Sequence[UMP] | None = None
-    rows: Sequence[int] = (1, 1, 1)
+    n_terms: Sequence[int] = parameter((1, 1, 1), check_sequence, example="(1, 1, 1)")
     heads: Sequence[str | None] | str = "auto"
-    basis: str = "auto"
-    degree: int | None = None
-    utility_degrees: Sequence[int] | None = None
-    inequality_degrees: Sequence[int] | None = None
-    equality_degrees: Sequence[int] | None = None
-    knots: int = 8
-    frequencies: int = 3
-    extra_terms: Sequence[str] = ()
-    skip: str | None = None
-    projection: bool = True
-    multipliers: str = "nonnegative"
+    basis: BasisFamily | str = parameter("auto", check_basis)
+    degrees: Any = None
+    extra_terms: Sequence[str] = parameter((), check_sequence, example='["RM:MEDV"]')
+    skip: str | None = parameter(None, check_choice, valid=(None, *get_args(Skip)))
+    multipliers: str = parameter("nonnegative", check_choice, valid=get_args(Multipliers))
     readout: str = "auto"
-    readout_bias: bool | None = None
-    identifiable: bool = False
-    pure_x_terms: bool = False
-    temperature: float = 1.0
-    objective: str = "likelihood"
-    sigma: float | Sequence[float] | None = None
-    noise_draws: int = 8
-    optimizer: str = "auto"
-    learning_rate: float = 0.01
-    batch_size: int = 64
-    max_epochs: int = 500
-    patience: int = 40
-    validation_fraction: float = 0.2
-    alpha: float = 10.0
-    l1: float = 0.0
-    group: float = 0.0
-    grouping: str = "row"
-    coef_scale: float | None = None
-    multiplier_scale: float | None = None
-    n_restarts: int = 4
+    readout_bias: bool | None = parameter(None, check_choice, valid=(None, True, False))
+    identifiable: bool = parameter(False, check_choice, valid=(False, True))
+    pure_x_terms: bool = parameter(False, check_choice, valid=(False, True))
+    temperature: float = parameter(1.0, check_number)
+    objective: Objective | str = parameter("likelihood", check_option, kinds=OBJECTIVES)
+    optimizer: Optimizer | str = parameter("auto", check_option, kinds=OPTIMIZERS_OR_AUTO)
+    penalty: Penalty | str = parameter(Penalty(), check_option, kinds={"ridge": Penalty})
+    max_epochs: int = parameter(500, check_count)
+    patience: int = parameter(40, check_count)
+    validation_fraction: float = parameter(0.2, check_number, below=1.0)
+    initialization: Initialization | str = parameter(Initialization(), check_option, kinds={"random": Initialization})
+    n_restarts: int = parameter(4, check_count)
     random_state: int | np.random.RandomState | None = None
     verbose: bool = False
 
@@ -97,12 +92,32 @@ class BehaviorEstimator(FittedEstimator):
     def _output(self) -> Output:
         return "scalar"
 
+    def set_params(self, **params: Any) -> Self:
+        """Set hyperparameters by name, and those of options as ``basis__knots``; options are replaced, not changed."""
+        nested = {path: value for path, value in params.items() if "__" in path}
+        super().set_params(**{name: value for name, value in params.items() if name not in nested})
+        for path, value in nested.items():
+            name, _, inner = path.partition("__")
+            if name not in self.get_params(deep=False):
+                super().set_params(**{path: value})
+            setattr(self, name, self._option(name).with_params(**{inner: value}))
+        return self
+
+    def _option(self, name: str) -> Option:
+        """A hyperparameter that is an option or the short name of one."""
+        value = getattr(self, name)
+        value = checked_parameter(self, name) if isinstance(value, str) else value
+        if not isinstance(value, Option):
+            raise OptionError(f"{name}={value!r} has no parameters of its own. Set {name} to an option that has first.")
+        return value
+
     def fit(
         self,
         X: Any,
         y: Any,
         *,
-        validation_data: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
         progress: Progress | None = None,
     ):
         """Learn the optimisation problem behind y given X.
@@ -111,8 +126,11 @@ class BehaviorEstimator(FittedEstimator):
         ----------
         X : DataFrame, array or list of rows; numbers, booleans and text; NaN or None where missing.
         y : one response per row.
-        validation_data : (X, y) that decides when to stop and which restart wins. By default a random share
-            `validation_fraction` of the rows; the remaining rows train.
+        sample_weight : how often each row counts, up to a common factor, in training, in stopping and in the choice of
+            the best start; rows of weight 0 are left out. Columns are standardised without weights, and the ridge is
+            that of the number of rows.
+        validation_data : (X, y) or (X, y, sample_weight) that decides when to stop and which restart wins. By default
+            a random share `validation_fraction` of the rows; the remaining rows train.
         progress : called with the epochs done and the best validation loss so far.
 
         Raises
@@ -120,58 +138,61 @@ class BehaviorEstimator(FittedEstimator):
         OptionError
             If a hyperparameter has an invalid value.
         DataError
-            If the table or the response cannot be learned from.
+            If the table, the response or the weights cannot be learned from.
         """
-        architecture, settings = self._architecture(), self._settings()
-        n_restarts = check_count("n_restarts", self.n_restarts)
-        fraction = check_number("validation_fraction", self.validation_fraction, below=1.0)
+        chosen = SimpleNamespace(**checked_parameters(self))
+        architecture = make_architecture(chosen, self._output, self)
+        settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
+        _warn_of_kinks(architecture, settings)
         random = check_random_state(self.random_state)
-        table = self._features(X)
-        response, values = self._stated_response(y).read(y, len(table))
-        self._check_read(response)
-        if validation_data is None:
-            train, held_out = response.split(values, fraction, random)
-        else:
-            table, values, train, held_out = _stacked(table, values, validation_data, response, self._features)
-        encoder, response = TableEncoder.learn(table.iloc[train]), response.learn(values, train)
+        response, rows, train, held_out = self._split_rows(
+            X, y, sample_weight, validation_data, chosen.validation_fraction, random
+        )
+        encoder, response = TableEncoder.learn(rows.table.iloc[train]), response.learn(rows.values, train)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
-        x, encoded_y = encoder(table, np.float32), response.encode(values)
+        weight = self._row_weights(rows.weight, response, rows.values, train)
+        x, encoded_y = encoder(rows.table, np.float32), response.encode(rows.values)
         space = _starting_space(response.space(), rows=len(train))
-        check_objective(self, space)
-        _warn_of_kinks(architecture, settings)
-        levels = noise_levels(self, x[train], numbers_of(space, encoded_y[train]))
+        stages = chosen.objective.stages(space, chosen.temperature, x[train], encoded_y[train])
+        if len(stages) > chosen.max_epochs:
+            raise OptionError(
+                f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
+            )
         rng = np.random.default_rng(random.randint(2**31))
-        basis, rules = make_basis(self, architecture, x[train], columns)
+        basis, rules = make_basis(chosen, architecture, x[train], columns)
         draw = partial(
             BehaviorNetwork.random,
             features=x.shape[1],
             response=space.dimension,
             basis=basis,
             rules=rules,
-            **self._scales(),
+            **chosen.initialization.get_params(),
         )
-        starts = [draw(rng, architecture) for _ in range(n_restarts)]
+        starts = [draw(rng, architecture) for _ in range(chosen.n_restarts)]
         with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
             result = fit_from(
                 starts,
                 lambda: draw(rng, architecture),
-                [make_objective(self, space, temperature=self._temperature(), sigma=s) for s in levels or (None,)],
-                data=_rows((x, encoded_y), train),
-                validation=_rows((x, encoded_y), held_out),
+                stages,
+                data=chosen_rows((x, encoded_y), weight, train),
+                validation=chosen_rows((x, encoded_y), weight, held_out),
                 settings=settings,
                 seed=int(rng.integers(2**31)),
                 progress=progress or bar,
             )
+        marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(
             LearnedModel(
                 network=result.network,
                 encoder=encoder,
                 response=response,
                 objective=result.objective,
-                temperature=self._temperature(),
-                recipe=Recipe(settings, n_restarts, fraction, self._temperature(), self._scales()),
-                rows=TrainingRows(encoder(table), response.encode(values, float), np.isin(np.arange(len(x)), held_out)),
+                temperature=chosen.temperature,
+                recipe=Recipe(
+                    settings, chosen.n_restarts, chosen.validation_fraction, chosen.temperature, chosen.initialization
+                ),
+                rows=TrainingRows(encoder(rows.table), response.encode(rows.values, float), marked, weight),
                 history=history(result),
                 restarts=restarts(result),
             ),
@@ -179,6 +200,31 @@ class BehaviorEstimator(FittedEstimator):
         )
         response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
         return self
+
+    def _split_rows(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        fraction: float,
+        random: np.random.RandomState,
+    ) -> "tuple[Response, _Rows, np.ndarray, np.ndarray]":
+        """The response and the rows as read, and which of them train and which validate."""
+        table = self._features(X)
+        response, values = self._stated_response(y).read(y, len(table))
+        self._check_read(response)
+        rows = _Rows.of(table, values, sample_weight)
+        if validation_data is None:
+            return response, rows, *response.split(rows.values, fraction, random)
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
+            kind = type(validation_data).__name__
+            raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
+        given, more, *weight = validation_data
+        table = self._features(given)
+        below = _Rows.of(_like(table, rows.table, given), response.values(more, len(table)), *weight)
+        count, both = len(rows.table), rows.above(below)
+        return response, both, np.arange(count), np.arange(count, len(both.table))
 
     # What differs between estimators.
 
@@ -198,26 +244,17 @@ class BehaviorEstimator(FittedEstimator):
     def _check_read(self, response: Response) -> None:
         """Refuse responses that belong to another estimator, once their values are known."""
 
-    # Hyperparameters.
+    def _row_weights(
+        self, weight: np.ndarray | None, response: Response, values: np.ndarray, train: np.ndarray
+    ) -> np.ndarray | None:
+        """How often each row counts; None where all count the same."""
+        return weight
 
-    def _architecture(self) -> Architecture:
-        return make_architecture(self, self._output)
-
-    def _scales(self) -> dict[str, float | None]:
-        names = ("coef_scale", "multiplier_scale")
-        given = {name: getattr(self, name) for name in names}
-        return {name: None if value is None else check_number(name, value) for name, value in given.items()}
-
-    def _settings(self) -> Settings:
-        return make_settings(self)
-
-    def _temperature(self) -> float:
-        return check_number("temperature", self.temperature)
-
-    def calibrate(self, X: Any, y: Any):
+    def calibrate(self, X: Any, y: Any, *, sample_weight: Any = None):
         """Set τ to the value that makes the given rows most likely, all else as fitted (temperature scaling).
 
         Use rows that the fit has not seen: for classes it mends probabilities that are too sure or not sure enough.
+        `sample_weight` says how often each of them counts.
 
         Source: Guo et al. (2017).
 
@@ -229,6 +266,7 @@ class BehaviorEstimator(FittedEstimator):
         model = self._fitted
         x = model.inputs(X)
         rows = x, model.responses(y, len(x))
+        weight = None if sample_weight is None else check_weights(sample_weight, len(x))
         impossible = ~np.isfinite(by_rows(Gibbs.log_prob, model.gibbs(), rows))
         if impossible.any():
             raise DataError(
@@ -237,7 +275,7 @@ class BehaviorEstimator(FittedEstimator):
             )
 
         def loss(scale: float) -> float:
-            return -float(by_rows(Gibbs.log_prob, model.gibbs(np.exp(scale)), rows).mean())
+            return -float(np.average(by_rows(Gibbs.log_prob, model.gibbs(np.exp(scale)), rows), weights=weight))
 
         at = np.log(model.temperature)
         best = minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x
@@ -253,27 +291,40 @@ class BehaviorEstimator(FittedEstimator):
         return tags
 
 
-def _stacked(
-    table: pd.DataFrame,
-    values: np.ndarray,
-    validation_data: Any,
-    response: Response,
-    features: Callable[[Any], pd.DataFrame],
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray, np.ndarray]:
-    """Training and validation rows one below the other, and which are which."""
-    if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
-        raise DataError(f"validation_data must be a pair (X, y); got {type(validation_data).__name__}.")
-    names, below = [str(name) for name in table.columns], features(validation_data[0])
-    if isinstance(validation_data[0], pd.DataFrame):
-        below = aligned(below, names)
-    elif below.shape[1] != len(names):
+class _Rows(NamedTuple):
+    """Rows as they were read: their columns, parsed responses and weights; rows of weight 0 are left out."""
+
+    table: pd.DataFrame
+    values: np.ndarray
+    weight: np.ndarray | None
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, values: np.ndarray, sample_weight: Any = None) -> "_Rows":
+        if sample_weight is None:
+            return cls(table, values, None)
+        weight = check_weights(sample_weight, len(table))
+        counted = weight > 0
+        return cls(table[counted], values[counted], weight[counted])
+
+    def above(self, below: "_Rows") -> "_Rows":
+        """These rows and others below them; without weights a row counts once."""
+        tables = with_the_same_categories(*(rows.table.rename(columns=str) for rows in (self, below)))
+        unweighted = self.weight is None and below.weight is None
+        weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
+        values = np.concatenate([self.values, below.values])
+        return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
+
+
+def _like(table: pd.DataFrame, other: pd.DataFrame, given: Any) -> pd.DataFrame:
+    """A table with the columns of another in their order; an array takes their names."""
+    names = [str(name) for name in other.columns]
+    if isinstance(given, pd.DataFrame):
+        return aligned(table, names)
+    if table.shape[1] != len(names):
         raise DataError(
-            f"In validation_data X has {below.shape[1]} features, but fit is expecting {len(names)} features."
+            f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
         )
-    table, below = with_the_same_categories(table.set_axis(names, axis=1), below.set_axis(names, axis=1))
-    both = pd.concat([table, below])
-    values = np.concatenate([values, response.values(validation_data[1], len(below))])
-    return both, values, np.arange(len(table)), np.arange(len(table), len(both))
+    return table.set_axis(names, axis=1)
 
 
 def _starting_space(space: Space, *, rows: int) -> Space:
@@ -283,14 +334,10 @@ def _starting_space(space: Space, *, rows: int) -> Space:
 
 
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
-    if settings.optimizer == "lbfgs" and not architecture.smooth:
+    if settings.optimizer.needs_smooth and not architecture.smooth:
         warnings.warn(
-            f"optimizer='lbfgs' is for smooth heads; with heads={architecture.heads!r} its line search can stall at a "
-            "kink. Use heads=('tanh', 'softplus', 'square') or optimizer='adam'.",
+            f"optimizer={settings.optimizer.short_name!r} is for smooth heads; with heads={architecture.heads!r} its "
+            "line search can stall at a kink. Use heads=('tanh', 'softplus', 'square') or optimizer='adam'.",
             ConvergenceWarning,
             stacklevel=3,
         )
-
-
-def _rows(columns: tuple[np.ndarray, ...], rows: np.ndarray) -> tuple[jax.Array, ...]:
-    return tuple(to_device(column[rows]) for column in columns)

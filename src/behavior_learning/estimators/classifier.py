@@ -1,7 +1,8 @@
 """A discrete response: probabilities of classes of any labels."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -9,7 +10,7 @@ from sklearn.base import ClassifierMixin
 from behavior_learning.core.network import Output
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.options import check_choice, check_number
+from behavior_learning.options import check_choice, check_number, parameter
 from behavior_learning.responses import Classes, Response, as_response
 
 __all__ = ["BLClassifier"]
@@ -26,12 +27,13 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     response : what y is, by default ``bl.Classes()``; ``bl.Ordered(["low", "mid", "high"])`` has an order.
     output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
         block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1);
-        ``"auto"`` is scalar where `structure`, row degrees, `identifiable` or the order of the classes say so, and
-        vector otherwise.
-    layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
-    equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
-    temperature, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
-    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
+        ``"auto"`` is scalar where `structure`, `degrees`, `identifiable` or the order of the classes say so, and vector
+        otherwise.
+    class_weight : how often a row of each class counts: a dictionary by label, 1 where a label is not named;
+        ``"balanced"`` gives all classes the same total; None counts every row once.
+    layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, readout_bias,
+    identifiable, pure_x_terms, temperature, optimizer, penalty, max_epochs, patience, validation_fraction,
+    initialization, n_restarts, random_state, verbose
         As in BLRegressor. In vector output the readout is free and has a bias unless stated otherwise.
 
     Attributes
@@ -49,7 +51,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     """
 
     response: Any = None
-    output: str = "auto"
+    output: str = parameter("auto", check_choice, valid=("auto", *get_args(Output)))
+    class_weight: Any = None
 
     score_name: ClassVar[str] = "accuracy"
 
@@ -97,16 +100,23 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     @property
     def _output(self) -> Output:
-        chosen = check_choice("output", self.output, ("auto", "scalar", "vector"))
-        if chosen != "auto":
-            return chosen
-        stated = (self.structure, self.utility_degrees, self.inequality_degrees, self.equality_degrees)
-        seen = self.identifiable or any(part is not None for part in stated) or not self._response.one_hot
-        return "scalar" if seen else "vector"
+        if self.output != "auto":
+            return cast(Output, self.output)
+        stated = self.structure is not None or self.degrees is not None
+        return "scalar" if self.identifiable or stated or not self._response.one_hot else "vector"
 
     @property
     def _response(self) -> Response:
         return as_response(Classes() if self.response is None else self.response)
+
+    def _row_weights(
+        self, weight: np.ndarray | None, response: Response, values: np.ndarray, train: np.ndarray
+    ) -> np.ndarray | None:
+        if self.class_weight is None:
+            return weight
+        own = np.ones(len(values)) if weight is None else weight
+        by_class = _class_weights(self.class_weight, response, np.bincount(values[train], own[train]))
+        return own * by_class[values]
 
     def _stated_response(self, y: Any) -> Response:
         response = self._response
@@ -117,3 +127,22 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
             name = type(response).__name__
             raise OptionError(f"output='vector' has a utility for each class and no order; bl.{name}() needs 'scalar'.")
         return response
+
+
+def _class_weights(class_weight: Any, response: Response, totals: np.ndarray) -> np.ndarray:
+    """The weight of every class, given the total weight of the training rows of each.
+
+    Raises
+    ------
+    OptionError
+        If it is neither None, "balanced" nor positive numbers by label.
+    """
+    labels = list(response.levels or ())
+    if isinstance(class_weight, str) and class_weight == "balanced":
+        return totals.sum() / (len(labels) * np.where(totals > 0, totals, np.inf))
+    if not isinstance(class_weight, Mapping):
+        raise OptionError(f"class_weight must be None, 'balanced' or a dictionary by label; got {class_weight!r}.")
+    unknown = [label for label in class_weight if label not in labels]
+    if unknown:
+        raise OptionError(f"class_weight names {unknown[0]!r}, which is no class. Classes: {labels}.")
+    return np.array([check_number(f"class_weight[{label!r}]", class_weight.get(label, 1.0)) for label in labels])

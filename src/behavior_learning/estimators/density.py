@@ -29,10 +29,8 @@ class BLDensity(JointEstimator):
     ----------
     response : by name what a column is, as in BLHybrid.
     objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
-    discrete_weight, continuous_weight, layers, structure, rows, heads, basis, degree, utility_degrees,
-    inequality_degrees, equality_degrees, extra_terms, skip, projection, multipliers, readout, temperature, sigma,
-    noise_draws, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs, patience,
-    validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
+    layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, temperature, optimizer,
+    penalty, max_epochs, patience, validation_fraction, initialization, n_restarts, random_state, verbose
         As in BLHybrid.
 
     Examples
@@ -49,7 +47,13 @@ class BLDensity(JointEstimator):
     """
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride]
-        self, Y: Any, y: Any = None, *, validation_data: Any = None, progress: Progress | None = None
+        self,
+        Y: Any,
+        y: Any = None,
+        *,
+        sample_weight: Any = None,
+        validation_data: Any = None,
+        progress: Progress | None = None,
     ):
         """Learn the law of the rows of a table.
 
@@ -57,12 +61,14 @@ class BLDensity(JointEstimator):
         ----------
         Y : DataFrame, array (n, columns) or one column; numbers, booleans and text.
         y : ignored, for scikit-learn's pipelines.
+        sample_weight : how often each row counts, as in BLRegressor.
         validation_data : a table that decides when to stop; by default a random share of the rows.
         """
         table = _table_of(Y)
         held_out = None if validation_data is None else _table_of(validation_data)
         pair = None if held_out is None else (_nothing(len(held_out)), held_out)
-        return super().fit(_nothing(len(table)), table, validation_data=pair, progress=progress)
+        nothing = _nothing(len(table))
+        return super().fit(nothing, table, sample_weight=sample_weight, validation_data=pair, progress=progress)
 
     def predict(self, given: Given = None, statistic: str = "mean", temperature: float | None = None) -> pd.DataFrame:
         """Predict every column that is not given: one row, or one for each row of `given`.
@@ -106,10 +112,10 @@ class BLDensity(JointEstimator):
         table = _table_of(Y)
         return super().utility(_nothing(len(table)), table)
 
-    def calibrate(self, Y: Any):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def calibrate(self, Y: Any, *, sample_weight: Any = None):  # pyright: ignore[reportIncompatibleMethodOverride]
         """Set τ to the value that makes the given rows most likely, all else as fitted."""
         table = _table_of(Y)
-        return super().calibrate(_nothing(len(table)), table)
+        return super().calibrate(_nothing(len(table)), table, sample_weight=sample_weight)
 
     def suggest_terms(self, Y: Any, n: int = 10) -> pd.DataFrame:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2)."""

@@ -177,11 +177,11 @@ class FittedEstimator(BaseEstimator):
 
         Parameters
         ----------
-        X, y : the rows that refits use; as in `explain`.
+        X, y : the rows that refits use; as in `explain`. Those of `fit` keep their weights.
         kind : ``"bootstrap"`` draws rows with replacement, ``"seeds"`` changes the split and the random starts alone.
         seed : of both.
         """
-        return measure_stability(self._fitted, self._rows("stability", X, y), n=n, kind=kind, seed=seed)
+        return measure_stability(self._fitted, self._given_or_none("stability", X, y), n=n, kind=kind, seed=seed)
 
     def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
         """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `explain`."""
@@ -223,7 +223,8 @@ class FittedEstimator(BaseEstimator):
         ----------
         tolerance : in nats per row, or in the units of the objective where that is no likelihood.
         X, y : rows to train and hold out in place of those of `fit`, a share `validation_fraction` of them held out;
-            needed for a model that was loaded from a file. By default the held-out rows are those of `fit`.
+            needed for a model that was loaded from a file. By default the held-out rows are those of `fit`, and all
+            rows keep their weights.
         max_epochs : of training after each step, at most.
         random_state : seed of batches, noise and, for given rows, of the split.
 

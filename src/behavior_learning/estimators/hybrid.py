@@ -28,12 +28,11 @@ class BLHybrid(JointEstimator):
     response : by name what a response is, ``{"hours": bl.Numbers(support=(0, 80)), "code": "classes"}``; of any other,
         text, booleans and categories are classes and numbers are numbers.
     objective : ``"likelihood"``, the exact joint one, for at most two numbers; ``"dsm"`` or ``"score_matching"`` learn
-        the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6).
-    discrete_weight, continuous_weight : γ_d and γ_c of Eq. 6, for score objectives.
-    layers, structure, rows, heads, basis, degree, knots, frequencies, utility_degrees, inequality_degrees,
-    equality_degrees, extra_terms, skip, projection, multipliers, readout, readout_bias, identifiable, pure_x_terms,
-    temperature, sigma, noise_draws, optimizer, alpha, l1, group, grouping, learning_rate, batch_size, max_epochs,
-    patience, validation_fraction, coef_scale, multiplier_scale, n_restarts, random_state, verbose
+        the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6), weighted by γ_d and γ_c in
+        ``bl.Hybrid(continuous="dsm", discrete_weight=1.0, continuous_weight=1.0)``.
+    layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, readout_bias,
+    identifiable, pure_x_terms, temperature, optimizer, penalty, max_epochs, patience, validation_fraction,
+    initialization, n_restarts, random_state, verbose
         As in BLRegressor.
 
     Examples
@@ -54,7 +53,8 @@ class BLHybrid(JointEstimator):
         y: Any,
         y_cont: Any = None,
         *,
-        validation_data: tuple[Any, Any] | None = None,
+        sample_weight: Any = None,
+        validation_data: tuple[Any, ...] | None = None,
         progress: Any = None,
     ):
         """Learn the problem behind the responses.
@@ -62,9 +62,10 @@ class BLHybrid(JointEstimator):
         Parameters
         ----------
         y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
-        validation_data, progress : as in BLRegressor; y there is a table of all responses.
+        sample_weight, validation_data, progress : as in BLRegressor; y there is a table of all responses.
         """
-        return super().fit(X, beside(y, y_cont), validation_data=validation_data, progress=progress)
+        together = beside(y, y_cont)
+        return super().fit(X, together, sample_weight=sample_weight, validation_data=validation_data, progress=progress)
 
     def predict(
         self, X: Any, given: Given = None, statistic: str = "mean", temperature: float | None = None

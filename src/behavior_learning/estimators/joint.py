@@ -22,8 +22,6 @@ class JointEstimator(BehaviorEstimator):
     """What BLHybrid and BLDensity share: reading several responses, and asking for some of them given others."""
 
     response: Mapping[str, Any] | None = None
-    discrete_weight: float = 1.0
-    continuous_weight: float = 1.0
 
     def _stated_response(self, y: Any) -> Response:
         return Joint(stated=self.response)

@@ -31,18 +31,16 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one; None is ``(16, 4)``, or
         as many blocks as `structure` states.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
-    rows : rows of the utility, inequality and equality head of every block.
+    n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
         ``"smooth_abs(0.1)"``; None drops a head. ``"auto"`` is the paper's: tanh, relu, abs (Eq. 7).
-    basis : ``"affine"``, ``"polynomial"`` of total `degree` over (x, y), ``"spline"`` (curves of each numeric column on
-        `knots` training quantiles; `degree` 1 or 3) or ``"fourier"`` (up to `frequencies` half periods); ``"auto"`` is
-        affine, or polynomial where degrees ask for it.
-    degree, knots, frequencies : of the basis.
-    utility_degrees, inequality_degrees, equality_degrees : a total degree for every row of a head, which also sets the
-        number of rows; ``(2,)``, ``(2, 2, 2)`` and ``(2, 2)`` are the paper's BL(Single).
+    basis : ``bl.Affine()``, ``bl.Polynomial(degree=2)`` over (x, y), ``bl.Spline(knots=8, degree=1)`` or
+        ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such as ``"spline"``; ``"auto"`` is
+        affine, or polynomial where `degrees` or `identifiable` ask for it.
+    degrees : a total degree for every row of each head, which also sets the number of rows: ``((2,), (2, 2, 2),
+        (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
-    skip : None, ``"dense"``, ``"residual"`` or ``"input"`` (A.2, A.3.3).
-    projection : whether a residual skip between layers of unequal width is projected.
+    skip : None, ``"dense"``, ``"residual"`` (projected where widths differ) or ``"input"`` (A.2, A.3.3).
     multipliers : ``"nonnegative"`` keeps λ ≥ 0; ``"free"`` does not.
     readout : weights on the last layer's blocks: ``"nonnegative"``, ``"free"``, or ``"auto"``, which needs none where
         the last layer is one block.
@@ -52,23 +50,15 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     response : what y is: ``bl.Numbers(support=(0, 60))``, by default on the range of y widened by half of itself on
         both sides; any other response that is a number; for several a dictionary by name.
     temperature : τ, in the units of BL.
-    objective : ``"likelihood"``; ``"dsm"`` (denoising score matching, Eq. 6) or ``"score_matching"``, which need no
-        normaliser and so take any number of responses. Both need smooth heads: with ``heads="auto"`` they use
-        ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
-    sigma : noise of denoising score matching in standard deviations of the response, or a falling sequence of levels
-        to go through. It widens the fitted density: √(σ² + s²) for a spread of s. None is a fifth of what a linear
-        regression leaves.
-    noise_draws : noisy copies of each response per epoch; Gauss–Hermite nodes for a single response.
-    optimizer : ``"auto"`` (Adam), ``"adam"``, ``"adamw"`` or ``"lbfgs"`` (full batch, for smooth heads).
-    learning_rate, batch_size : of Adam.
+    objective : ``"likelihood"``; ``"dsm"`` or ``bl.DenoisingScoreMatching(sigma=0.3)`` (Eq. 6), and
+        ``"score_matching"``, which need no normaliser and so take any number of responses. Both need smooth heads: with
+        ``heads="auto"`` they use ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
+    optimizer : ``bl.Adam(learning_rate=0.01, batch_size=64)``, ``bl.AdamW()`` or ``bl.LBFGS()`` (full batch, for smooth
+        heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam.
+    penalty : ``bl.Penalty(l2=10.0, l1=0.0, group_l2=0.0, groups="row")`` on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
-    alpha : ridge on all weights but intercepts, on standardised columns; a Gaussian prior of variance 1/alpha.
-    l1, group : penalties on coefficients that make exact zeros, on the scale of alpha: l1·‖M‖₁, and group·√size·‖M‖₂ of
-        every row, or of every block with ``grouping="block"``. What they empty is removed, other zeros are no longer
-        learned. They need Adam, and alpha > 0, which holds the multipliers.
-    coef_scale, multiplier_scale : standard deviations σ_params and σ_λ of the starting point (C.2); None scales
-        coefficients by the number of inputs and draws λ from [0.5, 1.5].
+    initialization : ``bl.Initialization(coef_scale=None, multiplier_scale=None)``, where starts are drawn.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
         three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.

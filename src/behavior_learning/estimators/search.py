@@ -15,7 +15,6 @@ from sklearn.utils import _safe_indexing
 
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.learned.model import in_single
 from behavior_learning.options import check_choice, check_count, check_seed
 from behavior_learning.training.fit import row_losses
@@ -152,7 +151,7 @@ def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     """Loss per row by the model's objective; likelihoods per unit of the response, so that folds compare."""
     x, encoded_y = map(jnp.asarray, in_single(model._rows("search", X, y)))
     learned = model.model_
-    unit = 0.0 if model.objective in SCORE_OBJECTIVES else learned.response.log_unit
+    unit = learned.response.log_unit if learned.objective.likelihood else 0.0
     objective = learned.objective.on(learned.space, learned.temperature)
     return row_losses(objective, learned.network, (x, encoded_y), jax.random.key(seed)) + unit
 
@@ -229,8 +228,11 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
     if not space:
         raise OptionError("space must name at least one hyperparameter.")
     for name, choices in space.items():
-        if name not in known:
+        outer, _, inner = name.partition("__")
+        if outer not in known:
             raise OptionError(f"space names {name!r}, which is no hyperparameter of {type(estimator).__name__}.")
+        if inner and outer not in space:
+            clone(estimator).set_params(**{name: None})  # Refuses what is no parameter of an option.
         if isinstance(choices, list) and choices:
             continue
         if not _is_range(choices):

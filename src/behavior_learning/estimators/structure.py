@@ -1,22 +1,21 @@
-"""From flat hyperparameters to an architecture and a basis."""
+"""From hyperparameters to an architecture and a basis."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from behavior_learning.core.bases import ONE, Basis, with_terms, without_pure_x
-from behavior_learning.core.basis_families import get_basis, registered_bases
+from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
-from behavior_learning.estimators.learning import SCORE_OBJECTIVES
 from behavior_learning.formulas import parse_product
 from behavior_learning.learned.columns import Columns
-from behavior_learning.options import check_choice, check_sequence
+from behavior_learning.options import check_choice, check_count, check_sequence
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
 __all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
@@ -24,66 +23,77 @@ __all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
 DEFAULT_LAYERS = (16, 4)
 """Blocks per layer where neither layers, degrees nor structure say otherwise."""
 
-DEGREES = ("utility_degrees", "inequality_degrees", "equality_degrees")
-
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
 
 
-def make_architecture(estimator: Any, output: Output) -> Architecture:
+FIRST_LAYER = (
+    "n_terms",
+    "basis",
+    "degrees",
+    "extra_terms",
+    "multipliers",
+    "identifiable",
+    "pure_x_terms",
+)
+"""Hyperparameters that say what `structure` says too."""
+
+
+def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:
     """Read the structural hyperparameters.
+
+    Parameters
+    ----------
+    chosen : the checked hyperparameters of `estimator`.
 
     Raises
     ------
     OptionError
         If one is invalid, or two contradict each other.
     """
-    layers = _layers(estimator)
-    identifiable = check_choice("identifiable", estimator.identifiable, (False, True))
-    skip = check_choice("skip", estimator.skip, (None, "dense", "residual", "input"))
-    rows, degrees = _rows_and_degrees(estimator)
-    if estimator.structure is not None:
+    layers = _layers(chosen)
+    rows, degrees = _rows_and_degrees(chosen)
+    if chosen.structure is not None:
         _refuse_beside_structure(estimator)
-        rows, degrees = _stated_rows(estimator), None
-    heads = _heads(estimator.heads, identifiable)
-    if estimator.objective in SCORE_OBJECTIVES:
-        heads = _smoothed(heads, estimator)
+        problems = stated_problems(chosen)
+        rows, degrees = tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES), None
+    heads = _heads(chosen.heads, chosen.identifiable)
+    if chosen.objective.derivatives:
+        heads = _smoothed(heads, chosen)
     dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
-    if estimator.structure is not None and dropped:
+    if chosen.structure is not None and dropped:
         raise OptionError(f"structure has {dropped[0]} rows, but heads={heads!r} drops that head. Name one.")
     return Architecture(
         layers=layers,
         rows=rows,
         heads=heads,
         degrees=degrees,
-        skip=skip,
-        projection=check_choice("projection", estimator.projection, (True, False)),
+        skip=chosen.skip,
         output=output,
-        multipliers=check_choice("multipliers", estimator.multipliers, ("nonnegative", "free")),
-        intercepts=not (identifiable and output == "scalar" and not estimator.pure_x_terms),
-        readout=_readout(estimator.readout, output, layers),
-        readout_bias=_readout_bias(estimator.readout_bias, output, identifiable),
+        multipliers=chosen.multipliers,
+        intercepts=not (chosen.identifiable and output == "scalar" and not chosen.pure_x_terms),
+        readout=_readout(chosen.readout, output, layers),
+        readout_bias=_readout_bias(chosen.readout_bias, output, chosen.identifiable),
     )
 
 
-def stated_problems(estimator: Any) -> tuple[UMP, ...]:
+def stated_problems(chosen: Any) -> tuple[UMP, ...]:
     """The problems of `structure`, which may be one."""
-    structure = estimator.structure
+    structure = chosen.structure
     problems = (structure,) if isinstance(structure, UMP) else check_sequence("structure", structure, "[bl.UMP(...)]")
     if not problems or not all(isinstance(problem, UMP) for problem in problems):
         raise OptionError(f"structure must be a bl.UMP or a list of them; got {structure!r}.")
     return problems
 
 
-def _layers(estimator: Any) -> tuple[int, ...]:
-    if estimator.structure is None:
-        single = any(getattr(estimator, name) is not None for name in DEGREES)
-        default = (1,) if single else DEFAULT_LAYERS
-        return default if estimator.layers is None else check_sequence("layers", estimator.layers, "(2, 1)")
-    stated = len(stated_problems(estimator))
-    if estimator.layers is None:
+def _layers(chosen: Any) -> tuple[int, ...]:
+    if chosen.structure is None:
+        default = DEFAULT_LAYERS if chosen.degrees is None else (1,)
+        return default if chosen.layers is None else check_sequence("layers", chosen.layers, "(2, 1)")
+    stated = len(stated_problems(chosen))
+    if chosen.layers is None:
         return (stated,)
-    layers = check_sequence("layers", estimator.layers, "(2, 1)")
+    layers = check_sequence("layers", chosen.layers, "(2, 1)")
     if layers[:1] != (stated,):
         raise OptionError(f"structure states {stated} blocks for the first layer, but layers={layers!r}.")
     return layers
@@ -91,31 +101,10 @@ def _layers(estimator: Any) -> tuple[int, ...]:
 
 def _refuse_beside_structure(estimator: Any) -> None:
     """`structure` says all of the first layer; options that would say it again are refused."""
-    silent = {
-        "rows": (1, 1, 1),
-        "basis": "auto",
-        "degree": None,
-        "utility_degrees": None,
-        "inequality_degrees": None,
-        "equality_degrees": None,
-        "extra_terms": (),
-        "multipliers": "nonnegative",
-        "identifiable": False,
-        "pure_x_terms": False,
-    }
-    given = lambda name: getattr(estimator, name)
-    spoken = [
-        n for n, default in silent.items() if (tuple(given(n)) if isinstance(given(n), list) else given(n)) != default
-    ]
-    if spoken:
-        raise OptionError(
-            f"structure states the first layer; {spoken[0]}={given(spoken[0])!r} contradicts it. Drop one."
-        )
-
-
-def _stated_rows(estimator: Any) -> tuple[int, ...]:
-    problems = stated_problems(estimator)
-    return tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES)
+    for part in fields(estimator):
+        value = getattr(estimator, part.name)
+        if part.name in FIRST_LAYER and (tuple(value) if isinstance(value, list) else value) != part.default:
+            raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
 
 
 def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
@@ -132,30 +121,41 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
     return heads
 
 
-def _smoothed(heads: tuple[str | None, ...], estimator: Any) -> tuple[str | None, ...]:
+def _smoothed(heads: tuple[str | None, ...], chosen: Any) -> tuple[str | None, ...]:
     """The heads without kinks, for score matching without jumps of curvature either; named ones warn."""
-    times = 2 if estimator.objective == "score_matching" else 1
+    times = chosen.objective.derivatives
     named = [(role, head and get_head(role, head)) for role, head in zip(ROLES, heads, strict=False)]
     smooth = tuple(head and head.smoothed(times).name for _, head in named)
-    if smooth != tuple(head and head.name for _, head in named) and estimator.heads != "auto":
+    if smooth != tuple(head and head.name for _, head in named) and chosen.heads != "auto":
         warnings.warn(
-            f"objective={estimator.objective!r} takes derivatives in y, which lose the kinks of heads={heads!r}; "
-            f"{smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",
+            f"objective={chosen.objective.short_name!r} takes derivatives in y, which lose the kinks of "
+            f"heads={heads!r}; {smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",
             SmoothHeadsWarning,
             stacklevel=4,
         )
     return smooth
 
 
-def _rows_and_degrees(estimator: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...] | None]:
+def _rows_and_degrees(chosen: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...] | None]:
     """Rows of each head and the degree of each, where any degrees are stated."""
-    rows = check_sequence("rows", estimator.rows, "(1, 1, 1)")
-    stated = [getattr(estimator, name) for name in DEGREES]
-    if all(degrees is None for degrees in stated):
+    rows = tuple(check_count("n_terms", count, minimum=0) for count in chosen.n_terms)
+    if len(rows) != len(ROLES):
+        raise OptionError(f"n_terms needs three counts ({', '.join(ROLES)}), such as (1, 1, 1); got {rows!r}.")
+    if chosen.degrees is None:
         return rows, None
+    stated = chosen.degrees
+    if isinstance(stated, Mapping):
+        unknown = [name for name in stated if name not in ROLES]
+        if unknown:
+            raise OptionError(f"degrees names {unknown[0]!r}, which is no head. Heads: {', '.join(ROLES)}.")
+        stated = [stated.get(role) for role in ROLES]
+    example = "((2,), (2, 2, 2), (2, 2)) or {'utility': (2,)}"
+    stated = check_sequence("degrees", stated, example)
+    if len(stated) != len(ROLES):
+        raise OptionError(f"degrees needs one list for each of {', '.join(ROLES)}, such as {example}; got {stated!r}.")
     degrees = tuple(
-        (1,) * count if given is None else check_sequence(name, given, "(2, 2)")
-        for name, given, count in zip(DEGREES, stated, rows, strict=False)
+        (1,) * count if given is None else check_sequence(f"degrees of {role}", given, "(2, 2)")
+        for role, given, count in zip(ROLES, stated, rows, strict=True)
     )
     return tuple(map(len, degrees)), degrees
 
@@ -176,7 +176,7 @@ def _readout_bias(bias: Any, output: Output, identifiable: bool) -> bool:
 
 
 def make_basis(
-    estimator: Any, architecture: Architecture, x: np.ndarray, columns: Columns
+    chosen: Any, architecture: Architecture, x: np.ndarray, columns: Columns
 ) -> tuple[Basis, dict[str, RowRules] | None]:
     """The terms of the first layer's rows, and rules for its weights where `structure` states them.
 
@@ -185,54 +185,46 @@ def make_basis(
     x : the encoded training rows, on which quantiles are taken.
     """
     y_columns = 0 if architecture.output == "vector" else len(columns.y)
-    if estimator.structure is not None:
-        stated = _stated_layer(estimator, columns, y_columns > 0)
+    if chosen.structure is not None:
+        stated = _stated_layer(chosen, columns, y_columns > 0)
         return stated.basis, stated.rules
-    basis = _plain_basis(estimator, architecture, x, y_columns, columns)
+    family = _chosen_basis(chosen.basis, architecture, x, columns.x)
+    basis = family(x, columns.choices[:y_columns])
     if not architecture.intercepts:
         basis = without_pure_x(basis)
-    texts = check_sequence("extra_terms", estimator.extra_terms, '["RM:MEDV"]')
-    products = [product for text in texts for product in named_products(text, columns, y_columns > 0)]
+    products = [product for text in chosen.extra_terms for product in named_products(text, columns, y_columns > 0)]
     basis = with_terms(basis, products) if products else basis
     if x.shape[1] and all(pair[0] == ONE for pair in basis.pairing.pairs):
         raise OptionError(
-            f"identifiable=True drops the terms of x alone, and basis={estimator.basis!r} has no product of x and y: "
-            "the response would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
+            f"identifiable=True drops the terms of x alone, and {family!r} has no product of x and y: the response "
+            "would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
         )
     return basis, None
 
 
-def _stated_layer(estimator: Any, columns: Columns, with_y: bool) -> StatedLayer:
+def _stated_layer(chosen: Any, columns: Columns, with_y: bool) -> StatedLayer:
     if not with_y:
         raise OptionError("structure speaks of the response, which output='vector' hides from blocks; use 'scalar'.")
-    products = lambda text: [
-        (Product(x.columns, uncentered=bool(x.columns)), Product(y.columns, uncentered=bool(y.columns)))
-        for x, y in named_products(text, columns, with_y)
-    ]
-    problems = stated_problems(estimator)
+
+    def products(text: str) -> list[tuple[Product, Product]]:
+        return [
+            (Product(x.columns, uncentered=bool(x.columns)), Product(y.columns, uncentered=bool(y.columns)))
+            for x, y in named_products(text, columns, with_y)
+        ]
+
+    problems = stated_problems(chosen)
     return state_layer(problems, products=products, x_units=columns.x_units, y_units=columns.y_units)
 
 
-def _plain_basis(estimator: Any, architecture: Architecture, x: np.ndarray, y_columns: int, columns: Columns) -> Basis:
-    kind = check_choice("basis", estimator.basis, ("auto", *registered_bases()))
+def _chosen_basis(basis: Any, architecture: Architecture, x: np.ndarray, names: Sequence[str]) -> BasisFamily:
+    """The basis asked for: by itself affine, but polynomial where degrees or products with y are needed."""
     stated = [degree for head in architecture.degrees or () for degree in head]
-    if kind == "auto":
-        kind = "polynomial" if stated or not architecture.intercepts else "affine"
-    given = {"degree": estimator.degree, "knots": estimator.knots, "frequencies": estimator.frequencies}
-    if kind == "polynomial" and stated:
-        given["degree"] = max(stated)
-    basis = get_basis(kind)
-    options = {field.name: given.get(field.name) for field in fields(basis)}
-    family = basis(**{name: value for name, value in options.items() if value is not None})
-    if family.curved:
-        _refuse_constants(x, columns.x, kind)
-    return family(x, columns.choices[:y_columns])
-
-
-def _refuse_constants(x: np.ndarray, names: Sequence[str], kind: str) -> None:
-    constant = [name for name, values in zip(names, x.T, strict=True) if np.ptp(values) == 0]
+    if basis == "auto":
+        basis = Polynomial() if stated or not architecture.intercepts else Affine()
+    constant = [name for name, values in zip(names, x.T, strict=True) if basis.curved and np.ptp(values) == 0]
     if constant:
-        raise DataError(f"basis={kind!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
+        raise DataError(f"basis={basis.short_name!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
+    return basis.of_degree(max(stated)) if stated else basis
 
 
 def _named_columns(name: str, columns: Sequence[str], sources: Sequence[str]) -> list[int]:

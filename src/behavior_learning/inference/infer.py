@@ -69,13 +69,13 @@ def infer(
     >>> from behavior_learning.identification.parameters import parameter_labels
     >>> from behavior_learning.core.network import Architecture
     >>> from behavior_learning.core.spaces import Interval
-    >>> from behavior_learning.objectives import NegativeLogLikelihood
+    >>> from behavior_learning.objectives import Likelihood
     >>> rng = np.random.default_rng(0)
     >>> line = Architecture((1,), heads=("identity", None, "square"), readout="identity")
     >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))
     >>> x, y = rng.normal(size=(200, 1)), rng.normal(size=200)
     >>> names = parameter_labels(network, ["x"], ["y"])
-    >>> res = infer(network, NegativeLogLikelihood(Interval(-9.0, 9.0)), (x, y), names)
+    >>> res = infer(network, Likelihood().on(Interval(-9.0, 9.0)), (x, y), names)
     >>> res.convergence.name
     'OPTIMUM'
 

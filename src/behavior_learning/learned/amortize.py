@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from behavior_learning.core.arrays import numbers_to_device
 from behavior_learning.errors import DataError
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.training.minimize import Losses, minimize
@@ -76,7 +77,7 @@ def follow(
     best, _, _ = minimize(
         jax.tree.map(lambda leaf: leaf[None], params),
         Losses(loss, loss),
-        Adam(learning_rate=0.003, clip=1.0, averaging=0.99, batch_size=64),
+        numbers_to_device(Adam(learning_rate=0.003, averaging=0.99)),
         data=(jnp.asarray(x[train]), jnp.asarray(target[train])),
         validation=(jnp.asarray(x[held_out]), jnp.asarray(target[held_out])),
         seed=seed,

@@ -21,10 +21,11 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import Columns, columns_of
 from behavior_learning.learned.records import StandardDeviations, standard_deviations
 from behavior_learning.objectives import Objective
+from behavior_learning.options import Option
 from behavior_learning.responses import Response
 from behavior_learning.symbolic.facade import LearnedProblem, check_renaming
 from behavior_learning.symbolic.read import read_problem
-from behavior_learning.training.fit import Settings
+from behavior_learning.training.settings import Initialization, Settings
 
 __all__ = ["LearnedModel", "Recipe", "Rows", "TrainingRows", "in_single"]
 
@@ -36,7 +37,7 @@ Rows = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Recipe(Option):
     """How to fit such a network: what `stability` and `prune` need to do it again.
 
     Attributes
@@ -45,14 +46,14 @@ class Recipe:
     n_restarts : random starts.
     validation_fraction : share of the rows that is held out.
     temperature : τ in training.
-    scales : of starting points, as `BehaviorNetwork.random` takes them.
+    initialization : where training starts.
     """
 
     settings: Settings
     n_restarts: int
     validation_fraction: float
     temperature: float
-    scales: Mapping[str, float | None] = field(default_factory=dict)
+    initialization: Initialization
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +64,13 @@ class TrainingRows:
     ----------
     x, y : encoded, in double precision.
     held_out : which of them validated.
+    weight : of each row, where rows had any; rows of weight 0 are left out.
     """
 
     x: np.ndarray
     y: np.ndarray
     held_out: np.ndarray
+    weight: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

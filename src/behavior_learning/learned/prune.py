@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.core.arrays import to_device
 from behavior_learning.learned.model import LearnedModel, Rows, in_single
 from behavior_learning.learned.records import history, restarts, standard_deviations
 from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.responses.base import checked_split
 from behavior_learning.training.active_set import kept_blocks
 from behavior_learning.training.prune import Pruner, Stage, path, smallest
+from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["pruned", "pruning_path"]
 
@@ -39,7 +39,7 @@ def pruned(
         history=history(stage.result),
         restarts=restarts(stage.result),
         known_deviations=standard_deviations(
-            stage.smaller, stage.result.objective.space, *map(np.asarray, pruner.data)
+            stage.smaller, stage.result.objective.space, *map(np.asarray, pruner.data[:2])
         ),
         block_names={},
     )
@@ -70,20 +70,22 @@ def _line(stage: Stage, start: Stage) -> dict[str, Any]:
 
 
 def _pruner(model: LearnedModel, given: Rows | None, max_epochs: int, random_state: int) -> Pruner:
-    random, recipe = np.random.RandomState(check_seed("random_state", random_state)), model.recipe
+    random = np.random.RandomState(check_seed("random_state", random_state))
+    recipe, settings = model.recipe, model.recipe.settings
     data = in_single(model.given_rows("prune") if given is None else given)
+    weight = None
     if given is None:
-        held_out = model.training_rows("prune").held_out
-        train, held_out = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        rows = model.training_rows("prune")
+        train, held_out, weight = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out), rows.weight
     else:
         order = random.permutation(len(data[0]))
         size = max(1, round(recipe.validation_fraction * len(order)))
         train, held_out = checked_split(order[size:], order[:size])
     return Pruner(
         model.objective.on(model.space, model.temperature),
-        tuple(to_device(column[train]) for column in data),
-        tuple(to_device(column[held_out]) for column in data),
-        replace(recipe.settings, max_epochs=check_count("max_epochs", max_epochs), l1=0.0, group_l2=0.0),
+        chosen_rows(data, weight, train),
+        chosen_rows(data, weight, held_out),
+        replace(settings, max_epochs=check_count("max_epochs", max_epochs), penalty=settings.penalty.ridge),
         int(random.randint(2**31)),
     )
 

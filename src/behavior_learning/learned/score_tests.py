@@ -39,7 +39,7 @@ def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
     products = candidate_products(model.network.basis, model.columns, two_valued, not model.vector)
     names = [product_name(pair, model.columns) for pair in products]
     objective = model.objective.on(model.space, model.temperature)
-    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.l2)
+    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.penalty.l2)
 
 
 def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool], with_y: bool) -> list[Pair]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
 import equinox as eqx
 import jax
@@ -15,14 +14,15 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
-from behavior_learning.objectives import Objective
+from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
-from behavior_learning.training.optimizers import LBFGS, Adam, Data, Optimizer, Params
+from behavior_learning.training.optimizers import Data, Optimizer, Params
 from behavior_learning.training.packing import Packed, Packing
-from behavior_learning.training.proximal import Groups, Sparse
+from behavior_learning.training.proximal import Sparse
+from behavior_learning.training.settings import Settings
 
-__all__ = ["FitResult", "Settings", "fit", "row_losses"]
+__all__ = ["FitResult", "fit", "row_losses"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -44,41 +44,6 @@ PERMUTED = 2**24
 
 EVALUATIONS = 2**20
 """Utility evaluations held in memory at once when a loss is evaluated over all rows."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes
-    ----------
-    optimizer : ``"adam"``, ``"adamw"`` or ``"lbfgs"``.
-    learning_rate, batch_size : of Adam; L-BFGS ignores both.
-    max_epochs, patience : an epoch is a pass over the rows, or one L-BFGS iteration.
-    l2 : ridge; the loss per row carries l2/(2n)·‖M, λ, W‖², the logarithm of a Gaussian prior of variance
-        1/l2 on every weight (intercepts are free). With AdamW it is the decoupled decay l2/n instead.
-    l1, group_l2, groups : penalties that make exact zeros; the loss per row carries l1/n·‖M‖₁ and
-        group_l2/n·Σ √size·‖M_g‖₂ over the rows of heads, or the blocks, g. Adam only.
-    clip : largest global norm of a gradient.
-    averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
-    """
-
-    optimizer: Literal["adam", "adamw", "lbfgs"]
-    learning_rate: float
-    batch_size: int
-    max_epochs: int
-    patience: int
-    l2: float
-    l1: float = 0.0
-    group_l2: float = 0.0
-    groups: Groups = "row"
-    clip: float = 1.0
-    averaging: float = 0.98
-
-    @property
-    def sparse(self) -> bool:
-        """Whether a penalty makes exact zeros."""
-        return self.l1 > 0 or self.group_l2 > 0
 
 
 @dataclass(frozen=True)
@@ -205,7 +170,7 @@ def fit(
     stages : objectives one after the other, such as falling noise levels; the last one decides. Each but the last
         ends when all starts have stopped, or with its share of half the epochs. A quadrature is refined during
         training until it can be trusted.
-    data, validation : encoded (x, y).
+    data, validation : encoded (x, y), and weights per row with a mean of one where there are any.
     seed : of the order of the rows and of noise.
     chunk : most epochs per call of the compiled program; fewer for very many rows, brief fits and short stages.
 
@@ -217,15 +182,16 @@ def fit(
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
     packing = Packing.of(starts[0])
-    ridge = to_device(settings.l2 / (2 * len(data[0])) if settings.optimizer != "adamw" else 0.0)
-    if settings.optimizer != "lbfgs":
+    ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * len(data[0])))
+    if settings.optimizer.stochastic:
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
     every = max(1, min(chunk, schedule.share, settings.max_epochs // LOOKS))
 
     def losses(objective: Objective) -> Losses:
-        train, noise = PenalizedLoss(objective, packing, ridge), WithNoise(objective)
-        return Losses(train, ValidationLoss.of(objective, packing), noise)
+        weighted = Weighted.where(objective, data)
+        train, noise = PenalizedLoss(weighted, packing, ridge), WithNoise(objective)
+        return Losses(train, ValidationLoss.of(weighted, packing), noise)
 
     def refine(current: Losses, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Change | None:
         stages_left = len(schedule.later)
@@ -235,7 +201,7 @@ def fit(
     best, trace, _ = minimize(
         _stacked([packing.packed(start, np) for start in starts]),
         losses(schedule.objective),
-        make_optimizer(settings, packing, rows=len(data[0])),
+        _optimizer(settings, packing, rows=len(data[0])),
         data=data,
         validation=validation,
         seed=seed,
@@ -250,11 +216,11 @@ def fit(
     if not np.isfinite(trace.best_loss[winner]):
         raise ConvergenceError(
             f"None of {len(trace.best_loss)} starts reached parameters with a finite, verified validation loss in "
-            f"{trace.train_loss.shape[1]} epochs. Raise max_epochs, lower learning_rate, raise alpha or temperature, "
+            f"{trace.train_loss.shape[1]} epochs. Raise max_epochs, lower learning_rate, raise l2 or temperature, "
             "look for extreme values in the columns, or state a narrower support."
         )
     network = jax.tree.map(to_device, packing.network(tuple(np.asarray(array)[winner] for array in best)))
-    if settings.sparse:
+    if settings.penalty.sparse:
         network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
 
@@ -267,11 +233,11 @@ def _stacked(starts: Sequence[Packed]) -> Packed:
 def row_losses(
     objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...], key: PRNGKeyArray
 ) -> Float[np.ndarray, " rows"]:
-    """The loss of every row, with noise from `key`."""
+    """The loss of every row, times its weight where there is one, with noise from `key`."""
     noisy = (*rows, *objective.noise(key, rows[1]))
     columns = tuple(map(np.asarray, noisy))
     values = objective.evaluations * network.width
-    return by_batches(lambda *batch: _losses(objective, network, batch), columns, values)
+    return by_batches(lambda *batch: _losses(Weighted.where(objective, rows), network, batch), columns, values)
 
 
 @eqx.filter_jit
@@ -283,7 +249,7 @@ def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
     """The network without the rows and blocks that penalties have emptied; other zeros are no longer learned."""
     support = Support.of(network)
     if support.empty:
-        raise ConvergenceError("The penalties l1 and group leave no row of any block. Lower them.")
+        raise ConvergenceError("The penalties l1 and group_l2 leave no row of any block. Lower them.")
     return reduced(network, support)
 
 
@@ -313,17 +279,12 @@ class _Schedule:
         return finer is not self.objective and finer.space.nodes <= MOST_NODES[len(space.continuous)]
 
 
-def make_optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimizer:
-    """The optimiser that `settings` describes."""
-    if settings.optimizer == "lbfgs":
-        return LBFGS()
-    sparse = Sparse(settings.l1 / rows, settings.group_l2 / rows, settings.groups)
-    return Adam(
-        learning_rate=settings.learning_rate,
-        clip=settings.clip,
-        averaging=settings.averaging,
-        batch_size=settings.batch_size,
-        decay=settings.l2 / rows,
-        decayed=HalfSquared(packing) if settings.optimizer == "adamw" else None,
-        penalty=OnNetwork(sparse, packing) if settings.sparse else None,
+def _optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimizer:
+    """The optimiser of the penalised loss of so many rows."""
+    penalty = settings.penalty
+    sparse = Sparse(penalty.l1 / rows, penalty.group_l2 / rows, penalty.groups)
+    return settings.optimizer.on(
+        decay=penalty.l2 / rows,
+        half_squared=HalfSquared(packing),
+        proximal=OnNetwork(sparse, packing) if penalty.sparse else None,
     )

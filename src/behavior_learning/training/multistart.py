@@ -15,8 +15,9 @@ from jaxtyping import Array
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
-from behavior_learning.training.fit import CHUNK, FitResult, Settings, fit
+from behavior_learning.training.fit import CHUNK, FitResult, fit
 from behavior_learning.training.minimize import Progress
+from behavior_learning.training.settings import Settings
 
 __all__ = ["fit_from"]
 
@@ -53,10 +54,10 @@ def fit_from(
     """
     count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
-        steps = -(-len(data[0]) // settings.batch_size)
+        steps = settings.optimizer.steps(len(data[0]))
         epochs = min(CHUNK, -(-SCREENING_STEPS // steps), settings.max_epochs)
         # Without penalties all screened starts keep their rows, so that they have one shape.
-        brief = replace(settings, max_epochs=epochs, l1=0.0, group_l2=0.0)
+        brief = replace(settings, max_epochs=epochs, penalty=settings.penalty.ridge)
         screened: list[tuple[float, BehaviorNetwork]] = []
         for group in [starts, *([draw() for _ in range(count)] for _ in range(SCREENINGS - 1))]:
             with suppress(ConvergenceError):

@@ -1,10 +1,13 @@
 """Optimisers as one compiled pass over the data: mini-batch Adam and AdamW, full-batch L-BFGS.
 
-Hyperparameters are arrays, so that another learning rate or batch of starts reuses the compiled program.
+A new optimiser is one class in one file: subclass `Optimizer`, with parameters as fields, and decorate it with
+`register_optimizer`.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple, Protocol
+from dataclasses import replace
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -13,9 +16,21 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PyTree
 
-from behavior_learning.core.arrays import to_device
+from behavior_learning.core.arrays import numbers_to_device, to_device
+from behavior_learning.options import Option, check_count, check_number, learned, parameter, register
 
-__all__ = ["LBFGS", "Adam", "Data", "Loss", "Optimizer", "Params", "Proximal"]
+__all__ = [
+    "LBFGS",
+    "OPTIMIZERS",
+    "Adam",
+    "AdamW",
+    "Data",
+    "Loss",
+    "Optimizer",
+    "Params",
+    "Proximal",
+    "register_optimizer",
+]
 
 ADAM_MEMORY = 0.999
 """Decay of Adam's running mean of squared gradients."""
@@ -25,27 +40,22 @@ Data = PyTree
 Loss = Callable[[Params, Data], Float[Array, ""]]
 
 
-class Optimizer(Protocol):
-    """A way to lower a loss; an epoch is one pass over the rows.
+OPTIMIZERS: dict[str, type["Optimizer"]] = {}
+"""Every registered optimiser by its short name."""
 
-    `stochastic` says whether its steps expect noise in the loss and rows in an order of chance.
+Kind = TypeVar("Kind", bound="type[Optimizer]")
+
+
+def register_optimizer(kind: Kind) -> Kind:
+    """Make an optimiser known by its `short_name`: to estimators, files and the tests over all optimisers.
+
+    Raises
+    ------
+    OptionError
+        If the name is taken.
     """
-
-    stochastic: ClassVar[bool]
-
-    def init(self, starts: Params) -> PyTree:
-        """The state of every start; parameters have a leading axis of starts."""
-        ...
-
-    def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
-    ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order."""
-        ...
-
-    def kept(self, params: Params, state: PyTree) -> Params:
-        """The parameters to evaluate and keep: the last ones, or a running mean of them."""
-        ...
+    register(OPTIMIZERS, kind)
+    return kind
 
 
 class Proximal(Protocol):
@@ -60,36 +70,88 @@ class Proximal(Protocol):
         ...
 
 
+class Optimizer(Option, eqx.Module):
+    """A way to lower a loss; an epoch is one pass over the rows."""
+
+    short_name: ClassVar[str]
+    """How strings call it."""
+
+    stochastic: ClassVar[bool] = False
+    """Whether its steps expect noise in the loss and rows in an order of chance."""
+
+    decoupled: ClassVar[bool] = False
+    """Whether it decays weights by itself, so that the loss carries no ridge."""
+
+    makes_zeros: ClassVar[bool] = False
+    """Whether it takes proximal steps."""
+
+    needs_smooth: ClassVar[bool] = False
+    """Whether a kink in the loss can stop it."""
+
+    def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
+        """The optimiser of a penalised loss, with its numbers on the device.
+
+        Parameters
+        ----------
+        decay, half_squared : decoupled weight decay: each step also moves by −learning_rate·decay·∇half_squared.
+        proximal : makes exact zeros by a proximal step after each step; what is kept has those zeros too.
+        """
+        return numbers_to_device(self)
+
+    def steps(self, rows: int) -> int:
+        """How many steps an epoch takes."""
+        return 1
+
+    @abstractmethod
+    def init(self, starts: Params) -> PyTree:
+        """The state of every start; parameters have a leading axis of starts."""
+
+    @abstractmethod
+    def epoch(
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
+    ) -> tuple[Params, PyTree, Float[Array, ""]]:
+        """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order."""
+
+    def kept(self, params: Params, state: PyTree) -> Params:
+        """The parameters to evaluate and keep: the last ones, or a running mean of them."""
+        return params
+
+
 class _AdamState(NamedTuple):
     moments: PyTree
     mean: Params
 
 
-class Adam(eqx.Module):
+@register_optimizer
+class Adam(Optimizer):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
     Rows are arranged once per epoch, in a copy that all starts share. Those that do not fill a last batch are left out
     of that epoch; they differ from epoch to epoch and are fewer than the number of batches.
 
-    Attributes
+    Parameters
     ----------
     learning_rate : step size.
-    clip : largest global norm of a gradient.
-    averaging : decay per step of the running mean of parameters; 0 keeps the last ones.
-    decay, decayed : decoupled weight decay (AdamW): each step also moves by −learning_rate·decay·∇decayed(params).
     batch_size : most rows per step; all steps of an epoch take the same number.
-    penalty : makes exact zeros by a proximal step after each step; what is kept has those zeros too.
+    clip : largest global norm of a gradient.
+    averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
     """
 
-    learning_rate: Float[Array, ""] = eqx.field(converter=to_device)
-    clip: Float[Array, ""] = eqx.field(converter=to_device)
-    averaging: Float[Array, ""] = eqx.field(converter=to_device)
-    batch_size: int = eqx.field(static=True)
-    decay: Float[Array, ""] = eqx.field(converter=to_device, default=0.0)
-    decayed: Callable[[Params], Float[Array, ""]] | None = None
-    penalty: Proximal | None = None
+    learning_rate: float = parameter(0.01, check_number)
+    batch_size: int = parameter(64, check_count, static=True)
+    clip: float = parameter(1.0, check_number)
+    averaging: float = parameter(0.98, check_number, inclusive=True, below=1.0)
+    proximal: Proximal | None = learned(None)
 
+    short_name: ClassVar[str] = "adam"
     stochastic: ClassVar[bool] = True
+    makes_zeros: ClassVar[bool] = True
+
+    def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
+        return replace(cast(Any, numbers_to_device(self)), proximal=proximal)
+
+    def steps(self, rows: int) -> int:
+        return -(-rows // self.batch_size)
 
     @property
     def transform(self) -> optax.GradientTransformation:
@@ -103,8 +165,7 @@ class Adam(eqx.Module):
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        n = len(order)
-        steps = -(-n // self.batch_size)
+        n, steps = len(order), self.steps(len(order))
         used = order[: steps * (n // steps)]
         batches = jax.tree.map(lambda column: column[used].reshape(steps, n // steps, *column.shape[1:]), data)
 
@@ -112,9 +173,9 @@ class Adam(eqx.Module):
             params, state = carry
             value, gradient = jax.value_and_grad(loss)(params, batch)
             updates, moments = self.transform.update(gradient, state.moments, params)
-            params = self._decay(optax.apply_updates(params, updates), params)
-            if self.penalty is not None:
-                params = self.penalty(params, self._steps(moments))
+            params = self._moved(params, updates)
+            if self.proximal is not None:
+                params = self.proximal(params, self._sizes(moments))
             return (
                 params,
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
@@ -123,27 +184,53 @@ class Adam(eqx.Module):
         (params, state), values = jax.lax.scan(step, (params, state), batches)
         return params, state, jnp.mean(values)
 
-    def _decay(self, moved: Params, params: Params) -> Params:
-        if self.decayed is None:
-            return moved
-        shrink = self.learning_rate * self.decay
-        return jax.tree.map(lambda p, g: p - shrink * g, moved, jax.grad(self.decayed)(params))
+    def _moved(self, params: Params, updates: Params) -> Params:
+        return optax.apply_updates(params, updates)
 
-    def _steps(self, moments: PyTree) -> Params:
+    def _sizes(self, moments: PyTree) -> Params:
         """The step size of each parameter: learning_rate/√v̂."""
         seen, squares = (optax.tree_utils.tree_get(moments, name) for name in ("count", "nu"))
         return jax.tree.map(lambda v: self.learning_rate / (jnp.sqrt(v / (1 - ADAM_MEMORY**seen)) + 1e-8), squares)
 
     def kept(self, params: Params, state: PyTree) -> Params:
-        return state.mean if self.penalty is None else self.penalty.thresholded(state.mean, self._steps(state.moments))
+        if self.proximal is None:
+            return state.mean
+        return self.proximal.thresholded(state.mean, self._sizes(state.moments))
 
 
-class LBFGS(eqx.Module):
-    """Limited-memory BFGS on all rows at once with a strong-Wolfe line search; an epoch is one iteration."""
+@register_optimizer
+class AdamW(Adam):
+    """Adam with decoupled weight decay, whose strength is the ridge of the penalty; parameters as those of Adam."""
 
-    memory: int = eqx.field(static=True, default=20)
+    decay: float = learned(0.0)
+    half_squared: Callable[[Params], Array] = learned(None)
 
-    stochastic: ClassVar[bool] = False
+    short_name: ClassVar[str] = "adamw"
+    decoupled: ClassVar[bool] = True
+
+    def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
+        bound = cast(Any, super().on(decay=decay, half_squared=half_squared, proximal=proximal))
+        return replace(bound, decay=to_device(decay), half_squared=half_squared)
+
+    def _moved(self, params: Params, updates: Params) -> Params:
+        shrink = self.learning_rate * self.decay
+        moved = super()._moved(params, updates)
+        return jax.tree.map(lambda p, g: p - shrink * g, moved, jax.grad(self.half_squared)(params))
+
+
+@register_optimizer
+class LBFGS(Optimizer):
+    """Limited-memory BFGS on all rows at once with a strong-Wolfe line search; an epoch is one iteration.
+
+    Parameters
+    ----------
+    memory : gradients that it remembers.
+    """
+
+    memory: int = parameter(20, check_count, static=True)
+
+    short_name: ClassVar[str] = "lbfgs"
+    needs_smooth: ClassVar[bool] = True
 
     @property
     def transform(self) -> optax.GradientTransformationExtraArgs:
@@ -155,15 +242,12 @@ class LBFGS(eqx.Module):
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        def objective(p: Params) -> Float[Array, ""]:
-            return loss(p, data)
+        def objective(params: Params) -> Float[Array, ""]:
+            return loss(params, data)
 
         value, gradient = optax.value_and_grad_from_state(objective)(params, state=state)
         updates, state = self.transform.update(gradient, state, params, value=value, grad=gradient, value_fn=objective)
         return optax.apply_updates(params, updates), state, jnp.asarray(value)
-
-    def kept(self, params: Params, state: PyTree) -> Params:
-        return params
 
 
 @eqx.filter_jit

@@ -23,9 +23,10 @@ from behavior_learning.core.arrays import make_key
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.errors import ConvergenceError
-from behavior_learning.objectives import Objective
+from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, count, gated, reduced
-from behavior_learning.training.fit import FitResult, Settings, fit, row_losses
+from behavior_learning.training.fit import FitResult, fit, row_losses
+from behavior_learning.training.settings import Settings
 
 __all__ = ["Pruner", "Stage", "path", "smallest"]
 
@@ -100,7 +101,7 @@ class Pruner:
     Attributes
     ----------
     objective : what is minimised.
-    data, held_out : encoded (x, y).
+    data, held_out : encoded (x, y), and weights per row with a mean of one where there are any.
     settings : how to train after each removal.
     seed : of noise and batches; every stage has the same, so that losses are compared on the same noise.
     """
@@ -186,7 +187,8 @@ class Pruner:
             column[chosen] for column in (*self.data, *self.objective.noise(make_key(self.seed), self.data[1]))
         )
         gates = [weight.gate.astype(weight.raw.dtype) for weight in gated(stage.network, stage.support).weights]  # pyright: ignore[reportOptionalMemberAccess]
-        squares, blocks = _mean_squares(self.objective, stage.network, gates, rows)
+        objective = Weighted.where(self.objective, self.data)
+        squares, blocks = _mean_squares(objective, stage.network, gates, rows)
         return with_weights(stage.network, [Weight(square) for square in squares]), [np.asarray(b) for b in blocks]
 
 

@@ -1,0 +1,94 @@
+"""How to train: choices that belong together as one value each."""
+
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from behavior_learning.errors import OptionError
+from behavior_learning.options import Option, check_choice, check_number, parameter
+from behavior_learning.training.optimizers import Optimizer
+from behavior_learning.training.proximal import Groups
+
+__all__ = ["Initialization", "Penalty", "Settings"]
+
+
+@dataclass(frozen=True)
+class Penalty(Option):
+    """What is added to the loss of n rows to keep weights small or zero; a strength of n is that of all rows together.
+
+    (l2/2·‖M, λ, W‖² + l1·‖M‖₁ + group_l2·Σ √size·‖M_g‖₂)/n on standardised columns, intercepts free.
+    What l1 and group_l2 empty is removed, other zeros are no longer learned. They need Adam, and l2 > 0, which holds
+    the multipliers.
+
+    Parameters
+    ----------
+    l2 : ridge, the logarithm of a Gaussian prior of variance 1/l2 on every weight; with AdamW the decoupled decay l2/n.
+    l1 : makes exact zeros of coefficients.
+    group_l2 : makes exact zeros of whole groups g of coefficients.
+    groups : ``"row"``, the rows of heads, or ``"block"``.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor(penalty=bl.Penalty(l2=1.0)).set_params(penalty__l1=5.0).penalty
+    Penalty(l2=1.0, l1=5.0, group_l2=0.0, groups='row')
+    """
+
+    l2: float = parameter(10.0, check_number, inclusive=True)
+    l1: float = parameter(0.0, check_number, inclusive=True)
+    group_l2: float = parameter(0.0, check_number, inclusive=True)
+    groups: Groups = parameter("row", check_choice, valid=get_args(Groups))
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it makes exact zeros."""
+        return self.l1 > 0 or self.group_l2 > 0
+
+    @property
+    def ridge(self) -> "Penalty":
+        """The part that makes no zeros."""
+        return replace(self, l1=0.0, group_l2=0.0)
+
+
+def _check_scale(name: str, value: float | None) -> float | None:
+    return None if value is None else check_number(name, value)
+
+
+@dataclass(frozen=True)
+class Initialization(Option):
+    """Where training starts (C.2).
+
+    Parameters
+    ----------
+    coef_scale : standard deviation σ_params of M and b; None is 1/√(number of inputs of the row).
+    multiplier_scale : λ = |N(0, σ_λ²)|; None draws λ from [0.5, 1.5].
+    """
+
+    coef_scale: float | None = parameter(None, _check_scale)
+    multiplier_scale: float | None = parameter(None, _check_scale)
+
+
+@dataclass(frozen=True)
+class Settings(Option):
+    """How a network is trained.
+
+    Attributes
+    ----------
+    max_epochs, patience : an epoch is a pass over the rows, or one L-BFGS iteration.
+
+    Raises
+    ------
+    OptionError
+        If exact zeros are asked of an optimiser that cannot make them.
+    """
+
+    optimizer: Optimizer
+    penalty: Penalty
+    max_epochs: int
+    patience: int
+
+    def __post_init__(self):
+        if self.penalty.sparse and not self.optimizer.makes_zeros:
+            name = self.optimizer.short_name
+            raise OptionError(
+                f"l1 and group_l2 make zeros by proximal steps, which optimizer={name!r} lacks. Use 'adam'."
+            )

@@ -1,0 +1,45 @@
+"""A weight per row: how often a row counts, up to a common factor."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from behavior_learning.core.arrays import to_device
+from behavior_learning.errors import DataError
+
+__all__ = ["check_weights", "chosen_rows"]
+
+
+def check_weights(weights: Any, rows: int, name: str = "sample_weight") -> Float[np.ndarray, " rows"]:
+    """One finite weight of at least 0 per row, not all of them 0, in double precision.
+
+    Raises
+    ------
+    DataError
+        If they are none.
+    """
+    try:
+        values = np.asarray(weights, float)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name} must be a number per row; got {type(weights).__name__}: {error}.") from error
+    if values.shape != (rows,):
+        raise DataError(f"{name} must be one number for each of {rows} rows; its shape is {values.shape}.")
+    wrong = ~np.isfinite(values) | (values < 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{name} must be finite and at least 0; row {row} has {values[row]:g} ({wrong.sum()} such rows). "
+            "Drop such rows or give them weight 0, which leaves them out."
+        )
+    if not values.any():
+        raise DataError(f"{name} leaves every row out: all {rows} weights are 0. Give some rows a positive weight.")
+    return values
+
+
+def chosen_rows(columns: tuple[np.ndarray, ...], weight: np.ndarray | None, rows: np.ndarray) -> tuple[Array, ...]:
+    """Some rows on the device, with a column of their weights scaled to a mean of one where there are any."""
+    chosen = tuple(to_device(column[rows]) for column in columns)
+    if weight is None:
+        return chosen
+    return (*chosen, to_device((weight[rows] / weight[rows].mean()).astype(columns[0].dtype)))
