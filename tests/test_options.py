@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from behavior_learning.core.basis_families import BASES, BasisFamily, register_basis
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import behavior_learning as bl
+from behavior_learning.core.basis_families import BASES, BasisFamily, register_basis
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.objectives import OBJECTIVES, Objective, objective_from_json, register_objective
 from behavior_learning.options import check_count, check_number, from_plain, parameter, to_plain

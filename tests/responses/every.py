@@ -8,7 +8,7 @@ import pandas as pd
 
 import behavior_learning as bl
 from behavior_learning.inference.estimation import Convergence
-from behavior_learning.symbolic.to_json import from_json
+from behavior_learning.symbolic.read_json import from_json
 from tests.conftest import rng
 
 ROWS = 64
@@ -144,7 +144,7 @@ def probabilities_are_those_of_the_printed_problem(example: Example) -> None:
 def scores_are_finite_where_the_response_is_known(example: Example) -> None:
     distribution = example.distribution
     if distribution.response.ordered:
-        known = distribution.response.known(distribution._encode(example.own))
+        known = distribution.response.exact(distribution._encode(example.own))
         scores = distribution.crps(example.own)
         assert np.isfinite(scores[known]).all()
         assert np.isnan(scores[~known]).all()
@@ -200,7 +200,7 @@ def report_is_written(example: Example) -> None:
 
 
 def inference_reaches_the_optimum(example: Example) -> None:
-    results = example.estimator.inference(restarts=0, alpha=1.0)
+    results = example.estimator.inference(n_restarts=0, l2=1.0)
     assert results.convergence is Convergence.OPTIMUM
     assert results.summary().tables
 

@@ -90,5 +90,5 @@ def test_label_that_is_no_level_is_refused():
 def test_vector_output_and_unordered_scores_are_refused():
     with pytest.raises(OptionError, match=r"has a utility for each class and no order; bl.Ordered\(\) needs 'scalar'"):
         ordered(LEVELS).set_params(output="vector").fit(columns(), grades(columns()))
-    with pytest.raises(OptionError, match="have no order, which crps needs"):
+    with pytest.raises(OptionError, match="crps is of numbers, and 'grade' has labels"):
         fitted("classes").distribution.crps(fitted("classes").y)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -294,7 +294,7 @@ class Interval(Space):
         self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
     ) -> list[Quadrature]:
         """The rules of this box and of finer ones; in each refinement the candidates of all are evaluated together."""
-        boxes = (self, *finer)
+        boxes = (self, *cast("Sequence[Interval]", finer))
         rules = [box._even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.refinements):

@@ -185,7 +185,7 @@ class Predictive(ABC):
         encoded, space = self._encode(y), self.response.space()
         observed = self.response.restore(np.asarray(space.points(jnp.asarray(encoded))))
         score = energy_score(self.response.restore(sampled)[..., None], observed[:, None])
-        return np.where(self.response.known(encoded), score, np.nan)
+        return np.where(self.response.exact(encoded), score, np.nan)
 
     def component(self, name: str) -> "Predictive":
         """The distribution of one response by its name, the others integrated out.
@@ -291,7 +291,7 @@ class Exact(Predictive):
             return super().crps(y)
         encoded = self._encode(y)
         score = self.response.unit * by_rows(Gibbs.crps, self.gibbs, (self.x, encoded))
-        return np.where(self.response.known(encoded), score, np.nan)
+        return np.where(self.response.exact(encoded), score, np.nan)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -198,7 +198,7 @@ def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None
     below, reached = values[:, 3], values[:, 4]
     return NumberLaw(
         part,
-        part.known(y),
+        part.exact(y),
         part.restore(np.asarray(space.points(jnp.asarray(y)))),
         part.mean(values[:, :1]),
         values[:, 1] - part.log_units(y),

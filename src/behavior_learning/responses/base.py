@@ -163,7 +163,7 @@ class Response(Option, ABC):
         """Where in the space a distribution function is asked: the encoded responses."""
         return self.encode(self.values(y, rows))
 
-    def known(self, encoded: np.ndarray) -> np.ndarray:
+    def exact(self, encoded: np.ndarray) -> np.ndarray:
         """In which rows the response itself was observed, and not only bounds on it."""
         return np.ones(len(encoded), bool)
 

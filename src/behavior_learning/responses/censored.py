@@ -127,7 +127,7 @@ class Censored(Standardized):
             If no training row is observed exactly, all are equal, or some rows leave the support.
         """
         finite = np.where(np.isfinite(values), values, values[:, ::-1])
-        if not self.known(values[train]).any():
+        if not self.exact(values[train]).any():
             raise DataError(
                 f"The response {self.name!r} is censored in all {len(train)} training rows; some must be observed "
                 "exactly. Add such rows, or check lower= and upper=."
@@ -146,14 +146,14 @@ class Censored(Standardized):
         return replace(self.standardized(finite[train].mean(axis=1)), first=first, last=last)
 
     def log_units(self, encoded: np.ndarray) -> np.ndarray:
-        return np.where(self.known(encoded), self.log_unit, 0.0)
+        return np.where(self.exact(encoded), self.log_unit, 0.0)
 
-    def known(self, encoded: np.ndarray) -> np.ndarray:
+    def exact(self, encoded: np.ndarray) -> np.ndarray:
         return encoded[:, 0] == encoded[:, 1]
 
     def space(self, nodes: int | None = None, refinements: int = 1) -> Coarsened:
         first, last = (np.float32((end - self.center) / self.scale) for end in (self.first, self.last))
-        return Coarsened(first, last, nodes or NODES, refinements)
+        return Coarsened(first, last, nodes or NODES, refinements)  # pyright: ignore[reportArgumentType]
 
     def at(self, y: Any, rows: int) -> np.ndarray:
         """The numbers themselves."""

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from behavior_learning.core.spaces import Categories
+from behavior_learning.core.spaces import Categories, Finite
 from behavior_learning.errors import DataError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import Response, register_response, stratified
@@ -105,7 +105,7 @@ class Classes(Response):
             for label, share in zip(self.labels, self.shares, strict=True)
         ]
 
-    def space(self, nodes: int | None = None, refinements: int = 1) -> Categories:
+    def space(self, nodes: int | None = None, refinements: int = 1) -> Finite:
         return Categories(len(self.levels))
 
     def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:

@@ -52,7 +52,6 @@ class Counts(Standardized):
     last: int = learned(1)
 
     short_name: ClassVar[str] = "counts"
-    log_unit: ClassVar[float] = 0.0
 
     def read(self, y: Any, rows: int) -> tuple[Self, np.ndarray]:
         upper = None if self.upper is None else check_count("upper", self.upper)
@@ -102,6 +101,10 @@ class Counts(Standardized):
     @property
     def levels(self) -> tuple[int, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return tuple(range(self.last + 1))
+
+    @property
+    def log_unit(self) -> float:
+        return 0.0
 
     def space(self, nodes: int | None = None, refinements: int = 1) -> Finite:
         return Finite(((np.arange(self.last + 1)[:, None] - self.center) / self.scale).astype(np.float32))

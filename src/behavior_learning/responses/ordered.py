@@ -90,7 +90,7 @@ class Ordered(Classes):
         return [
             Variable(
                 f"{self.name}[>={level}]",
-                spread=float(share * (1 - share)) ** 0.5,
+                standard_deviation=float(share * (1 - share)) ** 0.5,
                 source=Source(self.name, "at_least", level=level, levels=texts),
             )
             for level, share in zip(texts[1:], above, strict=True)
