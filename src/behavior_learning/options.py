@@ -183,7 +183,7 @@ def check_option(name: str, value: Any, kinds: Mapping[str, type[Option]]) -> An
     """Return an option of one of the kinds, or the one with this short name, with its own parameters checked."""
     option = kinds[value]() if isinstance(value, str) and value in kinds else value
     if isinstance(option, tuple(kinds.values())):
-        return cast(Option, option).checked()
+        return option.checked()
     options = ", ".join(dict.fromkeys(f"{kind.spelling()}()" for kind in kinds.values()))
     raise OptionError(f"{name} must be one of {', '.join(map(repr, kinds))}, or one of {options}; got {value!r}.")
 
