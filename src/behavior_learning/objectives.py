@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import numbers_to_device
-from behavior_learning.core.spaces import Interval, Space, Utility
+from behavior_learning.core.spaces import Space, Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
@@ -211,11 +211,16 @@ class Likelihood(Objective):
 
 def _check_levels(name: str, sigma: Any) -> Any:
     """A positive number, a falling sequence of them, or None."""
-    levels = () if sigma is None else tuple(sigma) if isinstance(sigma, (list, tuple)) else (sigma,)
-    checked = tuple(check_number(name, level) for level in levels)
-    if (sigma is not None and not checked) or any(later >= earlier for earlier, later in pairwise(checked)):
-        raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
-    return checked if isinstance(sigma, (list, tuple)) else (*checked, None)[0]
+    match sigma:
+        case None:
+            return None
+        case list() | tuple():
+            levels = tuple(check_number(name, level) for level in sigma)
+            if not levels or any(later >= earlier for earlier, later in pairwise(levels)):
+                raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
+            return levels
+        case _:
+            return check_number(name, sigma)
 
 
 @register_objective
@@ -358,11 +363,11 @@ class CrossEntropy(Objective):
 
     @property
     def evaluations(self) -> int:
-        return int(np.prod([part.size for part in self.space.components if not isinstance(part, Interval)]))
+        return int(np.prod([part.size for part in self.space.components if not part.continuous]))
 
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         parts = self.space.components
-        numbers = [i for i, part in enumerate(parts) if isinstance(part, Interval)]
+        numbers = [i for i, part in enumerate(parts) if part.continuous]
         classes = [i for i in range(len(parts)) if i not in numbers]
         joint = Gibbs(utility, self.space, self.temperature)
         discrete = marginal_distribution(joint, classes, given=numbers)
