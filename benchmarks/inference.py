@@ -61,7 +61,7 @@ def drawn_from_a_problem(n: int, d: int):
 
     from behavior_learning.core.bases import polynomial_basis, without_pure_x
     from behavior_learning.core.block import Weight
-    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.core.network import Architecture, BehaviorNetwork, with_head
     from behavior_learning.core.spaces import Interval
     from behavior_learning.gibbs.distribution import Gibbs
 
@@ -73,17 +73,11 @@ def drawn_from_a_problem(n: int, d: int):
     for role, (y, square, products) in scales.items():
         names = basis.names([f"x{j}" for j in range(d)], ["y"])
         row = [y if n == "y" else square if n == "y^2" else products * rng.normal() for n in names]
-        rows = network.layers[0].heads[role]
-        network = with_coef(network, role, Weight(jnp.asarray(np.array(row)[None, None], jnp.float32), rows.coef.rule))
+        rule = network.layers[0].heads[role].coef.rule
+        network = with_head(network, 0, role, coef=Weight(jnp.asarray(np.array(row)[None, None], jnp.float32), rule))
     x, levels = rng.normal(size=(n, d)).astype(np.float32), rng.uniform(size=(n, 1)).astype(np.float32)
     y = np.asarray(Gibbs(network, Interval(-4.0, 4.0, 128)).inverse_cdf(jnp.asarray(x), jnp.asarray(levels)))[:, 0]
     return network, x, y
-
-
-def with_coef(network, role, weight):
-    import equinox as eqx
-
-    return eqx.tree_at(lambda n: getattr(n.layers[0], role).coef, network, weight)
 
 
 def refits() -> None:

@@ -90,17 +90,17 @@ def as_ours(model: BLDeep, response: int) -> BehaviorNetwork:
 
 
 def _layer(unit, blank: Layer) -> Layer:
-    linear = zip((unit.lin_u, unit.lin_c, unit.lin_t), unit.lam, blank.heads.values(), strict=True)
-    return Layer(
-        *(
-            Rows(
+    linear = zip((unit.lin_u, unit.lin_c, unit.lin_t), unit.lam, blank.heads.items(), strict=True)
+    return Layer.of(
+        {
+            role: Rows(
                 _free(_numbers(map_.weight)[:, None, :]),
                 _free(_numbers(map_.bias)[:, None]),
                 Weight(jnp.asarray(_numbers(lam)[:, None]), rows.multiplier.rule),
                 rows.head,
             )
-            for map_, lam, rows in linear
-        )
+            for map_, lam, (role, rows) in linear
+        }
     )
 
 

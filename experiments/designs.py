@@ -76,7 +76,7 @@ def continuous(
     """U = a·y + b·xy, C = c·y + d·xy and T = e·y + f·xy: nine raw parameters, eight in canonical form."""
     network = BehaviorNetwork.random(np.random.default_rng(0), SINGLE, features=1, response=1, basis=single_basis())
     local = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
-    return Design("continuous y", local, space or Interval(-4.0, 4.0, NODES, passes=0), 1, 2.0, truth)
+    return Design("continuous y", local, space or Interval(-4.0, 4.0, NODES, refinements=0), 1, 2.0, truth)
 
 
 def classes(truth: tuple[float, ...] = (1.1, -1.7, 2.7, -2.2, -2.5, 2.8, 2.4, -1.7)) -> Design:

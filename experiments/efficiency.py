@@ -58,7 +58,7 @@ def score_matching(design: Design, data: tuple[Array, Array], weights: Array, si
 def comparison(sigmas: Sequence[float]) -> Iterator[dict]:
     """A line for exact likelihood, and one for denoising score matching at each σ."""
     with jax.enable_x64(True):
-        design = continuous(Interval(-4.0, 4.0, 96, passes=0), CONCENTRATED)
+        design = continuous(Interval(-4.0, 4.0, 96, refinements=0), CONCENTRATED)
         truth, signs = jnp.asarray(design.truth), jnp.asarray(design.local.signs)
         problem, base = population(design, points=15)
         target = np.asarray(design.truth)

@@ -41,7 +41,7 @@ def equality_only() -> Design:
     b = 1 / np.sqrt(2 * mean_square_spread())
     truth = {"coef[x]": -0.5 * b, "coef[y]": b, "intercept": -0.2 * b}
     ordered = tuple(truth[label.split(".equality.")[1]] for label in local.labels)
-    return Design("equality only", local, Interval(-15.0, 15.0, 128, passes=0), 1, 2.0, ordered)
+    return Design("equality only", local, Interval(-15.0, 15.0, 128, refinements=0), 1, 2.0, ordered)
 
 
 def draw(design: Design, key: Array, n: int) -> tuple[Array, Array]:

@@ -1,6 +1,7 @@
 """What every test shares: random parameters, double precision, and spelled heads."""
 
 import gc
+from dataclasses import MISSING, fields
 from pathlib import Path
 
 import equinox as eqx
@@ -11,16 +12,24 @@ import pytest
 from hypothesis import settings
 
 from behavior_learning.core.bases import Basis
-from behavior_learning.core.heads import HEADS
+from behavior_learning.core.heads import ROLES, Head, registered_heads
 from behavior_learning.core.network import Architecture, BehaviorNetwork
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("suite")
 
-WIDTHS = {"softplus(beta)": "softplus(3)", "huber(delta)": "huber(0.7)", "smooth_abs(delta)": "smooth_abs(0.2)"}
+PARAMETERS = {"softplus": (3,), "smooth_abs": (0.2,)}
 
-SPELLED = {role: tuple(WIDTHS.get(name, name) for name in names) for role, names in HEADS.items()}
-"""Every registered head by role, each family with one width."""
+
+def spellings(head: type[Head]) -> list[str]:
+    """A registered head with its defaults, where it has them, and with other parameters."""
+    names = [field.default for field in fields(head)]
+    parameters = PARAMETERS.get(head.family, (0.7,) * len(names))
+    return [head(*given).name for given in dict.fromkeys([(), parameters]) if len(given) >= names.count(MISSING)]
+
+
+SPELLED = {role: tuple(name for head in registered_heads(role) for name in spellings(head)) for role in ROLES}
+"""Every registered head by role."""
 
 
 MAPS = Path("/proc/self/maps")

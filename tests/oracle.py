@@ -30,7 +30,7 @@ def arrays(network):
 def numbers(weight):
     """Each entry is fixed, or of a given sign by softplus, or free (Eq. 14)."""
     raw = np.asarray(weight.raw)
-    sign, fixed = (np.broadcast_to(np.array(rule, float), raw.shape) for rule in (weight.rule.sign, weight.rule.fixed))
+    sign, fixed = (np.broadcast_to(rule, raw.shape) for rule in (weight.rule.signs, weight.rule.numbers))
     values = np.zeros(raw.shape)
     for at in np.ndindex(raw.shape):
         learned = raw[at] if sign[at] == 0 else sign[at] * head("softplus", float(raw[at]))
@@ -53,24 +53,22 @@ def monomial(name, columns):
     return value
 
 
-def head_total(rows, name, block, z):
-    """λᵀ f(M z + b), one row at a time."""
-    total = 0.0
-    if name is None:
-        return total
-    for coef, intercept, multiplier in zip(
-        rows.coef[block], rows.intercept[block], rows.multiplier[block], strict=True
-    ):
-        p = float(intercept)
-        for m, value in zip(coef.tolist(), z, strict=True):
-            p += m * value
-        total += float(multiplier) * head(name, p)
+def head_total(layer, role, name, block, z):
+    """λᵀ f(M z + b), one row at a time; the rows of a layer's heads, and in them of its blocks, lie side by side."""
+    total, start = 0.0, 0
+    for part in layer.parts:
+        for row in range(start + block * part.rows, start + (block + 1) * part.rows) if part.role == role else ():
+            p = float(layer.intercept[row])
+            for m, value in zip(layer.coef[:, row].tolist(), z, strict=True):
+                p += m * value
+            total += float(layer.multiplier[row]) * head(name, p)
+        start += part.rows * layer.n_blocks
     return total
 
 
 def block_value(layer, names, block, z):
     """B(z) = λ₀ᵀφ(U(z)) − λ₁ᵀρ(C(z)) − λ₂ᵀψ(T(z)) (Eq. 12)."""
-    return sum(SIGN[role] * head_total(getattr(layer, role), names[role], block, z) for role in SIGN)
+    return sum(SIGN[role] * head_total(layer, role, names[role], block, z) for role in SIGN)
 
 
 def block_values(network, m):

@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import behavior_learning as bl
+from behavior_learning.core.basis_families import BASES, BasisFamily, register_basis
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.bases import BASES, BasisOption, register_basis
 from behavior_learning.objectives import OBJECTIVES, Objective, objective_from_json, register_objective
 from behavior_learning.options import check_count, check_number, from_plain, parameter, to_plain
 from behavior_learning.training.optimizers import OPTIMIZERS, register_optimizer
@@ -204,7 +204,7 @@ def test_options_of_ones_own_are_used_saved_and_loaded(own, tmp_path):
 def test_a_short_name_is_registered_once(own):
     for register, kind, name in (
         (register_objective, Objective, "likelihood"),
-        (register_basis, BasisOption, "affine"),
+        (register_basis, BasisFamily, "affine"),
         (register_optimizer, bl.Adam, "adam"),
     ):
         mine = type("Mine", (kind,), {"short_name": name})

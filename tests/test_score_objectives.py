@@ -13,8 +13,9 @@ from scipy import integrate, special, stats
 
 from behavior_learning import objectives
 from behavior_learning.core.bases import affine_basis
+from behavior_learning.core.block import Weight
 from behavior_learning.core.heads import get_head
-from behavior_learning.core.network import Architecture
+from behavior_learning.core.network import Architecture, with_head
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
     CrossEntropy,
@@ -92,8 +93,11 @@ def losses(objective, utility, x, y, noise):
 
 
 def test_every_objective_is_tested():
-    defined = set(objectives.__all__) - {"Objective", "Weighted"}
-    assert defined == {name.split("-")[0] for name in OBJECTIVES}
+    named = {name: getattr(objectives, name) for name in objectives.__all__}
+    defined = {
+        name for name, kind in named.items() if isinstance(kind, type) and issubclass(kind, objectives.Objective)
+    }
+    assert defined - {"Objective", "Weighted"} == {name.split("-")[0] for name in OBJECTIVES}
 
 
 @every_objective
@@ -377,15 +381,15 @@ def single_head(role, name):
     heads = tuple(name if own == role else None for own in SPELLED)
     architecture = Architecture((1,), heads=heads, readout="identity")
     network = random_network(architecture, affine_basis(0, 1), 1, rng("kink", role, name))
-    intercept = lambda network: getattr(network.layers[0], role).intercept.raw
-    return eqx.tree_at(intercept, network, jnp.full((1, 1), 0.1)), intercept
+    at = lambda intercept: with_head(network, 0, role, intercept=Weight(intercept.reshape(1, 1)))
+    return at(jnp.full((1, 1), 0.1)), at
 
 
 @cache
 def slopes_in_the_intercept(role, name, matching):
     """d/dc of the expected loss: mean of automatic derivatives, and a finite difference of adaptive integrals."""
-    network, intercept = single_head(role, name)
-    a, at = (float(getattr(getattr(network.layers[0], role), field).raw.ravel()[0]) for field in ("coef", "intercept"))
+    network, with_intercept = single_head(role, name)
+    a, at = (float(getattr(network.layers[0].heads[role], field).raw.ravel()[0]) for field in ("coef", "intercept"))
     center, x = 0.3 * SIGMA - at / a, jnp.zeros((1, 0))
     objective = (
         ScoreMatching().on(Interval(-50.0, 50.0))
@@ -394,7 +398,7 @@ def slopes_in_the_intercept(role, name, matching):
     )
 
     def loss(c, e):
-        at = eqx.tree_at(intercept, network, c.reshape(1, 1))
+        at = with_intercept(c)
         if matching:
             return objective(at, x, (center + e).reshape(1))[0]
         return objective(at, x, jnp.array([center]), e.reshape(1, 1, 1))[0]

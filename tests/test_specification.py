@@ -82,7 +82,7 @@ class TestRows:
 
     def test_block_with_fewer_rows_adds_nothing_for_the_missing_ones(self):
         both = network(UMP(utility="price"), UMP(utility=["price", "rooms"], equalities="price ~ rooms"))
-        rows = both.layers[0].equality
+        rows = both.layers[0].heads["equality"]
         assert float(rows.multiplier.value[0, 0]) == 0.0
         assert float(rows.multiplier.value[1, 0]) > 0.0
 
@@ -153,7 +153,7 @@ def test_constraints_do_not_depend_on_the_units_of_the_table(factor):
 
 def test_sign_is_found_whatever_the_order_of_the_factors():
     built = network(UMP(utility="rooms:price", signs={"price:rooms": "<= 0"}))
-    assert float(built.layers[0].utility.coef.value.item()) < 0
+    assert float(built.layers[0].heads["utility"].coef.value.item()) < 0
 
 
 def test_products_outside_the_statement_are_absent():

@@ -9,8 +9,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, plots
     from behavior_learning.caching import cache_programs
+    from behavior_learning.core.basis_families import Affine, BasisFamily, Fourier, Polynomial, Spline, register_basis
+    from behavior_learning.core.heads import (
+        Abs,
+        Head,
+        Huber,
+        Identity,
+        Relu,
+        SmoothAbs,
+        Softplus,
+        Square,
+        Tanh,
+        register_head,
+    )
     from behavior_learning.core.network import Architecture, BehaviorNetwork
-    from behavior_learning.estimators.bases import Affine, Fourier, Polynomial, Spline
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
@@ -26,7 +38,7 @@ if TYPE_CHECKING:
         ScoreMatching,
         register_objective,
     )
-    from behavior_learning.responses import Classes, Numbers, Response
+    from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
     from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
     from behavior_learning.training.settings import Initialization, Penalty
@@ -34,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LBFGS",
     "UMP",
+    "Abs",
     "Adam",
     "AdamW",
     "Affine",
@@ -42,61 +55,68 @@ __all__ = [
     "BLDensity",
     "BLHybrid",
     "BLRegressor",
+    "BasisFamily",
     "BehaviorNetwork",
+    "Censored",
     "Classes",
+    "Counts",
     "CrossEntropy",
     "DenoisingScoreMatching",
     "Fourier",
+    "Head",
+    "Huber",
     "Hybrid",
+    "Identity",
     "Initialization",
     "Likelihood",
     "Numbers",
     "Objective",
+    "Ordered",
     "Penalty",
     "Polynomial",
+    "Relu",
     "Response",
     "ScoreMatching",
+    "SmoothAbs",
+    "Softplus",
     "Spline",
+    "Square",
+    "Tanh",
     "cache_programs",
     "datasets",
     "inference",
     "load",
     "plots",
+    "register_basis",
+    "register_head",
     "register_objective",
+    "register_response",
     "search",
 ]
 
-_HOME = {
-    "Adam": "training.optimizers",
-    "AdamW": "training.optimizers",
-    "Affine": "estimators.bases",
-    "Architecture": "core.network",
-    "BLClassifier": "estimators.classifier",
-    "BLDensity": "estimators.density",
-    "BLHybrid": "estimators.hybrid",
-    "BLRegressor": "estimators.regressor",
-    "BehaviorNetwork": "core.network",
-    "Classes": "responses",
-    "CrossEntropy": "objectives",
-    "DenoisingScoreMatching": "objectives",
-    "Fourier": "estimators.bases",
-    "Hybrid": "objectives",
-    "Initialization": "training.settings",
-    "LBFGS": "training.optimizers",
-    "Likelihood": "objectives",
-    "Numbers": "responses",
-    "Objective": "objectives",
-    "Penalty": "training.settings",
-    "Polynomial": "estimators.bases",
-    "Response": "responses",
-    "ScoreMatching": "objectives",
-    "Spline": "estimators.bases",
-    "UMP": "specification",
-    "cache_programs": "caching",
-    "load": "estimators.loading",
-    "register_objective": "objectives",
-    "search": "estimators.search",
+_NAMES = {
+    "caching": ("cache_programs",),
+    "core.basis_families": ("Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "register_basis"),
+    "core.heads": (
+        *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
+    ),
+    "core.network": ("Architecture", "BehaviorNetwork"),
+    "estimators.classifier": ("BLClassifier",),
+    "estimators.density": ("BLDensity",),
+    "estimators.hybrid": ("BLHybrid",),
+    "estimators.loading": ("load",),
+    "estimators.regressor": ("BLRegressor",),
+    "estimators.search": ("search",),
+    "objectives": (
+        *("CrossEntropy", "DenoisingScoreMatching", "Hybrid", "Likelihood", "Objective", "ScoreMatching"),
+        "register_objective",
+    ),
+    "responses": ("Censored", "Classes", "Counts", "Numbers", "Ordered", "Response", "register_response"),
+    "specification": ("UMP",),
+    "training.optimizers": ("LBFGS", "Adam", "AdamW"),
+    "training.settings": ("Initialization", "Penalty"),
 }
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

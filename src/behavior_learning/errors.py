@@ -12,6 +12,7 @@ __all__ = [
     "SamplingError",
     "SamplingWarning",
     "SmoothHeadsWarning",
+    "TruncationWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
 ]
@@ -50,7 +51,7 @@ class ConvergenceWarning(BLWarning):
 
 
 class FewValuesWarning(BLWarning):
-    """A numeric response takes so few values that it looks like classes."""
+    """A numeric response takes so few values that it looks like classes or counts."""
 
 
 class SmoothHeadsWarning(BLWarning):
@@ -59,6 +60,10 @@ class SmoothHeadsWarning(BLWarning):
 
 class SamplingWarning(BLWarning):
     """Draws from Markov chains may not follow their target."""
+
+
+class TruncationWarning(BLWarning):
+    """A fitted distribution has mass at an end that was chosen for it."""
 
 
 class UnseenCategoryWarning(BLWarning):

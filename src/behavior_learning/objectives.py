@@ -121,6 +121,11 @@ class Objective(Option, eqx.Module):
                 f"objective={self.short_name!r} takes derivatives in y, and classes have none. "
                 "Use objective='cross_entropy'."
             )
+        if self.derivatives and not space.pointwise:
+            raise OptionError(
+                f"objective={self.short_name!r} needs y itself, and some rows give bounds on it only. "
+                "Use objective='likelihood'."
+            )
 
     def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> "tuple[Objective, ...]":
         """The parameters of each stage, from the training rows where they are not stated."""
@@ -147,7 +152,7 @@ class Objective(Option, eqx.Module):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         """Loss of every row."""
 
-    def beside(
+    def with_finer(
         self, finer: "Objective", utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         """Losses of every row by this objective's candidates and by those of a finer version of it."""
@@ -198,7 +203,7 @@ class Likelihood(Objective):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return -Gibbs(utility, self.space, self.temperature).log_prob(x, y)
 
-    def beside(
+    def with_finer(
         self, finer: Objective, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
         coarse, fine = Gibbs(utility, self.space, self.temperature).log_probs(x, y, finer.space)
@@ -254,7 +259,7 @@ class DenoisingScoreMatching(Objective):
     def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> tuple[Objective, ...]:
         """One stage for each level of noise."""
         if self.sigma is None:
-            numbers = y.reshape(len(y), -1)[:, np.array(space.continuous)]
+            numbers = np.asarray(space.candidates(jnp.asarray(y)))[:, np.array(space.continuous)]
             return (replace(self, sigma=DEFAULT_NOISE * _residual_spread(x, numbers)),)
         return tuple(replace(self, sigma=level) for level in np.atleast_1d(self.sigma).tolist())
 

@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from behavior_learning.core.bases import Basis, Pairing
+from behavior_learning.core.arrays import to_device
+from behavior_learning.core.bases import Basis
 from behavior_learning.core.block import Rule, Weight
-from behavior_learning.core.features import BSpline, BSplines, FeatureMap, Monomials, Ramp, Ramps, Wave, Waves
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
 from behavior_learning.learned.model import LearnedModel
@@ -71,15 +70,15 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         "objective": model.objective.to_json(),
         "architecture": asdict(model.network.architecture),
         "temperature": float(model.temperature),
-        "rules": {name: [weight.rule.sign, weight.rule.fixed] for name, weight in named},
-        "basis": _basis_to_json(model.network.basis),
+        "rules": {name: weight.rule.to_json() for name, weight in named},
+        "basis": model.network.basis.to_json(),
         "recipe": to_plain(model.recipe),
         "deviations": model.deviations._asdict(),
         "block_names": model.block_names,
         "history": model.history.to_dict("list"),
         "restarts": model.restarts.to_dict("list"),
     }
-    arrays = {name: np.asarray(weight.raw) for name, weight in named}
+    arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
 
 
@@ -121,10 +120,11 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         Architecture(**_tupled(header["architecture"])),
         features=len(encoder.columns),
         response=space.dimension,
-        basis=_basis_from_json(header["basis"]),
+        basis=Basis.from_json(header["basis"]),
     )
+    weights = [Weight(arrays[name], Rule(*header["rules"][name])) for name in blank.weight_names]
     return LearnedModel(
-        network=_filled(blank, arrays, header["rules"]),
+        network=jax.tree.map(to_device, with_weights(blank, weights)),
         encoder=encoder,
         response=response,
         objective=objective_from_json(header["objective"], space),
@@ -159,25 +159,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     return header, arrays
 
 
-def _is_weight(node: Any) -> bool:
-    return isinstance(node, Weight)
-
-
 def _named_weights(network: BehaviorNetwork) -> list[tuple[str, Weight]]:
-    nodes = jax.tree_util.tree_leaves_with_path(network, is_leaf=_is_weight)
-    return [(_node_name(path), node) for path, node in nodes if _is_weight(node)]
-
-
-def _filled(blank: BehaviorNetwork, arrays: dict[str, np.ndarray], rules: dict[str, Any]) -> BehaviorNetwork:
-    def fill(path: tuple[Any, ...], node: Any) -> Any:
-        name = _node_name(path)
-        return Weight(jnp.asarray(arrays[name]), Rule(*map(_tupled, rules[name]))) if _is_weight(node) else node
-
-    return jax.tree_util.tree_map_with_path(fill, blank, is_leaf=_is_weight)
-
-
-def _node_name(path: tuple[Any, ...]) -> str:
-    return jax.tree_util.keystr(path).lstrip(".")
+    """Heads as they are read, so that files do not depend on how a layer holds them."""
+    return list(zip(network.weight_names, network.weights, strict=True))
 
 
 def _tupled(value: Any) -> Any:
@@ -185,31 +169,3 @@ def _tupled(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _tupled(entry) for name, entry in value.items()}
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
-
-
-def _basis_to_json(basis: Basis) -> dict[str, Any]:
-    return {
-        "x_maps": [_map_to_json(feature_map) for feature_map in basis.x_maps],
-        "y_map": _map_to_json(basis.y_map),
-        "pairs": basis.pairing.pairs,
-    }
-
-
-def _map_to_json(feature_map: FeatureMap) -> dict[str, Any]:
-    state = {"kind": type(feature_map).__name__, "functions": [asdict(f) for f in feature_map.functions]}
-    return state | ({"shift": feature_map.shift} if isinstance(feature_map, Monomials) else {})
-
-
-def _basis_from_json(state: dict[str, Any]) -> Basis:
-    x_maps = tuple(map(_map_from_json, state["x_maps"]))
-    return Basis(x_maps, _map_from_json(state["y_map"]), Pairing(tuple(map(tuple, state["pairs"]))))
-
-
-def _map_from_json(state: dict[str, Any]) -> Any:
-    functions = [_tupled(function) for function in state["functions"]]
-    if state["kind"] == "Monomials":
-        shift = state["shift"]
-        return Monomials(tuple(f["columns"] for f in functions), None if shift is None else tuple(shift))
-    maps = {"Ramps": (Ramps, Ramp), "BSplines": (BSplines, BSpline), "Waves": (Waves, Wave)}
-    feature_map, function = maps[state["kind"]]
-    return feature_map(tuple(function(**f) for f in functions))

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from behavior_learning.core import network as network_module
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork
@@ -75,6 +76,21 @@ def test_utility_is_the_paper_formula_for_every_head(heads, layers):
     generator = rng(heads, layers)
     x, y = problem("continuous", generator)
     assert_equals_paper(build(Architecture(layers, (2, 1, 2), heads), degree=2, generator=generator), x, y)
+
+
+@double
+@pytest.mark.parametrize("skip", [None, "dense", "residual"])
+@pytest.mark.parametrize("heads", EVERY_HEADS[:: len(EVERY_HEADS) // 12], ids=label)
+def test_rows_of_m_may_lie_first_or_last(heads, skip, monkeypatch):
+    """Narrow networks are evaluated rows first; the order of axes is that of the arrays, not of the formula."""
+    generator = rng("axes", heads, skip)
+    x, y = problem("continuous_per_row", generator)
+    network = build(Architecture((3, 2), (2, 1, 2), heads, skip=skip), degree=2, generator=generator)
+    monkeypatch.setattr(network_module, "NARROW", 0)
+    assert_equals_paper(network, x, y)
+    last = network(jnp.asarray(x), jnp.asarray(y))
+    monkeypatch.setattr(network_module, "NARROW", 1_000)
+    np.testing.assert_allclose(network(jnp.asarray(x), jnp.asarray(y)), last, rtol=1e-12)
 
 
 @double
@@ -167,10 +183,13 @@ def test_terms_above_the_degree_of_a_row_do_not_enter_it():
     network = build(Architecture((2,), (1, 2, 1), degrees=((2,), (1, 2), (1,))), degree=2, generator=generator)
     gradient = eqx.filter_jit(eqx.filter_grad(lambda net: jnp.sum(net(x, y))))(network)
     quadratic = np.array(network.basis.degrees) == 2
-    inequality, equality = gradient.layers[0].inequality.coef.raw, gradient.layers[0].equality.coef.raw
+    inequality, equality = (
+        gradient.layers[0].heads["inequality"].coef.raw,
+        gradient.layers[0].heads["equality"].coef.raw,
+    )
     assert jnp.all(inequality[:, 0, quadratic] == 0)
     assert jnp.all(equality[:, :, quadratic] == 0)
-    assert jnp.all(gradient.layers[0].utility.coef.raw != 0)
+    assert jnp.all(gradient.layers[0].heads["utility"].coef.raw != 0)
     fixed = 2 * (2 if quadratic.sum() else 0) * quadratic.sum()
     assert network.n_parameters == sum(leaf.size for leaf in jax.tree.leaves(network)) - fixed
 
@@ -285,7 +304,7 @@ def test_multipliers_and_default_readout_are_never_negative(readout):
 @pytest.mark.parametrize("rule", [FREE, NONNEGATIVE, Rule(sign=-1)], ids=["free", "nonnegative", "nonpositive"])
 @given(size=st.floats(min_value=1e-5, max_value=1e4))
 def test_weight_holds_the_value_it_is_given(size, rule):
-    given_value = -size if rule.sign == -1 else size
+    given_value = -size if rule.signs == -1 else size
     assert float(Weight.from_value(np.array(given_value), rule).value) == pytest.approx(given_value, rel=1e-5)
 
 

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.usefixtures("float64")
 SPACES = {
     "Categories": Categories(4),
     "Interval": Interval(-1.5, 2.0, 64),
-    "Interval-even": Interval(-1.5, 2.0, 64, passes=0),
-    "Interval-twice": Interval(-1.5, 2.0, 64, passes=2),
+    "Interval-even": Interval(-1.5, 2.0, 64, refinements=0),
+    "Interval-twice": Interval(-1.5, 2.0, 64, refinements=2),
     "Product-hybrid": Product([Categories(3), Interval(-1.5, 2.0, 64)]),
     "Product-plane": Product([Interval(-1.5, 2.0, 64), Interval(0.5, 1.5, 48)]),
 }

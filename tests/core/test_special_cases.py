@@ -18,7 +18,7 @@ def test_inequality_head_alone_with_a_readout_is_a_relu_mlp(layers):
     x = rng(layers, "x").normal(size=(9, 4))
     hidden = x
     for layer in network.layers:
-        rows = layer.inequality
+        rows = layer.heads["inequality"]
         m, b, multiplier = (np.asarray(weight.value) for weight in rows.weights)
         hidden = -multiplier[:, 0] * np.maximum(hidden @ m[:, 0].T + b[:, 0], 0)
     expected = hidden @ np.asarray(network.readout.weight.value).T + np.asarray(network.readout.bias.value)

@@ -188,7 +188,7 @@ def test_curve_of_a_spline_is_its_terms():
     own = [t for t, (function, _) in enumerate(basis.terms) if getattr(function, "column", None) == 0]
     ramp = lambda f, z: np.clip((z - f.low) / (f.high - f.low), 0, 1)
     ramps = np.array([[ramp(basis.terms[t][0], z) for t in own] for z in [*((values - 10) / 2), x[0, 0]]])
-    curve = ramps @ np.asarray(drawn.layers[0].inequality.coef.value, float)[1, 0, own]
+    curve = ramps @ np.asarray(drawn.layers[0].heads["inequality"].coef.value, float)[1, 0, own]
     np.testing.assert_allclose(found["block1.2", "inequality", 1], curve[:-1] - curve[-1], atol=1e-7)
 
 
@@ -221,7 +221,7 @@ def test_rows_that_all_lack_a_number_have_curves_of_the_others():
 def test_linear_classes_have_constant_effects():
     made = Architecture((3,), heads=("identity", None, None), output="vector", readout="free")
     linear = BehaviorNetwork.random(rng("linear"), made, features=5, response=2)
-    (x, _), layer = encoded(), linear.layers[0].utility
+    (x, _), layer = encoded(), linear.layers[0].heads["utility"]
     found = compute_effects(linear, AXES[:2], x, np.eye(2)[np.zeros(ROWS, int)], outputs=("stay", "go"))
     parts = [np.asarray(w.value, float) for w in (linear.readout.weight, layer.multiplier, layer.coef)]
     slopes = np.einsum("ob,br,bri->oi", *parts)

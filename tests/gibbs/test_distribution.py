@@ -11,7 +11,8 @@ import pytest
 from scipy import integrate, special, stats
 
 from behavior_learning.core.bases import affine_basis, polynomial_basis
-from behavior_learning.core.network import Architecture
+from behavior_learning.core.block import Weight
+from behavior_learning.core.network import Architecture, with_head
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests import oracle
@@ -59,10 +60,10 @@ def single_row(role, name, *seed):
     generator = rng("single", name, *seed)
     network = random_network(Architecture((1,), heads=heads, readout="identity"), affine_basis(D, 1), 1, generator)
     slope = generator.choice([-1, 1]) * generator.uniform(0.7, 1.6)
-    network = eqx.tree_at(
-        lambda n: getattr(n.layers[0], role).coef.raw, network, replace_fn=lambda c: c.at[0, 0, D].set(slope)
-    )
-    head = getattr(network.layers[0], role)
+    coef = network.layers[0].heads[role].coef.raw.copy()
+    coef[0, 0, D] = slope
+    network = with_head(network, 0, role, coef=Weight(coef))
+    head = network.layers[0].heads[role]
     level = lambda x: x @ np.asarray(head.coef.raw)[0, 0, :D] + float(head.intercept.raw[0, 0])
     return network, float(np.logaddexp(0, head.multiplier.raw[0, 0])), slope, level
 
@@ -231,9 +232,8 @@ def test_gradient_of_the_log_likelihood_is_observed_minus_expected():
         center, deviation = -level(x) / b, np.sqrt(1 / (2 * multiplier)) / abs(b)
         return stats.truncnorm.logpdf(y, (LOWER - center) / deviation, (UPPER - center) / deviation, center, deviation)
 
-    where = lambda n: n.layers[0].equality.coef.raw
     total = lambda n: jnp.sum(Gibbs(n, gibbs.space).log_prob(jnp.asarray(x), jnp.asarray(y)))
-    gradient = where(eqx.filter_jit(eqx.filter_grad(total))(network))[0, 0, D]
+    gradient = eqx.filter_jit(eqx.filter_grad(total))(network).layers[0].heads["equality"].coef.raw[0, 0, D]
     step = 1e-5
     assert float(gradient) == pytest.approx(
         np.sum(log_prob(slope + step) - log_prob(slope - step)) / (2 * step), rel=1e-5

@@ -11,7 +11,7 @@ import pytest
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_weights
+from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_head, with_weights
 from behavior_learning.core.spaces import Categories
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import Change, canonicalize, distance
@@ -76,34 +76,43 @@ def test_utility_is_unchanged_up_to_functions_of_x(name):
     np.testing.assert_allclose(relative_utility(canonical, x, y), relative_utility(network, x, y), atol=1e-10)
 
 
+def with_raw(network: BehaviorNetwork, role: str, **change) -> BehaviorNetwork:
+    """The network with the raw numbers of one head of the first layer changed in place."""
+    rows, weights = network.layers[0].heads[role], {}
+    for name, alter in change.items():
+        weight = getattr(rows, name)
+        raw = np.array(weight.raw)
+        alter(raw)
+        weights[name] = Weight(raw, weight.rule)
+    return with_head(network, 0, role, **weights)
+
+
 def with_an_inactive_row() -> BehaviorNetwork:
-    network = drawn("rows")
-    raw = network.layers[0].utility.multiplier.raw
-    return eqx.tree_at(lambda n: n.layers[0].utility.multiplier.raw, network, raw.at[0, 1].set(-60.0))
+    def silence(raw):
+        raw[0, 1] = -60.0
+
+    return with_raw(drawn("rows"), "utility", multiplier=silence)
 
 
 def with_a_duplicate(role: str) -> BehaviorNetwork:
-    network = drawn("rows")
-    rows = network.layers[0].heads[role]
-    twice = [weight.raw.at[:, 1].set(weight.raw[:, 0]) for weight in (rows.coef, rows.intercept)]
-    return eqx.tree_at(
-        lambda n: [getattr(n.layers[0], role).coef.raw, getattr(n.layers[0], role).intercept.raw], network, twice
-    )
+    def repeat(raw):
+        raw[:, 1] = raw[:, 0]
+
+    return with_raw(drawn("rows"), role, coef=repeat, intercept=repeat)
 
 
 def with_parallel_kinks() -> BehaviorNetwork:
-    network = drawn("kinked")
-    rows = network.layers[0].inequality
-    along = [weight.raw.at[:, 1].set(2 * weight.raw[:, 0]) for weight in (rows.coef, rows.intercept)]
-    return eqx.tree_at(
-        lambda n: [n.layers[0].inequality.coef.raw, n.layers[0].inequality.intercept.raw], network, along
-    )
+    def double(raw):
+        raw[:, 1] = 2 * raw[:, 0]
+
+    return with_raw(drawn("kinked"), "inequality", coef=double, intercept=double)
 
 
 def with_a_row_of_x_alone() -> BehaviorNetwork:
-    network = drawn("single")
-    coef = network.layers[0].utility.coef.raw
-    return eqx.tree_at(lambda n: n.layers[0].utility.coef.raw, network, coef.at[..., 2:].set(0.0))
+    def hide_the_response(raw):
+        raw[..., 2:] = 0.0
+
+    return with_raw(drawn("single"), "utility", coef=hide_the_response)
 
 
 def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2)):
@@ -248,9 +257,9 @@ def test_each_class_has_its_own_signs_and_rotations(heads):
     canonical = canonicalize(network, one_hot=True).network
     np.testing.assert_allclose(probabilities(canonical, x), probabilities(network, x), atol=1e-10)
     columns = np.array([t for t, (_, y) in enumerate(network.basis.terms) if y.columns == (1,)])
-    equality = weight_value(network.layers[0].equality.coef).copy()
+    equality = weight_value(network.layers[0].heads["equality"].coef).copy()
     equality[..., columns] *= -1
-    copy = eqx.tree_at(lambda n: n.layers[0].equality.coef, network, Weight(jnp.asarray(equality)))
+    copy = with_head(network, 0, "equality", coef=Weight(equality))
     np.testing.assert_allclose(probabilities(copy, x), probabilities(network, x), atol=1e-12)
     assert distance(copy, network, one_hot=True) < 1e-9
     assert distance(copy, network, one_hot=False) > 1e-3
@@ -299,23 +308,19 @@ def test_rows_of_x_alone_cancel():
 def test_squares_of_equal_length_are_near_after_a_small_change():
     """Eigenvectors of a double eigenvalue turn freely; the distance is that of the closest rotation."""
     network = drawn("rows")
-    multiplier, where = network.layers[0].equality.multiplier, lambda n: n.layers[0].equality
-    rows = where(network)
-    equal = eqx.tree_at(
-        lambda r: (r.coef.raw, r.intercept.raw, r.multiplier.raw),
-        rows,
-        (jnp.eye(3, 5, k=2)[None], jnp.zeros((1, 3)), jnp.ones_like(multiplier.raw)),
+    rows = network.layers[0].heads["equality"]
+    ones = Weight(np.ones(rows.multiplier.raw.shape), rows.multiplier.rule)
+    directions = np.eye(3, 5, k=2)[None]
+    at = lambda coef: with_head(
+        network, 0, "equality", coef=Weight(coef), intercept=Weight(np.zeros((1, 3))), multiplier=ones
     )
-    network = eqx.tree_at(where, network, equal)
-    moved = eqx.tree_at(
-        lambda n: n.layers[0].equality.coef.raw, network, equal.coef.raw + 1e-6 * rng("m").normal(size=(1, 3, 5))
-    )
+    network, moved = at(directions), at(directions + 1e-6 * rng("m").normal(size=(1, 3, 5)))
     assert 0 < distance(network, moved) < 1e-5
 
 
 def test_sign_of_a_free_readout_goes_to_the_multipliers():
     canonical = canonicalize(drawn("free readout"))
-    multipliers = canonical.network.layers[0].inequality.multiplier.raw.ravel()
+    multipliers = canonical.network.layers[0].heads["inequality"].multiplier.raw.ravel()
     assert (multipliers < 0).any()
     values, signs = numbers(canonical.network), canonical.signs
     assert (signs * values >= 0).all()
@@ -331,12 +336,12 @@ def test_direction_beside_an_identity_utility_is_noted():
 def test_given_coefficients_keep_their_multiplier():
     """A row with a stated number has a known scale, so λ is learned."""
     network = drawn("single")
-    rows = network.layers[0].equality
+    rows = network.layers[0].heads["equality"]
     stated = Weight(rows.coef.raw, Rule(fixed=(None, None, 1.0, None, None)))
-    network = eqx.tree_at(lambda n: n.layers[0].equality.coef, network, stated, is_leaf=lambda n: isinstance(n, Weight))
+    network = with_head(network, 0, "equality", coef=stated)
     canonical, (x, y) = canonicalize(network), candidates("single", rng("g"))
     np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(network, x, y), atol=1e-12)
-    assert np.isnan(canonical.network.layers[0].equality.multiplier.rule.numbers).all()
+    assert np.isnan(canonical.network.layers[0].heads["equality"].multiplier.rule.numbers).all()
 
 
 # A copy with the same utility, written without the library's moves.
@@ -375,7 +380,7 @@ def disguised(network: BehaviorNetwork, generator: np.random.Generator) -> Behav
                 table[:] = [part[order] for part in table]
             later = range(member + 1, len(layers)) if dense else range(member + 1, min(member + 2, len(layers)))
             for reader in later:
-                start = network.basis.size if architecture.sees_terms(reader) else 0
+                start = network.basis.size if architecture.skip in ("dense", "input") else 0
                 start += sum(architecture.layers[:member]) if dense else 0
                 columns = slice(start, start + width)
                 for table in layers[reader].values():

@@ -55,7 +55,7 @@ def single(covariance: str = "robust"):
         return single().with_covariance(covariance, draws=60)
     networks = [drawn(SINGLE, single_basis(), 1, ("single", seed)) for seed in range(3)]
     names = parameter_labels(networks[0], ["x"], ["y"])
-    loss = Likelihood().on(Interval(*BOX, 96, passes=0))
+    loss = Likelihood().on(Interval(*BOX, 96, refinements=0))
     return infer(networks[0], loss, single_rows(), names, candidates=96, starts=networks[1:])
 
 
@@ -72,7 +72,7 @@ def gaussian(**options):
     """−(a·x + b·y + c)²: a Gaussian linear regression."""
     network = drawn(GAUSSIAN, affine_basis(2, 1), 1, "gaussian")
     names = parameter_labels(network, ["u", "v"], ["y"])
-    loss = Likelihood().on(Interval(-15.0, 15.0, 192, passes=0))
+    loss = Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0))
     return infer(network, loss, gaussian_rows(), names, candidates=192, **options)
 
 

@@ -118,7 +118,7 @@ def from_a_local_optimum(flips):
     """A search that begins where the inequality points the wrong way and the utility makes up for it."""
     parametrization = single().fitted.local.parametrization
     wrong = parametrization.network(jnp.array([1.64, 1.11, 2.41, -6.95, 13.52, 0.17, 0.87, 0.43]))
-    loss = Likelihood().on(Interval(*BOX, 96, passes=0))
+    loss = Likelihood().on(Interval(*BOX, 96, refinements=0))
     names = parameter_labels(wrong, ["x"], ["y"])
     return infer(wrong, loss, single_rows(), names, candidates=96, sign_flips=flips)
 
@@ -205,7 +205,9 @@ def test_bad_options_are_refused_with_a_way_out(options, error, message):
     network = drawn(SINGLE, single_basis(), 1, "single")
     names = parameter_labels(network, ["x"], ["y"])
     with pytest.raises(error, match=message):
-        infer(network, Likelihood().on(Interval(*BOX, 96, passes=0)), single_rows(), names, candidates=96, **options)
+        infer(
+            network, Likelihood().on(Interval(*BOX, 96, refinements=0)), single_rows(), names, candidates=96, **options
+        )
 
 
 def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
@@ -218,7 +220,7 @@ def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
         generator, architecture, features=1, response=1, basis=affine_basis(1, 1), rules={"inequality": stated}
     )
     names = parameter_labels(network, ["x"], ["y"])
-    res = infer(network, Likelihood().on(Interval(-3.0, 3.0, 96, passes=0)), (x, y), names, candidates=96)
+    res = infer(network, Likelihood().on(Interval(-3.0, 3.0, 96, refinements=0)), (x, y), names, candidates=96)
     label = "layer1.block1.inequality.multiplier"
     assert res.gradient_norm < 1e-8
     assert 0 <= res.params[label] < 1e-6
@@ -238,7 +240,7 @@ def needless(l2=0.0):
     architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity")
     network = drawn(architecture, affine_basis(1, 1), 1, "bound")
     names = parameter_labels(network, ["x"], ["y"])
-    loss = Likelihood().on(Interval(-6.0, 6.0, 96, passes=0))
+    loss = Likelihood().on(Interval(-6.0, 6.0, 96, refinements=0))
     return infer(network, loss, (x, y), names, candidates=96, l2=l2)
 
 
@@ -278,7 +280,7 @@ def test_directions_without_information_are_named():
     network = drawn(GAUSSIAN, affine_basis(2, 1), 1, "copy")
     names = parameter_labels(network, ["u", "copy"], ["y"])
     twice = np.stack([x[:, 0], x[:, 0]], axis=1)
-    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, passes=0)), (twice, y), names, candidates=192)
+    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0)), (twice, y), names, candidates=192)
     row = "layer1.block1.equality"
     unknown = [f"{row}.coef[u]", f"{row}.coef[copy]"]
     assert res.not_identified[unknown].tolist() == [NotIdentified.UNIDENTIFIED] * 2
@@ -299,7 +301,7 @@ def test_directions_without_information_are_named():
 def plain_slope_error(x, y):
     network = drawn(GAUSSIAN, affine_basis(1, 1), 1, "once")
     names = parameter_labels(network, ["u"], ["y"])
-    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
+    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0)), (x, y), names, candidates=192)
     return res.bse["layer1.block1.equality.coef[y]"]
 
 
@@ -309,7 +311,7 @@ def test_rotations_of_squares_do_not_spoil_errors():
     architecture = Architecture((1,), (0, 0, 2), (None, None, "square"), readout="identity")
     network = drawn(architecture, affine_basis(2, 1), 1, "rows")
     names = parameter_labels(network, ["u", "v"], ["y"])
-    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, passes=0)), (x, y), names, candidates=192)
+    res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0)), (x, y), names, candidates=192)
     assert res.fitted.information.tangent_space.shape == (8, 7)
 
 

@@ -179,7 +179,7 @@ def single_without_utility():
     architecture = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity", intercepts=False)
     network = drawn(architecture, single_basis(), 1, "null")
     names = parameter_labels(network, ["x"], ["y"])
-    return infer(network, Likelihood().on(Interval(*BOX, 96, passes=0)), single_rows(), names, candidates=96)
+    return infer(network, Likelihood().on(Interval(*BOX, 96, refinements=0)), single_rows(), names, candidates=96)
 
 
 # Functions of parameters.

@@ -8,7 +8,14 @@ import pytest
 
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, drawn_like, weight_value, with_weights
+from behavior_learning.core.network import (
+    Architecture,
+    BehaviorNetwork,
+    drawn_like,
+    weight_value,
+    with_head,
+    with_weights,
+)
 from behavior_learning.training.active_set import Support, gated, reduced
 from tests import oracle
 from tests.conftest import rng
@@ -102,14 +109,14 @@ def test_nothing_is_left_of_a_network_without_top():
 
 def test_rules_survive_the_cut():
     drawn = network(layers=(1,))
-    coef = drawn.layers[0].inequality.coef
+    coef = drawn.layers[0].heads["inequality"].coef
     signs = tuple(1 if j == 0 else 0 for j in range(coef.raw.shape[-1]))
     fixed = tuple(2.5 if j == 3 else None for j in range(coef.raw.shape[-1]))
     ruled = Weight(coef.raw, Rule(sign=((signs,),), fixed=((fixed,),)))
-    drawn = with_weights(drawn, [ruled if weight is coef else weight for weight in drawn.weights])
+    drawn = with_head(drawn, 0, "inequality", coef=ruled)
     support = Support.of(drawn).copy()
     support.coefs[0]["inequality"][..., 1] = False
-    small = reduced(drawn, support).layers[0].inequality
+    small = reduced(drawn, support).layers[0].heads["inequality"]
     assert small.coef.rule.signs[0, 0, 0] == 1
     assert small.coef.rule.numbers[0, 0, 3] == 2.5
     assert small.coef.rule.numbers[0, 0, 1] == 0.0

@@ -18,7 +18,7 @@ SETTINGS = Settings(Adam(batch_size=8), Penalty(l2=1.0), max_epochs=500, patienc
 
 def first_numbers(starts):
     """A number of each start that tells them apart."""
-    return np.array([start.layers[0].utility.coef.raw[0, 0, 0] for start in starts])
+    return np.array([start.layers[0].heads["utility"].coef.raw[0, 0, 0] for start in starts])
 
 
 @pytest.fixture

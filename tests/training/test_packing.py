@@ -1,22 +1,19 @@
 """Claims about what training holds of a network: the same numbers, the same utility, the same gradients."""
 
-import itertools
-
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from behavior_learning.core import narrow as narrow_module
+from behavior_learning.core import network as network_module
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
-from behavior_learning.core.narrow import NarrowNetwork
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules, with_arrays, with_head
 from behavior_learning.training import packing as packing_module
 from behavior_learning.training.active_set import Support, gated
 from behavior_learning.training.packing import Packing
-from tests.conftest import SPELLED, randomize, rng
+from tests import oracle
+from tests.conftest import randomize, rng
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -70,9 +67,9 @@ def pruned(name):
 def one_gate():
     """A single weight with a gate, beside others without."""
     whole = network(NETWORKS["several rows"])
-    at = lambda n: n.layers[0].utility.multiplier
-    gate = jnp.asarray(rng("gate").random(at(whole).raw.shape) < 0.5)
-    return eqx.tree_at(at, whole, Weight(at(whole).raw, at(whole).rule, gate))
+    multiplier = whole.layers[0].heads["utility"].multiplier
+    gate = jnp.asarray(rng("gate").random(multiplier.raw.shape) < 0.5)
+    return with_head(whole, 0, "utility", multiplier=Weight(multiplier.raw, multiplier.rule, gate))
 
 
 CASES = {
@@ -82,8 +79,6 @@ CASES = {
     "one gate": one_gate,
     "gates and readout": lambda: pruned("dense"),
 }
-HEADS = [heads for heads in itertools.product(*((None, *names) for names in SPELLED.values())) if any(heads)]
-
 every_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -95,7 +90,7 @@ def way(request, monkeypatch):
     """Arrays in the vector and rows of M first where they can be; arrays that stand alone and rows last."""
     large, narrow = WAYS[request.param]
     monkeypatch.setattr(packing_module, "LARGE", large)
-    monkeypatch.setattr(narrow_module, "NARROW", narrow)
+    monkeypatch.setattr(network_module, "NARROW", narrow)
     return request.param
 
 
@@ -123,37 +118,26 @@ def test_packing_loses_no_number(name, way):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_narrow_scalar_networks_without_residual_skips_are_evaluated_rows_first(name, way):
-    model = network(NETWORKS[name])
-    packing = Packing.of(model)
-    evaluated = packing.evaluated(packing.packed(model))
-    suits = "rows first" in way and "residual" not in name and name != "vector"
-    assert type(evaluated) is (NarrowNetwork if suits else BehaviorNetwork)
-
-
 def test_large_arrays_stand_alone(way):
     model = network(NETWORKS["several rows"])
     assert (len(Packing.of(model).packed(model)) > 1) == ("large" in way)
 
 
 @every_case
-def test_fused_network_has_the_same_utility(name, way):
+def test_evaluated_network_has_the_same_utility(name, way):
     model = CASES[name]()
     packing = Packing.of(model)
     x, y = rows(model, features_of(model))
     evaluated = packing.evaluated(packing.packed(model))
     for own_or_shared in (y, y[:1]):
-        np.testing.assert_allclose(evaluated(x, own_or_shared), model(x, own_or_shared), rtol=1e-12, atol=1e-12)
+        expected = oracle.utility(gates_applied(model), np.asarray(x), np.asarray(own_or_shared))
+        np.testing.assert_allclose(evaluated(x, own_or_shared), expected, rtol=1e-10, atol=1e-10)
+        np.testing.assert_allclose(model(x, own_or_shared), expected, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize(("layers", "way"), list(zip([(2, 2), (1,)], WAYS, strict=True)), ids=str, indirect=["way"])
-@pytest.mark.parametrize("heads", HEADS, ids=str)
-def test_fused_network_has_the_same_utility_for_every_head(heads, layers, way):
-    model = network(Architecture(layers, (2, 1, 1), heads), degree=1)
-    packing = Packing.of(model)
-    x, y = rows(model, D)
-    np.testing.assert_allclose(packing.evaluated(packing.packed(model))(x, y), model(x, y), rtol=1e-12, atol=1e-12)
+def gates_applied(model):
+    """The network with plain numbers in place of its weights."""
+    return with_arrays(model, [Weight(weight.value) for weight in model.arrays])
 
 
 @every_case

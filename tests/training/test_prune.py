@@ -64,7 +64,7 @@ def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
         np.asarray(losses(scaled(stage.network, at, index, 1 + step)), float)
         - np.asarray(losses(scaled(stage.network, at, index, 1 - step)), float)
     ) / (2 * step)  # fmt: skip
-    utility = squares.layers[0].utility
+    utility = squares.layers[0].heads["utility"]
     assert float(utility.coef.raw[1, 0, 2]) == pytest.approx(
         0.5 * (slope(0, (1, 0, 2)) ** 2).mean(), rel=0.02, abs=1e-6
     )

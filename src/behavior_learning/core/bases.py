@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement, pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ from behavior_learning.core.features import (
     Ramps,
     Wave,
     Waves,
+    feature_map_from_json,
 )
 
 __all__ = [
@@ -187,6 +188,22 @@ class Basis(eqx.Module):
     def degrees(self) -> tuple[int, ...]:
         """Total degree of each term over (x, y); a curve counts as one."""
         return tuple(x.degree + y.degree for x, y in self.terms)
+
+    def to_json(self) -> dict[str, Any]:
+        x_maps = [feature_map.to_json() for feature_map in self.x_maps]
+        return {"x_maps": x_maps, "y_map": self.y_map.to_json(), "pairs": self.pairing.pairs}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "Basis":
+        """The basis that `to_json` wrote.
+
+        Raises
+        ------
+        OptionError
+            If it has a feature map that is not registered.
+        """
+        x_maps = tuple(map(feature_map_from_json, state["x_maps"]))
+        return cls(x_maps, Monomials.from_json(state["y_map"]), Pairing(tuple(map(tuple, state["pairs"]))))
 
     def names(self, x_names: Sequence[str], y_names: Sequence[str]) -> list[str]:
         """Name each term from the columns it multiplies, such as ``RM*MEDV``."""

@@ -1,7 +1,10 @@
 """A layer of parallel UMP blocks (Eq. 4, 12): B(z) = λ₀ᵀφ(U(z)) − λ₁ᵀρ(C(z)) − λ₂ᵀψ(T(z))."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -9,34 +12,86 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from behavior_learning.core.arrays import to_device
-from behavior_learning.core.bases import Terms
-from behavior_learning.core.heads import Head
+from behavior_learning.core.arrays import as_known, side_by_side, to_device
+from behavior_learning.core.bases import TermCoefs, Terms
+from behavior_learning.core.heads import ROLES, Head
 
-__all__ = ["FREE", "NONNEGATIVE", "ZERO", "BlockInput", "Layer", "Rows", "Rule", "Weight", "under_rule"]
+__all__ = [
+    "FIRST",
+    "FREE",
+    "LAST",
+    "NONNEGATIVE",
+    "ZERO",
+    "BlockInput",
+    "HeadSlice",
+    "Layer",
+    "Rows",
+    "Rule",
+    "Weight",
+    "along",
+    "product",
+    "under_rule",
+]
+
+LAST, FIRST = -1, 0
+"""The axis along which rows of M lie: (n, k, rows) or (rows, n, k)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False, eq=False)
 class Rule:
-    """What the entries of an array may be; nested tuples that broadcast against it.
+    """What the entries of an array may be; two arrays that broadcast against it, compared by value.
 
     Attributes
     ----------
-    sign : 1 for non-negative entries, −1 for non-positive ones, 0 for free ones.
-    fixed : a number where an entry is not learned, None where it is.
+    signs : 1 for non-negative entries, −1 for non-positive ones, 0 for free ones.
+    numbers : a number where an entry is not learned, NaN where it is.
     """
 
-    sign: Any = 0
-    fixed: Any = None
+    signs: Int[np.ndarray, "..."]
+    numbers: Float[np.ndarray, "..."]
+
+    def __init__(self, sign: Any = 0, fixed: Any = None):
+        """Arrays or nested tuples; in `fixed`, None stands for NaN."""
+        object.__setattr__(self, "signs", _compact(np.array(sign, int)))
+        object.__setattr__(self, "numbers", _compact(np.array(fixed, float) + 0.0))
+        key = tuple((array.shape, array.tobytes()) for array in (self.signs, self.numbers))
+        object.__setattr__(self, "_key", key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and self._key == other._key  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __hash__(self) -> int:
+        return hash(self._key)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __reduce__(self):
+        return Rule, (self.signs, self.numbers)
+
+    def to_json(self) -> list[Any]:
+        """Signs and numbers as lists, None where an entry is learned."""
+        return [self.signs.tolist(), np.where(np.isnan(self.numbers), None, self.numbers).tolist()]
 
     @property
-    def signs(self) -> np.ndarray:
-        return np.array(self.sign, dtype=int)
+    def trivial(self) -> bool:
+        """Whether every entry is free and learned."""
+        return not self.signs.any() and bool(np.isnan(self.numbers).all())
+
+    def moved(self, move: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> "Rule":
+        """The rule of an array of a shape after a move of its entries."""
+        wide = (values if values.ndim == 0 else move(np.broadcast_to(values, shape)) for values in self._arrays)
+        return Rule(*wide)
 
     @property
-    def numbers(self) -> np.ndarray:
-        """The fixed numbers, NaN where an entry is learned."""
-        return np.array(self.fixed, dtype=float)
+    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.signs, self.numbers
+
+
+def _compact(values: np.ndarray) -> np.ndarray:
+    """One value where all are the same; not to be written to."""
+    same = values.size and ((values == values.flat[0]) | (np.isnan(values) & np.isnan(values.flat[0]))).all()
+    values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)
+    values = np.array(values.flat[0]) if same else values
+    values.flags.writeable = False
+    return values
 
 
 FREE, NONNEGATIVE, ZERO = Rule(), Rule(sign=1), Rule(fixed=0.0)
@@ -80,11 +135,31 @@ class Weight(eqx.Module):
     @property
     def learned(self) -> np.ndarray:
         """Which entries the rule leaves to learning."""
-        return np.broadcast_to(np.isnan(self.rule.numbers), self.raw.shape)
+        return np.broadcast_to(np.isnan(self.rule.numbers), np.shape(self.raw))
 
     @property
     def n_learned(self) -> int:
         return int(self.learned.sum())
+
+    def moved(self, move: Callable[[Any], Any]) -> "Weight":
+        """The weight after a move of its entries: a slice, a transposition, another shape."""
+        gate = None if self.gate is None else move(as_known(self.gate))
+        return Weight(move(as_known(self.raw)), self.rule.moved(move, np.shape(self.raw)), gate)
+
+    @classmethod
+    def joined(cls, weights: "list[Weight]", axis: int) -> "Weight":
+        """Several weights side by side."""
+        rules = {weight.rule for weight in weights}
+        shapes = [np.shape(weight.raw) for weight in weights]
+        wide = lambda name: np.concatenate(
+            [np.broadcast_to(getattr(w.rule, name), shape) for w, shape in zip(weights, shapes, strict=True)], axis
+        )
+        shared = rules.pop() if len(rules) == 1 else None
+        uniform = shared is not None and shared.signs.ndim == shared.numbers.ndim == 0
+        rule = shared if shared is not None and uniform else Rule(wide("signs"), wide("numbers"))
+        gates = [np.ones(shape, bool) if w.gate is None else w.gate for w, shape in zip(weights, shapes, strict=True)]
+        gate = None if all(weight.gate is None for weight in weights) else side_by_side(gates, axis)
+        return cls(side_by_side([weight.raw for weight in weights], axis), rule, gate)
 
 
 class BlockInput(eqx.Module):
@@ -93,31 +168,33 @@ class BlockInput(eqx.Module):
     Attributes
     ----------
     terms : m(x, y), absent in layers that see earlier layers only.
-    blocks : outputs of earlier layers; axes along which they do not vary have length 1.
+    blocks : outputs of earlier layers along `axis`; the other axes have length 1 where they do not vary.
+    axis : along which rows of M are to lie, `LAST` or `FIRST`.
     """
 
     terms: Terms | None
-    blocks: Float[Array, "#n #k blocks"] | None
+    blocks: Float[Array, "..."] | None
+    axis: int = eqx.field(static=True, default=LAST)
 
-    def dot(self, coef: Float[Array, "rows inputs"]) -> Float[Array, "#n #k rows"]:
-        split = 0 if self.terms is None else len(self.terms.pairing)
-        parts = []
-        if self.terms is not None:
-            parts.append(self.terms.dot(coef[:, :split]))
-        if self.blocks is not None:
-            parts.append(self.blocks @ coef[:, split:].T)
-        return sum(parts[1:], start=parts[0])
+    def products(self, coef: Float[Array, "inputs rows"]) -> list[Array]:
+        """What adds up to M m(z): the parts of x alone, of y alone, of both and of the blocks below."""
+        if self.terms is None:
+            return [product(self.blocks, coef, self.axis)]
+        split = len(self.terms.pairing)
+        parts = self.terms.products(TermCoefs.of(coef[:split], self.terms.pairing))
+        parts = [jnp.moveaxis(part, LAST, self.axis) for part in parts]
+        return parts if self.blocks is None else [*parts, product(self.blocks, coef[split:], self.axis)]
 
 
 class Rows(eqx.Module):
-    """One head of every block of a layer: λᵀ f(M m(z) + b), and zero where the head has no rows.
+    """One head of every block of a layer, as it is read: λᵀ f(M m(z) + b).
 
     Attributes
     ----------
     coef : M, shape (blocks, rows, inputs).
     intercept : b, shape (blocks, rows).
     multiplier : λ, shape (blocks, rows).
-    head : f, absent where the head is dropped.
+    head : f, absent where the head is dropped; it then has no rows.
     """
 
     coef: Weight
@@ -125,36 +202,130 @@ class Rows(eqx.Module):
     multiplier: Weight
     head: Head | None = eqx.field(static=True)
 
-    def __call__(self, z: BlockInput) -> Float[Array, "#n #k blocks"]:
-        if self.head is None:
-            return jnp.zeros((1, 1, len(self.coef.raw)), self.coef.raw.dtype)
-        return jnp.sum(self.multiplier.value * self.head.function(self.preactivation(z)), axis=-1)
-
     def preactivation(self, z: BlockInput) -> Float[Array, "#n #k blocks rows"]:
-        """M m(z) + b: the polynomial inside the head."""
-        blocks, rows, inputs = self.coef.raw.shape
-        p = z.dot(self.coef.value.reshape(blocks * rows, inputs))
+        """M m(z) + b: the polynomial inside the head, for z with rows of M last."""
+        blocks, rows, inputs = np.shape(self.coef.raw)
+        p = reduce(add, z.products(self.coef.value.reshape(blocks * rows, inputs).T))
         return p.reshape(*p.shape[:-1], blocks, rows) + self.intercept.value
 
     @property
     def weights(self) -> tuple[Weight, Weight, Weight]:
         return self.coef, self.intercept, self.multiplier
 
-    @property
-    def penalized_weights(self) -> tuple[Weight, Weight]:
-        return self.coef, self.multiplier
+
+class HeadSlice(NamedTuple):
+    """A head of a layer and how many rows of it each block has; those of one block lie together."""
+
+    role: str
+    head: Head
+    rows: int
 
 
 class Layer(eqx.Module):
-    """𝔹: parallel blocks that share their input (A.2)."""
+    """𝔹: parallel blocks that share their input (A.2), the rows of all heads of all blocks side by side.
 
-    utility: Rows
-    inequality: Rows
-    equality: Rows
+    The parts of M m(z) + b that depend on x alone, on y alone and on both are cut into heads before they are added, so
+    that nothing but what a head needs is ever as large as rows times candidates.
 
-    def __call__(self, z: BlockInput) -> Float[Array, "#n #k blocks"]:
-        return self.utility(z) - self.inequality(z) - self.equality(z)
+    Attributes
+    ----------
+    coef : M, a column per row of a head, shape (inputs, rows).
+    intercept, multiplier : b and λ, shape (rows,).
+    parts : the heads, in the order of their rows.
+    n_blocks : how many blocks.
+    """
+
+    coef: Weight
+    intercept: Weight
+    multiplier: Weight
+    parts: tuple[HeadSlice, ...] = eqx.field(static=True)
+    n_blocks: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, heads: Mapping[str, Rows]) -> "Layer":
+        """The layer of its heads by role."""
+        rows = {role: heads[role] for role in ROLES if heads[role].head is not None}
+        n_blocks, _, inputs = np.shape(next(iter(rows.values())).coef.raw)
+        vector = lambda weight: weight.moved(lambda values: values.reshape(-1))
+        return cls(
+            Weight.joined([own.coef.moved(lambda values: values.reshape(-1, inputs).T) for own in rows.values()], 1),
+            Weight.joined([vector(own.intercept) for own in rows.values()], 0),
+            Weight.joined([vector(own.multiplier) for own in rows.values()], 0),
+            tuple(HeadSlice(role, own.head, np.shape(own.intercept.raw)[1]) for role, own in rows.items()),
+            n_blocks,
+        )
+
+    def __call__(self, z: BlockInput, weights: Float[Array, "outputs blocks"] | None = None) -> Array:
+        """Σ_h ±λ_hᵀ f_h(M_h m(z) + b_h) of every block, or W times that, along the axis of z."""
+        first, *others = z.products(self.coef.value)
+        products = [first + along(self.intercept.value, z.axis), *others]
+        by_head = zip(*(self._cut(part, z.axis) for part in products), strict=True)
+        multipliers = self._cut(self.multiplier.value, LAST)
+        return reduce(
+            add,
+            (
+                self._head(part, reduce(add, own), ROLES[part.role] * multiplier, z.axis, weights)
+                for part, own, multiplier in zip(self.parts, by_head, multipliers, strict=True)
+            ),
+        )
+
+    def _head(self, part: HeadSlice, p: Array, signed: Float[Array, " rows"], axis: int, weights: Array | None):
+        """±λᵀ f(p) of every block for one head, or by a single matrix product W times that."""
+        values = part.head(p)
+        if weights is not None:
+            return product(values, signed[:, None] * jnp.repeat(weights.T, part.rows, axis=0), axis)
+        scaled = along(signed, axis) * values
+        if part.rows == 1:
+            return scaled
+        shape = list(scaled.shape)
+        shape[axis : axis + 1 or None] = self.n_blocks, part.rows
+        return scaled.reshape(shape).sum(axis=LAST if axis == LAST else 1)
+
+    def _cut(self, values: Array, axis: int) -> list[Array]:
+        """The parts of each head."""
+        return jnp.split(values, self._ends[:-1], axis=axis)
+
+    @property
+    def _ends(self) -> np.ndarray:
+        return np.cumsum([part.rows * self.n_blocks for part in self.parts])
+
+    @property
+    def weights(self) -> tuple[Weight, Weight, Weight]:
+        return self.coef, self.intercept, self.multiplier
+
+    @property
+    def block_of_row(self) -> Int[np.ndarray, " rows"]:
+        """The block that each row belongs to."""
+        return np.concatenate([np.repeat(np.arange(self.n_blocks), part.rows) for part in self.parts])
+
+    def head(self, role: str) -> Head | None:
+        """The head of a role, None where it is dropped."""
+        return next((part.head for part in self.parts if part.role == role), None)
 
     @property
     def heads(self) -> dict[str, Rows]:
-        return {"utility": self.utility, "inequality": self.inequality, "equality": self.equality}
+        """Every head as it is read; one that is dropped has no rows."""
+        ends, inputs = self._ends, np.shape(self.coef.raw)[0]
+        views = {role: Rows(*self._view(slice(0, 0), 0, inputs), None) for role in ROLES}
+        for part, end in zip(self.parts, ends, strict=True):
+            own = slice(int(end) - part.rows * self.n_blocks, int(end))
+            views[part.role] = Rows(*self._view(own, part.rows, inputs), part.head)
+        return views
+
+    def _view(self, own: slice, rows: int, inputs: int) -> tuple[Weight, Weight, Weight]:
+        shape = (self.n_blocks, rows)
+        vector = lambda values: values[own].reshape(shape)
+        coef = self.coef.moved(lambda values: values[:, own].T.reshape(*shape, inputs))
+        return coef, self.intercept.moved(vector), self.multiplier.moved(vector)
+
+
+def product(values: Array | None, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:
+    """weightsᵀ times the values along an axis."""
+    if axis == LAST:
+        return values @ weights
+    return (weights.T @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
+
+
+def along(numbers: Float[Array, " rows"], axis: int) -> Array:
+    """Numbers that broadcast along an axis of three."""
+    return numbers[:, None, None] if axis == FIRST else numbers

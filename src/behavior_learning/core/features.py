@@ -7,16 +7,33 @@ Source: A.3.2 (monomials). Deviation: ramps, B-splines and waves are beyond the 
 stays a sum of one-variable curves that can be drawn.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-__all__ = ["BSpline", "BSplines", "Curve", "FeatureMap", "Monomials", "Product", "Ramp", "Ramps", "Wave", "Waves"]
+from behavior_learning.errors import OptionError
+
+__all__ = [
+    "BSpline",
+    "BSplines",
+    "Curve",
+    "Curves",
+    "FeatureMap",
+    "Monomials",
+    "Product",
+    "Ramp",
+    "Ramps",
+    "Wave",
+    "Waves",
+    "feature_map_from_json",
+    "register_feature_map",
+]
 
 
 @dataclass(frozen=True)
@@ -71,8 +88,8 @@ class BSpline:
         return f"bspline({columns[self.column]}, {', '.join(f'{knot:.{digits}g}' for knot in self.knots)})"
 
     def rescaled(self, center: float, scale: float) -> "BSpline":
-        move = lambda z: center + scale * z
-        return BSpline(self.column, tuple(map(move, self.knots)), move(self.low), move(self.high))
+        low, *knots, high = (center + scale * z for z in (self.low, *self.knots, self.high))
+        return BSpline(self.column, tuple(knots), low, high)
 
 
 @dataclass(frozen=True)
@@ -99,18 +116,66 @@ Curve = Ramp | BSpline | Wave
 """A function of one column that is no monomial."""
 
 
-class FeatureMap(Protocol):
+class FeatureMap(eqx.Module):
     """Turns columns into the values of several functions."""
 
-    @property
-    def functions(self) -> tuple[Product | Curve, ...]:
-        """What each value is."""
-        ...
+    functions: eqx.AbstractVar[tuple[Any, ...]]
+    """What each value is."""
 
-    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]: ...
+    @abstractmethod
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        """The values of the functions."""
+
+    def to_json(self) -> dict[str, Any]:
+        """What `from_json` needs, under the name by which the class is registered."""
+        return {"kind": type(self).__name__, "functions": [asdict(function) for function in self.functions]}
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """The map that `to_json` wrote."""
 
 
-class Monomials(eqx.Module):
+Registered = TypeVar("Registered", bound=type[FeatureMap])
+
+_MAPS: dict[str, type[FeatureMap]] = {}
+
+
+def register_feature_map(feature_map: Registered) -> Registered:
+    """Make a class of feature maps known by its name, as a decorator, so that models with it can be loaded.
+
+    Raises
+    ------
+    OptionError
+        If another class has the name.
+    """
+    name = feature_map.__name__
+    if name in _MAPS:
+        raise OptionError(
+            f"Every feature map has a name of its own; {name!r} is already {_MAPS[name].__module__}.{name}. "
+            "Give the class another name."
+        )
+    _MAPS[name] = feature_map
+    return feature_map
+
+
+def feature_map_from_json(state: dict[str, Any]) -> FeatureMap:
+    """The map that its `to_json` wrote.
+
+    Raises
+    ------
+    OptionError
+        If its class is not registered.
+    """
+    if state["kind"] not in _MAPS:
+        raise OptionError(
+            f"The feature map {state['kind']!r} is not registered; import the module that defines it before loading."
+        )
+    return _MAPS[state["kind"]].from_json(state)
+
+
+@register_feature_map
+class Monomials(FeatureMap):
     """Products of columns: ``((0,), (2, 2))`` gives z₀ and z₂².
 
     Attributes
@@ -124,6 +189,15 @@ class Monomials(eqx.Module):
     @property
     def functions(self) -> tuple[Product, ...]:
         return tuple(Product(columns, self.shift is not None) for columns in self.columns)
+
+    def to_json(self) -> dict[str, Any]:
+        return super().to_json() | {"shift": self.shift}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> "Monomials":
+        shift = state["shift"]
+        columns = tuple(tuple(function["columns"]) for function in state["functions"])
+        return cls(columns, None if shift is None else tuple(shift))
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         if self.shift is not None:
@@ -139,11 +213,29 @@ class Monomials(eqx.Module):
         return values
 
 
-class Ramps(eqx.Module):
+class Curves(FeatureMap):
+    """Functions of one column each that are no monomials."""
+
+    curve: ClassVar[type]
+    """The class of its functions."""
+
+    functions: eqx.AbstractVar[tuple[Any, ...]]
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        tupled = lambda entry: tuple(entry) if isinstance(entry, list) else entry
+        curves = (cls.curve(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
+        return cls(tuple(curves))  # pyright: ignore[reportCallIssue]
+
+
+@register_feature_map
+class Ramps(Curves):
     """Piecewise-linear encoding: one ramp per bin between neighbouring knots, so that a weight is a rise over a bin.
 
     A column with j knots takes j − 1 values, at most one of which is neither 0 nor 1.
     """
+
+    curve = Ramp
 
     functions: tuple[Ramp, ...] = eqx.field(static=True)
 
@@ -153,8 +245,11 @@ class Ramps(eqx.Module):
         return jnp.clip((z[..., column] - low) * (1 / (high - low)), 0.0, 1.0)
 
 
-class BSplines(eqx.Module):
+@register_feature_map
+class BSplines(Curves):
     """Cubic B-splines, constant beyond the end knots."""
+
+    curve = BSpline
 
     functions: tuple[BSpline, ...] = eqx.field(static=True)
 
@@ -181,8 +276,11 @@ def _ratio(numerator: Float[Array, "*batch functions"], width: np.ndarray) -> Fl
     return jnp.where(width > 0, numerator / np.where(width > 0, width, 1.0), 0.0)
 
 
-class Waves(eqx.Module):
+@register_feature_map
+class Waves(Curves):
     """Sines and cosines over the training range of a column."""
+
+    curve = Wave
 
     functions: tuple[Wave, ...] = eqx.field(static=True)
 

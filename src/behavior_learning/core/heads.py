@@ -1,158 +1,376 @@
-"""φ, ρ and ψ: the functions that turn a row of a block into utility or penalty.
+"""φ, ρ and ψ: the functions that turn a row of a block into utility or penalty, one class each.
+
+A head that is defined elsewhere takes part like those here once `register_head` knows it.
 
 Source: Eq. 7 (tanh, relu, abs), Eq. 10 (tanh, softplus, square), A.3.1 (identity, Huber, softplus).
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import MISSING, dataclass, fields
+from math import inf
+from numbers import Real
+from typing import ClassVar, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
+from behavior_learning.options import Option
 
-__all__ = ["HEADS", "ROLES", "Head", "get_head"]
-
-Elementwise = Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
+__all__ = [
+    "ROLES",
+    "Abs",
+    "Head",
+    "Huber",
+    "Identity",
+    "Relu",
+    "SmoothAbs",
+    "Softplus",
+    "Square",
+    "Tanh",
+    "get_head",
+    "register_head",
+    "registered_heads",
+]
 
 ROLES = {"utility": 1, "inequality": -1, "equality": -1}
 """The three heads of a block and the sign with which each enters it (Eq. 4)."""
 
 
 @dataclass(frozen=True)
-class Head:
-    """One elementwise head function.
+class Head(Option):
+    """One elementwise head function; a subclass is frozen and has its parameters, positive numbers, as fields.
 
     Attributes
     ----------
-    name : the spelling that selects it, such as ``"softplus(5)"``.
+    family : the spelling that selects it; parameters follow in brackets, as in ``"softplus(5)"``.
     role : ``"utility"`` (increasing φ), ``"inequality"`` (one-sided ρ) or ``"equality"`` (symmetric ψ).
-    function : the array function.
-    formula : plain text with ``{}`` where the argument goes.
-    smooth : whether the function is continuously differentiable.
-    width : the scale over which a smooth version rounds its kink; 0 where there is none.
+    form : the function of t and the parameters in SymPy's syntax; text, LaTeX, MathML and source code follow from it.
+    parity : ``"odd"`` where f(−t) = −f(t), ``"even"`` where f(−t) = f(t).
+    degree : of homogeneity: f(s·t) = s^degree·f(t) for s > 0; 0 where there is none.
+    flippable : whether f(t) = t + f(−t).
+    smoothness : how often f is continuously differentiable.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> [head.parity for head in (bl.Tanh(), bl.Softplus(5), bl.Square())]
+    ['odd', None, 'even']
     """
 
-    name: str
-    role: str
-    function: Elementwise = field(compare=False)
-    formula: str
-    smooth: bool
-    width: float = 0.0
+    family: ClassVar[str]
+    role: ClassVar[str]
+    form: ClassVar[str]
+    parity: ClassVar[Literal["odd", "even"] | None] = None
+    degree: ClassVar[int] = 0
+    flippable: ClassVar[bool] = False
+    smoothness: ClassVar[float] = inf
 
-    def __reduce__(self):
-        """Pickle by name: functions do not survive it."""
-        return get_head, (self.role, self.name)
+    def __post_init__(self):
+        for name, value in self.parameters.items():
+            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
+                raise OptionError(f"{name} of the head {self.family} must be a positive number; got {value!r}.")
+            object.__setattr__(self, name, float(value))
 
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        raise NotImplementedError
 
-def softplus(beta: float) -> Elementwise:
-    """softplus_β(t) = log(1 + exp(βt)) / β, which tends to relu as β grows."""
-    return lambda t: jax.nn.softplus(beta * t) / beta
+    @property
+    def parameters(self) -> dict[str, float]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
+    @property
+    def name(self) -> str:
+        """The shortest spelling that selects it."""
+        if all(field.default == self.parameters[field.name] for field in fields(self)):
+            return self.family
+        numbers = (repr(value).removesuffix(".0") for value in self.parameters.values())
+        return f"{self.family}({', '.join(numbers)})"
 
-def huber(delta: float) -> Elementwise:
-    """huber_δ(t) = t²/2 where |t| ≤ δ, and δ(|t| − δ/2) beyond."""
-    return lambda t: jnp.where(jnp.abs(t) <= delta, 0.5 * t**2, delta * (jnp.abs(t) - 0.5 * delta))
+    @property
+    def smooth(self) -> bool:
+        """Whether the function is continuously differentiable."""
+        return self.smoothness >= 1
 
+    @property
+    def width(self) -> float:
+        """The scale over which a smooth version rounds its kink; 0 where there is none."""
+        return 0.0
 
-def smooth_abs(delta: float) -> Elementwise:
-    """√(t² + δ²) − δ, which tends to |t| as δ shrinks and is zero at zero."""
-    return lambda t: jnp.sqrt(t**2 + delta**2) - delta
+    def smoothed(self, times: int = 1) -> "Head":
+        """This head where it is continuously differentiable so often, and otherwise what stands for it."""
+        return self if self.smoothness >= times else self.smooth_version
 
-
-def _written(number: float) -> str:
-    """A number that reads back as itself."""
-    return repr(number).removesuffix(".0")
-
-
-@cache
-def _plain(role: str) -> dict[str, Head]:
-    plain = (
-        Head("tanh", "utility", jnp.tanh, "tanh({})", smooth=True),
-        Head("identity", "utility", lambda t: t, "{}", smooth=True),
-        Head("relu", "inequality", jax.nn.relu, "max(0, {})", smooth=False),
-        Head("softplus", "inequality", jax.nn.softplus, "log(1 + exp({}))", smooth=True, width=1.0),
-        Head("abs", "equality", jnp.abs, "|{}|", smooth=False),
-        Head("square", "equality", jnp.square, "({})^2", smooth=True),
-    )
-    return {head.name: head for head in plain if head.role == role}
-
-
-_FAMILIES: dict[str, dict[str, Callable[[float], Head]]] = {
-    "utility": {},
-    "inequality": {
-        "softplus": lambda beta: Head(
-            f"softplus({_written(beta)})",
-            "inequality",
-            softplus(beta),
-            f"log(1 + exp({_written(beta)}*({{}})))/{_written(beta)}",
-            smooth=True,
-            width=1 / beta,
-        ),
-    },
-    "equality": {
-        "huber": lambda delta: Head(
-            f"huber({_written(delta)})",
-            "equality",
-            huber(delta),
-            f"huber({{}}, {_written(delta)})",
-            smooth=True,
-            width=delta,
-        ),
-        "smooth_abs": lambda delta: Head(
-            f"smooth_abs({_written(delta)})",
-            "equality",
-            smooth_abs(delta),
-            f"(sqrt(({{}})^2 + {_written(delta**2)}) - {_written(delta)})",
-            smooth=True,
-            width=delta,
-        ),
-    },
-}
-
-_PARAMETERS = {"utility": {}, "inequality": {"softplus": "beta"}, "equality": {"huber": "delta", "smooth_abs": "delta"}}
-
-HEADS = {
-    role: tuple(_plain(role)) + tuple(f"{family}({parameter})" for family, parameter in _PARAMETERS[role].items())
-    for role in ROLES
-}
-"""Every valid spelling of a head, by role."""
+    @property
+    def smooth_version(self) -> "Head":
+        """A head close to this one that has every derivative."""
+        return self
 
 
-@cache
-def get_head(role: str, name: str) -> Head:
-    """Return the head that `name` spells, such as ``"relu"``, ``"softplus(5)"`` or ``"huber(0.5)"``.
+Registered = TypeVar("Registered", bound=type[Head])
+
+_HEADS: dict[str, type[Head]] = {}
+
+
+def register_head(head: Registered) -> Registered:
+    """Make a class of heads known by its family, as a decorator.
 
     Raises
     ------
     OptionError
-        If no head of that role has the name, or its parameter is not positive.
+        If its family is no name or belongs to another class, or its role is none of the three.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> from dataclasses import dataclass
+    >>> import jax.numpy as jnp
+    >>> @bl.register_head
+    ... @dataclass(frozen=True)
+    ... class Softsign(bl.Head):
+    ...     family, role, form, parity = "softsign", "utility", "t/sqrt(1 + t**2)", "odd"
+    ...     def __call__(self, t):
+    ...         return t / jnp.sqrt(1 + t**2)
+    >>> bl.Architecture(heads=("softsign", "relu", "abs")).heads
+    ('softsign', 'relu', 'abs')
     """
-    if not isinstance(name, str):
-        raise _unknown(role, name)
-    if name in _plain(role):
-        return _plain(role)[name]
-    spelled = re.fullmatch(r"(\w+)\(([^)]*)\)", name)
-    family = _FAMILIES[role].get(spelled[1]) if spelled else None
-    width = _positive(spelled[2]) if spelled else None
-    if family is None or width is None:
-        raise _unknown(role, name)
-    return family(width)
+    if not head.family.isidentifier() or head.role not in ROLES:
+        raise OptionError(
+            f"A head needs a family that is a name and a role among {', '.join(ROLES)}; "
+            f"{head.__name__} has {head.family!r} and {head.role!r}."
+        )
+    if head.family in _HEADS:
+        taken = _HEADS[head.family]
+        raise OptionError(
+            f"Every head has a family of its own; {head.family!r} is already that of {taken.__module__}."
+            f"{taken.__qualname__}. Give {head.__name__} another family."
+        )
+    _HEADS[head.family] = head
+    return head
 
 
-def _unknown(role: str, name: object) -> OptionError:
-    return OptionError(
-        f"The {role} head must be one of {', '.join(HEADS[role])} (a positive number in the brackets) "
-        f"or None; got {name!r}."
-    )
+def registered_heads(role: str) -> tuple[type[Head], ...]:
+    """Every class of heads of a role."""
+    return tuple(head for head in _HEADS.values() if head.role == role)
 
 
-def _positive(text: str) -> float | None:
+@register_head
+@dataclass(frozen=True)
+class Tanh(Head):
+    """tanh(t): what is wanted saturates.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Tanh()(0.0))
+    0.0
+    """
+
+    family, role, form = "tanh", "utility", "tanh(t)"
+    parity = "odd"
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.tanh(t)
+
+
+@register_head
+@dataclass(frozen=True)
+class Identity(Head):
+    """t itself.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Identity()(1.5))
+    1.5
+    """
+
+    family, role, form = "identity", "utility", "t"
+    parity, degree = "odd", 1
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return t
+
+
+@register_head
+@dataclass(frozen=True)
+class Relu(Head):
+    """max(0, t): an exact penalty.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Relu()(-2.0))
+    0.0
+    """
+
+    family, role, form = "relu", "inequality", "Max(0, t)"
+    degree, flippable, smoothness = 1, True, 0
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jax.nn.relu(t)
+
+    @property
+    def smooth_version(self) -> Head:
+        return Softplus(5.0)
+
+
+@register_head
+@dataclass(frozen=True)
+class Softplus(Head):
+    """log(1 + exp(βt))/β, which tends to relu as β grows.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.Softplus(beta=5).name
+    'softplus(5)'
+    """
+
+    family, role, form = "softplus", "inequality", "log(1 + exp(beta*t))/beta"
+    flippable = True
+
+    beta: float = 1.0
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jax.nn.softplus(t) if self.beta == 1 else jax.nn.softplus(self.beta * t) / self.beta
+
+    @property
+    def width(self) -> float:
+        return 1 / self.beta
+
+
+@register_head
+@dataclass(frozen=True)
+class Abs(Head):
+    """|t|: an exact penalty.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Abs()(-2.0))
+    2.0
+    """
+
+    family, role, form = "abs", "equality", "Abs(t)"
+    parity, degree, smoothness = "even", 1, 0
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.abs(t)
+
+    @property
+    def smooth_version(self) -> Head:
+        return SmoothAbs(0.2)
+
+
+@register_head
+@dataclass(frozen=True)
+class Square(Head):
+    """t².
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Square()(-2.0))
+    4.0
+    """
+
+    family, role, form = "square", "equality", "t**2"
+    parity, degree = "even", 2
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.square(t)
+
+
+@register_head
+@dataclass(frozen=True)
+class Huber(Head):
+    """t²/2 where |t| ≤ δ, and δ(|t| − δ/2) beyond.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.Huber(0.5)(2.0))
+    0.875
+    """
+
+    family, role = "huber", "equality"
+    form = "Piecewise((t**2/2, Abs(t) <= delta), (delta*(Abs(t) - delta/2), True))"
+    parity, smoothness = "even", 1
+
+    delta: float
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.where(jnp.abs(t) <= self.delta, 0.5 * t**2, self.delta * (jnp.abs(t) - 0.5 * self.delta))
+
+    @property
+    def width(self) -> float:
+        return self.delta
+
+    @property
+    def smooth_version(self) -> Head:
+        return SmoothAbs(self.delta)
+
+
+@register_head
+@dataclass(frozen=True)
+class SmoothAbs(Head):
+    """√(t² + δ²) − δ, which tends to |t| as δ shrinks and is zero at zero.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> float(bl.SmoothAbs(0.2)(0.0))
+    0.0
+    """
+
+    family, role, form = "smooth_abs", "equality", "sqrt(t**2 + delta**2) - delta"
+    parity = "even"
+
+    delta: float
+
+    def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        return jnp.sqrt(t**2 + self.delta**2) - self.delta
+
+    @property
+    def width(self) -> float:
+        return self.delta
+
+
+def get_head(role: str, name: str | Head) -> Head:
+    """Return the head that `name` spells, such as ``"relu"``, ``"softplus(5)"`` or ``"huber(0.5)"``, or is.
+
+    Raises
+    ------
+    OptionError
+        If no head of that role has the name, or a parameter is not positive.
+    """
+    spelling = name.name if isinstance(name, Head) else str(name)
+    spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
+    head = _HEADS.get(spelled[1]) if spelled else None
+    numbers = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
+    if head is None or head.role != role or None in numbers or not _required(head) <= len(numbers) <= len(fields(head)):
+        known = (spelling for head in registered_heads(role) for spelling in _spellings(head))
+        raise OptionError(
+            f"The {role} head must be one of {', '.join(known)} (a positive number in the brackets) "
+            f"or None; got {name!r}."
+        )
+    return head(*numbers)
+
+
+def _number(text: str) -> float | None:
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
         return None
-    return value if 0 < value < float("inf") else None
+
+
+def _required(head: type[Head]) -> int:
+    """How many parameters have no default."""
+    return sum(field.default is MISSING for field in fields(head))
+
+
+def _spellings(head: type[Head]) -> list[str]:
+    with_parameters = [f"{head.family}({', '.join(field.name for field in fields(head))})"] if fields(head) else []
+    return ([] if _required(head) else [head.family]) + with_parameters

@@ -11,14 +11,28 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.core.bases import Basis, Terms, affine_basis
-from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, Layer, Rows, Rule, Weight
-from behavior_learning.core.heads import ROLES, get_head
+from behavior_learning.core.bases import Basis, affine_basis
+from behavior_learning.core.block import (
+    FIRST,
+    FREE,
+    LAST,
+    NONNEGATIVE,
+    ZERO,
+    BlockInput,
+    Layer,
+    Rows,
+    Rule,
+    Weight,
+    along,
+    product,
+)
+from behavior_learning.core.heads import ROLES, Head, get_head
 from behavior_learning.errors import OptionError
 
 __all__ = [
     "Architecture",
     "BehaviorNetwork",
+    "LayerInputs",
     "Output",
     "Readout",
     "RowRules",
@@ -26,8 +40,14 @@ __all__ = [
     "drawn_like",
     "in_double",
     "weight_value",
+    "with_arrays",
+    "with_head",
     "with_weights",
 ]
+
+NARROW = 32
+"""Most rows of a layer with which candidates are evaluated rows first: every operation then runs along rows of data
+times candidates. Rows last, products of 2,000 candidates with three columns take longer than all heads together."""
 
 Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
@@ -49,14 +69,14 @@ class Architecture:
 
     Examples
     --------
-    >>> Architecture((5, 3, 1), skip="dense").seen_blocks(2)
-    8
+    >>> Architecture((2, 1, 1), skip="dense").inputs(2).blocks
+    ((0, 0), (0, 1), (1, 0))
 
     Attributes
     ----------
     layers : blocks per layer; ``(1,)`` is BL(Single), ``(5, 3, 1)`` is BL[5,3,1].
     rows : rows of the utility, inequality and equality head of every block.
-    heads : names of φ, ρ and ψ; None drops a head.
+    heads : φ, ρ and ψ or their names, which are kept; None drops a head.
     degrees : for each head the highest total degree of a term in each of its rows, in the layers that see (x, y);
         None leaves every row all terms of the basis.
     skip : None, ``"dense"`` (later layers see (x, y) and all layers below), ``"residual"`` (their input is added to
@@ -70,7 +90,7 @@ class Architecture:
 
     layers: tuple[int, ...] = (1,)
     rows: tuple[int, ...] = (1, 1, 1)
-    heads: tuple[str | None, ...] = ("tanh", "relu", "abs")
+    heads: tuple[str | Head | None, ...] = ("tanh", "relu", "abs")
     degrees: tuple[tuple[int, ...], ...] | None = None
     skip: Skip | None = None
     output: Output = "scalar"
@@ -102,9 +122,9 @@ class Architecture:
                 "readout='identity' needs output='scalar' and a last layer of one block; "
                 f"got output={self.output!r} and layers={self.layers!r}. Use 'nonnegative' or 'free'."
             )
-        for role, name in zip(ROLES, self.heads, strict=True):
-            if name is not None:
-                get_head(role, name)
+        named = zip(ROLES, self.heads, strict=True)
+        heads = tuple(None if head is None else get_head(role, head).name for role, head in named)
+        object.__setattr__(self, "heads", heads)
         for name in ("layers", "rows"):  # NumPy's whole numbers neither save nor hash like Python's.
             object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
 
@@ -125,13 +145,39 @@ class Architecture:
         names = zip(ROLES, self.heads, strict=True)
         return all(get_head(role, name).smooth for role, name in names if name is not None and self.head_rows[role])
 
-    def sees_terms(self, layer: int) -> bool:
-        """Whether a layer, counted from 0, sees (x, y)."""
-        return layer == 0 or self.skip in ("dense", "input")
+    def inputs(self, layer: int) -> "LayerInputs":
+        """What a layer, counted from 0, sees."""
+        first = 0 if self.skip == "dense" else max(layer - 1, 0)
+        return LayerInputs(layer == 0 or self.skip in ("dense", "input"), range(first, layer), self.layers)
 
-    def seen_blocks(self, layer: int) -> int:
-        """How many blocks of earlier layers a layer sees."""
-        return sum(self.layers[:layer]) if self.skip == "dense" else sum(self.layers[max(layer - 1, 0) : layer])
+
+class LayerInputs(NamedTuple):
+    """What a layer sees, in the order of its columns: terms of (x, y), and then the blocks of earlier layers.
+
+    Attributes
+    ----------
+    terms : whether it sees terms.
+    layers : the earlier layers that it sees.
+    widths : blocks of every layer of the network.
+    """
+
+    terms: bool
+    layers: range
+    widths: tuple[int, ...]
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """The (layer, block) of every column behind the terms."""
+        return tuple((layer, block) for layer in self.layers for block in range(self.widths[layer]))
+
+    def columns(self, layer: int, terms: int) -> slice:
+        """The columns of the blocks of an earlier layer, where the basis has so many terms."""
+        start = self.n_terms(terms) + sum(self.widths[below] for below in self.layers if below < layer)
+        return slice(start, start + self.widths[layer])
+
+    def n_terms(self, terms: int) -> int:
+        """How many columns are terms, where the basis has so many."""
+        return terms if self.terms else 0
 
 
 def _is_count(value: object) -> bool:
@@ -152,9 +198,10 @@ class Readout(eqx.Module):
     weight: Weight | None
     bias: Weight | None
 
-    def __call__(self, s: Float[Array, "*batch blocks"]) -> Float[Array, "*batch outputs"]:
-        linear = s if self.weight is None else s @ self.weight.value.T
-        return linear if self.bias is None else linear + self.bias.value
+    def __call__(self, s: Array, axis: int = LAST, absorbed: bool = False) -> Array:
+        """W·s + b along an axis; b alone where the last layer has absorbed W."""
+        linear = s if self.weight is None or absorbed else product(s, self.weight.value.T, axis)
+        return linear if self.bias is None else linear + along(self.bias.value, axis)
 
 
 class Traced(NamedTuple):
@@ -200,10 +247,12 @@ class BehaviorNetwork(eqx.Module):
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
-        outputs = self.readout(self.block_utilities(x, y)[-1])
-        if self.architecture.output == "vector":
+        scalar, absorbed = self.architecture.output == "scalar", self._readout_is_absorbed
+        axis = FIRST if scalar and self.width <= NARROW else LAST
+        outputs = self.readout(self._trace(x, y, axis, absorbed)[-1].utility, axis, absorbed)
+        if not scalar:
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
-        return jnp.broadcast_to(outputs[..., 0], (len(x), y.shape[1]))
+        return jnp.broadcast_to(outputs[0] if axis == FIRST else outputs[..., 0], (len(x), y.shape[1]))
 
     def block_utilities(
         self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
@@ -213,46 +262,70 @@ class BehaviorNetwork(eqx.Module):
 
     def trace(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> "tuple[Traced, ...]":
         """What every layer sees and makes of it."""
+        return self._trace(x, y, LAST, absorbed=False)
+
+    def _trace(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"], axis: int, absorbed: bool):
+        """Every layer with rows of M along an axis; the last one gives W·s where it absorbs the readout."""
         terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y)
         seen: list[Traced] = []
         for number, layer in enumerate(self.layers):
-            s = [at.utility for at in seen]
-            z = self._input(number, terms, s)
-            shortcut = self._shortcut(number, s) if number and self.architecture.skip == "residual" else None
-            own = layer(z)
+            inputs = self.architecture.inputs(number)
+            below = [seen[layer].utility for layer in inputs.layers]
+            z = BlockInput(terms if inputs.terms else None, _concatenated(below, axis) if below else None, axis)
+            last = absorbed and number == len(self.layers) - 1
+            own = layer(z, self.readout.weight.value if last and self.readout.weight is not None else None)
+            shortcut = self._shortcut(number, below[-1], axis) if number else None
             seen.append(Traced(z, shortcut, own if shortcut is None else own + shortcut))
         return tuple(seen)
 
-    def _input(self, number: int, terms: Terms, s: list[Array]) -> BlockInput:
-        seen = s if self.architecture.skip == "dense" else s[-1:]
-        blocks = _concatenated(seen) if seen else None
-        return BlockInput(terms if self.architecture.sees_terms(number) else None, blocks)
-
-    def _shortcut(self, number: int, s: list[Array]) -> Float[Array, "#n #k blocks"]:
+    def _shortcut(self, number: int, below: Array, axis: int) -> Array | None:
+        """What a residual skip adds to the blocks of a layer."""
         projection = self.projections[number - 1]
-        return s[-1] if projection is None else s[-1] @ projection.value.T
+        if self.architecture.skip != "residual":
+            return None
+        return below if projection is None else product(below, projection.value.T, axis)
+
+    @property
+    def _readout_is_absorbed(self) -> bool:
+        """Whether the last layer multiplies W in, in the product that sums its rows."""
+        return self.readout.weight is not None and self.architecture.skip != "residual"
+
+    @property
+    def arrays(self) -> list[Weight]:
+        """Every weight as it is held, the heads of a layer side by side; intercepts and biases included."""
+        rows = [weight for layer in self.layers for weight in layer.weights]
+        return rows + [w for w in (*self.projections, self.readout.weight, self.readout.bias) if w is not None]
 
     @property
     def weights(self) -> list[Weight]:
-        """Every weight of the network, intercepts and biases included."""
+        """Every weight as it is read, head by head; intercepts and biases included."""
         rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.weights]
         return rows + [w for w in (*self.projections, self.readout.weight, self.readout.bias) if w is not None]
 
     @property
+    def weight_names(self) -> list[str]:
+        """The place of each of `weights`, such as ``layers[0].utility.coef``."""
+        names = [f"layers[{n}].{role}" for n in range(len(self.layers)) for role in ROLES]
+        projections = [f"projections[{n}]" for n, weight in enumerate(self.projections) if weight is not None]
+        readout = {"weight": self.readout.weight, "bias": self.readout.bias}
+        rows = [f"{name}.{field}" for name in names for field in ("coef", "intercept", "multiplier")]
+        return rows + projections + [f"readout.{name}" for name, weight in readout.items() if weight is not None]
+
+    @property
     def penalized_weights(self) -> list[Weight]:
         """M, λ, Π and W: what a ridge penalises. Intercepts and biases are free."""
-        rows = [weight for layer in self.layers for rows in layer.heads.values() for weight in rows.penalized_weights]
+        rows = [weight for layer in self.layers for weight in (layer.coef, layer.multiplier)]
         return rows + [weight for weight in (*self.projections, self.readout.weight) if weight is not None]
 
     @property
     def n_parameters(self) -> int:
         """How many numbers are learned."""
-        return sum(weight.n_learned for weight in self.weights)
+        return sum(weight.n_learned for weight in self.arrays)
 
     @property
     def width(self) -> int:
         """Pre-activations of the widest layer, for one row and candidate."""
-        return max(sum(rows.intercept.raw.size for rows in layer.heads.values()) for layer in self.layers)
+        return max(np.shape(layer.intercept.raw)[0] for layer in self.layers)
 
     @classmethod
     def random(
@@ -296,7 +369,7 @@ class _Draw:
     multiplier_scale: float | None
 
     def layer(self, number: int, rules: Mapping[str, RowRules]) -> Layer:
-        return Layer(**{role: self.rows(number, role, rules.get(role, self.rules(number, role))) for role in ROLES})
+        return Layer.of({role: self.rows(number, role, rules.get(role, self.rules(number, role))) for role in ROLES})
 
     def rules(self, number: int, role: str) -> RowRules:
         architecture = self.architecture
@@ -309,16 +382,18 @@ class _Draw:
     def degree_rule(self, number: int, role: str) -> Rule:
         """Fix the coefficients of terms above a row's degree at zero."""
         degrees = self.architecture.head_degrees[role]
-        if not degrees or not self.architecture.sees_terms(number):
+        inputs = self.architecture.inputs(number)
+        if not degrees or not inputs.terms:
             return FREE
-        blocks = (None,) * self.architecture.seen_blocks(number)
-        allowed = lambda highest: tuple(None if degree <= highest else 0.0 for degree in self.basis.degrees)
-        return Rule(fixed=(tuple(allowed(highest) + blocks for highest in degrees),))
+        above = np.array(self.basis.degrees) > np.array(degrees)[:, None]
+        fixed = np.full((1, len(degrees), self.basis.size + len(inputs.blocks)), np.nan)
+        fixed[0, :, : self.basis.size][above] = 0.0
+        return Rule(fixed=fixed)
 
     def rows(self, number: int, role: str, rules: RowRules) -> Rows:
         architecture = self.architecture
-        terms = self.basis.size if architecture.sees_terms(number) else 0
-        inputs, rows = terms + architecture.seen_blocks(number), architecture.head_rows[role]
+        seen, rows = architecture.inputs(number), architecture.head_rows[role]
+        inputs = seen.n_terms(self.basis.size) + len(seen.blocks)
         shape = (architecture.layers[number], rows)
         spread = self.coef_scale if self.coef_scale is not None else 1 / max(inputs, 1) ** 0.5
         name = dict(zip(ROLES, architecture.heads, strict=True))[role]
@@ -353,9 +428,11 @@ class _Draw:
         return Readout(Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5), bias)
 
 
-def _concatenated(parts: list[Array]) -> Float[Array, "#n #k blocks"]:
-    shape = jnp.broadcast_shapes(*(part.shape[:2] for part in parts))
-    return jnp.concatenate([jnp.broadcast_to(part, (*shape, part.shape[-1])) for part in parts], axis=-1)
+def _concatenated(parts: list[Array], axis: int) -> Array:
+    """Blocks of several layers along an axis."""
+    shape = jnp.broadcast_shapes(*(np.delete(part.shape, axis) for part in parts))
+    wide = [(len(part), *shape) if axis == FIRST else (*shape, part.shape[axis]) for part in parts]
+    return jnp.concatenate([jnp.broadcast_to(part, to) for part, to in zip(parts, wide, strict=True)], axis=axis)
 
 
 def weight_value(weight: Weight) -> np.ndarray:
@@ -368,13 +445,34 @@ def weight_value(weight: Weight) -> np.ndarray:
 
 def with_weights(network: BehaviorNetwork, weights: Sequence[Weight]) -> BehaviorNetwork:
     """The network with other weights, in the order of `network.weights`."""
-    is_weight, given = lambda node: isinstance(node, Weight), iter(weights)
+    given = iter(weights)
+    arrays: list[Weight] = []
+    for layer in network.layers:
+        rows = {role: Rows(next(given), next(given), next(given), layer.head(role)) for role in ROLES}
+        arrays += Layer.of(rows).weights
+    return with_arrays(network, [*arrays, *given])
+
+
+def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight) -> BehaviorNetwork:
+    """The network with another `coef`, `intercept` or `multiplier` of one head, as it is read."""
+    heads = network.layers[layer].heads
+    rows = heads[role]
+    given = {name: weights.get(name, getattr(rows, name)) for name in ("coef", "intercept", "multiplier")}
+    heads[role] = Rows(**given, head=rows.head)
+    layers = (*network.layers[:layer], Layer.of(heads), *network.layers[layer + 1 :])
+    return eqx.tree_at(lambda network: network.layers, network, layers)
+
+
+def with_arrays(network: BehaviorNetwork, arrays: Sequence[Weight]) -> BehaviorNetwork:
+    """The network with other weights, in the order of `network.arrays`."""
+    given = iter(arrays)
+    is_weight = lambda node: isinstance(node, Weight)
     return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
 
 
 def in_double(network: BehaviorNetwork) -> BehaviorNetwork:
     """The same numbers in double precision; inside `jax.enable_x64`."""
-    return with_weights(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.weights])
+    return with_arrays(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.arrays])
 
 
 def drawn_like(network: BehaviorNetwork, rng: np.random.Generator, **scales: float | None) -> BehaviorNetwork:

@@ -6,8 +6,9 @@ both, nested, for their product.
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, cast
+from typing import ClassVar, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -23,13 +24,14 @@ from behavior_learning.errors import NoQuadratureError
 __all__ = [
     "MOST_DIMENSIONS",
     "Categories",
+    "Finite",
     "Interval",
     "Product",
     "Quadrature",
     "Space",
     "Utility",
-    "joined",
-    "together",
+    "evaluate_jointly",
+    "outer_product",
 ]
 
 MOST_DIMENSIONS = 2
@@ -65,6 +67,9 @@ class Space(eqx.Module):
     size: eqx.AbstractVar[int]
     """k, the number of candidates per row."""
 
+    pointwise: ClassVar[bool] = True
+    """Whether every observation is a response and not a set of them."""
+
     @property
     @abstractmethod
     def dimension(self) -> int:
@@ -76,24 +81,21 @@ class Space(eqx.Module):
         """Lower and upper end of each column of a candidate: infinite where the column is an indicator."""
 
     @property
-    def components(self) -> "tuple[Categories | Interval, ...]":
+    def components(self) -> "tuple[Space, ...]":
         """The spaces this one is the product of."""
-        return cast("tuple[Categories | Interval, ...]", (self,))
+        return (self,)
 
     @property
     def continuous(self) -> tuple[int, ...]:
         """Columns of a candidate that are continuous."""
-        sizes = np.cumsum([0] + [component.dimension for component in self.components])
-        return tuple(
-            int(start)
-            for start, component in zip(sizes, self.components, strict=False)
-            if isinstance(component, Interval)
-        )
+        starts = np.cumsum([0] + [component.dimension for component in self.components])
+        pairs = zip(starts, self.components, strict=False)
+        return tuple(int(start) + i for start, component in pairs for i in component.continuous)
 
     @property
     def nodes(self) -> int:
         """Candidates along each continuous dimension; none where there is no such dimension."""
-        return max((component.size for component in self.components if isinstance(component, Interval)), default=0)
+        return max(component.nodes for component in self.components)
 
     @abstractmethod
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
@@ -106,7 +108,7 @@ class Space(eqx.Module):
         return [space.rule(values, batch, dtype) for space in (self, *finer)]
 
     @abstractmethod
-    def refined(self, factor: int) -> "Space":
+    def refined(self, factor: float) -> "Space":
         """The same space with at least `factor` times the candidates, or itself where the sum is exact."""
 
     @abstractmethod
@@ -114,8 +116,16 @@ class Space(eqx.Module):
         """Responses as candidates."""
 
     @abstractmethod
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Array:
+        """Candidates as responses, codes of classes as numbers: the inverse of `candidates`."""
+
+    def points(self, y: Array) -> Array:
+        """The response that stands for each observation, itself where that is one."""
+        return y
+
+    @abstractmethod
     def contains(self, y: Array) -> Array:
-        """Whether each response lies in the space."""
+        """Whether each observation lies in the space."""
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
@@ -153,30 +163,53 @@ class Space(eqx.Module):
         return jnp.where(self.contains(y), utility(x, self.candidates(y)[:, None])[:, 0], -jnp.inf)
 
 
-class Categories(Space):
-    """One of `size` classes: candidates are one-hot, responses are integer codes 0 … size − 1."""
+class Finite(Space):
+    """Finitely many candidates, the rows of a table; responses are their positions 0 … size − 1.
 
+    Attributes
+    ----------
+    table : (size, m) coordinates.
+    """
+
+    table: Float[Array, "size m"] | None
     size: int = eqx.field(static=True)
+
+    def __init__(self, table: ArrayLike):
+        self.table, self.size = to_device(table), np.shape(table)[0]
 
     @property
     def dimension(self) -> int:
-        return self.size
+        return self._table(np.dtype(np.float32)).shape[1]
 
     @property
     def ends(self) -> Float[Array, "2 m"]:
-        return jnp.tile(jnp.array([[-jnp.inf], [jnp.inf]]), self.size)
+        return jnp.tile(jnp.array([[-jnp.inf], [jnp.inf]]), self.dimension)
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         one = (1,) * len(batch)
-        return Quadrature(
-            jnp.eye(self.size, dtype=dtype).reshape(*one, self.size, self.size), jnp.zeros((*one, self.size), dtype)
-        )
+        return Quadrature(self._table(dtype)[(None,) * len(batch)], jnp.zeros((*one, self.size), dtype))
 
-    def refined(self, factor: int) -> "Categories":
+    @property
+    def continuous(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def nodes(self) -> int:
+        return 0
+
+    def _table(self, dtype: np.dtype) -> Float[Array, "size m"]:
+        return jnp.asarray(self.table, dtype)
+
+    def refined(self, factor: float) -> "Finite":
         return self
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
-        return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
+        return jnp.asarray(self.table)[jnp.clip(jnp.asarray(y).astype(int), 0, self.size - 1)]
+
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
+        """The position of the nearest row of the table."""
+        table = self._table(candidates.dtype)
+        return jnp.argmax(candidates @ table.T - 0.5 * jnp.sum(table**2, axis=1), axis=-1).astype(candidates.dtype)
 
     def contains(self, y: Array) -> Array:
         return (y >= 0) & (y < self.size)
@@ -185,13 +218,13 @@ class Categories(Space):
         self, utility: Utility, x: Float[Array, "n d"], y: Int[Array, " n"], at_candidates: Float[Array, "#n k"]
     ) -> Float[Array, " n"]:
         wide = jnp.broadcast_to(at_candidates, (len(y), self.size))
-        own = jnp.take_along_axis(wide, jnp.clip(y, 0, self.size - 1)[:, None], axis=1)[:, 0]
+        own = jnp.take_along_axis(wide, jnp.clip(y.astype(int), 0, self.size - 1)[:, None], axis=1)[:, 0]
         return jnp.where(self.contains(y), own, -jnp.inf)
 
     def inverse_cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], q: Float[Array, "#*batch j"]
     ) -> Int[Array, "*batch j"]:
-        """The lowest code whose cumulative probability reaches q."""
+        """The lowest position whose cumulative probability reaches q."""
         cumulative = jnp.cumsum(jnp.exp(log_density), axis=-1)
         code = jnp.sum(cumulative[..., None, :] < q[..., None], axis=-1)
         return jnp.minimum(code, self.size - 1)
@@ -199,7 +232,7 @@ class Categories(Space):
     def cdf(
         self, rule: Quadrature, log_density: Float[Array, "*batch k"], y: Float[Array, "*batch"]
     ) -> Float[Array, "*batch"]:
-        """Classes in the order of their codes."""
+        """In the order of the table."""
         return jnp.sum(jnp.where(jnp.arange(self.size) <= y[..., None], jnp.exp(log_density), 0.0), axis=-1)
 
     def maximizer(
@@ -208,30 +241,43 @@ class Categories(Space):
         return jnp.argmax(at_candidates, axis=1)
 
 
+class Categories(Finite):
+    """One of `size` classes: candidates are one-hot."""
+
+    def __init__(self, size: int):
+        self.table, self.size = None, size
+
+    def _table(self, dtype: np.dtype) -> Float[Array, "size m"]:
+        return jnp.eye(self.size, dtype=dtype)
+
+    def candidates(self, y: Array) -> Float[Array, "*batch m"]:
+        return jax.nn.one_hot(jnp.asarray(y).astype(int), self.size)
+
+
 class Interval(Space):
     """A bounded interval [lower, upper] of the real line.
 
     The integral over y is Gauss–Legendre in u after y = μ + s·sinh(u), with μ and s the mean and the standard deviation
-    of each row's own density, found by a first pass over equally weighted candidates and, where asked for, by further
-    passes over focused ones. Candidates then crowd where the mass is, however narrow, and thin out logarithmically
+    of each row's own density, found over equally weighted candidates and, where asked for, again over focused
+    ones. Candidates then crowd where the mass is, however narrow, and thin out logarithmically
     towards the ends.
 
     Attributes
     ----------
-    lower, upper : the ends, in the units of y.
-    size : candidates per row and pass, rounded up so that they fill equal panels of at most 64.
-    passes : passes that find μ and s. Two of few candidates find narrower densities than one of many.
+    lower, upper : the ends, in the units of y; or ends of its own for every entry of a batch.
+    size : candidates per row and refinement, rounded up so that they fill equal panels of at most 64.
+    refinements : how often μ and s are found. Two of few candidates find narrower densities than one of many.
     """
 
     lower: Float[Array, ""]
     upper: Float[Array, ""]
     size: int = eqx.field(static=True)
-    passes: int = eqx.field(static=True)
+    refinements: int = eqx.field(static=True)
 
-    def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, passes: int = 1):
+    def __init__(self, lower: ArrayLike, upper: ArrayLike, size: int = 32, refinements: int = 1):
         self.lower, self.upper = to_device(lower), to_device(upper)
         panels = -(-size // PANEL)
-        self.size, self.passes = panels * -(-size // panels), passes
+        self.size, self.refinements = panels * -(-size // panels), refinements
 
     @property
     def dimension(self) -> int:
@@ -247,12 +293,12 @@ class Interval(Space):
     def rules(
         self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
     ) -> list[Quadrature]:
-        """The rules of this box and of finer ones; in each pass the candidates of all are evaluated together."""
+        """The rules of this box and of finer ones; in each refinement the candidates of all are evaluated together."""
         boxes = (self, *cast("Sequence[Interval]", finer))
         rules = [box._even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
-        for _ in range(self.passes):
-            at = jax.lax.stop_gradient(together(values, [rule.candidates for rule in rules]))
+        for _ in range(self.refinements):
+            at = jax.lax.stop_gradient(evaluate_jointly(values, [rule.candidates for rule in rules]))
             moments = [_moments(own, rule) for own, rule in zip(at, rules, strict=True)]
             spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
             found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
@@ -263,9 +309,9 @@ class Interval(Space):
     def _even(self, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in y, the same for all rows."""
         nodes, weights = unit_rule(self.size, dtype)
-        y, one = self.lower + (self.upper - self.lower) * nodes, (1,) * len(batch)
-        log_weights = jnp.log(weights * (self.upper - self.lower))
-        return Quadrature(y.reshape(*one, -1, 1), log_weights.reshape(*one, -1))
+        width, one = (self.upper - self.lower)[..., None], (1,) * (len(batch) - self.lower.ndim)
+        y, log_weights = self.lower[..., None] + width * nodes, jnp.log(weights * width)
+        return Quadrature(y.reshape(*one, *y.shape, 1), log_weights.reshape(*one, *y.shape))
 
     def _focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
@@ -276,11 +322,22 @@ class Interval(Space):
         log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * cosh)
         return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], log_weights)
 
-    def refined(self, factor: int) -> "Interval":
-        return Interval(self.lower, self.upper, self.size * factor, self.passes)
+    @property
+    def continuous(self) -> tuple[int, ...]:
+        return (0,)
+
+    @property
+    def nodes(self) -> int:
+        return self.size
+
+    def refined(self, factor: float) -> "Interval":
+        return replace(self, size=int(np.ceil(round(self.size * factor, 6))))
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return y[..., None]
+
+    def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch"]:
+        return candidates[..., 0]
 
     def contains(self, y: Array) -> Array:
         return (y >= self.lower) & (y <= self.upper)
@@ -343,18 +400,18 @@ class Product(Space):
 
     Attributes
     ----------
-    factors : Categories and boxes; a response has one column per factor, classes as codes.
+    factors : finite spaces and intervals; a response has one column per factor, classes as codes.
     """
 
-    factors: tuple[Categories | Interval, ...]
+    factors: tuple[Space, ...]
     size: int = eqx.field(static=True)
 
-    def __init__(self, factors: Sequence[Categories | Interval]):
+    def __init__(self, factors: Sequence[Space]):
         self.factors = tuple(factors)
         self.size = int(np.prod([component.size for component in self.factors]))
 
     @property
-    def components(self) -> tuple[Categories | Interval, ...]:
+    def components(self) -> tuple[Space, ...]:
         return self.factors
 
     @property
@@ -377,7 +434,9 @@ class Product(Space):
         outer = self.components[0].rule(self._marginal(values, batch, dtype), batch, dtype)
         inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.components[0].size), dtype)
         log_weights = outer.log_weights[..., None] + inner.log_weights
-        return Quadrature(joined(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1))
+        return Quadrature(
+            outer_product(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1)
+        )
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
         """log ∫ exp{values} over all components but the first."""
@@ -398,14 +457,11 @@ class Product(Space):
                 "normaliser, and predict by sample()."
             )
 
-    def refined(self, factor: int) -> "Product":
+    def refined(self, factor: float) -> "Product":
         if not self.continuous:
             return self
         each = factor ** (1 / len(self.continuous))
-        finer = lambda box: Interval(box.lower, box.upper, int(np.ceil(round(box.size * each, 6))), box.passes)
-        return Product(
-            tuple(finer(component) if isinstance(component, Interval) else component for component in self.components)
-        )
+        return Product(tuple(component.refined(each) for component in self.components))
 
     def candidates(self, y: Array) -> Float[Array, "*batch m"]:
         return jnp.concatenate(
@@ -444,16 +500,15 @@ class Product(Space):
         return self.responses(start)
 
     def responses(self, candidates: Float[Array, "*batch m"]) -> Float[Array, "*batch components"]:
-        """Candidates as responses, the inverse of `candidates`."""
         starts = np.cumsum([0] + [component.dimension for component in self.components])
         columns = [candidates[..., a:b] for a, b in pairwise(starts)]
-        read = lambda component, z: (
-            jnp.argmax(z, axis=-1).astype(z.dtype) if isinstance(component, Categories) else z[..., 0]
-        )
-        return jnp.stack([read(component, z) for component, z in zip(self.components, columns, strict=True)], axis=-1)
+        pairs = zip(self.components, columns, strict=True)
+        return jnp.stack([component.responses(z) for component, z in pairs], axis=-1)
 
 
-def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) -> list[Float[Array, "*batch k"]]:
+def evaluate_jointly(
+    values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]
+) -> list[Float[Array, "*batch k"]]:
     """The values at several sets of candidates, from one evaluation."""
     if len(candidates) == 1:
         return [values(candidates[0])]
@@ -461,7 +516,7 @@ def together(values: Values, candidates: Sequence[Float[Array, "#*batch k m"]]) 
     return jnp.split(at, np.cumsum([own.shape[-2] for own in candidates])[:-1], axis=-1)
 
 
-def joined(
+def outer_product(
     first: Float[Array, "#*batch k a"], rest: Float[Array, "#*batch #k j b"], order: np.ndarray | None = None
 ) -> Float[Array, "*batch k*j a+b"]:
     """Every first candidate beside each of its own second ones; `order` rearranges the columns."""
@@ -476,7 +531,7 @@ def _given(values: Values, first: Float[Array, "#*batch k a"], order: np.ndarray
     """The utility of the other coordinates where the first ones are given, a batch axis more."""
 
     def conditional(rest: Float[Array, "#*batch #k j b"]) -> Float[Array, "*batch k j"]:
-        at = values(joined(first, rest, order))
+        at = values(outer_product(first, rest, order))
         return at.reshape(*at.shape[:-1], first.shape[-2], rest.shape[-2])
 
     return conditional

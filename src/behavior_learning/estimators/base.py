@@ -14,17 +14,18 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
+from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
-from behavior_learning.estimators.bases import BasisOption, check_basis
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.structure import make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows
+from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
+from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.objectives import OBJECTIVES, Objective
 from behavior_learning.options import (
@@ -49,6 +50,9 @@ from behavior_learning.training.weights import check_weights, chosen_rows
 
 __all__ = ["BehaviorEstimator"]
 
+EXAMINED_ROWS = 1_000
+"""Training rows at which a response looks at the fitted distribution."""
+
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
@@ -63,7 +67,7 @@ class BehaviorEstimator(FittedEstimator):
     structure: UMP | Sequence[UMP] | None = None
     n_terms: Sequence[int] = parameter((1, 1, 1), check_sequence, example="(1, 1, 1)")
     heads: Sequence[str | None] | str = "auto"
-    basis: BasisOption | str = parameter("auto", check_basis)
+    basis: BasisFamily | str = parameter("auto", check_basis)
     degrees: Any = None
     extra_terms: Sequence[str] = parameter((), check_sequence, example='["RM:MEDV"]')
     skip: str | None = parameter(None, check_choice, valid=(None, *get_args(Skip)))
@@ -194,6 +198,7 @@ class BehaviorEstimator(FittedEstimator):
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
+        response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
         return self
 
     def _split_rows(

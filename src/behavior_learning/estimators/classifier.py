@@ -24,10 +24,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
 
     Parameters
     ----------
-    response : what y is, by default ``bl.Classes()``.
+    response : what y is, by default ``bl.Classes()``; ``bl.Ordered(["low", "mid", "high"])`` has an order.
     output : ``"vector"`` lets blocks see x only and reads one utility per class out of them; ``"scalar"`` gives every
         block the candidate class as an input, so that its utility and constraints speak of the class chosen (A.1);
-        ``"auto"`` is scalar where `structure`, `degrees` or `identifiable` say so, and vector otherwise.
+        ``"auto"`` is scalar where `structure`, `degrees`, `identifiable` or the order of the classes say so, and vector
+        otherwise.
     class_weight : how often a row of each class counts: a dictionary by label, 1 where a label is not named;
         ``"balanced"`` gives all classes the same total; None counts every row once.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, readout_bias,
@@ -102,7 +103,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         if self.output != "auto":
             return cast(Output, self.output)
         stated = self.structure is not None or self.degrees is not None
-        return "scalar" if self.identifiable or stated else "vector"
+        return "scalar" if self.identifiable or stated or not self._response.one_hot else "vector"
+
+    @property
+    def _response(self) -> Response:
+        return as_response(Classes() if self.response is None else self.response)
 
     def _row_weights(
         self, weight: np.ndarray | None, response: Response, values: np.ndarray, train: np.ndarray
@@ -114,10 +119,13 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         return own * by_class[values]
 
     def _stated_response(self, y: Any) -> Response:
-        response = as_response(Classes() if self.response is None else self.response)
+        response = self._response
         if not response.labelled:
             name = type(response).__name__
             raise OptionError(f"BLClassifier holds labels, and bl.{name}() is of numbers. Use BLRegressor.")
+        if self.output == "vector" and not response.one_hot:
+            name = type(response).__name__
+            raise OptionError(f"output='vector' has a utility for each class and no order; bl.{name}() needs 'scalar'.")
         return response
 
 

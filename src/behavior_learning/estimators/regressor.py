@@ -1,5 +1,6 @@
 """A continuous response: the full conditional density, its mean, quantiles and intervals, in the user's units."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -159,13 +160,14 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         A predictor whose `gap` says how far it is from the exact answer on a fifth of the rows, held out.
         """
         model = self._fitted
-        exact = model.response.encode(self.predict(X, statistic))
+        exact = self.predict(X, statistic)
         width, max_epochs = check_count("width", width), check_count("max_epochs", max_epochs)
         seed = check_seed("random_state", random_state)
         return follow(model, model.inputs(X), exact, statistic=statistic, width=width, max_epochs=max_epochs, seed=seed)
 
     def _stated_response(self, y: Any) -> Response:
-        if _has_columns(y):
+        single = self.response is not None and not isinstance(self.response, Mapping)
+        if _has_columns(y) and not (single and as_response(self.response).columns > 1):
             names = getattr(y, "columns", [f"{UNNAMED}{j + 1}" for j in range(np.shape(y)[1])])
             stated = dict.fromkeys(map(str, names), Numbers()) | dict(by_name(self.response))
             return Joint(stated={name: _of_numbers(response) for name, response in stated.items()})

@@ -2,17 +2,17 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 
 from behavior_learning.core.bases import ONE, Basis, with_terms, without_pure_x
+from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
-from behavior_learning.errors import OptionError, SmoothHeadsWarning
-from behavior_learning.estimators.bases import Affine, Polynomial
+from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.formulas import parse_product
 from behavior_learning.learned.columns import Columns
 from behavior_learning.options import check_choice, check_count, check_sequence
@@ -25,9 +25,6 @@ DEFAULT_LAYERS = (16, 4)
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
-
-SMOOTHED = {"relu": "softplus(5)", "abs": "smooth_abs(0.2)"}
-"""What stands for a head with a kink where the objective needs derivatives in y."""
 
 
 FIRST_LAYER = (
@@ -114,9 +111,8 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
     if isinstance(heads, str) and heads == "auto":
         return HEADS[identifiable]
     heads = check_sequence("heads", heads, '("tanh", "relu", "abs")')
-    kinked = [
-        name for role, name in zip(ROLES, heads, strict=False) if name is not None and not get_head(role, name).smooth
-    ]
+    found = [get_head(role, head) for role, head in zip(ROLES, heads, strict=False) if head is not None]
+    kinked = [head.name for head in found if not head.smooth]
     if identifiable and kinked:
         raise OptionError(
             f"identifiable=True needs smooth heads such as {HEADS[True]!r}; got {kinked[0]!r}. "
@@ -127,10 +123,10 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
 
 def _smoothed(heads: tuple[str | None, ...], chosen: Any) -> tuple[str | None, ...]:
     """The heads without kinks, for score matching without jumps of curvature either; named ones warn."""
-    smooth = tuple(SMOOTHED.get(head, head) if head is not None else None for head in heads)
-    if chosen.objective.derivatives > 1:
-        smooth = tuple(head and head.replace("huber", "smooth_abs") for head in smooth)
-    if smooth != heads and chosen.heads != "auto":
+    times = chosen.objective.derivatives
+    named = [(role, head and get_head(role, head)) for role, head in zip(ROLES, heads, strict=False)]
+    smooth = tuple(head and head.smoothed(times).name for _, head in named)
+    if smooth != tuple(head and head.name for _, head in named) and chosen.heads != "auto":
         warnings.warn(
             f"objective={chosen.objective.short_name!r} takes derivatives in y, which lose the kinks of "
             f"heads={heads!r}; {smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",
@@ -192,15 +188,15 @@ def make_basis(
     if chosen.structure is not None:
         stated = _stated_layer(chosen, columns, y_columns > 0)
         return stated.basis, stated.rules
-    option = _chosen_basis(chosen.basis, architecture)
-    basis = option.build(x, y_columns, columns)
+    family = _chosen_basis(chosen.basis, architecture, x, columns.x)
+    basis = family(x, columns.choices[:y_columns])
     if not architecture.intercepts:
         basis = without_pure_x(basis)
     products = [product for text in chosen.extra_terms for product in named_products(text, columns, y_columns > 0)]
     basis = with_terms(basis, products) if products else basis
     if x.shape[1] and all(pair[0] == ONE for pair in basis.pairing.pairs):
         raise OptionError(
-            f"identifiable=True drops the terms of x alone, and {option!r} has no product of x and y: the response "
+            f"identifiable=True drops the terms of x alone, and {family!r} has no product of x and y: the response "
             "would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
         )
     return basis, None
@@ -220,12 +216,15 @@ def _stated_layer(chosen: Any, columns: Columns, with_y: bool) -> StatedLayer:
     return state_layer(problems, products=products, x_units=columns.x_units, y_units=columns.y_units)
 
 
-def _chosen_basis(basis: Any, architecture: Architecture) -> Any:
+def _chosen_basis(basis: Any, architecture: Architecture, x: np.ndarray, names: Sequence[str]) -> BasisFamily:
     """The basis asked for: by itself affine, but polynomial where degrees or products with y are needed."""
     stated = [degree for head in architecture.degrees or () for degree in head]
     if basis == "auto":
         basis = Polynomial() if stated or not architecture.intercepts else Affine()
-    return replace(basis, degree=max(stated)) if stated and isinstance(basis, Polynomial) else basis
+    constant = [name for name, values in zip(names, x.T, strict=True) if basis.curved and np.ptp(values) == 0]
+    if constant:
+        raise DataError(f"basis={basis.short_name!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
+    return basis.of_degree(max(stated)) if stated else basis
 
 
 def _named_columns(name: str, columns: Sequence[str], sources: Sequence[str]) -> list[int]:

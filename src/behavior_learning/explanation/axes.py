@@ -1,7 +1,7 @@
 """The user's variables as axes of the encoded rows z = [x, y]: a number is one column, a category one per level."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,11 +20,12 @@ class Axis:
     Attributes
     ----------
     name : the user's spelling.
-    columns : of z; one for a number, one per level for a category.
+    columns : of z; one for a number, and as many as tell the levels apart for a category.
     levels : of a category, as the user writes them; none for a number.
-    labels : names of the columns as printed, such as ``"job[teacher]"``.
+    labels : names of the levels, or of the column, as printed, such as ``"job[teacher]"``.
     center, scale : of a number, z = (value − center)/scale.
     missing : column that says that a number is missing.
+    table : what the columns are at each level; by default 1 in the level's own column and 0 elsewhere.
     """
 
     name: str
@@ -34,6 +35,16 @@ class Axis:
     center: float = 0.0
     scale: float = 1.0
     missing: int | None = None
+    table: Float[np.ndarray, "levels columns"] | None = field(default=None, compare=False)
+
+    @property
+    def encoding(self) -> Float[np.ndarray, "levels columns"]:
+        """The columns at each level."""
+        return np.eye(len(self.levels)) if self.table is None else self.table
+
+    def held(self, z: Float[np.ndarray, "n columns"]) -> Bool[np.ndarray, "n levels"]:
+        """Which level each row has."""
+        return (z[:, None, self.columns] == self.encoding).all(axis=2)
 
     def at(
         self, z: Float[np.ndarray, "n columns"], values: Sequence[Any] | np.ndarray
@@ -49,7 +60,7 @@ class Axis:
         if not self.levels:
             z[:, self.columns[0]] = (np.asarray(values, float) - self.center) / self.scale
         else:
-            z[:, self.columns] = np.eye(len(self.levels))[[self._position(value) for value in values]]
+            z[:, self.columns] = self.encoding[[self._position(value) for value in values]]
         if self.missing is not None:
             z[:, self.missing] = 0.0
         return z
@@ -58,9 +69,8 @@ class Axis:
         """The variable's values in the user's units, or its levels; NaN or None where it has none."""
         if not self.levels:
             return np.where(self.absent(z), np.nan, self.center + self.scale * z[:, self.columns[0]])
-        hot = z[:, self.columns]
-        levels = np.array([*self.levels, None], dtype=object)
-        return levels[np.where(hot.any(axis=1), hot.argmax(axis=1), len(self.levels))]
+        held, levels = self.held(z), np.array([*self.levels, None], dtype=object)
+        return levels[np.where(held.any(axis=1), held.argmax(axis=1), len(self.levels))]
 
     def absent(self, z: Float[np.ndarray, "n columns"]) -> Bool[np.ndarray, " n"]:
         """Where a number is missing."""
@@ -127,7 +137,7 @@ def typical(axes: Sequence[Axis], z: Float[np.ndarray, "n columns"]) -> Float[np
     row = np.zeros((1, z.shape[1]))
     for axis in axes:
         if axis.levels:
-            row[0, axis.columns[int(z[:, axis.columns].sum(axis=0).argmax())]] = 1.0
+            row[0, axis.columns] = axis.encoding[axis.held(z).sum(axis=0).argmax()]
         else:
             present = z[~axis.absent(z), axis.columns[0]]
             row[0, axis.columns[0]] = np.median(present) if len(present) else np.median(z[:, axis.columns[0]])

@@ -219,7 +219,7 @@ def _heads(layer: Layer, at: Traced, rows: int) -> dict[str, _Head]:
     for role, head in layer.heads.items():
         if head.head is not None:
             argument = head.preactivation(at.input)
-            utility = ROLES[role] * head.multiplier.value * head.head.function(argument)
+            utility = ROLES[role] * head.multiplier.value * head.head(argument)
             heads[role] = _Head(_per_row(argument, rows), _per_row(utility, rows))
     return heads
 
@@ -230,33 +230,33 @@ def _per_row(values: Float[Array, "..."], rows: int) -> Float[Array, "..."]:
 
 
 class _Stepped(NamedTuple):
-    """Name of a level or of a gap, what it is instead of, its column, and the column it leaves."""
+    """Name of a level or of a gap, what it is instead of, the columns that change, their values."""
 
     name: str
     instead: str
-    column: int
-    left: int | None
+    columns: tuple[int, ...]
+    after: np.ndarray
+    before: np.ndarray
 
 
 def _stepped(axis: Axis) -> list[_Stepped]:
     """From the first level of a category to each other one, and from the mean of a number to its absence."""
     if axis.levels:
-        levels = zip(axis.labels[1:], axis.columns[1:], strict=True)
-        return [_Stepped(label, f"instead of {axis.labels[0]}", column, axis.columns[0]) for label, column in levels]
+        instead, first = f"instead of {axis.labels[0]}", axis.encoding[0]
+        steps = zip(axis.labels[1:], axis.encoding[1:], strict=True)
+        return [_Stepped(label, instead, axis.columns, after, first) for label, after in steps]
     if axis.missing is None:
         return []
-    return [_Stepped(f"{axis.name}[missing]", f"instead of {axis.name} at its mean", axis.missing, None)]
+    columns, name = (axis.columns[0], axis.missing), f"{axis.name}[missing]"
+    return [_Stepped(name, f"instead of {axis.name} at its mean", columns, np.array([0.0, 1.0]), np.zeros(2))]
 
 
 def _steps(axes: Sequence[Axis], columns: int) -> tuple[_Steps, list[_Stepped]]:
-    steps = [(axis, step) for axis in axes for step in _stepped(axis)]
+    steps = [step for axis in axes for step in _stepped(axis)]
     touched, after, before = np.zeros((len(steps), columns), bool), *np.zeros((2, len(steps), columns))
-    for i, (axis, step) in enumerate(steps):
-        touched[i, [*axis.columns, step.column]] = True
-        after[i, step.column] = 1.0
-        if step.left is not None:
-            before[i, step.left] = 1.0
-    return _Steps(*map(jnp.asarray, (touched, after, before))), [step for _, step in steps]
+    for i, step in enumerate(steps):
+        touched[i, step.columns], after[i, step.columns], before[i, step.columns] = True, step.after, step.before
+    return _Steps(*map(jnp.asarray, (touched, after, before))), steps
 
 
 def _marginal(
@@ -272,5 +272,5 @@ def _marginal(
     rows = pd.concat(frames, axis=1, keys=outputs, names=["output", "variable"]) if vector else frames[0]
     changes = [*(f"per unit of {axis.name}" for axis in numbers), *(step.instead for step in stepped)]
     deviations = [np.nan if axis.absent(z).all() else np.nanstd(axis.values(z)) for axis in numbers]
-    deviations += [z[:, step.column].std() for step in stepped]
+    deviations += [(z[:, step.columns] == step.after).all(axis=1).std() for step in stepped]
     return rows, pd.Series(changes, names), pd.Series(deviations, names, dtype=float)

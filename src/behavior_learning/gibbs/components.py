@@ -11,7 +11,7 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility, joined
+from behavior_learning.core.spaces import Product, Space, Utility, outer_product
 from behavior_learning.gibbs.distribution import Gibbs
 
 __all__ = ["Conditioned", "Marginalized", "marginal_distribution", "subspace"]
@@ -38,7 +38,7 @@ class Conditioned(eqx.Module):
 
     def __call__(self, x: Float[Array, "n d+given"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
         x, given = x[:, : x.shape[1] - self.given], x[:, x.shape[1] - self.given :]
-        return self.utility(x, joined(given[:, None], y[:, None], np.array(self.order)))
+        return self.utility(x, outer_product(given[:, None], y[:, None], np.array(self.order)))
 
 
 class Marginalized(eqx.Module):
@@ -62,7 +62,7 @@ class Marginalized(eqx.Module):
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k free"]) -> Float[Array, "n k"]:
         def given(hidden: Float[Array, "#n #k j hidden"]) -> Float[Array, "n k j"]:
-            at = self.utility(x, joined(y, hidden)) / self.temperature
+            at = self.utility(x, outer_product(y, hidden)) / self.temperature
             return at.reshape(len(x), y.shape[1], -1)
 
         rule = self.hidden.rule(given, (len(x), y.shape[1]), x.dtype)
@@ -95,7 +95,7 @@ def marginal_distribution(distribution: Gibbs, components: Sequence[int], *, giv
     return Gibbs(utility, subspace(space, components), distribution.temperature)
 
 
-def _order(components: Sequence[Categories | Interval], arranged: Sequence[int]) -> tuple[int, ...]:
+def _order(components: Sequence[Space], arranged: Sequence[int]) -> tuple[int, ...]:
     """For each column of the components, its place once they are arranged anew."""
     starts = np.cumsum([0] + [component.dimension for component in components])
     columns = np.concatenate([np.arange(starts[i], starts[i + 1]) for i in arranged])

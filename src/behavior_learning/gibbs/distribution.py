@@ -13,7 +13,7 @@ from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.spaces import Quadrature, Space, Utility, together
+from behavior_learning.core.spaces import Quadrature, Space, Utility, evaluate_jointly
 
 __all__ = ["Gibbs"]
 
@@ -71,15 +71,16 @@ class Gibbs(eqx.Module):
         rules = self.space.rules(finer, scaled, distinct.shape[:1], x.dtype)
         candidates = [rule.candidates for rule in rules]
         each_row_has_its_own = candidates[0].shape[0] == len(y)
-        if self.space.continuous and each_row_has_its_own:
+        if self.space.continuous and self.space.pointwise and each_row_has_its_own:
             own = self.space.candidates(y)[:, None].astype(x.dtype)
-            *at_candidates, at_own = together(scaled, [*candidates, own])
-            observed = jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)
+            *at_candidates, at_own = evaluate_jointly(scaled, [*candidates, own])
+            observed = [jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)] * len(rules)
         else:
-            at_candidates = together(scaled, candidates)
-            observed = self.space.observed(self._scaled, x, y, at_candidates[0])
+            at_candidates, spaces = evaluate_jointly(scaled, candidates), (self.space, *finer)
+            pairs = zip(spaces, at_candidates, strict=True)
+            observed = [space.observed(self._scaled, x, y, at) for space, at in pairs]
         normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
-        return [observed - log_normalizer for log_normalizer in normalizers]
+        return [own - log_normalizer for own, log_normalizer in zip(observed, normalizers, strict=True)]
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
         """log Z(x) = log ∫ exp{BL(x, y)/τ} dy, a sum for classes."""
@@ -137,7 +138,7 @@ class Gibbs(eqx.Module):
 
         Source: Gneiting and Raftery (2007), Eq. 21. The space has one dimension, its candidates ascend.
         """
-        at, y = self._evaluate(x), self.space.candidates(y)[:, 0]
+        at, y = self._evaluate(x), self.space.candidates(self.space.points(y))[:, 0]
         candidates, mass = at.rule.candidates[..., 0], at.mass / jnp.sum(at.mass, axis=1, keepdims=True)
         half_spread = jnp.sum(mass * candidates * (2 * jnp.cumsum(mass, axis=1) - mass - 1), axis=1)
         return jnp.sum(mass * jnp.abs(candidates - y[:, None]), axis=1) - half_spread

@@ -20,8 +20,9 @@ from itertools import permutations
 import numpy as np
 from jaxtyping import Float, Int
 
+from behavior_learning.core.heads import Square
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.identification.head_table import EVEN, HeadTable, family
+from behavior_learning.identification.head_table import HeadTable
 from behavior_learning.identification.normalize import Canonical, Canonicalizer, Change, Note
 from behavior_learning.identification.symmetries import EQUIVALENCES, MINIMALITY
 
@@ -52,7 +53,7 @@ def canonicalize(
     >>> from behavior_learning.core.network import Architecture
     >>> square = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity")
     >>> network = BehaviorNetwork.random(np.random.default_rng(0), square, features=2, response=1)
-    >>> float(canonicalize(network).network.layers[0].equality.multiplier.value[0, 0])
+    >>> float(canonicalize(network).network.layers[0].heads["equality"].multiplier.value[0, 0])
     1.0
     """
     form = Canonicalizer.of(network, one_hot, signs)
@@ -115,14 +116,14 @@ def _rows_distance(table: HeadTable, other: HeadTable, rows: Int[np.ndarray, " r
 def _rotates(table: HeadTable, rows: Int[np.ndarray, " rows"]) -> bool:
     """Whether only MᵀM of some rows matters: squares of λ = 1, beside rows that are omitted."""
     given = ~table.multiplier.learned[rows] & np.isin(table.multiplier.value[rows], (0.0, 1.0))
-    return family(table.head) == "square" and bool(given.all())
+    return table.head == Square() and bool(given.all())
 
 
 def _row_distance(table: HeadTable, i: int, other: HeadTable, j: int) -> float:
     apart = (table.multiplier.value[i] - other.multiplier.value[j]) ** 2
     for group in table.groups:
         row, match = table.rows.value[i, group], other.rows.value[j, group]
-        mirrored = [np.sum((row + match) ** 2)] if family(table.head) in EVEN else []
+        mirrored = [np.sum((row + match) ** 2)] if table.parity == "even" else []
         apart += min(np.sum((row - match) ** 2), *mirrored, np.inf)
     return float(apart)
 

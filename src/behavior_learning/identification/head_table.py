@@ -11,32 +11,10 @@ from behavior_learning.core.block import Rows, Rule, Weight
 from behavior_learning.core.heads import Head
 from behavior_learning.core.network import weight_value
 
-__all__ = ["EVEN", "FLIPPABLE", "ODD", "HeadTable", "ParameterBlock", "degree_of", "family"]
+__all__ = ["HeadTable", "ParameterBlock"]
 
 Index = Any
 """What selects entries of an array."""
-
-DEGREE = {"identity": 1, "relu": 1, "abs": 1, "square": 2}
-"""Heads with f(s·t) = s^degree·f(t) for s > 0: λ and the scale of the row are one number."""
-
-EVEN = ("abs", "square", "huber", "smooth_abs")
-"""Heads with f(−t) = f(t)."""
-
-ODD = ("identity", "tanh")
-"""Heads with f(−t) = −f(t)."""
-
-FLIPPABLE = ("relu", "softplus")
-"""Heads with f(t) = t + f(−t): beside an identity utility their direction is not identified."""
-
-
-def family(head: Head | None) -> str:
-    """The head's name without its width; empty where there is none."""
-    return "" if head is None else head.name.split("(")[0]
-
-
-def degree_of(head: Head | None) -> int:
-    """Degree of homogeneity, 0 where the head has none."""
-    return 0 if head is None else DEGREE.get(head.name, 0)
 
 
 @dataclass
@@ -68,23 +46,14 @@ class ParameterBlock:
         size = np.where(signs == 0, 1.0, np.abs(self.value))
         with np.errstate(divide="ignore"):  # A zero is −∞ under its rule.
             raw = np.where(signs == 0, self.value, size + np.log(-np.expm1(-size)))
-        return Weight(cast(Array, raw), Rule(_nested(signs.astype(object)) if signs.any() else 0, self._fixed()))
+        return Weight(cast(Array, raw), Rule(signs, self._fixed()))
 
     def values(self) -> Weight:
         """A weight that holds the values themselves, whatever their sign."""
         return Weight(cast(Array, self.value), Rule(fixed=self._fixed()))
 
-    def _fixed(self) -> Any:
-        if self.learned.all():
-            return None
-        fixed = self.value.astype(object)
-        fixed[self.learned] = None
-        return _nested(fixed)
-
-
-def _nested(values: Any) -> Any:
-    """Nested tuples of an array of objects."""
-    return tuple(map(_nested, values)) if np.ndim(values) else values
+    def _fixed(self) -> Float[np.ndarray, "*shape"]:
+        return np.where(self.learned, np.nan, self.value)
 
 
 @dataclass
@@ -125,6 +94,15 @@ class HeadTable:
         return len(self.multiplier.value)
 
     @property
+    def degree(self) -> int:
+        """Of homogeneity: where there is one, λ and the scale of a row are one number."""
+        return 0 if self.head is None else self.head.degree
+
+    @property
+    def parity(self) -> str | None:
+        return None if self.head is None else self.head.parity
+
+    @property
     def per_block(self) -> int:
         return self.size // self.blocks
 
@@ -158,7 +136,7 @@ class HeadTable:
 
     def scalable(self, rows: np.ndarray) -> bool:
         """Whether λ·f of some rows may be multiplied by a positive factor."""
-        absorbs = degree_of(self.head) > 0
+        absorbs = self.degree > 0
         return all(self._scales_by_multiplier(i) or (absorbs and self.scales_freely(i)) for i in rows)
 
     def scale(self, rows: np.ndarray, factor: float) -> None:
@@ -167,7 +145,7 @@ class HeadTable:
             if self._scales_by_multiplier(i):
                 self.multiplier.value[i] *= factor
             else:
-                self.rows.value[i] *= factor ** (1 / degree_of(self.head))
+                self.rows.value[i] *= factor ** (1 / self.degree)
 
     def _scales_by_multiplier(self, row: int) -> bool:
         return bool(self.multiplier.learned[row]) or self.multiplier.value[row] == 0

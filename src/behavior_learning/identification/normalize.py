@@ -95,21 +95,22 @@ class Canonicalizer:
         groups = _class_columns(network.basis) if one_hot and network.architecture.output == "scalar" else []
         cuts = np.cumsum([np.size(weight.raw) for weight in network.weights])[:-1]
         given = [None] * (len(cuts) + 1) if signs is None else np.split(signs, cuts)
-        blocks = {id(w): ParameterBlock.of(w, sign) for w, sign in zip(network.weights, given, strict=True)}
+        blocks = iter([ParameterBlock.of(w, sign) for w, sign in zip(network.weights, given, strict=True)])
 
         def numbers(weight: Weight | None) -> ParameterBlock | None:
-            return None if weight is None else blocks[id(weight)]
+            return None if weight is None else next(blocks)
 
         tables = [
             {
-                role: HeadTable.of(rows, [blocks[id(weight)] for weight in rows.weights], groups if layer == 0 else [])
+                role: HeadTable.of(rows, [next(blocks) for _ in rows.weights], groups if layer == 0 else [])
                 for role, rows in heads.heads.items()
             }
             for layer, heads in enumerate(network.layers)
         ]
         readout = network.readout
         projections = [numbers(projection) for projection in network.projections]
-        return cls(network, one_hot, tables, projections, numbers(readout.weight), numbers(readout.bias))
+        weight, bias = numbers(readout.weight), numbers(readout.bias)
+        return cls(network, one_hot, tables, projections, weight, bias)
 
     # What adds up.
 
@@ -147,7 +148,7 @@ class Canonicalizer:
 
     def functions_of_x(self, layer: int) -> Bool[np.ndarray, " terms"]:
         """Which terms of the basis a layer sees are functions of x alone."""
-        pairs = self.network.basis.pairing.pairs if self.network.architecture.sees_terms(layer) else ()
+        pairs = self.network.basis.pairing.pairs if self.network.architecture.inputs(layer).terms else ()
         return np.array([j == ONE for _, j in pairs], bool)
 
     def cancelling(self, layer: int) -> Bool[np.ndarray, " inputs+1"]:
@@ -201,12 +202,12 @@ class Canonicalizer:
     def readers(self, layer: int) -> list[Reader]:
         """What multiplies the blocks of a layer."""
         architecture = self.network.architecture
-        dense, residual = architecture.skip == "dense", architecture.skip == "residual"
+        residual = architecture.skip == "residual"
         found: list[Reader] = []
-        for later in range(layer + 1, (self.top if dense else min(layer + 1, self.top)) + 1):
-            first = self.network.basis.size if architecture.sees_terms(later) else 0
-            first += sum(architecture.layers[:layer]) if dense else 0
-            found += [Reader(table.rows, first) for table in self.present(later).values()]
+        for later in range(layer + 1, self.top + 1):
+            inputs = architecture.inputs(later)
+            first = inputs.columns(layer, self.network.basis.size).start
+            found += [Reader(table.rows, first) for table in self.present(later).values() if layer in inputs.layers]
         projection = self.projections[layer] if residual and layer < self.top else None
         others = [projection, self.weight if layer == self.top else None]
         return found + [Reader(numbers, 0) for numbers in others if numbers is not None]

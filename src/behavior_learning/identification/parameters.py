@@ -103,9 +103,8 @@ def parameter_labels(
     seen_response = () if architecture.output == "vector" else y_names
     terms = network.basis.names(x_names, seen_response)
     for number, layer in enumerate(network.layers):
-        below = range(0 if architecture.skip == "dense" else max(number - 1, 0), number)
-        blocks = [f"block{b + 1}.{i + 1}" for b in below for i in range(architecture.layers[b])]
-        inputs = [*(terms if architecture.sees_terms(number) else ()), *blocks]
+        seen = architecture.inputs(number)
+        inputs = [*(terms if seen.terms else ()), *(f"block{below + 1}.{b + 1}" for below, b in seen.blocks)]
         for role, rows in layer.heads.items():
             width, count = np.shape(rows.intercept.raw)
             names = [f"{role}.row{r + 1}" if count > 1 else role for r in range(count)]

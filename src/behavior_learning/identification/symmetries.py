@@ -12,8 +12,9 @@ from functools import update_wrapper
 import numpy as np
 from jaxtyping import Float
 
+from behavior_learning.core.heads import Identity, Square
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.identification.head_table import EVEN, FLIPPABLE, ODD, HeadTable, degree_of, family
+from behavior_learning.identification.head_table import HeadTable
 from behavior_learning.identification.normalize import Canonicalizer, Change
 
 __all__ = ["EQUIVALENCES", "MINIMALITY", "Equivalence"]
@@ -81,7 +82,7 @@ def absorb_multipliers(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1.
     """
     for table in form.present(layer).values():
-        degree = degree_of(table.head)
+        degree = table.degree
         for i in range(table.size if degree else 0):
             if table.multiplier.learned[i] and table.scales_freely(i):
                 strength = table.multiplier.value[i]
@@ -110,7 +111,7 @@ def scale_blocks(form: Canonicalizer, layer: int) -> None:
             continue
         strengths = [abs(t.multiplier.value[i]) for t, rows in own for i in rows if t.multiplier.learned[i]]
         table, rows = own[0]
-        length = float(np.linalg.norm(table.rows.value[rows])) ** degree_of(table.head)
+        length = float(np.linalg.norm(table.rows.value[rows])) ** table.degree
         size = float(sum(strengths)) if strengths else length
         if size <= 0:
             continue
@@ -133,7 +134,7 @@ def make_multipliers_positive(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1, where λ ≥ 0.
     """
     for table in form.present(layer).values():
-        for i in range(table.size if family(table.head) in ODD else 0):
+        for i in range(table.size if table.parity == "odd" else 0):
             if table.multiplier.value[i] < 0 and table.flips(i, slice(None)):
                 table.multiplier.value[i] *= -1
                 table.multiplier.sign[i] *= -1
@@ -148,7 +149,7 @@ def reflect_even_rows(form: Canonicalizer, layer: int) -> None:
     sign of its own.
     """
     for table in form.present(layer).values():
-        for i in range(table.size if family(table.head) in EVEN else 0):
+        for i in range(table.size if table.parity == "even" else 0):
             for group in table.groups:
                 if table.flips(i, group):
                     table.rows.value[i, group] *= _sign_of_largest(table.rows.value[i, group])
@@ -162,7 +163,7 @@ def rotate_squares(form: Canonicalizer, layer: int) -> None:
     also be boosted into each other; that is left to the rank of the information.
     """
     for _, table, rows in form.pooled_rows(layer):
-        if family(table.head) != "square":
+        if table.head != Square():
             continue
         for group in table.groups:
             for same in table.alike(rows, group):
@@ -182,7 +183,7 @@ def orient_inequalities(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1.
     """
     utility, table = form.tables[layer]["utility"], form.tables[layer]["inequality"]
-    if family(table.head) not in FLIPPABLE or family(utility.head) != "identity":
+    if not (table.head and table.head.flippable) or utility.head != Identity():
         return
     for blocks in form.pools(layer):
         home = utility.rows_of(blocks)[0]
@@ -258,7 +259,7 @@ def merge_identities(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1.
     """
     for role, table, rows in form.pooled_rows(layer):
-        if family(table.head) != "identity" or len(rows) < 2 or not (table.multiplier.value[rows] == 1).all():
+        if table.head != Identity() or len(rows) < 2 or not (table.multiplier.value[rows] == 1).all():
             continue
         for column in range(table.rows.value.shape[1]):
             learned = [i for i in rows if table.rows.learned[i, column]]
@@ -276,7 +277,7 @@ def omit_inactive_rows(form: Canonicalizer, layer: int) -> None:
 
     Source: Assumption B.1 (minimality).
     """
-    alone = form.additive(layer) and not form.network.architecture.seen_blocks(layer)
+    alone = form.additive(layer) and not form.network.architecture.inputs(layer).blocks
     seen = np.append(~form.functions_of_x(layer), False)
     for role, table in form.present(layer).items():
         strength = np.abs(table.multiplier.value) * np.linalg.norm(table.rows.value, axis=1)
@@ -307,7 +308,7 @@ def _repeats(table: HeadTable, i: int, j: int) -> bool:
     """Whether two rows are one: equal rows with learned λ, or parallel rows of a head of degree 1 with one λ."""
     learned, strength = table.multiplier.learned[[i, j]], table.multiplier.value[[i, j]]
     rows = table.rows.value[[i, j]]
-    if not learned.any() and degree_of(table.head) == 1 and strength[0] == strength[1]:
+    if not learned.any() and table.degree == 1 and strength[0] == strength[1]:
         rows = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
     elif not learned.all():
         return False
@@ -322,7 +323,7 @@ def omit_functions_of_x(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1.
     """
     table = form.tables[layer]["utility"]
-    if family(table.head) != "identity":
+    if table.head != Identity():
         return
     for column in np.flatnonzero(form.cancelling(layer)):
         for i in map(int, np.flatnonzero(table.rows.learned[:, column])):
@@ -337,7 +338,7 @@ def choose_reference_class(form: Canonicalizer, layer: int) -> None:
     Deviation: not in Definition B.1.
     """
     table = form.tables[layer]["utility"]
-    if family(table.head) != "identity" or not form.additive(layer):
+    if table.head != Identity() or not form.additive(layer):
         return
     for classes in form.complete_sets(layer):
         for i in range(table.size):

@@ -74,15 +74,9 @@ def _with_numbers(network: BehaviorNetwork, numbers: np.ndarray, fixed: np.ndarr
         part = slice(start, start + weight.raw.size)
         raw = numbers[part].reshape(weight.raw.shape)
         given = np.where(fixed[part].reshape(weight.raw.shape), raw, np.broadcast_to(weight.rule.numbers, raw.shape))
-        weights.append(Weight(cast(Array, raw), Rule(fixed=_nested(given)) if raw.size else weight.rule))
+        weights.append(Weight(cast(Array, raw), Rule(fixed=given) if raw.size else weight.rule))
         start += weight.raw.size
     return with_weights(network, weights)
-
-
-def _nested(array: np.ndarray):
-    if array.ndim:
-        return tuple(map(_nested, array))
-    return None if np.isnan(array) else float(array)
 
 
 def _without(fitted: Fitted, place: _Row) -> Fitted:

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
+from behavior_learning.core.heads import Identity
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.head_table import EVEN, family
 from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, local_optima, polish
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
@@ -90,8 +90,8 @@ def rows_that_flip(local: LocalParameters) -> dict[str, Int[np.ndarray, " places
     rows: dict[str, list[int]] = {}
     for place, label in enumerate(local.labels):
         if match := _ROW_NUMBER.match(label):
-            head = layers[int(match["layer"]) - 1].heads[match["role"]].head
-            if family(head) not in EVEN and family(head) != "identity":
+            head = layers[int(match["layer"]) - 1].head(match["role"])
+            if head is not None and head.parity != "even" and head != Identity():
                 rows.setdefault(match["row"], []).append(place)
     return {row: np.array(places) for row, places in rows.items() if not local.signs[places].any()}
 

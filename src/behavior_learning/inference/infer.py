@@ -69,7 +69,7 @@ def infer(
     >>> from behavior_learning.identification.parameters import parameter_labels
     >>> from behavior_learning.core.network import Architecture
     >>> from behavior_learning.core.spaces import Interval
-    >>> from behavior_learning.objectives import NegativeLogLikelihood
+    >>> from behavior_learning.objectives import Likelihood
     >>> rng = np.random.default_rng(0)
     >>> line = Architecture((1,), heads=("identity", None, "square"), readout="identity")
     >>> network = BehaviorNetwork.random(rng, line, features=1, response=1, basis=affine_basis(1, 1))

@@ -4,6 +4,9 @@
 mind, but an optimum to eight digits needs the gradient of the very sum that is minimised: candidates stay put here.
 """
 
+from dataclasses import replace
+from typing import cast
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -11,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from behavior_learning.core.numerics import PANEL
-from behavior_learning.core.spaces import Categories, Interval, Product, Space, Utility
+from behavior_learning.core.spaces import Interval, Product, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import Problem
@@ -44,12 +47,12 @@ def enough_candidates(utility: Utility, space: Space, temperature: ArrayLike, x:
             return space
 
 
-def _steady(space: Categories | Interval, size: int) -> Categories | Interval:
+def _steady(space: Space, size: int) -> Space:
     """The interval with the same candidates for every row and every parameter."""
     if not space.continuous:
         return space
     lower, upper = (jnp.asarray(np.asarray(end, float))[0] for end in space.ends)
-    return Interval(lower, upper, size, passes=0)
+    return replace(cast(Interval, space), lower=lower, upper=upper, size=size, refinements=0)
 
 
 @eqx.filter_jit

@@ -10,7 +10,6 @@ from jaxtyping import Float
 
 from behavior_learning.core.network import weight_value
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.head_table import FLIPPABLE, family
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import NotIdentified
@@ -115,11 +114,12 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
 
 def _negated(fitted: Fitted):
     """For each inequality the parameters with c negated and the utility's slope changed by λ·c."""
-    layer, labels = fitted.network.layers[0], list(fitted.local.labels)
-    if family(layer.inequality.head) not in FLIPPABLE or layer.utility.head is None:
+    heads, labels = fitted.network.layers[0].heads, list(fitted.local.labels)
+    inequality, utility = heads["inequality"], heads["utility"]
+    if not (inequality.head and inequality.head.flippable) or utility.head is None:
         return
-    blocks, rows = np.shape(layer.inequality.intercept.raw)
-    lam, lam0 = weight_value(layer.inequality.multiplier), weight_value(layer.utility.multiplier)
+    blocks, rows = np.shape(inequality.intercept.raw)
+    lam, lam0 = weight_value(inequality.multiplier), weight_value(utility.multiplier)
     for block in range(blocks):
         for row in range(rows):
             name = _place(fitted, (0, block, "inequality", row))

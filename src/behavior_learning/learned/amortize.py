@@ -30,17 +30,21 @@ class AmortizedPredictor:
     statistic : ``"mean"``, ``"median"`` or ``"mode"``.
     gap : how far it is from the exact answer on rows it was not trained on, per response: the mean and the largest
         absolute difference, in the user's units, and the share of the exact answer's variance it misses.
+    center, scale : of the exact answers, which the network predicts standardised.
     """
 
     statistic: str
     gap: pd.DataFrame
     model: LearnedModel
     network: eqx.nn.MLP
+    center: np.ndarray
+    scale: np.ndarray
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict y in the user's units, shaped as by the model's `predict`."""
-        values = np.asarray(_evaluate(self.network, jnp.asarray(self.model.inputs(X))))
-        return _restored(self.model, values)
+        values = np.asarray(_evaluate(self.network, jnp.asarray(self.model.inputs(X))), float)
+        values = self.center + self.scale * values
+        return values if len(self.model.response.components) > 1 else values[:, 0]
 
     def __repr__(self) -> str:
         return f"AmortisedPredictor of the {self.statistic}; gap to the exact answer:\n{self.gap.to_string()}"
@@ -53,7 +57,7 @@ def follow(
 
     Parameters
     ----------
-    exact : encoded predictions (n,) or (n, responses).
+    exact : predictions (n,) or (n, responses).
 
     Raises
     ------
@@ -62,7 +66,9 @@ def follow(
     """
     if len(x) < LEAST_ROWS:
         raise DataError(f"An amortised predictor needs at least {LEAST_ROWS} rows of X to follow; got {len(x)}.")
-    exact = exact.reshape(len(x), -1).astype(np.float32)
+    exact = exact.reshape(len(x), -1).astype(float)
+    center, scale = exact.mean(axis=0), np.maximum(exact.std(axis=0), np.finfo(np.float32).tiny)
+    target = ((exact - center) / scale).astype(np.float32)
     order = np.random.default_rng(seed).permutation(len(x))
     held_out, train = np.split(order, [len(x) // 5])
     network = eqx.nn.MLP(x.shape[1], exact.shape[1], width, 2, jax.nn.tanh, key=jax.random.key(seed))
@@ -72,16 +78,16 @@ def follow(
         jax.tree.map(lambda leaf: leaf[None], params),
         Losses(loss, loss),
         numbers_to_device(Adam(learning_rate=0.003, averaging=0.99)),
-        data=(jnp.asarray(x[train]), jnp.asarray(exact[train])),
-        validation=(jnp.asarray(x[held_out]), jnp.asarray(exact[held_out])),
+        data=(jnp.asarray(x[train]), jnp.asarray(target[train])),
+        validation=(jnp.asarray(x[held_out]), jnp.asarray(target[held_out])),
         seed=seed,
         max_epochs=max_epochs,
         patience=max(20, max_epochs // 5),
     )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[0], best), static)
-    followed = np.asarray(_evaluate(network, jnp.asarray(x[held_out])))
+    followed = center + scale * np.asarray(_evaluate(network, jnp.asarray(x[held_out])), float)
     gap = _gap(model, followed, exact[held_out])
-    return AmortizedPredictor(statistic, gap, model, network)
+    return AmortizedPredictor(statistic, gap, model, network, center, scale)
 
 
 class _SquaredGap(eqx.Module):
@@ -99,12 +105,7 @@ def _evaluate(network: eqx.nn.MLP, x: jax.Array) -> jax.Array:
     return jax.vmap(network)(x)
 
 
-def _restored(model: LearnedModel, values: np.ndarray) -> np.ndarray:
-    return model.response.restore(values if len(model.response.components) > 1 else values[:, 0])
-
-
 def _gap(model: LearnedModel, followed: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
-    followed, exact = (_restored(model, values).reshape(len(values), -1) for values in (followed, exact))
     off = np.abs(followed - exact)
     missed = np.mean(off**2, axis=0) / np.maximum(exact.var(axis=0), np.finfo(float).tiny)
     names = [part.name for part in model.response.components]

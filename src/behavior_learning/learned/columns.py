@@ -40,5 +40,5 @@ def columns_of(encoder: TableEncoder, response: Response) -> Columns:
         y_sources=tuple(part.name for _, part in owners),
         x_units=tuple((column.center, column.scale) for column in encoder.columns),
         y_units=tuple((variable.center, variable.scale) for variable in variables),
-        choices=tuple(i if part.one_hot else None for i, part in owners),
+        choices=tuple(i if part.indicators else None for i, part in owners),
     )

@@ -1,5 +1,8 @@
 """Between a learned model and its effects: the user's variables as axes of the encoded rows."""
 
+import jax.numpy as jnp
+import numpy as np
+
 from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.explanation.axes import Axis
 from behavior_learning.explanation.effects import Effects, compute_effects
@@ -31,9 +34,17 @@ def axes_of(encoder: TableEncoder, response: Response | None) -> list[Axis]:
         names = tuple(variable.name for variable in part.variables)
         first = part.variables[0]
         numeric = Axis(part.name, columns, names, center=first.center, scale=first.scale)
-        axes.append(Axis(part.name, columns, names, part.levels or ()) if part.one_hot else numeric)
+        axes.append(_level_axis(part, columns) if part.labelled else numeric)
         start += len(columns)
     return axes
+
+
+def _level_axis(part: Response, columns: tuple[int, ...]) -> Axis:
+    """Labels, each with the candidate that stands for it."""
+    levels = part.levels or ()
+    names = tuple(f"{part.name}[{level}]" for level in levels)
+    table = np.asarray(part.space().candidates(jnp.arange(len(levels))), float)
+    return Axis(part.name, columns, names, levels, table=table)
 
 
 def _input_axis(source: str, columns: list[tuple[int, EncodedColumn]]) -> Axis:

@@ -12,13 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, padded, power_of_two
-from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.numerics import climbed
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Product
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.sampling import anneal, sample, spread_starts
-from behavior_learning.training.packing import fused
 
 __all__ = ["SUMMARY_DRAWS", "by_rows", "climbed_modes", "draws", "energy_score", "needs_chains"]
 
@@ -47,8 +45,6 @@ def by_rows(
 
 @eqx.filter_jit
 def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any, ...], shared: tuple[Any, ...]) -> Any:
-    if isinstance(distribution.utility, BehaviorNetwork):
-        distribution = Gibbs(fused(distribution.utility), distribution.space, distribution.temperature)
     return function(distribution, *rows, *shared)
 
 

@@ -80,7 +80,7 @@ def fidelity(model: LearnedModel, full: LearnedProblem, brief: LearnedProblem, r
         for at in (np.argmax(utility, axis=1) for utility in utilities)
     ]
     agree = np.all(np.abs(best[0] - best[1]) <= TOLERANCE, axis=1)
-    numbers = any(part.levels is None for part in model.response.components)
+    numbers = any(not part.labelled for part in model.response.components)
     within = f" to within {TOLERANCE:g} standard deviations" if numbers else ""
     same = f"the same most likely {', '.join(part.name for part in model.response.components)}{within}"
     return compare_utilities(utilities[0], utilities[1], probability, agree, same)

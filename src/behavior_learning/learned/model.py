@@ -190,7 +190,7 @@ class LearnedModel:
     def candidates(self, encoded_y: np.ndarray) -> np.ndarray:
         """Encoded responses as candidates (n, m), in double precision."""
         with jax.enable_x64(True):
-            return np.asarray(self.space.candidates(jnp.asarray(encoded_y)), float)
+            return np.asarray(self.space.candidates(self.space.points(jnp.asarray(encoded_y))), float)
 
     def training_rows(self, asked: str) -> TrainingRows:
         """The rows of the fit.

@@ -22,7 +22,7 @@ from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice, check_count, check_number, check_sequence
 from behavior_learning.responses import Response
 
-__all__ = ["BestResponse", "Drawn", "Exact", "Given", "Predictive", "predictive"]
+__all__ = ["BestResponse", "Drawn", "Exact", "Given", "Predictive", "of_inputs", "predictive"]
 
 Given = Mapping[str, Any] | pd.DataFrame | None
 """Values of some responses by name: one for all rows, or one per row."""
@@ -135,7 +135,7 @@ class Predictive(ABC):
     def cdf(self, y: Any) -> np.ndarray:
         """P(Y ≤ y | x) of each row's own y; of labels in the order of the levels."""
         self._check_single("cdf")
-        return np.clip(self._cdf(self._encode(y)), 0.0, 1.0)
+        return np.clip(self._cdf(self.response.at(y, len(self))), 0.0, 1.0)
 
     def sample(self, n: int = 1, random_state: Any = None) -> np.ndarray:
         """Draw n responses for every row, (n_rows, n), with a last axis of responses where there are several."""
@@ -162,24 +162,30 @@ class Predictive(ABC):
     def crps(self, y: Any) -> np.ndarray:
         """Continuous ranked probability score of each row, in the units of y: the smaller the better.
 
-        For several responses the energy score E‖Y − y‖ − ½E‖Y − Y′‖ from 200 draws, each response in units of its
-        standard deviation in the training rows.
+        Of ordered labels the ranked probability score, in levels. For several responses the energy score
+        E‖Y − y‖ − ½E‖Y − Y′‖ from 200 draws, each response in units of its standard deviation in the training rows.
+        NaN where only bounds of y are known.
 
         Source: Gneiting and Raftery (2007).
 
         Raises
         ------
         OptionError
-            If a response has labels.
+            If a response has labels without an order, or labels beside others.
         """
         labelled = [part.name for part in self.response.components if part.labelled]
-        if labelled:
+        if labelled and (len(self.response.components) > 1 or not self.response.ordered):
             raise OptionError(f"crps is of numbers, and {labelled[0]!r} has labels. Use log_prob, or component(name).")
+        if labelled:
+            reached = np.arange(len(self.response.levels or ())) >= self._encode(y)[:, None]
+            return np.sum((np.cumsum(self.probabilities(), axis=1) - reached) ** 2, axis=1)
         sampled = self._draws(ENERGY_DRAWS, np.random.RandomState(0))
         if len(self.response.components) > 1:
             return energy_score(sampled, self._encode(y))
-        restored, observed = self.response.restore(sampled), self.response.restore(self._encode(y))
-        return energy_score(restored[..., None], observed[:, None])
+        encoded, space = self._encode(y), self.response.space()
+        observed = self.response.restore(np.asarray(space.points(jnp.asarray(encoded))))
+        score = energy_score(self.response.restore(sampled)[..., None], observed[:, None])
+        return np.where(self.response.exact(encoded), score, np.nan)
 
     def component(self, name: str) -> "Predictive":
         """The distribution of one response by its name, the others integrated out.
@@ -274,7 +280,8 @@ class Exact(Predictive):
         return Exact(response, self.x, marginal_distribution(self.gibbs, at))
 
     def log_prob(self, y: Any) -> np.ndarray:
-        return by_rows(Gibbs.log_prob, self.gibbs, (self.x, self._encode(y))) - self.response.log_unit
+        encoded = self._encode(y)
+        return by_rows(Gibbs.log_prob, self.gibbs, (self.x, encoded)) - self.response.log_units(encoded)
 
     def entropy(self) -> np.ndarray:
         return by_rows(Gibbs.entropy, self.gibbs, (self.x,)) + self.response.log_unit
@@ -282,7 +289,9 @@ class Exact(Predictive):
     def crps(self, y: Any) -> np.ndarray:
         if len(self.response.components) > 1 or self.response.labelled:
             return super().crps(y)
-        return self.response.unit * by_rows(Gibbs.crps, self.gibbs, (self.x, self._encode(y)))
+        encoded = self._encode(y)
+        score = self.response.unit * by_rows(Gibbs.crps, self.gibbs, (self.x, encoded))
+        return np.where(self.response.exact(encoded), score, np.nan)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -425,12 +434,21 @@ def predictive(
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
     every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 else every
-    whole = (Drawn if needs_chains(every) else Exact)(model.response.some(free), x, every)
+    whole = _whole(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:
         best = whole._mode()
         return BestResponse(response, x, best if asked == free else _columns(best, at))
     return whole if asked == free else whole._some(response, at)
+
+
+def of_inputs(model: LearnedModel, x: np.ndarray) -> Predictive:
+    """The predictive distribution at encoded inputs."""
+    return _whole(model.response, x, model.gibbs())
+
+
+def _whole(response: Response, x: np.ndarray, gibbs: Gibbs) -> Predictive:
+    return (Drawn if needs_chains(gibbs) else Exact)(response, x, gibbs)
 
 
 def _positions(names: Sequence[str], chosen: Sequence[str]) -> list[int]:

@@ -62,7 +62,7 @@ def standard_deviations(network: BehaviorNetwork, space: Space, x: np.ndarray, y
 
 @eqx.filter_jit
 def _values(network: BehaviorNetwork, space: Space, x: Array, y: Array) -> tuple[tuple[Array, ...], list[Array]]:
-    utilities = network.block_utilities(x, space.candidates(y)[:, None])
+    utilities = network.block_utilities(x, space.candidates(space.points(y))[:, None])
     return utilities, [feature_map(x) for feature_map in network.basis.x_maps]
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Basis, with_terms
-from behavior_learning.core.block import Layer, Rows, Rule, Weight
+from behavior_learning.core.block import Layer, Rule, Weight
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.formulas import write_product
@@ -75,36 +75,29 @@ def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> Behav
     place = [basis.terms.index(term) for term in network.basis.terms]
     extra = basis.size - network.basis.size
 
-    def widen(rows: Rows) -> Rows:
-        raw, rule = rows.coef.raw, rows.coef.rule
-        columns = np.array([*place, *range(basis.size, raw.shape[-1] + extra)], dtype=int)
-        wide = jnp.zeros((*raw.shape[:-1], raw.shape[-1] + extra), raw.dtype).at[..., columns].set(raw)
-        return Rows(Weight(wide, _widened(rule, columns, wide.shape[-1])), rows.intercept, rows.multiplier, rows.head)
+    def widen(layer: Layer) -> Layer:
+        size, rows = np.shape(layer.coef.raw)
+        columns = np.array([*place, *range(basis.size, size + extra)], dtype=int)
+        placed = lambda values, empty: _placed(values, columns, (size + extra, rows), empty)
+        rule = layer.coef.rule
+        raw = placed(np.asarray(layer.coef.raw), 0.0)
+        coef = Weight(to_device(raw), Rule(placed(rule.signs, 0), placed(rule.numbers, np.nan)))
+        return eqx.tree_at(lambda layer: layer.coef, layer, coef, is_leaf=lambda node: node is layer.coef)
 
-    sees_terms = network.architecture.sees_terms
     layers = tuple(
-        Layer(*map(widen, layer.heads.values())) if sees_terms(number) else layer
+        widen(layer) if network.architecture.inputs(number).terms else layer
         for number, layer in enumerate(network.layers)
     )
     return BehaviorNetwork(basis, layers, network.projections, network.readout, network.architecture)
 
 
-def _widened(rule: Rule, columns: np.ndarray, size: int) -> Rule:
-    return Rule(_spread(rule.sign, columns, size, 0), _spread(rule.fixed, columns, size, None))
-
-
-def _spread(table: Any, columns: np.ndarray, size: int, default: Any) -> Any:
-    """Move the last axis of a table of entries to new places; scalars stay."""
-    entries = np.array(table, dtype=object)
-    if entries.ndim == 0:
-        return table
-    wide = np.full((*entries.shape[:-1], size), default, dtype=object)
-    wide[..., columns] = entries
-    return _nested(wide.tolist())
-
-
-def _nested(values: Any) -> Any:
-    return tuple(map(_nested, values)) if isinstance(values, list) else values
+def _placed(values: np.ndarray, columns: np.ndarray, shape: tuple[int, int], empty: float) -> np.ndarray:
+    """Move the columns of a table to new places; what is the same everywhere stays."""
+    if values.ndim == 0:
+        return values
+    wide = np.full(shape, empty, values.dtype)
+    wide[columns] = values
+    return wide
 
 
 def score_tests(
@@ -168,8 +161,7 @@ def _new_scores(
     params, static = eqx.partition(network, eqx.is_inexact_array)
     gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
     place = np.array([network.basis.terms.index(product) for product in products])
-    heads = [np.asarray(rows.coef.raw, float)[..., place] for rows in gradient.layers[0].heads.values()]
-    return np.concatenate([head.reshape(len(x), -1, len(products)) for head in heads], axis=1)
+    return np.moveaxis(np.asarray(gradient.layers[0].coef.raw, float)[:, place], 1, 2)
 
 
 @eqx.filter_jit

@@ -68,8 +68,9 @@ def _drawn(model: LearnedModel, j: int, rows: Rows, predicted: NumberLaw | Class
         own = {"classes": [str(label) for label in part.levels or ()], "observed": predicted.observed.tolist()}
         return {"name": part.name, **_heights(utility, log_density, 0.0), **own}
     low, high, grid = _grid(predicted)
-    grid = part.restore(part.encode(grid))  # Counts are whole numbers.
-    utility, log_density = curves(model, j, rows, part.encode(grid))
+    points = part.locate(grid)
+    grid = part.restore(points)  # Counts are whole numbers.
+    utility, log_density = curves(model, j, rows, points)
     ends = {"low": low, "high": high, "y": _rounded(grid), "observed": _rounded(predicted.observed)}
     typical = {"mean": _rounded(predicted.mean), "interval": _rounded(predicted.interval(0.9))}
     return {"name": part.name, **_heights(utility, log_density, part.log_unit), **ends, **typical}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from behavior_learning.core.heads import Head
-from behavior_learning.errors import OptionError
+from behavior_learning.symbolic.forms import ATOM, PRODUCT, Notation
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.text import DIGITS, Shortened, format_number, shorten, shorten_term
@@ -103,7 +103,7 @@ class _Writer:
 
     def objective(self, term: HeadTerm, shown: Shortened) -> str:
         """λ·φ(…), the brackets around formulas that may wrap."""
-        name = _identifier("tanh") if term.head.name == "tanh" else ""
+        name = "" if term.head.form == "t" else _identifier(term.head.family)
         scaled = self.text(term.scale) != "1"
         scale = self.number(term.scale) + _operator("·") + _fence("[") if scaled else ""
         opening = math(self.number(term.multiplier), _operator("·"), name, _fence("("), scale)
@@ -113,7 +113,7 @@ class _Writer:
         """λ·ρ(scale·v) or λ·ψ(scale·v)."""
         scale = self.number(term.scale) + _operator("·") if self.text(term.scale) != "1" else ""
         argument = f"<mrow>{scale}{_identifier('v')}</mrow>"
-        return math(self.number(term.multiplier), _operator("·"), _head(term.head, argument))
+        return math(self.number(term.multiplier), _operator("·"), _MathML()(term.head, argument))
 
     def text(self, value: float) -> str:
         return format_number(value, self.digits)
@@ -122,30 +122,40 @@ class _Writer:
         return _number(value, self.digits)
 
 
-def _head(head: Head, t: str) -> str:
-    """φ, ρ or ψ of an argument."""
-    width = _number(head.width)
-    exponential = f"{_identifier('exp')}{_fence('(')}{t}{_fence(')')}"
-    sharp = f"{_identifier('exp')}{_fence('(')}<mfrac>{t}{width}</mfrac>{_fence(')')}"
-    log = lambda e: f"{_identifier('log')}{_fence('(')}{_number(1.0)}{_operator('+')}{e}{_fence(')')}"
-    squared = f"<msup><mrow>{_fence('(')}{t}{_fence(')')}</mrow><mn>2</mn></msup>"
-    forms = {
-        "identity": lambda: t,
-        "tanh": lambda: f"{_identifier('tanh')}{_fence('(')}{t}{_fence(')')}",
-        "relu": lambda: f"{_identifier('max')}{_fence('(')}<mn>0</mn>{_operator(',')}{t}{_fence(')')}",
-        "softplus": lambda: log(exponential) if head.width == 1 else width + _operator("·") + log(sharp),
-        "abs": lambda: f"{_fence('|')}{t}{_fence('|')}",
-        "square": lambda: squared,
-        "huber": lambda: f"<msub>{_identifier('huber')}{width}</msub>{_fence('(')}{t}{_fence(')')}",
-        "smooth_abs": lambda: (
-            f"{_fence('(')}<msqrt>{squared}{_operator('+')}<msup>{width}<mn>2</mn></msup></msqrt>"
-            f"{_operator('−')}{width}{_fence(')')}"
-        ),
-    }
-    family = head.name.split("(")[0]
-    if family not in forms:
-        raise OptionError(f"The head {head.name!r} has no MathML form; add it to report/mathml.py.")
-    return forms[family]()
+class _MathML(Notation):
+    """The form of a head in MathML; its argument is MathML, one name."""
+
+    def is_atom(self, argument: str) -> bool:
+        return "·" not in argument
+
+    def held(self, written: tuple[str, int], least: int) -> str:
+        return written[0] if written[1] >= least else f"<mrow>{_fence('(')}{written[0]}{_fence(')')}</mrow>"
+
+    def named(self, head: Head, argument: str) -> str:
+        below = _operator(",").join(map(self.number, head.parameters.values()))
+        name = f"<msub>{_identifier(head.family)}<mrow>{below}</mrow></msub>" if below else _identifier(head.family)
+        return f"{name}{_fence('(')}{argument}{_fence(')')}"
+
+    def number(self, value: float) -> str:
+        return _number(value)
+
+    def function(self, name: str, arguments: list[str]) -> str:
+        inside = _operator(",").join(arguments)
+        if name in ("Abs", "sqrt"):
+            return f"{_fence('|')}{inside}{_fence('|')}" if name == "Abs" else f"<msqrt>{inside}</msqrt>"
+        return f"{_identifier(name.lower())}{_fence('(')}{inside}{_fence(')')}"
+
+    def power(self, base: tuple[str, int], exponent: tuple[str, int]) -> str:
+        return f"<msup><mrow>{self.held(base, ATOM)}</mrow><mrow>{exponent[0]}</mrow></msup>"
+
+    def product(self, left: tuple[str, int], right: tuple[str, int]) -> str:
+        return f"{self.held(left, PRODUCT)}{_operator('·')}{self.held(right, PRODUCT)}"
+
+    def quotient(self, left: tuple[str, int], right: tuple[str, int]) -> str:
+        return f"<mfrac><mrow>{left[0]}</mrow><mrow>{right[0]}</mrow></mfrac>"
+
+    def added(self, left: tuple[str, int], sign: str, right: tuple[str, int]) -> str:
+        return f"{left[0]}{_operator(sign.replace('-', '−'))}{self.held(right, PRODUCT)}"
 
 
 def _power(name: str, power: int) -> str:

@@ -65,33 +65,29 @@ class Rows:
 
 @dataclass(frozen=True)
 class NumberLaw:
-    """A continuous response of some rows, in the user's units.
+    """A response that is a number, of some rows, in the user's units.
 
     Attributes
     ----------
+    known : in which rows the response was observed, and not only bounds on it; scores are of these.
     observed, mean, log_density, crps : one per row; the density per unit.
+    pit : F(y|x) of the observed response; of one with probabilities a random number between F below it and F at it.
     quantiles : shape (rows, LEVELS).
     """
 
     part: Response
+    known: np.ndarray
     observed: np.ndarray
     mean: np.ndarray
     log_density: np.ndarray
     crps: np.ndarray
+    pit: np.ndarray
     quantiles: np.ndarray
 
     def at(self, index: np.ndarray) -> "NumberLaw":
         """The same of some of the rows."""
-        columns = (self.observed, self.mean, self.log_density, self.crps, self.quantiles)
+        columns = (self.known, self.observed, self.mean, self.log_density, self.crps, self.pit, self.quantiles)
         return NumberLaw(self.part, *(column[index] for column in columns))
-
-    @property
-    def pit(self) -> np.ndarray:
-        """F(y|x) of the observed response, interpolated between quantiles."""
-        ends = self.part.ends()
-        known = [np.r_[0.0, LEVELS, 1.0]] * len(self.observed)
-        edges = np.c_[np.full(len(self.observed), ends[0]), self.quantiles, np.full(len(self.observed), ends[1])]
-        return np.array([np.interp(y, q, p) for y, q, p in zip(self.observed, edges, known, strict=True)])
 
     def interval(self, coverage: float) -> np.ndarray:
         """Central interval of a coverage whose ends are among `LEVELS`."""
@@ -100,6 +96,9 @@ class NumberLaw:
 
     def quality(self) -> pd.DataFrame:
         """Scores beside those of a Gaussian with the training mean and spread."""
+        return self.at(self.known)._quality()
+
+    def _quality(self) -> pd.DataFrame:
         center, scale = self.part.variables[0].center, self.part.variables[0].scale
         z = (self.observed - center) / scale
         gaussian_crps = scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
@@ -184,27 +183,34 @@ def response_laws(model: LearnedModel, rows: Rows) -> "list[NumberLaw | ClassLaw
 
 def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
     """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
-    part, y = model.response.components[j], _column(rows.y, j)
+    part, y = model.response.components[j], _column(model, rows.y, j)
+    space = part.space()
     if drawn is None:
         law = marginal_distribution(model.gibbs(), [j])
         values = by_rows(_number_summary, law, (rows.inputs, y.astype(np.float32)), LEVELS)
     else:
         own = drawn[..., j].astype(float)
-        crps = np.abs(own - y[:, None]).mean(axis=1) - 0.5 * np.abs(own - np.roll(own, 1, axis=1)).mean(axis=1)
-        values = np.c_[own.mean(axis=1), np.full(len(y), np.nan), crps, np.quantile(own, LEVELS, axis=1).T]
+        at, at_y = (np.asarray(space.candidates(jnp.asarray(z)), float)[..., 0] for z in (own, y))
+        crps = np.abs(at - at_y[:, None]).mean(axis=1) - 0.5 * np.abs(at - np.roll(at, 1, axis=1)).mean(axis=1)
+        below, reached = (own < y[:, None]).mean(axis=1), (own <= y[:, None]).mean(axis=1)
+        quantiles = np.quantile(own, LEVELS, axis=1).T
+        values = np.c_[at.mean(axis=1), np.full(len(y), np.nan), crps, below, reached, quantiles]
+    below, reached = values[:, 3], values[:, 4]
     return NumberLaw(
         part,
-        part.restore(y),
+        part.exact(y),
+        part.restore(np.asarray(space.points(jnp.asarray(y)))),
         part.mean(values[:, :1]),
-        values[:, 1] - part.log_unit,
+        values[:, 1] - part.log_units(y),
         values[:, 2] * part.unit,
-        part.restore(values[:, 3:]),
+        below + (reached - below) * np.random.RandomState(0).uniform(size=len(y)),
+        part.restore(values[:, 5:]),
     )
 
 
 def class_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
     """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
-    part, codes = model.response.components[j], _column(rows.y, j).astype(int)
+    part, codes = model.response.components[j], _column(model, rows.y, j).astype(int)
     if drawn is None:
         law = marginal_distribution(model.gibbs(), [j])
         return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
@@ -234,12 +240,14 @@ def spaced(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 
-def _column(y: np.ndarray, j: int) -> np.ndarray:
-    return y if y.ndim == 1 else y[:, j]
+def _column(model: LearnedModel, y: np.ndarray, j: int) -> np.ndarray:
+    return y if len(model.response.components) == 1 else y[:, j]
 
 
 def _number_summary(law: Gibbs, x: Any, y: Any, levels: Any) -> Any:
-    columns = [law.mean(x), law.log_prob(x, y)[:, None], law.crps(x, y)[:, None], law.quantile(x, levels)]
+    log_prob, reached = law.log_prob(x, y), law.cdf(x, law.space.points(y))
+    below = reached if law.space.continuous else reached - jnp.exp(log_prob)
+    columns = [law.mean(x), jnp.stack([log_prob, law.crps(x, y), below, reached], axis=1), law.quantile(x, levels)]
     return jnp.concatenate(columns, axis=1)
 
 

@@ -78,6 +78,10 @@ def _quality_of(predicted: NumberLaw | ClassLaw, several: bool) -> str:
     if isinstance(predicted, ClassLaw):
         parts.append(sortable_table(predicted.confusion(), f"Observed and predicted {name}, in rows"))
         return "".join(parts)
+    unknown = int((~predicted.known).sum())
+    if unknown:
+        known = "the scores are of the others, the picture shows the bound"
+        parts.append(paragraphs(f"Of {name}, {unknown:,} rows give no more than bounds (censored): {known}."))
     shown = spaced(len(predicted.mean), SHOWN_ROWS)
     figure = plots.prediction_intervals(
         predicted.observed[shown], predicted.mean[shown], predicted.interval(0.9)[shown], coverage=0.9, name=name
@@ -275,10 +279,11 @@ def calibration(distributions: Distributions) -> str:
             caption = f"Reliability of {name}: predicted probability and observed frequency"
             figures += inline_svg(figure, f"reliability-{slug}", caption)
         else:
+            pit = predicted.pit[predicted.known]
             caption = f"Where {name} falls in its predicted distribution: flat if that holds"
-            figures += inline_svg(plots.pit_histogram(predicted.pit), f"pit-{slug}", caption)
+            figures += inline_svg(plots.pit_histogram(pit), f"pit-{slug}", caption)
             caption = f"Intervals of {name}: what they claim and what they hold"
-            figures += inline_svg(plots.coverage(predicted.pit), f"coverage-{slug}", caption)
+            figures += inline_svg(plots.coverage(pit), f"coverage-{slug}", caption)
     return f'<div class="figures">{figures}</div>'
 
 

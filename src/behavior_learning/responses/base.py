@@ -70,8 +70,17 @@ class Response(Option, ABC):
     one_hot: ClassVar[bool] = False
     """Whether candidates are indicators of which exactly one is 1."""
 
+    indicators: ClassVar[bool] = False
+    """Whether candidates are zeros and ones of which any product is zero or one of them."""
+
+    columns: ClassVar[int] = 1
+    """How many columns of y are one such response at most."""
+
     levels: ClassVar[tuple[Any, ...] | None] = None
     """The values in order, where there are finitely many: probabilities come in this order."""
+
+    shares: ClassVar[tuple[float, ...]] = ()
+    """Share of each level in the training rows, of labels."""
 
     unit: ClassVar[float] = 1.0
     """What a candidate's 1 is in the user's units."""
@@ -145,6 +154,25 @@ class Response(Option, ABC):
     @abstractmethod
     def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
         """Parsed values as the model takes them."""
+
+    def locate(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        """Numbers of any shape in the user's units as encoded responses, the inverse of `restore`."""
+        return self.encode(values, dtype)
+
+    def at(self, y: Any, rows: int) -> np.ndarray:
+        """Where in the space a distribution function is asked: the encoded responses."""
+        return self.encode(self.values(y, rows))
+
+    def exact(self, encoded: np.ndarray) -> np.ndarray:
+        """In which rows the response itself was observed, and not only bounds on it."""
+        return np.ones(len(encoded), bool)
+
+    def log_units(self, encoded: np.ndarray) -> np.ndarray | float:
+        """`log_unit` of each row, 0 where what was observed has a probability."""
+        return self.log_unit
+
+    def examine(self, distribution: Any) -> None:
+        """Warn of what the fitted distribution at training rows says against the response; see `Predictive`."""
 
     @abstractmethod
     def restore(self, y: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from behavior_learning.core.spaces import Categories
+from behavior_learning.core.spaces import Categories, Finite
 from behavior_learning.errors import DataError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import Response, register_response, stratified
@@ -37,12 +37,13 @@ class Classes(Response):
 
     levels: tuple[Any, ...] = learned(())  # pyright: ignore[reportIncompatibleVariableOverride]
     dtype: str = learned("object")
-    shares: tuple[float, ...] = learned(())
+    shares: tuple[float, ...] = learned(())  # pyright: ignore[reportIncompatibleVariableOverride]
 
     short_name: ClassVar[str] = "classes"
     labelled: ClassVar[bool] = True
     ordered: ClassVar[bool] = False
     one_hot: ClassVar[bool] = True
+    indicators: ClassVar[bool] = True
 
     @property
     def labels(self) -> np.ndarray:
@@ -67,14 +68,17 @@ class Classes(Response):
         DataError
             If a label was absent from training.
         """
-        values = np.asarray(one_column(y, rows)[1])
+        return self._codes(np.asarray(one_column(y, rows)[1]), "training")
+
+    def _codes(self, values: np.ndarray, where: str) -> np.ndarray:
         known = np.isin(values, self.labels)
         if not known.all():
             raise DataError(
-                f"The response {self.name!r} has labels absent from training: "
+                f"The response {self.name!r} has labels absent from {where}: "
                 f"{', '.join(sorted(set(map(shown, values[~known]))))}. Known: {', '.join(map(shown, self.labels))}."
             )
-        return np.searchsorted(self.labels, values)
+        order = np.argsort(self.labels)
+        return order[np.searchsorted(self.labels, values, sorter=order)]
 
     def learn(self, values: np.ndarray, train: np.ndarray) -> Self:
         counts = np.bincount(values[train].astype(int), minlength=len(self.levels))
@@ -101,7 +105,7 @@ class Classes(Response):
             for label, share in zip(self.labels, self.shares, strict=True)
         ]
 
-    def space(self, nodes: int | None = None, refinements: int = 1) -> Categories:
+    def space(self, nodes: int | None = None, refinements: int = 1) -> Finite:
         return Categories(len(self.levels))
 
     def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:

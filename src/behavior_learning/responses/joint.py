@@ -54,6 +54,12 @@ class Joint(Response):
             raise OptionError(f"response names {unknown[0]!r}, which is no response: {', '.join(table.columns)}.")
         read = [stated.get(name, _default(table[name])).read(table[name], rows) for name in table.columns]
         components, values = zip(*read, strict=True)
+        wide = [part for part in components if part.columns > 1]
+        if wide:
+            raise OptionError(
+                f"bl.{type(wide[0]).__name__}() stands by itself; {wide[0].name!r} is one of several responses. Use "
+                "BLRegressor for it alone, or another response."
+            )
         return self._of(components), np.stack([column.astype(float) for column in values], axis=1)
 
     def values(self, y: Any, rows: int) -> np.ndarray:
@@ -77,6 +83,10 @@ class Joint(Response):
         order = np.concatenate([order[~first], order[first]])
         held_out = order[: min(max(1, round(fraction * len(order))), len(order) - int(first.sum()))]
         return checked_split(np.setdiff1d(order, held_out), held_out)
+
+    def examine(self, distribution: Any) -> None:
+        for part in self.components:
+            part.examine(distribution.component(part.name))
 
     @property
     def log_unit(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]

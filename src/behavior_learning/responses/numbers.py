@@ -7,26 +7,31 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from behavior_learning.core.spaces import Interval
-from behavior_learning.encoding import location_and_spread
 from behavior_learning.errors import DataError, FewValuesWarning, OptionError
 from behavior_learning.options import learned
-from behavior_learning.responses.base import Response, register_response
+from behavior_learning.responses.base import register_response
 from behavior_learning.responses.columns import response_values
-from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.responses.standardized import Standardized
 
 __all__ = ["NODES", "Numbers", "checked_support", "default_support"]
 
 NODES = 32
 """Candidates with which training of one number begins."""
 
-FEW_VALUES = 5
-"""Distinct values up to which a number looks like classes."""
+FEW_VALUES, FEW_COUNTS = 5, 30
+"""Distinct values up to which a number looks like classes, and whole ones like counts."""
+
+
+CLASSES = "BLClassifier, or response='classes' in a joint one"
 
 
 @register_response
 @dataclass(frozen=True)
-class Numbers(Response):
+class Numbers(Standardized):
     """A real number, with a density on [lower, upper].
+
+    Few distinct values bring a warning: up to 5 in ten rows or more each look like classes; up to 30 in three rows or
+    more each, whole, from 0 or 1 on and filling half of their range look like counts.
 
     Parameters
     ----------
@@ -34,7 +39,7 @@ class Numbers(Response):
 
     Attributes
     ----------
-    center, scale, lower, upper : in the user's units; the model sees (y − center)/scale.
+    lower, upper : the ends of the support.
 
     Examples
     --------
@@ -46,8 +51,6 @@ class Numbers(Response):
     """
 
     support: tuple[float, float] | None = None
-    center: float = learned(0.0)
-    scale: float = learned(1.0)
     lower: float = learned(-np.inf)
     upper: float = learned(np.inf)
 
@@ -70,12 +73,6 @@ class Numbers(Response):
         DataError
             If the response is constant in the training rows or leaves the stated support.
         """
-        center, scale = location_and_spread(f"The response {self.name!r}", values[train])
-        if scale == 0:
-            raise DataError(
-                f"The response {self.name!r} must vary; all {len(train)} training values equal {values[train][0]:g}. "
-                "There is nothing to learn from a constant."
-            )
         lower, upper = checked_support(self.support) or default_support(values)
         outside = (values < lower) | (values > upper)
         if outside.any():
@@ -83,32 +80,11 @@ class Numbers(Response):
                 f"The response {self.name!r} must lie in the support [{lower:g}, {upper:g}]; "
                 f"row {int(np.argmax(outside))} is {values[outside][0]:g} ({outside.sum()} such rows). Widen support=."
             )
-        return replace(self, center=center, scale=scale, lower=lower, upper=upper)
-
-    @property
-    def unit(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.scale
-
-    @property
-    def log_unit(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return float(np.log(self.scale))
-
-    @property
-    def variables(self) -> list[Variable]:
-        return [Variable(self.name, self.center, self.scale, self.scale)]
+        return replace(self.standardized(values[train]), lower=lower, upper=upper)
 
     def space(self, nodes: int | None = None, refinements: int = 1) -> Interval:
         lower, upper = (np.float32((end - self.center) / self.scale) for end in (self.lower, self.upper))
         return Interval(lower, upper, nodes or NODES, refinements)
-
-    def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
-        return ((values - self.center) / self.scale).astype(dtype)
-
-    def restore(self, y: np.ndarray) -> np.ndarray:
-        return self.center + self.scale * np.asarray(y, float)
-
-    def mean(self, candidates: np.ndarray) -> np.ndarray:
-        return self.restore(candidates[:, 0])
 
     def ends(self) -> tuple[float, float]:
         return self.lower, self.upper
@@ -142,10 +118,16 @@ def checked_support(support: Any) -> tuple[float, float] | None:
 def _warn_of_few_values(name: str, numbers: np.ndarray) -> None:
     """Warn where numbers look like classes or counts."""
     distinct = np.unique(numbers)
-    if 1 < len(distinct) <= FEW_VALUES and len(numbers) >= 10 * len(distinct):
+    each = len(numbers) / len(distinct)
+    classes = 1 < len(distinct) <= FEW_VALUES and each >= 10
+    whole = bool(np.all(distinct == np.round(distinct))) and distinct[0] in (0, 1)
+    counts = whole and 1 < len(distinct) <= FEW_COUNTS and each >= 3 and distinct[-1] < 2 * len(distinct)
+    if classes or counts:
+        kinds = [kind for kind, alike in (("classes", classes), ("counts", counts)) if alike]
+        ways = ["response=bl.Counts()" if kind == "counts" else CLASSES for kind in kinds]
         warnings.warn(
             f"The response {name!r} has {len(distinct)} distinct values in {len(numbers)} rows, which looks like "
-            "classes; it is learned as a number all the same. Use BLClassifier, or response='classes' in a joint one.",
+            f"{' or '.join(kinds)}; it is learned as a number all the same. Use {', or '.join(ways)}.",
             FewValuesWarning,
             stacklevel=2,
         )

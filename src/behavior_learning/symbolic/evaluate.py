@@ -49,7 +49,7 @@ def head_term_values(term: HeadTerm, values: Values) -> np.ndarray:
     """± multiplier · head(scale · polynomial): what a term adds to its block's utility."""
     argument = np.asarray(term.scale * term.polynomial.evaluate(values), float)
     with jax.enable_x64(True):
-        head = np.asarray(term.head.function(jnp.asarray(argument)))
+        head = np.asarray(term.head(jnp.asarray(argument)))
     return ROLES[term.head.role] * term.multiplier * head
 
 

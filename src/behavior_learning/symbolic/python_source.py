@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from textwrap import indent, wrap
 
 from behavior_learning.core.features import BSpline, Ramp, Wave
-from behavior_learning.core.heads import ROLES, Head
-from behavior_learning.errors import OptionError
+from behavior_learning.core.heads import ROLES, Head, registered_heads
+from behavior_learning.symbolic.forms import NumPy, by_name
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.sources import Source
 from behavior_learning.symbolic.text import DIGITS, TERMS_SHOWN, problem_text
 
-__all__ = ["head_source", "identifiers", "problem_source"]
+__all__ = ["identifiers", "problem_source"]
 
 WIDTH = 100
 """Characters per line of a polynomial."""
@@ -31,6 +31,11 @@ def number(values, fill):
 def is_level(values, level):
     """1 where a category has the level, 0 elsewhere."""
     return np.vectorize(lambda value: float(str(value) == level and value == value), otypes=[float])(values)
+''',
+    "is_at_least": '''
+def is_at_least(values, *levels):
+    """1 where a category has one of the levels, which are all from one upwards; 0 elsewhere."""
+    return np.vectorize(lambda value: float(str(value) in levels and value == value), otypes=[float])(values)
 ''',
     "is_missing": '''
 def is_missing(values, levels=()):
@@ -55,15 +60,15 @@ def bspline(z, t, low, high):
         b = [rise[i] * b[i] + fall[i + 1] * b[i + 1] for i in range(4 - p)]
     return b[0]
 ''',
-    "huber": '''
-def huber(t, delta):
-    """t²/2 where |t| ≤ δ, and δ(|t| − δ/2) beyond."""
-    return np.where(np.abs(t) <= delta, 0.5 * t**2, delta * (np.abs(t) - 0.5 * delta))
-''',
 }
 """Functions that source may call, in the order in which it defines them."""
 
 RESERVED = {"np", "columns", "utility", *HELPERS}
+
+
+def _named_heads() -> dict[str, type[Head]]:
+    """Heads that are functions of their own, since their form has its argument several times."""
+    return {head.family: head for role in ROLES for head in registered_heads(role) if by_name(head)}
 
 
 def problem_source(problem: Problem) -> str:
@@ -87,30 +92,6 @@ def problem_source(problem: Problem) -> str:
     return _module(problem_text(problem, TERMS_SHOWN, DIGITS), body)
 
 
-def head_source(head: Head, argument: str) -> str:
-    """φ, ρ or ψ of an argument in NumPy's words.
-
-    Raises
-    ------
-    OptionError
-        If the head is not known here.
-    """
-    family, width = head.name.split("(")[0], repr(float(head.width))
-    forms = {
-        "tanh": "np.tanh({t})",
-        "identity": "({t})",
-        "relu": "np.maximum(0.0, {t})",
-        "softplus": "np.logaddexp(0.0, {t})" if head.width == 1 else "{w} * np.logaddexp(0.0, ({t}) / {w})",
-        "abs": "np.abs({t})",
-        "square": "np.square({t})",
-        "huber": "huber({t}, {w})",
-        "smooth_abs": "(np.sqrt(np.square({t}) + {w}**2) - {w})",
-    }
-    if family not in forms:
-        raise OptionError(f"The head {head.name!r} has no Python form; add it to head_source.")
-    return forms[family].format(t=argument, w=width)
-
-
 def identifiers(spellings: Mapping[str, str]) -> dict[str, str]:
     """A Python name for each name after its spelling, told apart where several would be alike."""
     chosen: dict[str, str] = {}
@@ -126,7 +107,7 @@ def _identifier(name: str) -> str:
     letters = (letter if f"a{letter}".isidentifier() else "_" for letter in unicodedata.normalize("NFKC", name))
     spelled = re.sub("__+", "_", "".join(letters)).strip("_") or "column"
     spelled = spelled if spelled.isidentifier() else f"x{spelled}"
-    return f"{spelled}_" if keyword.iskeyword(spelled) or spelled in RESERVED else spelled
+    return f"{spelled}_" if keyword.iskeyword(spelled) or spelled in {*RESERVED, *_named_heads()} else spelled
 
 
 def _column(source: Source) -> str:
@@ -134,6 +115,9 @@ def _column(source: Source) -> str:
     column = f"columns[{source.column!r}]"
     if source.kind == "level":
         return f"is_level({column}, {source.level!r})"
+    if source.kind == "at_least":
+        above = source.levels[source.levels.index(source.level) :]
+        return f"is_at_least({column}, {', '.join(map(repr, above))})"
     if source.kind == "missing":
         return f"is_missing({column}, {source.levels!r})" if source.levels else f"is_missing({column})"
     return f"np.asarray({column}, float)" if source.fill is None else f"number({column}, {source.fill!r})"
@@ -162,7 +146,7 @@ def _block(block: Block, names: Mapping[str, str]) -> str:
         sign = "+" if ROLES[term.head.role] * term.multiplier >= 0 else "-"
         inside = _wrapped(_sum(term.polynomial, names))
         argument = inside if term.scale == 1 else f"{float(term.scale)!r} * {inside}"
-        rows.append(f"{sign} {abs(float(term.multiplier))!r} * {head_source(term.head, argument)}")
+        rows.append(f"{sign} {abs(float(term.multiplier))!r} * {NumPy()(term.head, argument)}")
     if block.shortcut.monomials:
         rows.append(f"+ {_wrapped(_sum(block.shortcut, names))}")
     inside = indent("\n".join(rows or ["0.0"]), "    ")
@@ -185,7 +169,8 @@ def _wrapped(text: str) -> str:
 
 def _module(description: str, body: Iterable[str]) -> str:
     code = indent("\n".join(body), "    ")
-    helpers = [source.strip() for name, source in HELPERS.items() if re.search(rf"(?<![\w.]){name}\(", code)]
+    sources = HELPERS | {name: NumPy().helper(head) for name, head in _named_heads().items()}
+    helpers = [source.strip() for name, source in sources.items() if re.search(rf"(?<![\w.]){name}\(", code)]
     comment = "\n".join(f"# {line}".rstrip() for line in description.splitlines())
     function = (
         "def utility(**columns):\n"

@@ -1,4 +1,4 @@
-"""Where a variable comes from: a column of numbers, a level of a category, or whether a value is missing."""
+"""Where a variable comes from: a column of numbers, one level of a category or all from one on, or a missing value."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,16 @@ class Source:
     Attributes
     ----------
     column : the user's column.
-    kind : ``"number"``, ``"level"`` (1 where the column equals `level`) or ``"missing"`` (1 where it has no value).
+    kind : ``"number"``, ``"level"`` (1 where the column equals `level`), ``"at_least"`` (1 where it is `level` or comes
+        after it in `levels`) or ``"missing"`` (1 where it has no value).
     level : a category, as text.
-    levels : the categories known from training, where a missing value of a category is meant: any other is missing too.
+    levels : the categories known from training, where a missing value of a category is meant: any other is missing too;
+        of ``"at_least"`` the categories in order.
     fill : what stands for a missing number.
     """
 
     column: str
-    kind: Literal["number", "level", "missing"] = "number"
+    kind: Literal["number", "level", "at_least", "missing"] = "number"
     level: str = ""
     levels: tuple[str, ...] = ()
     fill: float | None = None
@@ -39,6 +41,8 @@ class Source:
         text = np.vectorize(str, otypes=[object])(np.asarray(values, object))
         if self.kind == "level":
             return ((text == self.level) & ~missing).astype(float)
+        if self.kind == "at_least":
+            return (np.isin(text.astype(str), self.levels[self.levels.index(self.level) :]) & ~missing).astype(float)
         unknown = ~np.isin(text.astype(str), self.levels) if self.levels else False
         return (missing | unknown).astype(float)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from behavior_learning.core.heads import ROLES
 from behavior_learning.options import check_count
+from behavior_learning.symbolic.forms import Text
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
@@ -146,7 +147,7 @@ def format_head_term(term: HeadTerm, argument: str, digits: int = DIGITS) -> str
     """Write multiplier · head(scale · argument)."""
     scale = format_number(term.scale, digits)
     scaled = argument if scale == "1" else f"{scale}*{argument}"
-    return f"{format_number(term.multiplier, digits)}*{term.head.formula.format(scaled)}"
+    return f"{format_number(term.multiplier, digits)}*{Text()(term.head, scaled)}"
 
 
 def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
@@ -172,7 +173,7 @@ def _block_text(block: Block, terms: int | None, digits: int) -> str:
             shown |= set(brief.order)
             omitted += brief.omitted
             if role == "utility":
-                identity = term.head.name == "identity"
+                identity = term.head.form == "t"
                 objective.append(format_head_term(term, f"[{written}]" if identity else written, digits))
             else:
                 relation = (_RELATION if block.response else _WHEN)[role]

@@ -6,12 +6,12 @@ that belongs to it.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Array, Bool, Int
 
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Basis, Pairing
 from behavior_learning.core.block import Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES
@@ -86,9 +86,9 @@ class Support:
         """Where the blocks of a layer enter: views with the blocks last."""
         above = range(layer + 1, len(self.coefs))
         uses = [
-            coef[..., _columns(network, higher, layer)]
+            coef[..., network.architecture.inputs(higher).columns(layer, network.basis.size)]
             for higher in above
-            if layer in _seen_layers(network, higher)
+            if layer in network.architecture.inputs(higher).layers
             for coef in self.coefs[higher].values()
         ]
         top = layer == len(self.coefs) - 1
@@ -100,26 +100,10 @@ def _kept_by_shortcut(network: BehaviorNetwork, layer: int) -> bool:
     return network.architecture.skip == "residual" and len(network.layers) > 1
 
 
-def _seen_layers(network: BehaviorNetwork, layer: int) -> range:
-    """The earlier layers whose blocks a layer sees."""
-    return range(0 if network.architecture.skip == "dense" else max(layer - 1, 0), layer)
-
-
-def _terms(network: BehaviorNetwork, layer: int) -> int:
-    return network.basis.size if network.architecture.sees_terms(layer) else 0
-
-
-def _columns(network: BehaviorNetwork, layer: int, below: int) -> slice:
-    """The inputs of a layer that are blocks of a layer below."""
-    widths = network.architecture.layers
-    start = _terms(network, layer) + sum(widths[i] for i in _seen_layers(network, layer) if i < below)
-    return slice(start, start + widths[below])
-
-
 def gated(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     """The network with everything out of use held at zero by gates, in arrays: other supports reuse a program."""
     weights = [
-        Weight(weight.raw, weight.rule, jnp.asarray(gate))
+        Weight(weight.raw, weight.rule, cast(Array, gate))
         for weight, gate in zip(network.weights, _gates(network, support), strict=True)
     ]
     return with_weights(network, weights)
@@ -163,8 +147,8 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     counts = {role: max(int(support.rows(i, role).sum(axis=1).max()) for i in layers) for role in ROLES}
     terms = _terms_in_use(network, support)
     cut = tuple(
-        Layer(
-            **{
+        Layer.of(
+            {
                 role: _cut_rows(rows, support.coefs[i][role], kept[i], counts[role], _inputs(network, i, terms, kept))
                 for role, rows in layer.heads.items()
             }
@@ -185,15 +169,16 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
 
 
 def _terms_in_use(network: BehaviorNetwork, support: Support) -> np.ndarray:
-    seeing = [i for i in range(len(network.layers)) if network.architecture.sees_terms(i)]
+    seeing = [i for i in range(len(network.layers)) if network.architecture.inputs(i).terms]
     used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in support.coefs[i].values()]
     return np.flatnonzero(np.stack(used).any(axis=0))
 
 
 def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
     """The inputs of a layer that stay."""
-    blocks = [_columns(network, layer, below).start + kept[below] for below in _seen_layers(network, layer)]
-    return np.concatenate([terms if _terms(network, layer) else terms[:0], *blocks]).astype(int)
+    seen = network.architecture.inputs(layer)
+    blocks = [seen.columns(below, network.basis.size).start + kept[below] for below in seen.layers]
+    return np.concatenate([terms if seen.terms else terms[:0], *blocks]).astype(int)
 
 
 def _cut_rows(rows: Rows, in_use: np.ndarray, blocks: np.ndarray, count: int, inputs: np.ndarray) -> Rows:
@@ -220,24 +205,6 @@ def _cut_readout(readout: Readout, in_use: np.ndarray | None, blocks: np.ndarray
 
 def _cut(weight: Weight, index: Any, in_use: np.ndarray) -> Weight:
     """Some numbers of a weight; what is not in use is a zero that is not learned."""
-    spread = lambda rule: np.broadcast_to(rule, weight.raw.shape)[index]
-    signs = spread(weight.rule.signs)
-    fixed = np.where(in_use, spread(weight.rule.numbers), 0.0)
+    rule = weight.rule.moved(lambda values: values[index], np.shape(weight.raw))
     raw = np.where(in_use, np.asarray(weight.raw)[index], 0.0).astype(weight.raw.dtype)
-    return Weight(jnp.asarray(raw), Rule(_compact(signs, int, 0), _compact(fixed, _learned_or_number, None)))
-
-
-def _learned_or_number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
-
-
-def _compact(values: np.ndarray, convert: Any, empty: Any) -> Any:
-    """Nested tuples, or one value where all are the same."""
-    flat = [convert(value) for value in values.ravel()]
-    if len(set(flat)) < 2:
-        return flat[0] if flat else empty
-    return _nested(np.array(flat, dtype=object).reshape(values.shape))
-
-
-def _nested(values: Any) -> Any:
-    return tuple(map(_nested, values)) if isinstance(values, np.ndarray) else values
+    return Weight(to_device(raw), Rule(rule.signs, np.where(in_use, rule.numbers, 0.0)))

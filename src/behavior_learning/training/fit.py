@@ -99,7 +99,7 @@ class ValidationLoss(eqx.Module):
             return mean_in_batches(partial(self.objective, network), data, max(1, EVALUATIONS // evaluations))
 
         def fine_and_gap(*columns: Array) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-            coarse, fine = self.objective.beside(finer, network, *columns)
+            coarse, fine = self.objective.with_finer(finer, network, *columns)
             return fine, jnp.abs(fine - coarse)
 
         rows = max(1, EVALUATIONS // (evaluations + finer.evaluations))

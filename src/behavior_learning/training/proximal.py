@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.block import Layer, Rows
+from behavior_learning.core.block import Layer
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.training.optimizers import Params
 
@@ -50,32 +50,22 @@ class Sparse(eqx.Module):
     def thresholded(self, params: Params, steps: Params) -> Params:
         """Zero where the proximal point is, and as it was elsewhere."""
         network, points = cast(BehaviorNetwork, params), cast(BehaviorNetwork, self(params, steps))
-        layers: list[Layer] = []
-        for layer, point in zip(network.layers, points.layers, strict=True):
-            pairs = zip(_rows(layer), _rows(point), strict=True)
-            zeroed = [jnp.where(p.coef.raw == 0, 0.0, rows.coef.raw) for rows, p in pairs]
-            layers.append(_without_constants(_with_coefs(layer, zeroed)))
-        return eqx.tree_at(lambda network: network.layers, network, tuple(layers))
+        layers = tuple(
+            _with_coef(layer, jnp.where(point.coef.raw == 0, 0.0, layer.coef.raw))
+            for layer, point in zip(network.layers, points.layers, strict=True)
+        )
+        return eqx.tree_at(lambda network: network.layers, network, tuple(map(_without_constants, layers)))
 
     def _layer(self, layer: Layer, steps: Layer) -> Layer:
-        sizes = [step.coef.raw for step in _rows(steps)]
-        rules = [rows.coef.rule for rows in _rows(layer)]
-        penalized = ((rule.signs == 0) & np.isnan(rule.numbers) for rule in rules)
-        free = [jnp.broadcast_to(p, rows.coef.raw.shape) for p, rows in zip(penalized, _rows(layer), strict=True)]
-        soft = [soft_threshold(rows.coef.raw, a * self.l1) for rows, a in zip(_rows(layer), sizes, strict=True)]
-        shrunk = self._by_row(soft, sizes, free) if self.groups == "row" else self._by_block(soft, sizes, free)
-        return _with_coefs(
-            layer, [jnp.where(f, new, old.coef.raw) for f, new, old in zip(free, shrunk, _rows(layer), strict=True)]
-        )
-
-    def _by_row(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
-        return [group_shrunk(*parts, strength=self.group_l2) for parts in zip(z, a, free, strict=True)]
-
-    def _by_block(self, z: list[Array], a: list[Array], free: list[Array]) -> list[Array]:
-        flat = [jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1) for parts in (z, a, free)]
-        ends = np.cumsum([part[0].size for part in z])[:-1]
-        parts = jnp.split(group_shrunk(*flat, strength=self.group_l2), ends, axis=1)
-        return [part.reshape(old.shape) for part, old in zip(parts, z, strict=True)]
+        raw, rule, sizes = layer.coef.raw, layer.coef.rule, steps.coef.raw
+        free = jnp.broadcast_to((rule.signs == 0) & np.isnan(rule.numbers), raw.shape)
+        order = np.argsort(layer.block_of_row, kind="stable")
+        groups = len(order) if self.groups == "row" else layer.n_blocks
+        by_group = lambda values: values.T[order].reshape(groups, -1)
+        soft = soft_threshold(raw, sizes * self.l1)
+        shrunk = group_shrunk(by_group(soft), by_group(sizes), by_group(free), strength=self.group_l2)
+        back = shrunk.reshape(raw.T.shape)[np.argsort(order)].T
+        return _with_coef(layer, jnp.where(free, back, raw))
 
 
 def soft_threshold(z: Float[Array, "..."], threshold: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -111,18 +101,12 @@ def _ratio(numerator: Array, denominator: Array) -> Array:
     return jnp.where(numerator == 0, 0.0, numerator / jnp.where(numerator == 0, 1.0, denominator))
 
 
-def _rows(layer: Layer) -> list[Rows]:
-    """The heads that have rows."""
-    return [rows for rows in layer.heads.values() if rows.head is not None]
-
-
-def _with_coefs(layer: Layer, raws: list[Array]) -> Layer:
-    return eqx.tree_at(lambda layer: [rows.coef.raw for rows in _rows(layer)], layer, raws)
+def _with_coef(layer: Layer, raw: Array) -> Layer:
+    return eqx.tree_at(lambda layer: layer.coef.raw, layer, raw)
 
 
 def _without_constants(layer: Layer) -> Layer:
     """λ = 0 for rows without coefficients, which add a constant."""
-    gone = [jnp.all(rows.coef.value == 0, axis=-1) for rows in _rows(layer)]
-    zero = [jnp.where(rows.multiplier.rule.signs == 0, 0.0, -jnp.inf) for rows in _rows(layer)]
-    raws = [jnp.where(g, z, rows.multiplier.raw) for g, z, rows in zip(gone, zero, _rows(layer), strict=True)]
-    return eqx.tree_at(lambda layer: [rows.multiplier.raw for rows in _rows(layer)], layer, raws)
+    zero = jnp.where(layer.multiplier.rule.signs == 0, 0.0, -jnp.inf)
+    raw = jnp.where(jnp.all(layer.coef.value == 0, axis=0), zero, layer.multiplier.raw)
+    return eqx.tree_at(lambda layer: layer.multiplier.raw, layer, raw)

@@ -7,7 +7,6 @@ import sympy
 
 from behavior_learning.core.features import BSpline, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head
-from behavior_learning.errors import OptionError
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from behavior_learning.symbolic.text import Shortened, format_number, shorten_term
@@ -26,21 +25,7 @@ def polynomial_expression(polynomial: Polynomial) -> sympy.Expr:
 
 def head_expression(head: Head, t: sympy.Expr) -> sympy.Expr:
     """φ, ρ or ψ of an expression."""
-    family = head.name.split("(")[0]
-    width = head.width
-    forms = {
-        "tanh": lambda: sympy.tanh(t),
-        "identity": lambda: t,
-        "relu": lambda: sympy.Max(0, t),
-        "softplus": lambda: width * sympy.log(1 + sympy.exp(t / width)),
-        "abs": lambda: sympy.Abs(t),
-        "square": lambda: t**2,
-        "huber": lambda: sympy.Piecewise((t**2 / 2, sympy.Abs(t) <= width), (width * (sympy.Abs(t) - width / 2), True)),
-        "smooth_abs": lambda: sympy.sqrt(t**2 + width**2) - width,
-    }
-    if family not in forms:
-        raise OptionError(f"The head {head.name!r} has no symbolic form; add it to head_expression.")
-    return forms[family]()
+    return sympy.sympify(head.form, locals={"t": t, **head.parameters})
 
 
 def block_expression(block: Block) -> sympy.Expr:

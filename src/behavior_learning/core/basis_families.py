@@ -1,0 +1,164 @@
+"""Ways to make a basis from the training rows: affine, polynomial, splines and waves, one class each.
+
+A family that is defined elsewhere takes part like those here once `register_basis` knows it.
+
+Source: A.3.2 (affine maps, monomials up to a total degree). Deviation: splines and waves are beyond the paper.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from jaxtyping import Float
+
+from behavior_learning.core.bases import Basis, affine_basis, fourier_basis, polynomial_basis, spline_basis
+from behavior_learning.errors import OptionError
+from behavior_learning.options import Option, check_count, check_option, parameter, register
+
+__all__ = ["BASES", "Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "check_basis", "register_basis"]
+
+BASES: dict[str, type["BasisFamily"]] = {}
+"""Every registered family of bases by its short name."""
+
+Registered = TypeVar("Registered", bound="type[BasisFamily]")
+
+
+def register_basis(family: Registered) -> Registered:
+    """Make a class of bases known by its short name, as a decorator.
+
+    Raises
+    ------
+    OptionError
+        If another class has the name.
+    """
+    register(BASES, family)
+    return family
+
+
+def check_basis(name: str, value: Any) -> Any:
+    """``"auto"``, or a family of bases with its parameters checked."""
+    return value if isinstance(value, str) and value == "auto" else check_option(name, value, BASES)
+
+
+@dataclass(frozen=True)
+class BasisFamily(Option):
+    """Makes a basis; a subclass is frozen and has its options as fields.
+
+    Attributes
+    ----------
+    short_name : the spelling that selects it with its defaults.
+    curved : whether it draws curves over the range of every column of x, so that none may be constant.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.Spline(knots=3)(np.array([[0.0], [1.0], [4.0]]), [None]).names(["x"], ["y"])
+    ['ramp(x, 0, 1)', 'ramp(x, 1, 4)', 'y']
+    """
+
+    short_name: ClassVar[str]
+    curved: ClassVar[bool] = False
+
+    def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
+        """The basis of encoded training rows.
+
+        Parameters
+        ----------
+        choices : for each column of y which choice it is an indicator of, None for numbers.
+        """
+        raise NotImplementedError
+
+    def of_degree(self, degree: int) -> "BasisFamily":
+        """This family where rows state degrees, the largest of which is given."""
+        return self
+
+
+@register_basis
+@dataclass(frozen=True)
+class Affine(BasisFamily):
+    """[x; y].
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.Affine()(np.zeros((5, 2)), [None]).names(["a", "b"], ["y"])
+    ['a', 'b', 'y']
+    """
+
+    short_name: ClassVar[str] = "affine"
+
+    def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
+        return affine_basis(x.shape[1], len(choices))
+
+
+@register_basis
+@dataclass(frozen=True)
+class Polynomial(BasisFamily):
+    """All monomials of (x, y) up to a total degree.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.Polynomial(degree=2)(np.zeros((5, 1)), [None]).names(["x"], ["y"])
+    ['x', 'x^2', 'y', 'y^2', 'x*y']
+    """
+
+    degree: int = parameter(2, check_count)
+
+    short_name: ClassVar[str] = "polynomial"
+
+    def of_degree(self, degree: int) -> "Polynomial":
+        return Polynomial(degree)
+
+    def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
+        return polynomial_basis(x.shape[1], len(choices), degree=self.degree, one_hot=choices)
+
+
+def _check_spline_degree(name: str, degree: Any) -> int:
+    if degree in (1, 3):
+        return int(degree)
+    raise OptionError(f"{name} must be 1 (piecewise linear) or 3 (cubic); got {degree!r}.")
+
+
+@register_basis
+@dataclass(frozen=True)
+class Spline(BasisFamily):
+    """Curves of each column of x between its quantiles, straight pieces (degree 1) or cubic ones (degree 3).
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> len(bl.Spline(knots=4, degree=3)(np.arange(9.0)[:, None], [None]).x_functions)
+    5
+    """
+
+    knots: int = parameter(8, check_count, minimum=2)
+    degree: int = parameter(1, _check_spline_degree)
+
+    short_name: ClassVar[str] = "spline"
+    curved: ClassVar[bool] = True
+
+    def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
+        return spline_basis(x, len(choices), knots=self.knots, degree=self.degree)
+
+
+@register_basis
+@dataclass(frozen=True)
+class Fourier(BasisFamily):
+    """[x; y], and sines and cosines of each column of x over its range.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> len(bl.Fourier(frequencies=3)(np.arange(9.0)[:, None], [None]).x_functions)
+    7
+    """
+
+    frequencies: int = parameter(3, check_count)
+
+    short_name: ClassVar[str] = "fourier"
+    curved: ClassVar[bool] = True
+
+    def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
+        return fourier_basis(x, len(choices), frequencies=self.frequencies)
