@@ -115,7 +115,9 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         if self.class_weight is None:
             return weight
         own = np.ones(len(values)) if weight is None else weight
-        by_class = _class_weights(self.class_weight, response, np.bincount(values[train], own[train]))
+        by_class = _class_weights(
+            self.class_weight, response, np.bincount(values[train], own[train], len(response.levels or ()))
+        )
         return own * by_class[values]
 
     def _stated_response(self, y: Any) -> Response:
