@@ -35,11 +35,16 @@ def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
     raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}.")
 
 
+def _is_number(value: Any, kind: type) -> bool:
+    """Whether it is a number, which truth values are not."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
 def check_number(
     name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")
 ) -> float:
     """Return `value` as a float if it lies in the stated range."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
+    number = float(value) if _is_number(value, Real) else float("nan")
     if (above <= number if inclusive else above < number) and number < below:
         return number
     bound = "" if below == float("inf") else f" and below {below:g}"
@@ -50,14 +55,14 @@ def check_number(
 
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `minimum`."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
+    if _is_number(value, Integral) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
 
 
 def check_seed(name: str, value: Any) -> int:
     """Return `value` as an int if it is a seed that NumPy takes."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**32:
+    if _is_number(value, Integral) and 0 <= int(value) < 2**32:
         return int(value)
     raise OptionError(f"{name} must be a whole number from 0 to {2**32 - 1}; got {value!r}.")
 
@@ -183,7 +188,7 @@ def check_option(name: str, value: Any, kinds: Mapping[str, type[Option]]) -> An
     """Return an option of one of the kinds, or the one with this short name, with its own parameters checked."""
     option = kinds[value]() if isinstance(value, str) and value in kinds else value
     if isinstance(option, tuple(kinds.values())):
-        return cast(Option, option).checked()
+        return option.checked()
     options = ", ".join(dict.fromkeys(f"{kind.spelling()}()" for kind in kinds.values()))
     raise OptionError(f"{name} must be one of {', '.join(map(repr, kinds))}, or one of {options}; got {value!r}.")
 
@@ -213,18 +218,27 @@ def check_returned(name: str, value: Any, kind: type) -> None:
 
 def to_plain(value: Any) -> Any:
     """An option, or a collection of options, numbers and texts, as values of JSON."""
-    if isinstance(value, Option):
-        return {"option": type(value).__name__, **to_plain(value.get_params(deep=False))}
-    if isinstance(value, Mapping):
-        return {name: to_plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [to_plain(part) for part in value]
-    return value.item() if isinstance(value, np.generic) else value
+    match value:
+        case Option():
+            return {"option": type(value).__name__, **to_plain(value.get_params(deep=False))}
+        case Mapping():
+            return {name: to_plain(part) for name, part in value.items()}
+        case list() | tuple() | np.ndarray():
+            return [to_plain(part) for part in value]
+        case np.generic():
+            return value.item()
+        case _:
+            return value
 
 
 def from_plain(value: Any) -> Any:
     """Read what `to_plain` wrote; lists come back as tuples."""
-    if isinstance(value, dict):
-        parts = {name: from_plain(part) for name, part in value.items() if name != "option"}
-        return Option.known[value["option"]](**parts) if "option" in value else parts
-    return tuple(map(from_plain, value)) if isinstance(value, list) else value
+    match value:
+        case {"option": name, **parts}:
+            return Option.known[name](**from_plain(parts))
+        case dict():
+            return {name: from_plain(part) for name, part in value.items()}
+        case list():
+            return tuple(map(from_plain, value))
+        case _:
+            return value

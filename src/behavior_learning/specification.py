@@ -145,7 +145,10 @@ def state_layer(
     if not any(y.columns for _, y in pairs):
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
     basis, order = _basis(pairs, x_units, y_units)
-    size = lambda pair: _unit(pair[0], x_units) * _unit(pair[1], y_units)
+
+    def size(pair: tuple[Product, Product]) -> float:
+        return _unit(pair[0], x_units) * _unit(pair[1], y_units)
+
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())
     rules = {
         role: _rules(blocks, count, order, found, size, role != "utility")
@@ -268,7 +271,10 @@ def _basis(
     """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
     x = list(dict.fromkeys(pair[0] for pair in pairs if pair[0].columns))
     y = list(dict.fromkeys(pair[1] for pair in pairs if pair[1].columns))
-    index = lambda product, products: products.index(product) if product.columns else ONE
+
+    def index(product: Product, products: list[Product]) -> int:
+        return products.index(product) if product.columns else ONE
+
     pairing = Pairing.ordered([(index(a, x), index(b, y)) for a, b in pairs])
     one = Product(())
     order = [(x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in pairing.pairs]
@@ -303,7 +309,10 @@ def _rules(
     padded = [[*rows, *([None] * (count - len(rows)))] for rows in blocks]
     coefs = [[_coef_entries(row or (), order, found, size) for row in rows] for rows in padded]
     scales = [[_row_scale(row) if constraint else 1.0 for row in rows] for rows in coefs]
-    divided = lambda number, scale: None if number is None else number / scale
+
+    def divided(number: float | None, scale: float) -> float | None:
+        return None if number is None else number / scale
+
     fixed = tuple(
         tuple(tuple(divided(number, scale) for number, _ in row) for row, scale in zip(rows, row_scales, strict=True))
         for rows, row_scales in zip(coefs, scales, strict=True)

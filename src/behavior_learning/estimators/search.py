@@ -156,16 +156,18 @@ def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     return row_losses(objective, learned.network, (x, encoded_y), jax.random.key(seed)) + unit
 
 
+def _standard_error(values: np.ndarray) -> float:
+    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) else np.nan
+
+
 def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:
-    error = lambda values: float(values.std(ddof=1) / len(values) ** 0.5) if len(values) else np.nan
-    behind = lambda one: one.losses - ranked[0].losses if len(one.losses) else one.losses
     lines = [
         {
             **one.choice,
             "loss": one.loss,
-            "std_error": error(one.losses),
+            "std_error": _standard_error(one.losses),
             "behind": one.loss - ranked[0].loss,
-            "behind_error": error(behind(one)),
+            "behind_error": _standard_error(one.losses - ranked[0].losses if len(one.losses) else one.losses),
             "n_parameters": one.n_parameters,
             "round": one.round,
             "error": one.error,
