@@ -27,6 +27,7 @@ from behavior_learning.options import (
     check_count,
     check_number,
     check_option,
+    from_plain,
     learned,
     parameter,
     register,
@@ -182,7 +183,7 @@ def objective_from_json(state: dict[str, Any], space: Space) -> Objective:
     """Read what `to_json` of any registered objective wrote."""
     parts: dict[str, Any] = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items()}
     kind, temperature = cast(Any, OBJECTIVES[parts.pop("kind")]), parts.pop("temperature")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in parts.items()}).on(space, temperature)
+    return kind(**from_plain(parts)).on(space, temperature)
 
 
 @register_objective
@@ -216,11 +217,12 @@ class Likelihood(Objective):
 
 def _check_levels(name: str, sigma: Any) -> Any:
     """A positive number, a falling sequence of them, or None."""
-    levels = () if sigma is None else tuple(sigma) if isinstance(sigma, (list, tuple)) else (sigma,)
+    several = isinstance(sigma, (list, tuple))
+    levels = () if sigma is None else sigma if several else (sigma,)
     checked = tuple(check_number(name, level) for level in levels)
     if (sigma is not None and not checked) or any(later >= earlier for earlier, later in pairwise(checked)):
         raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
-    return checked if isinstance(sigma, (list, tuple)) else (*checked, None)[0]
+    return checked if several else (*checked, None)[0]
 
 
 @register_objective

@@ -21,11 +21,17 @@ __all__ = [
     "checked_parameter",
     "checked_parameters",
     "from_plain",
+    "is_number",
     "learned",
     "parameter",
     "register",
     "to_plain",
 ]
+
+
+def is_number(value: Any, kind: type = Real) -> bool:
+    """Whether a value is a number of a kind; booleans are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -39,7 +45,7 @@ def check_number(
     name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")
 ) -> float:
     """Return `value` as a float if it lies in the stated range."""
-    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
+    number = float(value) if is_number(value) else float("nan")
     if (above <= number if inclusive else above < number) and number < below:
         return number
     bound = "" if below == float("inf") else f" and below {below:g}"
@@ -50,14 +56,14 @@ def check_number(
 
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `minimum`."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= minimum:
+    if is_number(value, Integral) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
 
 
 def check_seed(name: str, value: Any) -> int:
     """Return `value` as an int if it is a seed that NumPy takes."""
-    if isinstance(value, Integral) and not isinstance(value, bool) and 0 <= int(value) < 2**32:
+    if is_number(value, Integral) and 0 <= int(value) < 2**32:
         return int(value)
     raise OptionError(f"{name} must be a whole number from 0 to {2**32 - 1}; got {value!r}.")
 

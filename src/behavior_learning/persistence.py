@@ -57,7 +57,8 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         If the path cannot be written to.
     """
     check_writable(path)
-    model, named = saved.model, _named_weights(saved.model.network)
+    model = saved.model
+    named = list(zip(model.network.weight_names, model.network.weights, strict=True))  # As heads are read.
     header = {
         "format": FORMAT,
         "version": version("behavior-learning"),
@@ -117,7 +118,7 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
     space = response.space(header["nodes"] or None)
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
-        Architecture(**_tupled(header["architecture"])),
+        Architecture(**from_plain(header["architecture"])),
         features=len(encoder.columns),
         response=space.dimension,
         basis=Basis.from_json(header["basis"]),
@@ -157,15 +158,3 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             f"format {FORMAT}. {way_out}."
         )
     return header, arrays
-
-
-def _named_weights(network: BehaviorNetwork) -> list[tuple[str, Weight]]:
-    """Heads as they are read, so that files do not depend on how a layer holds them."""
-    return list(zip(network.weight_names, network.weights, strict=True))
-
-
-def _tupled(value: Any) -> Any:
-    """JSON has lists where values were tuples."""
-    if isinstance(value, dict):
-        return {name: _tupled(entry) for name, entry in value.items()}
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
+from behavior_learning.options import from_plain
 
 __all__ = [
     "BSpline",
@@ -223,9 +224,7 @@ class Curves(FeatureMap):
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        tupled = lambda entry: tuple(entry) if isinstance(entry, list) else entry
-        curves = (cls.curve(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
-        return cls(tuple(curves))  # pyright: ignore[reportCallIssue]
+        return cls(tuple(cls.curve(**from_plain(function)) for function in state["functions"]))  # pyright: ignore[reportCallIssue]
 
 
 @register_feature_map

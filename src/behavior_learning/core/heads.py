@@ -8,7 +8,6 @@ Source: Eq. 7 (tanh, relu, abs), Eq. 10 (tanh, softplus, square), A.3.1 (identit
 import re
 from dataclasses import MISSING, dataclass, fields
 from math import inf
-from numbers import Real
 from typing import ClassVar, Literal, TypeVar
 
 import jax
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option
+from behavior_learning.options import Option, is_number
 
 __all__ = [
     "ROLES",
@@ -69,7 +68,7 @@ class Head(Option):
 
     def __post_init__(self):
         for name, value in self.parameters.items():
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
+            if not is_number(value) or not 0 < value < inf:
                 raise OptionError(f"{name} of the head {self.family} must be a positive number; got {value!r}.")
             object.__setattr__(self, name, float(value))
 

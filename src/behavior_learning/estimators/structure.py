@@ -15,7 +15,7 @@ from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.formulas import parse_product
 from behavior_learning.learned.columns import Columns
-from behavior_learning.options import check_choice, check_count, check_sequence
+from behavior_learning.options import check_choice, check_count, check_sequence, from_plain
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
 __all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
@@ -103,7 +103,7 @@ def _refuse_beside_structure(estimator: Any) -> None:
     """`structure` says all of the first layer; options that would say it again are refused."""
     for part in fields(estimator):
         value = getattr(estimator, part.name)
-        if part.name in FIRST_LAYER and (tuple(value) if isinstance(value, list) else value) != part.default:
+        if part.name in FIRST_LAYER and from_plain(value) != part.default:
             raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
 
 
