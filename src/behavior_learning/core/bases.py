@@ -16,11 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.features import (
+    BSpline,
     BSplines,
     Curve,
     FeatureMap,
     Monomials,
     Product,
+    Ramp,
     Ramps,
     Wave,
     Waves,
