@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = [
     "Option",
@@ -18,6 +20,7 @@ __all__ = [
     "check_returned",
     "check_seed",
     "check_sequence",
+    "check_writable",
     "checked_parameter",
     "checked_parameters",
     "from_plain",
@@ -215,6 +218,20 @@ def check_returned(name: str, value: Any, kind: type) -> None:
             f"{name} must be what model.{name}(...) returned; got {type(value).__name__}. "
             "Run it first and pass the results."
         )
+
+
+def check_writable(path: str | PathLike[str]) -> None:
+    """Refuse a path in a folder that does not exist, or of a folder.
+
+    Raises
+    ------
+    DataError
+        If nothing can be written there.
+    """
+    if not Path(path).parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    if Path(path).is_dir():
+        raise DataError(f"{str(path)!r} cannot be written: it is a folder. Name a file in it.")
 
 
 def to_plain(value: Any) -> Any:

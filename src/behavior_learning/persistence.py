@@ -22,10 +22,10 @@ from behavior_learning.errors import DataError
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.records import StandardDeviations
 from behavior_learning.objectives import objective_from_json
-from behavior_learning.options import from_plain, to_plain
+from behavior_learning.options import check_writable, from_plain, to_plain
 from behavior_learning.responses import response_from_json
 
-__all__ = ["Saved", "check_writable", "read", "save"]
+__all__ = ["Saved", "read", "save"]
 
 FORMAT = 2
 """Raised when a change makes older files unreadable."""
@@ -81,20 +81,6 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
-
-
-def check_writable(path: str | PathLike[str]) -> None:
-    """Refuse a path in a folder that does not exist.
-
-    Raises
-    ------
-    DataError
-        If the folder of `path` does not exist.
-    """
-    if not Path(path).parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
-    if Path(path).is_dir():
-        raise DataError(f"{path} cannot be written: it is a folder. Name a file in it.")
 
 
 def read(path: str | PathLike[str]) -> Saved:

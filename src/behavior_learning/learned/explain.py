@@ -99,7 +99,7 @@ def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray
 
 @eqx.filter_jit
 def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
-    return distribution.space.quadrature(lambda x, y: distribution.utility(x, y) / distribution.temperature, x)
+    return distribution.space.quadrature(distribution.scaled, x)
 
 
 def _on_candidates(

@@ -13,6 +13,7 @@ __all__ = [
     "UNNAMED",
     "check_distinct",
     "class_codes",
+    "holds_numbers",
     "one_column",
     "response_columns",
     "response_values",
@@ -142,6 +143,11 @@ def _as_series(y: Any) -> pd.Series:
     if values.ndim != 1:
         raise DataError(f"y must be one column; got shape {values.shape}.")
     return pd.Series(values)
+
+
+def holds_numbers(column: pd.Series) -> bool:
+    """Whether a column is of numbers, and not of text, booleans or categories, which are classes."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def shown(value: Any) -> str:

@@ -18,7 +18,7 @@ from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import Data, Optimizer, Params
-from behavior_learning.training.packing import Packed, Packing
+from behavior_learning.training.packing import Packing
 from behavior_learning.training.proximal import Sparse
 from behavior_learning.training.settings import Settings
 
@@ -198,8 +198,9 @@ def fit(
         moved = schedule.next(latest, stopped)
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
+    packed = zip(*(packing.packed(start, np) for start in starts), strict=True)
     best, trace, _ = minimize(
-        _stacked([packing.packed(start, np) for start in starts]),
+        tuple(to_device(np.stack(arrays)) for arrays in packed),
         losses(schedule.objective),
         _optimizer(settings, packing, rows=len(data[0])),
         data=data,
@@ -223,11 +224,6 @@ def fit(
     if settings.penalty.sparse:
         network = _without_zeros(network)
     return FitResult(network, schedule.objective, trace, winner)
-
-
-def _stacked(starts: Sequence[Packed]) -> Packed:
-    """Starts side by side."""
-    return tuple(to_device(np.stack(arrays)) for arrays in zip(*starts, strict=True))
 
 
 def row_losses(
