@@ -48,8 +48,8 @@ class _Box:
 
     def draw(self, ax: Axes, width: float, link: str | None) -> None:
         patch = FancyBboxPatch(
-            (self.x - width / 2, self.y), width, self.height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=PAPER,
-            edgecolor=self.edge, linewidth=1.1, zorder=2,
+            (self.x - width / 2, self.y), width, self.height, boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=PAPER, edgecolor=self.edge, linewidth=1.1, zorder=2,
         )  # fmt: skip
         patch.set_url(link)
         ax.add_patch(patch)
