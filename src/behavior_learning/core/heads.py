@@ -87,6 +87,17 @@ class Head(Option):
         numbers = (repr(value).removesuffix(".0") for value in self.parameters.values())
         return f"{self.family}({', '.join(numbers)})"
 
+    @classmethod
+    def n_required(cls) -> int:
+        """How many parameters have no default."""
+        return sum(field.default is MISSING for field in fields(cls))
+
+    @classmethod
+    def spellings(cls) -> list[str]:
+        """How it is written, without parameters where all have defaults, and with them."""
+        names = [field.name for field in fields(cls)]
+        return [cls.family] * (not cls.n_required()) + [f"{cls.family}({', '.join(names)})"] * bool(names)
+
     @property
     def smooth(self) -> bool:
         """Whether the function is continuously differentiable."""
@@ -348,14 +359,19 @@ def get_head(role: str, name: str | Head) -> Head:
     spelling = name.name if isinstance(name, Head) else str(name)
     spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
     head = _HEADS.get(spelled[1]) if spelled else None
-    numbers = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
-    if head is None or head.role != role or None in numbers or not _required(head) <= len(numbers) <= len(fields(head)):
-        known = (spelling for head in registered_heads(role) for spelling in _spellings(head))
+    given = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
+    if (
+        head is None
+        or head.role != role
+        or None in numbers
+        or not head.n_required() <= len(numbers) <= len(fields(head))
+    ):
+        known = (spelling for head in registered_heads(role) for spelling in head.spellings())
         raise OptionError(
             f"The {role} head must be one of {', '.join(known)} (a positive number in the brackets) "
             f"or None; got {name!r}."
         )
-    return head(*numbers)
+    return head(*given)
 
 
 def _number(text: str) -> float | None:
@@ -363,13 +379,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _required(head: type[Head]) -> int:
-    """How many parameters have no default."""
-    return sum(field.default is MISSING for field in fields(head))
-
-
-def _spellings(head: type[Head]) -> list[str]:
-    with_parameters = [f"{head.family}({', '.join(field.name for field in fields(head))})"] if fields(head) else []
-    return ([] if _required(head) else [head.family]) + with_parameters

@@ -222,7 +222,10 @@ def fit(
         )
     network = jax.tree.map(to_device, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.penalty.sparse:
-        network = _without_zeros(network)
+        support = Support.of(network)
+        if support.empty:
+            raise ConvergenceError("The penalties l1 and group_l2 leave no row of any block. Lower them.")
+        network = reduced(network, support)  # Other zeros than the penalties' are no longer learned either.
     return FitResult(network, schedule.objective, trace, winner)
 
 
@@ -239,14 +242,6 @@ def row_losses(
 @eqx.filter_jit
 def _losses(objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...]) -> Float[Array, " rows"]:
     return objective(network, *rows)
-
-
-def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
-    """The network without the rows and blocks that penalties have emptied; other zeros are no longer learned."""
-    support = Support.of(network)
-    if support.empty:
-        raise ConvergenceError("The penalties l1 and group_l2 leave no row of any block. Lower them.")
-    return reduced(network, support)
 
 
 class _Schedule:
