@@ -360,12 +360,7 @@ def get_head(role: str, name: str | Head) -> Head:
     spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
     head = _HEADS.get(spelled[1]) if spelled else None
     given = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
-    if (
-        head is None
-        or head.role != role
-        or None in numbers
-        or not head.n_required() <= len(numbers) <= len(fields(head))
-    ):
+    if head is None or head.role != role or None in given or not head.n_required() <= len(given) <= len(fields(head)):
         known = (spelling for head in registered_heads(role) for spelling in head.spellings())
         raise OptionError(
             f"The {role} head must be one of {', '.join(known)} (a positive number in the brackets) "
