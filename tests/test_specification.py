@@ -69,6 +69,30 @@ class TestRows:
         assert at(0.0, 7.0) == pytest.approx(at(0.0, 0.0), abs=1e-6)
         assert at(0.0, 0.0) != pytest.approx(30.0, abs=1e-2)
 
+    @pytest.mark.parametrize(
+        ("given", "turned"),
+        [
+            (UMP(at_least="price - 0.3*income + 2"), UMP(inequalities="0.3*income - price - 2")),
+            (UMP(at_least="price >= 5*rooms"), UMP(inequalities="5*rooms <= 1*price + 0")),
+            (UMP(at_least="price - 0.3*income >= 2*rooms"), UMP(inequalities="2*rooms - price + 0.3*income")),
+        ],
+        ids=lambda problem: str(problem.at_least or problem.inequalities),
+    )
+    def test_at_least_is_an_inequality_turned_round(self, given, turned):
+        for point in ((5.0, 50.0, 30.0), (2.0, 10.0, -4.0)):
+            rows = (preactivations(network(problem), "inequality", *point) for problem in (given, turned))
+            np.testing.assert_allclose(*rows, rtol=1e-9)
+
+    def test_a_cost_is_a_utility_with_the_sign_turned(self):
+        cost, utility = (network(UMP(**{name: "2*rooms + 0.5*price"})) for name in ("minimize", "utility"))
+        np.testing.assert_allclose(
+            preactivations(cost, "utility", 5.0, 50.0, 30.0), -preactivations(utility, "utility", 5.0, 50.0, 30.0)
+        )
+
+    def test_spellings_of_one_head_are_rows_beside_each_other(self):
+        problem = UMP(utility="price", minimize=["rooms:price", "price^2"], inequalities="price", at_least="price - 1")
+        assert state_layer([problem], products=products, x_units=X_UNITS, y_units=Y_UNITS).rows == (3, 2, 0)
+
     def test_row_without_intercept_vanishes_at_the_origin(self):
         built = network(UMP(utility="rooms + price + rooms:price + price^2"))
         assert preactivations(built, "utility", 0.0, 3.0, 0.0) == pytest.approx(0.0, abs=1e-9)
@@ -126,6 +150,11 @@ class TestSigns:
             (UMP(inequalities="price ~ rooms"), "inequalities takes at most one relation, '<='; got '~'"),
             (UMP(equalities="price <= rooms"), "equalities takes at most one relation, '~' or '='; got '<='"),
             (UMP(inequalities="price >= rooms"), "the other way round"),
+            (UMP(at_least="price <= rooms"), "at_least takes at most one relation, '>='; got '<='"),
+            (UMP(minimize="rooms <= price"), "relation too many: minimize takes a sum"),
+            (UMP(minimize=5), "minimize of bl.UMP must be text or a list of texts; got 5"),
+            (UMP(inequalities="rooms - price", monotone={"rooms": "increasing"}), "contradicts monotone"),
+            (UMP(at_least="rooms - price", monotone={"price": "increasing"}), "contradicts monotone"),
             (UMP(utility="rooms", signs={"price": ">= 0"}), "names no term whose coefficient is learned"),
             (UMP(utility="rooms", monotone={"price": "increasing"}), "names no column of the problem"),
             (UMP(inequalities="rooms <= price <= income"), "relation too many"),
@@ -149,6 +178,13 @@ def test_constraints_do_not_depend_on_the_units_of_the_table(factor):
     )
     for role in ("inequality", "equality"):
         np.testing.assert_allclose(here.rules[role].coef.numbers, there.rules[role].coef.numbers, rtol=1e-9)
+
+
+def test_signs_of_costs_and_of_lower_bounds_are_those_written():
+    cost = network(UMP(minimize="price", signs={"price": ">= 0"}))
+    assert float(cost.layers[0].heads["utility"].coef.value.item()) < 0
+    floor = network(UMP(at_least="price >= rooms", signs={"rooms": "<= 0"}))
+    assert float(floor.layers[0].heads["inequality"].coef.value[0, 0, 0]) < 0
 
 
 def test_sign_is_found_whatever_the_order_of_the_factors():

@@ -217,12 +217,16 @@ class Likelihood(Objective):
 
 def _check_levels(name: str, sigma: Any) -> Any:
     """A positive number, a falling sequence of them, or None."""
-    several = isinstance(sigma, (list, tuple))
-    levels = () if sigma is None else sigma if several else (sigma,)
-    checked = tuple(check_number(name, level) for level in levels)
-    if (sigma is not None and not checked) or any(later >= earlier for earlier, later in pairwise(checked)):
-        raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
-    return checked if several else (*checked, None)[0]
+    match sigma:
+        case None:
+            return None
+        case list() | tuple():
+            levels = tuple(check_number(name, level) for level in sigma)
+            if not levels or any(later >= earlier for earlier, later in pairwise(levels)):
+                raise OptionError(f"{name} must be a positive number or a falling sequence of them; got {sigma!r}.")
+            return levels
+        case _:
+            return check_number(name, sigma)
 
 
 @register_objective

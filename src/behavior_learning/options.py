@@ -192,7 +192,7 @@ def check_option(name: str, value: Any, kinds: Mapping[str, type[Option]]) -> An
     """Return an option of one of the kinds, or the one with this short name, with its own parameters checked."""
     option = kinds[value]() if isinstance(value, str) and value in kinds else value
     if isinstance(option, tuple(kinds.values())):
-        return cast(Option, option).checked()
+        return option.checked()
     options = ", ".join(dict.fromkeys(f"{kind.spelling()}()" for kind in kinds.values()))
     raise OptionError(f"{name} must be one of {', '.join(map(repr, kinds))}, or one of {options}; got {value!r}.")
 
@@ -236,18 +236,27 @@ def check_writable(path: str | PathLike[str]) -> None:
 
 def to_plain(value: Any) -> Any:
     """An option, or a collection of options, numbers and texts, as values of JSON."""
-    if isinstance(value, Option):
-        return {"option": type(value).__name__, **to_plain(value.get_params(deep=False))}
-    if isinstance(value, Mapping):
-        return {name: to_plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [to_plain(part) for part in value]
-    return value.item() if isinstance(value, np.generic) else value
+    match value:
+        case Option():
+            return {"option": type(value).__name__, **to_plain(value.get_params(deep=False))}
+        case Mapping():
+            return {name: to_plain(part) for name, part in value.items()}
+        case list() | tuple() | np.ndarray():
+            return [to_plain(part) for part in value]
+        case np.generic():
+            return value.item()
+        case _:
+            return value
 
 
 def from_plain(value: Any) -> Any:
     """Read what `to_plain` wrote; lists come back as tuples."""
-    if isinstance(value, dict):
-        parts = {name: from_plain(part) for name, part in value.items() if name != "option"}
-        return Option.known[value["option"]](**parts) if "option" in value else parts
-    return tuple(map(from_plain, value)) if isinstance(value, list) else value
+    match value:
+        case {"option": name, **parts}:
+            return Option.known[name](**from_plain(parts))
+        case dict():
+            return {name: from_plain(part) for name, part in value.items()}
+        case list():
+            return tuple(map(from_plain, value))
+        case _:
+            return value

@@ -134,8 +134,10 @@ Curve = Ramp | BSpline | Wave
 class FeatureMap(eqx.Module):
     """Turns columns into the values of several functions."""
 
-    functions: eqx.AbstractVar[tuple[Any, ...]]
-    """What each value is."""
+    @property
+    @abstractmethod
+    def functions(self) -> tuple[Any, ...]:
+        """What each value is."""
 
     @abstractmethod
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
@@ -231,14 +233,18 @@ class Monomials(FeatureMap):
 class Curves(FeatureMap):
     """Functions of one column each that are no monomials."""
 
-    curve: ClassVar[type]
+    kind: ClassVar[type]
     """The class of its functions."""
 
-    functions: eqx.AbstractVar[tuple[Any, ...]]
+    curves: tuple[Any, ...] = eqx.field(static=True)
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return self.curves
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        return cls(tuple(cls.curve(**from_plain(function)) for function in state["functions"]))  # pyright: ignore[reportCallIssue]
+        return cls(tuple(cls.kind(**from_plain(function)) for function in state["functions"]))
 
 
 @register_feature_map
@@ -248,9 +254,7 @@ class Ramps(Curves):
     A column with j knots takes j − 1 values, at most one of which is neither 0 nor 1.
     """
 
-    curve = Ramp
-
-    functions: tuple[Ramp, ...] = eqx.field(static=True)
+    kind = Ramp
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([ramp.column for ramp in self.functions], dtype=int)
@@ -262,9 +266,7 @@ class Ramps(Curves):
 class BSplines(Curves):
     """Cubic B-splines, constant beyond the end knots."""
 
-    curve = BSpline
-
-    functions: tuple[BSpline, ...] = eqx.field(static=True)
+    kind = BSpline
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([spline.column for spline in self.functions], dtype=int)
@@ -293,9 +295,7 @@ def _ratio(numerator: Float[Array, "*batch functions"], width: np.ndarray) -> Fl
 class Waves(Curves):
     """Sines and cosines over the training range of a column."""
 
-    curve = Wave
-
-    functions: tuple[Wave, ...] = eqx.field(static=True)
+    kind = Wave
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([wave.column for wave in self.functions], dtype=int)

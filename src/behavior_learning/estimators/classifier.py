@@ -115,7 +115,9 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         if self.class_weight is None:
             return weight
         own = np.ones(len(values)) if weight is None else weight
-        by_class = _class_weights(self.class_weight, response, np.bincount(values[train], own[train]))
+        by_class = _class_weights(
+            self.class_weight, response, np.bincount(values[train], own[train], len(response.levels or ()))
+        )
         return own * by_class[values]
 
     def _stated_response(self, y: Any) -> Response:
@@ -138,11 +140,14 @@ def _class_weights(class_weight: Any, response: Response, totals: np.ndarray) ->
         If it is neither None, "balanced" nor positive numbers by label.
     """
     labels = list(response.levels or ())
-    if isinstance(class_weight, str) and class_weight == "balanced":
-        return totals.sum() / (len(labels) * np.where(totals > 0, totals, np.inf))
-    if not isinstance(class_weight, Mapping):
-        raise OptionError(f"class_weight must be None, 'balanced' or a dictionary by label; got {class_weight!r}.")
-    unknown = [label for label in class_weight if label not in labels]
-    if unknown:
-        raise OptionError(f"class_weight names {unknown[0]!r}, which is no class. Classes: {labels}.")
-    return np.array([check_number(f"class_weight[{label!r}]", class_weight.get(label, 1.0)) for label in labels])
+    match class_weight:
+        case "balanced":
+            return totals.sum() / (len(labels) * np.where(totals > 0, totals, np.inf))
+        case Mapping():
+            unknown = [label for label in class_weight if label not in labels]
+            if unknown:
+                raise OptionError(f"class_weight names {unknown[0]!r}, which is no class. Classes: {labels}.")
+            weights = {label: class_weight.get(label, 1.0) for label in labels}
+            return np.array([check_number(f"class_weight[{label!r}]", weight) for label, weight in weights.items()])
+        case _:
+            raise OptionError(f"class_weight must be None, 'balanced' or a dictionary by label; got {class_weight!r}.")

@@ -148,7 +148,7 @@ class Adam(Optimizer):
     makes_zeros: ClassVar[bool] = True
 
     def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
-        return replace(cast(Any, numbers_to_device(self)), proximal=proximal)
+        return replace(numbers_to_device(self), proximal=proximal)
 
     def steps(self, rows: int) -> int:
         return -(-rows // self.batch_size)
