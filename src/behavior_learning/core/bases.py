@@ -227,14 +227,12 @@ def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool | Sequence[in
     one_hot : whether all columns of y are indicators of one choice, or for each of them which choice, None for numbers.
     """
     choices = ((0,) * m if one_hot else (None,) * m) if isinstance(one_hot, bool) else tuple(one_hot)
-    y_monomials = tuple(monomial for monomial in _monomials(m, degree) if not _vanishes(monomial, choices))
-    return _paired((Monomials(_monomials(d, degree)),), Monomials(y_monomials), degree)
-
-
-def _vanishes(monomial: tuple[int, ...], choices: Sequence[int | None]) -> bool:
-    """Whether a product has two indicators of one choice, so that it is zero or a shorter product."""
-    seen = [choices[j] for j in monomial if choices[j] is not None]
-    return len(seen) > len(set(seen))
+    y_monomials = []
+    for monomial in _monomials(m, degree):
+        named = [choices[j] for j in monomial if choices[j] is not None]
+        if len(named) == len(set(named)):
+            y_monomials.append(monomial)
+    return _paired((Monomials(_monomials(d, degree)),), Monomials(tuple(y_monomials)), degree)
 
 
 def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis:

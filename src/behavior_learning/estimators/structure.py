@@ -66,6 +66,10 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
     dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
     if chosen.structure is not None and dropped:
         raise OptionError(f"structure has {dropped[0]} rows, but heads={heads!r} drops that head. Name one.")
+    single = output == "scalar" and layers[-1:] == (1,)
+    readout = check_choice("readout", chosen.readout, ("auto", "nonnegative", "free", *["identity"] * single))
+    if readout == "auto":
+        readout = "identity" if single else "nonnegative" if output == "scalar" else "free"
     bias = chosen.readout_bias
     if bias is None:
         bias = output == "vector" and not chosen.identifiable
@@ -80,7 +84,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
         output=output,
         multipliers=chosen.multipliers,
         intercepts=not (chosen.identifiable and output == "scalar" and not chosen.pure_x_terms),
-        readout=_readout(chosen.readout, output, layers),
+        readout=readout,
         readout_bias=bias,
     )
 
@@ -158,14 +162,6 @@ def _rows_and_degrees(chosen: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ..
         for role, given, count in zip(ROLES, stated, rows, strict=True)
     )
     return tuple(map(len, degrees)), degrees
-
-
-def _readout(readout: Any, output: Output, layers: tuple[int, ...]):
-    single = output == "scalar" and layers[-1:] == (1,)
-    valid = ("auto", "nonnegative", "free") + (("identity",) if single else ())
-    if check_choice("readout", readout, valid) != "auto":
-        return readout
-    return "identity" if single else "nonnegative" if output == "scalar" else "free"
 
 
 def make_basis(

@@ -120,10 +120,8 @@ def _page(
     known = given or (None if model.rows is None else (model.rows.x, model.rows.y))
     rows = None if known is None else Rows(*known, given is None, np.arange(len(known[0])))
     laws = [] if rows is None else response_laws(model, rows)
-    data, parts = (
-        "",
-        {"quality": ("Fit quality", NO_ROWS if rows is None else sections.quality(laws, rows, _joint(model, rows)))},
-    )
+    quality = NO_ROWS if rows is None else sections.quality(laws, rows, _joint(model, rows))
+    data, parts = "", {"quality": ("Fit quality", quality)}
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.statements}
