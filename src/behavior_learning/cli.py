@@ -20,9 +20,9 @@ import behavior_learning as bl
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.learned.predictive import predictive
-from behavior_learning.persistence import check_writable
+from behavior_learning.options import check_writable
 from behavior_learning.plots import prediction_intervals
-from behavior_learning.responses.columns import class_codes, response_values
+from behavior_learning.responses.columns import class_codes, holds_numbers, response_values
 
 __all__ = ["app"]
 
@@ -50,11 +50,15 @@ def fit(
     """Learn a model from a table; a fifth of the rows is held out to report how well it does."""
     with _plain_errors():
         table = read_table(data)
-        targets = _targets(target, table, data)
+        targets = [target] if target in table.columns else [name.strip() for name in target.split(",")]
+        _check_columns(targets, table, data)
         X, y = table.drop(columns=targets), table[targets] if len(targets) > 1 else table[targets[0]]
         check_writable(output)
-        if isinstance(y, pd.DataFrame):
-            task = _joint_task(task, y)
+        if len(targets) > 1:
+            numbers = [holds_numbers(table[name]) for name in targets]
+            if not any(numbers) or task == "classification":
+                raise OptionError("Several responses need at least one number among them; learn classes one by one.")
+            task = "regression" if all(numbers) else "hybrid"
         else:
             task = _task(task, y)
             (response_values if task == "regression" else class_codes)(y, len(X))
@@ -229,28 +233,12 @@ def _check_columns(names: list[str], table: pd.DataFrame, data: Path) -> None:
         raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
 
 
-def _targets(target: str, table: pd.DataFrame, data: Path) -> list[str]:
-    """The columns to learn: one by its name, or several with commas between."""
-    targets = [target] if target in table.columns else [name.strip() for name in target.split(",")]
-    _check_columns(targets, table, data)
-    return targets
-
-
-def _joint_task(task: str, y: pd.DataFrame) -> str:
-    """Whether several responses are all numbers, or numbers and classes."""
-    numeric = [pd.api.types.is_numeric_dtype(y[c]) and not pd.api.types.is_bool_dtype(y[c]) for c in y]
-    if not any(numeric) or task == "classification":
-        raise OptionError("Several responses need at least one number among them; learn classes one by one.")
-    return "regression" if all(numeric) else "hybrid"
-
-
 def _task(task: str, y: pd.Series) -> str:
     if task not in ("auto", "regression", "classification"):
         raise OptionError(f"--task must be auto, regression or classification; got {task!r}.")
     if task != "auto":
         return task
-    number = pd.api.types.is_numeric_dtype(y) and not pd.api.types.is_bool_dtype(y)
-    many = y.nunique() > FEW_VALUES or bool((y.dropna() % 1 != 0).any()) if number else False
+    many = y.nunique() > FEW_VALUES or bool((y.dropna() % 1 != 0).any()) if holds_numbers(y) else False
     chosen = "regression" if many else "classification"
     err.print(escape(f"{y.name} has {y.nunique()} distinct values: learning it by {chosen} (--task says otherwise)."))
     return chosen

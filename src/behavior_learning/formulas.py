@@ -50,9 +50,11 @@ def parse_sum(text: str) -> tuple[Term, ...]:
         raise OptionError(f"Terms must be text such as 'rooms + price'; got {text!r}.")
     tokens, terms, position = _tokens(text), [], 0
     while position < len(tokens):
-        sign, position = _sign(text, tokens, position, first=not terms)
-        term, position = _term(text, tokens, position)
-        terms.append(_signed(term, sign))
+        signed = tokens[position] in (("op", "+"), ("op", "-"))
+        if terms and not signed:
+            raise OptionError(f"{text!r}: expected + or - before {tokens[position][1]!r}.")
+        term, position = _term(text, tokens, position + signed, negative=tokens[position] == ("op", "-"))
+        terms.append(term)
     if not terms:
         raise OptionError("An empty text has no terms; write a sum such as 'rooms + price'.")
     return tuple(terms)
@@ -87,15 +89,7 @@ def _tokens(text: str) -> list[tuple[str, str]]:
     return tokens
 
 
-def _sign(text: str, tokens: list[tuple[str, str]], position: int, *, first: bool) -> tuple[int, int]:
-    if tokens[position] in (("op", "+"), ("op", "-")):
-        return (-1 if tokens[position][1] == "-" else 1), position + 1
-    if not first:
-        raise OptionError(f"{text!r}: expected + or - before {tokens[position][1]!r}.")
-    return 1, position
-
-
-def _term(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[Term, int]:
+def _term(text: str, tokens: list[tuple[str, str]], position: int, *, negative: bool) -> tuple[Term, int]:
     factors, number, expected = [], None, True
     while position < len(tokens):
         kind, value = tokens[position]
@@ -117,7 +111,9 @@ def _term(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[Term
         expected = False
     if expected:
         raise OptionError(f"{text!r}: a column or a number is missing after an operator.")
-    return Term(tuple(factors), number), position
+    if number is None:
+        return Term(tuple(factors), negative=negative), position
+    return Term(tuple(factors), -number if negative else number), position
 
 
 def _power(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[int, int]:
@@ -127,9 +123,3 @@ def _power(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[int
     if not following or not following[0][1].isdigit() or int(following[0][1]) < 1:
         raise OptionError(f"{text!r}: a power must be a whole number of at least 1.")
     return int(following[0][1]), position + 2
-
-
-def _signed(term: Term, sign: int) -> Term:
-    if term.number is not None:
-        return Term(term.factors, sign * term.number)
-    return Term(term.factors, negative=sign < 0)

@@ -27,6 +27,7 @@ from behavior_learning.options import (
     check_count,
     check_number,
     check_option,
+    from_plain,
     learned,
     parameter,
     register,
@@ -182,7 +183,7 @@ def objective_from_json(state: dict[str, Any], space: Space) -> Objective:
     """Read what `to_json` of any registered objective wrote."""
     parts: dict[str, Any] = {k: objective_from_json(v, space) if isinstance(v, dict) else v for k, v in state.items()}
     kind, temperature = cast(Any, OBJECTIVES[parts.pop("kind")]), parts.pop("temperature")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in parts.items()}).on(space, temperature)
+    return kind(**from_plain(parts)).on(space, temperature)
 
 
 @register_objective
@@ -260,7 +261,10 @@ class DenoisingScoreMatching(Objective):
         """One stage for each level of noise."""
         if self.sigma is None:
             numbers = np.asarray(space.candidates(jnp.asarray(y)))[:, np.array(space.continuous)]
-            return (replace(self, sigma=DEFAULT_NOISE * _residual_spread(x, numbers)),)
+            design = np.column_stack([np.ones(len(x)), x]).astype(float)
+            left = numbers - design @ np.linalg.lstsq(design, numbers.astype(float), rcond=None)[0]
+            spread = np.exp(np.mean(np.log(np.maximum(left.std(axis=0), 1e-3))))  # Geometric mean over responses.
+            return (replace(self, sigma=DEFAULT_NOISE * float(spread)),)
         return tuple(replace(self, sigma=level) for level in np.atleast_1d(self.sigma).tolist())
 
     @property
@@ -291,13 +295,6 @@ class DenoisingScoreMatching(Objective):
             return (self.sigma * jnp.broadcast_to(nodes[:, None], (len(y), self.draws, 1)),)
         half = jax.random.normal(key, (len(y), -(-self.draws // 2), len(self.space.continuous)))
         return (self.sigma * (half if self.draws == 1 else jnp.concatenate([half, -half], axis=1)),)
-
-
-def _residual_spread(x: np.ndarray, numbers: np.ndarray) -> float:
-    """Geometric mean over responses of the standard deviation that a linear regression on x leaves."""
-    design = np.column_stack([np.ones(len(x)), x]).astype(float)
-    residual = numbers - design @ np.linalg.lstsq(design, numbers.astype(float), rcond=None)[0]
-    return float(np.exp(np.mean(np.log(np.maximum(residual.std(axis=0), 1e-3)))))
 
 
 def _hermite(nodes: int) -> tuple[np.ndarray, np.ndarray]:

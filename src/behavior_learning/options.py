@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
 from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = [
     "Option",
@@ -18,14 +20,21 @@ __all__ = [
     "check_returned",
     "check_seed",
     "check_sequence",
+    "check_writable",
     "checked_parameter",
     "checked_parameters",
     "from_plain",
+    "is_number",
     "learned",
     "parameter",
     "register",
     "to_plain",
 ]
+
+
+def is_number(value: Any, kind: type = Real) -> bool:
+    """Whether a value is a number of a kind; booleans are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
@@ -35,16 +44,11 @@ def check_choice(name: str, value: Any, valid: Sequence[Any]) -> Any:
     raise OptionError(f"{name} must be one of {', '.join(map(repr, valid))}; got {value!r}.")
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    """Whether it is a number, which truth values are not."""
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
 def check_number(
     name: str, value: Any, *, above: float = 0.0, inclusive: bool = False, below: float = float("inf")
 ) -> float:
     """Return `value` as a float if it lies in the stated range."""
-    number = float(value) if _is_number(value, Real) else float("nan")
+    number = float(value) if is_number(value) else float("nan")
     if (above <= number if inclusive else above < number) and number < below:
         return number
     bound = "" if below == float("inf") else f" and below {below:g}"
@@ -55,14 +59,14 @@ def check_number(
 
 def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     """Return `value` as an int if it is a whole number of at least `minimum`."""
-    if _is_number(value, Integral) and int(value) >= minimum:
+    if is_number(value, Integral) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
 
 
 def check_seed(name: str, value: Any) -> int:
     """Return `value` as an int if it is a seed that NumPy takes."""
-    if _is_number(value, Integral) and 0 <= int(value) < 2**32:
+    if is_number(value, Integral) and 0 <= int(value) < 2**32:
         return int(value)
     raise OptionError(f"{name} must be a whole number from 0 to {2**32 - 1}; got {value!r}.")
 
@@ -214,6 +218,20 @@ def check_returned(name: str, value: Any, kind: type) -> None:
             f"{name} must be what model.{name}(...) returned; got {type(value).__name__}. "
             "Run it first and pass the results."
         )
+
+
+def check_writable(path: str | PathLike[str]) -> None:
+    """Refuse a path in a folder that does not exist, or of a folder.
+
+    Raises
+    ------
+    DataError
+        If nothing can be written there.
+    """
+    if not Path(path).parent.is_dir():
+        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
+    if Path(path).is_dir():
+        raise DataError(f"{str(path)!r} cannot be written: it is a folder. Name a file in it.")
 
 
 def to_plain(value: Any) -> Any:

@@ -22,10 +22,10 @@ from behavior_learning.errors import DataError
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.records import StandardDeviations
 from behavior_learning.objectives import objective_from_json
-from behavior_learning.options import from_plain, to_plain
+from behavior_learning.options import check_writable, from_plain, to_plain
 from behavior_learning.responses import response_from_json
 
-__all__ = ["Saved", "check_writable", "read", "save"]
+__all__ = ["Saved", "read", "save"]
 
 FORMAT = 2
 """Raised when a change makes older files unreadable."""
@@ -57,7 +57,8 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         If the path cannot be written to.
     """
     check_writable(path)
-    model, named = saved.model, _named_weights(saved.model.network)
+    model = saved.model
+    named = list(zip(model.network.weight_names, model.network.weights, strict=True))  # As heads are read.
     header = {
         "format": FORMAT,
         "version": version("behavior-learning"),
@@ -82,20 +83,6 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
     save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
 
 
-def check_writable(path: str | PathLike[str]) -> None:
-    """Refuse a path in a folder that does not exist.
-
-    Raises
-    ------
-    DataError
-        If the folder of `path` does not exist.
-    """
-    if not Path(path).parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
-    if Path(path).is_dir():
-        raise DataError(f"{path} cannot be written: it is a folder. Name a file in it.")
-
-
 def read(path: str | PathLike[str]) -> Saved:
     """Read what `save` wrote.
 
@@ -117,7 +104,7 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
     space = response.space(header["nodes"] or None)
     blank = BehaviorNetwork.random(
         np.random.default_rng(0),
-        Architecture(**_tupled(header["architecture"])),
+        Architecture(**from_plain(header["architecture"])),
         features=len(encoder.columns),
         response=space.dimension,
         basis=Basis.from_json(header["basis"]),
@@ -157,15 +144,3 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             f"format {FORMAT}. {way_out}."
         )
     return header, arrays
-
-
-def _named_weights(network: BehaviorNetwork) -> list[tuple[str, Weight]]:
-    """Heads as they are read, so that files do not depend on how a layer holds them."""
-    return list(zip(network.weight_names, network.weights, strict=True))
-
-
-def _tupled(value: Any) -> Any:
-    """JSON has lists where values were tuples."""
-    if isinstance(value, dict):
-        return {name: _tupled(entry) for name, entry in value.items()}
-    return tuple(map(_tupled, value)) if isinstance(value, list) else value

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import NamedTuple
 
-from behavior_learning.core.bases import ONE, Basis, Pairing
+from behavior_learning.core.bases import ONE, Basis, Pairing, position
 from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
 from behavior_learning.core.features import Monomials, Product
 from behavior_learning.core.heads import ROLES
@@ -19,6 +20,8 @@ __all__ = ["UMP", "StatedLayer", "state_layer"]
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
+
+Pair = tuple[Product, Product]
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class StatedLayer:
 def state_layer(
     problems: Sequence[UMP],
     *,
-    products: Callable[[str], Sequence[tuple[Product, Product]]],
+    products: Callable[[str], Sequence[Pair]],
     x_units: Sequence[tuple[float, float]],
     y_units: Sequence[tuple[float, float]],
 ) -> StatedLayer:
@@ -134,10 +137,7 @@ def state_layer(
         If a row cannot be read, names no column, or carries contradictory signs.
     """
     for problem in problems:
-        _check_spelling(problem)
-        _check_conditions(
-            problem, [e for role in ROLES for row in problem.rows(role) for e in _read_row(problem, *row)]
-        )
+        _check_conditions(problem)
     parsed = {role: [[_read_row(p, *row) for row in p.rows(role)] for p in problems] for role in ROLES}
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
@@ -145,13 +145,10 @@ def state_layer(
     if not any(y.columns for _, y in pairs):
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
     basis, order = _basis(pairs, x_units, y_units)
-
-    def size(pair: tuple[Product, Product]) -> float:
-        return _unit(pair[0], x_units) * _unit(pair[1], y_units)
-
+    sizes = {pair: _unit(pair[0], x_units) * _unit(pair[1], y_units) for pair in order}
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())
     rules = {
-        role: _rules(blocks, count, order, found, size, role != "utility")
+        role: _rules(blocks, count, sizes, found, role != "utility")
         for (role, blocks), count in zip(parsed.items(), rows, strict=True)
     }
     return StatedLayer(basis, rows, rules)
@@ -170,19 +167,17 @@ def _read_row(problem: UMP, how: Spelling, text: str) -> list[_Entry]:
     left, *right = (text[: relations[0].start()], text[relations[0].end() :]) if relations else (text,)
     if how.role == "utility":
         return [_learned(problem, how.role, term, text, how.sign) for term in parse_sum(left)]
-    stated = [_face_value(problem, how, term, text) for term in parse_sum(left)]
+    stated = []
+    for term in parse_sum(left):
+        number = how.sign * ((-1.0 if term.negative else 1.0) if term.number is None else term.number)
+        _check_monotone(problem, how.role, term, text, number)
+        stated.append(_Entry(term, number))
     other = parse_sum(right[0]) if right else ()
     return stated + [_learned(problem, how.role, term, text, -how.sign) for term in other]
 
 
 def _allowed(how: Spelling) -> str:
     return f"at most one relation, {' or '.join(map(repr, how.relations))}" if how.relations else "a sum"
-
-
-def _face_value(problem: UMP, how: Spelling, term: Term, text: str) -> _Entry:
-    number = how.sign * ((-1.0 if term.negative else 1.0) if term.number is None else term.number)
-    _check_monotone(problem, how.role, term, text, number)
-    return _Entry(term, number)
 
 
 def _learned(problem: UMP, role: str, term: Term, text: str, side: int) -> _Entry:
@@ -197,16 +192,12 @@ def _learned(problem: UMP, role: str, term: Term, text: str, side: int) -> _Entr
     if term.number is not None:
         _check_monotone(problem, role, term, text, side * term.number)
         return _Entry(term, side * term.number)
-    wanted = [side * sign for sign in _stated_sign(problem, term)] + _monotone_sign(problem, role, term, text)
+    signs = {_canonical(parse_product(name)): _SIGNS[sign.replace(" ", "")] for name, sign in problem.signs.items()}
+    stated = signs.get(_canonical(term.factors))
+    wanted = ([] if stated is None else [side * stated]) + _monotone_sign(problem, role, term, text)
     if len(set(wanted)) > 1:
         raise OptionError(f"{text!r}: signs and monotone contradict each other on {term.text!r}. Drop one of the two.")
     return _Entry(term, None, wanted[0] if wanted else 0)
-
-
-def _stated_sign(problem: UMP, term: Term) -> list[int]:
-    stated = {_canonical(parse_product(name)): sign for name, sign in problem.signs.items()}
-    text = stated.get(_canonical(term.factors))
-    return [] if text is None else [_SIGNS[text.replace(" ", "")]]
 
 
 def _canonical(factors: Factors) -> Factors:
@@ -217,17 +208,15 @@ def _canonical(factors: Factors) -> Factors:
     return tuple(sorted(powers.items()))
 
 
-def _check_spelling(problem: UMP) -> None:
+def _check_conditions(problem: UMP) -> None:
+    """Refuse signs and directions that cannot be read, or say nothing about any row."""
     for name, sign in problem.signs.items():
         if str(sign).replace(" ", "") not in _SIGNS:
             raise OptionError(f"signs[{name!r}] must be '>= 0' or '<= 0'; got {sign!r}.")
     for name, direction in problem.monotone.items():
         if direction not in _DIRECTIONS:
             raise OptionError(f"monotone[{name!r}] must be 'increasing' or 'decreasing'; got {direction!r}.")
-
-
-def _check_conditions(problem: UMP, entries: Sequence[_Entry]) -> None:
-    """Refuse signs and directions that say nothing about any row."""
+    entries = [entry for role in ROLES for row in problem.rows(role) for entry in _read_row(problem, *row)]
     learned = {_canonical(entry.term.factors) for entry in entries if entry.number is None}
     columns = {name for entry in entries for name, _ in entry.term.factors}
     for name in problem.signs:
@@ -264,18 +253,14 @@ def _check_monotone(problem: UMP, role: str, term: Term, text: str, number: floa
 
 
 def _basis(
-    pairs: Sequence[tuple[Product, Product]],
+    pairs: Sequence[Pair],
     x_units: Sequence[tuple[float, float]],
     y_units: Sequence[tuple[float, float]],
-) -> tuple[Basis, list[tuple[Product, Product]]]:
+) -> tuple[Basis, list[Pair]]:
     """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
     x = list(dict.fromkeys(pair[0] for pair in pairs if pair[0].columns))
     y = list(dict.fromkeys(pair[1] for pair in pairs if pair[1].columns))
-
-    def index(product: Product, products: list[Product]) -> int:
-        return products.index(product) if product.columns else ONE
-
-    pairing = Pairing.ordered([(index(a, x), index(b, y)) for a, b in pairs])
+    pairing = Pairing.ordered([(position(a, x), position(b, y)) for a, b in pairs])
     one = Product(())
     order = [(x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in pairing.pairs]
     shifts = [tuple(center / scale for center, scale in units) for units in (x_units, y_units)]
@@ -287,67 +272,43 @@ def _basis(
 
 def _unit(product: Product, units: Sequence[tuple[float, float]]) -> float:
     """What one unit of a product of scaled columns is in the table's units."""
-    size = 1.0
-    for column in product.columns:
-        size *= units[column][1]
-    return size
+    return prod(units[column][1] for column in product.columns)
 
 
 def _rules(
     blocks: Sequence[Sequence[Sequence[_Entry]]],
     count: int,
-    order: Sequence[tuple[Product, Product]],
-    found: Mapping[str, Sequence[tuple[Product, Product]]],
-    size: Callable[[tuple[Product, Product]], float],
+    sizes: Mapping[Pair, float],
+    found: Mapping[str, Sequence[Pair]],
     constraint: bool,
 ) -> RowRules:
-    """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest.
+    """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest."""
+    if count == 0:
+        return RowRules(ZERO, ZERO, NONNEGATIVE)
+    padded = [[*rows, *[()] * (count - len(rows))] for rows in blocks]
+    read = [[_read_rule(row, sizes, found, constraint) for row in rows] for rows in padded]
+    signs, fixed, intercepts = (tuple(tuple(row[part] for row in rows) for rows in read) for part in range(3))
+    absent = tuple(tuple(None if i < len(rows) else 0.0 for i in range(count)) for rows in blocks)
+    return RowRules(Rule(signs, fixed), Rule(fixed=intercepts), Rule(1, absent))
+
+
+def _read_rule(
+    row: Sequence[_Entry], sizes: Mapping[Pair, float], found: Mapping[str, Sequence[Pair]], constraint: bool
+) -> tuple[tuple[int, ...], tuple[float | None, ...], float | None]:
+    """Signs and fixed numbers of a row's coefficients on every term, 0 where it lacks one, and its intercept.
 
     A constraint is divided by its largest fixed coefficient on scaled columns, so that neither λ nor the learned
     coefficients depend on the units of the table; rows of the utility head are kept as written.
     """
-    padded = [[*rows, *([None] * (count - len(rows)))] for rows in blocks]
-    coefs = [[_coef_entries(row or (), order, found, size) for row in rows] for rows in padded]
-    scales = [[_row_scale(row) if constraint else 1.0 for row in rows] for rows in coefs]
-
-    def divided(number: float | None, scale: float) -> float | None:
-        return None if number is None else number / scale
-
-    fixed = tuple(
-        tuple(tuple(divided(number, scale) for number, _ in row) for row, scale in zip(rows, row_scales, strict=True))
-        for rows, row_scales in zip(coefs, scales, strict=True)
-    )
-    sign = tuple(tuple(tuple(sign for _, sign in row) for row in rows) for rows in coefs)
-    intercepts = tuple(
-        tuple(divided(_intercept(row or ()), scale) for row, scale in zip(rows, row_scales, strict=True))
-        for rows, row_scales in zip(padded, scales, strict=True)
-    )
-    absent = tuple(tuple(None if row is not None else 0.0 for row in rows) for rows in padded)
-    if count == 0:
-        return RowRules(ZERO, ZERO, NONNEGATIVE)
-    return RowRules(Rule(sign, fixed), Rule(fixed=intercepts), Rule(1, absent))
-
-
-def _coef_entries(
-    row: Sequence[_Entry],
-    order: Sequence[tuple[Product, Product]],
-    found: Mapping[str, Sequence[tuple[Product, Product]]],
-    size: Callable[[tuple[Product, Product]], float],
-) -> list[tuple[float | None, int]]:
-    """(fixed number or None, sign) for every term of the basis; terms that the row lacks are fixed at zero."""
-    stated: dict[tuple[Product, Product], tuple[float | None, int]] = {}
+    stated: dict[Pair, tuple[float | None, int]] = {}
     for entry in row:
         for pair in found.get(entry.term.text, ()) if entry.term.factors else ():
             if pair in stated:
                 raise OptionError(f"The term {entry.term.text!r} stands twice in one row. Write it once.")
-            stated[pair] = (None if entry.number is None else entry.number * size(pair), entry.sign)
-    return [stated.get(pair, (0.0, 0)) for pair in order]
-
-
-def _row_scale(row: Sequence[tuple[float | None, int]]) -> float:
-    return max((abs(number) for number, _ in row if number), default=1.0)
-
-
-def _intercept(row: Sequence[_Entry]) -> float | None:
+            stated[pair] = (None if entry.number is None else entry.number * sizes[pair], entry.sign)
+    coefs = [stated.get(pair, (0.0, 0)) for pair in sizes]
     constants = [entry.number for entry in row if not entry.term.factors]
-    return None if None in constants else float(sum(number for number in constants if number is not None))
+    constant = None if None in constants else float(sum(number for number in constants if number is not None))
+    scale = max((abs(number) for number, _ in coefs if number), default=1.0) if constraint else 1.0
+    *fixed, intercept = (None if n is None else n / scale for n in (*(number for number, _ in coefs), constant))
+    return tuple(sign for _, sign in coefs), tuple(fixed), intercept

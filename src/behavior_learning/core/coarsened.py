@@ -1,5 +1,6 @@
 """Numbers that are known to lie between two ends: censored, rounded or grouped."""
 
+from functools import partial
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -40,7 +41,7 @@ class Coarsened(Interval):
         stretch = known & (y[:, 0] < y[:, 1])
         low = jnp.where(stretch, jnp.maximum(y[:, 0], self.lower), self.lower)
         high = jnp.where(stretch, jnp.minimum(y[:, 1], self.upper), self.upper)
-        values = lambda candidates: utility(x, candidates)
+        values = partial(utility, x)
         rule = Interval(low, high, self.size, self.refinements).rule(values, x.shape[:1], x.dtype)
         log_mass = logsumexp(values(rule.candidates) + rule.log_weights, axis=1)
         at_point = utility(x, self.candidates(self.points(y))[:, None])[:, 0]

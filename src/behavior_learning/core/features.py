@@ -10,6 +10,7 @@ stays a sum of one-variable curves that can be drawn.
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Self, TypeVar
 
 import equinox as eqx
@@ -18,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
+from behavior_learning.options import from_plain
 
 __all__ = [
     "BSpline",
@@ -66,6 +68,11 @@ class Ramp:
     high: float
     degree = 1
 
+    @classmethod
+    def between(cls, column: int, knots: np.ndarray) -> list["Ramp"]:
+        """One for each bin between neighboring knots."""
+        return [Ramp(column, float(low), float(high)) for low, high in pairwise(knots)]
+
     def name(self, columns: Sequence[str], digits: int = 4) -> str:
         return f"ramp({columns[self.column]}, {self.low:.{digits}g}, {self.high:.{digits}g})"
 
@@ -83,6 +90,14 @@ class BSpline:
     low: float
     high: float
     degree = 1
+
+    @classmethod
+    def between(cls, column: int, knots: np.ndarray) -> list["BSpline"]:
+        """A clamped basis without its first function, which the intercept replaces: together they sum to one."""
+        low, high = float(knots[0]), float(knots[-1])
+        clamped = np.concatenate([[low] * 3, knots, [high] * 3])
+        windows = np.lib.stride_tricks.sliding_window_view(clamped, 5)[1:]
+        return [BSpline(column, tuple(map(float, window)), low, high) for window in windows]
 
     def name(self, columns: Sequence[str], digits: int = 4) -> str:
         return f"bspline({columns[self.column]}, {', '.join(f'{knot:.{digits}g}' for knot in self.knots)})"
@@ -229,9 +244,7 @@ class Curves(FeatureMap):
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        tupled = lambda entry: tuple(entry) if isinstance(entry, list) else entry
-        curves = (cls.kind(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
-        return cls(tuple(curves))
+        return cls(tuple(cls.kind(**from_plain(function)) for function in state["functions"]))
 
 
 @register_feature_map

@@ -8,7 +8,6 @@ Source: Eq. 7 (tanh, relu, abs), Eq. 10 (tanh, softplus, square), A.3.1 (identit
 import re
 from dataclasses import MISSING, dataclass, fields
 from math import inf
-from numbers import Real
 from typing import ClassVar, Literal, TypeVar
 
 import jax
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option
+from behavior_learning.options import Option, is_number
 
 __all__ = [
     "ROLES",
@@ -69,7 +68,7 @@ class Head(Option):
 
     def __post_init__(self):
         for name, value in self.parameters.items():
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
+            if not is_number(value) or not 0 < value < inf:
                 raise OptionError(f"{name} of the head {self.family} must be a positive number; got {value!r}.")
             object.__setattr__(self, name, float(value))
 
@@ -87,6 +86,17 @@ class Head(Option):
             return self.family
         numbers = (repr(value).removesuffix(".0") for value in self.parameters.values())
         return f"{self.family}({', '.join(numbers)})"
+
+    @classmethod
+    def n_required(cls) -> int:
+        """How many parameters have no default."""
+        return sum(field.default is MISSING for field in fields(cls))
+
+    @classmethod
+    def spellings(cls) -> list[str]:
+        """How it is written, without parameters where all have defaults, and with them."""
+        names = [field.name for field in fields(cls)]
+        return [cls.family] * (not cls.n_required()) + [f"{cls.family}({', '.join(names)})"] * bool(names)
 
     @property
     def smooth(self) -> bool:
@@ -349,14 +359,14 @@ def get_head(role: str, name: str | Head) -> Head:
     spelling = name.name if isinstance(name, Head) else str(name)
     spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
     head = _HEADS.get(spelled[1]) if spelled else None
-    numbers = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
-    if head is None or head.role != role or None in numbers or not _required(head) <= len(numbers) <= len(fields(head)):
-        known = (spelling for head in registered_heads(role) for spelling in _spellings(head))
+    given = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
+    if head is None or head.role != role or None in given or not head.n_required() <= len(given) <= len(fields(head)):
+        known = (spelling for head in registered_heads(role) for spelling in head.spellings())
         raise OptionError(
             f"The {role} head must be one of {', '.join(known)} (a positive number in the brackets) "
             f"or None; got {name!r}."
         )
-    return head(*numbers)
+    return head(*given)
 
 
 def _number(text: str) -> float | None:
@@ -364,13 +374,3 @@ def _number(text: str) -> float | None:
         return float(text)
     except ValueError:
         return None
-
-
-def _required(head: type[Head]) -> int:
-    """How many parameters have no default."""
-    return sum(field.default is MISSING for field in fields(head))
-
-
-def _spellings(head: type[Head]) -> list[str]:
-    with_parameters = [f"{head.family}({', '.join(field.name for field in fields(head))})"] if fields(head) else []
-    return ([] if _required(head) else [head.family]) + with_parameters

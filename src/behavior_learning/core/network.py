@@ -28,6 +28,7 @@ from behavior_learning.core.block import (
 )
 from behavior_learning.core.heads import ROLES, Head, get_head
 from behavior_learning.errors import OptionError
+from behavior_learning.options import is_number
 
 __all__ = [
     "Architecture",
@@ -181,7 +182,7 @@ class LayerInputs(NamedTuple):
 
 
 def _is_count(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 0
+    return is_number(value, Integral) and int(value) >= 0
 
 
 class RowRules(NamedTuple):

@@ -1,7 +1,7 @@
 """Quadrature nodes, inversion of distribution functions and derivative-free maximisation on a box."""
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -31,14 +31,9 @@ def unit_rule(nodes: int, dtype: np.dtype) -> tuple[np.ndarray, np.ndarray]:
     return unit_nodes.astype(dtype), unit_weights.astype(dtype)
 
 
-def inverted(
-    edges: Float[Array, "*batch k"], density: Float[Array, "*batch k"], q: Float[Array, "*batch j"]
-) -> Float[Array, "*batch j"]:
+@partial(jnp.vectorize, signature="(k),(k),(j)->(j)")
+def inverted(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[Array, " j"]) -> Float[Array, " j"]:
     """Solve F(y) = q where F is the integral of the density interpolated linearly between the edges."""
-    return jnp.vectorize(_inverted, signature="(k),(k),(j)->(j)")(edges, density, q)
-
-
-def _inverted(edges: Float[Array, " k"], density: Float[Array, " k"], q: Float[Array, " j"]) -> Float[Array, " j"]:
     width = jnp.diff(edges)
     cumulative = jnp.concatenate([jnp.zeros(1, width.dtype), jnp.cumsum(0.5 * width * (density[1:] + density[:-1]))])
     target = q * cumulative[-1]

@@ -56,6 +56,13 @@ class Quadrature(NamedTuple):
     candidates: Float[Array, "#*batch k m"]
     log_weights: Float[Array, "#*batch k"]
 
+    def moments(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+        """Mean and standard deviation of one number whose log density is given up to a constant."""
+        mass = jax.nn.softmax(at_candidates + self.log_weights, axis=-1)
+        y = self.candidates[..., 0]
+        mean = jnp.sum(mass * y, axis=-1)
+        return mean, jnp.sqrt(jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1))
+
 
 class Space(eqx.Module):
     """What the Gibbs distribution needs to know of where y lives.
@@ -299,7 +306,7 @@ class Interval(Space):
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.refinements):
             at = jax.lax.stop_gradient(evaluate_jointly(values, [rule.candidates for rule in rules]))
-            moments = [_moments(own, rule) for own, rule in zip(at, rules, strict=True)]
+            moments = [rule.moments(own) for own, rule in zip(at, rules, strict=True)]
             spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
             found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
             rules = [box._focused(mean, spread, dtype) for box, mean, spread in found]
@@ -366,8 +373,8 @@ class Interval(Space):
     def _edges(self, rule: Quadrature) -> Float[Array, "*batch k+2"]:
         """The candidates between the two ends."""
         y = rule.candidates[..., 0]
-        end = lambda value: jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
-        return jnp.concatenate([end(self.lower), y, end(self.upper)], axis=-1)
+        low, high = (jnp.broadcast_to(end, (*y.shape[:-1], 1)).astype(y.dtype) for end in (self.lower, self.upper))
+        return jnp.concatenate([low, y, high], axis=-1)
 
 
 def _between_ends(log_density: Float[Array, "*batch k"]) -> Float[Array, "*batch k+2"]:
@@ -379,16 +386,6 @@ def _between_ends(log_density: Float[Array, "*batch k"]) -> Float[Array, "*batch
 def _arcsinh(t: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
     """arcsinh of a number that is not negative, in fewer operations than the one for all numbers."""
     return jnp.log(t + jnp.sqrt(t**2 + 1))
-
-
-def _moments(
-    at_candidates: Float[Array, "*batch k"], rule: Quadrature
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """Mean and standard deviation of each entry's density."""
-    mass = jax.nn.softmax(at_candidates + rule.log_weights, axis=-1)
-    y = rule.candidates[..., 0]
-    mean = jnp.sum(mass * y, axis=-1)
-    return mean, jnp.sqrt(jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1))
 
 
 class Product(Space):

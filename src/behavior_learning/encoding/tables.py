@@ -308,16 +308,17 @@ def as_table(X: Any) -> pd.DataFrame:
     return table
 
 
-def unmasked(values: np.ma.MaskedArray) -> np.ndarray:
-    """A masked array with None where it is masked."""
+def unmasked(values: Any) -> Any:
+    """A masked array with None where it is masked; anything else as it is."""
+    if not isinstance(values, np.ma.MaskedArray):
+        return values
     entries = np.array(values, dtype=object)
     entries[np.ma.getmaskarray(values)] = None
     return entries
 
 
 def _array_table(X: Any) -> pd.DataFrame:
-    if isinstance(X, np.ma.MaskedArray):
-        X = unmasked(X)
+    X = unmasked(X)
     try:
         array = np.asarray(X)
         array = np.asarray(X, dtype=object) if array.dtype.kind in "SU" and not isinstance(X, np.ndarray) else array

@@ -16,7 +16,6 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
-from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
@@ -153,7 +152,9 @@ class BehaviorEstimator(FittedEstimator):
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
         weight = self._row_weights(rows.weight, response, rows.values, train)
         x, encoded_y = encoder(rows.table, np.float32), response.encode(rows.values)
-        space = _starting_space(response.space(), rows=len(train))
+        space = response.space()
+        if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
+            space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
         stages = chosen.objective.stages(space, chosen.temperature, x[train], encoded_y[train])
         if len(stages) > chosen.max_epochs:
             raise OptionError(
@@ -222,7 +223,7 @@ class BehaviorEstimator(FittedEstimator):
             raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
         given, more, *weight = validation_data
         table = self._features(given)
-        below = _Rows.of(_like(table, rows.table, given), response.values(more, len(table)), *weight)
+        below = _Rows.of(rows.columns_of(table, given), response.values(more, len(table)), *weight)
         count, both = len(rows.table), rows.above(below)
         return response, both, np.arange(count), np.arange(count, len(both.table))
 
@@ -306,6 +307,17 @@ class _Rows(NamedTuple):
         counted = weight > 0
         return cls(table[counted], values[counted], weight[counted])
 
+    def columns_of(self, table: pd.DataFrame, given: Any) -> pd.DataFrame:
+        """A further table with these columns in their order; an array takes their names."""
+        names = [str(name) for name in self.table.columns]
+        if isinstance(given, pd.DataFrame):
+            return aligned(table, names)
+        if table.shape[1] != len(names):
+            raise DataError(
+                f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
+            )
+        return table.set_axis(names, axis=1)
+
     def above(self, below: "_Rows") -> "_Rows":
         """These rows and others below them; without weights a row counts once."""
         tables = with_the_same_categories(*(rows.table.rename(columns=str) for rows in (self, below)))
@@ -313,24 +325,6 @@ class _Rows(NamedTuple):
         weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
         values = np.concatenate([self.values, below.values])
         return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
-
-
-def _like(table: pd.DataFrame, other: pd.DataFrame, given: Any) -> pd.DataFrame:
-    """A table with the columns of another in their order; an array takes their names."""
-    names = [str(name) for name in other.columns]
-    if isinstance(given, pd.DataFrame):
-        return aligned(table, names)
-    if table.shape[1] != len(names):
-        raise DataError(
-            f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
-        )
-    return table.set_axis(names, axis=1)
-
-
-def _starting_space(space: Space, *, rows: int) -> Space:
-    """The candidates to begin with: more where an epoch costs less than compiling for more of them would."""
-    single = len(space.components) == len(space.continuous) == 1
-    return space.refined(2) if single and rows < MANY_ROWS else space
 
 
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:

@@ -138,9 +138,6 @@ class BLDensity(JointEstimator):
         table = X if y is None else y
         return super()._rows(asked, *((None, None) if table is None else (_nothing(len(table)), _table_of(table))))
 
-    def _given_or_none(self, asked: str, X: Any, y: Any) -> Rows | None:
-        return None if X is None and y is None else self._rows(asked, X, y)
-
     def sample(
         self, n: int = 1, given: Given = None, random_state: Any = None, temperature: float | None = None
     ) -> pd.DataFrame:

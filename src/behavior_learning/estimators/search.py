@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import Parameter, signature
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from sklearn.utils import _safe_indexing
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.learned.model import in_single
-from behavior_learning.options import check_choice, check_count, check_seed
+from behavior_learning.options import check_choice, check_count, check_seed, is_number
 from behavior_learning.training.fit import row_losses
 
 __all__ = ["SearchResult", "search"]
@@ -108,13 +108,49 @@ def search(
 
     if method == "halving":
         judged = _halving(estimator, checked, lambda e, c: _judge(e, c, X, y, parts, seed), count, seed)
+    elif method == "optuna":
+        _optuna(checked, judge, count, seed)
     else:
-        {"grid": _grid, "random": _random, "optuna": _optuna}[method](checked, judge, count, seed)
+        grid = (dict(zip(checked, values, strict=True)) for values in product(*checked.values()))
+        for choice in grid if method == "grid" else _drawn(checked, count, seed):
+            judge(choice)
     ranked = sorted(judged, key=lambda one: (-one.round, one.loss))
     if not np.isfinite(ranked[0].loss):
         raise DataError(f"No candidate could be fitted. The first one says: {ranked[0].error}")
     best = clone(estimator).set_params(**ranked[0].choice)
     return SearchResult(_table(ranked), best.fit(X) if y is None else best.fit(X, y))
+
+
+class _OneOf(tuple[Any, ...]):
+    """The choices of a hyperparameter."""
+
+    def drawn(self, random: np.random.Generator) -> Any:
+        return self[random.integers(len(self))]
+
+    def suggested(self, trial: Any, name: str) -> Any:
+        """Asked for by position, since Optuna takes plain values only."""
+        return self[trial.suggest_categorical(name, list(range(len(self))))]
+
+
+class _Range(NamedTuple):
+    """Positive numbers on a logarithmic scale."""
+
+    low: float
+    high: float
+
+    def drawn(self, random: np.random.Generator) -> float:
+        return float(np.exp(random.uniform(np.log(self.low), np.log(self.high))))
+
+    def suggested(self, trial: Any, name: str) -> float:
+        return trial.suggest_float(name, self.low, self.high, log=True)
+
+
+_Space = dict[str, _OneOf | _Range]
+
+
+def _drawn(space: _Space, trials: int, seed: int) -> list[Choice]:
+    random = np.random.default_rng(seed)
+    return [{name: values.drawn(random) for name, values in space.items()} for _ in range(trials)]
 
 
 @dataclass(frozen=True)
@@ -130,6 +166,11 @@ class _Judged:
     @property
     def loss(self) -> float:
         return float(self.losses.mean()) if len(self.losses) else float("inf")
+
+    def std_error(self, beside: Any = 0.0) -> float:
+        """Of the mean loss, or of its distance to that of another candidate on the same rows."""
+        n = len(self.losses)
+        return float((self.losses - beside).std(ddof=1) / n**0.5) if n else np.nan
 
 
 def _judge(
@@ -156,18 +197,14 @@ def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     return row_losses(objective, learned.network, (x, encoded_y), jax.random.key(seed)) + unit
 
 
-def _standard_error(values: np.ndarray) -> float:
-    return float(values.std(ddof=1) / len(values) ** 0.5) if len(values) else np.nan
-
-
 def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:
     lines = [
         {
             **one.choice,
             "loss": one.loss,
-            "std_error": _standard_error(one.losses),
+            "std_error": one.std_error(),
             "behind": one.loss - ranked[0].loss,
-            "behind_error": _standard_error(one.losses - ranked[0].losses if len(one.losses) else one.losses),
+            "behind_error": one.std_error(beside=ranked[0].losses),
             "n_parameters": one.n_parameters,
             "round": one.round,
             "error": one.error,
@@ -221,7 +258,7 @@ def _take(values: Any, rows: np.ndarray) -> Any:
     return None if values is None else _safe_indexing(values, rows)
 
 
-def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, Any]:
+def _space(estimator: Any, space: Mapping[str, Any], method: str) -> _Space:
     if not isinstance(estimator, BehaviorEstimator):
         raise OptionError(f"search takes an estimator of this library; got {type(estimator).__name__}.")
     if not isinstance(space, Mapping):
@@ -229,6 +266,7 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
     known = estimator.get_params(deep=False)
     if not space:
         raise OptionError("space must name at least one hyperparameter.")
+    checked: _Space = {}
     for name, choices in space.items():
         outer, _, inner = name.partition("__")
         if outer not in known:
@@ -236,8 +274,10 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
         if inner and outer not in space:
             clone(estimator).set_params(**{name: None})  # Refuses what is no parameter of an option.
         if isinstance(choices, list) and choices:
+            checked[name] = _OneOf(choices)
             continue
-        if not _is_range(choices):
+        pair = isinstance(choices, tuple) and len(choices) == 2 and all(map(is_number, choices))
+        if not pair or not 0 < choices[0] < choices[1]:
             raise OptionError(
                 f"space[{name!r}] must be a list of choices or a pair (low, high) of positive numbers; got {choices!r}."
             )
@@ -245,29 +285,15 @@ def _space(estimator: Any, space: Mapping[str, Any], method: str) -> dict[str, A
             raise OptionError(
                 f"space[{name!r}]={choices!r} is a range. Use method='random', 'halving' or 'optuna', or a list."
             )
+        checked[name] = _Range(*choices)
     if method == "halving" and "max_epochs" in space:
         raise OptionError("method='halving' varies max_epochs itself. Use method='random' to search for it.")
-    return dict(space)
-
-
-def _is_range(choices: Any) -> bool:
-    numbers = isinstance(choices, tuple) and len(choices) == 2 and all(isinstance(c, (int, float)) for c in choices)
-    return numbers and 0 < choices[0] < choices[1]
-
-
-def _grid(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
-    for combination in product(*space.values()):
-        judge(dict(zip(space, combination, strict=True)))
-
-
-def _random(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
-    for choice in _drawn(space, trials, seed):
-        judge(choice)
+    return checked
 
 
 def _halving(
     estimator: BehaviorEstimator,
-    space: Mapping[str, Any],
+    space: _Space,
     judge: Callable[[BehaviorEstimator, Choice], _Judged],
     trials: int,
     seed: int,
@@ -283,18 +309,7 @@ def _halving(
     return ended
 
 
-def _drawn(space: Mapping[str, Any], trials: int, seed: int) -> list[Choice]:
-    random = np.random.default_rng(seed)
-
-    def one(choices: Any) -> Any:
-        if isinstance(choices, list):
-            return choices[random.integers(len(choices))]
-        return float(np.exp(random.uniform(*np.log(choices))))
-
-    return [{name: one(choices) for name, choices in space.items()} for _ in range(trials)]
-
-
-def _optuna(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: int, seed: int) -> None:
+def _optuna(space: _Space, judge: Callable[[Choice], float], trials: int, seed: int) -> None:
     try:
         import optuna  # pyright: ignore[reportMissingImports]
     except ImportError as error:
@@ -307,16 +322,9 @@ def _optuna(space: Mapping[str, Any], judge: Callable[[Choice], float], trials: 
         study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
         for _ in range(trials):
             trial = study.ask()
-            loss = judge({name: _suggested(trial, name, choices) for name, choices in space.items()})
+            loss = judge({name: values.suggested(trial, name) for name, values in space.items()})
             states = optuna.trial.TrialState
             finite = np.isfinite(loss)
             study.tell(trial, loss if finite else None, state=states.COMPLETE if finite else states.FAIL)
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def _suggested(trial: Any, name: str, choices: Any) -> Any:
-    """Choices by position, since Optuna takes plain values only."""
-    if isinstance(choices, list):
-        return choices[trial.suggest_categorical(name, list(range(len(choices))))]
-    return trial.suggest_float(name, *choices, log=True)

@@ -15,7 +15,7 @@ from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.formulas import parse_product
 from behavior_learning.learned.columns import Columns
-from behavior_learning.options import check_choice, check_count, check_sequence
+from behavior_learning.options import check_choice, check_count, check_sequence, from_plain
 from behavior_learning.specification import UMP, StatedLayer, state_layer
 
 __all__ = ["DEFAULT_LAYERS", "make_architecture", "make_basis"]
@@ -54,7 +54,10 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
     layers = _layers(chosen)
     rows, degrees = _rows_and_degrees(chosen)
     if chosen.structure is not None:
-        _refuse_beside_structure(estimator)
+        for part in fields(estimator):
+            value = getattr(estimator, part.name)
+            if part.name in FIRST_LAYER and from_plain(value) != part.default:
+                raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
         problems = stated_problems(chosen)
         rows, degrees = tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES), None
     heads = _heads(chosen.heads, chosen.identifiable)
@@ -63,6 +66,15 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
     dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
     if chosen.structure is not None and dropped:
         raise OptionError(f"structure has {dropped[0]} rows, but heads={heads!r} drops that head. Name one.")
+    single = output == "scalar" and layers[-1:] == (1,)
+    readout = check_choice("readout", chosen.readout, ("auto", "nonnegative", "free", *["identity"] * single))
+    if readout == "auto":
+        readout = "identity" if single else "nonnegative" if output == "scalar" else "free"
+    bias = chosen.readout_bias
+    if bias is None:
+        bias = output == "vector" and not chosen.identifiable
+    if chosen.identifiable and bias:
+        raise OptionError("identifiable=True has a readout without bias (Eq. 11); leave readout_bias at None.")
     return Architecture(
         layers=layers,
         rows=rows,
@@ -72,8 +84,8 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
         output=output,
         multipliers=chosen.multipliers,
         intercepts=not (chosen.identifiable and output == "scalar" and not chosen.pure_x_terms),
-        readout=_readout(chosen.readout, output, layers),
-        readout_bias=_readout_bias(chosen.readout_bias, output, chosen.identifiable),
+        readout=readout,
+        readout_bias=bias,
     )
 
 
@@ -97,14 +109,6 @@ def _layers(chosen: Any) -> tuple[int, ...]:
     if layers[:1] != (stated,):
         raise OptionError(f"structure states {stated} blocks for the first layer, but layers={layers!r}.")
     return layers
-
-
-def _refuse_beside_structure(estimator: Any) -> None:
-    """`structure` says all of the first layer; options that would say it again are refused."""
-    for part in fields(estimator):
-        value = getattr(estimator, part.name)
-        if part.name in FIRST_LAYER and (tuple(value) if isinstance(value, list) else value) != part.default:
-            raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
 
 
 def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
@@ -158,21 +162,6 @@ def _rows_and_degrees(chosen: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ..
         for role, given, count in zip(ROLES, stated, rows, strict=True)
     )
     return tuple(map(len, degrees)), degrees
-
-
-def _readout(readout: Any, output: Output, layers: tuple[int, ...]):
-    single = output == "scalar" and layers[-1:] == (1,)
-    valid = ("auto", "nonnegative", "free") + (("identity",) if single else ())
-    if check_choice("readout", readout, valid) != "auto":
-        return readout
-    return "identity" if single else "nonnegative" if output == "scalar" else "free"
-
-
-def _readout_bias(bias: Any, output: Output, identifiable: bool) -> bool:
-    chosen = check_choice("readout_bias", bias, (None, True, False))
-    if identifiable and chosen:
-        raise OptionError("identifiable=True has a readout without bias (Eq. 11); leave readout_bias at None.")
-    return output == "vector" and not identifiable if chosen is None else chosen
 
 
 def make_basis(

@@ -16,6 +16,7 @@ from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.axes import Axis, find, typical
+from behavior_learning.options import is_number
 from behavior_learning.symbolic.read import block_name
 
 __all__ = ["Landscape", "Surface", "candidates_at"]
@@ -138,7 +139,7 @@ class Landscape:
         """
         if row is None:
             return typical(self.axes, self.z)
-        if not isinstance(row, Integral) or isinstance(row, bool) or not 0 <= row < len(self.z):
+        if not is_number(row, Integral) or not 0 <= row < len(self.z):
             raise OptionError(f"reference must be the position of one of {len(self.z)} rows; got {row!r}.")
         return self.z[[row]]
 

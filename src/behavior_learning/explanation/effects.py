@@ -238,21 +238,21 @@ class _Stepped(NamedTuple):
     after: np.ndarray
     before: np.ndarray
 
-
-def _stepped(axis: Axis) -> list[_Stepped]:
-    """From the first level of a category to each other one, and from the mean of a number to its absence."""
-    if axis.levels:
-        instead, first = f"instead of {axis.labels[0]}", axis.encoding[0]
-        steps = zip(axis.labels[1:], axis.encoding[1:], strict=True)
-        return [_Stepped(label, instead, axis.columns, after, first) for label, after in steps]
-    if axis.missing is None:
-        return []
-    columns, name = (axis.columns[0], axis.missing), f"{axis.name}[missing]"
-    return [_Stepped(name, f"instead of {axis.name} at its mean", columns, np.array([0.0, 1.0]), np.zeros(2))]
+    @classmethod
+    def of(cls, axis: Axis) -> "list[_Stepped]":
+        """From the first level of a category to each other one, and from the mean of a number to its absence."""
+        if axis.levels:
+            instead, first = f"instead of {axis.labels[0]}", axis.encoding[0]
+            steps = zip(axis.labels[1:], axis.encoding[1:], strict=True)
+            return [cls(label, instead, axis.columns, after, first) for label, after in steps]
+        if axis.missing is None:
+            return []
+        columns, name = (axis.columns[0], axis.missing), f"{axis.name}[missing]"
+        return [cls(name, f"instead of {axis.name} at its mean", columns, np.array([0.0, 1.0]), np.zeros(2))]
 
 
 def _steps(axes: Sequence[Axis], columns: int) -> tuple[_Steps, list[_Stepped]]:
-    steps = [step for axis in axes for step in _stepped(axis)]
+    steps = [step for axis in axes for step in _Stepped.of(axis)]
     touched, after, before = np.zeros((len(steps), columns), bool), *np.zeros((2, len(steps), columns))
     for i, step in enumerate(steps):
         touched[i, step.columns], after[i, step.columns], before[i, step.columns] = True, step.after, step.before

@@ -62,7 +62,11 @@ class MeasuredTerm:
         groups: dict[str, list[str]] = {}
         for name in polynomial.variables:
             groups.setdefault(block.column_of(name), []).append(name)
-        changes = {column: _change(polynomial, names, values) for column, names in groups.items()}
+        changes: dict[str, np.ndarray] = {}  # What the polynomial loses where these variables are held at their means.
+        for column, names in groups.items():
+            part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
+            held = dict(values) | {name: np.mean(values[name]) for name in names}
+            changes[column] = np.asarray(part.evaluate(values) - part.evaluate(held), float)
         sign = 1 if term.multiplier >= 0 else -1
         return cls(
             term,
@@ -118,13 +122,6 @@ def measure_blocks(problem: Problem, values: Values) -> tuple[list[MeasuredBlock
             known[block.name] = block_values(block, known)
             measured.append(MeasuredBlock(block, layer, tuple(terms), standard_deviation(known[block.name])))
     return measured, known
-
-
-def _change(polynomial: Polynomial, names: Sequence[str], values: Values) -> np.ndarray:
-    """What a polynomial loses where some of its variables are held at their means."""
-    part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
-    held = dict(values) | {name: np.mean(values[name]) for name in names}
-    return np.asarray(part.evaluate(values) - part.evaluate(held), float)
 
 
 def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: Values) -> int:

@@ -60,12 +60,10 @@ def _candidates(weights: Mapping[str, float], suffix: str) -> Iterator[str]:
         order, weights = ["nothing"], {"nothing": 1.0}
     usual = 2 if len(order) > 1 and weights[order[1]] >= SECOND * weights[order[0]] else 1
     longest = min(max(MOST_NAMED, usual), len(order))
-    names = [_sensitive(order[:count]) + suffix for count in range(usual, longest + 1)]
+    names = []
+    for count in range(usual, longest + 1):
+        *others, last = order[:count]
+        before = f"{', '.join(f'{column}-' for column in others)} and " if others else ""
+        names.append(f"{before}{last}-sensitive{suffix}")
     yield from names
     yield from (f"{names[0]} ({number})" for number in range(2, 10**6))
-
-
-def _sensitive(columns: Sequence[str]) -> str:
-    if len(columns) == 1:
-        return f"{columns[0]}-sensitive"
-    return f"{', '.join(f'{column}-' for column in columns[:-1])} and {columns[-1]}-sensitive"

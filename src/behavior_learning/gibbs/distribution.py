@@ -66,7 +66,7 @@ class Gibbs(eqx.Module):
         distinct = x if x.shape[1] else x[:1]  # Without x all rows have one distribution.
 
         def scaled(candidates: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
-            return self._scaled(distinct, candidates)
+            return self.scaled(distinct, candidates)
 
         rules = self.space.rules(finer, scaled, distinct.shape[:1], x.dtype)
         candidates = [rule.candidates for rule in rules]
@@ -78,7 +78,7 @@ class Gibbs(eqx.Module):
         else:
             at_candidates, spaces = evaluate_jointly(scaled, candidates), (self.space, *finer)
             pairs = zip(spaces, at_candidates, strict=True)
-            observed = [space.observed(self._scaled, x, y, at) for space, at in pairs]
+            observed = [space.observed(self.scaled, x, y, at) for space, at in pairs]
         normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
         return [own - log_normalizer for own, log_normalizer in zip(observed, normalizers, strict=True)]
 
@@ -104,7 +104,7 @@ class Gibbs(eqx.Module):
     def mode(self, x: Float[Array, "n d"]) -> Array:
         """argmax_y BL(x, y): the deterministic best response, the limit of the distribution as τ → 0."""
         at = self._evaluate(x)
-        return self.space.maximizer(self._scaled, x, at.rule, at.scaled_utility)
+        return self.space.maximizer(self.scaled, x, at.rule, at.scaled_utility)
 
     def median(self, x: Float[Array, "n d"]) -> Array:
         """The response with half the mass below it; for classes in the order of their codes."""
@@ -149,11 +149,11 @@ class Gibbs(eqx.Module):
 
     def draw(self, x: Float[Array, "n d"], levels: Float[Array, "n j components"]) -> Array:
         """Independent draws from uniform levels: each component of y by inversion, given those before it."""
-        return self.space.draw(lambda y: self._scaled(x, y), x.shape[:1], levels)
+        return self.space.draw(lambda y: self.scaled(x, y), x.shape[:1], levels)
 
-    def _scaled(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+    def scaled(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         return self.utility(x, y) / self.temperature
 
     def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
-        rule = self.space.quadrature(self._scaled, x)
-        return _Evaluated(rule, self._scaled(x, rule.candidates))
+        rule = self.space.quadrature(self.scaled, x)
+        return _Evaluated(rule, self.scaled(x, rule.candidates))

@@ -107,7 +107,7 @@ def _rows_distance(table: HeadTable, other: HeadTable, rows: Int[np.ndarray, " r
     if _rotates(table, rows) and _rotates(other, rows):
         pairs = ((t.rows.value[np.ix_(rows, group)] for t in (table, other)) for group in table.groups)
         return sum(procrustes(a, b) for a, b in pairs)
-    costs = np.array([[_row_distance(table, i, other, j) for j in rows] for i in rows])
+    costs = np.array([[table.row_distance(i, other, j) for j in rows] for i in rows])
     n = len(rows)
     orders = permutations(range(n)) if n <= MOST_MATCHED else [tuple(range(n))]
     return min(float(costs[range(n), order].sum()) for order in orders) if n else 0.0
@@ -117,15 +117,6 @@ def _rotates(table: HeadTable, rows: Int[np.ndarray, " rows"]) -> bool:
     """Whether only MᵀM of some rows matters: squares of λ = 1, beside rows that are omitted."""
     given = ~table.multiplier.learned[rows] & np.isin(table.multiplier.value[rows], (0.0, 1.0))
     return table.head == Square() and bool(given.all())
-
-
-def _row_distance(table: HeadTable, i: int, other: HeadTable, j: int) -> float:
-    apart = (table.multiplier.value[i] - other.multiplier.value[j]) ** 2
-    for group in table.groups:
-        row, match = table.rows.value[i, group], other.rows.value[j, group]
-        mirrored = [np.sum((row + match) ** 2)] if table.parity == "even" else []
-        apart += min(np.sum((row - match) ** 2), *mirrored, np.inf)
-    return float(apart)
 
 
 def procrustes(a: Float[np.ndarray, "rows columns"], b: Float[np.ndarray, "rows columns"]) -> float:

@@ -93,6 +93,15 @@ class HeadTable:
     def size(self) -> int:
         return len(self.multiplier.value)
 
+    def row_distance(self, i: int, other: "HeadTable", j: int) -> float:
+        """Sum of squares between a row with its λ and one of another table, up to the sign where the head is even."""
+        apart = (self.multiplier.value[i] - other.multiplier.value[j]) ** 2
+        for group in self.groups:
+            row, match = self.rows.value[i, group], other.rows.value[j, group]
+            mirrored = [np.sum((row + match) ** 2)] if self.parity == "even" else []
+            apart += min(np.sum((row - match) ** 2), *mirrored, np.inf)
+        return float(apart)
+
     @property
     def degree(self) -> int:
         """Of homogeneity: where there is one, λ and the scale of a row are one number."""

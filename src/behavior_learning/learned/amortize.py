@@ -86,8 +86,11 @@ def follow(
     )
     network = eqx.combine(jax.tree.map(lambda leaf: leaf[0], best), static)
     followed = center + scale * np.asarray(_evaluate(network, jnp.asarray(x[held_out])), float)
-    gap = _gap(model, followed, exact[held_out])
-    return AmortizedPredictor(statistic, gap, model, network, center, scale)
+    off = np.abs(followed - exact[held_out])
+    missed = np.mean(off**2, axis=0) / np.maximum(exact[held_out].var(axis=0), np.finfo(float).tiny)
+    names = [part.name for part in model.response.components]
+    gap = {"mean": off.mean(axis=0), "largest": off.max(axis=0), "share missed": missed}
+    return AmortizedPredictor(statistic, pd.DataFrame(gap, index=names), model, network, center, scale)
 
 
 class _SquaredGap(eqx.Module):
@@ -103,10 +106,3 @@ class _SquaredGap(eqx.Module):
 @eqx.filter_jit
 def _evaluate(network: eqx.nn.MLP, x: jax.Array) -> jax.Array:
     return jax.vmap(network)(x)
-
-
-def _gap(model: LearnedModel, followed: np.ndarray, exact: np.ndarray) -> pd.DataFrame:
-    off = np.abs(followed - exact)
-    missed = np.mean(off**2, axis=0) / np.maximum(exact.var(axis=0), np.finfo(float).tiny)
-    names = [part.name for part in model.response.components]
-    return pd.DataFrame({"mean": off.mean(axis=0), "largest": off.max(axis=0), "share missed": missed}, index=names)

@@ -31,20 +31,15 @@ def axes_of(encoder: TableEncoder, response: Response | None) -> list[Axis]:
     start = len(encoder.columns)
     for part in response.components:
         columns = tuple(range(start, start + len(part.variables)))
-        names = tuple(variable.name for variable in part.variables)
-        first = part.variables[0]
-        numeric = Axis(part.name, columns, names, center=first.center, scale=first.scale)
-        axes.append(_level_axis(part, columns) if part.labelled else numeric)
+        if part.labelled:
+            levels = part.levels or ()
+            table = np.asarray(part.space().candidates(jnp.arange(len(levels))), float)
+            axes.append(Axis(part.name, columns, tuple(f"{part.name}[{v}]" for v in levels), levels, table=table))
+        else:
+            names, first = tuple(variable.name for variable in part.variables), part.variables[0]
+            axes.append(Axis(part.name, columns, names, center=first.center, scale=first.scale))
         start += len(columns)
     return axes
-
-
-def _level_axis(part: Response, columns: tuple[int, ...]) -> Axis:
-    """Labels, each with the candidate that stands for it."""
-    levels = part.levels or ()
-    names = tuple(f"{part.name}[{level}]" for level in levels)
-    table = np.asarray(part.space().candidates(jnp.arange(len(levels))), float)
-    return Axis(part.name, columns, names, levels, table=table)
 
 
 def _input_axis(source: str, columns: list[tuple[int, EncodedColumn]]) -> Axis:

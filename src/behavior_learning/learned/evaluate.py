@@ -103,7 +103,7 @@ def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
     kept = max(16, -(-n // CHAINS))
     sampled = []
     for start in range(0, len(x), size):
-        target = eqx.Partial(_scaled_utility, distribution, padded((x,), start, size)[0])
+        target = eqx.Partial(Gibbs.scaled, distribution, padded((x,), start, size)[0])
         for_starts, for_annealing, for_draws = jax.random.split(jax.random.key(random.randint(2**31)), 3)
         starts = spread_starts(for_starts, size, CHAINS, lower=lower, upper=upper)
         starts = anneal(target, starts, for_annealing, lower=lower, upper=upper)
@@ -111,10 +111,6 @@ def _chain_draws(distribution: Gibbs, x: np.ndarray, n: int, random: np.random.R
         sampled.append(np.asarray(chains.pooled))
     pooled = np.concatenate(sampled)[: len(x)]
     return pooled[:, random.permutation(pooled.shape[1])[:n]]
-
-
-def _scaled_utility(distribution: Gibbs, x: jax.Array, y: jax.Array) -> jax.Array:
-    return distribution.utility(x, y) / distribution.temperature
 
 
 def _climb(distribution: Gibbs, x: jax.Array, sampled: jax.Array) -> jax.Array:

@@ -1,7 +1,5 @@
 """Explanations of a learned model: its statements, and simplified problems with their fidelity."""
 
-from collections.abc import Mapping
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -73,7 +71,11 @@ def fidelity(model: LearnedModel, full: LearnedProblem, brief: LearnedProblem, r
     candidates, log_weights, rows = _candidates(model, rows)
     values = user_values(model, rows[0][:, None], candidates)
     shape = (len(rows[0]), candidates.shape[1])
-    utilities = [_on_candidates(model, problem, values, shape) for problem in (full, brief)]
+    utilities = []
+    for utility in (full.utility(values), brief.utility(values)):
+        if not full.chooses:  # Of classes, by the class that each candidate is.
+            utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
+        utilities.append(np.broadcast_to(utility, shape))
     probability = softmax(utilities[0] / model.temperature + log_weights, axis=1)
     best = [
         np.take_along_axis(np.broadcast_to(candidates, (*shape, candidates.shape[2])), at[:, None, None], 1)[:, 0]
@@ -99,14 +101,4 @@ def _candidates(model: LearnedModel, rows: Rows) -> tuple[np.ndarray, np.ndarray
 
 @eqx.filter_jit
 def _rule(distribution: Gibbs, x: jax.Array) -> Quadrature:
-    return distribution.space.quadrature(lambda x, y: distribution.utility(x, y) / distribution.temperature, x)
-
-
-def _on_candidates(
-    model: LearnedModel, problem: LearnedProblem, values: Mapping[str, np.ndarray], shape: tuple[int, int]
-) -> np.ndarray:
-    """A utility on candidates; of classes, by the class that each candidate is."""
-    utility = problem.utility(values)
-    if not problem.chooses:
-        utility = np.concatenate([np.broadcast_to(column, (shape[0], 1)) for column in utility.values()], axis=1)
-    return np.broadcast_to(utility, shape)
+    return distribution.space.quadrature(distribution.scaled, x)

@@ -15,7 +15,7 @@ from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults, Units
 from behavior_learning.learned.model import LearnedModel, Rows
-from behavior_learning.symbolic.polynomials import Monomial, Variable
+from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import basis_polynomials
 
 __all__ = ["infer_problem", "original_units"]
@@ -87,7 +87,9 @@ def original_units(
     monomials = list(dict.fromkeys(m for term in terms for m in term.coefficients if m))
     expansion = np.array([[term.coefficients.get(m, 0.0) for m in [*monomials, ()]] for term in terms])
     position = {name: i for i, name in enumerate(names)}
-    order = [variable.name for variable in (*inputs, *seen)]
+    place = {variable.name: i for i, variable in enumerate((*inputs, *seen))}
+    ordered = (sorted(m, key=lambda factor: place.get(factor[0], len(place))) for m in monomials)  # Curves last.
+    written = ["*".join(name if power == 1 else f"{name}^{power}" for name, power in m) for m in ordered]
     labels, rows = [], []
     for name in names:
         if name.startswith("layer1.") and name.endswith(".intercept"):
@@ -97,16 +99,9 @@ def original_units(
                 line = np.zeros(len(names))
                 line[inside] = expansion[:, j]
                 line[position[name]] = float(monomial == ())
-                labels.append(f"{row}.coef[{_written(monomial, order)}]" if monomial else name)
+                labels.append(f"{row}.coef[{written[j]}]" if monomial else name)
                 rows.append(line)
         elif not (name.startswith("layer1.") and ".coef[" in name):
             labels.append(name)
             rows.append(np.eye(1, len(names), position[name])[0])
     return tuple(labels), np.array(rows)
-
-
-def _written(monomial: Monomial, order: Sequence[str]) -> str:
-    """Columns of x before those of y, as in the labels on standardised columns; curves last."""
-    places = {name: i for i, name in enumerate(order)}
-    factors = sorted(monomial, key=lambda factor: places.get(factor[0], len(places)))
-    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in factors)

@@ -225,14 +225,8 @@ def _draw_edges(
     used: dict[str, int] = {}
     for edge in acting:
         place = used[edge.carrier] = used.get(edge.carrier, -1) + 1
-        _act(
-            ax,
-            edge,
-            kept.coefficients[edge.monomial],
-            widths[edge.monomial],
-            at,
-            _along(at[edge.carrier], _STOPS[place % 3]),
-        )
+        tip = _along(at[edge.carrier], _STOPS[place % 3])
+        _act(ax, edge, kept.coefficients[edge.monomial], widths[edge.monomial], at, tip)
 
 
 _STOPS = (0.66, 0.74, 0.58)
@@ -242,25 +236,25 @@ _STOPS = (0.66, 0.74, 0.58)
 def _act(ax: Axes, edge: _Edge, value: float, width: float, at: Mapping[str, Point], tip: Point) -> None:
     """Arrows from the variables that act to a point on the edge they act on."""
     for i, actor in enumerate(edge.actors):
-        bend = 0.9 if actor == edge.carrier else 0.25 * _side(at[actor], tip)
-        arrow = _arrow(ax, at[actor], tip, value, width, bend=bend, shrink=0)
+        (x0, y0), (x1, y1) = at[actor], tip
+        away = 0.25 if x0 * y1 - y0 * x1 >= 0 else -0.25  # From the center.
+        bend = 0.9 if actor == edge.carrier else away
+        _arrow(ax, at[actor], tip, value, width, bend=bend, shrink=0)
         if i == 0:
+            middle = (x0 + x1) / 2 + bend * (y1 - y0) / 2, (y0 + y1) / 2 - bend * (x1 - x0) / 2
             high = sum(power for _, power in edge.monomial) > 2
             text = f"{format_number(value)} ({format_monomial(edge.monomial)})" if high else format_number(value)
-            _number(ax, _bent(at[actor], tip, arrow), text)
+            _number(ax, middle, text)
 
 
-def _arrow(
-    ax: Axes, start: Point, end: Point, value: float, width: float, *, bend: float = 0.0, shrink: float
-) -> float:
-    """An arrow in the colour and dash of its sign; returns its bend."""
+def _arrow(ax: Axes, start: Point, end: Point, value: float, width: float, *, bend: float = 0.0, shrink: float) -> None:
+    """An arrow in the colour and dash of its sign."""
     style: dict[str, Any] = {"color": BLUE} if value >= 0 else {"color": VERMILION, "linestyle": (0, (4, 2))}
     arrow = FancyArrowPatch(
         start, end, arrowstyle="-|>", mutation_scale=7 + 1.5 * width, linewidth=width, shrinkA=0, shrinkB=shrink,
         connectionstyle=f"arc3,rad={bend}", zorder=2, **style,
     )  # fmt: skip
     ax.add_patch(arrow)
-    return bend
 
 
 def _number(ax: Axes, at: Point, text: str) -> None:
@@ -271,14 +265,3 @@ def _number(ax: Axes, at: Point, text: str) -> None:
 def _along(start: Point, share: float) -> Point:
     """A point on the way from `start` to the centre."""
     return start[0] * (1 - share), start[1] * (1 - share)
-
-
-def _side(start: Point, end: Point) -> int:
-    """The side to which a bend leads away from the centre."""
-    return 1 if start[0] * end[1] - start[1] * end[0] >= 0 else -1
-
-
-def _bent(start: Point, end: Point, bend: float) -> Point:
-    """The middle of an arc3 arrow."""
-    (x0, y0), (x1, y1) = start, end
-    return (x0 + x1) / 2 + bend * (y1 - y0) / 2, (y0 + y1) / 2 - bend * (x1 - x0) / 2

@@ -46,6 +46,22 @@ class _Box:
     def top(self) -> float:
         return self.y + self.height
 
+    def draw(self, ax: Axes, width: float, link: str | None) -> None:
+        patch = FancyBboxPatch(
+            (self.x - width / 2, self.y), width, self.height, boxstyle="round,pad=0,rounding_size=0.08",
+            facecolor=PAPER, edgecolor=self.edge, linewidth=1.1, zorder=2,
+        )  # fmt: skip
+        patch.set_url(link)
+        ax.add_patch(patch)
+        many, left = len(self.lines) > 1, self.x - width / 2
+        for i, (text, color, weight) in enumerate(self.lines):
+            y = self.top - 0.07 - (i + 0.5) * _LINE
+            x, align = (left + 0.24, "left") if many and i and weight != "italic" else (self.x, "center")
+            style: dict[str, Any] = {"fontstyle": "italic"} if weight == "italic" else {"fontweight": weight}
+            ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, zorder=3, url=link, **style)
+            if color not in (INK, GREY):
+                ax.plot(left + 0.13, y, "s", color=color, markersize=6, zorder=3)
+
 
 @styled
 def hierarchy(
@@ -99,7 +115,7 @@ def hierarchy(
     ax.set_axis_off()
     _draw_lines(ax, shown, weights, outputs, {box.name: box for box in (*boxes, *tops)})
     for box in (*boxes, *tops):
-        _draw_box(ax, box, 1.1 if box in tops else _WIDTH, (links or {}).get(box.name))
+        box.draw(ax, 1.1 if box in tops else _WIDTH, (links or {}).get(box.name))
     _legend(ax)
     return figure
 
@@ -222,23 +238,6 @@ def _line(ax: Axes, lower: _Box, upper: _Box, color: str, width: float, dashed: 
         [lower.x, upper.x], [lower.top, upper.y], color=color, linewidth=width, zorder=1, solid_capstyle="round",
         linestyle="--" if dashed else "-", alpha=0.9,
     )  # fmt: skip
-
-
-def _draw_box(ax: Axes, box: _Box, width: float, link: str | None) -> None:
-    patch = FancyBboxPatch(
-        (box.x - width / 2, box.y), width, box.height, boxstyle="round,pad=0,rounding_size=0.08", facecolor=PAPER,
-        edgecolor=box.edge, linewidth=1.1, zorder=2,
-    )  # fmt: skip
-    patch.set_url(link)
-    ax.add_patch(patch)
-    many, left = len(box.lines) > 1, box.x - width / 2
-    for i, (text, color, weight) in enumerate(box.lines):
-        y = box.top - 0.07 - (i + 0.5) * _LINE
-        x, align = (left + 0.24, "left") if many and i and weight != "italic" else (box.x, "center")
-        style: dict[str, Any] = {"fontstyle": "italic"} if weight == "italic" else {"fontweight": weight}
-        ax.text(x, y, text, ha=align, va="center", fontsize=_SMALL, zorder=3, url=link, **style)
-        if color not in (INK, GREY):
-            ax.plot(left + 0.13, y, "s", color=color, markersize=6, zorder=3)
 
 
 def _legend(ax: Axes) -> None:

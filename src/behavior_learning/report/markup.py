@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from behavior_learning.options import is_number
 from behavior_learning.plots.style import INK, PAPER
 from behavior_learning.symbolic.text import format_number
 
@@ -71,7 +72,7 @@ def _line(row: tuple[Any, ...], key: bool) -> str:
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, Real) and not isinstance(value, bool):
+    if is_number(value):
         return f'<td class="number" data-value="{float(value):.10g}">{escape(written(value))}</td>'
     return f"<td>{escape(written(value))}</td>"
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import TOLERANCE, Effects
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
@@ -21,7 +21,7 @@ from behavior_learning.learned.evaluate import needs_chains
 from behavior_learning.learned.explain import explain_model, simplify_model
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
-from behavior_learning.options import check_returned
+from behavior_learning.options import check_returned, check_writable
 from behavior_learning.report import sections
 from behavior_learning.report.explorer import explorer_data
 from behavior_learning.report.markup import embedded_json, template
@@ -99,21 +99,14 @@ def write_report(
     check_returned("stability", stability, Stability)
     if not isinstance(title, str):
         raise OptionError(f"title must be text; got {title!r}.")
+    if not isinstance(path, (str, PathLike, type(None))):
+        raise OptionError(f"path must be the name of a file to write, such as 'report.html'; got {path!r}.")
     if path is not None:
-        _check_path(path)
+        check_writable(path)
     page = _page(model, rows, title, settings, inference, stability)
     if path is not None:
         page.save(path)
     return page
-
-
-def _check_path(path: Any) -> None:
-    if not isinstance(path, (str, PathLike)):
-        raise OptionError(f"path must be the name of a file to write, such as 'report.html'; got {path!r}.")
-    if not Path(path).parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
-    if Path(path).is_dir():
-        raise DataError(f"{str(path)!r} cannot be written: it is a folder. Name a file in it.")
 
 
 def _page(
@@ -127,7 +120,8 @@ def _page(
     known = given or (None if model.rows is None else (model.rows.x, model.rows.y))
     rows = None if known is None else Rows(*known, given is None, np.arange(len(known[0])))
     laws = [] if rows is None else response_laws(model, rows)
-    data, parts = "", {"quality": ("Fit quality", NO_ROWS if rows is None else _quality(model, rows, laws))}
+    quality = NO_ROWS if rows is None else sections.quality(laws, rows, _joint(model, rows))
+    data, parts = "", {"quality": ("Fit quality", quality)}
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.statements}
@@ -154,10 +148,6 @@ NO_ROWS = (
     '<p class="caution">No rows were given, so that there are no scores, effects or calibration here. Pass X and y to '
     "the report, or --data on the command line.</p>"
 )
-
-
-def _quality(model: LearnedModel, rows: Rows, laws: list[NumberLaw | ClassLaw]) -> str:
-    return sections.quality(laws, rows, _joint(model, rows))
 
 
 def _explorer(

@@ -12,7 +12,7 @@ import numpy as np
 
 from behavior_learning.core.spaces import Space
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.options import Option, learned, to_plain
+from behavior_learning.options import Option, from_plain, learned, to_plain
 from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["RESPONSES", "Response", "as_response", "checked_split", "register_response", "response_from_json"]
@@ -195,7 +195,7 @@ class Response(Option, ABC):
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         """Read what `to_json` wrote, without its kind."""
-        return cls(**cast(Any, {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}))
+        return cls(**cast(Any, from_plain(state)))
 
 
 def response_from_json(state: dict[str, Any]) -> Response:

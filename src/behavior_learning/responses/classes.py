@@ -1,7 +1,7 @@
 """One of several classes."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -117,7 +117,3 @@ class Classes(Response):
 
     def mean(self, candidates: np.ndarray) -> np.ndarray:
         return self.restore(np.argmax(candidates, axis=1))
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        return cls(**cast(Any, state | {"levels": tuple(state["levels"]), "shares": tuple(state["shares"])}))

@@ -13,6 +13,7 @@ __all__ = [
     "UNNAMED",
     "check_distinct",
     "class_codes",
+    "holds_numbers",
     "one_column",
     "response_columns",
     "response_values",
@@ -48,7 +49,7 @@ def response_columns(y: Any, rows: int, names: Sequence[str] | None = None) -> p
 
 def _unnamed_table(y: Any, names: Sequence[str] | None) -> pd.DataFrame:
     try:
-        values = np.asarray(unmasked(y) if isinstance(y, np.ma.MaskedArray) else y)
+        values = np.asarray(unmasked(y))
     except ValueError as error:
         raise DataError("The responses must be a table; its rows have different lengths.") from error
     if values.ndim != 2 or values.shape[1] < 1 or (names is not None and values.shape[1] != len(names)):
@@ -130,8 +131,7 @@ def one_column(y: Any, rows: int) -> tuple[str, pd.Series]:
 
 
 def _as_series(y: Any) -> pd.Series:
-    if isinstance(y, np.ma.MaskedArray):
-        y = unmasked(y)
+    y = unmasked(y)
     if isinstance(y, (list, tuple)) and not any(isinstance(entry, (list, tuple, np.ndarray)) for entry in y):
         return pd.Series(list(y), dtype=None if y else object)
     try:
@@ -143,6 +143,11 @@ def _as_series(y: Any) -> pd.Series:
     if values.ndim != 1:
         raise DataError(f"y must be one column; got shape {values.shape}.")
     return pd.Series(values)
+
+
+def holds_numbers(column: pd.Series) -> bool:
+    """Whether a column is of numbers, and not of text, booleans or categories, which are classes."""
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
 def shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from behavior_learning.errors import OptionError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import Response, as_response, checked_split, register_response, response_from_json
 from behavior_learning.responses.classes import Classes
-from behavior_learning.responses.columns import response_columns
+from behavior_learning.responses.columns import holds_numbers, response_columns
 from behavior_learning.responses.numbers import Numbers
 from behavior_learning.symbolic.polynomials import Variable
 
@@ -52,7 +52,8 @@ class Joint(Response):
         unknown = [name for name in stated if name not in table.columns]
         if unknown:
             raise OptionError(f"response names {unknown[0]!r}, which is no response: {', '.join(table.columns)}.")
-        read = [stated.get(name, _default(table[name])).read(table[name], rows) for name in table.columns]
+        default = {name: Numbers() if holds_numbers(table[name]) else Classes() for name in table.columns}
+        read = [(default | stated)[name].read(table[name], rows) for name in table.columns]
         components, values = zip(*read, strict=True)
         wide = [part for part in components if part.columns > 1]
         if wide:
@@ -146,9 +147,3 @@ def by_name(responses: Any) -> Mapping[str, Any]:
         return responses or {}
     example = "{'class': 'classes'}"
     raise OptionError(f"response of several responses must be a dictionary by name, {example}; got {responses!r}.")
-
-
-def _default(column: pd.Series) -> Response:
-    """Text, booleans and categories are classes."""
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    return Numbers() if numeric else Classes()

@@ -1,7 +1,7 @@
 """One of several classes in an order, such as grades."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -103,7 +103,3 @@ class Ordered(Classes):
         """The most likely label: the largest fall of the probability to be at or above a level."""
         above = np.pad(candidates, ((0, 0), (1, 1)), constant_values=((0, 0), (1, 0)))
         return self.restore(np.argmax(-np.diff(above, axis=1), axis=1))
-
-    @classmethod
-    def from_json(cls, state: dict[str, Any]) -> Self:
-        return cls(**cast(Any, state | {"levels": tuple(state["levels"]), "shares": tuple(state["shares"])}))

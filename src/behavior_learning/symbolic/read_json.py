@@ -57,19 +57,23 @@ def _problem(state: dict[str, Any]) -> LearnedProblem:
 def _block(state: dict[str, Any], shared: dict[str, Any]) -> Block:
     return Block(
         _text(state["name"]),
-        tuple(map(_head_term, state["head_terms"])),
+        tuple(
+            HeadTerm(
+                get_head(term["role"], term["head"]),
+                _number(term["multiplier"]),
+                _polynomial(term["polynomial"]),
+                _number(term["scale"]),
+                tuple(map(_polynomial, term["factors"])),
+                term["rest"],
+            )
+            for term in state["head_terms"]
+        ),
         _names(state["response"]),
         {name: _number(value) for name, value in shared["standard_deviations"].items()},
         _polynomial(state["shortcut"]),
         {name: _curve(**curve) for name, curve in shared["curves"].items()},
         {name: Source(**(source | {"levels": tuple(source["levels"])})) for name, source in shared["sources"].items()},
     )
-
-
-def _head_term(state: dict[str, Any]) -> HeadTerm:
-    head, factors = get_head(state["role"], state["head"]), tuple(map(_polynomial, state["factors"]))
-    multiplier, scale = _number(state["multiplier"]), _number(state["scale"])
-    return HeadTerm(head, multiplier, _polynomial(state["polynomial"]), scale, factors, state["rest"])
 
 
 def _polynomial(terms: list[list[Any]]) -> Polynomial:

@@ -6,7 +6,7 @@ from typing import Any
 
 from behavior_learning.core.features import BSpline, Ramp, Wave
 from behavior_learning.symbolic.polynomials import Polynomial
-from behavior_learning.symbolic.problem import HeadTerm, Problem
+from behavior_learning.symbolic.problem import Problem
 
 __all__ = ["CURVES", "FORMAT", "problem_json"]
 
@@ -30,7 +30,14 @@ def problem_json(problem: Problem) -> str:
         "layers": [
             [
                 {"name": block.name, "response": block.response, "shortcut": _polynomial_state(block.shortcut)}
-                | {"head_terms": [_head_term_state(term) for term in block.head_terms]}
+                | {
+                    "head_terms": [
+                        {"role": term.head.role, "head": term.head.name, "multiplier": term.multiplier}
+                        | {"scale": term.scale, "polynomial": _polynomial_state(term.polynomial)}
+                        | {"factors": [_polynomial_state(factor) for factor in term.factors], "rest": term.rest}
+                        for term in block.head_terms
+                    ]
+                }
                 for block in layer
             ]
             for layer in problem.layers
@@ -38,12 +45,6 @@ def problem_json(problem: Problem) -> str:
         "outputs": {name: _polynomial_state(output) for name, output in problem.outputs.items()},
     }
     return json.dumps(state, ensure_ascii=False, allow_nan=False, indent=1)
-
-
-def _head_term_state(term: HeadTerm) -> dict[str, Any]:
-    state = {"role": term.head.role, "head": term.head.name, "multiplier": term.multiplier, "scale": term.scale}
-    factors = [_polynomial_state(factor) for factor in term.factors]
-    return state | {"polynomial": _polynomial_state(term.polynomial), "factors": factors, "rest": term.rest}
 
 
 def _polynomial_state(polynomial: Polynomial) -> list[Any]:

@@ -55,6 +55,12 @@ class Support:
         """Blocks with a row in use."""
         return np.any(np.stack([self.rows(layer, role).any(axis=1) for role in ROLES]), axis=0)
 
+    def terms(self, network: BehaviorNetwork) -> Int[np.ndarray, " terms"]:
+        """Terms of the basis in use."""
+        seeing = [i for i in range(len(network.layers)) if network.architecture.inputs(i).terms]
+        used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in self.coefs[i].values()]
+        return np.flatnonzero(np.stack(used).any(axis=0))
+
     def copy(self) -> "Support":
         """The same in arrays of its own."""
         coefs = tuple({role: coef.copy() for role, coef in layer.items()} for layer in self.coefs)
@@ -145,7 +151,7 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     kept = kept_blocks(network, support)
     layers = range(len(network.layers))
     counts = {role: max(int(support.rows(i, role).sum(axis=1).max()) for i in layers) for role in ROLES}
-    terms = _terms_in_use(network, support)
+    terms = support.terms(network)
     cut = tuple(
         Layer.of(
             {
@@ -164,14 +170,12 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     )
     basis = network.basis
     pairing = Pairing(tuple(basis.pairing.pairs[t] for t in terms))
-    readout = _cut_readout(network.readout, support.readout, kept[-1])
+    readout = network.readout
+    if readout.weight is not None and support.readout is not None:
+        every = np.arange(len(support.readout))[:, None]
+        weight = _cut(readout.weight, (every, kept[-1]), support.readout[:, kept[-1]])
+        readout = Readout(weight, readout.bias)
     return BehaviorNetwork(Basis(basis.x_maps, basis.y_map, pairing), cut, network.projections, readout, architecture)
-
-
-def _terms_in_use(network: BehaviorNetwork, support: Support) -> np.ndarray:
-    seeing = [i for i in range(len(network.layers)) if network.architecture.inputs(i).terms]
-    used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in support.coefs[i].values()]
-    return np.flatnonzero(np.stack(used).any(axis=0))
 
 
 def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
@@ -194,13 +198,6 @@ def _cut_rows(rows: Rows, in_use: np.ndarray, blocks: np.ndarray, count: int, in
         multiplier=_cut(rows.multiplier, at, row_in_use),
         head=rows.head if count and rows.head is not None else None,
     )
-
-
-def _cut_readout(readout: Readout, in_use: np.ndarray | None, blocks: np.ndarray) -> Readout:
-    if readout.weight is None or in_use is None:
-        return readout
-    every = np.arange(len(in_use))[:, None]
-    return Readout(_cut(readout.weight, (every, blocks), in_use[:, blocks]), readout.bias)
 
 
 def _cut(weight: Weight, index: Any, in_use: np.ndarray) -> Weight:

@@ -18,7 +18,7 @@ from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import Data, Optimizer, Params
-from behavior_learning.training.packing import Packed, Packing
+from behavior_learning.training.packing import Packing
 from behavior_learning.training.proximal import Sparse
 from behavior_learning.training.settings import Settings
 
@@ -198,8 +198,9 @@ def fit(
         moved = schedule.next(latest, stopped)
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
+    packed = zip(*(packing.packed(start, np) for start in starts), strict=True)
     best, trace, _ = minimize(
-        _stacked([packing.packed(start, np) for start in starts]),
+        tuple(to_device(np.stack(arrays)) for arrays in packed),
         losses(schedule.objective),
         _optimizer(settings, packing, rows=len(data[0])),
         data=data,
@@ -221,13 +222,11 @@ def fit(
         )
     network = jax.tree.map(to_device, packing.network(tuple(np.asarray(array)[winner] for array in best)))
     if settings.penalty.sparse:
-        network = _without_zeros(network)
+        support = Support.of(network)
+        if support.empty:
+            raise ConvergenceError("The penalties l1 and group_l2 leave no row of any block. Lower them.")
+        network = reduced(network, support)  # Other zeros than the penalties' are no longer learned either.
     return FitResult(network, schedule.objective, trace, winner)
-
-
-def _stacked(starts: Sequence[Packed]) -> Packed:
-    """Starts side by side."""
-    return tuple(to_device(np.stack(arrays)) for arrays in zip(*starts, strict=True))
 
 
 def row_losses(
@@ -243,14 +242,6 @@ def row_losses(
 @eqx.filter_jit
 def _losses(objective: Objective, network: BehaviorNetwork, rows: tuple[Array, ...]) -> Float[Array, " rows"]:
     return objective(network, *rows)
-
-
-def _without_zeros(network: BehaviorNetwork) -> BehaviorNetwork:
-    """The network without the rows and blocks that penalties have emptied; other zeros are no longer learned."""
-    support = Support.of(network)
-    if support.empty:
-        raise ConvergenceError("The penalties l1 and group_l2 leave no row of any block. Lower them.")
-    return reduced(network, support)
 
 
 class _Schedule:

@@ -97,16 +97,18 @@ class Packing(eqx.Module):
         """The free and the ruled part of the vector, and the large arrays, with rules and gates applied."""
         weights = self.blank.arrays
         n = sum(int(np.prod(self.shapes[i])) for i in self.free)
-        halves = lambda packed: [packed[0][:n], packed[0][n:], *packed[1:]]
-        wide = lambda name: self._packed(
-            [np.broadcast_to(getattr(w.rule, name), s) for w, s in zip(weights, self.shapes, strict=True)], np
-        )
+
+        def halves(values: Sequence[Any], xp: Any) -> list[Any]:
+            vector, *large = self._packed([xp.broadcast_to(v, s) for v, s in zip(values, self.shapes, strict=True)], xp)
+            return [vector[:n], vector[n:], *large]
+
         raws = [*jnp.split(packed[0], [n]), *packed[1:]]
-        values = list(map(under_rule, raws, halves(wide("signs")), halves(wide("numbers"))))
+        signs, numbers = ([getattr(w.rule, name) for w in weights] for name in ("signs", "numbers"))
+        values = list(map(under_rule, raws, halves(signs, np), halves(numbers, np)))
         if all(weight.gate is None for weight in weights):
             return values
-        gates = [jnp.ones(s) if w.gate is None else w.gate for w, s in zip(weights, self.shapes, strict=True)]
-        return [value * gate for value, gate in zip(values, halves(self._packed(gates, jnp)), strict=True)]
+        gates = [1.0 if weight.gate is None else weight.gate for weight in weights]
+        return [value * gate for value, gate in zip(values, halves(gates, jnp), strict=True)]
 
     def _cut(self, vector: Any, large: Sequence[Any]) -> list[Any]:
         """Every array in its own shape; the gradient of the vector is put together by one concatenation."""

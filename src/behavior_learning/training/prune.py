@@ -266,7 +266,12 @@ def _mean_squares(
     objective: Objective, network: BehaviorNetwork, gates: list[Array], rows: tuple[Array, ...]
 ) -> tuple[list[Array], list[Array]]:
     def squares(*row: Array) -> tuple[list[Array], list[Array]]:
-        alone = jax.grad(lambda gates: objective(_with_gates(network, gates), *(part[None] for part in row))[0])(gates)
+        def loss(gates: list[Array]) -> Array:
+            pairs = zip(network.weights, gates, strict=True)
+            gated = with_weights(network, [Weight(weight.raw, weight.rule, gate) for weight, gate in pairs])
+            return objective(gated, *(part[None] for part in row))[0]
+
+        alone = jax.grad(loss)(gates)
         layers = with_weights(network, [Weight(gradient) for gradient in alone]).layers
         blocks = [sum(jnp.sum(rows.multiplier.raw, axis=1) for rows in layer.heads.values()) for layer in layers]
         return jax.tree.map(jnp.square, (alone, blocks))
@@ -281,8 +286,3 @@ def _mean_squares(
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(squares, *(c[0] for c in rows)))
     total, _ = jax.lax.scan(add, zero, batches)
     return jax.tree.map(lambda t: 0.5 * t / (chunks * size), total)
-
-
-def _with_gates(network: BehaviorNetwork, gates: list[Array]) -> BehaviorNetwork:
-    pairs = zip(network.weights, gates, strict=True)
-    return with_weights(network, [Weight(weight.raw, weight.rule, gate) for weight, gate in pairs])

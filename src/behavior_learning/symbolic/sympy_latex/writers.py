@@ -121,15 +121,11 @@ def _head(term: HeadTerm, argument: str, digits: int) -> str:
     """multiplier · head(scale · argument)."""
     t = sympy.Symbol("ARGUMENT", real=True)
     expression = term.multiplier * head_expression(term.head, term.scale * t)
-    formula = sympy.latex(expression.xreplace({x: _short(x, digits) for x in expression.atoms(sympy.Float)}))
+    brief = {number: float(f"{float(number):.{digits}g}") for number in expression.atoms(sympy.Float)}
+    numbers = {x: sympy.Integer(int(v)) if v.is_integer() else sympy.Float(v, digits) for x, v in brief.items()}
+    formula = sympy.latex(expression.xreplace(numbers))
     bare = len(argument) == 1 or r"\left(ARGUMENT \right)" in formula
     return formula.replace("ARGUMENT", argument if bare else rf"\left({argument}\right)")
-
-
-def _short(number: sympy.Float, digits: int) -> sympy.Number:
-    """A number with few digits, whole where it is whole."""
-    rounded = float(f"{float(number):.{digits}g}")
-    return sympy.Integer(int(rounded)) if rounded.is_integer() else sympy.Float(rounded, digits)
 
 
 def _shortened(shown: Shortened, digits: int) -> str:
