@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -122,7 +122,7 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         response=space.dimension,
         basis=Basis.from_json(header["basis"]),
     )
-    weights = [Weight(arrays[name], Rule(*header["rules"][name])) for name in blank.weight_names]
+    weights = [Weight(cast(Any, arrays[name]), Rule(*header["rules"][name])) for name in blank.weight_names]
     return LearnedModel(
         network=jax.tree.map(to_device, with_weights(blank, weights)),
         encoder=encoder,

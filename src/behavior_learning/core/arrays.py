@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, PRNGKeyArray, UInt32
 
 __all__ = ["as_known", "make_key", "make_keys", "numbers_to_device", "side_by_side", "to_device"]
@@ -23,7 +24,7 @@ def numbers_to_device(tree: Any) -> Any:
 
 def as_known(values: Any) -> Any:
     """Numbers as a NumPy array, or what stands for them while a function is traced."""
-    return values if isinstance(values, jax.core.Tracer) else np.asarray(values)
+    return values if isinstance(values, Tracer) else np.asarray(values)
 
 
 def side_by_side(parts: Sequence[Any], axis: int) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -68,7 +68,9 @@ class Rule:
 
     def to_json(self) -> list[Any]:
         """Signs and numbers as lists, None where an entry is learned."""
-        return [self.signs.tolist(), np.where(np.isnan(self.numbers), None, self.numbers).tolist()]
+        numbers = self.numbers.astype(object)
+        numbers[np.isnan(self.numbers)] = None
+        return [self.signs.tolist(), numbers.tolist()]
 
     @property
     def trivial(self) -> bool:
@@ -179,7 +181,7 @@ class BlockInput(eqx.Module):
     def products(self, coef: Float[Array, "inputs rows"]) -> list[Array]:
         """What adds up to M m(z): the parts of x alone, of y alone, of both and of the blocks below."""
         if self.terms is None:
-            return [product(self.blocks, coef, self.axis)]
+            return [product(cast(Array, self.blocks), coef, self.axis)]
         split = len(self.terms.pairing)
         parts = self.terms.products(TermCoefs.of(coef[:split], self.terms.pairing))
         parts = [jnp.moveaxis(part, LAST, self.axis) for part in parts]
@@ -251,7 +253,7 @@ class Layer(eqx.Module):
             Weight.joined([own.coef.moved(lambda values: values.reshape(-1, inputs).T) for own in rows.values()], 1),
             Weight.joined([vector(own.intercept) for own in rows.values()], 0),
             Weight.joined([vector(own.multiplier) for own in rows.values()], 0),
-            tuple(HeadSlice(role, own.head, np.shape(own.intercept.raw)[1]) for role, own in rows.items()),
+            tuple(HeadSlice(role, cast(Head, own.head), np.shape(own.intercept.raw)[1]) for role, own in rows.items()),
             n_blocks,
         )
 
@@ -319,7 +321,7 @@ class Layer(eqx.Module):
         return coef, self.intercept.moved(vector), self.multiplier.moved(vector)
 
 
-def product(values: Array | None, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:
+def product(values: Array, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:
     """weightsᵀ times the values along an axis."""
     if axis == LAST:
         return values @ weights

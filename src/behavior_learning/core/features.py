@@ -119,8 +119,10 @@ Curve = Ramp | BSpline | Wave
 class FeatureMap(eqx.Module):
     """Turns columns into the values of several functions."""
 
-    functions: eqx.AbstractVar[tuple[Any, ...]]
-    """What each value is."""
+    @property
+    @abstractmethod
+    def functions(self) -> tuple[Any, ...]:
+        """What each value is."""
 
     @abstractmethod
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
@@ -216,16 +218,20 @@ class Monomials(FeatureMap):
 class Curves(FeatureMap):
     """Functions of one column each that are no monomials."""
 
-    curve: ClassVar[type]
+    kind: ClassVar[type]
     """The class of its functions."""
 
-    functions: eqx.AbstractVar[tuple[Any, ...]]
+    curves: tuple[Any, ...] = eqx.field(static=True)
+
+    @property
+    def functions(self) -> tuple[Any, ...]:
+        return self.curves
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         tupled = lambda entry: tuple(entry) if isinstance(entry, list) else entry
-        curves = (cls.curve(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
-        return cls(tuple(curves))  # pyright: ignore[reportCallIssue]
+        curves = (cls.kind(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
+        return cls(tuple(curves))
 
 
 @register_feature_map
@@ -235,9 +241,7 @@ class Ramps(Curves):
     A column with j knots takes j − 1 values, at most one of which is neither 0 nor 1.
     """
 
-    curve = Ramp
-
-    functions: tuple[Ramp, ...] = eqx.field(static=True)
+    kind = Ramp
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([ramp.column for ramp in self.functions], dtype=int)
@@ -249,9 +253,7 @@ class Ramps(Curves):
 class BSplines(Curves):
     """Cubic B-splines, constant beyond the end knots."""
 
-    curve = BSpline
-
-    functions: tuple[BSpline, ...] = eqx.field(static=True)
+    kind = BSpline
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([spline.column for spline in self.functions], dtype=int)
@@ -280,9 +282,7 @@ def _ratio(numerator: Float[Array, "*batch functions"], width: np.ndarray) -> Fl
 class Waves(Curves):
     """Sines and cosines over the training range of a column."""
 
-    curve = Wave
-
-    functions: tuple[Wave, ...] = eqx.field(static=True)
+    kind = Wave
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         column = np.array([wave.column for wave in self.functions], dtype=int)

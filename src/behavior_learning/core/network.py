@@ -430,7 +430,7 @@ class _Draw:
 
 def _concatenated(parts: list[Array], axis: int) -> Array:
     """Blocks of several layers along an axis."""
-    shape = jnp.broadcast_shapes(*(np.delete(part.shape, axis) for part in parts))
+    shape = jnp.broadcast_shapes(*(part.shape[1:] if axis == FIRST else part.shape[:-1] for part in parts))
     wide = [(len(part), *shape) if axis == FIRST else (*shape, part.shape[axis]) for part in parts]
     return jnp.concatenate([jnp.broadcast_to(part, to) for part, to in zip(parts, wide, strict=True)], axis=axis)
 
@@ -457,7 +457,9 @@ def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight
     """The network with another `coef`, `intercept` or `multiplier` of one head, as it is read."""
     heads = network.layers[layer].heads
     rows = heads[role]
-    given = {name: weights.get(name, getattr(rows, name)) for name in ("coef", "intercept", "multiplier")}
+    given: dict[str, Any] = {
+        name: weights.get(name, getattr(rows, name)) for name in ("coef", "intercept", "multiplier")
+    }
     heads[role] = Rows(**given, head=rows.head)
     layers = (*network.layers[:layer], Layer.of(heads), *network.layers[layer + 1 :])
     return eqx.tree_at(lambda network: network.layers, network, layers)

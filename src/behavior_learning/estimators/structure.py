@@ -124,9 +124,9 @@ def _heads(heads: Any, identifiable: bool) -> tuple[str | None, ...]:
 def _smoothed(heads: tuple[str | None, ...], chosen: Any) -> tuple[str | None, ...]:
     """The heads without kinks, for score matching without jumps of curvature either; named ones warn."""
     times = chosen.objective.derivatives
-    named = [(role, head and get_head(role, head)) for role, head in zip(ROLES, heads, strict=False)]
-    smooth = tuple(head and head.smoothed(times).name for _, head in named)
-    if smooth != tuple(head and head.name for _, head in named) and chosen.heads != "auto":
+    found = [None if head is None else get_head(role, head) for role, head in zip(ROLES, heads, strict=False)]
+    smooth = tuple(None if head is None else head.smoothed(times).name for head in found)
+    if smooth != tuple(None if head is None else head.name for head in found) and chosen.heads != "auto":
         warnings.warn(
             f"objective={chosen.objective.short_name!r} takes derivatives in y, which lose the kinks of "
             f"heads={heads!r}; {smooth!r} are used instead. Name them to silence this, or use objective='likelihood'.",

@@ -202,7 +202,7 @@ def _shape(model: LearnedModel) -> str:
 
 def _facts(model: LearnedModel) -> dict[str, str]:
     architecture = model.network.architecture
-    heads = ", ".join(name for name in architecture.heads if name is not None)
+    heads = ", ".join(str(name) for name in architecture.heads if name is not None)
     objective = model.objective.to_json()
     numbers = ", ".join(f"{k} {v:.4g}" for k, v in objective.items() if isinstance(v, float) and k != "temperature")
     facts = {

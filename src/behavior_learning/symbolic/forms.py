@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import fields
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from behavior_learning.core.heads import Head
 from behavior_learning.errors import OptionError
@@ -18,7 +18,7 @@ __all__ = ["ATOM", "PRODUCT", "Notation", "NumPy", "Text", "by_name"]
 SUM, PRODUCT, POWER, ATOM = range(4)
 """How tightly a written expression holds together."""
 
-FOLDED: dict[type, Callable] = {
+FOLDED: dict[type, Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
@@ -81,7 +81,8 @@ class Notation(ast.NodeVisitor):
         return self.argument
 
     def visit_Constant(self, node: ast.Constant) -> Written:
-        return self.number(node.value), ATOM if node.value >= 0 else SUM
+        value = cast(float, node.value)
+        return self.number(value), ATOM if value >= 0 else SUM
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Written:
         return f"-{self.held(self.visit(node.operand), PRODUCT)}", SUM
@@ -154,7 +155,8 @@ class NumPy(Notation):
                     value, condition = map(self.visit, piece.elts)  # pyright: ignore[reportAttributeAccessIssue]
                     written = f"np.where({condition[0]}, {value[0]}, {written})"
                 return written, ATOM
-        return super().visit_Call(node)
+            case _:
+                return super().visit_Call(node)
 
 
 class _WithNumbers(ast.NodeTransformer):

@@ -59,9 +59,9 @@ def read_problem(
     layers: list[tuple[Block, ...]] = []
     utilities: list[Polynomial] = []
     for number, layer in enumerate(network.layers):
-        inputs = architecture.inputs(number)
-        seen = utilities[len(utilities) - len(inputs.blocks) :]
-        visible = [*(terms if inputs.terms else ()), *seen]
+        sees = architecture.inputs(number)
+        seen = utilities[len(utilities) - len(sees.blocks) :]
+        visible = [*(terms if sees.terms else ()), *seen]
         blocks = [
             replace(common, name=name, head_terms=tuple(_head_terms(layer, j, visible, common)), shortcut=shortcut)
             for j, (name, shortcut) in enumerate(zip(of_blocks[number], _shortcuts(network, number, seen), strict=True))
