@@ -457,10 +457,8 @@ def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight
     """The network with another `coef`, `intercept` or `multiplier` of one head, as it is read."""
     heads = network.layers[layer].heads
     rows = heads[role]
-    given: dict[str, Any] = {
-        name: weights.get(name, getattr(rows, name)) for name in ("coef", "intercept", "multiplier")
-    }
-    heads[role] = Rows(**given, head=rows.head)
+    own = zip(("coef", "intercept", "multiplier"), rows.weights, strict=True)
+    heads[role] = Rows(*(weights.get(name, weight) for name, weight in own), rows.head)
     layers = (*network.layers[:layer], Layer.of(heads), *network.layers[layer + 1 :])
     return eqx.tree_at(lambda network: network.layers, network, layers)
 

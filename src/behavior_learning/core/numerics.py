@@ -75,7 +75,7 @@ def zoomed(
     axis = np.linspace(-1, 1, POINTS)
     grid = np.stack(np.meshgrid(*[axis] * center.shape[1], indexing="ij"), axis=-1).reshape(-1, center.shape[1])
 
-    def closer(_, state):
+    def closer(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         center, half_width = state
         points = jnp.clip(center[:, None] + half_width[:, None] * grid.astype(center.dtype), lower, upper)
         best = jnp.argmax(f(points), axis=1)
@@ -97,11 +97,11 @@ def climbed(
     value = lambda y: f(y[:, None])[:, 0]
     slope = jax.grad(lambda y: jnp.sum(value(y)))
 
-    def hessian(y):
+    def hessian(y: Array) -> Array:
         along = lambda e: jax.jvp(slope, (y,), (jnp.broadcast_to(e, y.shape),))[1]
         return jnp.moveaxis(jax.vmap(along)(jnp.eye(y.shape[1], dtype=y.dtype)), 0, -1)
 
-    def step(_, state):
+    def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         y, damping = state
         curvature, axes = jnp.linalg.eigh(hessian(y))
         along = jnp.einsum("nij,ni->nj", axes, slope(y)) / (jnp.abs(curvature) + damping[:, None])

@@ -175,7 +175,7 @@ class _WithNumbers(ast.NodeTransformer):
         left, right = self.visit(node.left), self.visit(node.right)
         known = [part.value if isinstance(part, ast.Constant) else None for part in (left, right)]
         if None not in known:
-            return ast.Constant(FOLDED[type(node.op)](*known))
+            return ast.Constant(FOLDED[type(node.op)](*cast(list[float], known)))
         if known[0] == 1 and isinstance(node.op, ast.Mult):
             return right
         if known[1] == 1 and isinstance(node.op, (ast.Mult, ast.Div)):
