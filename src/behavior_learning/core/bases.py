@@ -226,14 +226,12 @@ def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool | Sequence[in
     one_hot : whether all columns of y are indicators of one choice, or for each of them which choice, None for numbers.
     """
     choices = ((0,) * m if one_hot else (None,) * m) if isinstance(one_hot, bool) else tuple(one_hot)
-    y_monomials = tuple(monomial for monomial in _monomials(m, degree) if not _vanishes(monomial, choices))
-    return _paired((Monomials(_monomials(d, degree)),), Monomials(y_monomials), degree)
-
-
-def _vanishes(monomial: tuple[int, ...], choices: Sequence[int | None]) -> bool:
-    """Whether a product has two indicators of one choice, so that it is zero or a shorter product."""
-    seen = [choices[j] for j in monomial if choices[j] is not None]
-    return len(seen) > len(set(seen))
+    y_monomials = []
+    for monomial in _monomials(m, degree):
+        seen = [choices[j] for j in monomial if choices[j] is not None]
+        if len(seen) == len(set(seen)):
+            y_monomials.append(monomial)
+    return _paired((Monomials(_monomials(d, degree)),), Monomials(tuple(y_monomials)), degree)
 
 
 def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis:
@@ -247,10 +245,12 @@ def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis
     knots : quantiles per column, the ends included; repeated quantiles are merged.
     degree : 1 for piecewise-linear ramps, 3 for cubic B-splines.
     """
-    make = {1: _ramps, 3: _bsplines}[degree]
-    curves = [curve for j in _curved(x) for curve in make(j, np.unique(np.quantile(x[:, j], np.linspace(0, 1, knots))))]
-    feature_map = {1: Ramps, 3: BSplines}[degree]
-    return _paired((_straight(x), feature_map(tuple(curves))), Monomials(_monomials(m, 1)), 1)
+    make, feature_map = {1: (_ramps, Ramps), 3: (_bsplines, BSplines)}[degree]
+    curved = _curved(x)
+    quantiles = {j: np.unique(np.quantile(x[:, j], np.linspace(0, 1, knots))) for j in curved}
+    curves = tuple(curve for j in curved for curve in make(j, quantiles[j]))
+    straight = Monomials(tuple((j,) for j in range(x.shape[1]) if j not in curved))
+    return _paired((straight, feature_map(curves)), Monomials(_monomials(m, 1)), 1)
 
 
 def fourier_basis(x: np.ndarray, m: int, *, frequencies: int) -> Basis:
@@ -271,8 +271,10 @@ def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Bas
     new_x = [x for x in dict.fromkeys(x for x, _ in missing) if x.columns and x not in x_functions]
     new_y = [y for y in dict.fromkeys(y for _, y in missing) if y.columns and y not in y_functions]
     x_functions, y_functions = x_functions + new_x, y_functions + new_y
-    index = lambda function, functions: functions.index(function) if function.columns else ONE
-    pairs = [(index(x, x_functions), index(y, y_functions)) for x, y in missing]
+    x_index, y_index = (
+        {f: i for i, f in enumerate(functions)} | {Product(()): ONE} for functions in (x_functions, y_functions)
+    )
+    pairs = [(x_index[x], y_index[y]) for x, y in missing]
     return Basis(
         (*basis.x_maps, Monomials(tuple(x.columns for x in new_x))),
         Monomials(tuple(y.columns for y in y_functions), basis.y_map.shift),
@@ -301,10 +303,6 @@ def _monomials(columns: int, degree: int) -> tuple[tuple[int, ...], ...]:
 def _curved(x: np.ndarray) -> list[int]:
     """Columns with more than two values."""
     return [j for j in range(x.shape[1]) if len(np.unique(x[:, j])) > 2]
-
-
-def _straight(x: np.ndarray) -> Monomials:
-    return Monomials(tuple((j,) for j in range(x.shape[1]) if j not in _curved(x)))
 
 
 def _ramps(column: int, knots: np.ndarray) -> list[Ramp]:

@@ -40,14 +40,10 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
     whole, structure = [], None
     for start in range(0, n, size):
         parts, structure = jax.tree.flatten(function(*padded(rows, start, size)))
-        whole = whole or [np.empty((n, *part.shape[1:]), _wide(part.dtype)) for part in parts]
+        whole = whole or [np.empty((n, *p.shape[1:]), float if p.dtype.kind == "f" else p.dtype) for p in parts]
         for column, part in zip(whole, parts, strict=True):
             column[start : start + size] = np.asarray(part)[: n - start]
     return jax.tree.unflatten(structure, whole)
-
-
-def _wide(dtype: np.dtype) -> np.dtype:
-    return np.dtype(float) if dtype.kind == "f" else dtype
 
 
 def padded(rows: tuple[np.ndarray, ...], start: int, size: int) -> tuple[jax.Array, ...]:

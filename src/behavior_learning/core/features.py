@@ -229,9 +229,8 @@ class Curves(FeatureMap):
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        tupled = lambda entry: tuple(entry) if isinstance(entry, list) else entry
-        curves = (cls.kind(**{name: tupled(entry) for name, entry in f.items()}) for f in state["functions"])
-        return cls(tuple(curves))
+        parts = ({n: tuple(e) if np.ndim(e) else e for n, e in function.items()} for function in state["functions"])
+        return cls(tuple(cls.kind(**part) for part in parts))
 
 
 @register_feature_map

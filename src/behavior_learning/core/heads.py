@@ -8,7 +8,6 @@ Source: Eq. 7 (tanh, relu, abs), Eq. 10 (tanh, softplus, square), A.3.1 (identit
 import re
 from dataclasses import MISSING, dataclass, fields
 from math import inf
-from numbers import Real
 from typing import ClassVar, Literal, TypeVar
 
 import jax
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option
+from behavior_learning.options import Option, check_number
 
 __all__ = [
     "ROLES",
@@ -69,9 +68,10 @@ class Head(Option):
 
     def __post_init__(self):
         for name, value in self.parameters.items():
-            if not isinstance(value, Real) or isinstance(value, bool) or not 0 < value < inf:
-                raise OptionError(f"{name} of the head {self.family} must be a positive number; got {value!r}.")
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, check_number(f"{name} of the head {self.family}", value))
+
+    def __str__(self) -> str:
+        return self.name
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         raise NotImplementedError
@@ -346,8 +346,7 @@ def get_head(role: str, name: str | Head) -> Head:
     OptionError
         If no head of that role has the name, or a parameter is not positive.
     """
-    spelling = name.name if isinstance(name, Head) else str(name)
-    spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
+    spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", str(name))
     head = _HEADS.get(spelled[1]) if spelled else None
     numbers = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
     if head is None or head.role != role or None in numbers or not _required(head) <= len(numbers) <= len(fields(head)):

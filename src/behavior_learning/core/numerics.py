@@ -94,12 +94,15 @@ def climbed(
 
     A step that does not raise f is taken back and μ grows; steps end at the sides of the box.
     """
-    value = lambda y: f(y[:, None])[:, 0]
+
+    def value(y: Array) -> Array:
+        return f(y[:, None])[:, 0]
+
     slope = jax.grad(lambda y: jnp.sum(value(y)))
 
     def hessian(y: Array) -> Array:
-        along = lambda e: jax.jvp(slope, (y,), (jnp.broadcast_to(e, y.shape),))[1]
-        return jnp.moveaxis(jax.vmap(along)(jnp.eye(y.shape[1], dtype=y.dtype)), 0, -1)
+        axes = jnp.broadcast_to(jnp.eye(y.shape[1], dtype=y.dtype)[:, None], (y.shape[1], *y.shape))
+        return jnp.moveaxis(jax.vmap(lambda axis: jax.jvp(slope, (y,), (axis,))[1])(axes), 0, -1)
 
     def step(_: int, state: tuple[Array, Array]) -> tuple[Array, Array]:
         y, damping = state

@@ -366,7 +366,10 @@ class Interval(Space):
     def _edges(self, rule: Quadrature) -> Float[Array, "*batch k+2"]:
         """The candidates between the two ends."""
         y = rule.candidates[..., 0]
-        end = lambda value: jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
+
+        def end(value: Array) -> Array:
+            return jnp.broadcast_to(value, (*y.shape[:-1], 1)).astype(y.dtype)
+
         return jnp.concatenate([end(self.lower), y, end(self.upper)], axis=-1)
 
 
@@ -494,7 +497,10 @@ class Product(Space):
         if len(columns):
             lower, upper = self.ends[:, columns]
             spacing = (upper - lower) / self.nodes
-            along = lambda y: utility(x, jnp.repeat(start[:, None], y.shape[1], axis=1).at[..., columns].set(y))
+
+            def along(y: Array, start: Array = start) -> Array:
+                return utility(x, jnp.repeat(start[:, None], y.shape[1], axis=1).at[..., columns].set(y))
+
             half_width = jnp.broadcast_to(2 * spacing, (len(x), len(columns)))
             start = start.at[:, columns].set(zoomed(along, start[:, columns], half_width, lower, upper))
         return self.responses(start)

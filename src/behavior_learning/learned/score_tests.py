@@ -51,22 +51,30 @@ def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool
     with_y : whether blocks see y.
     """
     x = range(len(columns.x))
-    same = lambda i, j: columns.x_sources[i] == columns.x_sources[j]
-    pairs = [(i, j) for i, j in combinations_with_replacement(x, 2) if not (same(i, j) and (i != j or two_valued[i]))]
+    source = columns.x_sources
+    pairs = [
+        (i, j)
+        for i, j in combinations_with_replacement(x, 2)
+        if source[i] != source[j] or (i == j and not two_valued[i])
+    ]
     products = [(Product(pair), Product(())) for pair in pairs]
     if with_y:
         products += [(Product((i,)), Product((j,))) for i in x for j in range(len(columns.y))]
     if with_y:
+        choices = columns.choices
         y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
-        one_choice = lambda i, j: columns.choices[i] is not None and columns.choices[i] == columns.choices[j]
-        products += [(Product(()), Product(pair)) for pair in y_pairs if not one_choice(*pair)]
+        products += [
+            (Product(()), Product((i, j))) for i, j in y_pairs if choices[i] is None or choices[i] != choices[j]
+        ]
     return [product for product in products if product not in basis.terms]
 
 
 def product_name(pair: Pair, columns: Columns) -> str:
     """A candidate as `extra_terms` reads it."""
-    powers = lambda product, names: tuple((names[j], product.columns.count(j)) for j in dict.fromkeys(product.columns))
-    return write_product((*powers(pair[0], columns.x), *powers(pair[1], columns.y)))
+    named = zip(pair, (columns.x, columns.y), strict=True)
+    return write_product(
+        tuple((names[j], product.columns.count(j)) for product, names in named for j in dict.fromkeys(product.columns))
+    )
 
 
 def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> BehaviorNetwork:
@@ -78,9 +86,15 @@ def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> Behav
     def widen(layer: Layer) -> Layer:
         size, rows = np.shape(layer.coef.raw)
         columns = np.array([*place, *range(basis.size, size + extra)], dtype=int)
-        placed = lambda values, empty: _placed(values, columns, (size + extra, rows), empty)
-        rule = layer.coef.rule
-        raw = placed(np.asarray(layer.coef.raw), 0.0)
+
+        def placed(values: np.ndarray, empty: float) -> np.ndarray:
+            if values.ndim == 0:  # What is the same everywhere stays.
+                return values
+            wide = np.full((size + extra, rows), empty, values.dtype)
+            wide[columns] = values
+            return wide
+
+        rule, raw = layer.coef.rule, placed(np.asarray(layer.coef.raw), 0.0)
         coef = Weight(to_device(raw), Rule(placed(rule.signs, 0), placed(rule.numbers, np.nan)))
         return eqx.tree_at(lambda layer: layer.coef, layer, coef, is_leaf=lambda node: node is layer.coef)
 
@@ -89,15 +103,6 @@ def with_zero_terms(network: BehaviorNetwork, products: Sequence[Pair]) -> Behav
         for number, layer in enumerate(network.layers)
     )
     return BehaviorNetwork(basis, layers, network.projections, network.readout, network.architecture)
-
-
-def _placed(values: np.ndarray, columns: np.ndarray, shape: tuple[int, int], empty: float) -> np.ndarray:
-    """Move the columns of a table to new places; what is the same everywhere stays."""
-    if values.ndim == 0:
-        return values
-    wide = np.full(shape, empty, values.dtype)
-    wide[columns] = values
-    return wide
 
 
 def score_tests(
@@ -124,12 +129,17 @@ def score_tests(
     names : how each candidate is printed.
     ridge : l2 of the fit.
     """
-    fitted = _scores(network, objective, x, y)
+    gradient = _row_gradients(network, objective, x, y)
+    leaves = [np.asarray(leaf, float).reshape(len(x), -1) for leaf in jax.tree.leaves(gradient)]
+    fitted = np.concatenate(leaves, axis=1)
     gram = fitted.T @ fitted + ridge * np.eye(fitted.shape[1])
     results = []
     for start in range(0, len(products), TERMS_AT_ONCE):
         batch = list(products[start : start + TERMS_AT_ONCE])
-        new = _new_scores(with_zero_terms(network, batch), objective, x, y, batch)
+        wide = with_zero_terms(network, batch)
+        place = np.array([wide.basis.terms.index(product) for product in batch])
+        coef = np.asarray(_row_gradients(wide, objective, x, y).layers[0].coef.raw, float)
+        new = np.moveaxis(coef[:, place], 1, 2)
         flat = new.reshape(len(x), -1)
         residual = (flat - fitted @ np.linalg.solve(gram, fitted.T @ flat)).reshape(new.shape)
         results += [_statistic(residual[:, :, t]) for t in range(len(batch))]
@@ -147,27 +157,13 @@ def _statistic(scores: np.ndarray) -> tuple[float, int]:
     return float(np.sum((vectors[:, kept].T @ total) ** 2 / values[kept])), int(kept.sum())
 
 
-def _scores(network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Gradient of the loss of every row in every learned number, shape (n, parameters)."""
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
-    return np.concatenate([np.asarray(leaf, float).reshape(len(x), -1) for leaf in jax.tree.leaves(gradient)], axis=1)
-
-
-def _new_scores(
-    network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray, products: Sequence[Pair]
-) -> np.ndarray:
-    """Gradient of the loss of every row in the coefficients of the new terms, shape (n, rows of the layer, terms)."""
-    params, static = eqx.partition(network, eqx.is_inexact_array)
-    gradient = _row_gradients(params, static, objective, jnp.asarray(x), jnp.asarray(y))
-    place = np.array([network.basis.terms.index(product) for product in products])
-    return np.moveaxis(np.asarray(gradient.layers[0].coef.raw, float)[:, place], 1, 2)
-
-
 @eqx.filter_jit
-def _row_gradients(
-    params: BehaviorNetwork, static: BehaviorNetwork, objective: Objective, x: jax.Array, y: jax.Array
-) -> BehaviorNetwork:
-    rows = (x, y, *objective.noise(jax.random.key(0), y))
-    loss = lambda params, *row: objective(eqx.combine(params, static), *(column[None] for column in row))[0]
+def _row_gradients(network: BehaviorNetwork, objective: Objective, x: np.ndarray, y: np.ndarray) -> BehaviorNetwork:
+    """Gradient of the loss of every row in every number, rows first."""
+    params, static = eqx.partition(network, eqx.is_inexact_array)
+    rows = (jnp.asarray(x), jnp.asarray(y), *objective.noise(jax.random.key(0), jnp.asarray(y)))
+
+    def loss(params: BehaviorNetwork, *row: jax.Array) -> jax.Array:
+        return objective(eqx.combine(params, static), *(column[None] for column in row))[0]
+
     return jax.vmap(jax.grad(loss), in_axes=(None, *(0,) * len(rows)))(params, *rows)

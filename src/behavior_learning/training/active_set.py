@@ -38,7 +38,10 @@ class Support:
     @classmethod
     def of(cls, network: BehaviorNetwork) -> "Support":
         """What is not zero."""
-        in_use = lambda rows: (weight_value(rows.coef) != 0) & (weight_value(rows.multiplier) != 0)[..., None]
+
+        def in_use(rows: Rows) -> np.ndarray:
+            return (weight_value(rows.coef) != 0) & (weight_value(rows.multiplier) != 0)[..., None]
+
         coefs = tuple({role: in_use(rows) for role, rows in layer.heads.items()} for layer in network.layers)
         weight = network.readout.weight
         return cls(coefs, None if weight is None else weight_value(weight) != 0).settled(network)
@@ -145,7 +148,9 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     kept = kept_blocks(network, support)
     layers = range(len(network.layers))
     counts = {role: max(int(support.rows(i, role).sum(axis=1).max()) for i in layers) for role in ROLES}
-    terms = _terms_in_use(network, support)
+    seeing = [support.coefs[i].values() for i in layers if network.architecture.inputs(i).terms]
+    used = [coef[..., : network.basis.size].any(axis=(0, 1)) for coefs in seeing for coef in coefs]
+    terms = np.flatnonzero(np.stack(used).any(axis=0))
     cut = tuple(
         Layer.of(
             {
@@ -164,14 +169,11 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
     )
     basis = network.basis
     pairing = Pairing(tuple(basis.pairing.pairs[t] for t in terms))
-    readout = _cut_readout(network.readout, support.readout, kept[-1])
+    readout, in_use = network.readout, support.readout
+    if readout.weight is not None and in_use is not None:
+        every = np.arange(len(in_use))[:, None]
+        readout = Readout(_cut(readout.weight, (every, kept[-1]), in_use[:, kept[-1]]), readout.bias)
     return BehaviorNetwork(Basis(basis.x_maps, basis.y_map, pairing), cut, network.projections, readout, architecture)
-
-
-def _terms_in_use(network: BehaviorNetwork, support: Support) -> np.ndarray:
-    seeing = [i for i in range(len(network.layers)) if network.architecture.inputs(i).terms]
-    used = [coef[..., : network.basis.size].any(axis=(0, 1)) for i in seeing for coef in support.coefs[i].values()]
-    return np.flatnonzero(np.stack(used).any(axis=0))
 
 
 def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
@@ -194,13 +196,6 @@ def _cut_rows(rows: Rows, in_use: np.ndarray, blocks: np.ndarray, count: int, in
         multiplier=_cut(rows.multiplier, at, row_in_use),
         head=rows.head if count and rows.head is not None else None,
     )
-
-
-def _cut_readout(readout: Readout, in_use: np.ndarray | None, blocks: np.ndarray) -> Readout:
-    if readout.weight is None or in_use is None:
-        return readout
-    every = np.arange(len(in_use))[:, None]
-    return Readout(_cut(readout.weight, (every, blocks), in_use[:, blocks]), readout.bias)
 
 
 def _cut(weight: Weight, index: Any, in_use: np.ndarray) -> Weight:

@@ -1,6 +1,6 @@
 """What training holds of a network: its small arrays in one vector, so that a step is a few long operations."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import equinox as eqx
@@ -84,9 +84,9 @@ class Packing(eqx.Module):
     def squared(self, packed: Packed) -> Float[Array, ""]:
         """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
         free, ruled, *large = self._values(packed)
-        size = lambda own: sum(int(np.prod(self.shapes[i])) for i in own if i in self.penalized)
+        free_size, ruled_size = (self._size(self.penalized.intersection(own)) for own in (self.free, self.ruled))
         penalized = [array for array, i in zip(large, self.large, strict=True) if i in self.penalized]
-        parts = [free[: size(self.free)], ruled[: size(self.ruled)], *penalized]
+        parts = [free[:free_size], ruled[:ruled_size], *penalized]
         return sum((jnp.sum(part**2) for part in parts), start=jnp.zeros(()))
 
     def _packed(self, values: Sequence[Any], xp: Any) -> tuple[Any, ...]:
@@ -96,17 +96,23 @@ class Packing(eqx.Module):
     def _values(self, packed: Packed) -> list[Array]:
         """The free and the ruled part of the vector, and the large arrays, with rules and gates applied."""
         weights = self.blank.arrays
-        n = sum(int(np.prod(self.shapes[i])) for i in self.free)
-        halves = lambda packed: [packed[0][:n], packed[0][n:], *packed[1:]]
-        wide = lambda name: self._packed(
-            [np.broadcast_to(getattr(w.rule, name), s) for w, s in zip(weights, self.shapes, strict=True)], np
-        )
-        raws = [*jnp.split(packed[0], [n]), *packed[1:]]
-        values = list(map(under_rule, raws, halves(wide("signs")), halves(wide("numbers"))))
+        wide = [weight.rule.wide(shape) for weight, shape in zip(weights, self.shapes, strict=True)]
+        signs, numbers = (self._halves(self._packed(rules, np)) for rules in zip(*wide, strict=True))
+        values = list(map(under_rule, self._halves(packed), signs, numbers))
         if all(weight.gate is None for weight in weights):
             return values
         gates = [jnp.ones(s) if w.gate is None else w.gate for w, s in zip(weights, self.shapes, strict=True)]
-        return [value * gate for value, gate in zip(values, halves(self._packed(gates, jnp)), strict=True)]
+        return [value * gate for value, gate in zip(values, self._halves(self._packed(gates, jnp)), strict=True)]
+
+    def _halves(self, packed: tuple[Any, ...]) -> list[Any]:
+        """The free and the ruled part of the vector, and the large arrays."""
+        vector, *large = packed
+        split = np.split if isinstance(vector, np.ndarray) else jnp.split
+        return [*split(vector, [self._size(self.free)]), *large]
+
+    def _size(self, arrays: Collection[int]) -> int:
+        """How many numbers some arrays hold."""
+        return sum(int(np.prod(self.shapes[i])) for i in arrays)
 
     def _cut(self, vector: Any, large: Sequence[Any]) -> list[Any]:
         """Every array in its own shape; the gradient of the vector is put together by one concatenation."""
