@@ -467,7 +467,10 @@ def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight
 def with_arrays(network: BehaviorNetwork, arrays: Sequence[Weight]) -> BehaviorNetwork:
     """The network with other weights, in the order of `network.arrays`."""
     given = iter(arrays)
-    is_weight = lambda node: isinstance(node, Weight)
+
+    def is_weight(node: object) -> bool:
+        return isinstance(node, Weight)
+
     return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
 
 
