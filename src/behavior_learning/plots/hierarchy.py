@@ -243,5 +243,6 @@ def _draw_box(ax: Axes, box: _Box, width: float, link: str | None) -> None:
 
 def _legend(ax: Axes) -> None:
     handles = [Line2D([], [], color=style.color, linewidth=3, label=style.word) for style in ROLES.values()]
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.005), "fontsize": _SMALL}
-    ax.legend(handles=handles, ncols=3, handlelength=1.6, **place)
+    ax.legend(
+        handles=handles, ncols=3, handlelength=1.6, loc="lower center", bbox_to_anchor=(0.5, -0.005), fontsize=_SMALL
+    )
