@@ -251,8 +251,8 @@ class Layer(eqx.Module):
         n_blocks, _, inputs = np.shape(next(iter(rows.values())).coef.raw)
         return cls(
             Weight.joined([own.coef.moved(lambda values: values.reshape(-1, inputs).T) for own in rows.values()], 1),
-            Weight.joined([vector(own.intercept) for own in rows.values()], 0),
-            Weight.joined([vector(own.multiplier) for own in rows.values()], 0),
+            Weight.joined([own.intercept.moved(lambda values: values.reshape(-1)) for own in rows.values()], 0),
+            Weight.joined([own.multiplier.moved(lambda values: values.reshape(-1)) for own in rows.values()], 0),
             tuple(HeadSlice(role, cast(Head, own.head), np.shape(own.intercept.raw)[1]) for role, own in rows.items()),
             n_blocks,
         )

@@ -60,7 +60,7 @@ def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool
     products = [(Product(pair), Product(())) for pair in pairs]
     if with_y:
         products += [(Product((i,)), Product((j,))) for i in x for j in range(len(columns.y))]
-        y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
+        y_pairs, choices = combinations_with_replacement(range(len(columns.y)), 2), columns.choices
         products += [
             (Product(()), Product((i, j))) for i, j in y_pairs if choices[i] is None or choices[i] != choices[j]
         ]

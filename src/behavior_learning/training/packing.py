@@ -1,6 +1,6 @@
 """What training holds of a network: its small arrays in one vector, so that a step is a few long operations."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import equinox as eqx
