@@ -260,7 +260,7 @@ class DenoisingScoreMatching(Objective):
     def levels(self, space: Space, x: Float[np.ndarray, "n d"], y: np.ndarray) -> tuple[Objective, ...]:
         """One stage for each level of noise."""
         if self.sigma is None:
-            numbers = np.asarray(space.candidates(jnp.asarray(y)))[:, np.array(space.continuous)]
+            numbers = y.reshape(len(y), -1)[:, [bool(part.continuous) for part in space.components]]
             design = np.column_stack([np.ones(len(x)), x]).astype(float)
             left = numbers - design @ np.linalg.lstsq(design, numbers.astype(float), rcond=None)[0]
             spread = np.exp(np.mean(np.log(np.maximum(left.std(axis=0), 1e-3))))  # Geometric mean over responses.

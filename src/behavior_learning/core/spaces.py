@@ -186,7 +186,7 @@ class Finite(Space):
 
     @property
     def dimension(self) -> int:
-        return self._table(np.dtype(np.float32)).shape[1]
+        return jax.eval_shape(lambda: self._table(np.dtype(np.float32))).shape[1]
 
     @property
     def ends(self) -> Float[Array, "2 m"]:
