@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax
@@ -181,7 +181,7 @@ class LayerInputs(NamedTuple):
         return terms if self.terms else 0
 
 
-def _is_count(value: object) -> bool:
+def _is_count(value: Any) -> bool:
     return is_number(value, Integral) and int(value) >= 0
 
 

@@ -6,7 +6,7 @@ A new response is one frozen dataclass in one file: subclass `Response` and deco
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -195,7 +195,7 @@ class Response(Option, ABC):
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         """Read what `to_json` wrote, without its kind."""
-        return cls(**cast(Any, from_plain(state)))
+        return cls(**from_plain(state))
 
 
 def response_from_json(state: dict[str, Any]) -> Response:
