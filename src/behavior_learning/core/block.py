@@ -79,12 +79,8 @@ class Rule:
 
     def moved(self, move: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> "Rule":
         """The rule of an array of a shape after a move of its entries."""
-        wide = (values if values.ndim == 0 else move(np.broadcast_to(values, shape)) for values in self._arrays)
-        return Rule(*wide)
-
-    @property
-    def _arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.signs, self.numbers
+        own = (self.signs, self.numbers)
+        return Rule(*(values if values.ndim == 0 else move(np.broadcast_to(values, shape)) for values in own))
 
 
 def _compact(values: np.ndarray) -> np.ndarray:
