@@ -24,7 +24,7 @@ IMPORT, IMPORT_ESTIMATOR = "import behavior_learning", "from behavior_learning i
 OUR_FIT = """
 import behavior_learning as bl
 X, y = bl.datasets.load_boston()
-bl.BLRegressor(layers=(2, 1), objective="dsm", sigma=1.2, n_restarts=1, random_state=0).fit(X, y)
+bl.BLRegressor(layers=(2, 1), objective=bl.DenoisingScoreMatching(sigma=1.2), n_restarts=1, random_state=0).fit(X, y)
 """
 
 THEIR_FIT = """

@@ -455,10 +455,10 @@ class Weighted(Objective):
     def __call__(self, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array) -> Float[Array, " n"]:
         return noise[0] * self.objective(utility, x, y, *noise[1:])
 
-    def beside(
+    def with_finer(
         self, finer: Objective, utility: Utility, x: Float[Array, "n d"], y: Array, *noise: Array
     ) -> tuple[Float[Array, " n"], Float[Array, " n"]]:
-        coarse, fine = self.objective.beside(cast(Weighted, finer).objective, utility, x, y, *noise[1:])
+        coarse, fine = self.objective.with_finer(cast(Weighted, finer).objective, utility, x, y, *noise[1:])
         return noise[0] * coarse, noise[0] * fine
 
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:

@@ -237,8 +237,8 @@ def test_unknown_head_is_refused_with_the_valid_ones(role, name):
 
 @pytest.mark.parametrize("beta", [0, -1, math.nan, math.inf, True, "5", None])
 def test_a_parameter_that_is_no_positive_number_is_refused(beta):
-    with pytest.raises(OptionError, match=r"beta of the head softplus must be a positive number; got"):
+    with pytest.raises(OptionError, match=r"beta of the head softplus must be a number above 0; got"):
         bl.Softplus(beta)
     if isinstance(beta, (int, float)) and not isinstance(beta, bool):
-        with pytest.raises(OptionError, match="beta of the head softplus must be a positive number"):
+        with pytest.raises(OptionError, match="beta of the head softplus must be a number above 0"):
             get_head("inequality", f"softplus({beta})")

@@ -364,8 +364,9 @@ def test_clone_and_repr(estimator):
     assert copy.get_params() == model.get_params()
     assert not [name for name in vars(copy) if name.endswith("_")]
     assert repr(estimator()) == f"{estimator.__name__}()"
-    stated = estimator(response={"a": "classes"}, penalty=bl.Penalty(l2=3.0))
-    assert repr(stated) == f"{estimator.__name__}(alpha=3.0, response={{'a': 'classes'}})"
+    penalty = bl.Penalty(l2=3.0)
+    shown = " ".join(repr(estimator(response={"a": "classes"}, penalty=penalty)).split())
+    assert shown == f"{estimator.__name__}(penalty={penalty}, response={{'a': 'classes'}})"
     with pytest.raises(ValueError, match="Invalid parameter 'neurons'"):
         estimator().set_params(neurons=3)
 

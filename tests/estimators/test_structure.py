@@ -110,7 +110,7 @@ def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree
         ({"degrees": ((0,), None, None)}, "A degree must be a whole number of at least 1"),
         ({"basis": bl.Spline(degree=2)}, r"degree of bl\.Spline must be 1 .* or 3"),
         ({"basis": bl.Spline(knots=1)}, r"knots of bl\.Spline must be a whole number of at least 2"),
-        ({"basis": "wavelet"}, "basis must be one of 'affine', 'polynomial', 'fourier', 'spline'"),
+        ({"basis": "wavelet"}, "basis must be one of 'affine', 'polynomial', 'spline', 'fourier'"),
         ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'"),
         ({"multipliers": "any"}, "multipliers must be one of 'nonnegative', 'free'"),
         ({"identifiable": True, "heads": ("tanh", "relu", "square")}, "needs smooth heads.*'relu'"),

@@ -17,9 +17,8 @@ OPTIONS: dict[str, Any] = {
     "heads": ("tanh", None, "square"),
     "max_epochs": 8,
     "n_restarts": 1,
-    "batch_size": 32,
-    "learning_rate": 0.05,
-    "alpha": 1.0,
+    "optimizer": bl.Adam(learning_rate=0.05, batch_size=32),
+    "penalty": bl.Penalty(l2=1.0),
     "random_state": 0,
 }
 

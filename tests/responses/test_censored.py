@@ -16,7 +16,13 @@ from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
 from tests.responses.every import columns, fitted
 
-GAUSSIAN = {"layers": (1,), "heads": ("identity", None, "square"), "n_restarts": 1, "optimizer": "lbfgs", "alpha": 0.0}
+GAUSSIAN = {
+    "layers": (1,),
+    "heads": ("identity", None, "square"),
+    "n_restarts": 1,
+    "optimizer": "lbfgs",
+    "penalty": bl.Penalty(l2=0.0),
+}
 CAP, SLOPE, SPREAD = 1.2, 1.0, 0.5
 
 

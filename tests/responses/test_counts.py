@@ -10,7 +10,13 @@ from behavior_learning.errors import DataError, FewValuesWarning, TruncationWarn
 from tests.conftest import rng
 from tests.responses.every import columns, fitted, visits
 
-LINEAR = {"layers": (1,), "heads": ("identity", None, None), "n_restarts": 1, "optimizer": "lbfgs", "alpha": 0.0}
+LINEAR = {
+    "layers": (1,),
+    "heads": ("identity", None, None),
+    "n_restarts": 1,
+    "optimizer": "lbfgs",
+    "penalty": bl.Penalty(l2=0.0),
+}
 
 
 def test_linear_utility_is_a_truncated_geometric_distribution():
@@ -73,7 +79,7 @@ def test_constant_counts_are_refused():
 def test_mass_at_a_chosen_upper_end_is_reported():
     """A heavy ridge leaves the distribution nearly uniform, so that it reaches the end; a stated end is taken."""
     X, y = columns(), visits(columns())
-    options = {**LINEAR, "alpha": 1e6, "max_epochs": 20, "random_state": 0}
+    options = {**LINEAR, "penalty": bl.Penalty(l2=1e6), "max_epochs": 20, "random_state": 0}
     with pytest.warns(TruncationWarning, match=r"end at \d+, a bound that was chosen.*State upper="):
         bl.BLRegressor(response=bl.Counts(), **options).fit(X, y)
     bl.BLRegressor(response=bl.Counts(upper=20), **options).fit(X, y)

@@ -49,7 +49,12 @@ def test_mean_is_the_most_likely_label():
 def test_linear_utility_without_inputs_learns_the_shares():
     """Each step has a coefficient of its own: at the maximum of the likelihood probabilities are the shares."""
     X, y = columns(), grades(columns())
-    options = {"heads": ("identity", None, None), "optimizer": "lbfgs", "alpha": 0.0, "max_epochs": 150}
+    options = {
+        "heads": ("identity", None, None),
+        "optimizer": "lbfgs",
+        "penalty": bl.Penalty(l2=0.0),
+        "max_epochs": 150,
+    }
     clf = bl.BLClassifier(response=bl.Ordered(LEVELS), **QUICK | options).fit(X, y, validation_data=(X, y))
     shares = y.value_counts(normalize=True)[LEVELS]
     np.testing.assert_allclose(clf.predict_proba(X.head(1))[0], shares, atol=1e-3)

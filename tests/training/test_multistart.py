@@ -69,7 +69,7 @@ def test_single_starts_and_many_blocks_are_not_screened(race, layers, count):
 
 
 def test_screening_of_many_rows_is_a_few_epochs(race):
-    *short, _ = race((1,), 3, rows=SETTINGS.batch_size * multistart.SCREENING_STEPS // 4)
+    *short, _ = race((1,), 3, rows=SETTINGS.optimizer.batch_size * multistart.SCREENING_STEPS // 4)
     assert {epochs for _, epochs in short} == {4}
 
 

@@ -48,7 +48,6 @@ SPARSE = {
     "n_restarts": 1,
     "random_state": 0,
     "optimizer": bl.Adam(learning_rate=0.02),
-    "penalty": bl.Penalty(l2=2.0),
 }
 
 
@@ -60,7 +59,7 @@ def rows(n=400):
 
 @pytest.fixture(scope="module")
 def penalized():
-    return bl.BLRegressor(penalty=bl.Penalty(l1=15.0, group_l2=5.0), **SPARSE).fit(*rows())
+    return bl.BLRegressor(penalty=bl.Penalty(l2=2.0, l1=15.0, group_l2=5.0), **SPARSE).fit(*rows())
 
 
 def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalized):
@@ -80,7 +79,9 @@ def test_the_true_columns_survive_the_penalties(penalized):
 
 
 def test_screened_starts_are_penalized_together():
-    model = bl.BLRegressor(penalty=bl.Penalty(l1=30.0), **SPARSE | {"n_restarts": 3, "max_epochs": 30}).fit(*rows())
+    model = bl.BLRegressor(penalty=bl.Penalty(l2=2.0, l1=30.0), **SPARSE | {"n_restarts": 3, "max_epochs": 30}).fit(
+        *rows()
+    )
     assert model.n_parameters_ < 2 * 3 * (6 + 2) + 2
     assert len(model.restarts_) == 3
 
@@ -96,7 +97,7 @@ def test_penalized_models_are_printed_and_saved(penalized, tmp_path):
 
 def test_too_strong_penalties_are_refused():
     with pytest.raises(ConvergenceError, match=r"leave no row of any block\. Lower them"):
-        bl.BLRegressor(penalty=bl.Penalty(group_l2=1e6), **{**SPARSE, "max_epochs": 25}).fit(*rows())
+        bl.BLRegressor(penalty=bl.Penalty(l2=2.0, group_l2=1e6), **{**SPARSE, "max_epochs": 25}).fit(*rows())
 
 
 @pytest.mark.parametrize(

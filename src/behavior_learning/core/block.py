@@ -79,8 +79,16 @@ class Rule:
 
     def moved(self, move: Callable[[np.ndarray], np.ndarray], shape: tuple[int, ...]) -> "Rule":
         """The rule of an array of a shape after a move of its entries."""
-        own = (self.signs, self.numbers)
-        return Rule(*(values if values.ndim == 0 else move(np.broadcast_to(values, shape)) for values in own))
+        return self if self.uniform else Rule(*map(move, self.wide(shape)))
+
+    @property
+    def uniform(self) -> bool:
+        """Whether the rule is the same for every entry."""
+        return self.signs.ndim == self.numbers.ndim == 0
+
+    def wide(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Signs and numbers of an array of a shape, entry by entry."""
+        return np.broadcast_to(self.signs, shape), np.broadcast_to(self.numbers, shape)
 
 
 def _compact(values: np.ndarray) -> np.ndarray:
@@ -149,12 +157,9 @@ class Weight(eqx.Module):
         """Several weights side by side."""
         rules = {weight.rule for weight in weights}
         shapes = [np.shape(weight.raw) for weight in weights]
-        wide = lambda name: np.concatenate(
-            [np.broadcast_to(getattr(w.rule, name), shape) for w, shape in zip(weights, shapes, strict=True)], axis
-        )
-        shared = rules.pop() if len(rules) == 1 else None
-        uniform = shared is not None and shared.signs.ndim == shared.numbers.ndim == 0
-        rule = shared if shared is not None and uniform else Rule(wide("signs"), wide("numbers"))
+        wide = [rule.wide(shape) for rule, shape in zip((w.rule for w in weights), shapes, strict=True)]
+        signs, numbers = (np.concatenate(arrays, axis) for arrays in zip(*wide, strict=True))
+        rule = rules.pop() if len(rules) == 1 and weights[0].rule.uniform else Rule(signs, numbers)
         gates = [np.ones(shape, bool) if w.gate is None else w.gate for w, shape in zip(weights, shapes, strict=True)]
         gate = None if all(weight.gate is None for weight in weights) else side_by_side(gates, axis)
         return cls(side_by_side([weight.raw for weight in weights], axis), rule, gate)
@@ -244,11 +249,10 @@ class Layer(eqx.Module):
         """The layer of its heads by role."""
         rows = {role: heads[role] for role in ROLES if heads[role].head is not None}
         n_blocks, _, inputs = np.shape(next(iter(rows.values())).coef.raw)
-        vector = lambda weight: weight.moved(lambda values: values.reshape(-1))
         return cls(
             Weight.joined([own.coef.moved(lambda values: values.reshape(-1, inputs).T) for own in rows.values()], 1),
-            Weight.joined([vector(own.intercept) for own in rows.values()], 0),
-            Weight.joined([vector(own.multiplier) for own in rows.values()], 0),
+            Weight.joined([own.intercept.moved(lambda values: values.reshape(-1)) for own in rows.values()], 0),
+            Weight.joined([own.multiplier.moved(lambda values: values.reshape(-1)) for own in rows.values()], 0),
             tuple(HeadSlice(role, cast(Head, own.head), np.shape(own.intercept.raw)[1]) for role, own in rows.items()),
             n_blocks,
         )
@@ -312,9 +316,11 @@ class Layer(eqx.Module):
 
     def _view(self, own: slice, rows: int, inputs: int) -> tuple[Weight, Weight, Weight]:
         shape = (self.n_blocks, rows)
-        vector = lambda values: values[own].reshape(shape)
-        coef = self.coef.moved(lambda values: values[:, own].T.reshape(*shape, inputs))
-        return coef, self.intercept.moved(vector), self.multiplier.moved(vector)
+        return (
+            self.coef.moved(lambda values: values[:, own].T.reshape(*shape, inputs)),
+            self.intercept.moved(lambda values: values[own].reshape(shape)),
+            self.multiplier.moved(lambda values: values[own].reshape(shape)),
+        )
 
 
 def product(values: Array, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:

@@ -356,8 +356,7 @@ def get_head(role: str, name: str | Head) -> Head:
     OptionError
         If no head of that role has the name, or a parameter is not positive.
     """
-    spelling = name.name if isinstance(name, Head) else str(name)
-    spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", spelling)
+    spelled = re.fullmatch(r"(\w+)(?:\(([^)]+)\))?", str(name))
     head = _HEADS.get(spelled[1]) if spelled else None
     given = [_number(text) for text in spelled[2].split(",")] if spelled and spelled[2] else []
     if head is None or head.role != role or None in given or not head.n_required() <= len(given) <= len(fields(head)):

@@ -459,7 +459,7 @@ def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight
     heads = network.layers[layer].heads
     rows = heads[role]
     own = zip(("coef", "intercept", "multiplier"), rows.weights, strict=True)
-    heads[role] = Rows(*(weights.get(name, weight) for name, weight in own), rows.head)
+    heads[role] = Rows(*(weights.get(name, weight) for name, weight in own), head=rows.head)
     layers = (*network.layers[:layer], Layer.of(heads), *network.layers[layer + 1 :])
     return eqx.tree_at(lambda network: network.layers, network, layers)
 
@@ -467,7 +467,10 @@ def with_head(network: BehaviorNetwork, layer: int, role: str, **weights: Weight
 def with_arrays(network: BehaviorNetwork, arrays: Sequence[Weight]) -> BehaviorNetwork:
     """The network with other weights, in the order of `network.arrays`."""
     given = iter(arrays)
-    is_weight = lambda node: isinstance(node, Weight)
+
+    def is_weight(node: object) -> bool:
+        return isinstance(node, Weight)
+
     return jax.tree.map(lambda node: next(given) if is_weight(node) else node, network, is_leaf=is_weight)
 
 

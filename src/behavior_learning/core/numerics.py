@@ -89,7 +89,10 @@ def climbed(
 
     A step that does not raise f is taken back and μ grows; steps end at the sides of the box.
     """
-    value = lambda y: f(y[:, None])[:, 0]
+
+    def value(y: Array) -> Array:
+        return f(y[:, None])[:, 0]
+
     slope = jax.grad(lambda y: jnp.sum(value(y)))
 
     def hessian(y: Array) -> Array:

@@ -491,7 +491,10 @@ class Product(Space):
         if len(columns):
             lower, upper = self.ends[:, columns]
             spacing = (upper - lower) / self.nodes
-            along = lambda y: utility(x, jnp.repeat(start[:, None], y.shape[1], axis=1).at[..., columns].set(y))
+
+            def along(y: Array, start: Array = start) -> Array:
+                return utility(x, jnp.repeat(start[:, None], y.shape[1], axis=1).at[..., columns].set(y))
+
             half_width = jnp.broadcast_to(2 * spacing, (len(x), len(columns)))
             start = start.at[:, columns].set(zoomed(along, start[:, columns], half_width, lower, upper))
         return self.responses(start)

@@ -43,5 +43,5 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
         known = ", ".join(ESTIMATORS)
         raise DataError(f"{path} holds a {saved.estimator}, and known are {known}. Import its module first.")
     estimator = ESTIMATORS[saved.estimator](**saved.parameters)
-    estimator._adopt(saved.model, named=saved.named)
+    estimator._adopt(saved.model, named=saved.named)  # pyright: ignore[reportPrivateUsage]
     return estimator

@@ -190,7 +190,7 @@ def _judge(
 
 def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
     """Loss per row by the model's objective; likelihoods per unit of the response, so that folds compare."""
-    x, encoded_y = map(jnp.asarray, in_single(model._rows("search", X, y)))
+    x, encoded_y = map(jnp.asarray, in_single(model._rows("search", X, y)))  # pyright: ignore[reportPrivateUsage]
     learned = model.model_
     unit = learned.response.log_unit if learned.objective.likelihood else 0.0
     objective = learned.objective.on(learned.space, learned.temperature)

@@ -437,9 +437,9 @@ def predictive(
     whole = _whole(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:
-        best = whole._mode()
+        best = whole._mode()  # pyright: ignore[reportPrivateUsage]
         return BestResponse(response, x, best if asked == free else _columns(best, at))
-    return whole if asked == free else whole._some(response, at)
+    return whole if asked == free else whole._some(response, at)  # pyright: ignore[reportPrivateUsage]
 
 
 def of_inputs(model: LearnedModel, x: np.ndarray) -> Predictive:

@@ -51,14 +51,19 @@ def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool
     with_y : whether blocks see y.
     """
     x = range(len(columns.x))
-    same = lambda i, j: columns.x_sources[i] == columns.x_sources[j]
-    pairs = [(i, j) for i, j in combinations_with_replacement(x, 2) if not (same(i, j) and (i != j or two_valued[i]))]
+    source = columns.x_sources
+    pairs = [
+        (i, j)
+        for i, j in combinations_with_replacement(x, 2)
+        if source[i] != source[j] or (i == j and not two_valued[i])
+    ]
     products = [(Product(pair), Product(())) for pair in pairs]
     if with_y:
         products += [(Product((i,)), Product((j,))) for i in x for j in range(len(columns.y))]
-        y_pairs = combinations_with_replacement(range(len(columns.y)), 2)
-        one_choice = lambda i, j: columns.choices[i] is not None and columns.choices[i] == columns.choices[j]
-        products += [(Product(()), Product(pair)) for pair in y_pairs if not one_choice(*pair)]
+        y_pairs, choices = combinations_with_replacement(range(len(columns.y)), 2), columns.choices
+        products += [
+            (Product(()), Product((i, j))) for i, j in y_pairs if choices[i] is None or choices[i] != choices[j]
+        ]
     return [product for product in products if product not in basis.terms]
 
 

@@ -242,5 +242,6 @@ def _line(ax: Axes, lower: _Box, upper: _Box, color: str, width: float, dashed: 
 
 def _legend(ax: Axes) -> None:
     handles = [Line2D([], [], color=style.color, linewidth=3, label=style.word) for style in ROLES.values()]
-    place = {"loc": "lower center", "bbox_to_anchor": (0.5, -0.005), "fontsize": _SMALL}
-    ax.legend(handles=handles, ncols=3, handlelength=1.6, **place)
+    ax.legend(
+        handles=handles, ncols=3, handlelength=1.6, loc="lower center", bbox_to_anchor=(0.5, -0.005), fontsize=_SMALL
+    )

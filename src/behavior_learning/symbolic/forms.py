@@ -31,7 +31,7 @@ Written = tuple[str, int]
 
 def by_name(head: Head | type[Head]) -> bool:
     """Whether a head is written by its name."""
-    return sum(node.id == "t" for node in ast.walk(ast.parse(head.form)) if isinstance(node, ast.Name)) > 1
+    return len(re.findall(r"\bt\b", head.form)) > 1
 
 
 class Notation(ast.NodeVisitor):
@@ -173,11 +173,11 @@ class _WithNumbers(ast.NodeTransformer):
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         left, right = self.visit(node.left), self.visit(node.right)
-        known = [part.value if isinstance(part, ast.Constant) else None for part in (left, right)]
+        known = [getattr(part, "value", None) for part in (left, right)]
         if None not in known:
             return ast.Constant(FOLDED[type(node.op)](*cast(list[float], known)))
         if known[0] == 1 and isinstance(node.op, ast.Mult):
             return right
-        if known[1] == 1 and isinstance(node.op, (ast.Mult, ast.Div)):
+        if known[1] == 1 and type(node.op) in (ast.Mult, ast.Div):
             return left
         return ast.BinOp(left, node.op, right)

@@ -3,10 +3,10 @@
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from textwrap import indent, wrap
 
-from behavior_learning.core.features import BSpline, Ramp, Wave
+from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head, registered_heads
 from behavior_learning.symbolic.forms import NumPy, by_name
 from behavior_learning.symbolic.polynomials import Polynomial
@@ -137,7 +137,7 @@ def _wave(wave: Wave, column: str, names: Mapping[str, str]) -> str:
     return f"np.{wave.function}(np.pi * {wave.frequency} * ({names[column]} - {low!r}) / {high - low!r})"
 
 
-_CURVES = {Ramp: _ramp, BSpline: _bspline, Wave: _wave}
+_CURVES: dict[type[Curve], Callable[..., str]] = {Ramp: _ramp, BSpline: _bspline, Wave: _wave}
 
 
 def _block(block: Block, names: Mapping[str, str]) -> str:

@@ -81,7 +81,8 @@ def _polynomial(terms: list[list[Any]]) -> Polynomial:
 
 
 def _curve(kind: str, of: str, **state: Any) -> tuple[Curve, str]:
-    return CURVES[kind](**{key: tuple(v) if type(v) is list else v for key, v in state.items()}), of
+    parameters: dict[str, Any] = {key: tuple(v) if type(v) is list else v for key, v in state.items()}
+    return CURVES[kind](**parameters), of
 
 
 def _of(kinds: tuple[type, ...], value: Any, what: str) -> Any:

@@ -38,7 +38,10 @@ class Support:
     @classmethod
     def of(cls, network: BehaviorNetwork) -> "Support":
         """What is not zero."""
-        in_use = lambda rows: (weight_value(rows.coef) != 0) & (weight_value(rows.multiplier) != 0)[..., None]
+
+        def in_use(rows: Rows) -> np.ndarray:
+            return (weight_value(rows.coef) != 0) & (weight_value(rows.multiplier) != 0)[..., None]
+
         coefs = tuple({role: in_use(rows) for role, rows in layer.heads.items()} for layer in network.layers)
         weight = network.readout.weight
         return cls(coefs, None if weight is None else weight_value(weight) != 0).settled(network)

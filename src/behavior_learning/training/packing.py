@@ -84,9 +84,9 @@ class Packing(eqx.Module):
     def squared(self, packed: Packed) -> Float[Array, ""]:
         """‖M‖² + ‖λ‖² + ‖Π‖² + ‖W‖²: what the ridge penalises. Intercepts and biases are free."""
         free, ruled, *large = self._values(packed)
-        size = lambda own: sum(int(np.prod(self.shapes[i])) for i in own if i in self.penalized)
+        free_size, ruled_size = (self._size(self.penalized.intersection(own)) for own in (self.free, self.ruled))
         penalized = [array for array, i in zip(large, self.large, strict=True) if i in self.penalized]
-        parts = [free[: size(self.free)], ruled[: size(self.ruled)], *penalized]
+        parts = [free[:free_size], ruled[:ruled_size], *penalized]
         return sum((jnp.sum(part**2) for part in parts), start=jnp.zeros(()))
 
     def _packed(self, values: Sequence[Any], xp: Any) -> tuple[Any, ...]:

@@ -1,11 +1,11 @@
 """SymPy and LaTeX forms of a learned problem."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 
 import sympy
 
-from behavior_learning.core.features import BSpline, Ramp, Wave
+from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
@@ -60,7 +60,7 @@ def _bspline(curve: BSpline, z: sympy.Expr) -> sympy.Expr:
     return sympy.Piecewise(*pieces, (0, True))
 
 
-_CURVES = {Ramp: _ramp, Wave: _wave, BSpline: _bspline}
+_CURVES: dict[type[Curve], Callable[..., sympy.Expr]] = {Ramp: _ramp, Wave: _wave, BSpline: _bspline}
 
 
 def _cubic(z: sympy.Expr, t: tuple[float, ...], interval: int) -> sympy.Expr:
