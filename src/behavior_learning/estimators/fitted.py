@@ -357,15 +357,10 @@ class FittedEstimator(BaseEstimator):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""
-        save(
-            Saved(self._fitted, type(self).__name__, self._plain_parameters(), hasattr(self, "feature_names_in_")), path
-        )
-
-    def _plain_parameters(self) -> dict[str, Any]:
-        """Hyperparameters; a generator in place of a seed does not go to a file."""
         parameters = self.get_params(deep=False)
-        seeded = isinstance(parameters["random_state"], Integral)
-        return parameters | {"random_state": parameters["random_state"] if seeded else None}
+        if not isinstance(parameters["random_state"], Integral):
+            parameters["random_state"] = None  # A generator in place of a seed does not go to a file.
+        save(Saved(self._fitted, type(self).__name__, parameters, hasattr(self, "feature_names_in_")), path)
 
     def report(
         self,
@@ -394,20 +389,16 @@ class FittedEstimator(BaseEstimator):
         >>> reg.report(title="Boston").html.startswith("<!doctype html>")
         True
         """
+        defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
         return pages.write_report(
             self._fitted,
             path,
-            None if X is None and y is None else self._rows("report", X, y),
+            self._given_or_none("report", X, y),
             title=title or f"What {type(self).__name__} learned about {self._fitted.response.name}",
-            settings=self._settings_of_report(),
+            settings={name: (value, defaults[name]) for name, value in self.get_params(deep=False).items()},
             inference=inference,
             stability=stability,
         )
-
-    def _settings_of_report(self) -> dict[str, tuple[Any, Any]]:
-        """Every hyperparameter with its default."""
-        defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
-        return {name: (value, defaults[name]) for name, value in self.get_params(deep=False).items()}
 
 
 def _utility(distribution: Gibbs, x: jax.Array, candidates: jax.Array) -> jax.Array:
