@@ -158,6 +158,17 @@ def test_refinement_of_an_objective_keeps_its_loss(name):
     np.testing.assert_allclose(losses(finer, network, x, y, noise), losses(objective, network, x, y, noise), atol=1e-4)
 
 
+@every_objective
+def test_weighted_losses_are_losses_times_the_weights(name):
+    """By this objective's candidates and by those of a finer version, evaluated together or apart."""
+    objective, network, x, y, noise = problem(name)
+    weight = jnp.asarray(rng("weight", name).uniform(0.5, 2.0, N))
+    weighted = objectives.Weighted.where(objective, (x, y, weight))
+    pair = eqx.filter_jit(lambda own: own.with_finer(own.refined(2), network, x, y, weight, *noise))(weighted)
+    for found, own in zip(pair, (objective, objective.refined(2)), strict=True):
+        np.testing.assert_allclose(found, weight * losses(own, network, x, y, noise), rtol=1e-9)
+
+
 # Classes.
 
 
