@@ -36,22 +36,22 @@ def inferred(network, x: np.ndarray, y: np.ndarray):
     import jax.numpy as jnp
 
     from behavior_learning.core.spaces import Interval
-    from behavior_learning.learned.inference import infer_problem
+    from behavior_learning.learned.inference import infer_network
     from behavior_learning.objectives import Likelihood
     from behavior_learning.symbolic.polynomials import Variable
 
-    return infer_problem(
+    return infer_network(
         network,
+        Likelihood(),
         Interval(jnp.asarray(-4.0), jnp.asarray(4.0)),
         1.0,
-        Likelihood,
         (x.astype(float), y.astype(float)),
         inputs=[Variable(f"x{j}") for j in range(x.shape[1])],
         response=[Variable("y")],
         one_hot=False,
         n_restarts=None,
         seed=0,
-        log_scale=0.0,
+        log_unit=0.0,
     )
 
 

@@ -22,7 +22,7 @@ from behavior_learning.core.spaces import Interval
 from behavior_learning.identification.canonical_form import canonicalize, distance
 from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
-from behavior_learning.learned.inference import infer_problem
+from behavior_learning.learned.inference import infer_network
 from behavior_learning.objectives import Likelihood
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.training.multistart import fit_from
@@ -82,18 +82,18 @@ def infer_from(
 ) -> Fitted:
     """What `inference()` does after training: by default four random starts beside the trained network."""
     column = Variable("x", 0.0, 1.0, 1.0)
-    results = infer_problem(
+    results = infer_network(
         network,
+        Likelihood(),
         Interval(np.float32(-4), np.float32(4)),
         1.0,
-        Likelihood,
         (x, y),
         inputs=[column],
         response=[Variable("y", 0.0, 1.0, 1.0)],
         one_hot=False,
         n_restarts=n_restarts,
         seed=seed,
-        log_scale=0.0,
+        log_unit=0.0,
     )
     return results.fitted
 

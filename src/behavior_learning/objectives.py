@@ -65,6 +65,12 @@ def register_objective(kind: Kind) -> Kind:
     ------
     OptionError
         If the name is taken.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.register_objective(bl.Likelihood) is bl.Likelihood  # or a class of one's own
+    True
     """
     register(OBJECTIVES, kind)
     return kind
@@ -80,6 +86,12 @@ class Objective(Option, eqx.Module):
     ----------
     space : where the responses live; None before `on` binds the objective.
     temperature : τ, likewise.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> isinstance(bl.ScoreMatching(), bl.Objective), bl.ScoreMatching().derivatives
+    (True, 2)
     """
 
     space: Space = learned(None)
@@ -192,6 +204,12 @@ class Likelihood(Objective):
 
     Deviation: the paper trains continuous responses by denoising score matching (Eq. 6). The likelihood needs no
     noise level, estimates the distribution of y itself rather than of y plus noise, and is as cheap in one dimension.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor().objective, bl.Likelihood().short_name
+    ('likelihood', 'likelihood')
     """
 
     short_name: ClassVar[str] = "likelihood"
@@ -248,6 +266,12 @@ class DenoisingScoreMatching(Objective):
     draws : noisy copies of each response and epoch; random ones are in pairs ±ε, one more for an odd number.
     gauss_hermite : whether they are Gauss–Hermite nodes instead of random, which make the mean over the noise exact up
         to their order; None means where there is a single number.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor(objective=bl.DenoisingScoreMatching(sigma=[1.0, 0.3])).objective.sigma
+    [1.0, 0.3]
     """
 
     sigma: Any = parameter(None, _check_levels)
@@ -312,6 +336,14 @@ class ScoreMatching(Objective):
 
     Source: Hyvärinen (2005); the weight is that of Hyvärinen (2007) and Yu, Drton and Shojaie (2019).
     Deviation: beyond the paper, which trains by denoising score matching alone.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> X, y = bl.datasets.load_boston()
+    >>> reg = bl.BLRegressor(objective=bl.ScoreMatching(), layers=(1,), max_epochs=5, n_restarts=1).fit(X[["RM"]], y)
+    >>> reg.predict(X[["RM"]].head(2)).shape
+    (2,)
     """
 
     short_name: ClassVar[str] = "score_matching"
@@ -347,6 +379,14 @@ class CrossEntropy(Objective):
     Source: the first term of Eq. 6. Deviation: the paper writes p(y_disc | x), which integrates the numbers out.
     Given them it is a plain softmax, and together with the score of y_cont given y_disc it identifies the joint
     distribution (a composite likelihood, Besag 1975). Of classes alone it is the likelihood.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["stay", "stay", "go", "go"] * 10
+    >>> clf = bl.BLClassifier(objective=bl.CrossEntropy(), layers=(1,), max_epochs=5, n_restarts=1).fit(X, y)
+    >>> clf.classes_.tolist()
+    ['go', 'stay']
     """
 
     short_name: ClassVar[str] = "cross_entropy"
@@ -385,6 +425,13 @@ class Hybrid(Objective):
     ----------
     continuous : the objective of the numbers, such as ``"dsm"`` or ``bl.ScoreMatching()``.
     discrete_weight, continuous_weight : γ_d and γ_c.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> hybrid = bl.BLHybrid(objective=bl.Hybrid(discrete_weight=2.0))
+    >>> hybrid.set_params(objective__continuous_weight=0.5).objective.discrete_weight
+    2.0
     """
 
     continuous: Objective | str = parameter("dsm", check_option, kinds=OBJECTIVES)

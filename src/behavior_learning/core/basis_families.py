@@ -31,6 +31,12 @@ def register_basis(family: Registered) -> Registered:
     ------
     OptionError
         If another class has the name.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.register_basis(bl.Spline) is bl.Spline  # or a class of one's own
+    True
     """
     register(BASES, family)
     return family

@@ -9,16 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 
 from behavior_learning.core.network import BehaviorNetwork, in_double
+from behavior_learning.core.spaces import Space
 from behavior_learning.identification.parameters import parameter_labels
 from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults, Units
 from behavior_learning.learned.model import LearnedModel, Rows
+from behavior_learning.objectives import Objective
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import basis_polynomials
 
-__all__ = ["infer_problem", "original_units"]
+__all__ = ["infer_network", "infer_problem", "original_units"]
 
 QUADRATURE_TOLERANCE = 1e-7
 """Nats by which twice the candidates may change the loss of a row, on average."""
@@ -38,18 +40,56 @@ def infer_problem(
     data : encoded rows in double precision.
     n_restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
     """
-    network, inputs, response = model.network, model.encoder.variables, model.response.variables
+    return infer_network(
+        model.network,
+        model.objective,
+        model.space,
+        model.temperature,
+        data,
+        inputs=model.encoder.variables,
+        response=model.response.variables,
+        one_hot=model.response.one_hot,
+        log_unit=model.response.log_unit,
+        n_restarts=n_restarts,
+        seed=seed,
+        **options,
+    )
+
+
+def infer_network(
+    network: BehaviorNetwork,
+    objective: Objective,
+    space: Space,
+    temperature: float,
+    data: Rows,
+    *,
+    inputs: Sequence[Variable],
+    response: Sequence[Variable],
+    one_hot: bool,
+    log_unit: float,
+    n_restarts: int | None,
+    seed: int,
+    **options: Any,
+) -> InferenceResults:
+    """Inference on a trained network by an objective on a space.
+
+    Parameters
+    ----------
+    inputs, response : what the columns of x and of a candidate are to the user.
+    log_unit : logarithm of the unit of y.
+    n_restarts : as in `infer_problem`.
+    """
     with jax.enable_x64(True):
         wide = in_double(network)
-        space = enough_candidates(wide, model.space, model.temperature, data[0])
+        space = enough_candidates(wide, space, temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
-        names = parameter_labels(network, x_names, y_names, y_names if model.vector else [])
+        names = parameter_labels(network, x_names, y_names, y_names if network.architecture.output == "vector" else [])
         cost = min(len(data[0]), 2000) * space.size * network.n_parameters * 40
         affordable = int(EXPLORATION // cost)
         count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
-        units = Units(*original_units(network, names, inputs, response), model.response.log_unit)
+        units = Units(*original_units(network, names, inputs, response), log_unit)
         while True:
-            losses = model.objective.on(space, model.temperature)
+            losses = objective.on(space, temperature)
             noise = losses.noise(jax.random.key(seed), jnp.asarray(data[1]))
             results = infer(
                 wide,
@@ -57,7 +97,7 @@ def infer_problem(
                 (*data, *map(np.asarray, noise)),
                 names,
                 candidates=losses.evaluations,
-                one_hot=model.response.one_hot,
+                one_hot=one_hot,
                 starts=random_networks(network, count, seed),
                 sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 units=units,

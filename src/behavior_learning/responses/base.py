@@ -30,6 +30,12 @@ def register_response(kind: Kind) -> Kind:
     ------
     OptionError
         If the name is taken.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.register_response(bl.Numbers) is bl.Numbers  # or a class of one's own
+    True
     """
     name = kind.short_name
     if RESPONSES.get(name, kind) is not kind:

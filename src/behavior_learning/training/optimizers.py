@@ -135,6 +135,12 @@ class Adam(Optimizer):
     batch_size : most rows per step; all steps of an epoch take the same number.
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor(optimizer="adam").set_params(optimizer__batch_size=32).optimizer.batch_size
+    32
     """
 
     learning_rate: float = parameter(0.01, check_number)
@@ -200,7 +206,14 @@ class Adam(Optimizer):
 
 @register_optimizer
 class AdamW(Adam):
-    """Adam with decoupled weight decay, whose strength is the ridge of the penalty; parameters as those of Adam."""
+    """Adam with decoupled weight decay, whose strength is the ridge of the penalty; parameters as those of Adam.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor(optimizer=bl.AdamW(learning_rate=0.02)).get_params()["optimizer__learning_rate"]
+    0.02
+    """
 
     decay: float = learned(0.0)
     half_squared: Callable[[Params], Array] = learned(None)
@@ -225,6 +238,13 @@ class LBFGS(Optimizer):
     Parameters
     ----------
     memory : gradients that it remembers.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> heads = ("tanh", "softplus", "square")
+    >>> bl.BLRegressor(optimizer=bl.LBFGS(memory=10), heads=heads).optimizer.memory
+    10
     """
 
     memory: int = parameter(20, check_count, static=True)

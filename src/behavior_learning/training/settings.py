@@ -61,6 +61,12 @@ class Initialization(Option):
     ----------
     coef_scale : standard deviation σ_params of M and b; None is 1/√(number of inputs of the row).
     multiplier_scale : λ = |N(0, σ_λ²)|; None draws λ from [0.5, 1.5].
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> bl.BLRegressor(initialization=bl.Initialization(coef_scale=0.1)).initialization.coef_scale
+    0.1
     """
 
     coef_scale: float | None = parameter(None, _check_scale)
