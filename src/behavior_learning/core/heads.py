@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option, is_number
+from behavior_learning.options import Option, check_number
 
 __all__ = [
     "ROLES",
@@ -68,9 +68,10 @@ class Head(Option):
 
     def __post_init__(self):
         for name, value in self.parameters.items():
-            if not is_number(value) or not 0 < value < inf:
-                raise OptionError(f"{name} of the head {self.family} must be a positive number; got {value!r}.")
-            object.__setattr__(self, name, float(value))
+            object.__setattr__(self, name, check_number(f"{name} of the head {self.family}", value))
+
+    def __str__(self) -> str:
+        return self.name
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         raise NotImplementedError
