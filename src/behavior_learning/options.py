@@ -93,6 +93,11 @@ class Option:
         super().__init_subclass__(**options)
         Option.known[cls.__name__] = cls
 
+    def __repr__(self) -> str:
+        own = {part: getattr(self, part.name) for part in fields(cast(Any, self)) if _stated(part)}
+        stated = (f"{part.name}={value!r}" for part, value in own.items() if repr(value) != repr(part.default))
+        return f"{type(self).__name__}({', '.join(stated)})"
+
     @classmethod
     def spelling(cls) -> str:
         """How users write it."""

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from behavior_learning.core import spaces
-from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.core.spaces import Categories, Finite, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("float64")
 
 SPACES = {
     "Categories": Categories(4),
+    "Finite-lattice": Finite(np.linspace(-1.0, 2.0, 7)[:, None]),
     "Interval": Interval(-1.5, 2.0, 64),
     "Interval-even": Interval(-1.5, 2.0, 64, refinements=0),
     "Interval-twice": Interval(-1.5, 2.0, 64, refinements=2),
