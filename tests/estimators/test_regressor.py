@@ -314,7 +314,7 @@ def test_clone_has_the_hyperparameters_and_nothing_learned():
 
 def test_set_params_changes_one_and_refuses_unknown_names():
     reg = quick(BLRegressor)
-    assert reg.set_params(penalty__l2=3.0).alpha == 3.0
+    assert reg.set_params(penalty__l2=3.0).penalty.l2 == 3.0
     with pytest.raises(ValueError, match="Invalid parameter 'neurons'"):
         reg.set_params(neurons=3)
     with pytest.raises(TypeError, match="neurons"):
