@@ -229,7 +229,7 @@ def inside(space, *seed, size=20):
 def test_candidates_and_responses_are_inverse(space):
     y = inside(space)
     assert space.candidates(y).shape == (20, space.dimension)
-    np.testing.assert_array_equal(space.response(space.candidates(y)), y)
+    np.testing.assert_array_equal(space.responses(space.candidates(y)), y)
 
 
 @every_product
