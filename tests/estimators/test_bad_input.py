@@ -28,7 +28,7 @@ HYPERPARAMETERS = [
     ({"n_terms": 1}, r"n_terms must be a .* such as \(1, 1, 1\); got 1"),
     ({"heads": ("sigmoid", "relu", "abs")}, "utility head must be one of tanh, identity.* or None; got 'sigmoid'"),
     ({"heads": ("tanh", "abs", "abs")}, "inequality head must be one of relu, softplus, .*; got 'abs'"),
-    ({"heads": ("tanh", "relu", "huber(-1)")}, r"delta of the head huber must be a positive number; got -1\.0"),
+    ({"heads": ("tanh", "relu", "huber(-1)")}, r"delta of the head huber must be a number above 0; got -1\.0"),
     ({"heads": (None, None, None)}, "Every head is dropped"),
     ({"heads": ("tanh", "relu")}, r"heads needs three names.*got \('tanh', 'relu'\)"),
     ({"heads": ("tanh", 3, "abs")}, "inequality head must be one of relu, softplus, .*; got 3"),

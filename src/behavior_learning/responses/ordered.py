@@ -34,7 +34,7 @@ class Ordered(Classes):
     >>> import behavior_learning as bl
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "mid", "mid", "high"] * 10
     >>> clf = bl.BLClassifier(response=bl.Ordered(["low", "mid", "high"]), layers=(1,), max_epochs=5).fit(X, y)
-    >>> clf.classes_.tolist(), clf.distribution(X).cdf(["high"] * 40).round(3).min()
+    >>> clf.classes_.tolist(), float(clf.distribution(X).cdf(["high"] * 40).round(3).min())
     (['low', 'mid', 'high'], 1.0)
     """
 
