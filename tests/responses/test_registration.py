@@ -16,7 +16,7 @@ def test_response_is_registered_once():
     class Tallies(bl.Counts):
         short_name: ClassVar[str] = "counts"
 
-    with pytest.raises(OptionError, match=r"is registered once; 'counts' is Counts. Rename the new one."):
+    with pytest.raises(OptionError, match=r"'counts' is taken by Counts: a short name is registered once"):
         bl.register_response(Tallies)
     assert RESPONSES["counts"] is bl.Counts
     assert bl.register_response(bl.Counts) is bl.Counts

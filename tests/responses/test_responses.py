@@ -120,7 +120,7 @@ def test_a_response_of_another_length_is_refused(name):
 
 def test_a_response_registered_twice_is_refused():
     kinds = dict(RESPONSES)
-    with pytest.raises(OptionError, match=r"registered once; 'numbers' is Numbers\. Rename the new one"):
+    with pytest.raises(OptionError, match=r"'numbers' is taken by Numbers: a short name is registered once"):
 
         @register_response
         @dataclass(frozen=True)

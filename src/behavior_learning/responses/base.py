@@ -12,7 +12,7 @@ import numpy as np
 
 from behavior_learning.core.spaces import Space
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.options import Option, from_plain, learned, to_plain
+from behavior_learning.options import Option, from_plain, learned, register, to_plain
 from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["RESPONSES", "Response", "as_response", "checked_split", "register_response", "response_from_json"]
@@ -37,10 +37,7 @@ def register_response(kind: Kind) -> Kind:
     >>> bl.register_response(bl.Numbers) is bl.Numbers  # or a class of one's own
     True
     """
-    name = kind.short_name
-    if RESPONSES.get(name, kind) is not kind:
-        raise OptionError(f"A response is registered once; {name!r} is {RESPONSES[name].__name__}. Rename the new one.")
-    RESPONSES[name] = kind
+    register(RESPONSES, kind)
     return kind
 
 
