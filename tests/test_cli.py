@@ -2,6 +2,9 @@
 
 import io
 import re
+import subprocess
+import sys
+from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
@@ -11,8 +14,7 @@ from typer.testing import CliRunner
 
 import behavior_learning as bl
 from behavior_learning import datasets
-from behavior_learning.cli import app
-from behavior_learning.errors import UnseenCategoryWarning
+from behavior_learning.cli import COMMANDS, app
 from tests.fitted import ESTIMATORS, QUICK, amounts, labels, mixed, numbers
 
 TARGET = {"regression": "spend", "classification": "mode"}
@@ -184,8 +186,8 @@ def test_predictions_without_a_file_are_csv_on_standard_output(folder, task, tmp
 
 def test_unseen_category_warns_and_predicts(folder, tmp_path):
     table().drop(columns=["spend", "mode"]).head(16).assign(job="pilot").to_csv(tmp_path / "new.csv", index=False)
-    with pytest.warns(UnseenCategoryWarning, match="'job'.*'pilot'"):
-        result = run("predict", folder / "regression.bl", tmp_path / "new.csv")
+    result = run("predict", folder / "regression.bl", tmp_path / "new.csv")
+    assert re.search("warning: .*'job'.*'pilot'", result.stderr)
     assert len(result.stdout.splitlines()) == 17
 
 
@@ -236,14 +238,21 @@ def test_missing_file_is_named(tmp_path):
 
 
 def test_other_formats_are_refused(write, folder, tmp_path):
-    fails(r"must be a \.csv or \.parquet file; got .*bad\.xlsx", "fit", write("a,b", "bad.xlsx"), "-y", "b")
+    fails(r"must be a \.csv, \.tsv or \.parquet file.*got .*bad\.xlsx", "fit", write("a,b", "bad.xlsx"), "-y", "b")
     data = folder / "regression.csv"
-    fails(r"\.csv or \.parquet file; got .*p\.txt", "predict", folder / "regression.bl", data, "-o", tmp_path / "p.txt")
+    fails(
+        r"\.csv, \.tsv or \.parquet file; got .*p\.txt",
+        "predict",
+        folder / "regression.bl",
+        data,
+        "-o",
+        tmp_path / "p.txt",
+    )
 
 
 @pytest.mark.parametrize(
     ("content", "name"),
-    [("", "empty.csv"), ("a,b\n1,2\n1,2,3\n", "ragged.csv"), (b"\xff\xfe\x00\x01", "binary.csv"), ("a,b", "t.parquet")],
+    [("", "empty.csv"), ("a,b\n1,2\n1,2,3\n", "ragged.csv"), (b"\x00\x01\xff\xfe", "binary.csv"), ("a,b", "t.parquet")],
 )
 def test_unreadable_tables_are_refused(write, content, name):
     fails(rf"{name} could not be read as {name.split('.')[1]}", "fit", write(content, name), "-y", "a")
@@ -325,10 +334,40 @@ def test_folder_that_does_not_exist_is_named(folder, tmp_path):
     fails("absent", "predict", folder / "regression.bl", data, "-o", absent / "p.csv")
 
 
-def test_help_lists_the_commands():
+def test_help_lists_every_command_with_the_first_line_of_its_own():
     said = run("--help").stdout
-    for command in ("fit", "predict", "explain", "demo"):
+    for command, line in COMMANDS.items():
         assert command in said
+        assert " ".join(run(command, "--help").stdout.split()).count(line[:40]) == 1
+
+
+def test_help_is_light():
+    code = (
+        "import sys; from behavior_learning.cli import app; app(['--help'], standalone_mode=False); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    assert not {"jax", "numpy", "pandas", "sklearn", "matplotlib"} & set(loaded)
+
+
+def test_version_is_that_of_the_package():
+    assert version("behavior-learning") in run("--version").stdout
+
+
+# Settings.
+
+
+def test_any_setting_can_be_given_and_a_wrong_one_is_named(folder, tmp_path):
+    data, model = folder / "regression.csv", tmp_path / "m.bl"
+    run("fit", data, "-y", "spend", "-o", model, "-q", "--set", "layers=(2, 1)", "--set", "basis=bl", code=2)
+    run("fit", data, "-y", "spend", "-o", model, "-q", "--set", "layers=(2, 1)", "--set", "penalty__l2=2.5")
+    assert bl.load(model).penalty == bl.Penalty(l2=2.5)
+    fails("--set: .*'knots'", "fit", data, "-y", "spend", "-o", model, "-q", "--set", "knots=3")
+    fails("--set needs name=value", "fit", data, "-y", "spend", "-o", model, "-q", "--set", "knots")
+
+
+def test_questions_about_rows_are_answered(folder):
+    assert "income" in run("effects", folder / "regression.bl", folder / "regression.csv").stdout
+    fails("need smooth heads", "inference", folder / "regression.bl", folder / "regression.csv")
 
 
 # Demo.

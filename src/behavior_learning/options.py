@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
 from numbers import Integral, Real
-from os import PathLike
-from pathlib import Path
 from typing import Any, ClassVar, Self, cast
 
 import numpy as np
 
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import OptionError
 
 __all__ = [
     "Option",
@@ -20,7 +18,6 @@ __all__ = [
     "check_returned",
     "check_seed",
     "check_sequence",
-    "check_writable",
     "checked_parameter",
     "checked_parameters",
     "from_plain",
@@ -223,20 +220,6 @@ def check_returned(name: str, value: Any, kind: type) -> None:
             f"{name} must be what model.{name}(...) returned; got {type(value).__name__}. "
             "Run it first and pass the results."
         )
-
-
-def check_writable(path: str | PathLike[str]) -> None:
-    """Refuse a path in a folder that does not exist, or of a folder.
-
-    Raises
-    ------
-    DataError
-        If nothing can be written there.
-    """
-    if not Path(path).parent.is_dir():
-        raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")
-    if Path(path).is_dir():
-        raise DataError(f"{str(path)!r} cannot be written: it is a folder. Name a file in it.")
 
 
 def to_plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save as to_bytes
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Basis
@@ -19,10 +19,11 @@ from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
+from behavior_learning.files import check_writable, write_whole
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.records import StandardDeviations
 from behavior_learning.objectives import objective_from_json
-from behavior_learning.options import check_writable, from_plain, to_plain
+from behavior_learning.options import from_plain, to_plain
 from behavior_learning.responses import response_from_json
 
 __all__ = ["Saved", "read", "save"]
@@ -80,7 +81,7 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         "restarts": model.restarts.to_dict("list"),
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
-    save_file(arrays, str(path), metadata={"behavior_learning": json.dumps(header)})
+    write_whole(path, to_bytes(arrays, metadata={"behavior_learning": json.dumps(header)}))
 
 
 def read(path: str | PathLike[str]) -> Saved:

@@ -103,6 +103,11 @@ class TableEncoder:
         """What the columns of the matrix are to the user."""
         return [Variable(c.name, c.center, c.scale, c.spread, self._source(c)) for c in self.columns]
 
+    @property
+    def text_columns(self) -> frozenset[str]:
+        """The user's columns that are categories."""
+        return frozenset(column.source for column in self.columns if column.kind == "category")
+
     def _source(self, column: EncodedColumn) -> Source:
         if column.kind == "numeric":
             return Source(column.source, fill=column.center)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from html import escape
 from importlib.metadata import version
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,14 @@ import pandas as pd
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import TOLERANCE, Effects
 from behavior_learning.explanation.stability import Stability
+from behavior_learning.files import check_writable, write_whole
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
 from behavior_learning.learned.evaluate import needs_chains
 from behavior_learning.learned.explain import explain_model, simplify_model
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
-from behavior_learning.options import check_returned, check_writable
+from behavior_learning.options import check_returned
 from behavior_learning.report import sections
 from behavior_learning.report.explorer import explorer_data
 from behavior_learning.report.markup import embedded_json, template
@@ -56,7 +56,7 @@ class Report:
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the page to a file."""
-        Path(path).write_text(self.html, encoding="utf-8")
+        write_whole(path, self.html.encode())
 
     def _repr_html_(self) -> str:
         page = escape(self.html, quote=True)

@@ -1,0 +1,63 @@
+"""The command `bl`. Each command is a module of this folder, which is imported when it is called."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+__all__ = ["COMMANDS", "app"]
+
+COMMANDS = {
+    "fit": "Learn a model from a table; a fifth of the rows is held out to report how well it does.",
+    "predict": "Predict every row of a table: mean and interval of a number, or class and probabilities.",
+    "sample": "Draw responses from the learned distribution: a line per draw, with the row it belongs to.",
+    "explain": "Print the learned optimisation problem in the table's own names and units.",
+    "effects": "Print what moves the response, and by how much, at the rows of a table.",
+    "inference": "Print estimates of the parameters with standard errors and tests, from the rows of a table.",
+    "report": "Write one HTML page about a model: how well it does on a table, and what it learned.",
+    "demo": "Learn the Boston Housing problem with BL[2,1] and print it.",
+}
+"""Each command, which is the function of that name in the module of that name, and the first line of its help."""
+
+
+class Commands(TyperGroup):
+    """Commands that are listed without being imported."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, listed, rest = super().resolve_command(ctx, args)
+        return name, listed and _imported(str(name)), rest
+
+
+def _imported(name: str) -> Any:
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(import_module(f"{__name__}.{name}"), name))
+    return get_command(alone)
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"behavior-learning {version('behavior-learning')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True)
+
+
+@app.callback()
+def bl(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Learn the optimisation problem behind behaviour."""
+
+
+def _listed() -> None:
+    """Stands for a command in the list."""
+
+
+for _name, _help in COMMANDS.items():
+    app.command(_name, help=_help)(_listed)
