@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, plots
     from behavior_learning.caching import cache_programs
+    from behavior_learning.choice.data import ChoiceData
     from behavior_learning.core.basis_families import Affine, BasisFamily, Fourier, Polynomial, Spline, register_basis
     from behavior_learning.core.heads import (
         Abs,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         register_head,
     )
     from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.estimators.choice import BLChoice
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
@@ -51,6 +53,7 @@ __all__ = [
     "AdamW",
     "Affine",
     "Architecture",
+    "BLChoice",
     "BLClassifier",
     "BLDensity",
     "BLHybrid",
@@ -58,6 +61,7 @@ __all__ = [
     "BasisFamily",
     "BehaviorNetwork",
     "Censored",
+    "ChoiceData",
     "Classes",
     "Counts",
     "CrossEntropy",
@@ -96,11 +100,13 @@ __all__ = [
 
 _NAMES = {
     "caching": ("cache_programs",),
+    "choice.data": ("ChoiceData",),
     "core.basis_families": ("Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "register_basis"),
     "core.heads": (
         *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
     ),
     "core.network": ("Architecture", "BehaviorNetwork"),
+    "estimators.choice": ("BLChoice",),
     "estimators.classifier": ("BLClassifier",),
     "estimators.density": ("BLDensity",),
     "estimators.hybrid": ("BLHybrid",),

@@ -1,0 +1,287 @@
+"""From a specification and data to a fitted choice model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, Int
+
+from behavior_learning.choice.classes import LatentClasses
+from behavior_learning.choice.data import ChoiceData
+from behavior_learning.choice.estimation import Limits, Optimum, maximize
+from behavior_learning.choice.formula import Term, read_terms
+from behavior_learning.choice.integration import Integration, integration_of
+from behavior_learning.choice.likelihood import Kernel, Likelihood, of_cases
+from behavior_learning.choice.logit import Logit
+from behavior_learning.choice.mixing import Mixing
+from behavior_learning.choice.nests import Nests
+from behavior_learning.choice.results import ChoiceResults, FitStatistics, clusters_of_units, covariance_of
+from behavior_learning.choice.utility import Utility
+from behavior_learning.errors import OptionError
+from behavior_learning.inference.tables import Estimates
+
+__all__ = ["ChoiceModel", "FittedChoice", "Specification", "fit_choice"]
+
+SIGNS = {"decreasing": (-np.inf, 0.0), "increasing": (0.0, np.inf)}
+
+CLASS_STARTS = 4
+"""Searches for latent classes, each from other coefficients."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """What is to be fitted, in the user's words; see `BLChoice`."""
+
+    utility: str
+    nests: Mapping[str, Any] | None = None
+    random: Mapping[str, str] | None = None
+    correlated: bool = False
+    classes: int | None = None
+    membership: str | None = None
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
+    monotone: Mapping[str, str] = field(default_factory=dict)
+    panel: bool = True
+    draws: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ChoiceModel:
+    """A choice model with its parameters, to be asked about any data.
+
+    Attributes
+    ----------
+    theta : the parameters, named by `labels`.
+    """
+
+    utility: Utility
+    kernel: Kernel
+    mixing: Mixing
+    integration: Integration
+    theta: Float[np.ndarray, " p"]
+    labels: tuple[str, ...]
+    classes: int = 1
+    membership: tuple[Term, ...] = ()
+
+    def on(self, data: ChoiceData) -> Likelihood | LatentClasses:
+        """The model on data, every case a unit of its own."""
+        design, weights, unit = self.utility.on(data), np.ones(len(data)), np.arange(len(data))
+        if self.classes > 1:
+            return LatentClasses(design, self.classes, self.membership, weights, unit)
+        nodes = self.integration.nodes(len(data), len(self.mixing.random))
+        return Likelihood(design, self.kernel, self.mixing, nodes, weights, unit)
+
+    def probabilities(self, data: ChoiceData, theta: np.ndarray | None = None) -> Float[np.ndarray, " lines"]:
+        """P of every line."""
+        return self.on(data).probabilities(self.theta if theta is None else theta)
+
+    @property
+    def params(self) -> pd.Series:
+        return pd.Series(self.theta, pd.Index(self.labels, name="parameter"), name="estimate")
+
+
+@dataclass(frozen=True)
+class FittedChoice:
+    """A fitted choice model with what its errors need.
+
+    Attributes
+    ----------
+    data : what it was fitted to, in the user's order.
+    order, unit : the cases sorted by unit, and the unit of each in that order.
+    cautions : what the user should know of the estimates.
+    """
+
+    model: ChoiceModel
+    optimum: Optimum
+    fit: FitStatistics
+    data: ChoiceData
+    order: Int[np.ndarray, " cases"]
+    unit: Int[np.ndarray, " cases"]
+    title: str
+    cautions: tuple[str, ...] = ()
+
+    def results(self, cov_type: str = "auto", clusters: Any = None) -> ChoiceResults:
+        """Estimates with standard errors.
+
+        Parameters
+        ----------
+        cov_type : ``"auto"`` is ``"clustered"`` by chooser where choosers repeat, else ``"robust"``.
+        clusters : a label per case, instead of the choosers.
+
+        Raises
+        ------
+        OptionError
+            If the name is unknown, or clusters are needed and there are none.
+        """
+        known = self.data.repeats or clusters is not None
+        kind = ("clustered" if known else "robust") if cov_type == "auto" else cov_type
+        labels = self.data.panel if clusters is None else clusters
+        codes = clusters_of_units(labels, self.unit, self.order) if known and kind == "clustered" else None
+        covariance = covariance_of(self.optimum, kind, codes)
+        estimates = Estimates.of(self.model.labels, self.optimum.theta, covariance)
+        said = () if cov_type != "auto" or not self.data.repeats else (
+            "Choosers repeat, so that errors are clustered by chooser; cov_type='hessian' or 'robust' gives others.",
+        )  # fmt: skip
+        return ChoiceResults(estimates, self.optimum, self.fit, kind, self.title, (*said, *self.cautions))
+
+
+def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None = None) -> FittedChoice:
+    """Fit a specification by maximum likelihood.
+
+    Raises
+    ------
+    OptionError
+        If the specification contradicts itself or names what is not there.
+    DataError
+        If a term cancels or terms are collinear.
+    """
+    data.chosen_lines  # noqa: B018  (raises where choices are not known)
+    weights = np.ones(len(data)) if weights is None else np.asarray(weights, float)
+    utility = Utility.read(spec.utility, data)
+    kernel = Logit() if spec.nests is None else Nests.read(spec.nests, data.alternatives)
+    if spec.classes is not None and (spec.nests or spec.random):
+        raise OptionError("classes= goes with neither nests= nor random=. Choose one of them.")
+    if spec.classes is not None:
+        return _fit_classes(spec, utility, data, weights)
+    plain = of_cases(utility.on(data), kernel, weights)
+    mixing = Mixing.of(spec.random or {}, utility.coefficients, spec.correlated)
+    _check_powers(utility, mixing)
+    limits = _limits(spec, utility, (*utility.labels, *mixing.labels, *kernel.labels), kernel)
+    p = len(utility.labels)
+    spreads = slice(p, p + len(mixing.labels))
+    own = Limits(*(np.delete(end, np.arange(p, p + len(mixing.labels))) for end in (limits.lower, limits.upper)))
+    start = np.concatenate([utility.start, kernel.start])
+    optimum = maximize(plain, start, own)
+    order, unit, fitted = np.arange(len(data)), np.arange(len(data)), plain
+    integration = integration_of(len(mixing.random), spec.draws, spec.seed)
+    if mixing.random:
+        order, unit = _units(data, spec.panel)
+        mixing = mixing.with_signs(optimum.theta)
+        means, spread = mixing.starts(optimum.theta[:p])
+        units = int(unit.max()) + 1
+        nodes = integration.nodes(units, len(mixing.random))
+        mixed = Likelihood(utility.on(data.reordered(order)), kernel, mixing, nodes, weights[order], unit)
+        fitted, optimum = integration.maximize(mixed, np.concatenate([means, spread, optimum.theta[p:]]), limits)
+        if not spec.correlated:
+            optimum = _with_positive(optimum, spreads)
+    model = ChoiceModel(utility, kernel, mixing, integration, optimum.theta, fitted.labels)
+    return _fitted(model, optimum, data, order, unit, weights, integration.error(fitted, optimum.theta))
+
+
+def _fit_classes(spec: Specification, utility: Utility, data: ChoiceData, weights: np.ndarray) -> FittedChoice:
+    count = spec.classes or 1
+    if count < 2:
+        raise OptionError(f"classes= must be a whole number of at least 2; got {count!r}.")
+    terms = () if spec.membership is None else tuple(
+        term for text in spec.membership.split("+") for term in read_terms(text.strip(), data)
+    )  # fmt: skip
+    order, unit = _units(data, spec.panel)
+    target = LatentClasses(utility.on(data.reordered(order)), count, terms, weights[order], unit)
+    single = maximize(of_cases(utility.on(data), Logit(), weights), utility.start)
+    spread = np.sqrt(np.diag(np.linalg.pinv(-single.hessian)) * len(data)) * 0.15
+    rng, p = np.random.default_rng(spec.seed), len(utility.labels)
+    limits = _limits(spec, utility, target.labels, Logit())
+    found = []
+    for _ in range(CLASS_STARTS):
+        start = np.zeros(len(target.labels))
+        start[: count * p] = (single.theta + spread * rng.standard_normal((count, p))).ravel()
+        found.append(maximize(target, start, limits))
+    best = max(found, key=lambda optimum: optimum.log_likelihood)
+    again = sum(abs(optimum.log_likelihood - best.log_likelihood) < 0.01 for optimum in found)
+    model = ChoiceModel(
+        utility, Logit(), Mixing.none(), Integration(), best.theta, target.labels, classes=count, membership=terms
+    )
+    said = f"{again} of {CLASS_STARTS} searches ended in this optimum; classes are known up to their order."
+    return replace(_fitted(model, best, data, order, unit, weights, None), cautions=(said,))
+
+
+def _fitted(
+    model: ChoiceModel,
+    optimum: Optimum,
+    data: ChoiceData,
+    order: np.ndarray,
+    unit: np.ndarray,
+    weights: np.ndarray,
+    error: float | None,
+) -> FittedChoice:
+    p = model.probabilities(data)
+    best = np.maximum.reduceat(p, data.starts)
+    shares = data.shares.to_numpy()
+    same = (data.sizes == len(data.alternatives)).all()
+    logs = np.log(np.maximum(shares, 1e-300))[data.alternative[data.chosen_lines]]
+    fit = FitStatistics(
+        null=float(-(weights * np.log(data.sizes)).sum()),
+        shares=float((weights * logs).sum()) if same else np.nan,
+        hit_rate=float((p[data.chosen_lines] >= best).mean()),
+        cases=len(data),
+        choosers=int(data.panel.max()) + 1,
+        simulation_error=error,
+        integration=str(model.integration),
+    )
+    return FittedChoice(model, optimum, fit, data, order, unit, _title(model))
+
+
+def _title(model: ChoiceModel) -> str:
+    if model.classes > 1:
+        return f"Latent classes: a mixture of {model.classes} logits"
+    kind = "logit" if not model.kernel.labels else "cross-nested logit" if _shared(model.kernel) else "nested logit"
+    return f"Mixed {kind}" if model.mixing.random else kind.capitalize()
+
+
+def _shared(kernel: Kernel) -> bool:
+    return any(label.startswith("alpha(") for label in kernel.labels)
+
+
+def _units(data: ChoiceData, panel: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The cases sorted by unit, and the unit of each in that order: choosers, or the cases themselves."""
+    if not panel:
+        return np.arange(len(data)), np.arange(len(data))
+    order = np.argsort(data.panel, kind="stable")
+    return order, data.panel[order]
+
+
+def _limits(spec: Specification, utility: Utility, labels: Sequence[str], kernel: Kernel) -> Limits:
+    """Bounds of all parameters by label."""
+    limits = Limits.none(len(labels))
+    for name, direction in spec.monotone.items():
+        if direction not in SIGNS:
+            raise OptionError(f"monotone is 'decreasing' or 'increasing'; got {direction!r} for {name!r}.")
+        own = {term.label for term in utility.terms if name in term.columns} - set(spec.random or {})
+        for at in (i for i, label in enumerate(labels) if label.split(".", 1)[-1] in own or label in own):
+            limits.lower[at], limits.upper[at] = SIGNS[direction]
+    if isinstance(kernel, Nests):
+        own = slice(len(labels) - len(kernel.labels), None)
+        if kernel.shared:
+            limits.lower[own], limits.upper[own] = kernel.lower, kernel.upper
+    for label, ends in {**spec.bounds, **{name: (value, value) for name, value in spec.fixed.items()}}.items():
+        if label not in labels:
+            raise OptionError(f"{label!r} is no parameter. Parameters: {', '.join(labels)}.")
+        at = list(labels).index(label)
+        lower, upper = ends
+        limits.lower[at] = -np.inf if lower is None else lower
+        limits.upper[at] = np.inf if upper is None else upper
+        if limits.lower[at] > limits.upper[at]:
+            raise OptionError(f"The bounds of {label!r} are in the wrong order: {ends}.")
+    return limits
+
+
+def _check_powers(utility: Utility, mixing: Mixing) -> None:
+    powered = {term.label for term in utility.terms if term.boxcox is not None}
+    both = powered & set(mixing.names)
+    if both:
+        raise OptionError(f"{both.pop()!r} has an estimated power and cannot be random too. Drop one of the two.")
+
+
+def _with_positive(optimum: Optimum, spreads: slice) -> Optimum:
+    """The same optimum with positive spreads: the distributions are symmetric in their sign."""
+    signs = np.ones(len(optimum.theta))
+    signs[spreads] = np.where(optimum.theta[spreads] < 0, -1, 1)
+    return replace(
+        optimum,
+        theta=optimum.theta * signs,
+        scores=optimum.scores * signs,
+        hessian=optimum.hessian * np.outer(signs, signs),
+    )

@@ -1,0 +1,182 @@
+"""BLChoice: choices between alternatives that are described by attributes."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from behavior_learning.choice.data import ChoiceData
+from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice
+from behavior_learning.choice.results import ChoiceResults
+from behavior_learning.errors import ConvergenceWarning, DataError
+from behavior_learning.training.weights import check_weights
+
+__all__ = ["BLChoice"]
+
+
+class BLChoice(BaseEstimator):
+    """p(alternative | chooser, alternatives) ∝ exp BL(x, a): a choice among alternatives with attributes.
+
+    A utility that is linear in its parameters is fitted by Newton's method in double precision and compiles nothing.
+
+    Parameters
+    ----------
+    utility : a formula, see `behavior_learning.choice.formula`: terms with ``+`` between them and factors with ``:``.
+    nests : lists of alternatives by name, or mappings of nests inside nests; an alternative in two is shared.
+    random : by label of a coefficient its distribution over choosers: ``"normal"``, ``"lognormal"`` (of the size, with
+        the sign that a constant coefficient has), ``"triangular"`` or ``"uniform"``.
+    correlated : whether random coefficients are correlated.
+    classes : how many latent classes of choosers there are.
+    membership : columns of the chooser, with ``+`` between them, that say how likely each class is.
+    monotone : by attribute ``"decreasing"`` or ``"increasing"``: the signs of all coefficients of terms in it.
+    fixed : by label the value of a parameter that is not estimated.
+    bounds : by label the lowest and highest value of a parameter, None where there is none.
+    panel : whether random coefficients and classes belong to choosers, else to cases.
+    draws : scrambled Sobol draws per chooser; by default a grid for one or two random coefficients, 1000 for more.
+    random_state : seed of draws and starts.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> import pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> trips = pd.DataFrame({"bus": rng.uniform(1, 5, 500), "car": rng.uniform(1, 5, 500)})
+    >>> trips["mode"] = np.where(trips.car - trips.bus + rng.logistic(size=500) > 1, "bus", "car")
+    >>> data = bl.ChoiceData.from_wide(trips, {"bus": {"cost": "bus"}, "car": {"cost": "car"}}, chosen="mode")
+    >>> model = bl.BLChoice("cost + C(alternative)").fit(data)
+    >>> model.params.index.tolist()
+    ['cost', 'C(alternative)[car]']
+    """
+
+    def __init__(
+        self,
+        utility: str = "cost + time + C(alternative)",
+        *,
+        nests: Mapping[str, Any] | None = None,
+        random: Mapping[str, str] | None = None,
+        correlated: bool = False,
+        classes: int | None = None,
+        membership: str | None = None,
+        monotone: Mapping[str, str] | None = None,
+        fixed: Mapping[str, float] | None = None,
+        bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
+        panel: bool = True,
+        draws: int | None = None,
+        random_state: int = 0,
+    ):
+        self.utility = utility
+        self.nests = nests
+        self.random = random
+        self.correlated = correlated
+        self.classes = classes
+        self.membership = membership
+        self.monotone = monotone
+        self.fixed = fixed
+        self.bounds = bounds
+        self.panel = panel
+        self.draws = draws
+        self.random_state = random_state
+
+    def fit(self, data: ChoiceData, sample_weight: Any = None) -> Self:
+        """Estimate the parameters by maximum likelihood.
+
+        Parameters
+        ----------
+        sample_weight : how often each case counts.
+
+        Raises
+        ------
+        OptionError
+            If the formula or another option cannot be read, or names what is not there.
+        DataError
+            If a term is the same for all alternatives of every case, or terms are collinear.
+        """
+        if not isinstance(data, ChoiceData):
+            raise DataError(
+                f"fit takes bl.ChoiceData; got {type(data).__name__}. Make one with bl.ChoiceData.from_wide(...) or "
+                "bl.ChoiceData.from_long(...)."
+            )
+        weights = None if sample_weight is None else check_weights(sample_weight, len(data))
+        self.fitted_ = fit_choice(self._specification(), data, weights)
+        if not self.fitted_.optimum.converged:
+            warnings.warn(
+                "The search for the maximum likelihood did not converge. Rescale columns to similar sizes, look at "
+                ".inference().identification, and drop terms that the data cannot tell apart.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _specification(self) -> Specification:
+        return Specification(
+            self.utility,
+            nests=self.nests,
+            random=self.random,
+            correlated=self.correlated,
+            classes=self.classes,
+            membership=self.membership,
+            fixed=self.fixed or {},
+            bounds=self.bounds or {},
+            monotone=self.monotone or {},
+            panel=self.panel,
+            draws=self.draws,
+            seed=self.random_state,
+        )
+
+    @property
+    def _fitted(self) -> FittedChoice:
+        if not hasattr(self, "fitted_"):
+            raise NotFittedError("This BLChoice is not fitted yet. Call fit(data) first.")
+        return self.fitted_
+
+    @property
+    def params(self) -> pd.Series:
+        """The estimates by label."""
+        return self._fitted.model.params
+
+    @property
+    def loglik(self) -> float:
+        """Log-likelihood of the training data, in nats."""
+        return self._fitted.optimum.log_likelihood
+
+    def inference(self, cov_type: str = "auto", clusters: Any = None) -> ChoiceResults:
+        """Estimates with standard errors, tests and measures of fit.
+
+        Parameters
+        ----------
+        cov_type : ``"hessian"``, ``"robust"``, ``"clustered"`` or ``"auto"``, which is clustered by chooser where
+            choosers repeat and says so, else robust.
+        clusters : a label per case, instead of the choosers.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> rng = np.random.default_rng(0)
+        >>> trips = pd.DataFrame({"bus": rng.uniform(1, 5, 500), "car": rng.uniform(1, 5, 500)})
+        >>> trips["mode"] = np.where(trips.car - trips.bus + rng.logistic(size=500) > 1, "bus", "car")
+        >>> data = bl.ChoiceData.from_wide(trips, {"bus": {"cost": "bus"}, "car": {"cost": "car"}}, chosen="mode")
+        >>> bl.BLChoice("cost + C(alternative)").fit(data).inference().cov_type
+        'robust'
+        """
+        return self._fitted.results(cov_type, clusters)
+
+    def predict_proba(self, data: ChoiceData) -> pd.DataFrame:
+        """The probability of every alternative in every case, 0 where it was not available."""
+        return data.wide(self._fitted.model.probabilities(data))
+
+    def predict(self, data: ChoiceData) -> pd.Series:
+        """The likeliest alternative of every case."""
+        return self.predict_proba(data).idxmax(axis=1).rename("alternative")
+
+    def log_density(self, data: ChoiceData) -> np.ndarray:
+        """log P of what was chosen in every case, before anything else is known of the chooser."""
+        p = self._fitted.model.probabilities(data)[data.chosen_lines]
+        return np.log(np.maximum(p, np.finfo(float).tiny))
+
+    def score(self, data: ChoiceData) -> float:
+        """The mean of `log_density`."""
+        return float(self.log_density(data).mean())
