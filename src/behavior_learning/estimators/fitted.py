@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning import report as pages
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.decision.problem import DecisionProblem, problem_of
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.simplified import SimplifiedProblem
@@ -33,7 +34,6 @@ from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
-from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["FittedEstimator"]
 
@@ -90,9 +90,9 @@ class FittedEstimator(BaseEstimator):
         return self._fitted.restarts
 
     @property
-    def problem_(self) -> LearnedProblem:
-        """The learned problem in the user's names and units."""
-        return self._fitted.problem
+    def problem_(self) -> DecisionProblem:
+        """The learned problem in the user's names and units, which can be printed, evaluated and solved again."""
+        return problem_of(self._fitted)
 
     def distribution(self, X: Any, *, given: Given = None, temperature: float | None = None) -> Predictive:
         """The predictive distribution p_τ(y|x) at the rows of X: mean, mode, quantile, interval, cdf, sample, ….
