@@ -3,6 +3,7 @@
 import gc
 from dataclasses import MISSING, fields
 from pathlib import Path
+from random import Random
 
 import equinox as eqx
 import jax
@@ -30,6 +31,18 @@ def spellings(head: type[Head]) -> list[str]:
 
 SPELLED = {role: tuple(name for head in registered_heads(role) for name in spellings(head)) for role in ROLES}
 """Every registered head by role."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a product of parametrisations the quick suite runs a cover, which has every value of every parameter."""
+    seen: set[tuple[str, str, int]] = set()
+    for item in Random(0).sample(items, len(items)):
+        claim, given = item.nodeid.partition("[")[0], getattr(item, "callspec", None)
+        values = {(claim, name, id(value)) for name, value in given.params.items()} if given else {(claim, "", 0)}
+        if values <= seen:
+            item.add_marker(pytest.mark.slow)
+        seen |= values
 
 
 MAPS = Path("/proc/self/maps")
