@@ -76,7 +76,7 @@ class SolverModel:
             If nothing has been solved yet.
         """
         found = self.y
-        if any(value is None or not np.isfinite(value) for value in found.values()):
+        if not np.isfinite(list(found.values())).all():
             raise OptionError(
                 "The solver has no solution to compare with. Solve the model first, and check its status."
             )

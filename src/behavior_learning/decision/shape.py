@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.decision.rows import constraint_labels
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
@@ -106,7 +107,7 @@ def problem_class(problem: Problem) -> ProblemClass:
 def head_shape(head: Head) -> tuple[bool, bool, int]:
     """Whether a head is convex, whether it is non-decreasing, and the degree of programme that holds it, by values."""
     t = np.linspace(-8.0, 8.0, 1601)
-    slopes = np.diff(np.asarray(head(t.astype(np.float32)), float)) / np.diff(t)
+    slopes = np.diff(np.asarray(head(to_device(t.astype(np.float32))), float)) / np.diff(t)
     bends = np.diff(slopes)
     kinks, level = np.abs(bends) > 1e-3, np.abs(bends) < 1e-3
     if head.form == "t" or (head.degree == 1 and kinks.sum() <= 2 and level.sum() >= len(bends) - 2):
