@@ -35,3 +35,25 @@ def consumer(head: str = "softplus", multiplier: float = 5.0) -> DecisionProblem
 def households(n: int, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     return pd.DataFrame({"price": rng.uniform(1, 3, n), "income": rng.uniform(2, 10, n)})
+
+
+def random_convex(seed: int, numbers: int = 3) -> DecisionProblem:
+    """Concave quadratic utility, linear inequalities that leave 0 feasible, one linear equality through 0."""
+    rng = np.random.default_rng(seed)
+    names = [f"y{i}" for i in range(numbers)]
+    root = rng.normal(size=(numbers, numbers))
+    curvature = root @ root.T / numbers + 0.2 * np.eye(numbers)
+    pairs = {
+        (a, b): -0.5 * curvature[i, j] * (1 if i == j else 2)
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
+        if i <= j
+    }
+    linear = {(name,): value for name, value in zip(names, rng.normal(size=numbers) * 2, strict=True)}
+    rows = [term("utility", "identity", {**pairs, **linear})]
+    for _ in range(2):
+        limit = {(name,): value for name, value in zip(names, rng.normal(size=numbers), strict=True)}
+        rows.append(term("inequality", "softplus", {**limit, (): -rng.uniform(0.1, 1)}, 2.0))
+    if numbers > 1:
+        rows.append(term("equality", "square", {(n,): v for n, v in zip(names, rng.normal(size=numbers), strict=True)}))
+    return problem(rows, dict.fromkeys(names, (-5.0, 5.0)))

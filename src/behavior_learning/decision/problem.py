@@ -1,9 +1,9 @@
 """A learned problem that can be solved again: the problem, and where its response may be sought."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import combinations, islice
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -12,9 +12,14 @@ import pandas as pd
 
 from behavior_learning.core.spaces import MOST_DIMENSIONS
 from behavior_learning.decision.domain import Domain
+from behavior_learning.decision.export import SolverModel
 from behavior_learning.decision.rows import ProblemRows, read_inputs, rows_of
 from behavior_learning.decision.search import FEASIBLE, Optima, hard_optima, soft_optima, violations
+from behavior_learning.decision.shape import ProblemClass, problem_class
 from behavior_learning.decision.solution import Solution
+from behavior_learning.decision.to_cvxpy import cvxpy_model
+from behavior_learning.decision.to_pyomo import pyomo_model
+from behavior_learning.decision.to_scipy import scipy_problem
 from behavior_learning.errors import OptionError
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice
@@ -33,6 +38,7 @@ ON_THE_EDGE = 1e-9
 """Share of the support within which a number is at its end."""
 
 Kind = Literal["soft", "hard"]
+Exported = TypeVar("Exported")
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,27 @@ class DecisionProblem(LearnedProblem):
             optima.violation <= FEASIBLE,
             soft_loss,
         )
+
+    @property
+    def problem_class(self) -> ProblemClass:
+        """Whether the hard and the soft problem are linear, quadratic, convex, or not shown to be."""
+        return problem_class(self)
+
+    def to_cvxpy(self, X: Any = None, kind: Kind = "hard") -> SolverModel:
+        """The problem at one row as a CVXPY problem, for convex problems; `SolverModel.solve` returns the gap."""
+        return self._exported(cvxpy_model, X, kind)
+
+    def to_pyomo(self, X: Any = None, kind: Kind = "hard") -> SolverModel:
+        """The problem at one row as a Pyomo model, for IPOPT and other nonlinear solvers."""
+        return self._exported(pyomo_model, X, kind)
+
+    def to_scipy(self, X: Any = None, kind: Kind = "hard") -> dict[str, Any]:
+        """The problem at one row as arguments of `scipy.optimize.minimize`."""
+        return self._exported(scipy_problem, X, kind)
+
+    def _exported(self, write: Callable[[ProblemRows, Domain, str], Exported], X: Any, kind: Kind) -> Exported:
+        check_choice("kind", kind, ("soft", "hard"))
+        return write(self.at(X), self.domain, kind)
 
     def at(self, X: Any = None) -> ProblemRows:
         """The problem at the rows of X, as functions of the response."""
