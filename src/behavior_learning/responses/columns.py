@@ -114,7 +114,8 @@ def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
             "Use BLRegressor for numbers."
         )
     text = labels[[isinstance(label, str) for label in labels]].astype(str)
-    hidden = what_text_hides(*np.unique(text, return_counts=True))
+    distinct, rows_of = np.unique(text, return_counts=True)
+    hidden = what_text_hides(distinct.tolist(), rows_of)
     if hidden and not isinstance(values.dtype, pd.CategoricalDtype):
         raise DataError(f"The response {name!r} is text, and {hidden} To learn it as it stands, use pd.Categorical.")
     try:
