@@ -44,10 +44,37 @@ def test_unreadable_sum_is_refused(text, complaint):
 
 
 @pytest.mark.parametrize(
-    "factors", [(("a", 1),), (("rent b", 2), ("job[a]", 1)), (("x*y", 1), ("3rd", 1)), (("price:now", 3),)]
+    "factors",
+    [
+        (("a", 1),),
+        (("rent b", 2), ("job[a]", 1)),
+        (("x*y", 1), ("3rd", 1)),
+        (("price:now", 3),),
+        (("a`b", 1), ("`", 2)),
+    ],
 )
 def test_written_product_reads_back(factors):
     assert parse_product(write_product(factors)) == factors
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("a + " * 30_000 + "a", "at most 100000 characters"),
+        ("`" * 99_999, "cannot be read at"),
+        ("a" + ":a" * 40_000, "a degree of at most 20"),
+        ("a^21", "a whole number from 1 to 20"),
+        ("a^" + "9" * 5000, "a whole number from 1 to 20"),
+        ("a+" * 3000 + "a", "at most 2000 terms; got 3001"),
+        ("1" * 90_000, "is too large"),
+        ("(" * 50_000, "cannot be read at"),
+    ],
+    ids=["long", "quotes", "degree", "power", "long power", "terms", "digits", "brackets"],
+)
+def test_text_is_bounded_and_never_quoted_whole(text, rule):
+    with pytest.raises(OptionError, match=rule) as caught:
+        parse_sum(text)
+    assert len(str(caught.value)) < 500
 
 
 @pytest.mark.parametrize("text", ["a + b", "2*a", "-a"])

@@ -6,12 +6,15 @@ __all__ = [
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
+    "ExtrapolationWarning",
     "FewValuesWarning",
+    "ManyLevelsWarning",
     "NoQuadratureError",
     "OptionError",
     "SamplingError",
     "SamplingWarning",
     "SmoothHeadsWarning",
+    "TextColumnWarning",
     "TruncationWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
@@ -50,8 +53,16 @@ class ConvergenceWarning(BLWarning):
     """Training may stop short of an optimum."""
 
 
+class ExtrapolationWarning(BLWarning):
+    """Inputs lie far outside the training rows and are taken to be at the end of their range."""
+
+
 class FewValuesWarning(BLWarning):
     """A numeric response takes so few values that it looks like classes or counts."""
+
+
+class ManyLevelsWarning(BLWarning):
+    """A category has so many levels that the rare ones share a column."""
 
 
 class SmoothHeadsWarning(BLWarning):
@@ -60,6 +71,10 @@ class SmoothHeadsWarning(BLWarning):
 
 class SamplingWarning(BLWarning):
     """Draws from Markov chains may not follow their target."""
+
+
+class TextColumnWarning(BLWarning):
+    """A column of text looks like numbers, dates or names of rows."""
 
 
 class TruncationWarning(BLWarning):

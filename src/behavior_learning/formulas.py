@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Term", "parse_product", "parse_sum", "write_product"]
+__all__ = ["Term", "parse_product", "parse_sum", "short", "write_product"]
 
 Factors = tuple[tuple[str, int], ...]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<quoted>`[^`]+`)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
+    r"\s*(?:(?P<quoted>`(?:[^`]|``)+`)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
 )
 
+
+LONGEST, MOST_TERMS, HIGHEST = 100_000, 2_000, 20
+"""Characters of a text, terms of a sum and degree of a product at most."""
 
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.\[\]]*")
 
@@ -35,11 +38,12 @@ class Term:
 
     @property
     def text(self) -> str:
-        return ":".join(name if power == 1 else f"{name}^{power}" for name, power in self.factors) or "1"
+        """The product as it is written, odd names in backquotes."""
+        return write_product(self.factors) or "1"
 
 
 def parse_sum(text: str) -> tuple[Term, ...]:
-    """Read a sum of terms; names with blanks or signs go in backquotes.
+    """Read a sum of terms; names with blanks or signs go in backquotes, a backquote in them doubled.
 
     Raises
     ------
@@ -47,44 +51,58 @@ def parse_sum(text: str) -> tuple[Term, ...]:
         If the text cannot be read.
     """
     if not isinstance(text, str):
-        raise OptionError(f"Terms must be text such as 'rooms + price'; got {text!r}.")
+        raise OptionError(f"Terms must be text such as 'rooms + price'; got {repr(text)[:80]}.")
     tokens, terms, position = _tokens(text), [], 0
     while position < len(tokens):
         signed = tokens[position] in (("op", "+"), ("op", "-"))
         if terms and not signed:
-            raise OptionError(f"{text!r}: expected + or - before {tokens[position][1]!r}.")
+            raise OptionError(f"{short(text)}: expected + or - before {short(tokens[position][1])}.")
         term, position = _term(text, tokens, position + signed, negative=tokens[position] == ("op", "-"))
         terms.append(term)
+    if len(terms) > MOST_TERMS:
+        raise OptionError(f"{short(text)}: a sum has at most {MOST_TERMS} terms; got {len(terms)}.")
     if not terms:
         raise OptionError("An empty text has no terms; write a sum such as 'rooms + price'.")
     return tuple(terms)
+
+
+def short(text: str, most: int = 80) -> str:
+    """A text as messages quote it: its beginning, where it is long."""
+    return repr(text) if len(text) <= most else f"{text[:most]!r}… ({len(text)} characters)"
 
 
 def parse_product(text: str) -> Factors:
     """Read a single product of columns such as ``RM:MEDV`` or ``MEDV^2``."""
     terms = parse_sum(text)
     if len(terms) != 1 or terms[0].number is not None or terms[0].negative:
-        raise OptionError(f"A term must be one product of columns, such as 'RM:MEDV' or 'MEDV^2'; got {text!r}.")
+        raise OptionError(f"A term must be one product of columns, such as 'RM:MEDV' or 'MEDV^2'; got {short(text)}.")
     return terms[0].factors
 
 
 def write_product(factors: Factors) -> str:
     """Write a product of columns so that `parse_product` reads it back."""
-    quoted = ((name if _PLAIN_NAME.fullmatch(name) else f"`{name}`", power) for name, power in factors)
+    quoted = ((name if _PLAIN_NAME.fullmatch(name) else _quoted(name), power) for name, power in factors)
     return ":".join(name if power == 1 else f"{name}^{power}" for name, power in quoted)
 
 
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
 def _tokens(text: str) -> list[tuple[str, str]]:
-    tokens, position = [], 0
-    while text[position:].strip():
+    if len(text) > LONGEST:
+        raise OptionError(f"Terms must be at most {LONGEST} characters long; got {len(text)}: {short(text)}.")
+    tokens, position, end = [], 0, len(text.rstrip())
+    while position < end:
         match = _TOKEN.match(text, position)
         if match is None:
             raise OptionError(
-                f"{text!r} cannot be read at {text[position:].strip()!r}. A sum holds columns, numbers, + - * : and ^; "
-                "unusual names go in `backquotes`."
+                f"{short(text)} cannot be read at {short(text[position:].strip())}. A sum holds columns, numbers, "
+                "+ - * : and ^; unusual names go in `backquotes`."
             )
         kind = str(match.lastgroup)
-        tokens.append(("name", match[kind].strip("`")) if kind == "quoted" else (kind, match[kind]))
+        value = match[kind][1:-1].replace("``", "`") if kind == "quoted" else match[kind]
+        tokens.append(("name" if kind == "quoted" else kind, value))
         position = match.end()
     return tokens
 
@@ -104,13 +122,15 @@ def _term(text: str, tokens: list[tuple[str, str]], position: int, *, negative: 
         if kind == "number":
             number = float(value) * (1.0 if number is None else number)
             if not math.isfinite(number):
-                raise OptionError(f"{text!r}: the number {value} is too large.")
+                raise OptionError(f"{short(text)}: the number {short(value)} is too large.")
         else:
             power, position = _power(text, tokens, position)
             factors.append((value, power))
         expected = False
     if expected:
-        raise OptionError(f"{text!r}: a column or a number is missing after an operator.")
+        raise OptionError(f"{short(text)}: a column or a number is missing after an operator.")
+    if sum(power for _, power in factors) > HIGHEST:
+        raise OptionError(f"{short(text)}: a product has a degree of at most {HIGHEST}.")
     if number is None:
         return Term(tuple(factors), negative=negative), position
     return Term(tuple(factors), -number if negative else number), position
@@ -120,6 +140,7 @@ def _power(text: str, tokens: list[tuple[str, str]], position: int) -> tuple[int
     if tokens[position : position + 1] != [("op", "^")]:
         return 1, position
     following = tokens[position + 1 : position + 2]
-    if not following or not following[0][1].isdigit() or int(following[0][1]) < 1:
-        raise OptionError(f"{text!r}: a power must be a whole number of at least 1.")
-    return int(following[0][1]), position + 2
+    digits = following[0][1] if following else ""
+    if not re.fullmatch("[0-9]{1,4}", digits) or not 1 <= int(digits) <= HIGHEST:
+        raise OptionError(f"{short(text)}: a power must be a whole number from 1 to {HIGHEST}.")
+    return int(digits), position + 2

@@ -12,7 +12,7 @@ from behavior_learning.core.features import Monomials, Product
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
-from behavior_learning.formulas import Factors, Term, parse_product, parse_sum
+from behavior_learning.formulas import Factors, Term, parse_product, parse_sum, short
 from behavior_learning.options import Option
 
 __all__ = ["UMP", "StatedLayer", "state_layer"]
@@ -158,45 +158,47 @@ def _read_row(problem: UMP, how: Spelling, text: str) -> list[_Entry]:
     """left − right of a row, every summand with its number or its sign; turned round where it is spelled so."""
     relations = [match for match in _RELATION.finditer(text) if match[1]]
     if len(relations) > 1 or (relations and not how.relations):
-        raise OptionError(f"{text!r} has a relation too many: {how.name} takes {_allowed(how)}.")
+        raise OptionError(f"{short(text)} has a relation too many: {how.name} takes {_allowed(how)}.")
     if relations and relations[0][1] not in how.relations:
         raise OptionError(
-            f"{text!r}: {how.name} takes {_allowed(how)}; got {relations[0][1]!r}. inequalities take '<=', at_least "
-            "'>=' and equalities '~' or '='. Write the row under the other name, or the other way round."
+            f"{short(text)}: {how.name} takes {_allowed(how)}; got {relations[0][1]!r}. inequalities take '<=', "
+            "at_least '>=' and equalities '~' or '='. Write the row under the other name, or the other way round."
         )
     left, *right = (text[: relations[0].start()], text[relations[0].end() :]) if relations else (text,)
+    signs = {_canonical(parse_product(name)): _SIGNS[sign.replace(" ", "")] for name, sign in problem.signs.items()}
     if how.role == "utility":
-        return [_learned(problem, how.role, term, text, how.sign) for term in parse_sum(left)]
+        return [_learned(problem, signs, how.role, term, text, how.sign) for term in parse_sum(left)]
     stated = []
     for term in parse_sum(left):
         number = how.sign * ((-1.0 if term.negative else 1.0) if term.number is None else term.number)
         _check_monotone(problem, how.role, term, text, number)
         stated.append(_Entry(term, number))
     other = parse_sum(right[0]) if right else ()
-    return stated + [_learned(problem, how.role, term, text, -how.sign) for term in other]
+    return stated + [_learned(problem, signs, how.role, term, text, -how.sign) for term in other]
 
 
 def _allowed(how: Spelling) -> str:
     return f"at most one relation, {' or '.join(map(repr, how.relations))}" if how.relations else "a sum"
 
 
-def _learned(problem: UMP, role: str, term: Term, text: str, side: int) -> _Entry:
+def _learned(problem: UMP, signs: Mapping[Factors, int], role: str, term: Term, text: str, side: int) -> _Entry:
     """A summand on a side whose bare terms are learned; `side` is the sign with which it enters the row."""
     if term.negative:
         raise OptionError(
-            f"{text!r}: the coefficient of {term.text!r} is learned and may have either sign; write it with +, fix it "
-            f"as -1*{term.text}, or state signs={{{term.text!r}: '<= 0'}}."
+            f"{short(text)}: the coefficient of {term.text!r} is learned and may have either sign; write it with +, "
+            f"fix it as -1*{term.text}, or state signs={{{term.text!r}: '<= 0'}}."
         )
     if not term.factors and term.number in (0.0, 1.0):
         return _Entry(term, 0.0 if term.number == 0.0 else None)
     if term.number is not None:
         _check_monotone(problem, role, term, text, side * term.number)
         return _Entry(term, side * term.number)
-    signs = {_canonical(parse_product(name)): _SIGNS[sign.replace(" ", "")] for name, sign in problem.signs.items()}
     stated = signs.get(_canonical(term.factors))
     wanted = ([] if stated is None else [side * stated]) + _monotone_sign(problem, role, term, text)
     if len(set(wanted)) > 1:
-        raise OptionError(f"{text!r}: signs and monotone contradict each other on {term.text!r}. Drop one of the two.")
+        raise OptionError(
+            f"{short(text)}: signs and monotone contradict each other on {term.text!r}. Drop one of the two."
+        )
     return _Entry(term, None, wanted[0] if wanted else 0)
 
 
@@ -236,8 +238,8 @@ def _monotone_sign(problem: UMP, role: str, term: Term, text: str) -> list[int]:
             continue
         if role == "equality" or term.factors != ((name, 1),):
             raise OptionError(
-                f"{text!r}: a utility monotone in {name!r} cannot hold the term {term.text!r} in this row, which both "
-                f"raises and lowers it. Take {name!r} out of the row or drop monotone[{name!r}]."
+                f"{short(text)}: a utility monotone in {name!r} cannot hold the term {term.text!r} in this row, which "
+                f"both raises and lowers it. Take {name!r} out of the row or drop monotone[{name!r}]."
             )
         wanted.append(_DIRECTIONS[direction] if role == "utility" else -_DIRECTIONS[direction])
     return wanted
@@ -247,7 +249,7 @@ def _check_monotone(problem: UMP, role: str, term: Term, text: str, number: floa
     wanted = _monotone_sign(problem, role, term, text)
     if wanted and number * wanted[0] < 0:
         raise OptionError(
-            f"{text!r}: the fixed coefficient of {term.text!r} contradicts monotone[{term.factors[0][0]!r}]. "
+            f"{short(text)}: the fixed coefficient of {term.text!r} contradicts monotone[{term.factors[0][0]!r}]. "
             "Change the number or drop monotone."
         )
 

@@ -109,6 +109,8 @@ def _read_text(path: Path, layout: Layout, text: Collection[str]) -> pd.DataFram
         keep_default_na=False, na_filter=False,
     )  # fmt: skip
     cells = _same_length(cells, names, extra)
+    if len(names) > 1 and (cells[len(names) - 1] == "").any():
+        _check_no_short_row(path, encoding, sep, len(names))
     cells = _named(cells, names, layout)
     empty = {"", *layout.missing}
     decimal = layout.decimal or _decimal(cells, sep, layout)
@@ -170,11 +172,16 @@ def _same_length(cells: pd.DataFrame, names: list[str], extra: int) -> pd.DataFr
         raise DataError(
             f"rows have {len(names) + 1} cells and the header names {len(names)}. Name every column, the first one too."
         )
-    cells = cells[list(range(len(names)))]
-    short = cells.isna().any(axis=1)
-    if short.any():
-        raise DataError(f"row {short.idxmax()} has fewer cells than the header, which names {len(names)}.")
-    return cells
+    return cells[list(range(len(names)))]
+
+
+def _check_no_short_row(path: Path, encoding: str, sep: str, count: int) -> None:
+    """Refuse a row that ends early, whose last cells would be read as empty."""
+    with _opened(path, "rt", encoding=encoding, newline="") as file:
+        rows = (row for row in csv.reader(file, delimiter=sep) if row)
+        short = next((number for number, row in enumerate(rows) if len(row) < count), None)
+    if short is not None:
+        raise DataError(f"row {short - 1} has fewer cells than the header, which names {count}.")
 
 
 def _named(cells: pd.DataFrame, names: list[str], layout: Layout) -> pd.DataFrame:

@@ -6,39 +6,47 @@ into coefficients in the user's units by one affine substitution.
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from math import ceil
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import issparse
 
-from behavior_learning.errors import DataError, UnseenCategoryWarning, UnseenMissingWarning
+from behavior_learning.encoding.frames import aligned, listed
+from behavior_learning.encoding.text import check_text
+from behavior_learning.encoding.values import (
+    ROUNDING,
+    bounds,
+    kind_of,
+    levels_of,
+    location_and_spread,
+    numbers_of,
+    ordered_levels,
+)
+from behavior_learning.errors import (
+    DataError,
+    ExtrapolationWarning,
+    ManyLevelsWarning,
+    UnseenCategoryWarning,
+    UnseenMissingWarning,
+)
+from behavior_learning.options import from_plain
 from behavior_learning.symbolic.polynomials import Variable
-from behavior_learning.symbolic.sources import Source
+from behavior_learning.symbolic.sources import HASHED, Source, hashed, level_text
 
-__all__ = [
-    "EncodedColumn",
-    "TableEncoder",
-    "aligned",
-    "as_table",
-    "listed",
-    "location_and_spread",
-    "unmasked",
-    "with_the_same_categories",
-]
+__all__ = ["MOST_LEVELS", "EncodedColumn", "TableEncoder"]
 
-Kind = Literal["numeric", "category", "missing"]
-
-
-LARGEST = 1e150
-"""Size beyond which squares overflow."""
-
-ROUNDING = 1e-15
-"""Share of a column's size below which its spread is rounding error, and the column constant."""
+Kind = Literal["numeric", "time", "category", "step", "other", "missing"]
 
 FARTHEST = 1e9
 """Training spreads beyond which single precision cannot evaluate a utility."""
+
+MOST_LEVELS = 50
+"""Levels of a category with a column of their own at most; the others share one."""
+
+SUFFIX = {"numeric": "", "time": "[days]", "other": "[other]", "missing": "[missing]"}
 
 
 @dataclass(frozen=True)
@@ -48,10 +56,14 @@ class EncodedColumn:
     Attributes
     ----------
     source : the user's column.
-    kind : ``"numeric"`` (also booleans), ``"category"`` (1 where the source equals `level`) or ``"missing"``.
+    kind : ``"numeric"`` (also booleans); ``"time"``, days since 1970 or of a duration; ``"category"``, 1 where the
+        source equals `level`; ``"step"``, 1 where it is `level` or comes after it in `levels`; ``"other"``, 1 where
+        it has a value, but none with a column of its own; or ``"missing"``.
     level : the category, as text.
     center, scale : the encoded value is (value − center)/scale; 0 and 1 for indicators.
     spread : standard deviation of the value over the training rows.
+    low, high : ends beyond which a number is taken to be the end.
+    levels : of ``"step"``, all in order.
     """
 
     source: str
@@ -60,17 +72,27 @@ class EncodedColumn:
     center: float = 0.0
     scale: float = 1.0
     spread: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    levels: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """The source column, with the level where it is an indicator: ``job[teacher]``, ``age[missing]``."""
-        suffix = {"numeric": "", "category": f"[{self.level}]", "missing": "[missing]"}[self.kind]
-        return self.source + suffix
+        return self.source + SUFFIX.get(self.kind, f"[{'>=' if self.kind == 'step' else ''}{self.level}]")
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number with a unit, and no indicator."""
+        return self.kind in ("numeric", "time")
 
 
 @dataclass(frozen=True)
 class TableEncoder:
     """Turns a table with known columns into a matrix; learned from the training rows alone.
+
+    Numbers far outside the training rows are taken to be at the end of a range: that of all but half a percent of the
+    rows on each side, widened by its own width. There extrapolation stops, and a warning says so.
 
     Attributes
     ----------
@@ -88,7 +110,8 @@ class TableEncoder:
         Raises
         ------
         DataError
-            If a column holds infinite values, no value at all, or values that are neither numbers, booleans nor text.
+            If a column holds infinite values, no value at all, or values that are neither numbers, booleans, dates nor
+            text.
         """
         names = tuple(map(str, table.columns))
         columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name])]
@@ -106,21 +129,38 @@ class TableEncoder:
     @property
     def text_columns(self) -> frozenset[str]:
         """The user's columns that are categories."""
-        return frozenset(column.source for column in self.columns if column.kind == "category")
+        return frozenset(column.source for column in self.columns if column.kind in ("category", "step"))
+
+    @cached_property
+    def places(self) -> dict[str, list[int]]:
+        """Which columns of the matrix each of the user's columns became."""
+        places: dict[str, list[int]] = {name: [] for name in self.names}
+        for i, column in enumerate(self.columns):
+            places[column.source].append(i)
+        return places
 
     def _source(self, column: EncodedColumn) -> Source:
-        if column.kind == "numeric":
-            return Source(column.source, fill=column.center)
-        if column.kind == "category":
-            return Source(column.source, "level", level=column.level)
-        levels = tuple(c.level for c in self.columns if c.source == column.source and c.kind == "category")
-        return Source(column.source, "missing", levels=levels)
+        own = [self.columns[i] for i in self.places[column.source]]
+        levels = tuple(c.level for c in own if c.kind == "category")
+        match column.kind:
+            case "numeric" | "time":
+                kind = "number" if column.kind == "numeric" else "days"
+                return Source(column.source, kind, fill=column.center, low=column.low, high=column.high)
+            case "category":
+                return Source(column.source, "level", level=column.level)
+            case "step":
+                return Source(column.source, "at_least", level=column.level, levels=column.levels)
+            case "other":
+                return Source(column.source, "other", levels=levels)
+            case "missing":
+                known = own[0].levels if own[0].kind == "step" else levels
+                return Source(column.source, "missing", levels=() if _pools(own) else known)
 
     def __call__(self, table: pd.DataFrame, dtype: type = float) -> np.ndarray:
         """Encode rows as a matrix (n, d) of numbers of this type.
 
         Missing numbers become the training mean, missing and unseen categories no category at all; where the training
-        column had missing values, its indicator column is set.
+        column had missing values, its indicator column is set. Where levels were pooled, unseen ones join them.
 
         Raises
         ------
@@ -128,53 +168,37 @@ class TableEncoder:
             If columns are missing or unexpected, or hold infinite values or text where numbers were learned.
         """
         table = aligned(table, self.names)
-        encoded = np.empty((len(table), len(self.columns)), dtype)
-        places: dict[str, list[int]] = {}
-        for i, column in enumerate(self.columns):
-            places.setdefault(column.source, []).append(i)
-        for name, own in places.items():
-            encoded[:, own] = _encode_column(table[name], [self.columns[i] for i in own])
+        encoded = np.zeros((len(table), len(self.columns)), dtype)
+        for name, places in self.places.items():
+            own = [self.columns[i] for i in places]
+            parts, missing = (_read_numbers if own[0].is_number else _read_levels)(table[name], own)
+            encoded[:, places[: parts.shape[1]]] = parts
+            if own[-1].kind == "missing":
+                encoded[:, places[-1]] = missing
+            else:
+                _warn_of_gaps(table[name], own[0])
         return encoded
+
+    def with_hashed_levels(self) -> "TableEncoder":
+        """The same encoder with digests in place of the text of categories.
+
+        Raises
+        ------
+        DataError
+            If the levels of a column have an order, which digests lose.
+        """
+        steps = [column.source for column in self.columns if column.kind == "step"]
+        if steps:
+            raise DataError(f"hash_levels=True cannot keep the order of column {steps[0]!r}. Turn it into numbers.")
+        columns = (replace(c, level=hashed(c.level)) if c.kind == "category" else c for c in self.columns)
+        return TableEncoder(self.names, tuple(columns))
 
     def to_json(self) -> dict[str, Any]:
         return {"names": list(self.names), "columns": [asdict(column) for column in self.columns]}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "TableEncoder":
-        return cls(tuple(state["names"]), tuple(EncodedColumn(**column) for column in state["columns"]))
-
-
-def aligned(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return the columns of a table in the order of `names`.
-
-    Raises
-    ------
-    DataError
-        If columns are missing or unexpected.
-    """
-    if list(table.columns) == list(names):
-        return table
-    table = table.set_axis([str(name) for name in table.columns], axis=1)
-    missing = [name for name in names if name not in table.columns]
-    unexpected = [name for name in table.columns if name not in names]
-    if missing or unexpected:
-        raise DataError(
-            f"X must have the {len(names)} columns of the training table; "
-            f"missing: {listed(missing)}; unexpected: {listed(unexpected)}. Add or drop them and try again."
-        )
-    return table[list(names)]
-
-
-def with_the_same_categories(*tables: pd.DataFrame) -> list[pd.DataFrame]:
-    """Tables whose categorical columns have the categories of all of them, so that one below another they stay so."""
-    shared = list(tables)
-    for name in tables[0].columns:
-        columns = [table[name] for table in shared]
-        if any(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
-            categories = pd.unique(np.concatenate([pd.Categorical(c).categories.astype(object) for c in columns]))
-            dtype = pd.CategoricalDtype(categories)
-            shared = [t.assign(**{name: c.astype(dtype)}) for t, c in zip(shared, columns, strict=True)]
-    return shared
+        return cls(tuple(state["names"]), tuple(EncodedColumn(**from_plain(column)) for column in state["columns"]))
 
 
 def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
@@ -182,158 +206,169 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     if missing.all():
         raise DataError(f"Column {name!r} has no value in the training rows. Drop it.")
     indicator = [EncodedColumn(name, "missing", spread=_indicator_spread(missing))] if missing.any() else []
-    if _is_numeric(values):
-        numbers = _numbers(name, values)
-        center, spread = location_and_spread(f"Column {name!r}", numbers[~missing])
-        return [EncodedColumn(name, "numeric", "", center, spread or 1.0, spread), *indicator]
-    text = values[~missing].map(lambda value: _text(name, value))
-    levels = [EncodedColumn(name, "category", v, spread=_indicator_spread(text == v)) for v in sorted(set(text))]
-    return levels + indicator
+    kind = kind_of(values)
+    if kind in ("numeric", "time"):
+        numbers = numbers_of(name, values[~missing], kind)
+        low, high = bounds(numbers)
+        center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, low, high))
+        return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high), *indicator]
+    if kind == "step" and len(steps := _learn_steps(name, values)):
+        return steps + indicator
+    return _learn_levels(name, values) + indicator
 
 
-def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation; the latter is 0 where it is rounding error.
+def _learn_levels(name: str, values: pd.Series) -> list[EncodedColumn]:
+    """An indicator for each of the most frequent levels in order, numbers by size, and one for all others."""
+    codes, texts, found = levels_of(name, values)
+    rows = np.bincount(codes[codes >= 0], minlength=len(texts))
+    counts: dict[str, int] = {}
+    for text, count in zip(texts, rows, strict=True):
+        counts[text] = counts.get(text, 0) + int(count)
+    check_text(f"Column {name!r}", found, rows)
+    kept = sorted(counts, key=lambda text: -counts[text])[:MOST_LEVELS]
+    numeric = not any(isinstance(value, (str, bytes)) or _as_number(level_text(value)) is None for value in found)
+    kept = sorted(kept, key=float if numeric else str)
+    columns = [_indicator(name, "category", counts[text] / len(values), level=text) for text in kept]
+    rest = sum(counts.values()) - sum(counts[text] for text in kept)
+    if rest:
+        warnings.warn(
+            f"Column {name!r} has {len(counts)} categories; the {MOST_LEVELS} most frequent have a column each, the "
+            f"others, {rest / len(values):.0%} of the rows, share {name}[other]. Group them yourself to choose.",
+            ManyLevelsWarning,
+            stacklevel=2,
+        )
+        columns.append(_indicator(name, "other", rest / len(values)))
+    return columns
 
-    Raises
-    ------
-    DataError
-        If the numbers are too large to be squared.
-    """
-    largest, pivot = float(np.max(np.abs(numbers))), numbers[0]
-    if largest > LARGEST:
-        raise DataError(f"{what} must stay below {LARGEST:g} in size; got {largest:g}. Use a larger unit.")
-    shifted = (numbers - pivot) / (largest or 1.0)  # So that equal numbers have no spread, however large they are.
-    center, spread = float(pivot + np.mean(shifted) * largest), float(np.std(shifted)) * largest
-    return center, spread if spread > ROUNDING * largest else 0.0
+
+def _learn_steps(name: str, values: pd.Series) -> list[EncodedColumn]:
+    """For each level in order but the lowest of the training rows, whether a row is at it or above."""
+    order = [level_text(level) for level in ordered_levels(name, values)]
+    codes, texts, _ = levels_of(name, values)
+    position = np.array([order.index(text) for text in texts] or [0])[codes]
+    position = position[codes >= 0]
+    seen = sorted(set(position.tolist()))[1:]
+    chosen = seen[:: ceil(len(seen) / MOST_LEVELS) or 1]
+    shares = [float(np.sum(position >= at)) / len(values) for at in chosen]
+    levels = tuple(order)
+    pairs = zip(chosen, shares, strict=True)
+    return [_indicator(name, "step", share, level=order[at], levels=levels) for at, share in pairs]
+
+
+def _indicator(name: str, kind: Kind, share: float, **what: Any) -> EncodedColumn:
+    return EncodedColumn(name, kind, spread=float(np.sqrt(share * (1 - share))), **what)
 
 
 def _indicator_spread(hits: pd.Series) -> float:
     return float(np.sqrt(hits.mean() * (1 - hits.mean())))
 
 
-def _encode_column(values: pd.Series, columns: Sequence[EncodedColumn]) -> np.ndarray:
-    name, kinds = columns[0].source, [column.kind for column in columns]
-    missing = values.isna().to_numpy()
-    if kinds[0] == "numeric":
-        if not _is_numeric(values):
-            raise DataError(f"Column {name!r} held numbers in training; got {values.dtype} values. Convert it first.")
-        column = columns[0]
-        numbers = _numbers(name, values)
-        gap = numbers - column.center
-        constant = missing | ((column.spread == 0) & (np.abs(gap) <= ROUNDING * abs(column.center)))
-        encoded = np.where(constant, 0.0, gap / column.scale)
-        if np.any(np.abs(encoded) > FARTHEST):
-            row = int(np.argmax(np.abs(encoded)))
-            raise DataError(
-                f"Column {name!r} in row {values.index[row]} is {numbers[row]:g}, more than {FARTHEST:g} training "
-                f"spreads from its training mean {column.center:g}. Check the units."
-            )
-        parts = [encoded]
-    else:
-        text = np.array([None if gone else _text(name, v) for v, gone in zip(values, missing, strict=True)], object)
-        levels = [column.level for column in columns if column.kind == "category"]
-        unseen = sorted({value for value in text if value is not None and value not in levels})
-        if unseen:
-            warnings.warn(
-                f"Column {name!r} has categories absent from training, treated as missing: {listed(unseen)}.",
-                UnseenCategoryWarning,
-                stacklevel=2,
-            )
-        missing = missing | np.isin(text.astype(str), unseen)
-        parts = [(text == level).astype(float) for level in levels]
-    if kinds[-1] == "missing":
-        parts.append(missing.astype(float))
-    elif values.isna().any():
-        fate = "take its training mean" if kinds[0] == "numeric" else "count as no category"
+def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 1) standardised numbers, 0 where there is none, and where that is."""
+    column, missing = own[0], values.isna().to_numpy()
+    name = column.source
+    if missing.all():
+        return np.zeros((len(values), 1)), missing
+    if column.kind == "numeric" and kind_of(values) != "numeric":
+        raise DataError(f"Column {name!r} held numbers in training; got {values.dtype} values. Convert it first.")
+    numbers = numbers_of(name, values, column.kind)
+    if column.spread == 0:
+        other = ~missing & (np.abs(numbers - column.center) > ROUNDING * abs(column.center))
+        _warn_of_distance(column, numbers, other)
+        return np.zeros((len(values), 1)), missing
+    encoded = np.where(missing, 0.0, (numbers - column.center) / column.scale)
+    if np.any(np.abs(encoded) > FARTHEST):
+        row = int(np.argmax(np.abs(encoded)))
+        raise DataError(
+            f"Column {name!r} in row {values.index[row]} is {numbers[row]:g}, more than {FARTHEST:g} training "
+            f"spreads from its training mean {column.center:g}. Check the units."
+        )
+    low, high = (-np.inf if column.low is None else column.low), (np.inf if column.high is None else column.high)
+    far = ~missing & ((numbers < low) | (numbers > high))
+    _warn_of_distance(column, numbers, far)
+    held = (np.clip(numbers, low, high) - column.center) / column.scale
+    return np.where(far, held, encoded)[:, None], missing
+
+
+def _warn_of_distance(column: EncodedColumn, numbers: np.ndarray, far: np.ndarray) -> None:
+    if far.any():
+        ends = f"is taken to end at {column.low:g} and {column.high:g}"
+        rule = "was constant in training" if column.spread == 0 else ends
         warnings.warn(
-            f"Column {name!r} was complete in training; {values.isna().sum()} missing values {fate}.",
+            f"Column {column.source!r} {rule}; {far.sum()} of {len(far)} rows lie outside, one at {numbers[far][0]:g}, "
+            "and are predicted as if they lay there.",
+            ExtrapolationWarning,
+            stacklevel=2,
+        )
+
+
+def _read_levels(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, levels) indicators, and where there is no level, known or any."""
+    codes, texts, found = levels_of(own[0].source, values)
+    if own[0].kind == "step":
+        columns = [column for column in own if column.kind == "step"]
+        order = {level: i for i, level in enumerate(own[0].levels)}
+        places = _places(texts, found, order)
+        thresholds = np.array([order[column.level] for column in columns])
+        table = places[:, None] >= thresholds
+    else:
+        columns = [column for column in own if column.kind in ("category", "other")]
+        known = {column.level: j for j, column in enumerate(columns) if column.kind == "category"}
+        places = _places(texts, found, known)
+        places = np.where((places < 0) & _pools(own), len(columns) - 1, places)
+        table = places[:, None] == np.arange(len(columns))
+    _warn_of_unseen(own[0].source, [text for text, place in zip(texts, places, strict=True) if place < 0])
+    table = np.concatenate([table, np.zeros((1, len(columns)), bool)])  # The last line is that of no value.
+    unknown = np.concatenate([places < 0, [True]])
+    return table[codes], unknown[codes]
+
+
+def _places(texts: Sequence[str], found: Sequence[Any], known: dict[str, int]) -> np.ndarray:
+    """The place of each value among known levels, −1 where it has none.
+
+    A number that is no level by its text is the one level that reads as this number: 7 is ``007``.
+    """
+    if known and next(iter(known)).startswith(HASHED):
+        texts = [hashed(text) for text in texts]
+    by_number: dict[float, list[int]] = {}
+    for level, place in known.items():
+        if (number := _as_number(level)) is not None:
+            by_number.setdefault(number, []).append(place)
+    places = []
+    for text, value in zip(texts, found, strict=True):
+        number = None if isinstance(value, (str, bytes)) else _as_number(text)
+        alike = by_number.get(number, []) if number is not None else []
+        places.append(known.get(text, alike[0] if len(alike) == 1 else -1))
+    return np.array(places, int)
+
+
+def _as_number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _pools(own: Sequence[EncodedColumn]) -> bool:
+    return any(column.kind == "other" for column in own)
+
+
+def _warn_of_unseen(name: str, unseen: Sequence[str]) -> None:
+    if unseen:
+        warnings.warn(
+            f"Column {name!r} has categories absent from training, treated as missing: {listed(sorted(set(unseen)))}.",
+            UnseenCategoryWarning,
+            stacklevel=2,
+        )
+
+
+def _warn_of_gaps(values: pd.Series, column: EncodedColumn) -> None:
+    gaps = int(values.isna().sum())
+    if gaps:
+        category = "count as its lowest level" if column.kind == "step" else "count as no category"
+        fate = "take its training mean" if column.is_number else category
+        warnings.warn(
+            f"Column {column.source!r} was complete in training; {gaps} missing values {fate}.",
             UnseenMissingWarning,
             stacklevel=2,
         )
-    return np.stack(parts, axis=1)
-
-
-def _is_numeric(values: pd.Series) -> bool:
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_complex_dtype(values):
-        return True
-    return values.dtype == object and all(
-        isinstance(value, (bool, int, float, np.number, np.bool_)) for value in values.dropna()
-    )
-
-
-def _numbers(name: str, values: pd.Series) -> np.ndarray:
-    numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
-    infinite = np.isinf(numbers)
-    if infinite.any():
-        raise DataError(
-            f"Column {name!r} must be finite; row {values.index[int(np.argmax(infinite))]} is {numbers[infinite][0]} "
-            f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
-        )
-    return numbers
-
-
-def _text(name: str, value: object) -> str:
-    if isinstance(value, (str, bool, int, float, np.generic)):
-        return str(value)
-    raise DataError(
-        f"Column {name!r} must hold numbers, booleans or text; got {type(value).__name__} {value!r}. "
-        "Convert dates to numbers and nested values to columns first."
-    )
-
-
-def listed(names: Sequence[str]) -> str:
-    if not names:
-        return "none"
-    return ", ".join(map(repr, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def as_table(X: Any) -> pd.DataFrame:
-    """Return X as a DataFrame; arrays and lists get the names x0, x1, ….
-
-    Raises
-    ------
-    DataError
-        If X is not two-dimensional, has no rows or columns, is sparse, or repeats a column name.
-    """
-    if issparse(X):
-        raise DataError("Sparse matrices are not supported. Pass X.toarray() or a DataFrame.")
-    if isinstance(X, pd.DataFrame):
-        names = pd.Series([str(name) for name in X.columns], dtype=object)
-        repeated = names[names.duplicated()].tolist()
-        if repeated:
-            raise DataError(f"Column names must be unique; repeated: {listed(repeated)}. Rename them.")
-        table = X
-    else:
-        table = _array_table(X)
-    if table.shape[0] == 0 or table.shape[1] == 0:
-        raise DataError(
-            f"Found array with {table.shape[0]} sample(s) and {table.shape[1]} feature(s) (shape={table.shape}) "
-            "while a minimum of 1 is required."
-        )
-    return table
-
-
-def unmasked(values: Any) -> Any:
-    """A masked array with None where it is masked; anything else as it is."""
-    if not isinstance(values, np.ma.MaskedArray):
-        return values
-    entries = np.array(values, dtype=object)
-    entries[np.ma.getmaskarray(values)] = None
-    return entries
-
-
-def _array_table(X: Any) -> pd.DataFrame:
-    X = unmasked(X)
-    try:
-        array = np.asarray(X)
-        array = np.asarray(X, dtype=object) if array.dtype.kind in "SU" and not isinstance(X, np.ndarray) else array
-    except ValueError as error:
-        raise DataError("X must be a table: every row needs the same number of entries.") from error
-    if array.ndim != 2:
-        raise DataError(
-            f"X must be two-dimensional (rows x columns); got {array.ndim} dimensions with shape {array.shape}. "
-            "Reshape your data: X.reshape(-1, 1) makes one column, X.reshape(1, -1) one row."
-        )
-    if array.dtype.kind == "c":
-        raise DataError("Complex data not supported. Split real and imaginary parts into columns.")
-    return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])

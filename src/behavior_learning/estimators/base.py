@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
-from behavior_learning.encoding import TableEncoder, aligned, as_table, with_the_same_categories
+from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.structure import make_architecture, make_basis
@@ -39,7 +39,7 @@ from behavior_learning.options import (
     parameter,
 )
 from behavior_learning.responses import Response
-from behavior_learning.responses.columns import check_distinct
+from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
 from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import fit_from
@@ -139,6 +139,7 @@ class BehaviorEstimator(FittedEstimator):
         DataError
             If the table, the response or the weights cannot be learned from.
         """
+        X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
@@ -215,13 +216,15 @@ class BehaviorEstimator(FittedEstimator):
         table = self._features(X)
         response, values = self._stated_response(y).read(y, len(table))
         self._check_read(response)
+        if not response.several:
+            response = replace(response, name=free_name(y, response.name, table))
         rows = _Rows.of(table, values, sample_weight)
         if validation_data is None:
             return response, rows, *response.split(rows.values, fraction, random)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             kind = type(validation_data).__name__
             raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
-        given, more, *weight = validation_data
+        given, more, *weight = map(in_pandas, validation_data)
         table = self._features(given)
         below = _Rows.of(rows.columns_of(table, given), response.values(more, len(table)), *weight)
         count, both = len(rows.table), rows.above(below)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
+from behavior_learning.encoding import in_pandas
 from behavior_learning.estimators.joint import JointEstimator
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.learned.model import Rows
@@ -154,8 +155,9 @@ def _nothing(rows: int) -> pd.DataFrame:
 
 def _table_of(Y: Any) -> pd.DataFrame:
     """The outcomes as a table; an array's columns are called y1, y2, …, a single one y."""
-    if isinstance(Y, pd.Series):
-        return Y.to_frame(UNNAMED if Y.name is None else str(Y.name))
-    if not isinstance(Y, pd.DataFrame) and np.ndim(Y) == 1:
-        return pd.DataFrame({UNNAMED: Y})
-    return response_columns(Y, len(Y))
+    table = in_pandas(Y)
+    if isinstance(table, pd.Series):
+        return table.to_frame(UNNAMED if table.name in (None, "") else str(table.name))
+    if not isinstance(table, pd.DataFrame) and np.ndim(table) == 1:
+        return pd.DataFrame({UNNAMED: table})
+    return response_columns(table, len(table))

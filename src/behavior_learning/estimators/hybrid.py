@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.joint import JointEstimator
 from behavior_learning.learned.predictive import Given
@@ -140,6 +141,7 @@ def beside(y: Any, y_cont: Any) -> Any:
 
 def _named(values: Any, name: str) -> pd.DataFrame:
     """A table whose columns are called `name`, numbered where there are several, unless they have names."""
+    values = in_pandas(values)
     if isinstance(values, pd.DataFrame):
         return values.reset_index(drop=True)
     if isinstance(values, pd.Series):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.learned.predictive import Predictive, predictive
@@ -52,6 +53,7 @@ class JointEstimator(BehaviorEstimator):
         names = [part.name for part in self._fitted.response.components]
         fixed = list(check_sequence("given", given, f"[{names[0]!r}]"))
         asked = [name for name in names if name not in fixed] if of is None else list(check_sequence("of", of, "[...]"))
+        y = in_pandas(y)
         needed = [name for name in names if name in (*fixed, *asked)]
         table = response_columns(y, len(X), needed if isinstance(y, pd.DataFrame) else names)
         known = {name: table[name] for name in fixed if name in table}

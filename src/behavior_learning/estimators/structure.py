@@ -13,7 +13,7 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
-from behavior_learning.formulas import parse_product
+from behavior_learning.formulas import parse_product, short
 from behavior_learning.learned.columns import Columns
 from behavior_learning.options import check_choice, check_count, check_sequence, from_plain
 from behavior_learning.specification import UMP, StatedLayer, state_layer
@@ -26,6 +26,9 @@ DEFAULT_LAYERS = (16, 4)
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
 
+
+MOST_PRODUCTS = 10_000
+"""Products that a term may stand for at most."""
 
 FIRST_LAYER = (
     "n_terms",
@@ -239,7 +242,11 @@ def named_products(text: str, columns: Columns, with_y: bool) -> list[tuple[Prod
         y = y if with_y else []
         if not x and not y:
             known = ", ".join(dict.fromkeys((*columns.x_sources, *(columns.y_sources if with_y else ()))))
-            raise OptionError(f"The term {text!r} names {name!r}, which is no column. Columns: {known}.")
+            raise OptionError(f"The term {short(text)} names {name!r}, which is no column. Columns: {known}.")
         choices = [((j,) * power, ()) for j in x] + [((), (j,) * power) for j in y]
+        if len(products) * len(choices) > MOST_PRODUCTS:
+            raise OptionError(
+                f"The term {short(text)} stands for more than {MOST_PRODUCTS} products. Write fewer factors."
+            )
         products = [(a + c, b + d) for a, b in products for c, d in choices]
     return [(Product(tuple(sorted(x))), Product(tuple(sorted(y)))) for x, y in products]

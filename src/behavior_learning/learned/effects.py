@@ -47,8 +47,21 @@ def _input_axis(source: str, columns: list[tuple[int, EncodedColumn]]) -> Axis:
     own = [(j, column) for j, column in columns if column.source == source]
     positions, names = tuple(j for j, _ in own), tuple(column.name for _, column in own)
     first = own[0][1]
-    if first.kind == "numeric":
+    if first.is_number:
         gap = positions[1] if len(own) > 1 else None
         return Axis(source, positions[:1], names[:1], center=first.center, scale=first.scale, missing=gap)
-    levels = tuple("missing" if column.kind == "missing" else column.level for _, column in own)
+    if first.kind == "step":
+        return _step_axis(source, positions, [column for _, column in own])
+    levels = tuple(column.level or column.kind for _, column in own)
     return Axis(source, positions, names, levels)
+
+
+def _step_axis(source: str, positions: tuple[int, ...], own: list[EncodedColumn]) -> Axis:
+    """A category with an order: the lowest level is at no step, the highest at all."""
+    steps = [column.level for column in own if column.kind == "step"]
+    below = own[0].levels[own[0].levels.index(steps[0]) - 1]
+    levels = (below, *steps, *(["missing"] * (len(own) - len(steps))))
+    table = np.zeros((len(levels), len(own)))
+    table[: len(steps) + 1, : len(steps)] = np.tri(len(steps) + 1, len(steps), -1)
+    table[len(steps) + 1 :, len(steps) :] = 1.0
+    return Axis(source, positions, tuple(f"{source}[{level}]" for level in levels), levels, table=table)

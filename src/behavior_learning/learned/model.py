@@ -15,7 +15,7 @@ import pandas as pd
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
-from behavior_learning.encoding import TableEncoder, aligned, as_table
+from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas
 from behavior_learning.errors import DataError
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import Columns, columns_of
@@ -167,6 +167,7 @@ class LearnedModel:
         DataError
             If X lacks a column.
         """
+        X = in_pandas(X)
         table, names = as_table(X), self.encoder.names
         if isinstance(X, pd.DataFrame):
             return aligned(table, names)

@@ -31,12 +31,14 @@ def decoded(encoder: TableEncoder, x: np.ndarray) -> pd.DataFrame:
         own = [(j, column) for j, column in enumerate(encoder.columns) if column.source == source]
         gap = next((x[:, j] == 1 for j, column in own if column.kind == "missing"), np.zeros(len(x), bool))
         first, number = own[0][1], x[:, own[0][0]]
-        if first.kind == "numeric":
+        if first.is_number:
             columns[source] = np.where(gap, np.nan, first.center + first.scale * number)
         else:
             level = np.full(len(x), None, object)
+            if first.kind == "step":
+                level[~gap] = first.levels[max(first.levels.index(first.level) - 1, 0)]
             for j, column in own:
-                level[(x[:, j] == 1) & (column.kind == "category")] = column.level
+                level[(x[:, j] == 1) & (column.kind != "missing")] = column.level or column.kind
             columns[source] = level
     return pd.DataFrame(columns, index=range(len(x)))
 

@@ -329,9 +329,14 @@ def data(encoder: TableEncoder, rows: Rows | None) -> str:
 
 def _column(encoder: TableEncoder, name: str) -> dict[str, Any]:
     own = [column for column in encoder.columns if column.source == name]
-    if own[0].kind == "numeric":
-        return {"kind": "number", "mean": own[0].center, "standard deviation": own[0].spread, "levels": ""}
-    levels = ", ".join(column.level or "missing" for column in own)
+    if own[0].is_number:
+        return {
+            "kind": "number" if own[0].kind == "numeric" else "days",
+            "mean": own[0].center,
+            "standard deviation": own[0].spread,
+            "levels": "",
+        }
+    levels = ", ".join(column.level or column.kind for column in own)
     return {"kind": "category", "mean": np.nan, "standard deviation": np.nan, "levels": levels}
 
 

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from behavior_learning.encoding import unmasked
+from behavior_learning.encoding import in_pandas, unmasked, what_text_hides
 from behavior_learning.errors import DataError
 
 __all__ = [
     "UNNAMED",
     "check_distinct",
     "class_codes",
+    "free_name",
     "holds_numbers",
     "one_column",
     "response_columns",
@@ -32,6 +33,7 @@ def response_columns(y: Any, rows: int, names: Sequence[str] | None = None) -> p
     DataError
         If y is no table of the same length as X, repeats a column name or lacks one of `names`.
     """
+    y = in_pandas(y)
     table = y if isinstance(y, pd.DataFrame) else _unnamed_table(y, names)
     if len(table) != rows:
         raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(table)}.")
@@ -111,6 +113,11 @@ def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
             f"Unknown label type: continuous. The response {name!r} must hold classes; got {fractional[0]}. "
             "Use BLRegressor for numbers."
         )
+    text = labels[[isinstance(label, str) for label in labels]].astype(str)
+    distinct, rows_of = np.unique(text, return_counts=True)
+    hidden = what_text_hides(distinct.tolist(), rows_of)
+    if hidden and not isinstance(values.dtype, pd.CategoricalDtype):
+        raise DataError(f"The response {name!r} is text, and {hidden} To learn it as it stands, use pd.Categorical.")
     try:
         classes, codes = np.unique(labels, return_inverse=True)
     except TypeError as error:
@@ -122,12 +129,13 @@ def one_column(y: Any, rows: int) -> tuple[str, pd.Series]:
     """The name of a response ("y" where it has none) and its values."""
     if y is None:
         raise DataError("y must be given: this estimator requires y to be passed, but the target y is None.")
+    y = in_pandas(y)
     if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
         y = y.iloc[:, 0]
     values = y if isinstance(y, pd.Series) else _as_series(y)
     if len(values) != rows:
         raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(values)}.")
-    return UNNAMED if values.name is None else str(values.name), values
+    return UNNAMED if values.name in (None, "") else str(values.name), values
 
 
 def _as_series(y: Any) -> pd.Series:
@@ -155,6 +163,21 @@ def shown(value: Any) -> str:
     return repr(value.item() if isinstance(value, np.generic) else value)
 
 
+def free_name(y: Any, name: str, table: pd.DataFrame) -> str:
+    """The name of a response, or another where a column has it and y is not that column.
+
+    A Series keeps the name of the column that it was computed from, and a response without a name is called ``y``.
+    """
+    columns = set(map(str, table.columns))
+    if name not in columns:
+        return name
+    column = table[next(c for c in table.columns if str(c) == name)]
+    if np.size(y) == len(table) and np.array_equal(np.ravel(np.asarray(y, object)), np.asarray(column, object)):
+        return name  # The response itself is among the columns, which is refused.
+    others = (f"{UNNAMED}{i or ''}" for i in range(len(columns) + 1))
+    return next(other for other in others if other not in columns)
+
+
 def check_distinct(responses: Sequence[str], response_names: Sequence[str], columns: Sequence[str]) -> None:
     """Refuse a response that would be printed like a column.
 
@@ -167,5 +190,5 @@ def check_distinct(responses: Sequence[str], response_names: Sequence[str], colu
     if shared:
         raise DataError(
             f"X has a column with the name of the response, {shared[0]!r}. Drop it from X if it is the response, or "
-            "rename one of the two (an array response is called 'y'; a Series brings its own name)."
+            "rename one of the two."
         )

@@ -8,10 +8,11 @@ from textwrap import indent, wrap
 
 from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
 from behavior_learning.core.heads import ROLES, Head, registered_heads
+from behavior_learning.errors import DataError
 from behavior_learning.symbolic.forms import NumPy, by_name
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, Problem
-from behavior_learning.symbolic.sources import Source
+from behavior_learning.symbolic.sources import HASHED, Source
 from behavior_learning.symbolic.text import DIGITS, TERMS_SHOWN, problem_text
 
 __all__ = ["identifiers", "problem_source"]
@@ -20,27 +21,50 @@ WIDTH = 100
 """Characters per line of a polynomial."""
 
 HELPERS = {
+    "days": '''
+def days(values):
+    """Days since the beginning of 1970, or of a duration; numbers as they are."""
+    values = np.asarray(values)
+    if values.dtype.kind == "M":
+        values = values - np.datetime64(0, "D")
+    return values / np.timedelta64(1, "D") if values.dtype.kind == "m" else values
+''',
     "number": '''
-def number(values, fill):
-    """Numbers, with `fill` where there is none."""
+def number(values, fill, low=-np.inf, high=np.inf):
+    """Numbers, with `fill` where there is none; beyond `low` and `high` these ends."""
     values = np.asarray(values, object)
     missing = np.vectorize(lambda value: value is None or value != value, otypes=[bool])(values)
-    return np.where(missing, fill, np.where(missing, 0.0, values)).astype(float)
+    return np.clip(np.where(missing, fill, np.where(missing, 0.0, values)).astype(float), low, high)
+''',
+    "text": '''
+def text(value):
+    """A category as text, a number shortest."""
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, (int, float, np.number)) and not isinstance(value, bool):
+        return str(int(value)) if float(value).is_integer() else repr(float(str(value)))
+    return str(value)
 ''',
     "is_level": '''
 def is_level(values, level):
     """1 where a category has the level, 0 elsewhere."""
-    return np.vectorize(lambda value: float(str(value) == level and value == value), otypes=[float])(values)
+    return np.vectorize(lambda value: float(text(value) == level and value == value), otypes=[float])(values)
 ''',
     "is_at_least": '''
 def is_at_least(values, *levels):
     """1 where a category has one of the levels, which are all from one upwards; 0 elsewhere."""
-    return np.vectorize(lambda value: float(str(value) in levels and value == value), otypes=[float])(values)
+    return np.vectorize(lambda value: float(text(value) in levels and value == value), otypes=[float])(values)
+''',
+    "is_other": '''
+def is_other(values, *levels):
+    """1 where there is a value, and none of the levels; 0 elsewhere."""
+    other = lambda value: not (value is None or value != value) and text(value) not in levels
+    return np.vectorize(lambda value: float(other(value)), otypes=[float])(np.asarray(values, object))
 ''',
     "is_missing": '''
 def is_missing(values, levels=()):
     """1 where there is no value, or none of the known levels; 0 elsewhere."""
-    gone = lambda value: value is None or value != value or (bool(levels) and str(value) not in levels)
+    gone = lambda value: value is None or value != value or (bool(levels) and text(value) not in levels)
     return np.vectorize(lambda value: float(gone(value)), otypes=[float])(np.asarray(values, object))
 ''',
     "ramp": '''
@@ -62,6 +86,9 @@ def bspline(z, t, low, high):
 ''',
 }
 """Functions that source may call, in the order in which it defines them."""
+
+WAVES = {"sin": "sin", "cos": "cos"}
+"""What a wave may be: a name from a file goes into source only if it is one of these."""
 
 RESERVED = {"np", "columns", "utility", *HELPERS}
 
@@ -112,15 +139,26 @@ def _identifier(name: str) -> str:
 
 def _column(source: Source) -> str:
     """A column of the user's table as numbers."""
+    if any(level.startswith(HASHED) for level in (source.level, *source.levels)):
+        raise DataError(
+            f"The levels of {source.column!r} were saved as digests, which source cannot compare. Write it from the "
+            "model as it was before it was saved."
+        )
     column = f"columns[{source.column!r}]"
     if source.kind == "level":
         return f"is_level({column}, {source.level!r})"
     if source.kind == "at_least":
         above = source.levels[source.levels.index(source.level) :]
         return f"is_at_least({column}, {', '.join(map(repr, above))})"
+    if source.kind == "other":
+        return f"is_other({column}, {', '.join(map(repr, source.levels))})"
     if source.kind == "missing":
         return f"is_missing({column}, {source.levels!r})" if source.levels else f"is_missing({column})"
-    return f"np.asarray({column}, float)" if source.fill is None else f"number({column}, {source.fill!r})"
+    numbers = f"days({column})" if source.kind == "days" else column
+    ends = "" if source.low is None or source.high is None else f", {float(source.low)!r}, {float(source.high)!r}"
+    return (
+        f"np.asarray({numbers}, float)" if source.fill is None else f"number({numbers}, {float(source.fill)!r}{ends})"
+    )
 
 
 def _ramp(ramp: Ramp, column: str, names: Mapping[str, str]) -> str:
@@ -134,7 +172,7 @@ def _bspline(curve: BSpline, column: str, names: Mapping[str, str]) -> str:
 
 def _wave(wave: Wave, column: str, names: Mapping[str, str]) -> str:
     low, high = float(wave.low), float(wave.high)
-    return f"np.{wave.function}(np.pi * {wave.frequency} * ({names[column]} - {low!r}) / {high - low!r})"
+    return f"np.{WAVES[wave.function]}(np.pi * {int(wave.frequency)} * ({names[column]} - {low!r}) / {high - low!r})"
 
 
 _CURVES: dict[type[Curve], Callable[..., str]] = {Ramp: _ramp, BSpline: _bspline, Wave: _wave}
@@ -170,7 +208,7 @@ def _wrapped(text: str) -> str:
 def _module(description: str, body: Iterable[str]) -> str:
     code = indent("\n".join(body), "    ")
     sources = HELPERS | {name: NumPy().helper(head) for name, head in _named_heads().items()}
-    helpers = [source.strip() for name, source in sources.items() if re.search(rf"(?<![\w.]){name}\(", code)]
+    helpers = [sources[name].strip() for name in _called(code, sources)]
     comment = "\n".join(f"# {line}".rstrip() for line in description.splitlines())
     function = (
         "def utility(**columns):\n"
@@ -178,3 +216,12 @@ def _module(description: str, body: Iterable[str]) -> str:
         f"{code}"
     )
     return "\n\n\n".join(["import numpy as np\n\n" + comment, *helpers, function]) + "\n"
+
+
+def _called(code: str, sources: Mapping[str, str]) -> list[str]:
+    """The helpers that code calls, and those that these call, in the order in which they are defined."""
+    found: set[str] = set()
+    while more := {name for name in sources if name not in found and re.search(rf"(?<![\w.]){name}\(", code)}:
+        found |= more
+        code = "\n".join(sources[name].partition(":")[2] for name in more)
+    return [name for name in sources if name in found]

@@ -2,6 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
@@ -9,7 +12,13 @@ import pandas as pd
 
 from behavior_learning.errors import DataError
 
-__all__ = ["Source", "read_variables"]
+__all__ = ["HASHED", "Source", "hashed", "in_days", "level_text", "read_variables"]
+
+
+HASHED = "sha256:"
+"""With which a level begins that is known by its digest alone."""
+
+Kind = Literal["number", "days", "level", "at_least", "other", "missing"]
 
 
 @dataclass(frozen=True)
@@ -19,32 +28,43 @@ class Source:
     Attributes
     ----------
     column : the user's column.
-    kind : ``"number"``, ``"level"`` (1 where the column equals `level`), ``"at_least"`` (1 where it is `level` or comes
-        after it in `levels`) or ``"missing"`` (1 where it has no value).
+    kind : ``"number"``; ``"days"`` (of a date since 1970, or of a duration); ``"level"`` (1 where the column equals
+        `level`); ``"at_least"`` (1 where it is `level` or comes after it in `levels`); ``"other"`` (1 where it has a
+        value that is none of `levels`); or ``"missing"`` (1 where it has no value).
     level : a category, as text.
     levels : the categories known from training, where a missing value of a category is meant: any other is missing too;
         of ``"at_least"`` the categories in order.
     fill : what stands for a missing number.
+    low, high : ends beyond which a number is taken to be the end.
     """
 
     column: str
-    kind: Literal["number", "level", "at_least", "missing"] = "number"
+    kind: Kind = "number"
     level: str = ""
     levels: tuple[str, ...] = ()
     fill: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number with a unit, and no indicator."""
+        return self.kind in ("number", "days")
 
     def read(self, values: Any) -> np.ndarray:
         """The variable's numbers from the values of its column."""
         missing = np.asarray(pd.isna(values))
-        if self.kind == "number":
+        if self.is_number:
             return self._numbers(values, missing)
-        text = np.vectorize(str, otypes=[object])(np.asarray(values, object))
+        text = np.vectorize(level_text, otypes=[object])(np.asarray(values, object)).astype(str)
+        if any(level.startswith(HASHED) for level in (self.level, *self.levels)):
+            text = np.vectorize(hashed, otypes=[object])(text).astype(str)
         if self.kind == "level":
             return ((text == self.level) & ~missing).astype(float)
         if self.kind == "at_least":
-            return (np.isin(text.astype(str), self.levels[self.levels.index(self.level) :]) & ~missing).astype(float)
-        unknown = ~np.isin(text.astype(str), self.levels) if self.levels else False
-        return (missing | unknown).astype(float)
+            return (np.isin(text, self.levels[self.levels.index(self.level) :]) & ~missing).astype(float)
+        unknown = ~np.isin(text, self.levels) if self.levels else np.zeros_like(missing)
+        return ((unknown & ~missing) if self.kind == "other" else (missing | unknown)).astype(float)
 
     def _numbers(self, values: Any, missing: np.ndarray) -> np.ndarray:
         if self.fill is None and missing.any():
@@ -53,14 +73,55 @@ class Source:
                 "it. Drop or fill them."
             )
         try:
-            numbers = np.where(missing, self.fill or 0.0, np.asarray(values, object)).astype(float)
+            given = in_days(self.column, values) if self.kind == "days" else np.asarray(values, object)
+            numbers = np.where(missing, self.fill or 0.0, given).astype(float)
         except (TypeError, ValueError) as error:
             raise DataError(f"Column {self.column!r} must hold numbers ({error}). Convert it first.") from error
         if not np.isfinite(numbers).all():
             raise DataError(
                 f"Column {self.column!r} must be finite; {int((~np.isfinite(numbers)).sum())} values are not."
             )
-        return numbers
+        low, high = (-np.inf if self.low is None else self.low), (np.inf if self.high is None else self.high)
+        return np.clip(numbers, low, high)
+
+
+def level_text(value: Any) -> str:
+    """A category as text: a number shortest, so that 2 and 2.0 are one level; bytes decoded; text as it stands."""
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    if isinstance(value, (int, float, Decimal, np.number)) and not isinstance(value, bool):
+        number = float(str(value))
+        return str(int(number)) if number.is_integer() else repr(number)
+    return str(value)
+
+
+def hashed(level: str) -> str:
+    """The digest of a level, 16 hexadecimal digits of SHA-256."""
+    return HASHED + sha256(level.encode()).hexdigest()[:16]
+
+
+def in_days(name: str, values: Any) -> np.ndarray:
+    """Dates as days since the beginning of 1970 in UTC, durations and numbers as days; NaN where there is none.
+
+    Raises
+    ------
+    DataError
+        If the values of the column of that name are none of these.
+    """
+    column = pd.Series(np.ravel(values)).astype(object)
+    known = column.dropna()
+    try:
+        if all(isinstance(value, (int, float, np.number)) for value in known):
+            days = pd.to_numeric(column)
+        elif all(isinstance(value, (timedelta, np.timedelta64)) for value in known):
+            days = pd.to_timedelta(column) / pd.Timedelta(days=1)
+        else:
+            dates = column.map(lambda value: value.to_timestamp() if isinstance(value, pd.Period) else value)
+            days = (pd.to_datetime(dates, utc=True) - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
+    except (TypeError, ValueError) as error:
+        first = known.iloc[0] if len(known) else None
+        raise DataError(f"Column {name!r} holds dates or durations; got {str(first)[:40]!r}. Convert it.") from error
+    return days.to_numpy(float, na_value=np.nan).reshape(np.shape(values))
 
 
 def read_variables(
@@ -87,7 +148,7 @@ def read_variables(
     for name in names:
         source = sources.get(name, Source(name))
         if name in table:
-            values[name] = Source(name, fill=source.fill).read(_column(table, name))
+            values[name] = Source(name, fill=source.fill, low=source.low, high=source.high).read(_column(table, name))
         elif source.column in table:
             values[name] = source.read(_column(table, source.column))
         else:

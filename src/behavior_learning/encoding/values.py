@@ -1,0 +1,134 @@
+"""What kind of values a column holds, and numbers and categories in their plain form."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from behavior_learning.errors import DataError
+from behavior_learning.symbolic.sources import in_days, level_text
+
+__all__ = ["Levels", "bounds", "kind_of", "levels_of", "location_and_spread", "numbers_of", "ordered_levels"]
+
+LARGEST, SMALLEST = 1e150, 1e-150
+"""Sizes beyond and below which squares overflow."""
+
+ROUNDING = 1e-15
+"""Share of a column's size below which its spread is rounding error, and the column constant."""
+
+TAIL = 0.005
+"""Share of the rows on each side that is not counted when it is asked how wide a column is."""
+
+Levels = tuple[np.ndarray, list[str], list[Any]]
+"""Codes of rows, −1 where missing; the text of each level; and the level as it is."""
+
+
+def kind_of(values: pd.Series) -> Literal["numeric", "time", "step", "category"]:
+    """Numbers and booleans; dates and durations; categories with an order; other categories."""
+    dtype, types = values.dtype, pd.api.types
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "step" if dtype.ordered else "category"
+    if isinstance(dtype, pd.IntervalDtype):
+        return "step"
+    if isinstance(dtype, pd.PeriodDtype) or dtype.kind in "mM" or isinstance(dtype, pd.DatetimeTZDtype):
+        return "time"
+    if types.is_numeric_dtype(values) and not types.is_complex_dtype(values):
+        return "numeric"
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+        known = values.dropna()
+        if all(isinstance(value, (bool, int, float, Decimal, np.number, np.bool_)) for value in known):
+            return "category" if any(isinstance(value, np.complexfloating) for value in known) else "numeric"
+        if all(isinstance(value, (date, timedelta, np.datetime64, np.timedelta64, pd.Period)) for value in known):
+            return "time"
+    return "category"
+
+
+def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
+    """Finite numbers, or days, of a column; NaN where it has none.
+
+    Raises
+    ------
+    DataError
+        If it holds values of another kind, or infinite ones.
+    """
+    if kind == "time":
+        return in_days(name, values)
+    values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "O":
+        values = values.where(values.notna(), np.nan).astype(float)
+    numbers = pd.to_numeric(values)
+    numbers = numbers.to_numpy(dtype=float, na_value=np.nan)
+    infinite = np.isinf(numbers)
+    if infinite.any():
+        raise DataError(
+            f"Column {name!r} must be finite; row {values.index[int(np.argmax(infinite))]} is {numbers[infinite][0]} "
+            f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
+        )
+    return numbers
+
+
+def levels_of(name: str, values: pd.Series) -> Levels:
+    """The categories of a column: numbers compare as numbers, and text as it stands.
+
+    Raises
+    ------
+    DataError
+        If a value is none of number, boolean, text, bytes, date or interval.
+    """
+    try:
+        codes, found = pd.factorize(values if isinstance(values.dtype, pd.CategoricalDtype) else values.astype(object))
+    except TypeError:
+        first = next(value for value in values if not pd.api.types.is_hashable(value))
+        raise DataError(
+            f"Column {name!r} must hold numbers, booleans, text or dates; got {type(first).__name__} {first!r}. "
+            "Convert nested values to columns first."
+        ) from None
+    known = list(found)
+    odd = [value for value in known if isinstance(value, (complex, tuple, frozenset))]
+    if odd:
+        raise DataError(
+            f"Column {name!r} must hold numbers, booleans, text or dates; got {type(odd[0]).__name__} {odd[0]!r}. "
+            "Convert nested values to columns first."
+        )
+    return codes, [level_text(value) for value in known], known
+
+
+def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation; the latter is 0 where it is rounding error.
+
+    Raises
+    ------
+    DataError
+        If the numbers are too large or too small to be squared.
+    """
+    largest, pivot = float(np.max(np.abs(numbers))), numbers[0]
+    if largest > LARGEST:
+        raise DataError(f"{what} must stay below {LARGEST:g} in size; got {largest:g}. Use a larger unit.")
+    shifted = (numbers - pivot) / (largest or 1.0)  # So that equal numbers have no spread, however large they are.
+    center, spread = float(pivot + np.mean(shifted) * largest), float(np.std(shifted)) * largest
+    whole = bool(np.all(numbers == np.round(numbers)))  # Whole numbers differ by no rounding.
+    if not whole and spread <= ROUNDING * largest:
+        return center, 0.0
+    if 0 < spread < SMALLEST:
+        raise DataError(f"{what} must spread by more than {SMALLEST:g}; got {spread:g}. Use a smaller unit.")
+    return center, spread
+
+
+def bounds(numbers: np.ndarray) -> tuple[float, float]:
+    """Where extrapolation ends: the range of all but half a percent of the rows on each side, widened by its width.
+
+    Columns that are the same in nearly all rows are bounded by their whole range, widened likewise.
+    """
+    low, high = np.quantile(numbers, (TAIL, 1 - TAIL))
+    if low == high:
+        low, high = numbers.min(), numbers.max()
+    return float(low - (high - low)), float(high + (high - low))
+
+
+def ordered_levels(name: str, values: pd.Series) -> list[Any]:
+    """The levels of a column with an order, lowest first."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return list(values.cat.categories)
+    return sorted(values.dropna().unique())
