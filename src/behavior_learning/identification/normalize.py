@@ -93,9 +93,10 @@ class Canonicalizer:
     def of(cls, network: BehaviorNetwork, one_hot: bool, signs: np.ndarray | None = None) -> "Canonicalizer":
         """Take a network apart; `signs` replace what its rules say."""
         groups = _class_columns(network.basis) if one_hot and network.architecture.output == "scalar" else []
-        cuts = np.cumsum([np.size(weight.raw) for weight in network.weights])[:-1]
-        given = [None] * (len(cuts) + 1) if signs is None else np.split(signs, cuts)
-        blocks = iter([ParameterBlock.of(w, sign) for w, sign in zip(network.weights, given, strict=True)])
+        weights = network.weights
+        cuts = np.cumsum([np.size(weight.raw) for weight in weights])[:-1]
+        given = [None] * len(weights) if signs is None else np.split(signs, cuts)
+        blocks = iter([ParameterBlock.of(weight, sign) for weight, sign in zip(weights, given, strict=True)])
 
         def numbers(weight: Weight | None) -> ParameterBlock | None:
             return None if weight is None else next(blocks)
