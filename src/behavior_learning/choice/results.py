@@ -70,7 +70,8 @@ def covariance_of(
         if clusters is None:
             raise OptionError("cov_type='clustered' needs choosers: read the data with id=, or pass clusters=.")
         count = int(clusters.max()) + 1
-        sums = np.stack([np.bincount(clusters, column, count) for column in s.T], axis=1)
+        sums = np.zeros((count, s.shape[1]))
+        np.add.at(sums, clusters, s)
         own = bread @ (sums.T @ sums) @ bread * count / (count - 1)
     covariance = np.full(optimum.hessian.shape, np.nan)
     covariance[at] = own

@@ -6,16 +6,18 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from behavior_learning.choice.answers import Answers, Counterfactual, fieller_ratio
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice
 from behavior_learning.choice.results import ChoiceResults
-from behavior_learning.errors import ConvergenceWarning, DataError
+from behavior_learning.choice.validation import ChoiceValidation, Folds, folds_of, validated
+from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.training.weights import check_weights
 
-__all__ = ["BLChoice"]
+__all__ = ["BLChoice", "cross_val_choice"]
 
 
 class BLChoice(BaseEstimator):
@@ -180,3 +182,111 @@ class BLChoice(BaseEstimator):
     def score(self, data: ChoiceData) -> float:
         """The mean of `log_density`."""
         return float(self.log_density(data).mean())
+
+    # What it says of the chooser, each with an interval.
+
+    def _answers(self, method: str, level: float, cov_type: str) -> Answers:
+        fitted = self._fitted
+        cov = fitted.results(cov_type).cov.to_numpy()
+        return Answers(fitted.model.on, fitted.model.theta, cov, method=method, level=level)
+
+    def willingness_to_pay(
+        self,
+        attribute: str,
+        cost: str,
+        data: ChoiceData | None = None,
+        *,
+        method: str = "delta",
+        level: float = 0.95,
+        cov_type: str = "auto",
+    ) -> pd.DataFrame:
+        """(∂V/∂attribute)/(∂V/∂cost), in units of cost per unit of the attribute; the value of time where it is time.
+
+        One line where it is the same everywhere; the mean over all available alternatives and by alternative where it
+        is not; its distribution over choosers where coefficients vary over them.
+
+        Parameters
+        ----------
+        data : the training data by default.
+        method : ``"delta"``, ``"simulation"`` (Krinsky and Robb) or ``"fieller"`` (a ratio of two coefficients).
+        """
+        answers = self._answers("delta" if method == "fieller" else method, level, cov_type)
+        if method != "fieller":
+            return answers.willingness_to_pay(self._fitted.data if data is None else data, attribute, cost)
+        labels = self._fitted.model.labels
+        if attribute not in labels or cost not in labels or self.random or self.classes:
+            raise OptionError(
+                f"method='fieller' needs {attribute!r} and {cost!r} to be coefficients that do not vary. "
+                "Use 'delta' or 'simulation'."
+            )
+        return fieller_ratio(answers, labels.index(attribute), labels.index(cost))
+
+    def shares(
+        self, data: ChoiceData, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
+    ) -> pd.DataFrame:
+        """The mean probability of each alternative."""
+        return self._answers(method, level, cov_type).shares(data)
+
+    def elasticities(
+        self, data: ChoiceData, attribute: str, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
+    ) -> pd.DataFrame:
+        """Per cent by which the share of each alternative changes per per cent of an attribute, own and cross."""
+        return self._answers(method, level, cov_type).elasticities(data, attribute)
+
+    def counterfactual(
+        self,
+        data: ChoiceData,
+        *,
+        change: Mapping[str, Any] | None = None,
+        remove: str | None = None,
+        scenario: ChoiceData | None = None,
+        method: str = "delta",
+        level: float = 0.95,
+        cov_type: str = "auto",
+    ) -> Counterfactual:
+        """What would be chosen if alternatives were others: shares, effect, diversion and welfare, with intervals.
+
+        Parameters
+        ----------
+        change : by attribute or column of the chooser a factor or a function, or by alternative, such as
+            ``{"cost": {"train": 0.9}}``.
+        remove : an alternative that is no longer there.
+        scenario : the same cases with other or new alternatives, read as `data` was.
+
+        Raises
+        ------
+        OptionError
+            If nothing changes.
+        """
+        if (change is None) + (remove is None) + (scenario is None) == 3:
+            raise OptionError("counterfactual needs change=, remove= or scenario=.")
+        after = data if scenario is None else scenario
+        after = after if change is None else after.changed(change)
+        after = after if remove is None else after.without(remove)
+        return Counterfactual(self._answers(method, level, cov_type), data, after)
+
+
+def cross_val_choice(model: BLChoice, data: ChoiceData, folds: Folds = 5, *, random_state: int = 0) -> ChoiceValidation:
+    """The log-likelihood of held-out choices, all cases of a chooser held out together.
+
+    Parameters
+    ----------
+    folds : their number, or a label per case that keeps choosers whole.
+    random_state : seed of the folds: `default_rng(random_state).permutation(choosers) % folds` over sorted ids.
+
+    Raises
+    ------
+    DataError
+        If folds cut the cases of a chooser apart.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> rng = np.random.default_rng(0)
+    >>> trips = pd.DataFrame({"bus": rng.uniform(1, 5, 500), "car": rng.uniform(1, 5, 500)})
+    >>> trips["mode"] = np.where(trips.car - trips.bus + rng.logistic(size=500) > 1, "bus", "car")
+    >>> data = bl.ChoiceData.from_wide(trips, {"bus": {"cost": "bus"}, "car": {"cost": "car"}}, chosen="mode")
+    >>> bl.cross_val_choice(bl.BLChoice("cost + C(alternative)"), data, folds=5).folds.shape
+    (5, 2)
+    """
+    return validated(clone(model), data, folds_of(data, folds, random_state))
