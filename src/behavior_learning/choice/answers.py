@@ -45,6 +45,7 @@ class Answers:
     ----------
     on : the model on data.
     method : how intervals are made: ``"delta"`` or ``"simulation"``.
+    root : A with A Aᵀ the covariance, where blocks make parameters many.
     """
 
     on: Callable[[ChoiceData], Asked]
@@ -53,10 +54,13 @@ class Answers:
     method: str = "delta"
     draws: int = 1000
     level: float = 0.95
+    root: Float[np.ndarray, "p r"] | None = None
 
     def interval(self, f: Callable[[np.ndarray], np.ndarray], index: Any) -> pd.DataFrame:
         """f with an interval, lines named."""
-        table = with_interval(f, self.theta, self.cov, level=self.level, method=self.method, draws=self.draws)
+        table = with_interval(
+            f, self.theta, self.cov, level=self.level, method=self.method, draws=self.draws, root=self.root
+        )
         return table.set_axis(index, axis=0)
 
     # Shares and elasticities.
@@ -112,6 +116,8 @@ class Answers:
             return above / below
 
         values = ratio(self.theta)
+        if self.root is not None:
+            return self._learned_ratio(slopes)
         if np.ptp(values) < 1e-6 * np.abs(values).max():
             return self.interval(lambda theta: np.atleast_1d(ratio(theta)[0]), ["all"])
         counts = np.bincount(data.alternative, minlength=len(data.alternatives))
@@ -122,6 +128,15 @@ class Answers:
             return np.append(own.mean(), by_alternative)
 
         return self.interval(of_theta, ["all", *data.alternatives])
+
+    def _learned_ratio(self, slopes: Sequence[Callable[[np.ndarray], np.ndarray]]) -> pd.DataFrame:
+        """The ratio of the mean slopes, and quantiles over lines; their mean has no bound."""
+
+        def of_theta(theta: np.ndarray) -> np.ndarray:
+            above, below = (slope(theta)[:, 0] for slope in slopes)
+            return np.append(above.mean() / below.mean(), np.quantile(above / below, [0.25, 0.5, 0.75]))
+
+        return self.interval(of_theta, ["of the means", "25 %", "median", "75 %"])
 
     def _slope(self, data: ChoiceData, attribute: str) -> Callable[[np.ndarray], np.ndarray]:
         """∂V/∂attribute of every line and node, by a central difference."""

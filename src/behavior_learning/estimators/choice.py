@@ -1,7 +1,7 @@
 """BLChoice: choices between alternatives that are described by attributes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -10,11 +10,17 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
 from behavior_learning.choice.answers import Answers, Counterfactual, fieller_ratio
+from behavior_learning.choice.block_errors import FittedBlocks
+from behavior_learning.choice.blocks import start_network, train_blocks
 from behavior_learning.choice.data import ChoiceData
-from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice
+from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice, statistics_of
 from behavior_learning.choice.results import ChoiceResults
+from behavior_learning.choice.sets import SetEncoder
 from behavior_learning.choice.validation import ChoiceValidation, Folds, folds_of, validated
+from behavior_learning.core.network import Architecture
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
+from behavior_learning.options import check_count, check_number, check_option
+from behavior_learning.training.optimizers import OPTIMIZERS
 from behavior_learning.training.weights import check_weights
 
 __all__ = ["BLChoice", "cross_val_choice"]
@@ -34,11 +40,17 @@ class BLChoice(BaseEstimator):
     correlated : whether random coefficients are correlated.
     classes : how many latent classes of choosers there are.
     membership : columns of the chooser, with ``+`` between them, that say how likely each class is.
-    monotone : by attribute ``"decreasing"`` or ``"increasing"``: the signs of all coefficients of terms in it.
+    monotone : by attribute ``"decreasing"`` or ``"increasing"``: the signs of all coefficients of terms in it, and of
+        blocks.
     fixed : by label the value of a parameter that is not estimated.
     bounds : by label the lowest and highest value of a parameter, None where there is none.
     panel : whether random coefficients and classes belong to choosers, else to cases.
     draws : scrambled Sobol draws per chooser; by default a grid for one or two random coefficients, 1000 for more.
+    layers : blocks per layer of a learned part beside the formula, over all columns of the chooser and all attributes.
+    heads, rows : of the blocks, as in `BLRegressor`.
+    optimizer : of the blocks, ``"lbfgs"`` or another of `behavior_learning.training`.
+    l2 : ridge of the blocks' weights, times the cases per chooser: a chooser who repeats says less than as many others.
+    max_epochs : passes over the cases, or iterations.
     random_state : seed of draws and starts.
 
     Examples
@@ -68,6 +80,12 @@ class BLChoice(BaseEstimator):
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         panel: bool = True,
         draws: int | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[Any] = ("tanh", "softplus", "square"),
+        rows: Sequence[int] = (1, 1, 1),
+        optimizer: Any = "lbfgs",
+        l2: float = 10.0,
+        max_epochs: int = 150,
         random_state: int = 0,
     ):
         self.utility = utility
@@ -81,6 +99,12 @@ class BLChoice(BaseEstimator):
         self.bounds = bounds
         self.panel = panel
         self.draws = draws
+        self.layers = layers
+        self.heads = heads
+        self.rows = rows
+        self.optimizer = optimizer
+        self.l2 = l2
+        self.max_epochs = max_epochs
         self.random_state = random_state
 
     def fit(self, data: ChoiceData, sample_weight: Any = None) -> Self:
@@ -103,6 +127,9 @@ class BLChoice(BaseEstimator):
                 "bl.ChoiceData.from_long(...)."
             )
         weights = None if sample_weight is None else check_weights(sample_weight, len(data))
+        if self.layers is not None:
+            self.fitted_ = self._fit_blocks(data, np.ones(len(data)) if weights is None else weights)
+            return self
         self.fitted_ = fit_choice(self._specification(), data, weights)
         if not self.fitted_.optimum.converged:
             warnings.warn(
@@ -112,6 +139,34 @@ class BLChoice(BaseEstimator):
                 stacklevel=2,
             )
         return self
+
+    def _fit_blocks(self, data: ChoiceData, weights: np.ndarray) -> FittedBlocks:
+        """Blocks beside the readable utility, from where that ends alone."""
+        if self.nests or self.random or self.classes or self.fixed or self.bounds:
+            raise OptionError(
+                "layers= goes with utility= and monotone=, not with nests, random, classes, fixed or bounds."
+            )
+        readable = fit_choice(Specification(self.utility, monotone=self.monotone or {}), data, weights)
+        if readable.model.utility.powers:
+            raise OptionError("layers= goes with terms that are linear in their coefficients; drop boxcox.")
+        encoder = SetEncoder.learn(data)
+        architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads))
+        features = 0 if encoder.chooser is None else len(encoder.chooser.columns)
+        network = start_network(encoder, features, architecture, self.monotone or {}, self.random_state)
+        model = train_blocks(
+            readable.model.utility,
+            readable.model.theta,
+            data,
+            weights,
+            readable.signs,
+            network,
+            encoder,
+            check_option("optimizer", self.optimizer, OPTIMIZERS),
+            l2=check_number("l2", self.l2) * len(data) / (int(data.panel.max()) + 1),
+            epochs=check_count("max_epochs", self.max_epochs),
+            seed=self.random_state,
+        )
+        return FittedBlocks(model, data, weights, statistics_of(model.probabilities(data), data, weights))
 
     def _specification(self) -> Specification:
         return Specification(
@@ -130,7 +185,7 @@ class BLChoice(BaseEstimator):
         )
 
     @property
-    def _fitted(self) -> FittedChoice:
+    def _fitted(self) -> FittedChoice | FittedBlocks:
         if not hasattr(self, "fitted_"):
             raise NotFittedError("This BLChoice is not fitted yet. Call fit(data) first.")
         return self.fitted_
@@ -138,7 +193,8 @@ class BLChoice(BaseEstimator):
     @property
     def params(self) -> pd.Series:
         """The estimates by label."""
-        return self._fitted.model.params
+        model = self._fitted.model
+        return pd.Series(model.theta[: len(model.labels)], pd.Index(model.labels, name="parameter"), name="estimate")
 
     @property
     def loglik(self) -> float:
@@ -187,6 +243,9 @@ class BLChoice(BaseEstimator):
 
     def _answers(self, method: str, level: float, cov_type: str) -> Answers:
         fitted = self._fitted
+        if isinstance(fitted, FittedBlocks):
+            model = fitted.model
+            return Answers(model.on, model.theta, np.empty((0, 0)), level=level, root=fitted.root(cov_type))
         cov = fitted.results(cov_type).cov.to_numpy()
         return Answers(fitted.model.on, fitted.model.theta, cov, method=method, level=level)
 
@@ -214,7 +273,7 @@ class BLChoice(BaseEstimator):
         if method != "fieller":
             return answers.willingness_to_pay(self._fitted.data if data is None else data, attribute, cost)
         labels = self._fitted.model.labels
-        if attribute not in labels or cost not in labels or self.random or self.classes:
+        if attribute not in labels or cost not in labels or self.random or self.classes or self.layers:
             raise OptionError(
                 f"method='fieller' needs {attribute!r} and {cost!r} to be coefficients that do not vary. "
                 "Use 'delta' or 'simulation'."
