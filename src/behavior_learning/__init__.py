@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         register_head,
     )
     from behavior_learning.core.network import Architecture, BehaviorNetwork
-    from behavior_learning.estimators.choice import BLChoice
+    from behavior_learning.estimators.choice import BLChoice, cross_val_choice
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
@@ -87,6 +87,7 @@ __all__ = [
     "Square",
     "Tanh",
     "cache_programs",
+    "cross_val_choice",
     "datasets",
     "inference",
     "load",
@@ -106,7 +107,7 @@ _NAMES = {
         *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
     ),
     "core.network": ("Architecture", "BehaviorNetwork"),
-    "estimators.choice": ("BLChoice",),
+    "estimators.choice": ("BLChoice", "cross_val_choice"),
     "estimators.classifier": ("BLClassifier",),
     "estimators.density": ("BLDensity",),
     "estimators.hybrid": ("BLHybrid",),

@@ -12,10 +12,8 @@ FOLDER = Path(__file__).parents[3] / "shared" / "data"
 
 
 def read(name: str) -> pd.DataFrame:
-    for folder in (FOLDER, FOLDER.parents[2] / "shared" / "data"):
-        if (folder / f"{name}.parquet").is_file():
-            return pd.read_parquet(folder / f"{name}.parquet")
-    return pytest.skip(f"{name}.parquet is not at hand")
+    path = FOLDER / f"{name}.parquet"
+    return pd.read_parquet(path) if path.is_file() else pytest.skip(f"{path.name} is not at hand")
 
 
 @cache

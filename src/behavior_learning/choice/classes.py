@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.formula import Term
 from behavior_learning.choice.likelihood import Scored
-from behavior_learning.choice.logit import Logit
+from behavior_learning.choice.logit import Logit, log_sum
 from behavior_learning.choice.utility import Design
 
 __all__ = ["LatentClasses", "membership_columns"]
@@ -95,6 +95,15 @@ class LatentClasses:
 
     def log_likelihoods(self, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, " units"]:
         return self(theta).log_likelihood
+
+    def utilities(self, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, "lines classes"]:
+        """V of every line and class."""
+        return np.stack([self.design(beta) for beta in self.split(theta)[0]], axis=1)
+
+    def log_sums(self, theta: Float[np.ndarray, " p"]) -> tuple[np.ndarray, np.ndarray]:
+        """Expected utility of the best alternative of every case and class, and the log-shares of the classes."""
+        alone = replace(self, unit=np.arange(len(self.data)))
+        return log_sum(self.utilities(theta), self.data), alone.log_shares(self.split(theta)[1])
 
     def probabilities(self, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, " lines"]:
         """P of every line before anything is known of what the unit chose."""

@@ -17,7 +17,13 @@ from behavior_learning.choice.likelihood import Kernel, Likelihood, of_cases
 from behavior_learning.choice.logit import Logit
 from behavior_learning.choice.mixing import Mixing
 from behavior_learning.choice.nests import Nests
-from behavior_learning.choice.results import ChoiceResults, FitStatistics, clusters_of_units, covariance_of
+from behavior_learning.choice.results import (
+    ChoiceResults,
+    FitStatistics,
+    clusters_of_units,
+    covariance_of,
+    resolved_cov_type,
+)
 from behavior_learning.choice.utility import Utility
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.tables import Estimates
@@ -91,6 +97,7 @@ class FittedChoice:
     ----------
     data : what it was fitted to, in the user's order.
     order, unit : the cases sorted by unit, and the unit of each in that order.
+    signs : 1 or −1 of parameters that a monotone attribute bounds at 0, 0 of others.
     cautions : what the user should know of the estimates.
     """
 
@@ -101,6 +108,7 @@ class FittedChoice:
     order: Int[np.ndarray, " cases"]
     unit: Int[np.ndarray, " cases"]
     title: str
+    signs: Int[np.ndarray, " p"]
     cautions: tuple[str, ...] = ()
 
     def results(self, cov_type: str = "auto", clusters: Any = None) -> ChoiceResults:
@@ -116,15 +124,11 @@ class FittedChoice:
         OptionError
             If the name is unknown, or clusters are needed and there are none.
         """
-        known = self.data.repeats or clusters is not None
-        kind = ("clustered" if known else "robust") if cov_type == "auto" else cov_type
+        kind, said = resolved_cov_type(cov_type, self.data, clusters)
         labels = self.data.panel if clusters is None else clusters
+        known = self.data.repeats or clusters is not None
         codes = clusters_of_units(labels, self.unit, self.order) if known and kind == "clustered" else None
-        covariance = covariance_of(self.optimum, kind, codes)
-        estimates = Estimates.of(self.model.labels, self.optimum.theta, covariance)
-        said = () if cov_type != "auto" or not self.data.repeats else (
-            "Choosers repeat, so that errors are clustered by chooser; cov_type='hessian' or 'robust' gives others.",
-        )  # fmt: skip
+        estimates = Estimates.of(self.model.labels, self.optimum.theta, covariance_of(self.optimum, kind, codes))
         return ChoiceResults(estimates, self.optimum, self.fit, kind, self.title, (*said, *self.cautions))
 
 
@@ -168,7 +172,8 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
         if not spec.correlated:
             optimum = _with_positive(optimum, spreads)
     model = ChoiceModel(utility, kernel, mixing, integration, optimum.theta, fitted.labels)
-    return _fitted(model, optimum, data, order, unit, weights, integration.error(fitted, optimum.theta))
+    error = integration.error(fitted, optimum.theta)
+    return _fitted(model, optimum, data, order, unit, weights, limits, error)
 
 
 def _fit_classes(spec: Specification, utility: Utility, data: ChoiceData, weights: np.ndarray) -> FittedChoice:
@@ -195,7 +200,7 @@ def _fit_classes(spec: Specification, utility: Utility, data: ChoiceData, weight
         utility, Logit(), Mixing.none(), Integration(), best.theta, target.labels, classes=count, membership=terms
     )
     said = f"{again} of {CLASS_STARTS} searches ended in this optimum; classes are known up to their order."
-    return replace(_fitted(model, best, data, order, unit, weights, None), cautions=(said,))
+    return replace(_fitted(model, best, data, order, unit, weights, limits, None), cautions=(said,))
 
 
 def _fitted(
@@ -205,23 +210,27 @@ def _fitted(
     order: np.ndarray,
     unit: np.ndarray,
     weights: np.ndarray,
+    limits: Limits,
     error: float | None,
 ) -> FittedChoice:
-    p = model.probabilities(data)
+    fit = statistics_of(model.probabilities(data), data, weights, error, str(model.integration))
+    signs = (limits.lower == 0).astype(int) - (limits.upper == 0)
+    return FittedChoice(model, optimum, fit, data, order, unit, _title(model), signs)
+
+
+def statistics_of(
+    p: Float[np.ndarray, " lines"], data: ChoiceData, weights: np.ndarray, error: float | None = None, how: str = ""
+) -> FitStatistics:
+    """How well probabilities of every line fit."""
     best = np.maximum.reduceat(p, data.starts)
-    shares = data.shares.to_numpy()
-    same = (data.sizes == len(data.alternatives)).all()
-    logs = np.log(np.maximum(shares, 1e-300))[data.alternative[data.chosen_lines]]
-    fit = FitStatistics(
+    return FitStatistics(
         null=float(-(weights * np.log(data.sizes)).sum()),
-        shares=float((weights * logs).sum()) if same else np.nan,
         hit_rate=float((p[data.chosen_lines] >= best).mean()),
         cases=len(data),
         choosers=int(data.panel.max()) + 1,
         simulation_error=error,
-        integration=str(model.integration),
+        integration=how,
     )
-    return FittedChoice(model, optimum, fit, data, order, unit, _title(model))
 
 
 def _title(model: ChoiceModel) -> str:

@@ -42,6 +42,10 @@ class Kernel(Protocol):
         """log P of every line, for every node."""
         ...
 
+    def log_sums(self, v: np.ndarray, structure: np.ndarray, data: ChoiceData) -> np.ndarray:
+        """Expected utility of the best alternative of every case, for every node."""
+        ...
+
     def __call__(self, v: np.ndarray, structure: np.ndarray, data: ChoiceData) -> Values:
         """log P of what was chosen, and its derivatives."""
         ...
@@ -145,6 +149,16 @@ class Likelihood:
         log_p = self.kernel.log_probabilities(self._utilities(own, coefficients.values), structure, self.data)
         weights = np.exp(np.broadcast_to(self.nodes.log_weights, (self.units, log_p.shape[1])))
         return (np.exp(log_p) * weights[self.unit][self.data.case]).sum(axis=1)
+
+    def utilities(self, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, "lines nodes"]:
+        """V of every line and node."""
+        own, spreads, _ = self.split(theta)
+        return self._utilities(own, self.mixing.coefficients(own, spreads, self.nodes).values)
+
+    def log_sums(self, theta: Float[np.ndarray, " p"]) -> tuple[np.ndarray, np.ndarray]:
+        """Expected utility of the best alternative of every case and node, and the log-weights of the nodes."""
+        sums = self.kernel.log_sums(self.utilities(theta), self.split(theta)[2], self.data)
+        return sums, np.broadcast_to(self.nodes.log_weights, sums.shape)
 
     def hessian(self, theta: Float[np.ndarray, " p"]) -> Float[np.ndarray, "p p"]:
         """∂² log L/∂θ∂θᵀ in closed form, where it is concave."""

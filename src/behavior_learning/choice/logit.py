@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from behavior_learning.choice.data import ChoiceData
 
-__all__ = ["Logit", "Values", "log_softmax"]
+__all__ = ["Logit", "Values", "information", "log_softmax", "log_sum"]
 
 CASES_AT_ONCE = 100_000
 """Cases whose Hessian is computed at once; it bounds the memory."""
@@ -18,8 +18,13 @@ CASES_AT_ONCE = 100_000
 
 def log_softmax(v: Float[np.ndarray, " lines *draws"], data: ChoiceData) -> Float[np.ndarray, " lines *draws"]:
     """V − log Σ exp V over the alternatives of each case."""
-    shifted = v - np.maximum.reduceat(v, data.starts)[data.case]
-    return shifted - np.log(np.add.reduceat(np.exp(shifted), data.starts))[data.case]
+    return v - log_sum(v, data)[data.case]
+
+
+def log_sum(v: Float[np.ndarray, " lines *draws"], data: ChoiceData) -> Float[np.ndarray, " cases *draws"]:
+    """log Σ exp V over the alternatives of each case."""
+    highest = np.maximum.reduceat(v, data.starts)
+    return highest + np.log(np.add.reduceat(np.exp(v - highest[data.case]), data.starts))
 
 
 class Values(NamedTuple):
@@ -47,6 +52,12 @@ class Logit:
     ) -> Float[np.ndarray, " lines *draws"]:
         """log P of every line."""
         return log_softmax(v, data)
+
+    def log_sums(
+        self, v: Float[np.ndarray, " lines *draws"], structure: Float[np.ndarray, " q"], data: ChoiceData
+    ) -> Float[np.ndarray, " cases *draws"]:
+        """Expected utility of the best alternative of each case, up to a constant."""
+        return log_sum(v, data)
 
     def __call__(
         self, v: Float[np.ndarray, " lines *draws"], structure: Float[np.ndarray, " q"], data: ChoiceData

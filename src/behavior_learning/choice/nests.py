@@ -16,7 +16,7 @@ from jaxtyping import Float
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.logit import Values
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = ["Nest", "Nests"]
 
@@ -103,6 +103,10 @@ class Nests:
         p = np.stack([reached[i] for i in range(len(self.alternatives))], axis=1)
         return np.log(np.maximum(p[data.case, data.alternative], 1e-300))
 
+    def log_sums(self, v: np.ndarray, structure: np.ndarray, data: ChoiceData) -> np.ndarray:
+        """Expected utility of the best alternative of each case, up to a constant: the root's log-sum."""
+        return _Up(self, structure, self._dense(v, data)).inclusive[-1]
+
     def __call__(self, v: np.ndarray, structure: np.ndarray, data: ChoiceData) -> Values:
         """log P of what was chosen; derivatives by going up and down the tree once.
 
@@ -143,6 +147,11 @@ class Nests:
         return Values(np.log(p), by_utility / p[data.case], by_structure / p)
 
     def _dense(self, v: np.ndarray, data: ChoiceData) -> np.ndarray:
+        if data.alternatives != self.alternatives:
+            raise DataError(
+                f"Nests were fitted to {', '.join(self.alternatives)}; these data have {', '.join(data.alternatives)}. "
+                "Say of a new alternative which nest it is in by fitting with it, or use a model without nests."
+            )
         dense = np.full((len(data), len(self.alternatives), *v.shape[1:]), ABSENT)
         dense[data.case, data.alternative] = v
         return dense

@@ -9,13 +9,14 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.stats import chi2
 
+from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.estimation import Optimum
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.hypotheses import TestResult, chi_square_test, parse_hypotheses
 from behavior_learning.inference.tables import Estimates, Summary
 
-__all__ = ["COV_TYPES", "ChoiceResults", "FitStatistics", "covariance_of"]
+__all__ = ["COV_TYPES", "ChoiceResults", "FitStatistics", "clusters_of_units", "covariance_of", "resolved_cov_type"]
 
 COV_TYPES = {
     "hessian": "inverse Hessian (valid where the model is right)",
@@ -32,7 +33,6 @@ class FitStatistics:
     Attributes
     ----------
     null : log-likelihood of equal probabilities.
-    shares : log-likelihood of the observed shares; NaN where sets differ, so that they are no model.
     hit_rate : share of cases in which the likeliest alternative was chosen.
     cases, choosers : their numbers.
     simulation_error : of the log-likelihood, where a mean over coefficients was taken numerically.
@@ -40,7 +40,6 @@ class FitStatistics:
     """
 
     null: float
-    shares: float
     hit_rate: float
     cases: int
     choosers: int
@@ -70,7 +69,8 @@ def covariance_of(
         if clusters is None:
             raise OptionError("cov_type='clustered' needs choosers: read the data with id=, or pass clusters=.")
         count = int(clusters.max()) + 1
-        sums = np.stack([np.bincount(clusters, column, count) for column in s.T], axis=1)
+        sums = np.zeros((count, s.shape[1]))
+        np.add.at(sums, clusters, s)
         own = bread @ (sums.T @ sums) @ bread * count / (count - 1)
     covariance = np.full(optimum.hessian.shape, np.nan)
     covariance[at] = own
@@ -88,6 +88,7 @@ class ChoiceResults:
     fit : how well the model fits.
     cov_type : the short name of the covariance.
     title, cautions : what the model is, and what the user should know of it.
+    effective : effective parameters, where blocks were trained.
     """
 
     estimates: Estimates
@@ -96,6 +97,7 @@ class ChoiceResults:
     cov_type: str
     title: str
     cautions: tuple[str, ...] = field(default=())
+    effective: float | None = None
 
     @property
     def params(self) -> pd.Series:
@@ -133,9 +135,9 @@ class ChoiceResults:
         return self.optimum.log_likelihood
 
     @property
-    def degrees_of_freedom(self) -> int:
-        """Parameters that are neither fixed nor at a bound."""
-        return int(self.optimum.free.sum())
+    def degrees_of_freedom(self) -> float:
+        """Parameters that are neither fixed nor at a bound; effective ones where blocks were trained."""
+        return int(self.optimum.free.sum()) if self.effective is None else self.effective
 
     @property
     def aic(self) -> float:
@@ -194,30 +196,36 @@ class ChoiceResults:
             If the other model has as many parameters, or was fitted to other cases.
         """
         df = self.degrees_of_freedom - smaller.degrees_of_freedom
-        if df <= 0 or smaller.n != self.n:
+        if df <= 0 or self.effective is not None or smaller.n != self.n:
             raise OptionError(
-                f"lr_test needs a model with fewer parameters on the same cases; got {smaller.degrees_of_freedom} of "
-                f"{self.degrees_of_freedom} parameters on {smaller.n} of {self.n} cases."
+                "lr_test needs a model without blocks and one with fewer parameters on the same cases; got "
+                f"{smaller.degrees_of_freedom} of {self.degrees_of_freedom} parameters and {smaller.n} of {self.n} "
+                "cases."
             )
         statistic = 2 * (self.loglikelihood - smaller.loglikelihood)
-        return TestResult(statistic, df, float(chi2.sf(statistic, df)), "chi-square", "Likelihood-ratio test.")
+        return TestResult(statistic, int(df), float(chi2.sf(statistic, df)), "chi-square", "Likelihood-ratio test.")
 
     def summary(self, level: float = 0.95) -> Summary:
         """Estimates, errors and measures of fit."""
         choosers = f" of {self.fit.choosers} choosers" if self.fit.choosers < self.n else ""
-        error = (
-            "" if self.fit.simulation_error is None else f" ± {self.fit.simulation_error:.2g} ({self.fit.integration})"
-        )
+        error = self.fit.simulation_error
+        stated = "" if error is None else f" ± {error:.2g} ({self.fit.integration})"
         facts = {
             "Cases": f"{self.n}{choosers}",
             "Standard errors": COV_TYPES[self.cov_type],
-            "Search": f"{'converged' if self.optimum.converged else 'not converged'} in {self.optimum.steps} steps",
-            "Log-likelihood": f"{self.loglikelihood:.3f}{error}; equal probabilities {self.fit.null:.3f}",
+            "Search": self._search,
+            "Log-likelihood": f"{self.loglikelihood:.3f}{stated}; equal probabilities {self.fit.null:.3f}",
             "rho², adjusted": f"{self.rho2:.4f}, {self.rho2_adjusted:.4f}",
             "AIC, BIC": f"{self.aic:.2f}, {self.bic:.2f}",
             "Hit rate": f"{self.hit_rate:.3f}",
         }
         return Summary(self.title, facts, {"Estimates": self.estimates.table(level)}, self.cautions)
+
+    @property
+    def _search(self) -> str:
+        if self.effective is not None:
+            return f"blocks trained, {self.effective:.1f} effective parameters"
+        return f"{'converged' if self.optimum.converged else 'not converged'} in {self.optimum.steps} steps"
 
     def __str__(self) -> str:
         return str(self.summary())
@@ -227,6 +235,17 @@ def _direction(vector: np.ndarray, labels: Any) -> str:
     """A direction by its largest parts."""
     largest = np.argsort(-np.abs(vector))[:4]
     return " ".join(f"{vector[i]:+.2f} {labels[i]}" for i in largest if abs(vector[i]) > 0.1)
+
+
+def resolved_cov_type(cov_type: str, data: ChoiceData, clusters: Any) -> tuple[str, tuple[str, ...]]:
+    """What ``"auto"`` stands for, and what is to be said of it."""
+    if cov_type != "auto":
+        return cov_type, ()
+    if clusters is not None or not data.repeats:
+        return ("robust" if clusters is None else "clustered"), ()
+    return "clustered", (
+        "Choosers repeat, so that errors are clustered by chooser; cov_type='hessian' or 'robust' gives others.",
+    )
 
 
 def clusters_of_units(

@@ -1,21 +1,29 @@
 """BLChoice: choices between alternatives that are described by attributes."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from behavior_learning.choice.answers import Answers, Counterfactual, fieller_ratio
+from behavior_learning.choice.block_errors import FittedBlocks
+from behavior_learning.choice.blocks import start_network, train_blocks
 from behavior_learning.choice.data import ChoiceData
-from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice
+from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice, statistics_of
 from behavior_learning.choice.results import ChoiceResults
-from behavior_learning.errors import ConvergenceWarning, DataError
+from behavior_learning.choice.sets import SetEncoder
+from behavior_learning.choice.validation import ChoiceValidation, Folds, folds_of, validated
+from behavior_learning.core.network import Architecture
+from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
+from behavior_learning.options import check_count, check_number, check_option
+from behavior_learning.training.optimizers import OPTIMIZERS
 from behavior_learning.training.weights import check_weights
 
-__all__ = ["BLChoice"]
+__all__ = ["BLChoice", "cross_val_choice"]
 
 
 class BLChoice(BaseEstimator):
@@ -32,11 +40,17 @@ class BLChoice(BaseEstimator):
     correlated : whether random coefficients are correlated.
     classes : how many latent classes of choosers there are.
     membership : columns of the chooser, with ``+`` between them, that say how likely each class is.
-    monotone : by attribute ``"decreasing"`` or ``"increasing"``: the signs of all coefficients of terms in it.
+    monotone : by attribute ``"decreasing"`` or ``"increasing"``: the signs of all coefficients of terms in it, and of
+        blocks.
     fixed : by label the value of a parameter that is not estimated.
     bounds : by label the lowest and highest value of a parameter, None where there is none.
     panel : whether random coefficients and classes belong to choosers, else to cases.
     draws : scrambled Sobol draws per chooser; by default a grid for one or two random coefficients, 1000 for more.
+    layers : blocks per layer of a learned part beside the formula, over all columns of the chooser and all attributes.
+    heads, rows : of the blocks, as in `BLRegressor`.
+    optimizer : of the blocks, ``"lbfgs"`` or another of `behavior_learning.training`.
+    l2 : ridge of the blocks' weights, times the cases per chooser: a chooser who repeats says less than as many others.
+    max_epochs : passes over the cases, or iterations.
     random_state : seed of draws and starts.
 
     Examples
@@ -66,6 +80,12 @@ class BLChoice(BaseEstimator):
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         panel: bool = True,
         draws: int | None = None,
+        layers: Sequence[int] | None = None,
+        heads: Sequence[Any] = ("tanh", "softplus", "square"),
+        rows: Sequence[int] = (1, 1, 1),
+        optimizer: Any = "lbfgs",
+        l2: float = 10.0,
+        max_epochs: int = 150,
         random_state: int = 0,
     ):
         self.utility = utility
@@ -79,6 +99,12 @@ class BLChoice(BaseEstimator):
         self.bounds = bounds
         self.panel = panel
         self.draws = draws
+        self.layers = layers
+        self.heads = heads
+        self.rows = rows
+        self.optimizer = optimizer
+        self.l2 = l2
+        self.max_epochs = max_epochs
         self.random_state = random_state
 
     def fit(self, data: ChoiceData, sample_weight: Any = None) -> Self:
@@ -101,6 +127,9 @@ class BLChoice(BaseEstimator):
                 "bl.ChoiceData.from_long(...)."
             )
         weights = None if sample_weight is None else check_weights(sample_weight, len(data))
+        if self.layers is not None:
+            self.fitted_ = self._fit_blocks(data, np.ones(len(data)) if weights is None else weights)
+            return self
         self.fitted_ = fit_choice(self._specification(), data, weights)
         if not self.fitted_.optimum.converged:
             warnings.warn(
@@ -110,6 +139,34 @@ class BLChoice(BaseEstimator):
                 stacklevel=2,
             )
         return self
+
+    def _fit_blocks(self, data: ChoiceData, weights: np.ndarray) -> FittedBlocks:
+        """Blocks beside the readable utility, from where that ends alone."""
+        if self.nests or self.random or self.classes or self.fixed or self.bounds:
+            raise OptionError(
+                "layers= goes with utility= and monotone=, not with nests, random, classes, fixed or bounds."
+            )
+        readable = fit_choice(Specification(self.utility, monotone=self.monotone or {}), data, weights)
+        if readable.model.utility.powers:
+            raise OptionError("layers= goes with terms that are linear in their coefficients; drop boxcox.")
+        encoder = SetEncoder.learn(data)
+        architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads))
+        features = 0 if encoder.chooser is None else len(encoder.chooser.columns)
+        network = start_network(encoder, features, architecture, self.monotone or {}, self.random_state)
+        model = train_blocks(
+            readable.model.utility,
+            readable.model.theta,
+            data,
+            weights,
+            readable.signs,
+            network,
+            encoder,
+            check_option("optimizer", self.optimizer, OPTIMIZERS),
+            l2=check_number("l2", self.l2) * len(data) / (int(data.panel.max()) + 1),
+            epochs=check_count("max_epochs", self.max_epochs),
+            seed=self.random_state,
+        )
+        return FittedBlocks(model, data, weights, statistics_of(model.probabilities(data), data, weights))
 
     def _specification(self) -> Specification:
         return Specification(
@@ -128,7 +185,7 @@ class BLChoice(BaseEstimator):
         )
 
     @property
-    def _fitted(self) -> FittedChoice:
+    def _fitted(self) -> FittedChoice | FittedBlocks:
         if not hasattr(self, "fitted_"):
             raise NotFittedError("This BLChoice is not fitted yet. Call fit(data) first.")
         return self.fitted_
@@ -136,7 +193,8 @@ class BLChoice(BaseEstimator):
     @property
     def params(self) -> pd.Series:
         """The estimates by label."""
-        return self._fitted.model.params
+        model = self._fitted.model
+        return pd.Series(model.theta[: len(model.labels)], pd.Index(model.labels, name="parameter"), name="estimate")
 
     @property
     def loglik(self) -> float:
@@ -180,3 +238,114 @@ class BLChoice(BaseEstimator):
     def score(self, data: ChoiceData) -> float:
         """The mean of `log_density`."""
         return float(self.log_density(data).mean())
+
+    # What it says of the chooser, each with an interval.
+
+    def _answers(self, method: str, level: float, cov_type: str) -> Answers:
+        fitted = self._fitted
+        if isinstance(fitted, FittedBlocks):
+            model = fitted.model
+            return Answers(model.on, model.theta, np.empty((0, 0)), level=level, root=fitted.root(cov_type))
+        cov = fitted.results(cov_type).cov.to_numpy()
+        return Answers(fitted.model.on, fitted.model.theta, cov, method=method, level=level)
+
+    def willingness_to_pay(
+        self,
+        attribute: str,
+        cost: str,
+        data: ChoiceData | None = None,
+        *,
+        method: str = "delta",
+        level: float = 0.95,
+        cov_type: str = "auto",
+    ) -> pd.DataFrame:
+        """(∂V/∂attribute)/(∂V/∂cost), in units of cost per unit of the attribute; the value of time where it is time.
+
+        One line where it is the same everywhere; the mean over all available alternatives and by alternative where it
+        is not; its distribution over choosers where coefficients vary over them.
+
+        Parameters
+        ----------
+        data : the training data by default.
+        method : ``"delta"``, ``"simulation"`` (Krinsky and Robb) or ``"fieller"`` (a ratio of two coefficients).
+        """
+        answers = self._answers("delta" if method == "fieller" else method, level, cov_type)
+        if method != "fieller":
+            return answers.willingness_to_pay(self._fitted.data if data is None else data, attribute, cost)
+        labels = self._fitted.model.labels
+        if attribute not in labels or cost not in labels or self.random or self.classes or self.layers:
+            raise OptionError(
+                f"method='fieller' needs {attribute!r} and {cost!r} to be coefficients that do not vary. "
+                "Use 'delta' or 'simulation'."
+            )
+        return fieller_ratio(answers, labels.index(attribute), labels.index(cost))
+
+    def shares(
+        self, data: ChoiceData, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
+    ) -> pd.DataFrame:
+        """The mean probability of each alternative."""
+        return self._answers(method, level, cov_type).shares(data)
+
+    def elasticities(
+        self, data: ChoiceData, attribute: str, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
+    ) -> pd.DataFrame:
+        """Per cent by which the share of each alternative changes per per cent of an attribute, own and cross."""
+        return self._answers(method, level, cov_type).elasticities(data, attribute)
+
+    def counterfactual(
+        self,
+        data: ChoiceData,
+        *,
+        change: Mapping[str, Any] | None = None,
+        remove: str | None = None,
+        scenario: ChoiceData | None = None,
+        method: str = "delta",
+        level: float = 0.95,
+        cov_type: str = "auto",
+    ) -> Counterfactual:
+        """What would be chosen if alternatives were others: shares, effect, diversion and welfare, with intervals.
+
+        Parameters
+        ----------
+        change : by attribute or column of the chooser a factor or a function, or by alternative, such as
+            ``{"cost": {"train": 0.9}}``.
+        remove : an alternative that is no longer there.
+        scenario : the same cases with other or new alternatives, read as `data` was.
+
+        Raises
+        ------
+        OptionError
+            If nothing changes.
+        """
+        if (change is None) + (remove is None) + (scenario is None) == 3:
+            raise OptionError("counterfactual needs change=, remove= or scenario=.")
+        after = data if scenario is None else scenario
+        after = after if change is None else after.changed(change)
+        after = after if remove is None else after.without(remove)
+        return Counterfactual(self._answers(method, level, cov_type), data, after)
+
+
+def cross_val_choice(model: BLChoice, data: ChoiceData, folds: Folds = 5, *, random_state: int = 0) -> ChoiceValidation:
+    """The log-likelihood of held-out choices, all cases of a chooser held out together.
+
+    Parameters
+    ----------
+    folds : their number, or a label per case that keeps choosers whole.
+    random_state : seed of the folds: `default_rng(random_state).permutation(choosers) % folds` over sorted ids.
+
+    Raises
+    ------
+    DataError
+        If folds cut the cases of a chooser apart.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> rng = np.random.default_rng(0)
+    >>> trips = pd.DataFrame({"bus": rng.uniform(1, 5, 500), "car": rng.uniform(1, 5, 500)})
+    >>> trips["mode"] = np.where(trips.car - trips.bus + rng.logistic(size=500) > 1, "bus", "car")
+    >>> data = bl.ChoiceData.from_wide(trips, {"bus": {"cost": "bus"}, "car": {"cost": "car"}}, chosen="mode")
+    >>> bl.cross_val_choice(bl.BLChoice("cost + C(alternative)"), data, folds=5).folds.shape
+    (5, 2)
+    """
+    return validated(clone(model), data, folds_of(data, folds, random_state))
