@@ -5,7 +5,7 @@ DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: demo test test-all lint bench
+.PHONY: demo test test-all lint fuzz bench
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
@@ -21,6 +21,9 @@ lint: $(VENV)/.tested
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+
+fuzz: $(VENV)/.tested
+	$(BIN)/python -m tests.fuzz --minutes 10
 
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from tests.fitted import ESTIMATORS, fitted, labels, logistic, mixed, numbers, quick, response
+from tests.fuzz import HOSTILE, fuzz, parts, write
 
 MODELS = {
     "regressor": lambda: fitted(BLRegressor),
@@ -186,7 +188,7 @@ def test_arrays_of_something_else_are_refused(tmp_path):
 def test_another_format_is_refused_with_the_way_out(format_, way_out, tmp_path):
     header = {"behavior_learning": json.dumps({"format": format_, "version": "9.9"})}
     save_file({"a": np.ones(3)}, str(tmp_path / "model.bl"), metadata=header)
-    message = rf"written by version 9\.9 in format {format_}; this version reads format 2\. {way_out}\."
+    message = rf"written by version 9\.9 in format {format_}; this version reads format 3\. {way_out}\."
     with pytest.raises(DataError, match=message):
         bl.load(tmp_path / "model.bl")
 
@@ -198,9 +200,49 @@ def test_a_damaged_file_is_refused(part, tmp_path):
         header = json.loads(file.metadata()["behavior_learning"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     header.pop(part)
-    save_file(arrays, str(tmp_path / "model.bl"), metadata={"behavior_learning": json.dumps(header)})
+    write(tmp_path / "model.bl", json.dumps(header), arrays)
     with pytest.raises(DataError, match=rf"model\.bl is damaged: KeyError\('{part}'\)\. Save the model again"):
         bl.load(tmp_path / "model.bl")
+
+
+@pytest.mark.parametrize("kind", ["regressor", "classifier in vector output"])
+def test_hostile_files_raise_one_error(kind, tmp_path):
+    """A hundred mutations of a file of each kind, the same ones in every run; `make fuzz` goes on for ten minutes."""
+    MODELS[kind]().save(tmp_path / "model.bl")
+    wrong = fuzz(tmp_path / "model.bl", range(100))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_headers_larger_than_their_file_are_refused_before_anything_is_made(hostile, tmp_path):
+    MODELS["classifier"]().save(tmp_path / "model.bl")
+    header, arrays = parts(tmp_path / "model.bl")
+    write(tmp_path / "model.bl", HOSTILE[hostile](header), arrays)
+    tracemalloc.start()
+    with pytest.raises(DataError, match="damaged"):
+        bl.load(tmp_path / "model.bl")
+    assert tracemalloc.get_traced_memory()[1] < 5e7
+    tracemalloc.stop()
+
+
+def test_file_that_was_changed_is_refused(tmp_path):
+    MODELS["regressor"]().save(tmp_path / "model.bl")
+    content = (tmp_path / "model.bl").read_bytes()
+    (tmp_path / "model.bl").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(DataError, match="it has changed since it was written"):
+        bl.load(tmp_path / "model.bl")
+
+
+def test_hashed_levels_are_not_in_the_file_and_predict_the_same(tmp_path):
+    reg = fitted(BLRegressor)
+    reg.save(tmp_path / "model.bl", hash_levels=True)
+    assert b"teacher" not in (tmp_path / "model.bl").read_bytes()
+    after = bl.load(tmp_path / "model.bl")
+    np.testing.assert_array_equal(after.predict(mixed()), reg.predict(mixed()))
+    rows = mixed().assign(spend=250.0)
+    np.testing.assert_allclose(after.problem_.utility(rows), reg.problem_.utility(rows))
+    with pytest.raises(DataError, match="saved as digests"):
+        after.problem_.to_python()
 
 
 def test_missing_file_is_named(tmp_path):

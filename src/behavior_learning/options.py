@@ -1,9 +1,10 @@
 """Options that carry parameters, and checks: each error states the rule, the value received and the valid values."""
 
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, fields, replace
 from numbers import Integral, Real
-from typing import Any, ClassVar, Self, cast
+from typing import Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from behavior_learning.errors import OptionError
 
 __all__ = [
     "Option",
+    "built",
     "check_choice",
     "check_count",
     "check_number",
@@ -248,3 +250,38 @@ def from_plain(value: Any) -> Any:
             return tuple(map(from_plain, value))
         case _:
             return value
+
+
+def built(kind: Any, state: Mapping[str, Any]) -> Any:
+    """A dataclass or named tuple from plain values, each of the type that its field declares.
+
+    Raises
+    ------
+    ValueError
+        If a field is unknown, or a value of another type.
+    """
+    hints = get_type_hints(kind)
+    for name, value in state.items():
+        if name not in hints or not _fits(value, hints[name]):
+            raise ValueError(f"{kind.__name__} has no {name} like {repr(value)[:40]}")
+    return kind(**state)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a plain value is of a declared type; NaN is no number here, and true and false are none."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any:
+        return True
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, part) for part in parts)
+    if origin is Literal:
+        return any(type(value) is type(part) and value == part for part in parts)
+    if origin is tuple and parts[-1:] == (Ellipsis,):
+        return isinstance(value, tuple) and all(_fits(entry, parts[0]) for entry in value)
+    if origin is tuple:
+        return isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, value, parts))
+    if origin is list:
+        return isinstance(value, (list, tuple)) and all(_fits(entry, parts[0]) for entry in value)
+    if hint is float:
+        return type(value) in (int, float) and value == value
+    return type(value) is (type(None) if hint is None else hint) if isinstance(hint, type) else origin is not None

@@ -1,8 +1,17 @@
-"""Save and read learned models: one safetensors file, arrays beside a JSON header; no pickle, no training data."""
+"""Save and read learned models: one safetensors file, arrays beside a JSON header; no pickle, no training data.
+
+A file is material from anywhere. Nothing in it is run or imported; each value has the type that its place declares, and
+no array is made before its shape has been compared with what the file holds, so that reading takes no more memory than
+a few times the file. Names of columns and levels of categories are in it as they are in the table, levels as digests
+where that is asked for.
+"""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from hashlib import sha256
 from importlib.metadata import version
+from math import prod
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -14,22 +23,36 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.core.bases import Basis
+from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Rule, Weight
+from behavior_learning.core.features import Monomials, Product
 from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
 from behavior_learning.files import check_writable, write_whole
-from behavior_learning.learned.model import LearnedModel
+from behavior_learning.learned.model import LearnedModel, Recipe
 from behavior_learning.learned.records import StandardDeviations
 from behavior_learning.objectives import objective_from_json
-from behavior_learning.options import from_plain, to_plain
+from behavior_learning.options import built, from_plain, to_plain
 from behavior_learning.responses import response_from_json
 
-__all__ = ["Saved", "read", "save"]
+__all__ = ["Saved", "checksum", "read", "save"]
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a change makes older files unreadable."""
+
+
+MOST_POWERS = 20
+"""Degree of a term at most."""
+
+MOST_LEVELS = 100_000
+"""Combinations of labels and counts at most."""
+
+MOST_NODES = {1: 10_001, 2: 512}
+"""Candidates along each axis at most, for one continuous response and for two."""
+
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What reading a value of another kind than was written raises."""
 
 
 class Saved(NamedTuple):
@@ -49,8 +72,13 @@ class Saved(NamedTuple):
     named: bool
 
 
-def save(saved: Saved, path: str | PathLike[str]) -> None:
-    """Write a learned model to one file.
+def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> None:
+    """Write a learned model to one file, whole or not at all.
+
+    Parameters
+    ----------
+    hash_levels : write digests of the levels of categories instead of their text. A level that can be guessed can be
+        found again from its digest; labels of the response stay as they are.
 
     Raises
     ------
@@ -59,6 +87,7 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
     """
     check_writable(path)
     model = saved.model
+    encoder = model.encoder.with_hashed_levels() if hash_levels else model.encoder
     named = list(zip(model.network.weight_names, model.network.weights, strict=True))  # As heads are read.
     header = {
         "format": FORMAT,
@@ -66,7 +95,7 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         "estimator": saved.estimator,
         "parameters": to_plain(saved.parameters),
         "named": saved.named,
-        "encoder": model.encoder.to_json(),
+        "encoder": encoder.to_json(),
         "response": model.response.to_json(),
         "nodes": model.space.nodes,
         "objective": model.objective.to_json(),
@@ -81,7 +110,17 @@ def save(saved: Saved, path: str | PathLike[str]) -> None:
         "restarts": model.restarts.to_dict("list"),
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
-    write_whole(path, to_bytes(arrays, metadata={"behavior_learning": json.dumps(header)}))
+    text = json.dumps(header)
+    write_whole(path, to_bytes(arrays, metadata={"behavior_learning": text, "checksum": checksum(text, arrays)}))
+
+
+def checksum(header: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 of all that a file says."""
+    digest = sha256(header.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def read(path: str | PathLike[str]) -> Saved:
@@ -95,35 +134,111 @@ def read(path: str | PathLike[str]) -> Saved:
     header, arrays = _read(Path(path))
     try:
         parameters = from_plain(header["parameters"])
-        return Saved(_model(header, arrays), header["estimator"], parameters, header["named"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(f"{path} is damaged: {error!r}. Save the model again.") from error
+        saved = {"model": _model(header, arrays), "estimator": header["estimator"]}
+        return built(Saved, saved | {"parameters": parameters, "named": header["named"]})
+    except DAMAGE as error:
+        raise DataError(f"{path} is damaged: {repr(error)[:200]}. Save the model again.") from error
 
 
 def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedModel:
     encoder, response = TableEncoder.from_json(header["encoder"]), response_from_json(header["response"])
-    space = response.space(header["nodes"] or None)
+    nodes, temperature = header["nodes"], header["temperature"]
+    if prod(len(part.levels or (0,)) for part in response.components) > MOST_LEVELS:
+        raise ValueError("more combinations of labels than can be summed over")
+    if type(nodes) is not int or not 0 <= nodes <= MOST_NODES[min(max(len(response.space().continuous), 1), 2)]:
+        raise ValueError(f"{str(nodes)[:20]} candidates")
+    if type(temperature) is not float or not 0 < temperature < np.inf:
+        raise ValueError(f"the temperature {str(temperature)[:20]}")
+    space = response.space(nodes or None)
+    architecture = built(Architecture, from_plain(header["architecture"]))
+    basis = _basis(header["basis"], len(encoder.columns), 0 if architecture.output == "vector" else space.dimension)
+    outputs = space.dimension if architecture.output == "vector" else 1
+    _check_shapes(architecture, basis.size, outputs, arrays)
     blank = BehaviorNetwork.random(
-        np.random.default_rng(0),
-        Architecture(**from_plain(header["architecture"])),
-        features=len(encoder.columns),
-        response=space.dimension,
-        basis=Basis.from_json(header["basis"]),
+        np.random.default_rng(0), architecture, features=len(encoder.columns), response=space.dimension, basis=basis
     )
-    weights = [Weight(cast(Any, arrays[name]), Rule(*header["rules"][name])) for name in blank.weight_names]
+    shapes = {name: np.shape(own.raw) for name, own in zip(blank.weight_names, blank.weights, strict=True)}
+    if shapes != {name: array.shape for name, array in arrays.items()}:
+        raise ValueError("arrays of another network")
+    weights = [_weight(arrays[name], header["rules"][name]) for name in blank.weight_names]
+    known = {name: from_plain(header["deviations"][name]) for name in StandardDeviations._fields}
     return LearnedModel(
         network=jax.tree.map(to_device, with_weights(blank, weights)),
         encoder=encoder,
         response=response,
         objective=objective_from_json(header["objective"], space),
-        temperature=header["temperature"],
-        recipe=from_plain(header["recipe"]),
+        temperature=temperature,
+        recipe=_of(Recipe, from_plain(header["recipe"])),
         rows=None,
-        block_names=header["block_names"],
+        block_names=_texts(header["block_names"]),
         history=pd.DataFrame(header["history"]),
         restarts=pd.DataFrame(header["restarts"]),
-        known_deviations=StandardDeviations(**header["deviations"]),
+        known_deviations=built(StandardDeviations, known),
     )
+
+
+def _basis(state: dict[str, Any], features: int, response: int) -> Basis:
+    """The terms of a file, each of columns that there are."""
+    basis = Basis.from_json(state)
+    columns = [(function, features) for function in basis.x_functions]
+    columns += [(function, response) for function in basis.y_map.functions]
+    for function, count in columns:
+        own = function.columns if isinstance(function, Product) else (function.column,)
+        if len(own) > MOST_POWERS or not all(0 <= column < count for column in own):
+            raise ValueError(f"a term of columns {own[:5]} of {count}")
+    sizes = len(basis.x_functions), len(basis.y_map.functions)
+    pairs = basis.pairing.pairs
+    if not all(type(i) is type(j) is int and ONE <= i < sizes[0] and ONE <= j < sizes[1] for i, j in pairs):
+        raise ValueError("a term of functions that are not there")
+    maps = [(own, features) for own in basis.x_maps] + [(basis.y_map, response)]
+    shifts = [(own.shift, count) for own, count in maps if isinstance(own, Monomials) and own.shift is not None]
+    if not all(len(shift) == count and all(type(part) in (int, float) for part in shift) for shift, count in shifts):
+        raise ValueError("a shift of other columns")
+    return basis
+
+
+def _check_shapes(architecture: Architecture, terms: int, outputs: int, arrays: Mapping[str, np.ndarray]) -> None:
+    """Refuse an architecture that the arrays are not of, before anything of its size is made."""
+    entries = sum(array.size for array in arrays.values())
+    if len(architecture.layers) > len(arrays) or sum(architecture.layers) + sum(architecture.rows) > 2 * entries + 3:
+        raise ValueError("an architecture larger than the file")
+    expected: dict[str, tuple[int, ...]] = {}
+    for number, width in enumerate(architecture.layers):
+        seen = architecture.inputs(number)
+        inputs = seen.n_terms(terms) + sum(seen.widths[layer] for layer in seen.layers)
+        for role, rows in architecture.head_rows.items():
+            place = f"layers[{number}].{role}"
+            expected[f"{place}.coef"] = (width, rows, inputs)
+            expected |= dict.fromkeys((f"{place}.intercept", f"{place}.multiplier"), (width, rows))
+    if architecture.readout != "identity":
+        expected["readout.weight"] = (outputs, architecture.layers[-1])
+    for name, shape in expected.items():
+        if np.shape(arrays[name]) != shape:
+            raise ValueError(f"{name} of shape {np.shape(arrays[name])} instead of {shape}")
+
+
+def _weight(array: np.ndarray, rule: Any) -> Weight:
+    if array.dtype != np.float32 or not np.isfinite(array).all():
+        raise ValueError("numbers that are none")
+    signs, numbers = rule
+    own = Rule(signs, numbers)
+    if not np.isin(own.signs, (-1, 0, 1)).all() or np.isinf(own.numbers).any():
+        raise ValueError("a rule of another kind")
+    if any(np.broadcast_shapes(part.shape, array.shape) != array.shape for part in (own.signs, own.numbers)):
+        raise ValueError("a rule of another shape")
+    return Weight(cast(Any, array), own)
+
+
+def _texts(names: Any) -> dict[str, str]:
+    if type(names) is dict and all(type(name) is str for name in names.values()):
+        return names
+    raise ValueError("names of blocks that are none")
+
+
+def _of(kind: type, value: Any) -> Any:
+    if type(value) is kind:
+        return value
+    raise ValueError(f"no {kind.__name__}")
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -133,15 +248,23 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with safe_open(str(path), framework="numpy") as file:
             metadata = file.metadata() or {}
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (the handle is no mapping)
-    except SafetensorError as error:
-        raise DataError(f"{path} is no model file of this library ({error}). Write one with .save(path).") from error
+    except (SafetensorError, OSError, *DAMAGE) as error:
+        said = str(error)[:200]
+        raise DataError(f"{path} is no model file of this library ({said}). Write one with .save(path).") from error
     if "behavior_learning" not in metadata:
         raise DataError(f"{path} is a safetensors file of something else. Write a model with .save(path).")
-    header = json.loads(metadata["behavior_learning"])
-    if header["format"] != FORMAT:
-        way_out = "Upgrade behavior-learning" if header["format"] > FORMAT else "Fit the model again, or install that"
+    try:
+        header = json.loads(metadata["behavior_learning"])
+        written, wrote = header["format"], str(header["version"])[:40]
+        newer = bool(written > FORMAT)
+    except DAMAGE as error:
+        raise DataError(f"{path} is damaged: {repr(error)[:200]}. Save the model again.") from error
+    if written != FORMAT:
+        way_out = "Upgrade behavior-learning" if newer else "Fit the model again, or install that"
         raise DataError(
-            f"{path} was written by version {header['version']} in format {header['format']}; this version reads "
-            f"format {FORMAT}. {way_out}."
+            f"{path} was written by version {wrote} in format {str(written)[:40]}; this version reads format {FORMAT}. "
+            f"{way_out}."
         )
+    if metadata.get("checksum") != checksum(metadata["behavior_learning"], arrays):
+        raise DataError(f"{path} is damaged: it has changed since it was written. Save the model again.")
     return header, arrays

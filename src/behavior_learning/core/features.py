@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import from_plain
+from behavior_learning.options import built, from_plain
 
 __all__ = [
     "BSpline",
@@ -112,7 +112,7 @@ class Wave:
     """sin or cos of π·frequency·(z − low)/(high − low)."""
 
     column: int
-    function: str
+    function: Literal["sin", "cos"]
     frequency: int
     low: float
     high: float
@@ -213,7 +213,7 @@ class Monomials(FeatureMap):
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Monomials":
         shift = state["shift"]
-        columns = tuple(tuple(function["columns"]) for function in state["functions"])
+        columns = tuple(built(Product, from_plain(function)).columns for function in state["functions"])
         return cls(columns, None if shift is None else tuple(shift))
 
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
@@ -244,7 +244,7 @@ class Curves(FeatureMap):
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        return cls(tuple(cls.kind(**from_plain(function)) for function in state["functions"]))
+        return cls(tuple(built(cls.kind, from_plain(function)) for function in state["functions"]))
 
 
 @register_feature_map

@@ -32,7 +32,7 @@ from behavior_learning.errors import (
     UnseenCategoryWarning,
     UnseenMissingWarning,
 )
-from behavior_learning.options import from_plain
+from behavior_learning.options import built, from_plain
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.sources import HASHED, Source, hashed, level_text
 
@@ -198,7 +198,14 @@ class TableEncoder:
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "TableEncoder":
-        return cls(tuple(state["names"]), tuple(EncodedColumn(**from_plain(column)) for column in state["columns"]))
+        columns = tuple(built(EncodedColumn, from_plain(column)) for column in state["columns"])
+        encoder = built(cls, {"names": tuple(state["names"]), "columns": columns})
+        odd = [
+            c.source for c in columns if c.source not in encoder.names or not c.scale > 0 or not np.isfinite(c.center)
+        ]
+        if odd or len(set(encoder.names)) < len(encoder.names):
+            raise ValueError(f"columns without a place or a scale: {listed(odd)}")
+        return encoder
 
 
 def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:

@@ -355,12 +355,27 @@ class FittedEstimator(BaseEstimator):
     def _given_or_none(self, asked: str, X: Any, y: Any) -> Rows | None:
         return None if X is None and y is None else self._rows(asked, X, y)
 
-    def save(self, path: str | PathLike[str]) -> None:
-        """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it."""
+    def save(self, path: str | PathLike[str], *, hash_levels: bool = False) -> None:
+        """Write the fitted estimator to one file, without pickle; `behavior_learning.load` reads it.
+
+        The file holds no rows, but the names of columns and the levels of categories as they are.
+
+        Parameters
+        ----------
+        hash_levels : write digests of the levels of the columns of X instead, so that they are not to be read; they
+            still find the levels of a table. Labels of y stay as they are.
+
+        Raises
+        ------
+        DataError
+            If the path cannot be written to.
+        """
         parameters = self.get_params(deep=False)
         if not isinstance(parameters["random_state"], Integral):
             parameters["random_state"] = None  # A generator in place of a seed does not go to a file.
-        save(Saved(self._fitted, type(self).__name__, parameters, hasattr(self, "feature_names_in_")), path)
+        save(
+            Saved(self._fitted, type(self).__name__, parameters, hasattr(self, "feature_names_in_")), path, hash_levels
+        )
 
     def report(
         self,

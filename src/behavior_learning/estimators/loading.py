@@ -42,6 +42,9 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
     if saved.estimator not in ESTIMATORS:
         known = ", ".join(ESTIMATORS)
         raise DataError(f"{path} holds a {saved.estimator}, and known are {known}. Import its module first.")
-    estimator = ESTIMATORS[saved.estimator](**saved.parameters)
+    try:
+        estimator = ESTIMATORS[saved.estimator](**saved.parameters)
+    except TypeError as error:
+        raise DataError(f"{path} is damaged: {error}. Save the model again.") from error
     estimator._adopt(saved.model, named=saved.named)  # pyright: ignore[reportPrivateUsage]
     return estimator

@@ -12,7 +12,7 @@ import numpy as np
 
 from behavior_learning.core.spaces import Space
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.options import Option, from_plain, learned, register, to_plain
+from behavior_learning.options import Option, built, from_plain, learned, register, to_plain
 from behavior_learning.symbolic.polynomials import Variable
 
 __all__ = ["RESPONSES", "Response", "as_response", "checked_split", "register_response", "response_from_json"]
@@ -198,7 +198,7 @@ class Response(Option, ABC):
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         """Read what `to_json` wrote, without its kind."""
-        return cls(**from_plain(state))
+        return built(cls, from_plain(state))
 
 
 def response_from_json(state: dict[str, Any]) -> Response:

@@ -50,6 +50,18 @@ class Classes(Response):
         """The levels as an array of the user's dtype."""
         return np.array(self.levels, dtype=self.dtype)
 
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote; labels are plain, and their dtype no larger than they are."""
+        labels = super().from_json(state)
+        stated = np.dtype(labels.dtype)
+        longest = max((len(level) for level in labels.levels if isinstance(level, str)), default=1)
+        if stated.kind not in "OUbiuf" or stated.itemsize > max(16, 4 * longest) or len(labels.levels) < 2:
+            raise ValueError(f"labels of the dtype {labels.dtype[:20]!r}")
+        if not all(isinstance(level, (str, int, float, bool)) for level in labels.levels):
+            raise ValueError("labels that are no labels")
+        return labels
+
     def read(self, y: Any, rows: int) -> tuple[Self, np.ndarray]:
         name, classes, codes = class_codes(y, rows)
         if len(classes) < 2:

@@ -64,6 +64,14 @@ class Counts(Standardized):
             )
         return replace(self, name=name, last=last), counts
 
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote; each count up to the last is a candidate, so they must not be too many."""
+        counts = super().from_json(state)
+        if not 0 < counts.last <= MOST:
+            raise ValueError(f"counts up to {counts.last}")
+        return counts
+
     def values(self, y: Any, rows: int) -> np.ndarray:
         return self._parsed(y, rows, self.last)[1]
 

@@ -1,7 +1,7 @@
 """What responses that are numbers share: one column, of which the model sees (y − center)/scale."""
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class Standardized(Response):
 
     center: float = learned(0.0)
     scale: float = learned(1.0)
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        """Read what `to_json` wrote; the unit is a positive number."""
+        number = super().from_json(state)
+        if not (0 < number.scale < np.inf and np.isfinite(number.center)):
+            raise ValueError(f"a response with center {number.center} and scale {number.scale}")
+        return number
 
     def standardized(self, numbers: np.ndarray) -> Self:
         """The response with center and scale of some numbers.

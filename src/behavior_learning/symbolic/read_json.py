@@ -7,6 +7,7 @@ from typing import Any
 from behavior_learning.core.features import Curve
 from behavior_learning.core.heads import get_head
 from behavior_learning.errors import DataError
+from behavior_learning.options import built, from_plain
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
@@ -32,15 +33,17 @@ def from_json(text: str) -> LearnedProblem:
     """
     try:
         state = json.loads(text, parse_constant=lambda constant: _of((float,), constant, "number"))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"This is no JSON ({error}). Write a problem with problem.to_json().") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"This is no JSON ({str(error)[:200]}). Write a problem with problem.to_json().") from error
     found = state.get("format") if type(state) is dict else type(state).__name__
     if found != FORMAT:
         raise DataError(f"A problem has the format {FORMAT!r}; got {found!r}. Write one with problem.to_json().")
     try:
         return _problem(state)
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise DataError(f"This problem is damaged: {error!r}. Write it again with problem.to_json().") from error
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError, OverflowError) as error:
+        raise DataError(
+            f"This problem is damaged: {repr(error)[:200]}. Write it again with problem.to_json()."
+        ) from error
 
 
 def _problem(state: dict[str, Any]) -> LearnedProblem:
@@ -64,7 +67,7 @@ def _block(state: dict[str, Any], shared: dict[str, Any]) -> Block:
                 _polynomial(term["polynomial"]),
                 _number(term["scale"]),
                 tuple(map(_polynomial, term["factors"])),
-                term["rest"],
+                _text(term["rest"]),
             )
             for term in state["head_terms"]
         ),
@@ -72,7 +75,7 @@ def _block(state: dict[str, Any], shared: dict[str, Any]) -> Block:
         {name: _number(value) for name, value in shared["standard_deviations"].items()},
         _polynomial(state["shortcut"]),
         {name: _curve(**curve) for name, curve in shared["curves"].items()},
-        {name: Source(**(source | {"levels": tuple(source["levels"])})) for name, source in shared["sources"].items()},
+        {name: _source(source) for name, source in shared["sources"].items()},
     )
 
 
@@ -81,8 +84,17 @@ def _polynomial(terms: list[list[Any]]) -> Polynomial:
 
 
 def _curve(kind: str, of: str, **state: Any) -> tuple[Curve, str]:
-    parameters: dict[str, Any] = {key: tuple(v) if type(v) is list else v for key, v in state.items()}
-    return CURVES[kind](**parameters), of
+    curve = built(CURVES[kind], from_plain(state))
+    if not all(isfinite(value) for value in (curve.low, curve.high)):
+        raise ValueError(f"a {kind} without ends")
+    return curve, _text(of)
+
+
+def _source(state: dict[str, Any]) -> Source:
+    source = built(Source, from_plain(state))
+    if source.kind == "at_least" and source.level not in source.levels:
+        raise ValueError(f"{source.level!r} is none of the levels of {source.column!r}")
+    return source
 
 
 def _of(kinds: tuple[type, ...], value: Any, what: str) -> Any:
