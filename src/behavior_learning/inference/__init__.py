@@ -6,8 +6,9 @@ from behavior_learning.inference.hypotheses import TestResult, adjusted_pvalues
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.information import NotIdentified
 from behavior_learning.inference.report import IdentificationReport, opposite_directions
-from behavior_learning.inference.results import InferenceResults, Units
+from behavior_learning.inference.results import InferenceResults
 from behavior_learning.inference.tables import Estimates, Summary
+from behavior_learning.inference.units import Units
 
 __all__ = [
     "Convergence",
