@@ -145,10 +145,12 @@ def test_a_sample_is_explored_only_where_there_is_a_row_to_negate(fit, flips, ex
     """One network whose rows are all even, or more than may be negated, is searched for on all rows at once."""
     fitted, searched = fit().fitted, []
     monkeypatch.setattr(exploration, "polish", lambda p, t, s, search: searched.append(search) or fitted.optimum)
-    monkeypatch.setattr(exploration, "local_optima", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
+    monkeypatch.setattr(
+        exploration, "local_optima", lambda *args, **options: pd.DataFrame({"loss": [0.0], "starts": [["fit"]]})
+    )
     parametrization = fitted.local.parametrization
     problem = SimpleNamespace(
-        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3))
+        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3)), network=None
     )
     explore(problem, fitted.local, [fitted.network], one_hot=False, sign_flips=flips)
     assert (int(searched[0].chunks) == 1) == explores
@@ -252,6 +254,16 @@ def test_parameters_that_run_off_are_refused():
     assert set(res.not_identified) == {NotIdentified.UNCONVERGED}
     assert "Not converged" in str(res.summary())
     assert "All parameters: no standard error" in str(res.summary())
+
+
+def test_what_would_run_off_is_left_out_or_held_by_the_weak_prior():
+    """By default there are finite errors, and the summary says what they rest on."""
+    res = needless(l2=None)
+    assert res.convergence is Convergence.OPTIMUM
+    assert res.bse.notna().all()
+    held = res.weak_prior and any("weak normal prior of standard deviation 10" in note for note in res.notes)
+    assert held or "estimated without it" in res.cautions[0]
+    np.testing.assert_allclose(res.params["equality[y]"], np.sqrt(2), atol=4 * res.bse["equality[y]"])
 
 
 def test_ridge_holds_what_would_run_off_and_refuses_what_it_decides():

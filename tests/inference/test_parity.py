@@ -110,6 +110,15 @@ def test_three_tests_agree_near_the_hypothesis(test):
     np.testing.assert_allclose(found.pvalue, wald.pvalue, rtol=0.05)
 
 
+def test_profile_interval_ends_where_the_likelihood_ratio_test_rejects():
+    ours, label = logit(), "utility[v*B]"
+    found = ours.profile_interval(label, level=0.9)
+    for end in (found.lower, found.upper):
+        np.testing.assert_allclose(ours.lr_test(f"{label} = {end}").statistic, 2.7055, atol=0.02)
+    wald = logit(cov_type="hessian").conf_int(0.9).loc[label]
+    np.testing.assert_allclose([found.lower, found.upper], wald, atol=0.05)
+
+
 def test_likelihood_ratio_is_that_of_nested_logits():
     x, y = logit_rows()
     ours = logit().lr_test("utility[v*B] = 0, utility[v*C] = 0")

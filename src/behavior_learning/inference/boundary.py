@@ -31,8 +31,8 @@ SCORE_NUMBERS = 2**24
 """Scores (rows × directions) held at once."""
 
 
-NULL_STARTS = 4
-"""Random starts for the model without the row, beside the one with it."""
+NULL_STARTS = 1
+"""Random starts for the model without the row, beside the estimate."""
 
 
 class _Row(NamedTuple):

@@ -27,10 +27,12 @@ from behavior_learning.inference.hypotheses import (
     parse_hypotheses,
 )
 from behavior_learning.inference.information import NotIdentified
+from behavior_learning.inference.profile import ProfileInterval, profile_interval
 from behavior_learning.inference.report import IdentificationReport
 from behavior_learning.inference.restricted import likelihood_ratio_test, score_test
 from behavior_learning.inference.tables import Estimates, Summary
 from behavior_learning.inference.units import Units, errors_by_term, in_table_units
+from behavior_learning.options import check_number
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Monomial
 
@@ -261,8 +263,24 @@ class InferenceResults:
         covariance = Robust() if self.covariance.resampled else self.covariance
         return score_test(self.fitted, parse_hypotheses(hypotheses, self.params.index), covariance)
 
+    def profile_interval(self, function: str, level: float = 0.95) -> ProfileInterval:
+        """All values of a parameter, or of a sum of them such as ``"a - 2*b"``, that the likelihood does not reject.
+
+        It follows the likelihood where that is no parabola; an infinite end says that the data do not bound it.
+
+        Raises
+        ------
+        OptionError
+            If the loss is no likelihood.
+        """
+        self.need_likelihood("profile_interval", "conf_int")
+        matrix, value = parse_hypotheses(function, self.params.index)
+        if len(matrix) != 1 or value.any():
+            raise OptionError(f"profile_interval takes one sum of parameters such as 'a - b'; got {function!r}.")
+        return profile_interval(self.fitted, matrix[0], check_number("level", level, below=1.0))
+
     def constraint_test(
-        self, row: str, *, directions: int = 400, draws: int = 2000, seed: int | None = None
+        self, row: str, *, directions: int = 64, draws: int = 2000, seed: int | None = None
     ) -> TestResult:
         """Is this constraint (or utility row) there? A test of λ = 0 that is valid at the boundary.
 

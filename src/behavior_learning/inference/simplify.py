@@ -54,7 +54,7 @@ def without_idle_rows(fitted: Fitted) -> Submodel | None:
 def submodels(fitted: Fitted) -> Iterator[Submodel]:
     """Smaller models whose limits the runaway directions of a single layer tend to."""
     network = fitted.network
-    if len(network.layers) > 1:
+    if len(network.architecture.layers) > 1:
         return
     blocks = "each block" if network.layers[0].n_blocks > 1 else "the block"
     linear = _with_linear_utility(network)
