@@ -39,8 +39,8 @@ def equality_only() -> Design:
     network = BehaviorNetwork.random(rng, architecture, features=1, response=1, basis=affine_basis(1, 1))
     local = LocalParameters.of(canonicalize(network), parameter_labels(network, ["x"], ["y"]))
     b = 1 / np.sqrt(2 * mean_square_spread())
-    truth = {"coef[x]": -0.5 * b, "coef[y]": b, "intercept": -0.2 * b}
-    ordered = tuple(truth[label.split(".equality.")[1]] for label in local.labels)
+    truth = {"equality[x]": -0.5 * b, "equality[y]": b, "equality.intercept": -0.2 * b}
+    ordered = tuple(truth[label] for label in local.labels)
     return Design("equality only", local, Interval(-15.0, 15.0, 128, refinements=0), 1, 2.0, ordered)
 
 

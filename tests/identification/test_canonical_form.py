@@ -117,11 +117,21 @@ def with_a_row_of_x_alone() -> BehaviorNetwork:
     return with_raw(drawn("single"), "utility", coef=hide_the_response)
 
 
-def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2)):
-    basis = without_pure_x(polynomial_basis(2, 3, degree=2, one_hot=True))
-    return random_network(
-        Architecture((1,), rows, heads, intercepts=False, readout="identity"), basis, 3, rng("k", seed)
-    )
+def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2), classes: int = 3):
+    basis = without_pure_x(polynomial_basis(2, classes, degree=2, one_hot=True))
+    single = Architecture((1,), rows, heads, intercepts=False, readout="identity")
+    return random_network(single, basis, classes, rng("k", seed))
+
+
+def one_hot_with_intercepts():
+    """Terms of x alone are shared by the classes, which then have no signs of their own."""
+    basis = polynomial_basis(2, 3, degree=2, one_hot=True)
+    return random_network(Architecture((1,), (1, 1, 2), IBL, readout="identity"), basis, 3, rng("shared"))
+
+
+def odd_blocks():
+    architecture = Architecture((3,), (2, 0, 0), ("tanh", None, None), output="vector", readout="free")
+    return random_network(architecture, affine_basis(2, 0), 3, rng("odd"))
 
 
 NETWORKS = {
@@ -130,7 +140,10 @@ NETWORKS = {
     "duplicate": partial(with_a_duplicate, "inequality"),
     "parallel kinks": with_parallel_kinks,
     "row of x alone": with_a_row_of_x_alone,
+    "odd blocks": odd_blocks,
     "classes": partial(one_hot_network, "classes"),
+    "classes with intercepts": one_hot_with_intercepts,
+    "classes, two": partial(one_hot_network, "classes", ("tanh", "softplus", "abs"), classes=2),
     "classes, identity": partial(one_hot_network, "classes", ("identity", "softplus", "abs")),
 }
 """Every equivalence changes at least one of them."""
@@ -147,7 +160,7 @@ def moved_by(equivalence, name: str) -> bool:
     """Apply one equivalence twice, to a random network and to what those before it make of it; whether it moved any."""
     one_hot, moved = name.startswith("classes"), False
     x, y = candidates("single" if name not in SHAPES else name, rng("z", name))
-    y = np.eye(RESPONSE)[None] if one_hot else y
+    y = np.eye(2 if name == "classes, two" else RESPONSE)[None] if one_hot or name == "odd blocks" else y
     for before in (in_turn(name)[0], in_turn(name)[EQUIVALENCES.index(equivalence)]):
         once = equivalence(before, one_hot=one_hot)
         twice = equivalence(once, one_hot=one_hot)
@@ -163,6 +176,12 @@ def moved_by(equivalence, name: str) -> bool:
 def test_distribution_is_unchanged_and_applying_it_twice_changes_nothing(equivalence):
     moved = [moved_by(equivalence, name) for name in NETWORKS]
     assert any(moved)
+
+
+def test_classes_with_shared_terms_keep_their_distribution():
+    network, x = one_hot_with_intercepts(), rng("x").normal(size=(6, 2))
+    canonical = canonicalize(network, one_hot=True).network
+    np.testing.assert_allclose(probabilities(canonical, x), probabilities(network, x), atol=1e-10)
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n not in SHAPES or len(SHAPES[n].layers) == 1])
@@ -233,10 +252,17 @@ def test_label_is_the_pinned_one():
     basis = with_terms(affine_basis(2, 1), [(Product((0,)), Product((0,)))])
     network = random_network(Architecture((1, 2), (1, 1, 1), BL), basis, 1, rng("label"))
     named = parameter_labels(network, ["RM", "LSTAT"], ["MEDV"])
-    assert "layer1.block1.inequality.coef[RM*MEDV]" in named
-    assert "layer2.block2.equality.multiplier" in named
-    assert "layer2.block2.utility.coef[block1.1]" in named
-    assert "readout.weight[block2.1]" in named
+    assert "block1.1.inequality[RM*MEDV]" in named
+    assert "block2.2.equality.multiplier" in named
+    assert "block2.2.utility[block1.1]" in named
+    assert "readout[block2.1]" in named
+
+
+def test_a_row_alone_in_a_named_block_is_called_like_the_block():
+    budget = Architecture((1,), (0, 1, 0), (None, "relu", None), readout="identity")
+    network = random_network(budget, affine_basis(1, 1), 1, rng("budget"))
+    named = parameter_labels(network, ["LSTAT"], ["MEDV"], blocks={"block1.1": "budget"})
+    assert named == ["budget[LSTAT]", "budget[MEDV]", "budget.intercept", "budget.multiplier"]
 
 
 def test_chart_returns_the_canonical_network():
@@ -333,7 +359,20 @@ def test_direction_beside_an_identity_utility_is_noted():
     changes = [note.change for note in canonicalize(drawn("identity")).notes]
     assert Change.DIRECTION in changes
     assert Change.CANCELS in changes
-    assert Change.DIRECTION not in [note.change for note in canonicalize(drawn("rows")).notes]
+    assert Change.DIRECTION not in [note.change for note in canonicalize(drawn("kinked")).notes]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_stated_inequality_keeps_its_direction_in_every_class(scale):
+    """A number stated for one class says which way the whole row points."""
+    network = one_hot_network("budget", ("identity", "softplus", None))
+    coef = network.layers[0].heads["inequality"].coef
+    values = -scale * np.abs(np.asarray(coef.value))
+    fixed = np.where(np.arange(values.size).reshape(values.shape) == 0, -1.0, np.nan)
+    stated = with_head(network, 0, "inequality", coef=Weight(values, Rule(fixed=fixed)))
+    kept = canonicalize(stated, one_hot=True)
+    assert Change.DIRECTION not in [note.change for note in kept.notes]
+    assert (weight_value(kept.network.layers[0].heads["inequality"].coef) < 0).all()
 
 
 def test_given_coefficients_keep_their_multiplier():

@@ -134,9 +134,9 @@ def test_a_row_that_points_the_wrong_way_is_negated():
 def test_rows_that_flip_are_those_that_mean_something_else_then():
     rows = rows_that_flip(single().fitted.local)
     labels = np.array(single().fitted.local.labels)
-    assert set(rows) == {"layer1.block1.utility", "layer1.block1.inequality"}
+    assert set(rows) == {"utility", "inequality"}
     for row, places in rows.items():
-        assert set(labels[places]) == {f"{row}.coef[y]", f"{row}.coef[x*y]"}
+        assert set(labels[places]) == {f"{row}[y]", f"{row}[x*y]"}
     assert rows_that_flip(gaussian().fitted.local) == {}
 
 
@@ -145,10 +145,12 @@ def test_a_sample_is_explored_only_where_there_is_a_row_to_negate(fit, flips, ex
     """One network whose rows are all even, or more than may be negated, is searched for on all rows at once."""
     fitted, searched = fit().fitted, []
     monkeypatch.setattr(exploration, "polish", lambda p, t, s, search: searched.append(search) or fitted.optimum)
-    monkeypatch.setattr(exploration, "local_optima", lambda *args, **options: pd.DataFrame({"loss": [0.0]}))
+    monkeypatch.setattr(
+        exploration, "local_optima", lambda *args, **options: pd.DataFrame({"loss": [0.0], "starts": [["fit"]]})
+    )
     parametrization = fitted.local.parametrization
     problem = SimpleNamespace(
-        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3))
+        parametrization=parametrization, chunks=3, n=9, chunks_of=lambda rows: 1, weights=np.ones((3, 3)), network=None
     )
     explore(problem, fitted.local, [fitted.network], one_hot=False, sign_flips=flips)
     assert (int(searched[0].chunks) == 1) == explores
@@ -221,7 +223,7 @@ def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
     )
     names = parameter_labels(network, ["x"], ["y"])
     res = infer(network, Likelihood().on(Interval(-3.0, 3.0, 96, refinements=0)), (x, y), names, candidates=96)
-    label = "layer1.block1.inequality.multiplier"
+    label = "inequality.multiplier"
     assert res.gradient_norm < 1e-8
     assert 0 <= res.params[label] < 1e-6
     assert res.not_identified[label] is NotIdentified.BOUNDARY
@@ -229,7 +231,7 @@ def test_multiplier_at_its_bound_is_refused_and_the_rest_is_not():
     assert (res.bse.drop(label) > 0).all()
     assert res.wald_test(f"{label} = 0").distribution == "not identified"
     assert "constraint_test" in str(res.summary())
-    assert res.constraint_test("layer1.block1.inequality").pvalue > 0.5
+    assert res.constraint_test("inequality").pvalue > 0.5
 
 
 @cache
@@ -252,6 +254,16 @@ def test_parameters_that_run_off_are_refused():
     assert set(res.not_identified) == {NotIdentified.UNCONVERGED}
     assert "Not converged" in str(res.summary())
     assert "All parameters: no standard error" in str(res.summary())
+
+
+def test_what_would_run_off_is_left_out_or_held_by_the_weak_prior():
+    """By default there are finite errors, and the summary says what they rest on."""
+    res = needless(l2=None)
+    assert res.convergence is Convergence.OPTIMUM
+    assert res.bse.notna().all()
+    held = res.weak_prior and any("weak normal prior of standard deviation 10" in note for note in res.notes)
+    assert held or "estimated without it" in res.cautions[0]
+    np.testing.assert_allclose(res.params["equality[y]"], np.sqrt(2), atol=4 * res.bse["equality[y]"])
 
 
 def test_ridge_holds_what_would_run_off_and_refuses_what_it_decides():
@@ -281,8 +293,8 @@ def test_directions_without_information_are_named():
     names = parameter_labels(network, ["u", "copy"], ["y"])
     twice = np.stack([x[:, 0], x[:, 0]], axis=1)
     res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0)), (twice, y), names, candidates=192)
-    row = "layer1.block1.equality"
-    unknown = [f"{row}.coef[u]", f"{row}.coef[copy]"]
+    row = "equality"
+    unknown = [f"{row}[u]", f"{row}[copy]"]
     assert res.not_identified[unknown].tolist() == [NotIdentified.UNIDENTIFIED] * 2
     assert res.bse[unknown].isna().all()
     assert res.bse.drop(unknown).notna().all()
@@ -293,7 +305,7 @@ def test_directions_without_information_are_named():
     assert all(label in report.weakest["direction"][0] for label in unknown)
     assert res.condition_number == np.inf
     assert "UNIDENTIFIED" not in str(report)
-    np.testing.assert_allclose(res.bse[f"{row}.coef[y]"], plain_slope_error(x[:, :1], y), rtol=1e-6)
+    np.testing.assert_allclose(res.bse[f"{row}[y]"], plain_slope_error(x[:, :1], y), rtol=1e-6)
     sum_of_both = res.function(lambda p: p[unknown[0]] + p[unknown[1]])
     assert sum_of_both["std. error"].isna().all()
 
@@ -302,7 +314,7 @@ def plain_slope_error(x, y):
     network = drawn(GAUSSIAN, affine_basis(1, 1), 1, "once")
     names = parameter_labels(network, ["u"], ["y"])
     res = infer(network, Likelihood().on(Interval(-15.0, 15.0, 192, refinements=0)), (x, y), names, candidates=192)
-    return res.bse["layer1.block1.equality.coef[y]"]
+    return res.bse["equality[y]"]
 
 
 def test_rotations_of_squares_do_not_spoil_errors():
@@ -339,12 +351,12 @@ def test_denoising_score_matching_is_estimated_and_says_of_what():
     assert res.convergence is Convergence.OPTIMUM
     assert "wider than the distribution of y" in res.target
     assert np.isnan(res.aic)
-    spread = res.function(lambda p: 0.5 / p["layer1.block1.equality.coef[y]"] ** 2)["estimate"][0]
+    spread = res.function(lambda p: 0.5 / p["equality[y]"] ** 2)["estimate"][0]
     residual = y - np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0])
     np.testing.assert_allclose(spread, residual.var() + sigma**2, rtol=1e-6)
     with pytest.raises(OptionError, match="compares likelihoods"):
-        res.lr_test("layer1.block1.equality.coef[x] = 0")
-    assert res.score_test("layer1.block1.equality.coef[x] = 0").pvalue > 0.001
+        res.lr_test("equality[x] = 0")
+    assert res.score_test("equality[x] = 0").pvalue > 0.001
 
 
 def test_gaussian_is_found_from_any_start():

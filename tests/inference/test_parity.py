@@ -9,7 +9,7 @@ from behavior_learning.errors import OptionError
 from tests.conftest import rng
 from tests.inference.problems import gaussian, gaussian_rows, logit, logit_rows
 
-LABELS = [f"layer1.block1.utility.coef[{x}{k}]" for k in "BC" for x in ("", "u*", "v*")]
+LABELS = [f"utility[{x}{k}]" for k in "BC" for x in ("", "u*", "v*")]
 
 
 def reference(cov_type: str = "nonrobust", **options):
@@ -79,20 +79,20 @@ def test_gaussian_is_least_squares(kind, cov_type):
     x, y = gaussian_rows()
     theirs = sm.OLS(y, sm.add_constant(x)).fit(cov_type=cov_type)
     ours = gaussian().with_covariance(kind)
-    row = "layer1.block1.equality"
-    lines = [f"{row}.intercept", f"{row}.coef[u]", f"{row}.coef[v]"]
-    slopes = ours.function(lambda p: -jnp.stack([p[name] / p[f"{row}.coef[y]"] for name in lines]))
+    row = "equality"
+    lines = [f"{row}.intercept", f"{row}[u]", f"{row}[v]"]
+    slopes = ours.function(lambda p: -jnp.stack([p[name] / p[f"{row}[y]"] for name in lines]))
     degrees = np.sqrt((300 - 3) / 300) if kind == "hessian" else 1.0
     np.testing.assert_allclose(slopes["estimate"], theirs.params, atol=1e-6)
     np.testing.assert_allclose(slopes["std. error"], theirs.bse * degrees, atol=1e-6)
-    variance = ours.function(lambda p: 0.5 / p[f"{row}.coef[y]"] ** 2)["estimate"][0]
+    variance = ours.function(lambda p: 0.5 / p[f"{row}[y]"] ** 2)["estimate"][0]
     np.testing.assert_allclose(variance, np.mean(theirs.resid**2), atol=1e-6)
     np.testing.assert_allclose(ours.loglikelihood, theirs.llf, atol=1e-6)
 
 
 def test_wald_test_is_that_of_statsmodels():
     ours, theirs = logit(cov_type="hessian"), reference()
-    found = ours.wald_test("layer1.block1.utility.coef[u*B] = layer1.block1.utility.coef[u*C]")
+    found = ours.wald_test("utility[u*B] = utility[u*C]")
     matrix = np.zeros((1, 6))
     matrix[0, [1, 4]] = 1, -1
     expected = theirs.t_test(matrix)
@@ -103,16 +103,25 @@ def test_wald_test_is_that_of_statsmodels():
 @pytest.mark.parametrize("test", ["wald_test", "lr_test", "score_test"])
 def test_three_tests_agree_near_the_hypothesis(test):
     ours = logit(cov_type="hessian")
-    value = ours.params["layer1.block1.utility.coef[v*B]"] + 0.05
-    found = getattr(ours, test)(f"layer1.block1.utility.coef[v*B] = {value}")
-    wald = ours.wald_test(f"layer1.block1.utility.coef[v*B] = {value}")
+    value = ours.params["utility[v*B]"] + 0.05
+    found = getattr(ours, test)(f"utility[v*B] = {value}")
+    wald = ours.wald_test(f"utility[v*B] = {value}")
     np.testing.assert_allclose(found.statistic, wald.statistic, rtol=0.05)
     np.testing.assert_allclose(found.pvalue, wald.pvalue, rtol=0.05)
 
 
+def test_profile_interval_ends_where_the_likelihood_ratio_test_rejects():
+    ours, label = logit(), "utility[v*B]"
+    found = ours.profile_interval(label, level=0.9)
+    for end in (found.lower, found.upper):
+        np.testing.assert_allclose(ours.lr_test(f"{label} = {end}").statistic, 2.7055, atol=0.02)
+    wald = logit(cov_type="hessian").conf_int(0.9).loc[label]
+    np.testing.assert_allclose([found.lower, found.upper], wald, atol=0.05)
+
+
 def test_likelihood_ratio_is_that_of_nested_logits():
     x, y = logit_rows()
-    ours = logit().lr_test("layer1.block1.utility.coef[v*B] = 0, layer1.block1.utility.coef[v*C] = 0")
+    ours = logit().lr_test("utility[v*B] = 0, utility[v*C] = 0")
     full, small = reference(), sm.MNLogit(y, sm.add_constant(x[:, :1])).fit(disp=0, tol=1e-12)
     np.testing.assert_allclose(ours.statistic, 2 * (full.llf - small.llf), rtol=1e-6)
     assert ours.df == 2

@@ -18,14 +18,14 @@ from behavior_learning.inference.tables import Estimates, Summary
 from tests.conftest import rng
 from tests.inference.problems import ROWS, gaussian, logit, single
 
-UTILITY, INEQUALITY, EQUALITY = (f"layer1.block1.{role}" for role in ("utility", "inequality", "equality"))
+UTILITY, INEQUALITY, EQUALITY = (f"{role}" for role in ("utility", "inequality", "equality"))
 
 
 def test_everything_is_indexed_by_label():
     res = single()
     for series in (res.params, res.bse, res.zvalues, res.pvalues, res.not_identified):
         assert list(series.index) == list(res.params.index)
-    assert f"{UTILITY}.coef[x*y]" in res.params.index
+    assert f"{UTILITY}[x*y]" in res.params.index
     assert f"{EQUALITY}.multiplier" not in res.params.index
 
 
@@ -43,7 +43,7 @@ def test_columns_of_the_table_are_one_calculation():
 
 def test_robust_is_not_plain_where_the_model_is_wrong():
     """The Gaussian's noise spreads with u: plain errors of its slope are far too small."""
-    label = f"{EQUALITY}.coef[u]"
+    label = f"{EQUALITY}[u]"
     assert gaussian().bse[label] > 1.2 * gaussian().with_covariance("hessian").bse[label]
 
 
@@ -105,8 +105,47 @@ def test_unreadable_hypotheses_are_refused(text):
         parse_hypotheses(text, ["a.coef[x*y]", "a.coef[y]", "b"])
 
 
+NAMES = ["budget.inequality[LSTAT]", "budget.inequality[RM*MEDV]", "budget.utility[RM*MEDV]", "budget.utility[MEDV]"]
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("LSTAT = 0", 0),
+        ("budget[LSTAT] = 0", 0),
+        ("inequality[MEDV*RM]", 1),
+        ("utility[RM*MEDV]", 2),
+        ("(MEDV) = 0", 3),
+    ],
+)
+def test_a_part_of_a_label_names_the_one_parameter_that_has_it(text, column):
+    np.testing.assert_allclose(parse_hypotheses(text, NAMES).matrix, np.eye(1, 4, column))
+
+
+def test_a_name_of_several_parameters_lists_them_all():
+    with pytest.raises(OptionError, match=r"any of budget\.inequality\[RM\*MEDV\], budget\.utility\[RM\*MEDV\]"):
+        parse_hypotheses("budget[RM*MEDV] = 0", NAMES)
+
+
+def test_brackets_and_signs_are_those_of_arithmetic():
+    read = parse_hypotheses("-(LSTAT - 2*MEDV)/4 + 3 = -LSTAT*2", NAMES)
+    np.testing.assert_allclose(read.matrix, [[1.75, 0, 0, 0.5]])
+    np.testing.assert_allclose(read.value, [-3])
+
+
+@pytest.mark.parametrize("text", ["(" * 9000 + "LSTAT" + ")" * 9000, "-" * 19000 + "LSTAT", "+".join(["LSTAT"] * 3000)])
+def test_long_and_deep_hypotheses_are_read(text):
+    assert parse_hypotheses(text, NAMES).matrix.any()
+
+
+@pytest.mark.parametrize("text", ["LSTAT +" * 200_000, "9" * 400 + "*LSTAT = 0", "MEDV" + "*2" * 9000, "a" * 10**6])
+def test_endless_hypotheses_are_refused(text):
+    with pytest.raises(OptionError):
+        parse_hypotheses(text, NAMES)
+
+
 def test_joint_wald_test_of_one_parameter_is_its_z_squared():
-    res, label = single(), f"{UTILITY}.coef[y]"
+    res, label = single(), f"{UTILITY}[y]"
     found = res.wald_test(f"{label} = 0")
     np.testing.assert_allclose(found.statistic, res.zvalues[label] ** 2)
     np.testing.assert_allclose(found.pvalue, res.pvalues[label])
@@ -114,7 +153,7 @@ def test_joint_wald_test_of_one_parameter_is_its_z_squared():
 
 @pytest.mark.slow
 def test_wald_likelihood_ratio_and_score_agree():
-    res, label = single(), f"{INEQUALITY}.coef[x*y]"
+    res, label = single(), f"{INEQUALITY}[x*y]"
     hypothesis = f"{label} = {res.params[label] + 0.5 * res.bse[label]}"
     plain = res.with_covariance("hessian")
     statistics = [plain.wald_test(hypothesis), plain.lr_test(hypothesis), plain.score_test(hypothesis)]
@@ -165,7 +204,7 @@ def test_vuong_compares_densities_per_unit_of_y():
 def test_likelihood_ratios_are_refused_where_weights_are_shares_of_a_population():
     fitted = replace(single().fitted, weights=np.full(ROWS, 2.0), weight_kind="sampling")
     with pytest.raises(OptionError, match="lr_test is not valid with sampling weights"):
-        replace(single(), fitted=fitted).lr_test(f"{UTILITY}.coef[y] = 0")
+        replace(single(), fitted=fitted).lr_test(f"{UTILITY}[y] = 0")
 
 
 def single_without_utility():
@@ -186,7 +225,7 @@ def single_without_utility():
 
 
 def test_delta_method_of_a_ratio():
-    res, a, b = single(), f"{EQUALITY}.coef[y]", f"{EQUALITY}.coef[x*y]"
+    res, a, b = single(), f"{EQUALITY}[y]", f"{EQUALITY}[x*y]"
     found = res.function(lambda p: p[b] / p[a]).iloc[0]
     slope = np.array([-res.params[b] / res.params[a] ** 2, 1 / res.params[a]])
     np.testing.assert_allclose(found["std. error"] ** 2, slope @ res.cov.loc[[a, b], [a, b]].to_numpy() @ slope)
@@ -202,14 +241,14 @@ def test_functions_of_the_network_have_errors_too():
 
 def test_linear_change_of_units_is_exact():
     estimates = Estimates.of(["a", "b"], np.array([1.0, 2.0]), np.array([[0.04, 0.01], [0.01, 0.09]]))
-    moved = estimates.transformed(["c"], np.array([[2.0, -1.0]]), np.array([3.0]))
+    moved = estimates.linearized(["c"], np.array([3.0]), np.array([[2.0, -1.0]]))
     np.testing.assert_allclose(moved.params["c"], 3.0)
     np.testing.assert_allclose(moved.bse["c"] ** 2, 4 * 0.04 - 4 * 0.01 + 0.09)
 
 
 def test_refused_parameters_spoil_only_what_they_enter():
     cov = np.array([[np.nan, np.nan], [np.nan, 0.09]])
-    moved = Estimates.of(["a", "b"], np.array([1.0, 2.0]), cov).transformed(["c", "d"], np.eye(2), np.zeros(2))
+    moved = Estimates.of(["a", "b"], np.array([1.0, 2.0]), cov).linearized(["c", "d"], np.array([1.0, 2.0]), np.eye(2))
     assert np.isnan(moved.bse["c"])
     np.testing.assert_allclose(moved.bse["d"], 0.3)
 
@@ -219,7 +258,7 @@ def test_refused_parameters_spoil_only_what_they_enter():
 
 def test_summary_prints_estimates_facts_and_reasons():
     text = str(single().summary())
-    for part in ("sandwich", "Log-likelihood", "AIC", "rank 8 of 8", "P>|z|", f"{UTILITY}.coef[x*y]", "Converged"):
+    for part in ("sandwich", "Log-likelihood", "AIC", "rank 8 of 8", "P>|z|", f"{UTILITY}[x*y]", "Converged"):
         assert part in text
 
 
@@ -236,8 +275,14 @@ def test_summary_as_html_and_latex_is_escaped_and_whole():
 
 
 def test_compare_puts_models_side_by_side():
-    table = compare({"robust": single(), "plain": single("hessian")})
+    summary = compare({"robust": single(), "plain": single("hessian")})
+    table = summary.tables["Estimates"]
     assert list(table.columns) == ["robust", "plain"]
+    assert "*** p < 0.001" in summary.notes[0]
+    assert f"| {EQUALITY}[y] |" in summary.as_markdown()
+    assert summary.as_csv().splitlines()[0] == "table,,robust,plain"
+    plain = compare({"robust": single()}, stars=False).tables["Estimates"]["robust"]
+    assert not plain.str.contains("*", regex=False).any()
     assert table.index[-1] == "standard errors"
     assert table.loc["standard errors"].tolist() == ["robust", "hessian"]
 

@@ -9,6 +9,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import Convergence
+from behavior_learning.learned.inference import model_at
 from tests.conftest import rng
 from tests.fitted import fitted
 
@@ -57,8 +58,8 @@ def test_all_rows_count_and_the_ridge_does_not():
 
 
 def test_labels_are_in_the_users_names():
-    assert "layer1.block1.utility.coef[dose*effect]" in inference().params.index
-    assert "layer1.block1.utility.coef[dose]" in inference().original.params.index
+    assert "utility[dose*effect]" in inference().params.index
+    assert "utility[dose]" in inference().original.params.index
 
 
 def test_users_units_give_the_same_density():
@@ -66,12 +67,12 @@ def test_users_units_give_the_same_density():
     res, (X, _) = inference(), rows()
     at = res.original.params
     term = lambda role, dose, effect: sum(
-        at.get(f"layer1.block1.{role}.{name}", 0.0) * value
+        at.get(f"{role}{name}", 0.0) * value
         for name, value in {
-            "coef[dose]": dose,
-            "coef[effect]": effect,
-            "coef[dose*effect]": dose * effect,
-            "intercept": 1.0,
+            "[dose]": dose,
+            "[effect]": effect,
+            "[dose*effect]": dose * effect,
+            ".intercept": 1.0,
         }.items()
     )
     utility = lambda dose, effect: term("utility", dose, effect) - term("equality", dose, effect) ** 2
@@ -104,7 +105,7 @@ def regression_in(factor: float):
 def test_classes_have_errors_in_both_units():
     clf, X, y = choice()
     res = clf.inference(cov_type="hessian")
-    slope = "layer1.block1.utility.coef[price*act=wait]"
+    slope = "utility[price*act=wait]"
     label = next(label for label in res.original.params.index if label.startswith(slope[:-1].split("=")[0]))
     assert res.original.params[label] > 0
     np.testing.assert_allclose(res.original.params[label], 0.8, atol=4 * res.original.bse[label])
@@ -124,10 +125,20 @@ def test_kinked_heads_are_refused():
         fitted(bl.BLRegressor, "numbers").inference()
 
 
+def test_all_that_is_said_after_inference_is_of_one_parameter():
+    res = inference()
+    said = model_at(regression().model_, res).problem.blocks["block1.1"].head_terms
+    for ours, printed in zip(said, res.problem_.blocks["block1.1"].head_terms, strict=True):
+        np.testing.assert_allclose(ours.multiplier, printed.multiplier, rtol=1e-5)
+        assert ours.polynomial.coefficients.keys() == printed.polynomial.coefficients.keys()
+    assert {name for name, _ in res.errors_by_term} == {"block1.1"}
+    assert np.isfinite(list(res.errors_by_term["block1.1", 1].values())).all()
+
+
 def test_summary_prints_both_units():
     text = str(inference().summary())
     assert "On standardised columns" in text
-    assert "In the units of the table" in text
+    assert "In the units of the table, as in the equations of problem_" in text
 
 
 @pytest.mark.parametrize("options", [{"n_restarts": -1}, {"draws": 0}, {"cov_type": "magic"}])

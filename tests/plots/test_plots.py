@@ -235,7 +235,7 @@ def test_feasible_region_says_what_it_needs():
         plots.feasible_region(problem("classes"), row, {"rooms": (0, 1), "tax rate": (0, 1)})
 
 
-LABELS = ["layer1.block1.utility.coef[p]", "layer1.block1.inequality.coef[p]", "layer1.block1.equality.multiplier"]
+LABELS = ["utility[p]", "inequality[p]", "equality.multiplier"]
 
 
 def estimates(values=(1.0, -2.0, 0.5), variances=(0.04, 0.25, np.nan)):
@@ -257,7 +257,7 @@ def test_forest_draws_every_interval_and_leaves_refused_ones_hollow():
 
 def test_forest_ends_runaway_intervals_in_an_arrow_and_keeps_the_largest_z():
     values, variances = np.r_[np.linspace(-1, 1, 49), 1e6], np.r_[np.full(49, 0.01), 1e10]
-    wide = Estimates.of([f"layer1.block1.utility.coef[{i}]" for i in range(50)], values, np.diag(variances))
+    wide = Estimates.of([f"utility[{i}]" for i in range(50)], values, np.diag(variances))
     figure = plots.coefficients(wide, most=45)
     drawn(figure)
     assert figure.axes[0].get_title(loc="left") == "5 parameters with smaller |z| left out"

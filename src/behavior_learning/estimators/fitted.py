@@ -278,15 +278,15 @@ class FittedEstimator(BaseEstimator):
         weights: Any = None,
         weight_kind: Literal["frequency", "sampling"] = "frequency",
         n_restarts: int | None = None,
-        l2: float = 0.0,
+        l2: float | None = None,
         draws: int = 500,
         seed: int = 0,
     ) -> InferenceResults:
         """Standard errors, tests and intervals for the parameters (Theorems B.9 and B.10).
 
         Training stops early, holds rows out and carries a ridge. Inference goes on from the fitted network to the
-        optimum of the objective of all rows, in double precision, in the canonical form, and without a ridge unless
-        `l2` says so. Score objectives are covered too; what they estimate is stated in the summary.
+        optimum of the objective of all rows, in double precision and in the canonical form. Score objectives are
+        covered too; what they estimate is stated in the summary.
 
         Parameters
         ----------
@@ -299,10 +299,11 @@ class FittedEstimator(BaseEstimator):
             ``"sampling"`` for its share of the population.
         n_restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
             affordable the search goes on from the best optimum with its rows negated, one by one.
-        l2 : a ridge l2/(2n)·|θ|² on canonical parameters of standardised columns, as a normal prior of standard
-            deviation 1/√l2. It keeps parameters finite that would run off to infinity, as those of a nearly linear tanh
-            do, and vanishes beside many rows. Parameters that it moves by more than half a standard error, or of which
-            it says more than a tenth, have no standard error.
+        l2 : by default none where the likelihood has a finite maximum. Where it has none, as along a tanh that is
+            nearly linear, a submodel that has one and the lower BIC is estimated instead, and if there is none the
+            model under a weak prior (l2 of 0.01); the notes say which. A number is a ridge l2/(2n)·|θ|² on canonical
+            parameters of standardised columns, a normal prior of standard deviation 1/√l2; parameters that it moves by
+            more than half a standard error, or of which it says more than a tenth, have no standard error then.
         draws : bootstrap samples.
         seed : of restarts and bootstrap.
 
@@ -322,7 +323,7 @@ class FittedEstimator(BaseEstimator):
             clusters=clusters,
             weights=weights,
             weight_kind=weight_kind,
-            l2=check_number("l2", l2, inclusive=True),
+            l2=None if l2 is None else check_number("l2", l2, inclusive=True),
             draws=check_count("draws", draws, minimum=2),
             seed=check_count("seed", seed, minimum=0),
         )

@@ -1,5 +1,6 @@
 """A network taken apart into tables of rows, so that equivalences can move its numbers; see `canonical_form`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -9,9 +10,10 @@ from jaxtyping import Bool, Float, Int
 
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.heads import ROLES
+from behavior_learning.core.heads import ROLES, Square
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.identification.head_table import HeadTable, ParameterBlock
+from behavior_learning.identification.squares import Shifts, shifts_of
 
 __all__ = ["Canonical", "Canonicalizer", "Change", "Note"]
 
@@ -23,8 +25,12 @@ class Change(Enum):
     DUPLICATE = "repeats another row of its head; the two were added up. Drop one (fewer rows)."
     CANCELS = "depends on x alone and cancels in the normaliser. Leave it out (identifiable=True does)."
     DIRECTION = (
-        "has no direction of its own beside an identity utility over the same terms: penalising c and penalising −c "
-        "differ by a term the utility takes up. Use heads=('tanh', ...) or fix a coefficient."
+        "has no direction of its own: penalising c and penalising −c differ by a term that an identity utility or a "
+        "square over the same terms takes up. Fix a coefficient, as structure=bl.UMP(inequalities=...) does."
+    )
+    SQUARED = (
+        "is one of more squared rows than the terms can tell apart: the others say all that they say together, up to "
+        "functions of x. Use fewer rows."
     )
     MERGED = "is added to the first identity row: only their sum enters. Use one row."
 
@@ -78,6 +84,7 @@ class Canonicalizer:
     tables : of every layer, by head.
     notes : what happened to rows.
     scaled : (layer, block) pairs whose scale is fixed.
+    completed : (layer, blocks, where a utility is free) of pools whose squares are completed.
     """
 
     network: BehaviorNetwork
@@ -88,6 +95,7 @@ class Canonicalizer:
     bias: ParameterBlock | None
     notes: list[Note] = field(default_factory=list[Note])
     scaled: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    completed: list[tuple[int, list[int], np.ndarray]] = field(default_factory=list[tuple[int, list[int], np.ndarray]])
 
     @classmethod
     def of(cls, network: BehaviorNetwork, one_hot: bool, signs: np.ndarray | None = None) -> "Canonicalizer":
@@ -160,6 +168,13 @@ class Canonicalizer:
             columns[: len(of_x)] = of_x
             columns[-1] = True
         return columns
+
+    def shifts(self, layer: int, blocks: Sequence[int]) -> Shifts | None:
+        """What the squares of a pool take up by moving on functions of x; None where these do not cancel."""
+        table, seen = self.tables[layer]["equality"], self.network.architecture.inputs(layer)
+        if table.head != Square() or not self.additive(layer) or seen.blocks or not seen.terms:
+            return None
+        return shifts_of(table, table.rows_of(blocks).tolist(), self.network.basis)
 
     def complete_sets(self, layer: int) -> list[Int[np.ndarray, " classes"]]:
         """Terms of the first layer that are one function of x times each of the classes in turn."""
@@ -262,6 +277,10 @@ class Canonicalizer:
                     rows[i, group], rows[j, group] = table.rows.value[j, group], table.rows.value[i, group]
                     gradients.append(self._gradient(layer, role, rows=rows))
         gradients += [self._scale_gradient(layer, block) for layer, block in self.scaled]
+        for layer, blocks, free in self.completed:
+            shifts = self.shifts(layer, blocks)
+            conditions = [] if shifts is None else shifts.conditions(free)
+            gradients += [self._gradient(layer, "equality", rows=rows) for rows in conditions]
         return np.array(gradients).reshape(len(gradients), sum(block.value.size for block in self.parameter_blocks()))
 
     def _scale_gradient(self, layer: int, block: int) -> Float[np.ndarray, " numbers"]:

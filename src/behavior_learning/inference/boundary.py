@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from behavior_learning.core.block import FREE, Rule, Weight
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.errors import OptionError
-from behavior_learning.identification.parameters import Parametrization, learned_numbers
+from behavior_learning.identification.parameters import Parametrization, learned_numbers, number_places
 from behavior_learning.inference.estimation import TOLERANCE
 from behavior_learning.inference.exploration import explore, random_networks
 from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
@@ -31,8 +31,8 @@ SCORE_NUMBERS = 2**24
 """Scores (rows × directions) held at once."""
 
 
-NULL_STARTS = 4
-"""Random starts for the model without the row, beside the one with it."""
+NULL_STARTS = 1
+"""Random starts for the model without the row, beside the estimate."""
 
 
 class _Row(NamedTuple):
@@ -58,13 +58,15 @@ def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, se
 
 
 def _row(fitted: Fitted, row: str) -> _Row:
-    names = list(fitted.names)
-    if f"{row}.multiplier" not in names:
-        rows = sorted(name.removesuffix(".multiplier") for name in names if name.endswith(".multiplier"))
-        raise OptionError(f"row must be one of {', '.join(map(repr, rows))}; got {row!r}.")
+    rows = {name: own for own, name in fitted.row_names.items()}
+    if row not in rows:
+        raise OptionError(f"row must be one of {', '.join(map(repr, sorted(rows)))}; got {row!r}.")
     learned = learned_numbers(fitted.network)
-    inside = [i for i, n in enumerate(names) if n.startswith((f"{row}.coef[", f"{row}.intercept")) and learned[i]]
-    return _Row(names.index(f"{row}.multiplier"), np.array(inside, int))
+    if rows[row] in fitted.omitted:
+        raise OptionError(f"{row} was left out, as its multiplier is zero: there is nothing to test. See the notes.")
+    inside = [(at, place) for at, place in enumerate(number_places(fitted.network)) if place.of_row == rows[row]]
+    coefficients = [at for at, place in inside if place.part != "multiplier" and learned[at]]
+    return _Row(next(at for at, place in inside if place.part == "multiplier"), np.array(coefficients, int))
 
 
 def _with_numbers(network: BehaviorNetwork, numbers: np.ndarray, fixed: np.ndarray) -> BehaviorNetwork:
@@ -98,7 +100,7 @@ def _without(fitted: Fitted, place: _Row) -> Fitted:
         weight_kind=fitted.weight_kind,
         one_hot=fitted.one_hot,
         signs=fitted.canonical.signs,
-        choose=lambda problem, start: explore(problem, start, starts, fitted.one_hot)[0],
+        choose=lambda problem, start: (problem, explore(problem, start, starts, fitted.one_hot).best),
         l2=float(problem.l2),
     )
 

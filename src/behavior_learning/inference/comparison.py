@@ -9,39 +9,58 @@ from scipy.stats import norm
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.hypotheses import TestResult
 from behavior_learning.inference.results import InferenceResults
+from behavior_learning.inference.tables import Summary
 
 __all__ = ["compare", "vuong_test"]
 
 
-def compare(results: Mapping[str, InferenceResults]) -> pd.DataFrame:
+LEVELS = {0.001: "***", 0.01: "**", 0.05: "*"}
+"""Stars by the p-value below which a number gets them."""
+
+
+def compare(results: Mapping[str, InferenceResults], *, stars: bool = True) -> Summary:
     """Several results side by side: estimates with standard errors in brackets, and fit statistics.
+
+    Parameters
+    ----------
+    stars : mark estimates by their p-values; a note says how.
+
+    Returns
+    -------
+    A table that prints and writes itself as text, HTML, LaTeX, Markdown or CSV; the frame is in `tables`.
 
     Examples
     --------
-    >>> compare({})
-    Empty DataFrame
-    Columns: []
-    Index: []
+    >>> print(compare({}))
+    Models side by side
     """
-    columns = {name: _column(result) for name, result in results.items()}
+    columns = {name: _column(result, stars) for name, result in results.items()}
     index = list(dict.fromkeys(label for column in columns.values() for label in column))
-    facts = [label for label in index if label in _FACTS]
-    order = [label for label in index if label not in _FACTS] + facts
+    order = [label for label in index if label not in _FACTS] + [label for label in index if label in _FACTS]
     table = {name: [column.get(label, "") for label in order] for name, column in columns.items()}
-    return pd.DataFrame(table, index=order)
+    legend = ", ".join(f"{mark} p < {level:g}" for level, mark in reversed(LEVELS.items()))
+    notes = (f"Standard errors in brackets; {legend}.",) if stars and results else ()
+    tables = {"Estimates": pd.DataFrame(table, index=order)} if results else {}
+    return Summary("Models side by side", {}, tables, notes)
 
 
 _FACTS = ("log-likelihood", "AIC", "BIC", "TIC", "rank", "rows", "standard errors")
 
 
-def _column(results: InferenceResults) -> dict[str, str]:
-    numbers = zip(map(str, results.params.index), results.params, results.bse, strict=True)
-    lines = {label: f"{value:.4g} ({error:.3g})" for label, value, error in numbers}
+def _column(results: InferenceResults, stars: bool) -> dict[str, str]:
+    numbers = zip(map(str, results.params.index), results.params, results.bse, results.pvalues, strict=True)
+    lines = {
+        label: f"{value:.4g}{_stars(pvalue) if stars else ''} ({error:.3g})" for label, value, error, pvalue in numbers
+    }
     criteria = (results.loglikelihood, results.aic, results.bic, results.tic) if results.likelihood else [np.nan] * 4
     facts = [f"{value:.2f}" for value in criteria]
     return {**lines} | dict(
         zip(_FACTS, [*facts, str(results.degrees_of_freedom), str(results.n), results.cov_type], strict=True)
     )
+
+
+def _stars(pvalue: float) -> str:
+    return next((mark for level, mark in LEVELS.items() if pvalue < level), "")
 
 
 def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic") -> TestResult:

@@ -62,12 +62,14 @@ class CovarianceEstimator(ABC):
     description : how it is printed.
     robust : whether it is valid where the model is wrong.
     resampled : whether it needs draws or refits, so that it exists at the optimum only.
+    posterior : whether a ridge counts in it as a prior.
     """
 
     name: ClassVar[str]
     description: ClassVar[str]
     robust: ClassVar[bool] = True
     resampled: ClassVar[bool] = False
+    posterior: ClassVar[bool] = False
 
     def __call__(self, fitted: Fitted) -> Covariance:
         """The covariance of the estimates; inside `jax.enable_x64`.
@@ -94,6 +96,7 @@ class Hessian(CovarianceEstimator):
     name = "hessian"
     description = "inverse Hessian (valid where the model is right)"
     robust = False
+    posterior = True
 
     def estimate(self, fitted: Fitted) -> Covariance:
         return Covariance(fitted.information.inverse() / fitted.total)

@@ -1,23 +1,31 @@
 """Where to search from: random networks, and the best optimum with a row negated."""
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from behavior_learning.core.heads import Identity
+from behavior_learning.core.heads import Head, Identity
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.parameters import LocalParameters
-from behavior_learning.inference.estimation import SAME_LOSS, Optimum, Search, local_optima, polish
+from behavior_learning.identification.parameters import LocalParameters, Place, number_places, row_label
+from behavior_learning.inference.estimation import (
+    SAME_LOSS,
+    Convergence,
+    Optimum,
+    Search,
+    local_optima,
+    polish,
+    status_of,
+)
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 
-__all__ = ["explore", "random_networks", "rows_that_flip"]
+__all__ = ["Exploration", "explore", "random_networks", "released", "rows_that_flip"]
 
 LAST_STEPS = 400
 """Steps that the best search may go on for."""
@@ -26,9 +34,18 @@ EXPLORING_ROWS = 2000
 """Rows on which starts look for local optima; the best is then followed on all rows."""
 
 
+class Exploration(NamedTuple):
+    """Where searches ended: the best, all in a table, one of every other local optimum, and what θ stands for."""
+
+    best: Optimum
+    table: pd.DataFrame
+    others: tuple[Optimum, ...]
+    network: Callable[[Any], BehaviorNetwork]
+
+
 def explore(
     problem: Problem, start: LocalParameters, networks: Sequence[BehaviorNetwork], one_hot: bool, sign_flips: int = 0
-) -> tuple[Optimum, pd.DataFrame]:
+) -> Exploration:
     """Search on a sample of the rows from every network and from the best with rows negated, then on all from the best.
 
     Parameters
@@ -54,7 +71,22 @@ def explore(
     best = min(found.values(), key=_loss)
     if not everything or best.limited:
         best = follow(best.theta, max_steps=LAST_STEPS)
-    return best, table.assign(rows=min(problem.n, sample * problem.weights.shape[1]))
+    others = tuple(found[starts[0]] for starts in table["starts"].iloc[1:])
+    return Exploration(
+        best, table.assign(rows=min(problem.n, sample * problem.weights.shape[1])), others, problem.network
+    )
+
+
+RELEASED_STEPS = 60
+"""Steps in which a search without the weak prior must end."""
+
+
+def released(problem: Problem, start: LocalParameters, best: Optimum) -> tuple[Problem, Optimum]:
+    """The problem and its optimum without the prior where the likelihood has a finite maximum; with it elsewhere."""
+    plain = eqx.tree_at(lambda p: p.l2, problem, 0.0 * problem.l2)
+    guide = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
+    free = polish(plain, best.theta, jnp.asarray(start.signs), Search(sample=guide, max_steps=RELEASED_STEPS))
+    return (plain, free) if status_of(free) is Convergence.OPTIMUM else (problem, best)
 
 
 def _loss(optimum: Optimum) -> float:
@@ -86,17 +118,23 @@ def rows_that_flip(local: LocalParameters) -> dict[str, Int[np.ndarray, " places
     Optima of a block are often each other's reflections, a row that points the wrong way while others make up for it.
     Even heads flip for free, an identity never gets stuck, and rows with stated numbers or signs stay.
     """
-    layers = local.parametrization.template.layers
+    network = local.parametrization.template
     rows: dict[str, list[int]] = {}
-    for place, label in enumerate(local.labels):
-        if match := _ROW_NUMBER.match(label):
-            head = layers[int(match["layer"]) - 1].head(match["role"])
-            if head is not None and head.parity != "even" and head != Identity():
-                rows.setdefault(match["row"], []).append(place)
+    for number, place in enumerate(_learned_places(local)):
+        head = network.layers[place.layer].head(place.role) if place.role else None
+        if place.part in ("coef", "intercept") and head is not None and not _flips_for_free(head):
+            rows.setdefault(row_label(network, place.of_row), []).append(number)
     return {row: np.array(places) for row, places in rows.items() if not local.signs[places].any()}
 
 
-_ROW_NUMBER = re.compile(r"(?P<row>layer(?P<layer>\d+)\.block\d+\.(?P<role>\w+)(\.row\d+)?)\.(coef\[|intercept$)")
+def _learned_places(local: LocalParameters) -> list[Place]:
+    places = number_places(local.parametrization.template)
+    return [places[number] for number in np.asarray(local.parametrization.learned)]
+
+
+def _flips_for_free(head: Head) -> bool:
+    """Whether −t says the same, or an identity never gets stuck."""
+    return head.parity == "even" or head == Identity()
 
 
 def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[BehaviorNetwork]:

@@ -12,7 +12,13 @@ from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.identification.canonical_form import Canonical, canonicalize
-from behavior_learning.identification.parameters import LocalParameters, Parametrization, null_space
+from behavior_learning.identification.parameters import (
+    LocalParameters,
+    Parametrization,
+    learned_numbers,
+    null_space,
+    number_places,
+)
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
 from behavior_learning.inference.problem import Problem, losses, scores
@@ -90,6 +96,19 @@ class Fitted:
         return self.canonical.network
 
     @property
+    def row_names(self) -> dict[tuple[int, int, str, int], str]:
+        """What rows are called, by (layer, block, role, row)."""
+        named = zip(number_places(self.network), self.names, strict=True)
+        return {place.of_row: name.removesuffix(".multiplier") for place, name in named if place.part == "multiplier"}
+
+    @property
+    def omitted(self) -> set[tuple[int, int, str, int]]:
+        """Rows that are taken out: their λ is zero and not learned."""
+        gone = (numbers_of(self.network) == 0) & ~learned_numbers(self.network)
+        places = number_places(self.network)
+        return {places[at].of_row for at in np.flatnonzero(gone) if places[at].part == "multiplier"}
+
+    @property
     def total(self) -> float:
         return float(np.sum(self.weights))
 
@@ -140,7 +159,7 @@ def at_optimum(
     weights: Float[np.ndarray, " n"],
     weight_kind: WeightKind,
     one_hot: bool,
-    choose: Callable[[Problem, LocalParameters], Optimum] | None = None,
+    choose: Callable[[Problem, LocalParameters], tuple[Problem, Optimum]] | None = None,
     signs: Int[np.ndarray, " numbers"] | None = None,
     l2: float = 0.0,
 ) -> Fitted:
@@ -148,7 +167,8 @@ def at_optimum(
 
     Parameters
     ----------
-    choose : the search, from a problem and the parameters of the starting point; from the network alone by default.
+    choose : the search, from a problem and the parameters of the starting point to the problem that it ended with,
+        which may have another ridge, and its optimum; from the network alone by default.
     signs : that numbers must keep, where the rules of the network no longer say it.
     l2 : of `Problem`.
     """
@@ -160,7 +180,7 @@ def at_optimum(
             sample = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
         else:
-            optimum = choose(problem, start)
+            problem, optimum = choose(problem, start)
         network = start.parametrization.network(jnp.asarray(optimum.theta))
         canonical = canonicalize(network, one_hot=one_hot, signs=first.signs, prune=False)
         local = LocalParameters.of(canonical, names)
@@ -173,7 +193,7 @@ def at_optimum(
             local,
             optimum,
             status_of(optimum),
-            information_at(local, np.asarray(optimum.hessian), l2 / float(np.sum(weights))),
+            information_at(local, np.asarray(optimum.hessian), float(problem.l2) / float(np.sum(weights))),
             canonical,
             np.asarray(weights, float),
             weight_kind,

@@ -1,8 +1,7 @@
 """Linear hypotheses in the labels of parameters, and what a test returns."""
 
-import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,97 +49,184 @@ class TestResult(NamedTuple):
         return f"statistic {self.statistic:.4g}{freedom}, p-value {self.pvalue:.4g} ({self.distribution}). {self.note}"
 
 
+LONGEST = 20_000
+"""Characters of hypotheses that are read."""
+
+
 def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Sequence[str]) -> Hypothesis:
     """Read ``"a = b"``, ``"2*a + b = 1, c = 0"``, a list of such, or a matrix R for R θ = 0.
+
+    A parameter is named by its label, or by any part of it that no other has: ``LSTAT`` or ``budget[LSTAT]`` for
+    ``budget.inequality[LSTAT]``.
 
     Raises
     ------
     OptionError
-        If a hypothesis names no parameter, or is not linear in them.
+        If a hypothesis names no parameter or several by one name, is not linear in them, or is too long.
     """
-    match hypotheses:
-        case np.ndarray():
-            matrix, p = np.atleast_2d(np.asarray(hypotheses, float)), len(labels)
-            if matrix.shape[1] != p:
-                raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
-            return Hypothesis(matrix, np.zeros(len(matrix)))
-        case str():
-            texts = _split(hypotheses)
-        case _:
-            texts = [text for several in hypotheses for text in _split(several)]
-    rows = [_equation(text, labels) for text in texts]
+    if isinstance(hypotheses, np.ndarray):
+        matrix, p = np.atleast_2d(np.asarray(hypotheses, float)), len(labels)
+        if matrix.shape[1] != p:
+            raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
+        return Hypothesis(matrix, np.zeros(len(matrix)))
+    texts = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
+    length = sum(map(len, texts))
+    if length > LONGEST:
+        raise OptionError(f"Hypotheses of at most {LONGEST:,} characters are read; got {length:,}. Pass a matrix R.")
+    reader = _Reader(tuple(map(str, labels)))
+    rows = [row for text in texts for row in reader.equations(text)]
     if not rows:
         raise OptionError("A hypothesis is needed, such as 'a = b' with a and b from .params.index.")
+    if not np.isfinite(rows).all():
+        raise OptionError("The hypothesis holds numbers that are too large to compute with. Rescale it.")
     return Hypothesis(np.array([row[1:] for row in rows]), np.array([-row[0] for row in rows]))
 
 
-def _split(text: str) -> list[str]:
-    """Commas between hypotheses, not those inside a label such as ``ramp(x, 0, 1)``."""
-    depth, parts = 0, [""]
-    for character in text:
-        depth += (character in "[(") - (character in "])")
-        if character == "," and depth == 0:
-            parts.append("")
+Row = Float[np.ndarray, " p+1"]
+"""A constant and the coefficient of every parameter."""
+
+_RANKS = {"=": 0, "+": 1, "-": 1, "*": 2, "/": 2, "negative": 3}
+_NUMBER = r"(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
+
+
+class _Reader:
+    """Reads sums of parameters in one pass, without recursion."""
+
+    def __init__(self, labels: tuple[str, ...]):
+        self.labels = labels
+        self.position = {label: i for i, label in enumerate(labels)}
+        self.names = [_parts(label) for label in labels]
+        known = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True)) or r"(?!)"
+        self.token = re.compile(
+            rf"\s*(?:(?P<label>{known})(?![\w.\[])|(?P<number>{_NUMBER})|(?P<name>[^\W\d]\w*(?:\.\w+)*)"
+            r"|(?P<sign>[-+*/()=,]))"
+        )
+
+    def equations(self, text: str) -> list[Row]:
+        """The equations between commas, left minus right."""
+        found: list[list[Row | str]] = [[]]
+        depth = 0
+        for token in self._tokens(text):
+            depth += (token == "(") - (token == ")") if isinstance(token, str) else 0
+            if isinstance(token, str) and token == "," and depth == 0:
+                found.append([])
+            else:
+                found[-1].append(token)
+        return [self._difference(tokens, text) for tokens in found if tokens]
+
+    def _tokens(self, text: str) -> Iterator[Row | str]:
+        place, p, text = 0, len(self.labels), text.rstrip()
+        while place < len(text):
+            match = self.token.match(text, place)
+            if match is None:
+                raise self._unread(text, text[place : place + 20].strip())
+            place = match.end()
+            if match["label"] is not None:
+                yield np.eye(1, p + 1, self.position[match["label"]] + 1)[0]
+            elif match["number"] is not None:
+                yield np.append(float(match["number"]), np.zeros(p))
+            elif match["name"] is not None:
+                end = _bracket_end(text, place)
+                yield np.eye(1, p + 1, self._place(match["name"], text[place:end]) + 1)[0]
+                place = end
+            else:
+                yield match["sign"]
+
+    def _place(self, name: str, bracket: str) -> int:
+        """Which parameter a part of a label names."""
+        tokens, column = set(name.split(".")), _factors(bracket[1:-1]) if bracket else None
+        found = [
+            i
+            for i, (own, of) in enumerate(self.names)
+            if (tokens <= own and of == column) or (column is None and of == (name,))
+        ]
+        if len(found) != 1:
+            shown = ", ".join(self.labels[i] for i in found) if found else _shown(self.labels)
+            says = "may be any of" if found else "is no parameter. Parameters:"
+            raise OptionError(f"The hypothesis names {name + bracket!r}, which {says} {shown}.")
+        return found[0]
+
+    def _difference(self, tokens: list[Row | str], text: str) -> Row:
+        """The value of an equation as left minus right, by precedence with two stacks."""
+        values: list[Row] = []
+        signs: list[str] = []
+        operand = False
+
+        def settle(rank: int) -> None:
+            while signs and signs[-1] != "(" and _RANKS[signs[-1]] >= rank:
+                self._apply(signs.pop(), values, text)
+
+        for token in tokens:
+            if not isinstance(token, str):
+                if operand:
+                    raise self._unread(text, "two names side by side")
+                values.append(token)
+                operand = True
+            elif token == "(" and not operand:
+                signs.append(token)
+            elif token == ")" and operand:
+                settle(0)
+                if not signs:
+                    raise self._unread(text, ")")
+                signs.pop()
+            elif token in "+-" and not operand:
+                signs += ["negative"] if token == "-" else []
+            elif token in _RANKS and operand:
+                if token == "=" and ("=" in signs or "(" in signs):
+                    raise OptionError(f"The hypothesis {text!r} has more than one '=' or one in brackets.")
+                settle(_RANKS[token])
+                signs.append(token)
+                operand = False
+            else:
+                raise self._unread(text, token)
+        if not operand:
+            raise self._unread(text, "its end")
+        settle(0)
+        if signs or not values[0][1:].any():
+            raise self._unread(text, "(" if signs else "a hypothesis without a parameter")
+        return values[0]
+
+    def _apply(self, sign: str, values: list[Row], text: str) -> None:
+        right = values.pop()
+        if sign == "negative":
+            values.append(-right)
+            return
+        left = values.pop()
+        if sign in "+-=":
+            values.append(left + right if sign == "+" else left - right)
+        elif sign == "*" and not (right[1:].any() and left[1:].any()):
+            with np.errstate(over="ignore", invalid="ignore"):
+                values.append(right[0] * left if not right[1:].any() else left[0] * right)
+        elif sign == "/" and not right[1:].any() and right[0] != 0:
+            values.append(left / right[0])
         else:
-            parts[-1] += character
-    return [part.strip() for part in parts if part.strip()]
+            raise self._unread(text, f"a {sign} that is not linear")
+
+    def _unread(self, text: str, at: str) -> OptionError:
+        return OptionError(
+            f"The hypothesis {text[:200]!r} cannot be read at {at!r}: write sums of parameters, such as 'a = 2*b + 1'. "
+            f"Parameters: {_shown(self.labels)}."
+        )
 
 
-def _equation(text: str, labels: Sequence[str]) -> Float[np.ndarray, " p+1"]:
-    """Constant and coefficients of left minus right side."""
-    left, *others = text.split("=")
-    if len(others) > 1:
-        raise OptionError(f"The hypothesis {text!r} has more than one '='.")
-    row = _linear(left, labels, text) - (_linear(others[0], labels, text) if others else 0.0)
-    if not row[1:].any():
-        raise OptionError(f"The hypothesis {text!r} names no parameter. Parameters: {_shown(labels)}.")
-    return row
+def _bracket_end(text: str, place: int) -> int:
+    """Where a bracket that opens at a place is closed; the place itself where none opens."""
+    depth = 0
+    for at in range(place, len(text)):
+        depth += (text[at] == "[") - (text[at] == "]")
+        if depth == 0:
+            return at + 1 if text[at] == "]" else place
+    return place
 
 
-def _linear(text: str, labels: Sequence[str], whole: str) -> Float[np.ndarray, " p+1"]:
-    """Constant and coefficients of a sum of parameters."""
-    names: dict[str, np.ndarray] = {}
-    for i, label in sorted(enumerate(labels), key=lambda pair: -len(pair[1])):
-        if label in text:
-            names[f"_p{i}_"] = np.eye(1, len(labels) + 1, i + 1)[0]
-            text = text.replace(label, f"_p{i}_")
-    try:
-        return _evaluate(ast.parse(text.strip() or "?", mode="eval").body, names, len(labels))
-    except (SyntaxError, KeyError, ValueError) as error:
-        unknown = re.sub(r"_p\d+_", "", text).strip()
-        raise OptionError(
-            f"The hypothesis {whole!r} cannot be read at {unknown!r}: write sums of parameters, such as 'a = 2*b + 1'. "
-            f"Parameters: {_shown(labels)}."
-        ) from error
+def _parts(label: str) -> tuple[set[str], tuple[str, ...] | None]:
+    """The words of a label before its bracket, and the factors within."""
+    row, bracket, column = label.partition("[")
+    return set(row.split(".")), _factors(column.removesuffix("]")) if bracket else None
 
 
-def _evaluate(node: ast.AST, names: dict[str, np.ndarray], p: int) -> Float[np.ndarray, " p+1"]:
-    match node:
-        case ast.Constant(value=int() | float() as value):
-            return value * np.eye(1, p + 1)[0]
-        case ast.Name(id=name):
-            return names[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_evaluate(operand, names, p)
-        case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-            return _evaluate(operand, names, p)
-        case ast.BinOp(op=operation):
-            left, right = _evaluate(node.left, names, p), _evaluate(node.right, names, p)
-        case _:
-            raise ValueError("not linear")
-    match operation:
-        case ast.Add():
-            return left + right
-        case ast.Sub():
-            return left - right
-        case ast.Mult() if not right[1:].any():
-            return left * right[0]
-        case ast.Mult() if not left[1:].any():
-            return right * left[0]
-        case ast.Div() if not right[1:].any() and right[0] != 0:
-            return left / right[0]
-        case _:
-            raise ValueError("not linear")
+def _factors(product: str) -> tuple[str, ...]:
+    return tuple(sorted(part.strip() for part in product.split("*")))
 
 
 def _shown(labels: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """From a network and an objective to inference: search, choose the best optimum, and attach errors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,15 +11,18 @@ from jaxtyping import Float
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.identification.canonical_form import distance
 from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.covariance import make_covariance
-from behavior_learning.inference.estimation import Optimum
-from behavior_learning.inference.exploration import explore
-from behavior_learning.inference.fitted import WeightKind, at_optimum
+from behavior_learning.inference.estimation import SAME_OPTIMUM, Convergence, Optimum
+from behavior_learning.inference.exploration import Exploration, explore, released
+from behavior_learning.inference.fitted import Fitted, WeightKind, at_optimum
 from behavior_learning.inference.problem import Problem
-from behavior_learning.inference.results import InferenceResults, Units, estimated
+from behavior_learning.inference.results import InferenceResults, estimated
+from behavior_learning.inference.simplify import bic, submodels, without_idle_rows
 from behavior_learning.inference.tables import Estimates
+from behavior_learning.inference.units import Units
 from behavior_learning.objectives import Objective
 from behavior_learning.options import check_number
 
@@ -39,7 +44,7 @@ def infer(
     weight_kind: WeightKind = "frequency",
     clusters: Any = None,
     units: Units | None = None,
-    l2: float = 0.0,
+    l2: float | None = 0.0,
     draws: int = 500,
     seed: int = 0,
 ) -> InferenceResults:
@@ -59,9 +64,11 @@ def infer(
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
     clusters : a label per row, or two columns of labels.
-    l2 : a ridge l2/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. It keeps parameters finite that would
-        run off. Those of which it says more than a tenth, var(θ̂)·l2, get no standard error, nor do those that it moves
-        by more than half of one, l2/Σw·J⁻¹θ̂.
+    l2 : None searches under a weak prior (`WEAK_PRIOR`) and takes it away where the likelihood has a finite maximum;
+        elsewhere it looks for a submodel with one that has the lower BIC, and keeps the prior if there is none. Rows
+        whose λ is zero are left out, and optima that fit alike are kept as `rivals`. A number is a ridge
+        l2/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. Parameters of which it says more than a tenth,
+        var(θ̂)·l2, get no standard error, nor do those that it moves by more than half of one, l2/Σw·J⁻¹θ̂.
 
     Examples
     --------
@@ -97,37 +104,87 @@ def infer(
         "seed": seed,
     }
     covariance, checked = make_covariance(cov_type, **options), _checked_weights(weights, n, weight_kind)
-    table: list[pd.DataFrame] = []
+    common: dict[str, Any] = {
+        "candidates": candidates,
+        "weights": checked,
+        "weight_kind": weight_kind,
+        "one_hot": one_hot,
+    }
+    explored: list[Exploration] = []
 
-    def choose(problem: Problem, start: LocalParameters) -> Optimum:
-        best, found = explore(problem, start, [network, *starts], one_hot, sign_flips)
-        table.append(found)
-        return best
+    def choose(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
+        explored.append(explore(problem, start, [network, *starts], one_hot, sign_flips))
+        best = explored[0].best
+        return (problem, best) if l2 is not None else released(problem, start, best)
 
-    fitted = at_optimum(
-        objective,
-        data,
-        network,
-        names,
-        candidates=candidates,
-        weights=checked,
-        weight_kind=weight_kind,
-        one_hot=one_hot,
-        choose=choose,
-        l2=check_number("l2", l2, inclusive=True),
-    )
-    blank = InferenceResults(
-        fitted,
-        Estimates.of(fitted.local.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
-        pd.Series([None] * len(fitted.theta), dtype=object),
-        covariance,
-        table[0],
-        objective.estimand,
-        objective.likelihood,
-        units,
-        **options,
-    )
-    return estimated(blank, covariance)
+    ridge = WEAK_PRIOR if l2 is None else check_number("l2", l2, inclusive=True)
+    again = partial(at_optimum, objective, data, names=names, **common)
+    fitted, cautions, rivals = again(network, choose=choose, l2=ridge), (), ()
+    if l2 is None:
+        rivals = _rivals(fitted, explored[0], again)
+        fitted = min((fitted, *rivals), key=lambda f: f.optimum.loss)
+        rivals = [rival for rival in rivals if rival is not fitted and _fits_alike(rival, fitted)]
+        fitted, cautions = _simplified(fitted, again, objective.likelihood)
+        rivals = [] if cautions else rivals
+
+    def blank(fitted: Fitted) -> InferenceResults:
+        return InferenceResults(
+            fitted,
+            Estimates.of(fitted.local.labels, fitted.theta, np.full((len(fitted.theta),) * 2, np.nan)),
+            pd.Series([None] * len(fitted.theta), dtype=object),
+            covariance,
+            explored[0].table,
+            objective.estimand,
+            objective.likelihood,
+            units,
+            weak_prior=l2 is None and float(fitted.problem.l2) > 0,
+            **options,
+        )
+
+    found = replace(blank(fitted), cautions=cautions, rivals=tuple(map(blank, rivals)))
+    return estimated(found, covariance)
+
+
+WEAK_PRIOR = 0.01
+"""Ridge that keeps parameters finite where the likelihood has no finite maximum: a normal prior of deviation 10."""
+
+MOST_RIVALS = 3
+
+ALIKE = 3.84
+"""Likelihood ratio below which two optima fit alike (95 % of chi-square 1)."""
+
+
+def _fits_alike(rival: Fitted, best: Fitted) -> bool:
+    """Whether an optimum is another one and about as likely."""
+    alike = 2 * best.total * float(rival.optimum.loss - best.optimum.loss) < ALIKE
+    return alike and distance(rival.network, best.network, one_hot=best.one_hot) > SAME_OPTIMUM
+
+
+def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted]) -> list[Fitted]:
+    """Other local optima that may fit alike, followed to their ends on all rows."""
+    near = fitted.optimum.loss + 2 * ALIKE / fitted.total
+    l2, network = float(fitted.problem.l2), explored.network
+    starts = [network(other.theta) for other in explored.others[:MOST_RIVALS] if float(other.loss) < float(near)]
+    found = [again(start, l2=l2) for start in starts]
+    return [rival for rival in found if rival.convergence is Convergence.OPTIMUM]
+
+
+def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) -> tuple[Fitted, tuple[str, ...]]:
+    """The submodel that the data support, with the reason, where the model has no finite or unique estimate."""
+    said: list[str] = []
+    if float(fitted.problem.l2) and likelihood:
+        for smaller in submodels(fitted):
+            found = again(smaller.network, signs=smaller.signs)
+            if found.convergence is Convergence.OPTIMUM and bic(found) <= bic(fitted):
+                said.append(f"{smaller.reason} (BIC {bic(fitted) - bic(found):.1f} lower, all parameters finite.)")
+                fitted = found
+                break
+    idle = without_idle_rows(fitted)
+    if idle is not None:
+        found = again(idle.network, signs=idle.signs, l2=float(fitted.problem.l2))
+        if found.convergence is Convergence.OPTIMUM:
+            fitted, said = found, [*said, idle.reason]
+    return fitted, tuple(said)
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

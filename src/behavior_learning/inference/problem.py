@@ -21,6 +21,7 @@ __all__ = [
     "cluster_scores",
     "gradient",
     "hessian",
+    "hessian_columns",
     "losses",
     "outer",
     "row_hessians",
@@ -177,6 +178,18 @@ def hessian(
 
     total, weight = _summed(problem, part, chunks)
     return 0.5 * (total + total.T) / weight + jax.hessian(problem.penalty)(theta)
+
+
+def hessian_columns(problem: Problem, theta: Float[Array, " p"], columns: int) -> Float[Array, "p columns"]:
+    """The first columns of J, without the ridge."""
+
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
+        slope = jax.grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, data)))
+        first = jax.jacfwd(lambda head: slope(jnp.concatenate([head, theta[columns:]])))
+        return first(theta[:columns]), jnp.sum(weights)
+
+    total, weight = _summed(problem, part)
+    return total / weight
 
 
 def outer(problem: Problem, theta: Float[Array, " p"], power: int = 1) -> Float[Array, "p p"]:

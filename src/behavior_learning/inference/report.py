@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from behavior_learning.core.network import weight_value
 from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import number_places
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import NotIdentified
@@ -54,7 +55,7 @@ class IdentificationReport:
             tuple(label for label, why in reasons if why is NotIdentified.UNIDENTIFIED),
             tuple(label for label, why in reasons if why is NotIdentified.BOUNDARY),
             tuple(
-                f"{_place(fitted, note.place)} {note.change.value}"
+                f"{fitted.row_names[note.place]} {note.change.value}"
                 for note in dict.fromkeys((*fitted.canonical.notes, *pruned.notes))
             ),
         )
@@ -83,13 +84,6 @@ class IdentificationReport:
         )
 
 
-def _place(fitted: Fitted, place: tuple[int, int, str, int]) -> str:
-    layer, block, role, row = place
-    rows = np.shape(fitted.network.layers[layer].heads[role].intercept.raw)[1]
-    name = f"layer{layer + 1}.block{block + 1}.{role}"
-    return f"{name}.row{row + 1}" if rows > 1 else name
-
-
 def opposite_directions(fitted: Fitted) -> pd.DataFrame:
     """How much worse each inequality of the first layer fits when it points the other way.
 
@@ -114,23 +108,20 @@ def opposite_directions(fitted: Fitted) -> pd.DataFrame:
 
 def _negated(fitted: Fitted):
     """For each inequality the parameters with c negated and the utility's slope changed by λ·c."""
-    heads, labels = fitted.network.layers[0].heads, list(fitted.local.labels)
+    heads, places = fitted.network.layers[0].heads, number_places(fitted.network)
     inequality, utility = heads["inequality"], heads["utility"]
     if not (inequality.head and inequality.head.flippable) or utility.head is None:
         return
-    blocks, rows = np.shape(inequality.intercept.raw)
+    at = {places[number]: i for i, number in enumerate(np.asarray(fitted.local.parametrization.learned))}
     lam, lam0 = weight_value(inequality.multiplier), weight_value(utility.multiplier)
-    for block in range(blocks):
-        for row in range(rows):
-            name = _place(fitted, (0, block, "inequality", row))
-            theta = fitted.theta.copy()
-            moved = [i for i, label in enumerate(labels) if label.startswith((f"{name}.coef", f"{name}.intercept"))]
-            if not moved or lam[block, row] == 0:
-                continue
-            home = _place(fitted, (0, block, "utility", 0))
-            for i in moved:
-                theta[i] = -theta[i]
-                take = labels[i].replace(name, home)
-                if take in labels:
-                    theta[labels.index(take)] += lam[block, row] / max(lam0[block, 0], 0.1) * theta[i]
-            yield name, theta
+    for block, row in np.argwhere(lam != 0):
+        own = (0, int(block), "inequality", int(row))
+        moved = {place: i for place, i in at.items() if place.of_row == own and place.part in ("coef", "intercept")}
+        theta = fitted.theta.copy()
+        for place, i in moved.items():
+            theta[i] = -theta[i]
+            home = at.get(place._replace(role="utility", row=0))
+            if home is not None:
+                theta[home] += lam[block, row] / max(lam0[block, 0], 0.1) * theta[i]
+        if moved:
+            yield fitted.row_names[own], theta

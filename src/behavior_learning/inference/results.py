@@ -18,7 +18,7 @@ from behavior_learning.inference.boundary import constraint_test
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.covariance import CovarianceEstimator, Robust, make_covariance
 from behavior_learning.inference.estimation import Convergence
-from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.functions import delta_method, normal_draws, simulated
 from behavior_learning.inference.hypotheses import (
     TestResult,
@@ -27,34 +27,23 @@ from behavior_learning.inference.hypotheses import (
     parse_hypotheses,
 )
 from behavior_learning.inference.information import NotIdentified
+from behavior_learning.inference.profile import ProfileInterval, profile_interval
 from behavior_learning.inference.report import IdentificationReport
 from behavior_learning.inference.restricted import likelihood_ratio_test, score_test
 from behavior_learning.inference.tables import Estimates, Summary
+from behavior_learning.inference.units import Units, errors_by_term, in_table_units
+from behavior_learning.options import check_number
+from behavior_learning.symbolic.facade import LearnedProblem
+from behavior_learning.symbolic.polynomials import Monomial
 
-__all__ = ["InferenceResults", "Units", "estimated"]
+__all__ = ["InferenceResults", "estimated"]
 
 
 RIDGE_SHIFT = 0.5
 """Standard errors by which the ridge may move a parameter; at so much a 95 % interval covers 92 %."""
 
 
-@dataclass(frozen=True)
-class Units:
-    """The user's units: labels and a linear map from all numbers of the canonical network.
-
-    Attributes
-    ----------
-    labels : of the numbers in the user's units.
-    matrix : from the numbers of the network, in the order of `network.weights`.
-    log_scale : logarithm of the unit of y; densities per unit of y are smaller by it.
-    """
-
-    labels: tuple[str, ...]
-    matrix: Float[np.ndarray, "q numbers"]
-    log_scale: float = 0.0
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class InferenceResults:
     """Estimates of a behaviour network in canonical form, with standard errors or reasons why there are none.
 
@@ -69,6 +58,8 @@ class InferenceResults:
     local_optima : where searches from several starts ended.
     target : what the parameters are parameters of.
     likelihood : whether the loss is −log p, so that likelihood-ratio tests and information criteria apply.
+    weak_prior : whether the likelihood has no finite maximum, so that the estimates are under a weak prior.
+    rivals : results of other optima that fit alike, which intervals cover too.
     notes, cautions : what else the user should know of the errors, and of the estimates.
     """
 
@@ -83,6 +74,8 @@ class InferenceResults:
     clusters: Clusters | None = None
     seed: int = 0
     draws: int = 500
+    weak_prior: bool = False
+    rivals: tuple["InferenceResults", ...] = ()
     notes: tuple[str, ...] = field(default=())
     cautions: tuple[str, ...] = field(default=())
 
@@ -117,15 +110,40 @@ class InferenceResults:
 
     @cached_property
     def original(self) -> Estimates:
-        """The parameters in the user's units, by the delta method (exact: they are linear in `params`)."""
+        """The numbers of `problem_` in the user's units, with errors by the delta method.
+
+        A constraint that is solved for y is divided by the size of y's coefficient, the number ``scale``. Numbers that
+        are stated have variance 0.
+        """
         if self.units is None:
             return self.estimates
-        learned = np.asarray(self.fitted.local.parametrization.learned)
-        matrix, numbers = self.units.matrix, numbers_of(self.fitted.network)
-        given = np.delete(matrix, learned, axis=1) @ np.delete(numbers, learned)
-        used = (matrix[:, learned] != 0).any(axis=1)
-        labels = [label for label, kept in zip(self.units.labels, used, strict=True) if kept]
-        return self.estimates.transformed(labels, matrix[np.ix_(used, learned)], given[used])
+        own = in_table_units(self.estimates, self.fitted, self.units, self._problem)
+        return replace(own, others=tuple(rival.original for rival in self.rivals))
+
+    @cached_property
+    def _problem(self) -> LearnedProblem | None:
+        if self.units is None or self.units.problem is None:
+            return None
+        with jax.enable_x64(True):
+            return self.units.problem(self.fitted.network)
+
+    @property
+    def problem_(self) -> LearnedProblem:
+        """The problem at these very estimates, in the user's names and units; its numbers are those of `original`.
+
+        Raises
+        ------
+        OptionError
+            If the results are of a network without names and units.
+        """
+        if self._problem is None:
+            raise OptionError("problem_ needs names and units: use the inference() of a fitted estimator.")
+        return self._problem
+
+    @property
+    def errors_by_term(self) -> dict[tuple[str, int], dict[Monomial, float]]:
+        """Standard errors of the coefficients of `problem_`: by block, number of the term in `head_terms`, monomial."""
+        return {} if self.units is None else errors_by_term(self.original, self.fitted, self.units, self.problem_)
 
     def with_covariance(
         self, cov_type: str, *, clusters: object = None, draws: int | None = None, seed: int | None = None
@@ -245,14 +263,30 @@ class InferenceResults:
         covariance = Robust() if self.covariance.resampled else self.covariance
         return score_test(self.fitted, parse_hypotheses(hypotheses, self.params.index), covariance)
 
+    def profile_interval(self, function: str, level: float = 0.95) -> ProfileInterval:
+        """All values of a parameter, or of a sum of them such as ``"a - 2*b"``, that the likelihood does not reject.
+
+        It follows the likelihood where that is no parabola; an infinite end says that the data do not bound it.
+
+        Raises
+        ------
+        OptionError
+            If the loss is no likelihood.
+        """
+        self.need_likelihood("profile_interval", "conf_int")
+        matrix, value = parse_hypotheses(function, self.params.index)
+        if len(matrix) != 1 or value.any():
+            raise OptionError(f"profile_interval takes one sum of parameters such as 'a - b'; got {function!r}.")
+        return profile_interval(self.fitted, matrix[0], check_number("level", level, below=1.0))
+
     def constraint_test(
-        self, row: str, *, directions: int = 400, draws: int = 2000, seed: int | None = None
+        self, row: str, *, directions: int = 64, draws: int = 2000, seed: int | None = None
     ) -> TestResult:
         """Is this constraint (or utility row) there? A test of λ = 0 that is valid at the boundary.
 
         Parameters
         ----------
-        row : where the row stands, such as ``"layer1.block1.inequality"``.
+        row : where the row stands, such as ``"inequality"`` or ``"block1.2.inequality"``.
         directions : coefficients tried for the row, which mean nothing if λ = 0.
         draws : simulated values of the statistic.
         """
@@ -290,7 +324,7 @@ class InferenceResults:
         >>> X, y = bl.datasets.load_boston()
         >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
         >>> res = ibl.inference(n_restarts=0)
-        >>> ratio = lambda p: p["layer1.block1.equality.coef[RM*MEDV]"] / p["layer1.block1.equality.coef[MEDV]"]
+        >>> ratio = lambda p: p["equality[RM*MEDV]"] / p["equality[MEDV]"]
         >>> res.function(ratio).columns.tolist()
         ['estimate', 'std. error', 'lower', 'upper']
         """
@@ -314,11 +348,14 @@ class InferenceResults:
         """Estimates on standardised columns and in the user's units, fit statistics, and what has no error and why."""
         caption = {"On standardised columns": self.estimates.table(level)}
         if self.units is not None:
-            caption["In the units of the table"] = self.original.table(level)
+            caption["In the units of the table, as in the equations of problem_"] = self.original.shown(level)
         return Summary("Inference on a learned optimisation problem", self._facts(), caption, self._notes())
 
-    def __str__(self) -> str:
-        return str(self.summary())
+    def __repr__(self) -> str:
+        return self.summary().as_text()
+
+    def _repr_html_(self) -> str:
+        return self.summary().as_html()
 
     def _facts(self) -> dict[str, str]:
         l2 = float(self.fitted.problem.l2)
@@ -364,19 +401,49 @@ class InferenceResults:
 
 
 def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> InferenceResults:
-    """The results with estimates and errors by a covariance estimator."""
+    """The results with estimates and errors by a covariance estimator.
+
+    Under the weak prior the prior counts as information: J⁻¹(K + P)J⁻¹ with P its share of J, which is the variance of
+    the prior where the data say nothing.
+    """
     fitted = results.fitted
     information, labels = fitted.information, fitted.local.labels
     with jax.enable_x64(True):
         values, draws, notes = covariance(fitted)
+    bread = information.inverse()
+    if results.weak_prior and not covariance.posterior:
+        values = values + information.ridge / fitted.total * bread @ bread
     errors = np.sqrt(np.diag(values))
-    shifted = np.abs(information.ridge * information.inverse() @ fitted.theta) > RIDGE_SHIFT * errors
+    shifted = np.abs(information.ridge * bread @ fitted.theta) > RIDGE_SHIFT * errors
     known = information.not_identified()
     reasons = [why or (NotIdentified.RIDGE if far else None) for why, far in zip(known, shifted, strict=True)]
     if fitted.convergence is not Convergence.OPTIMUM:
         reasons = [NotIdentified.UNCONVERGED] * len(labels)
+    if results.weak_prior:
+        resting = [label for label, why in zip(labels, reasons, strict=True) if why is NotIdentified.RIDGE]
+        reasons = [None if why is NotIdentified.RIDGE else why for why in reasons]
+        notes = (*notes, WEAKLY_KNOWN.format(f"; {', '.join(resting)} rest on it" if resting else ""))
     hidden = np.array([why is not None for why in reasons], bool)
     values[hidden] = values[:, hidden] = np.nan
-    estimates = Estimates.of(labels, fitted.theta, values, draws)
+    rivals = tuple(estimated(rival, covariance) for rival in results.rivals)
+    if rivals:
+        alike = f"{len(rivals) + 1} optima fit alike (log-likelihoods within 1.92): intervals cover all of them."
+        notes = (*notes, alike)
+    estimates = replace(
+        Estimates.of(labels, fitted.theta, values, draws), others=tuple(rival.estimates for rival in rivals)
+    )
     not_identified = pd.Series(reasons, estimates.params.index, dtype=object, name="not identified")
-    return replace(results, estimates=estimates, covariance=covariance, not_identified=not_identified, notes=notes)
+    return replace(
+        results,
+        estimates=estimates,
+        covariance=covariance,
+        not_identified=not_identified,
+        notes=notes,
+        rivals=rivals,
+    )
+
+
+WEAKLY_KNOWN = (
+    "The likelihood has no finite maximum near the best fit, as where a tanh is nearly linear. Estimates are under a "
+    "weak normal prior of standard deviation 10 on standardised columns, whose information counts in the errors{}."
+)

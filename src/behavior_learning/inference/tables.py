@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Estimates", "Summary", "html_table", "latex_table", "text_table"]
+__all__ = ["Estimates", "Summary", "html_table", "latex_table", "markdown_table", "text_table"]
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class Estimates:
     params : the estimates.
     cov : their covariance; NaN where it is not identified.
     draws : bootstrap estimates, one line per draw, where the covariance came from them.
+    others : estimates at other optima that fit alike, which intervals cover too.
     """
 
     params: pd.Series
     cov: pd.DataFrame
     draws: pd.DataFrame | None = None
+    others: tuple["Estimates", ...] = ()
 
     @classmethod
     def of(
@@ -48,8 +50,13 @@ class Estimates:
         return pd.Series(np.sqrt(np.where(variances >= 0, variances, np.nan)), self.params.index, name="std. error")
 
     @property
+    def given(self) -> pd.Series:
+        """Which numbers are stated rather than estimated: their variance is 0."""
+        return pd.Series(np.diag(self.cov) == 0, self.params.index, name="given")
+
+    @property
     def zvalues(self) -> pd.Series:
-        return (self.params / self.bse).rename("z")
+        return (self.params / self.bse.where(~self.given)).rename("z")
 
     @property
     def pvalues(self) -> pd.Series:
@@ -74,32 +81,44 @@ class Estimates:
         if method != "normal":
             raise OptionError(f"method must be 'normal' or 'percentile'; got {method!r}.")
         half = norm.ppf(tails[1]) * self.bse
-        return pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+        own = pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
+        rivals = [other.conf_int(level).reindex(own.index) for other in self.others]
+        known = own["lower"].notna()
+        for rival in rivals:
+            own["lower"] = np.fmin(own["lower"], rival["lower"])
+            own["upper"] = np.fmax(own["upper"], rival["upper"])
+        return own.where(known, np.nan)
 
     def table(self, level: float = 0.95) -> pd.DataFrame:
         """Estimate, standard error, z, p-value and interval."""
         columns = [self.params, self.bse, self.zvalues, self.pvalues, self.conf_int(level)]
         return pd.concat(columns, axis=1)
 
-    def transformed(
-        self, labels: Sequence[str], matrix: Float[np.ndarray, "q p"], shift: Float[np.ndarray, " q"]
+    def shown(self, level: float = 0.95) -> pd.DataFrame:
+        """`table` as it is printed: numbers that are stated say so in place of an error."""
+        table = self.table(level).astype(object)
+        table.loc[self.given, ["std. error", "z", "P>|z|", "lower", "upper"]] = ["given", "", "", "", ""]
+        return table
+
+    def linearized(
+        self, labels: Sequence[str], values: Float[np.ndarray, " q"], jacobian: Float[np.ndarray, "q p"]
     ) -> "Estimates":
-        """Linear functions A·θ + c with their covariance (delta method, exact for linear functions).
+        """Functions of the parameters with these values and gradients, with their covariance by the delta method.
 
         A parameter without standard error spoils those functions only that it enters.
         """
         known = self.cov.to_numpy()
         unknown = np.isnan(np.diag(known))
-        covariance = matrix @ np.where(np.isnan(known), 0.0, known) @ matrix.T
-        spoiled = (matrix[:, unknown] != 0).any(axis=1)
+        covariance = jacobian @ np.where(np.isnan(known), 0.0, known) @ jacobian.T
+        spoiled = (jacobian[:, unknown] != 0).any(axis=1)
         covariance[spoiled] = covariance[:, spoiled] = np.nan
-        draws = None if self.draws is None else self.draws.to_numpy() @ matrix.T + shift
-        return Estimates.of(labels, matrix @ self.params.to_numpy() + shift, covariance, draws)
+        moves = None if self.draws is None else self.draws.to_numpy() - self.params.to_numpy()
+        return Estimates.of(labels, values, covariance, None if moves is None else values + moves @ jacobian.T)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A printed result: facts, a table per set of units, and notes; as text, HTML or LaTeX.
+    """A printed result: facts, a table per set of units, and notes; as text, HTML, LaTeX, Markdown or CSV.
 
     Attributes
     ----------
@@ -136,6 +155,17 @@ class Summary:
         tables = "".join(f"<h4>{escape(caption)}</h4>{html_table(table)}" for caption, table in self.tables.items())
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         return f"<h3>{escape(self.title)}</h3><table>{facts}</table>{tables}{notes}"
+
+    def as_markdown(self) -> str:
+        """Tables of pipes, as GitHub reads them."""
+        facts = "\n".join(f"- {name}: {value}" for name, value in self.facts.items())
+        tables = [f"**{caption}**\n\n{markdown_table(table)}" for caption, table in self.tables.items()]
+        return "\n\n".join(filter(None, [f"### {self.title}", facts, *tables, *self.notes]))
+
+    def as_csv(self) -> str:
+        """Every table with its caption as the first column, numbers in full."""
+        frames = [table.rename_axis("").reset_index().assign(table=caption) for caption, table in self.tables.items()]
+        return pd.concat(frames).set_index("table").to_csv() if frames else ""
 
     def as_latex(self) -> str:
         """A `tabular` per table, for a document with the booktabs package; facts and notes are comments and text."""
@@ -175,6 +205,11 @@ def html_table(table: pd.DataFrame) -> str:
         for label, *cells in _cells(table)
     )
     return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def markdown_table(table: pd.DataFrame) -> str:
+    lines = [["", *map(str, table.columns)], ["---", *["--:"] * table.shape[1]], *_cells(table)]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
 
 
 def latex_table(table: pd.DataFrame) -> str:

@@ -1,26 +1,30 @@
 """Between a learned model and inference: rows, labels, starts, and the way back to the user's units."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.network import BehaviorNetwork, in_double
+from behavior_learning.core.network import BehaviorNetwork, in_double, with_weights
 from behavior_learning.core.spaces import Space
-from behavior_learning.identification.parameters import parameter_labels
+from behavior_learning.identification.parameters import number_places, parameter_labels
 from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
-from behavior_learning.inference.results import InferenceResults, Units
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.inference.units import RowTerms, Units
 from behavior_learning.learned.model import LearnedModel, Rows
+from behavior_learning.learned.records import standard_deviations
 from behavior_learning.objectives import Objective
-from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.symbolic.facade import LearnedProblem
+from behavior_learning.symbolic.polynomials import Monomial, Variable
 from behavior_learning.symbolic.read import basis_polynomials
 
-__all__ = ["infer_network", "infer_problem", "original_units"]
+__all__ = ["infer_network", "infer_problem", "model_at", "original_units"]
 
 QUADRATURE_TOLERANCE = 1e-7
 """Nats by which twice the candidates may change the loss of a row, on average."""
@@ -50,10 +54,25 @@ def infer_problem(
         response=model.response.variables,
         one_hot=model.response.one_hot,
         log_unit=model.response.log_unit,
+        block_names=model.block_names,
+        problem=partial(_problem_of, model, data),
         n_restarts=n_restarts,
         seed=seed,
         **options,
     )
+
+
+def _problem_of(model: LearnedModel, data: Rows, network: BehaviorNetwork) -> LearnedProblem:
+    """The problem that another network of the model's kind stands for; strengths are those over the rows."""
+    return replace(model, network=network, known_deviations=standard_deviations(network, model.space, *data)).problem
+
+
+def model_at(model: LearnedModel, results: InferenceResults) -> LearnedModel:
+    """The model at the estimates of inference, so that all that is asked of it is of the parameter that has errors."""
+    with jax.enable_x64(False):
+        network = results.fitted.network
+        weights = [replace(weight, raw=jnp.asarray(weight.raw, jnp.float32)) for weight in network.weights]
+        return replace(model, network=with_weights(network, weights), known_deviations=None)
 
 
 def infer_network(
@@ -69,6 +88,8 @@ def infer_network(
     log_unit: float,
     n_restarts: int | None,
     seed: int,
+    block_names: Mapping[str, str] | None = None,
+    problem: Callable[[BehaviorNetwork], LearnedProblem] | None = None,
     **options: Any,
 ) -> InferenceResults:
     """Inference on a trained network by an objective on a space.
@@ -77,17 +98,21 @@ def infer_network(
     ----------
     inputs, response : what the columns of x and of a candidate are to the user.
     log_unit : logarithm of the unit of y.
+    block_names : the user's names of blocks by their own.
+    problem : writes a network as the problem that it stands for.
     n_restarts : as in `infer_problem`.
     """
     with jax.enable_x64(True):
         wide = in_double(network)
         space = enough_candidates(wide, space, temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
-        names = parameter_labels(network, x_names, y_names, y_names if network.architecture.output == "vector" else [])
+        outputs = y_names if network.architecture.output == "vector" else []
+        names = parameter_labels(network, x_names, y_names, outputs, block_names)
         cost = min(len(data[0]), 2000) * space.size * network.n_parameters * 40
         affordable = int(EXPLORATION // cost)
         count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
-        units = Units(*original_units(network, names, inputs, response), log_unit)
+        labels, matrix, rows = original_units(network, names, inputs, response)
+        units = Units(labels, matrix, log_unit, rows, problem)
         while True:
             losses = objective.on(space, temperature)
             noise = losses.noise(jax.random.key(seed), jnp.asarray(data[1]))
@@ -116,32 +141,35 @@ def infer_network(
 
 def original_units(
     network: BehaviorNetwork, names: Sequence[str], inputs: Sequence[Variable], response: Sequence[Variable]
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Labels in the user's units, and the matrix that turns the numbers of a network into them.
+) -> tuple[tuple[str, ...], np.ndarray, dict[tuple[int, int, str, int], RowTerms]]:
+    """Labels in the user's units, the matrix that turns the numbers of a network into them, and the rows among them.
 
     A row of the first layer is a polynomial in the user's columns: its coefficients are linear in those on
     standardised columns. Multipliers, later layers and the readout are the same in both.
     """
     seen = () if network.architecture.output == "vector" else response
     terms = basis_polynomials(network.basis, inputs, seen)
-    monomials = list(dict.fromkeys(m for term in terms for m in term.coefficients if m))
-    expansion = np.array([[term.coefficients.get(m, 0.0) for m in [*monomials, ()]] for term in terms])
-    position = {name: i for i, name in enumerate(names)}
-    place = {variable.name: i for i, variable in enumerate((*inputs, *seen))}
-    ordered = (sorted(m, key=lambda factor: place.get(factor[0], len(place))) for m in monomials)  # Curves last.
-    written = ["*".join(name if power == 1 else f"{name}^{power}" for name, power in m) for m in ordered]
-    labels, rows = [], []
-    for name in names:
-        if name.startswith("layer1.") and name.endswith(".intercept"):
+    monomials = [*dict.fromkeys(m for term in terms for m in term.coefficients if m), ()]
+    expansion = np.array([[term.coefficients.get(m, 0.0) for m in monomials] for term in terms])
+    order = {variable.name: i for i, variable in enumerate((*inputs, *seen))}
+    places, first_layer = number_places(network), ("coef", "intercept")
+    labels, lines, rows = [], [], {}
+    for position, (name, place) in enumerate(zip(names, places, strict=True)):
+        if place.layer == 0 and place.part == "intercept":
             row = name.removesuffix(".intercept")
-            inside = [i for i, other in enumerate(names) if other.startswith(f"{row}.coef[")]
-            for j, monomial in enumerate([*monomials, ()]):
-                line = np.zeros(len(names))
-                line[inside] = expansion[:, j]
-                line[position[name]] = float(monomial == ())
-                labels.append(f"{row}.coef[{written[j]}]" if monomial else name)
-                rows.append(line)
-        elif not (name.startswith("layer1.") and ".coef[" in name):
+            inside = [i for i, other in enumerate(places) if other.of_row == place.of_row and other.part == "coef"]
+            rows[place.of_row] = RowTerms(len(labels), tuple(monomials))
+            block = np.zeros((len(monomials), len(names)))
+            block[:, inside], block[-1, position] = expansion.T, 1.0
+            labels += [f"{row}[{_written(m, order)}]" if m else name for m in monomials]
+            lines.append(block)
+        elif place.layer > 0 or place.part not in first_layer:
             labels.append(name)
-            rows.append(np.eye(1, len(names), position[name])[0])
-    return tuple(labels), np.array(rows)
+            lines.append(np.eye(1, len(names), position))
+    return tuple(labels), np.concatenate(lines), rows
+
+
+def _written(monomial: Monomial, order: Mapping[str, int]) -> str:
+    """A monomial with its columns in the order of the table, curves last."""
+    factors = sorted(monomial, key=lambda factor: order.get(factor[0], len(order)))
+    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in factors)

@@ -14,14 +14,31 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Basis, with_terms
 from behavior_learning.core.block import Layer, Rule, Weight
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, in_double
 from behavior_learning.formulas import write_product
+from behavior_learning.identification.parameters import (
+    Parametrization,
+    learned_numbers,
+    number_places,
+    parameter_labels,
+)
+from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
+from behavior_learning.inference.infer import WEAK_PRIOR
+from behavior_learning.inference.problem import Problem, hessian_columns, scores
+from behavior_learning.inference.quadrature import enough_candidates
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.model import LearnedModel, in_single, some_rows
 from behavior_learning.learned.model import Rows as EncodedRows
 from behavior_learning.objectives import Objective
 
-__all__ = ["candidate_products", "product_name", "score_tests", "suggest_terms", "with_zero_terms"]
+__all__ = [
+    "candidate_products",
+    "efficient_tests",
+    "product_name",
+    "score_tests",
+    "suggest_terms",
+    "with_zero_terms",
+]
 
 SUGGESTION_ROWS = 2000
 """Rows on which terms are tested."""
@@ -33,13 +50,80 @@ TERMS_AT_ONCE = 64
 
 
 def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
-    """Score tests of every product of two columns that the basis lacks, on at most 2,000 of the rows."""
-    x, y = in_single(some_rows(rows, SUGGESTION_ROWS))
+    """Score tests of every product of two columns that the basis lacks, on at most 2,000 of the rows.
+
+    Smooth models are tested at the optimum on these rows, see `efficient_tests`; those with kinks, which have no
+    Hessian, where they stand, see `score_tests`.
+    """
+    some = some_rows(rows, SUGGESTION_ROWS)
     two_valued = [len(np.unique(values)) <= 2 for values in rows[0].T]
     products = candidate_products(model.network.basis, model.columns, two_valued, not model.vector)
     names = [product_name(pair, model.columns) for pair in products]
+    if model.network.architecture.smooth and products:
+        with jax.enable_x64(True):
+            return efficient_tests(_optimum(model, some), products, names)
     objective = model.objective.on(model.space, model.temperature)
-    return score_tests(model.network, objective, x, y, products, names, ridge=model.recipe.settings.penalty.l2)
+    return score_tests(
+        model.network, objective, *in_single(some), products, names, ridge=model.recipe.settings.penalty.l2
+    )
+
+
+def _optimum(model: LearnedModel, rows: EncodedRows) -> Fitted:
+    """The optimum on some rows under a weak prior."""
+    network = in_double(model.network)
+    space = enough_candidates(network, model.space, model.temperature, rows[0])
+    losses = model.objective.on(space, model.temperature)
+    noise = losses.noise(jax.random.key(0), jnp.asarray(rows[1]))
+    x_names, y_names = model.columns.x, model.columns.y
+    return at_optimum(
+        losses,
+        (*rows, *map(np.asarray, noise)),
+        network,
+        parameter_labels(network, x_names, y_names),
+        candidates=losses.evaluations,
+        weights=np.ones(len(rows[0])),
+        weight_kind="frequency",
+        one_hot=model.response.one_hot,
+        l2=WEAK_PRIOR,
+    )
+
+
+def efficient_tests(fitted: Fitted, products: Sequence[Pair], names: Sequence[str]) -> pd.DataFrame:
+    """Test, for every candidate, that its coefficients in all rows of the first layer are zero, by Neyman's C(α).
+
+    The score of each data row in the new coefficients less J_νθ·J_θθ⁻¹ times that in the fitted ones does not feel, to
+    first order, that θ is estimated. With s the sum of these and V their outer product sᵀV⁻¹s is χ², whether the model
+    is right or not.
+
+    Source: Neyman (1959); Boos (1992).
+    """
+    wide, problem = with_zero_terms(fitted.network, products), fitted.problem
+    learned = learned_numbers(wide)
+    new: dict[int, list[int]] = {wide.basis.terms.index(product): [] for product in products}
+    for at, place in enumerate(number_places(wide)):
+        if place.layer == 0 and place.part == "coef" and learned[at] and place.column in new:
+            new[place.column].append(at)
+    added = [at for own in new.values() for at in own]
+    order = np.array([*np.setdiff1d(np.flatnonzero(learned), added), *added])
+    parametrization = Parametrization(wide, jnp.asarray(numbers_of(wide)), jnp.asarray(order))
+    data = [np.asarray(problem.joined(column)) for column in problem.data]
+    larger = Problem.of(problem.objective, parametrization, data, fitted.weights, candidates=problem.candidates)
+    theta, p = parametrization.values[parametrization.learned], len(fitted.theta)
+    cross = np.asarray(_hessian_columns(larger, theta, p))
+    row_scores = np.asarray(_scores(larger, theta))
+    efficient = row_scores[:, p:] - row_scores[:, :p] @ fitted.information.inverse() @ cross[p:].T
+    ends = np.cumsum([len(own) for own in new.values()])[:-1]
+    return _table(names, [_statistic(own) for own in np.split(efficient, ends, axis=1)])
+
+
+def _table(names: Sequence[str], results: Sequence[tuple[float, int]]) -> pd.DataFrame:
+    statistic, freedom = np.array(results).reshape(-1, 2).T
+    table = pd.DataFrame({"term": names, "statistic": statistic, "df": freedom.astype(int)})
+    table["pvalue"] = chi2.sf(table["statistic"], table["df"])
+    return table.sort_values(["pvalue", "statistic"], ascending=[True, False], ignore_index=True)
+
+
+_scores, _hessian_columns = eqx.filter_jit(scores), eqx.filter_jit(hessian_columns)
 
 
 def candidate_products(basis: Basis, columns: Columns, two_valued: Sequence[bool], with_y: bool) -> list[Pair]:
@@ -141,10 +225,7 @@ def score_tests(
         flat = new.reshape(len(x), -1)
         residual = (flat - fitted @ np.linalg.solve(gram, fitted.T @ flat)).reshape(new.shape)
         results += [_statistic(residual[:, :, t]) for t in range(len(batch))]
-    statistic, freedom = np.array(results).reshape(-1, 2).T
-    table = pd.DataFrame({"term": names, "statistic": statistic, "df": freedom.astype(int)})
-    table["pvalue"] = chi2.sf(table["statistic"], table["df"])
-    return table.sort_values(["pvalue", "statistic"], ascending=[True, False], ignore_index=True)
+    return _table(names, results)
 
 
 def _statistic(scores: np.ndarray) -> tuple[float, int]:

@@ -1,5 +1,6 @@
 """Estimates with their intervals, where searches ended, and how training went."""
 
+import re
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -65,7 +66,8 @@ def coefficients(results: WithIntervals, *, level: float = 0.95, most: int = MOS
     rows = np.arange(len(params))
     limits = _limits(np.concatenate([params.to_numpy(), ends.to_numpy().ravel(), [0.0]]))
     for row, label, value, low, high in zip(rows, params.index, params, ends["lower"], ends["upper"], strict=True):
-        color = next((style.color for role, style in ROLES.items() if f".{role}." in str(label)), GREY)
+        parts = re.split(r"[.\[]", str(label))
+        color = next((s.color for role, s in ROLES.items() if any(p.startswith(role) for p in parts)), GREY)
         _line(ax, row, value, low, high, limits, color)
     ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
     ax.set(

@@ -19,6 +19,7 @@ from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import effects_of
 from behavior_learning.learned.evaluate import needs_chains
 from behavior_learning.learned.explain import explain_model, simplify_model
+from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
 from behavior_learning.options import check_returned
@@ -86,7 +87,7 @@ def write_report(
     title : of the page.
     settings : every hyperparameter with its default.
     inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
-        itself estimates and refits nothing.
+        itself estimates and refits nothing. With `inference` the whole page is of the model at its estimates.
 
     Raises
     ------
@@ -103,7 +104,8 @@ def write_report(
         raise OptionError(f"path must be the name of a file to write, such as 'report.html'; got {path!r}.")
     if path is not None:
         check_writable(path)
-    page = _page(model, rows, title, settings, inference, stability)
+    reported = model if inference is None else model_at(model, inference)
+    page = _page(reported, rows, title, settings, inference, stability)
     if path is not None:
         page.save(path)
     return page
@@ -125,7 +127,8 @@ def _page(
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.statements}
-    parts["problem"] = "The problem", sections.problem(model.problem, titles)
+    errors = None if inference is None else inference.errors_by_term
+    parts["problem"] = "The problem", ESTIMATED * bool(errors) + sections.problem(model.problem, titles, errors)
     if rows is not None and some is not None and explained is not None:
         brief = simplify_model(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
         parts["simplified"] = "In brief", sections.simplified(brief)
@@ -143,6 +146,11 @@ def _page(
     parts["settings"] = "Settings", sections.settings(settings, _facts(model))
     return Report(title, _filled(title, _subtitle(model, rows), parts, data))
 
+
+ESTIMATED = (
+    "<p>This page is of the model at the estimates of inference, the optimum on all of its rows, and coefficients have "
+    "their standard errors beside them; training, which stops early, was the way there.</p>"
+)
 
 NO_ROWS = (
     '<p class="caution">No rows were given, so that there are no scores, effects or calibration here. Pass X and y to '

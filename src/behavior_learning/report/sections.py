@@ -21,6 +21,7 @@ from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
 from behavior_learning.report.mathml import block_rows, sum_row
 from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, spaced
+from behavior_learning.symbolic.polynomials import Monomial
 from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.text import format_monomial, shorten
 
@@ -90,12 +91,17 @@ def _quality_of(predicted: NumberLaw | ClassLaw, several: bool) -> str:
     return "".join(parts) + inline_svg(figure, f"intervals-{_slug(name)}", caption)
 
 
-def problem(learned: Problem, titles: Mapping[str, str]) -> str:
+Errors = Mapping[tuple[str, int], Mapping[Monomial, float]]
+"""Standard errors by block, number of the term in it, and monomial."""
+
+
+def problem(learned: Problem, titles: Mapping[str, str], errors: Errors | None = None) -> str:
     """The equations: the hierarchy as a diagram that leads to its blocks, and every block with all its coefficients.
 
     Parameters
     ----------
     titles : what blocks are called beside their names.
+    errors : of the coefficients, where there was inference.
     """
     places = {b.name: f"block-{i}-{j}" for i, layer in enumerate(learned.layers, 1) for j, b in enumerate(layer, 1)}
     diagram = inline_svg(
@@ -107,7 +113,9 @@ def problem(learned: Problem, titles: Mapping[str, str]) -> str:
     rows = sum(len(block.head_terms) for block in learned.blocks.values())
     listed = int(np.clip(LISTED // max(rows, 1), TERMS, 60))
     blocks = [
-        _block(b, titles.get(b.name, ""), places[b.name], listed, drawn=number < DRAWN_BLOCKS, opened=number == 0)
+        _block(
+            b, titles.get(b.name, ""), places[b.name], listed, errors, drawn=number < DRAWN_BLOCKS, opened=number == 0
+        )
         for number, b in enumerate(learned.downwards)
     ]
     deviations = learned.layers[-1][0].standard_deviations
@@ -126,7 +134,9 @@ HOW_TO_READ = {
 """What equations say, by whether the response is chosen by the blocks."""
 
 
-def _block(block: Block, title: str, identifier: str, listed: int, *, drawn: bool, opened: bool) -> str:
+def _block(
+    block: Block, title: str, identifier: str, listed: int, errors: Errors | None, *, drawn: bool, opened: bool
+) -> str:
     picture = ""
     if drawn:
         what = "an arrow onto an arrow is an interaction or a square"
@@ -134,14 +144,17 @@ def _block(block: Block, title: str, identifier: str, listed: int, *, drawn: boo
         picture = inline_svg(plots.block_graph(block), f"{identifier}-graph", caption)
     title = f"{block.name}, {title}" if title not in ("", block.name) else block.name
     lines = []
-    for term in block.head_terms:
+    for number, term in enumerate(block.head_terms):
+        known = (errors or {}).get((block.name, number), {})
         polynomial, row = term.polynomial, row_name(block, term)
         strengths = polynomial.strengths(block.standard_deviations)
         total = sum(strengths.values()) or 1.0
         for m in sorted(strengths, key=lambda monomial: -strengths[monomial])[:listed]:
-            lines.append((row, format_monomial(m), polynomial.coefficients[m], 100 * strengths[m] / total))
-        lines.append((row, "constant", polynomial.constant, 0.0))
-    coefficients = pd.DataFrame(lines, columns=["row", "term", "coefficient", "share of strength (%)"])
+            share = 100 * strengths[m] / total
+            lines.append((row, format_monomial(m), polynomial.coefficients[m], known.get(m, np.nan), share))
+        lines.append((row, "constant", polynomial.constant, known.get((), np.nan), 0.0))
+    columns = ["row", "term", "coefficient", "std. error", "share of strength (%)"]
+    coefficients = pd.DataFrame(lines, columns=columns).drop(columns=[] if errors else ["std. error"])
     caption = f"Coefficients of {block.name}, {listed} strongest of each row"
     table = sortable_table(coefficients, caption, key=False)
     return (

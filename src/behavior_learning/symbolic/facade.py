@@ -69,6 +69,12 @@ class LearnedProblem(Problem):
     def __str__(self) -> str:
         return self.text()
 
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_latex_(self) -> str:
+        return "\n\n".join(f"$${part}$$" for part in self.to_latex().split("\n\n"))
+
     def to_sympy(self) -> "dict[str, sympy.Expr]":
         """Utilities by output name as SymPy expressions in the user's columns alone, the layers substituted."""
         return sympy_latex.output_expressions(self)

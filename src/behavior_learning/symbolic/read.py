@@ -14,7 +14,7 @@ from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
 from behavior_learning.symbolic.problem import Block, HeadTerm
 
-__all__ = ["basis_polynomials", "block_name", "read_problem"]
+__all__ = ["basis_polynomials", "block_name", "read_problem", "solved_scale"]
 
 SOLVED_SHARE = 0.2
 """A constraint is divided by the coefficient of y where y's term is at least this share of its strongest term."""
@@ -134,16 +134,16 @@ def _head_terms(layer: Layer, block: int, visible: Sequence[Polynomial], common:
         coef, intercept, multiplier = (_numbers(weight.value)[block] for weight in rows.weights)
         for row, constant, strength in zip(coef, intercept, multiplier, strict=True):
             polynomial = _combine(visible, row) + Polynomial({(): float(constant)})
-            scale = _response_coefficient(polynomial, common) if rows.head.role != "utility" else 1.0
+            scale = solved_scale(polynomial, common, rows.head.role)
             if strength != 0:
                 yield HeadTerm(rows.head, float(strength), polynomial.scaled(1 / scale), scale)
 
 
-def _response_coefficient(polynomial: Polynomial, common: Block) -> float:
-    """|a| where the polynomial is a·y + g(x) and y matters, and 1 otherwise: dividing by it solves the row for y."""
+def solved_scale(polynomial: Polynomial, common: Block, role: str) -> float:
+    """|a| of a constraint a·y + g(x) where y matters, which is divided by it to be solved for y, and 1 otherwise."""
     strengths = polynomial.strengths(common.standard_deviations)
     with_response = [m for m in strengths if any(name in common.response for name, _ in m)]
-    solvable = len(common.response) == 1 and with_response == [((common.response[0], 1),)]
+    solvable = len(common.response) == 1 and with_response == [((common.response[0], 1),)] and role != "utility"
     if not solvable or strengths[with_response[0]] < SOLVED_SHARE * max(strengths.values()):
         return 1.0
     return abs(polynomial.coefficients[with_response[0]])

@@ -1,0 +1,94 @@
+"""Submodels that the data support where the whole model has no finite or no unique estimate."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from behavior_learning.core.block import Layer
+from behavior_learning.core.heads import Identity, Tanh
+from behavior_learning.core.network import BehaviorNetwork, with_weights
+from behavior_learning.identification.canonical_form import Canonical, Change, canonicalize
+from behavior_learning.identification.parameters import number_places
+from behavior_learning.inference.fitted import Fitted, numbers_of
+
+__all__ = ["Submodel", "bic", "submodels", "without_idle_rows"]
+
+
+class Submodel(NamedTuple):
+    """A smaller model, where its search starts, and why it is looked at.
+
+    Attributes
+    ----------
+    network : the starting point.
+    signs : that its numbers must keep.
+    reason : a sentence about the rows that are simpler now.
+    """
+
+    network: BehaviorNetwork
+    signs: np.ndarray
+    reason: str
+
+
+def bic(fitted: Fitted) -> float:
+    """−2 log L + log(n)·df, without the prior."""
+    return 2 * fitted.total * fitted.loss + np.log(fitted.total) * fitted.information.rank
+
+
+def without_idle_rows(fitted: Fitted) -> Submodel | None:
+    """The model without rows whose λ is zero or that repeat others; None where all rows say something."""
+    bounded = np.asarray(fitted.local.parametrization.learned)[fitted.information.bounded]
+    places = number_places(fitted.network)
+    idle = [number for number in bounded if places[number].part == "multiplier"]
+    pruned = _pruned(fitted, idle)
+    gone = [note for note in pruned.notes if note.change in (Change.VANISHED, Change.DUPLICATE)]
+    gone = [note for note in gone if note not in fitted.canonical.notes]
+    if not gone:
+        return None
+    says = {Change.VANISHED: "is not there on these data (its multiplier is zero)", Change.DUPLICATE: "repeats another"}
+    reasons = [f"{fitted.row_names[note.place]} {says[note.change]}: estimated without it." for note in gone]
+    return Submodel(pruned.network, pruned.signs, " ".join(reasons))
+
+
+def submodels(fitted: Fitted) -> Iterator[Submodel]:
+    """Smaller models whose limits the runaway directions of a single layer tend to."""
+    network = fitted.network
+    if len(network.architecture.layers) > 1:
+        return
+    blocks = "each block" if network.layers[0].n_blocks > 1 else "the block"
+    linear = _with_linear_utility(network)
+    if linear is not None:
+        reason = f"The tanh of {blocks} is linear on these data: estimated as identity."
+        yield Submodel(linear, fitted.canonical.signs, reason)
+    rows = [i for i, place in enumerate(number_places(network)) if (place.role, place.part) == PENALTY]
+    if rows and len(network.layers[0].parts) > 1:
+        pruned = _pruned(fitted, rows)
+        reason = f"The data do not support the inequality of {blocks} beside its other rows: estimated without it."
+        yield Submodel(pruned.network, pruned.signs, reason)
+
+
+PENALTY = ("inequality", "multiplier")
+
+
+def _with_linear_utility(network: BehaviorNetwork) -> BehaviorNetwork | None:
+    """λ·u in place of λ·tanh(u)."""
+    layer, heads = network.layers[0], network.architecture.heads
+    if layer.head("utility") != Tanh():
+        return None
+    parts = tuple(part._replace(head=Identity()) if part.head == Tanh() else part for part in layer.parts)
+    architecture = replace(network.architecture, heads=("identity", *heads[1:]))
+    linear = Layer(layer.coef, layer.intercept, layer.multiplier, parts, layer.n_blocks)
+    return BehaviorNetwork(network.basis, (linear,), network.projections, network.readout, architecture)
+
+
+def _pruned(fitted: Fitted, silenced: list[int]) -> Canonical:
+    """The canonical form with some numbers at zero and rows that say nothing taken out."""
+    numbers, weights, start = numbers_of(fitted.network), [], 0
+    numbers[silenced] = 0.0
+    for weight in fitted.network.weights:
+        raw = numbers[start : start + np.size(weight.raw)].reshape(np.shape(weight.raw))
+        weights.append(replace(weight, raw=raw))
+        start += raw.size
+    network = with_weights(fitted.network, weights)
+    return canonicalize(network, one_hot=fitted.one_hot, signs=fitted.canonical.signs)
