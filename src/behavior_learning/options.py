@@ -284,4 +284,4 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, (list, tuple)) and all(_fits(entry, parts[0]) for entry in value)
     if hint is float:
         return type(value) in (int, float) and value == value
-    return type(value) is (type(None) if hint is None else hint) if isinstance(hint, type) else origin is not None
+    return type(value) is hint if isinstance(hint, type) else origin is not None
