@@ -26,7 +26,7 @@ WRONG = {
     "more rows": (plots.reliability, ([[0.5, 0.5]], [0, 1], "ab"), {}, r"shape 1, not empty; got shape \(2,\)"),
     "fewer classes": (plots.reliability, ([[0.5, 0.5]], [0], "a"), {}, "a column per class; got 2 for 1"),
     "no effects": (plots.effects, (3,), {}, r"table must be effects\.table\(standardized=True\); got int"),
-    "other table": (plots.marginal, (FRAME,), {}, "lacks the column 'share_positive'"),
+    "other table": (plots.effects, (FRAME,), {}, "lacks the column 'estimate'"),
     "all contributions": (plots.contributions, (FRAME,), {}, "values must be a line of model.contributions"),
     "no curve": (plots.curve, (FRAME[:0],), {}, "this table has no lines"),
     "curve of text": (plots.curve, (FRAME,), {}, "table must hold numbers"),

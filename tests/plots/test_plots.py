@@ -356,7 +356,7 @@ def test_effects_are_ordered_by_size_and_hollow_without_errors():
     drawn(figure)
     ax = figure.axes[0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "c", "a"]
-    assert [color[3] for color in ax.collections[1].get_facecolors()] == [1.0, 1.0]
+    assert [color[3] for color in ax.collections[1].get_facecolors()] == [1.0, 0.0, 1.0]
 
 
 def test_a_curve_of_effects_has_its_band():

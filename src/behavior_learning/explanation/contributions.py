@@ -3,6 +3,8 @@
 A function of x alone cancels in p(y|x), so it is taken off: contributions sum to BL(x, y) − E[BL(x, Y)|x].
 """
 
+from typing import cast
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -29,7 +31,7 @@ def head_contributions(p: Gibbs, x: Float[np.ndarray, "n d"], y: Float[np.ndarra
     p : the distribution of a network by itself.
     y : responses as candidates.
     """
-    network: BehaviorNetwork = p.utility  # pyright: ignore[reportAssignmentType]
+    network = cast(BehaviorNetwork, p.utility)
     number, layer = len(network.layers), network.layers[-1]
     roles = [role for role in ROLES if layer.heads[role].head is not None]
     roles += [SHORTCUT] if network.architecture.skip == "residual" and number > 1 else []
@@ -42,17 +44,18 @@ def head_contributions(p: Gibbs, x: Float[np.ndarray, "n d"], y: Float[np.ndarra
 
 @eqx.filter_jit
 def _centred(p: Gibbs, x: Float[Array, "n d"], y: Float[Array, "n m"]) -> Float[Array, "n parts"]:
-    candidates = p.space.quadrature(p.scaled, x).candidates
-    mean = jnp.sum(p.mass(x)[..., None] * _added(p.utility, x, candidates), axis=1)
-    return _added(p.utility, x, y[:, None])[:, 0] - mean
+    network, candidates = cast(BehaviorNetwork, p.utility), p.space.quadrature(p.scaled, x).candidates
+    mean = jnp.sum(p.mass(x)[..., None] * _added(network, x, candidates), axis=1)
+    return _added(network, x, y[:, None])[:, 0] - mean
 
 
 def _added(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k parts"]:
     """What each head of each block of the last layer adds to the utility of each candidate."""
     layer, at = network.layers[-1], network.trace(x, y)[-1]
-    heads = [(ROLES[role], head) for role, head in layer.heads.items() if head.head is not None]
     parts = [
-        sign * jnp.sum(head.multiplier.value * head.head(head.preactivation(at.input)), axis=-1) for sign, head in heads
+        ROLES[role] * jnp.sum(head.multiplier.value * head.head(head.preactivation(at.input)), axis=-1)
+        for role, head in layer.heads.items()
+        if head.head is not None
     ]
     parts += [] if at.shortcut is None else [at.shortcut]
     weight = network.readout.weight

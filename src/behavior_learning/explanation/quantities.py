@@ -27,9 +27,8 @@ from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.options import check_choice, check_number
-from behavior_learning.responses import Response
 
-__all__ = ["QUANTITIES", "Part", "Quantity", "make_quantity"]
+__all__ = ["QUANTITIES", "Counted", "Labels", "Number", "Ordered", "Part", "Quantity", "make_quantity"]
 
 Rows = Float[Array, "n d"]
 Values = Float[Array, "n outcomes"]
@@ -49,15 +48,6 @@ class Part(ABC):
     center: float = 0.0
     unit: float = 1.0
     levels: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, response: Response) -> "Part":
-        """What a single response is here."""
-        levels = tuple(map(str, response.levels or ()))
-        if response.labelled:
-            return (Ordered if response.ordered else Labels)(response.name, levels=levels)
-        center, unit = getattr(response, "center", 0.0), response.unit
-        return (Counted if levels else Number)(response.name, float(center), float(unit), levels)
 
     @property
     def means(self) -> tuple[str, ...]:
@@ -331,7 +321,7 @@ QUANTITIES: dict[str, type[Quantity]] = {
 """By the name that `of=` takes."""
 
 
-def make_quantity(of: Any, q: Any, components: Sequence[Response]) -> Quantity:
+def make_quantity(of: Any, q: Any, parts: Sequence[Part]) -> Quantity:
     """The quantity with a name, for some responses.
 
     Raises
@@ -340,7 +330,7 @@ def make_quantity(of: Any, q: Any, components: Sequence[Response]) -> Quantity:
         If there is no such quantity, the responses do not have it, or q is no number between 0 and 1.
     """
     kind = QUANTITIES[check_choice("of", of, tuple(QUANTITIES))]
-    quantity = kind(tuple(map(Part.of, components)), check_number("q", q, below=1.0))
+    quantity = kind(tuple(parts), check_number("q", q, below=1.0))
     unordered = [part.name for part in quantity.parts if type(part) is Labels]
     if kind is Quantile and unordered:
         raise OptionError(f"The classes of {unordered[0]!r} have no order, and so no quantiles. Use of='probability'.")

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -18,7 +17,7 @@ from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.errors import ConvergenceError, OptionError
 from behavior_learning.explanation.axes import Axis
 from behavior_learning.explanation.effects import Effects, Question
-from behavior_learning.explanation.quantities import make_quantity
+from behavior_learning.explanation.quantities import Counted, Labels, Number, Ordered, Part, make_quantity
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.inference.estimation import Convergence
@@ -27,6 +26,7 @@ from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
 from behavior_learning.learned.stability import refits
 from behavior_learning.options import check_choice, check_count, check_returned, check_seed
+from behavior_learning.responses import Response
 
 __all__ = ["Errors", "axes_of", "effects_of"]
 
@@ -54,8 +54,10 @@ class Point:
 
     network: BehaviorNetwork
 
-    unknown: ClassVar[bool] = True
-    """Whether there are no errors."""
+    @property
+    def unknown(self) -> bool:
+        """Whether there are no errors."""
+        return type(self) is Point
 
     @property
     def description(self) -> str:
@@ -79,8 +81,6 @@ class Deferred(Point):
     """
 
     make: Callable[[], Point]
-
-    unknown: ClassVar[bool] = False
 
     @cached_property
     def errors(self) -> Point:
@@ -106,8 +106,6 @@ class Delta(Point):
     """
 
     results: InferenceResults
-
-    unknown: ClassVar[bool] = False
 
     @property
     def description(self) -> str:
@@ -138,8 +136,6 @@ class Refitted(Point):
     """
 
     networks: tuple[BehaviorNetwork, ...]
-
-    unknown: ClassVar[bool] = False
 
     @property
     def description(self) -> str:
@@ -227,12 +223,13 @@ def effects_of(
             f"Effects need sums or quadrature; {len(model.space.continuous)} continuous responses are more than "
             f"{MOST_DIMENSIONS}. Fit a model of fewer of them."
         )
-    quantity, axes = make_quantity(of, q, model.response.components), axes_of(model.encoder)
+    quantity, axes = make_quantity(of, q, list(map(_part, model.response.components))), axes_of(model.encoder)
     if quantity.effects and not axes:
         raise OptionError("A model without inputs has no effects of them. Use of='marginal_utility'.")
     own = model.rows is not None and rows[0] is model.rows.x
     weight = model.rows.weight if own and model.rows is not None else None
-    chosen = some_rows((np.arange(len(rows[0])),) * 2, EFFECT_ROWS)[0]
+    positions = np.arange(len(rows[0]))
+    chosen = some_rows((positions, positions), EFFECT_ROWS)[0]
     with jax.enable_x64(True):
         estimator = errors.of(model, fitted_to)
         gibbs = Gibbs(estimator.network, model.space.refined(REFINEMENT), jnp.asarray(model.temperature, float))
@@ -273,6 +270,15 @@ def _step_axis(source: str, positions: tuple[int, ...], own: list[EncodedColumn]
     table[: len(steps) + 1, : len(steps)] = np.tri(len(steps) + 1, len(steps), -1)
     table[len(steps) + 1 :, len(steps) :] = 1.0
     return Axis(source, positions, tuple(f"{source}[{level}]" for level in levels), levels, table=table)
+
+
+def _part(response: Response) -> Part:
+    """A single response as effects see it."""
+    levels = tuple(map(str, response.levels or ()))
+    if response.labelled:
+        return (Ordered if response.ordered else Labels)(response.name, levels=levels)
+    center = float(response.restore(np.zeros(1))[0]) if not levels else float(getattr(response, "center", 0.0))
+    return (Counted if levels else Number)(response.name, center, float(response.unit), levels)
 
 
 def _answers(question: Question, network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
