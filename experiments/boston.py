@@ -105,17 +105,15 @@ def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     many = pd.concat([tract] * len(grid))
     utility, density = model.utility(many, grid), np.exp(model.log_density(many, grid))
     plane = {"MEDV": (0.0, 60.0), "RM": (4.0, 9.0)}
-    effects = model.effects(X, y)
+    effects = model.effects(X, y, std_errors="none")
     surface = effects.surface("RM", "LSTAT")
     return {
         "hierarchy": bl.plots.hierarchy(learned, titles=model.explain().names),
         "graphs": bl.plots.block_graph(next(iter(learned.blocks.values()))),
         "landscape": bl.plots.landscape(grid, utility, density, name="MEDV ($1000s)", observed=y.iloc[TRACT]),
         "feasible": bl.plots.feasible_region(learned, tract.iloc[0].to_dict(), plane, block="block1.1"),
-        "marginal": bl.plots.marginal(effects.marginal),
-        "interaction": bl.plots.surface(
-            surface.first, surface.second, surface.interaction, names=("RM", "LSTAT"), label="interaction in utility"
-        ),
+        "effects": bl.plots.effects(effects.table(standardized=True)),
+        "surface": bl.plots.surface(*surface, names=("RM", "LSTAT"), label="E[MEDV|x]"),
         "training": bl.plots.training(model.history_, model.restarts_),
     }
 

@@ -215,3 +215,24 @@ def test_appended_terms_come_once():
     assert sorted(once.names(X, Y[:1])) == sorted([*X, "MEDV", "RM*AGE", "LSTAT*MEDV^2"])
     again = with_terms(once, [(Product((0, 2)), Product(())), (Product((0,)), Product(()))])
     assert again.names(X, Y[:1]) == once.names(X, Y[:1])
+
+
+def test_monomials_that_repeat_their_factors_are_left_out():
+    """No square of a pair, no product of levels or with its own gap; what is left out lies in the span of the rest."""
+    generator = rng("void")
+    job, number = np.eye(3)[np.arange(60) % 3], generator.normal(size=60)
+    gap = (np.arange(60) % 5 == 0).astype(float)
+    x = np.column_stack([job, 2.0 * generator.integers(2, size=60) - 0.7, number * (1 - gap), gap])
+    kept, full = polynomial_basis(6, 1, degree=2, x=x), polynomial_basis(6, 1, degree=2)
+    left_out = {f.columns for f in full.x_functions} - {f.columns for f in kept.x_functions}
+    assert left_out == {(0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2), (3, 3), (4, 5), (5, 5)}
+    values = [np.column_stack([x[:, list(f.columns)].prod(axis=1) for f in b.x_functions]) for b in (kept, full)]
+    ranks = [np.linalg.matrix_rank(np.c_[np.ones(60), v]) for v in values]
+    assert ranks[0] == ranks[1]
+
+
+@pytest.mark.parametrize("few", [np.zeros((5, 1)), np.zeros((5, 3))])
+def test_constant_columns_keep_their_monomials(few):
+    """A column says nothing of the degree where it is one number."""
+    d = few.shape[1]
+    assert polynomial_basis(d, 1, degree=2, x=few).size == polynomial_basis(d, 1, degree=2).size

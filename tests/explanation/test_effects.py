@@ -1,270 +1,283 @@
-"""Effects: closed forms, finite differences, and sums that must add up to the utility."""
+"""Effects: closed forms, differences of predictions, and errors that are those of what they are linear in."""
 
 from functools import cache
+from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import behavior_learning as bl
-from behavior_learning.core.bases import polynomial_basis, spline_basis
-from behavior_learning.core.block import Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
+from behavior_learning.core.network import in_double
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.explanation.axes import Axis
-from behavior_learning.explanation.effects import compute_effects
-from tests import oracle
+from behavior_learning.explanation.effects import Answer
+from behavior_learning.explanation.quantities import QUANTITIES
+from behavior_learning.learned.effects import Refitted
 from tests.conftest import rng
-from tests.fitted import amounts, mixed, quick
+from tests.fitted import amounts, fitted, mixed, quick
 
-SMOOTH = ("tanh", "softplus", "square")
-AXES = (
-    Axis("rooms", (0,), ("rooms",), center=6.0, scale=0.5, missing=1),
-    Axis("job", (2, 3, 4), ("job[a]", "job[b]", "job[c]"), ("a", "b", "c")),
-    Axis("price", (5,), ("price",), center=20.0, scale=4.0),
-)
-ROWS = 40
+COLUMNS = ["estimate", "std_error", "z", "pvalue", "lower", "upper"]
+regressor = cache(lambda: fitted(bl.BLRegressor))
+classifier = cache(lambda: fitted(bl.BLClassifier))
 
 
-def encoded():
-    generator = rng("effects")
-    gap = (np.arange(ROWS) % 8 == 0).astype(float)
-    job = np.eye(3)[generator.integers(3, size=ROWS)]
-    x = np.concatenate([((1 - gap) * generator.normal(size=ROWS))[:, None], gap[:, None], job], axis=1)
-    return x, generator.normal(size=(ROWS, 1))
+def effects(of="mean", estimator=bl.BLRegressor, **options):
+    return fitted(estimator).effects(of=of, std_errors="none", **options)
 
 
 @cache
-def network(skip=None, layers=(3, 2), output="scalar", heads=SMOOTH, seed=0):
-    made = Architecture(
-        layers, rows=(1, 2, 1), heads=heads, skip=skip, output=output, readout="free", readout_bias=True
+def linear():
+    """E[y|x] = 3a − 2b and more in one group, learned by a model that can say so, with its inference."""
+    generator = rng("linear effects")
+    X = pd.DataFrame(generator.normal(size=(150, 2)), columns=["a", "b"])
+    X["group"] = np.where(np.arange(150) % 2 == 0, "north", "south")
+    y = 3 * X["a"] - 2 * X["b"] + (X["group"] == "south") + 0.5 * generator.normal(size=150)
+    options = {"layers": (1,), "heads": ("identity", None, "square"), "basis": "affine", "pure_x_terms": True}
+    model = bl.BLRegressor(**options, identifiable=True, optimizer="lbfgs", random_state=0, n_restarts=1)
+    return model.fit(X, y.rename("y")), X, y
+
+
+@pytest.fixture(scope="module")
+def of_least_squares():
+    """A Gaussian whose mean is linear: what inference estimates is ordinary least squares."""
+    model, X, y = linear()
+    results = model.inference(n_restarts=0, cov_type="hessian")
+    design = np.c_[np.ones(len(X)), X[["a", "b"]], X["group"] == "south"]
+    coef, (rss,) = np.linalg.lstsq(design, y)[:2]
+    errors = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * rss / len(y))
+    return SimpleNamespace(found=model.effects(inference=results), coef=coef, errors=errors)
+
+
+def test_effects_and_errors_of_a_linear_mean_are_least_squares(of_least_squares):
+    table = of_least_squares.found.table()
+    assert table.index.tolist() == ["a", "b", "group[south] - group[north]"]
+    assert table.columns.tolist() == COLUMNS
+    np.testing.assert_allclose(table["estimate"], of_least_squares.coef[1:], rtol=1e-4)
+    np.testing.assert_allclose(table["std_error"], of_least_squares.errors[1:], rtol=1e-3)
+    np.testing.assert_allclose(table["z"], table["estimate"] / table["std_error"])
+    np.testing.assert_allclose(table["pvalue"], 2 * norm.sf(np.abs(table["z"])))
+    np.testing.assert_allclose(table["upper"], table["estimate"] + norm.ppf(0.975) * table["std_error"])
+
+
+def test_rows_groups_contrasts_and_curves_of_a_linear_mean_agree(of_least_squares):
+    found = of_least_squares.found
+    slope, error = found.table().loc["a", ["estimate", "std_error"]]
+    rows = found.rows().xs("a", level="variable")
+    np.testing.assert_allclose(rows["estimate"], slope, rtol=1e-5)
+    np.testing.assert_allclose(rows["std_error"], error, rtol=1e-4)
+    for part in (found.by("group"), found.by(np.arange(150) < 40), found.by("b")):
+        np.testing.assert_allclose(part.xs("a", level="variable")["estimate"], slope, rtol=1e-5)
+    contrast = found.contrast("a", 1.0, 3.0)
+    assert contrast.index.tolist() == ["a[3] - a[1]"]
+    np.testing.assert_allclose(contrast[["estimate", "std_error"]], [[2 * slope, 2 * error]], rtol=1e-4)
+    for kind in ("partial_dependence", "ale"):
+        curve = found.curve("a", kind=kind, points=5)
+        rise = np.diff(curve["estimate"]) / np.diff(curve.index)
+        np.testing.assert_allclose(rise, slope, rtol=1e-4)
+        assert (curve["upper"] > curve["lower"]).all()
+
+
+def test_units_are_those_of_the_table(of_least_squares):
+    standardized = of_least_squares.found.table(standardized=True)["estimate"]
+    _, X, _ = linear()
+    np.testing.assert_allclose(standardized["a"], of_least_squares.coef[1] * X["a"].std(ddof=0), rtol=1e-4)
+    np.testing.assert_allclose(standardized.iloc[-1], of_least_squares.coef[3], rtol=1e-4)
+
+
+def test_average_effects_are_differences_of_predictions():
+    model, X = regressor(), mixed()
+    table = effects().table()["estimate"]
+    assert table.index.tolist()[:2] == ["age", "income"]
+    assert {"owner", "age[missing] - age[mean]", "job[nurse] - job[clerk]", "job[teacher] - job[clerk]"} < set(
+        table.index
     )
-    basis = polynomial_basis(5, 0 if output == "vector" else 1, degree=2)
-    response = 4 if output == "vector" else 1
-    drawn = BehaviorNetwork.random(rng("network", seed), made, features=5, response=response, basis=basis)
-    generator = rng("readout", seed)
-    spread = lambda weight: Weight(weight.raw + generator.normal(scale=0.3, size=weight.raw.shape), weight.rule)
-    return with_weights(drawn, [spread(weight) for weight in drawn.weights])
+    up, down = (model.predict(X.assign(income=X["income"] + h)) for h in (50.0, -50.0))
+    assert table["income"] == pytest.approx((up - down).mean() / 100, rel=1e-2)
+    yes, no = (model.predict(X.assign(owner=value)) for value in (True, False))
+    assert table["owner"] == pytest.approx((yes - no).mean(), rel=1e-3)
+    teacher, clerk = (model.predict(X.assign(job=value)) for value in ("teacher", "clerk"))
+    assert table["job[teacher] - job[clerk]"] == pytest.approx((teacher - clerk).mean(), rel=1e-3)
+    known = X["age"].notna()
+    assert effects().rows().xs("age", level="variable").index.tolist() == np.flatnonzero(known).tolist()
 
 
-@cache
-def computed(skip=None, output="scalar", heads=SMOOTH):
-    x, y = encoded()
-    outputs = ("w", "x", "y", "z") if output == "vector" else ("utility",)
-    axes = AXES[:2] if output == "vector" else AXES
-    y = np.eye(4)[np.arange(ROWS) % 4] if output == "vector" else y
-    return compute_effects(network(skip, output=output, heads=heads), axes, x, y, outputs=outputs)
+def test_slopes_are_covariances_with_the_slope_of_the_utility():
+    """dE[y|x]/dx = Cov(y, ∂BL/∂x)/τ and d log p(y|x)/dx = (∂BL(y)/∂x − E[∂BL/∂x])/τ, by sums over candidates."""
+    found = effects()
+    p, x = found.gibbs, found.x[:9]
+    with jax.enable_x64(True):
+        candidates = p.space.quadrature(p.scaled, jnp.asarray(x)).candidates
+        one = jnp.broadcast_to(jnp.eye(x.shape[1])[2], x.shape)
+        slope = np.asarray(jax.jvp(lambda x: p.utility(x, candidates), (jnp.asarray(x),), (one,))[1])
+        mass, y = np.asarray(p.mass(jnp.asarray(x))), np.asarray(candidates[..., 0])
+    covariance = (mass * y * slope).sum(1) - (mass * y).sum(1) * (mass * slope).sum(1)
+    unit = found.quantity.parts[0].unit / found.axes[1].scale
+    rows = found.rows()["estimate"].xs("income", level="variable")
+    np.testing.assert_allclose(rows[:9], covariance * unit, rtol=1e-8)
 
 
-def by_hand():
-    """BL = 2·tanh(0.5 a + b) − 3·max(0, a − b) − 0.5·b² with a = (rooms − 6)/0.5 and b = (price − 20)/4."""
-    made = Architecture((1,), heads=("tanh", "relu", "square"), readout="identity")
-    blank = BehaviorNetwork.random(np.random.default_rng(0), made, features=1, response=1)
-    numbers = [[[[0.5, 1.0]]], [[0.0]], [[2.0]], [[[1.0, -1.0]]], [[0.0]], [[3.0]], [[[0.0, 1.0]]], [[0.0]], [[0.5]]]
-    pairs = zip(blank.weights, numbers, strict=True)
-    weights = [Weight.from_value(np.array(value), weight.rule) for weight, value in pairs]
-    axes = [Axis("rooms", (0,), ("rooms",), center=6.0, scale=0.5), Axis("price", (1,), ("price",), (), 20.0, 4.0)]
-    a, b = np.array([0.3, -1.0, 2.0]), np.array([0.1, 0.5, -0.7])
-    return compute_effects(with_weights(blank, weights), axes, a[:, None], b[:, None], tolerance=0.0), a, b
+def test_cross_derivatives_count_the_kinks():
+    """E[∂²BL/∂x∂y|x] by differences of utilities, kinks included, where automatic differentiation has none."""
+    model = regressor()
+    found = effects("cross").rows()["estimate"].xs("income", level="variable")
+    p, x, axis = effects().gibbs, effects().x[:5], effects().axes[1]
+    grid = np.linspace(*np.asarray(p.space.ends)[:, 0], 4001)[None, :, None]
+    up, down = (x + h * np.eye(x.shape[1])[2] for h in (1e-3, -1e-3))
+    with jax.enable_x64(True):
+        by_x = np.asarray(p.utility(jnp.asarray(up), grid) - p.utility(jnp.asarray(down), grid)) / 2e-3
+        weight = np.asarray(p.utility(jnp.asarray(x), grid))
+    mass = np.exp(weight - weight.max(1, keepdims=True))
+    middle = 0.5 * (mass[:, 1:] + mass[:, :-1])
+    bent = np.diff(by_x, axis=1) / np.diff(grid[0, :, 0])
+    expected = (bent * middle).sum(1) / middle.sum(1) / axis.scale / model.model_.response.unit
+    np.testing.assert_allclose(found[:5], expected, atol=0.05 * np.abs(expected).max())
 
 
-def test_marginal_utility_in_closed_form():
-    found, a, b = by_hand()
-    slope, over = 2 / np.cosh(0.5 * a + b) ** 2, a > b
-    np.testing.assert_allclose(found.marginal_rows["rooms"], (0.5 * slope - 3 * over) / 0.5, rtol=1e-6)
-    np.testing.assert_allclose(found.marginal_rows["price"], (slope + 3 * over - b) / 4, rtol=1e-6)
-    mean = found.marginal_rows["price"].mean()
-    assert found.marginal.loc["price", "mean"] == pytest.approx(mean)
-    assert found.marginal.loc["price", "strength"] == pytest.approx(
-        found.marginal_rows["price"].abs().mean() * 4 * b.std()
-    )
-
-
-def test_constraints_bind_in_closed_form():
-    found, a, b = by_hand()
-    assert found.binding.loc[("block1.1", "inequality", 1), "share"] == pytest.approx(2 / 3)
-    penalty = 3 * np.maximum(0, a - b).mean()
-    assert found.binding.loc[("block1.1", "inequality", 1), "penalty"] == pytest.approx(penalty, rel=1e-6)
-    assert found.binding.loc[("block1.1", "equality", 1), "share"] == 1.0
-    assert found.binding.loc[("block1.1", "equality", 1), "penalty"] == pytest.approx(0.5 * (b**2).mean(), rel=1e-6)
-
-
-def test_heads_contribute_in_closed_form():
-    found, a, b = by_hand()
-    parts = found.contributions["block1.1"]
-    np.testing.assert_allclose(parts["utility"], 2 * np.tanh(0.5 * a + b), rtol=1e-6)
-    np.testing.assert_allclose(parts["inequality"], -3 * np.maximum(0, a - b), rtol=1e-6)
-    np.testing.assert_allclose(parts["equality"], -0.5 * b**2, rtol=1e-6)
-
-
-@pytest.mark.parametrize("skip", [None, "residual"])
-def test_contributions_add_up_to_the_utility(skip):
-    found, (x, y), drawn = computed(skip), encoded(), oracle.arrays(network(skip))
-    utility = oracle.utility(network(skip), x, y[:, None])
-    np.testing.assert_allclose(found.utility, utility, atol=1e-9)
-    np.testing.assert_allclose(found.contributions.sum(axis=1), utility[:, 0], atol=1e-9)
-    own = found.block_contributions.T.groupby(level="block").sum().T
-    for row in range(ROWS):
-        for number, layer in enumerate(oracle.block_values(drawn, oracle.terms(drawn, x[row], y[row])), start=1):
-            names = [f"block{number}.{block}" for block in range(1, len(layer) + 1)]
-            np.testing.assert_allclose(own.loc[row, names], layer, atol=1e-9)
-
-
-def test_contributions_to_every_class_add_up():
-    found = computed(output="vector")
-    sums = found.contributions.T.groupby(level="output").sum().T
-    np.testing.assert_allclose(sums[list(found.utility.columns)], found.utility, atol=1e-9)
-
-
-@pytest.mark.parametrize("output", ["scalar", "vector"])
-def test_marginal_utility_is_the_slope(output):
-    found, step = computed(output=output), 1e-5
-    land = found.landscape
-    for axis in (axis for axis in land.axes if not axis.levels):
-        values = np.where(axis.absent(land.z), axis.center, axis.values(land.z))
-        up, down = (land.utility(axis.at(land.z, values + sign * step)) for sign in (1, -1))
-        slope = np.where(axis.absent(land.z)[:, None], np.nan, (up - down) / (2 * step))
-        rows = found.marginal_rows
-        marginal = rows.xs(axis.name, axis=1, level="variable") if output == "vector" else rows[[axis.name]]
-        np.testing.assert_allclose(marginal, slope, rtol=1e-6, atol=1e-8)
-
-
-def test_levels_and_gaps_are_differences_of_utility():
-    found = computed()
-    land, job = found.landscape, AXES[1]
-    at = lambda level: land.utility(job.at(land.z, [level] * ROWS))[:, 0]
-    np.testing.assert_allclose(found.marginal_rows["job[c]"], at("c") - at("a"), atol=1e-12)
-    assert "job[a]" not in found.marginal_rows
-    assert found.changes["job[c]"] == "instead of job[a]"
-    known = AXES[0].at(land.z, np.full(ROWS, 6.0))
-    gone = known.copy()
-    gone[:, 1] = 1.0
-    difference = (land.utility(gone) - land.utility(known))[:, 0]
-    np.testing.assert_allclose(found.marginal_rows["rooms[missing]"], difference, atol=1e-12)
-
-
-def test_equality_binds_beyond_its_tolerance():
-    x, y = encoded()
-    shares = [
-        compute_effects(network(), AXES, x, y, tolerance=tolerance).binding.xs("equality", level="head")["share"]
-        for tolerance in (0.0, 0.5, 50.0)
-    ]
-    assert (shares[0] == 1).all()
-    assert (shares[1] < 1).all()
-    assert (shares[2] == 0).all()
-
-
-def test_curve_and_surface_are_the_utility():
-    found, job, rooms = computed(), AXES[1], AXES[0]
-    land, base = found.landscape, found.landscape.reference(3)
-    np.testing.assert_array_equal(base[0], land.z[3])
-    curve = found.curve("rooms", reference=3, grid=[5.0, 7.0])
-    direct = land.utility(rooms.at(np.repeat(base, 2, axis=0), [5.0, 7.0]))
-    np.testing.assert_array_equal(curve, direct)
-    surface = found.surface("rooms", "job", reference=3, points=4)
-    at_c = found.curve("rooms", grid=surface.first, reference=3)
-    levels = [found.curve("rooms", grid=surface.first, reference=3) for _ in job.levels]
-    assert surface.utility.shape == surface.interaction.shape == (4, len(levels))
-    own = job.values(base)[0]
-    np.testing.assert_allclose(surface.utility[:, job.levels.index(own)], at_c["utility"], atol=1e-12)
-    np.testing.assert_allclose(surface.interaction[:, job.levels.index(own)], 0.0, atol=1e-12)
-    assert np.abs(surface.interaction).max() > 1e-3
-
-
-def test_interaction_vanishes_where_the_utility_is_a_sum():
-    made = Architecture((1,), heads=("identity", None, None))
-    plain = BehaviorNetwork.random(rng("sum"), made, features=5, response=1)
-    surface = compute_effects(plain, AXES, *encoded()).surface("rooms", "price", points=5)
-    np.testing.assert_allclose(surface.interaction, 0.0, atol=1e-12)
-
-
-def test_curve_of_a_spline_is_its_terms():
-    generator = rng("spline")
-    x, y = generator.normal(size=(60, 2)), generator.normal(size=(60, 1))
-    basis, made = spline_basis(x, 1, knots=5), Architecture((2,))
-    drawn = BehaviorNetwork.random(generator, made, features=2, response=1, basis=basis)
-    axes = [Axis("a", (0,), ("a",), (), 10.0, 2.0), Axis("b", (1,), ("b",)), Axis("c", (2,), ("c",))]
-    values = np.linspace(7.0, 13.0, 5)
-    found = compute_effects(drawn, axes, x, y).terms("a", reference=0, grid=values)
-    own = [t for t, (function, _) in enumerate(basis.terms) if getattr(function, "column", None) == 0]
-    ramp = lambda f, z: np.clip((z - f.low) / (f.high - f.low), 0, 1)
-    ramps = np.array([[ramp(basis.terms[t][0], z) for t in own] for z in [*((values - 10) / 2), x[0, 0]]])
-    curve = ramps @ np.asarray(drawn.layers[0].heads["inequality"].coef.value, float)[1, 0, own]
-    np.testing.assert_allclose(found["block1.2", "inequality", 1], curve[:-1] - curve[-1], atol=1e-7)
-
-
-@cache
-def fit_of_mixed():
-    return quick(bl.BLRegressor, layers=(1,), n_restarts=1).fit(mixed(), amounts(mixed()))
-
-
-def test_effects_of_a_fit_are_in_the_users_names_and_units():
-    model, X, y = fit_of_mixed(), mixed(), amounts(mixed())
-    found = model.effects()
-    np.testing.assert_allclose(found.utility["utility"], model.utility(X, y), atol=1e-5)
-    names = {"age", "income", "owner", "age[missing]", "job[nurse]", "job[teacher]", "spend"}
-    assert names == set(found.marginal.index)
-    assert found.marginal["share_positive"].between(0, 1).all()
-    np.testing.assert_allclose(found.marginal_rows["age"].isna(), X["age"].isna())
-    ages = found.curve("age").index
-    assert (ages.min(), ages.max()) == pytest.approx((X["age"].min(), X["age"].max()))
-    np.testing.assert_allclose(model.effects(X.head(5), y.head(5)).utility, found.utility.head(5), atol=1e-12)
-
-
-def test_rows_that_all_lack_a_number_have_curves_of_the_others():
-    found = fit_of_mixed().effects(mixed().assign(age=np.nan).head(3), amounts(mixed()).head(3))
-    assert np.isfinite(found.curve("income", points=3)).all(axis=None)
-    assert found.marginal["strength"].isna().tolist() == [name == "age" for name in found.marginal.index]
-    with pytest.raises(OptionError, match="'age' is missing in all of the rows"):
-        found.curve("age")
-
-
-def test_linear_classes_have_constant_effects():
-    made = Architecture((3,), heads=("identity", None, None), output="vector", readout="free")
-    linear = BehaviorNetwork.random(rng("linear"), made, features=5, response=2)
-    (x, _), layer = encoded(), linear.layers[0].heads["utility"]
-    found = compute_effects(linear, AXES[:2], x, np.eye(2)[np.zeros(ROWS, int)], outputs=("stay", "go"))
-    parts = [np.asarray(w.value, float) for w in (linear.readout.weight, layer.multiplier, layer.coef)]
-    slopes = np.einsum("ob,br,bri->oi", *parts)
-    expected = {"rooms": slopes[:, 0] / 0.5, "job[c]": slopes[:, 4] - slopes[:, 2]}
-    for name, values in expected.items():
-        rows = found.marginal.xs(name, level="variable")
-        np.testing.assert_allclose(rows.loc[["stay", "go"], "mean"], values, rtol=1e-5)
-        assert rows["sd"].max() < 1e-9
+def test_probabilities_of_classes_move_against_each_other():
+    table = effects("probability", bl.BLClassifier).table()["estimate"]
+    assert table.index.names == ["variable", "outcome"]
+    np.testing.assert_allclose(table.groupby(level="variable").sum(), 0.0, atol=1e-10)
+    pd.testing.assert_series_equal(table, effects("mean", bl.BLClassifier).table()["estimate"])
 
 
 @pytest.mark.slow
-def test_density_has_effects_of_its_columns():
-    Y = rng("density effects").normal(size=(60, 2))
-    options = {"layers": (1,), "objective": "score_matching", "max_epochs": 25, "n_restarts": 1, "random_state": 0}
-    density = bl.BLDensity(**options).fit(Y)
-    found = density.effects()
-    assert found.marginal.index.tolist() == ["y1", "y2"]
-    np.testing.assert_allclose(found.utility["utility"], density.utility(Y), atol=1e-5)
-    np.testing.assert_allclose(density.effects(Y[:7]).utility, found.utility.head(7), atol=1e-12)
+def test_of_two_classes_the_second_has_effects():
+    X = mixed()
+    two = quick(bl.BLClassifier).fit(X, amounts(X) > 250)
+    table = two.effects(std_errors="none").table()["estimate"]
+    yes, no = (two.predict_proba(X.assign(owner=value))[:, 1] for value in (True, False))
+    assert table["owner"] == pytest.approx((yes - no).mean(), abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("of", QUANTITIES)
+@pytest.mark.parametrize("estimator", [bl.BLRegressor, bl.BLClassifier])
+def test_every_quantity_has_every_answer(of, estimator):
+    if of in ("quantile", "probability") and (of == "quantile") == (estimator is bl.BLClassifier):
+        with pytest.raises(OptionError, match=r"no quantiles|has a density"):
+            effects(of, estimator)
+        return
+    found = effects(of, estimator)
+    variable = found.table().index.get_level_values("variable")[0]
+    for table in (
+        found.table(),
+        found.by("job"),
+        found.contrast("job", "clerk", "teacher"),
+        found.curve("age", points=3),
+    ):
+        assert np.isfinite(table["estimate"]).all()
+        assert table["std_error"].isna().all()
+    assert variable in found.rows().index.get_level_values("variable")
+
+
+def test_marginal_utility_is_that_of_the_response_alone():
+    model, X = regressor(), mixed()
+    y, step = amounts(X), 1e-2
+    expected = (model.utility(X, y + step) - model.utility(X, y - step)) / (2 * step)
+    table = effects("marginal_utility")
+    assert table.table().index.tolist() == ["spend"]
+    rows = table.rows()["estimate"].droplevel("variable")
+    assert np.median(np.abs(rows - expected)) < 2e-3 * np.abs(expected).max()
+
+
+@pytest.mark.slow
+def test_errors_of_refits_are_their_spread():
+    found = effects()
+    networks = []
+    for factor in (0.9, 1.0, 1.15):
+        changed = jax.tree.map(
+            lambda leaf, factor=factor: np.asarray(leaf) * factor, found.estimator.network.layers[-1]
+        )
+        with jax.enable_x64(True):
+            network = in_double(found.estimator.network)
+            networks.append(
+                type(network)(
+                    network.basis,
+                    (*network.layers[:-1], changed),
+                    network.projections,
+                    network.readout,
+                    network.architecture,
+                )
+            )
+    spread = type(found)(**{**vars_of(found), "estimator": Refitted(networks[1], tuple(networks))})
+    single = [
+        type(found)(**{**vars_of(found), "estimator": Refitted(network, tuple(networks))}).table()["estimate"]
+        for network in networks
+    ]
+    np.testing.assert_allclose(spread.table()["std_error"], np.std(single, axis=0, ddof=1), rtol=1e-8)
+
+
+def vars_of(found):
+    return {name: getattr(found, name) for name in found.__dataclass_fields__}
+
+
+@pytest.mark.slow
+def test_bootstrap_errors_come_from_refits():
+    model = quick(bl.BLRegressor, layers=(1,), n_restarts=1).fit(mixed(), amounts(mixed()))
+    found = model.effects(n_refits=3)
+    assert "bootstrap, 3 refits" in str(found)
+    assert (found.table()["std_error"] > 0).all()
+
+
+def test_weights_of_an_answer_add_up_with_their_errors():
+    generator = rng("answer")
+    values, loadings = generator.normal(size=(6, 2)), generator.normal(size=(6, 2, 4))
+    weights = generator.normal(size=(3, 6, 2))
+    table = Answer(values, loadings).table(weights, pd.RangeIndex(6), 0.9)
+    covariance = np.einsum("nqr,mqr->qnm", loadings, loadings)
+    expected = [[np.sqrt(w[:, q] @ covariance[q] @ w[:, q]) for q in range(2)] for w in weights]
+    np.testing.assert_allclose(table["std_error"], np.ravel(expected))
+
+
+def test_contributions_add_up_to_the_utility_beyond_its_mean():
+    for estimator in (bl.BLRegressor, bl.BLClassifier):
+        model = fitted(estimator)
+        found, gibbs = model.contributions(), model.model_.gibbs()
+        x, y = (np.asarray(a, np.float32) for a in model.model_.given_rows("a test"))
+        y = y if estimator is bl.BLRegressor else y.astype(int)
+        log_p = np.asarray(gibbs.log_prob(x, y))
+        at = np.asarray(gibbs.log_mass(x)) - np.asarray(gibbs.space.quadrature(gibbs.scaled, x).log_weights)
+        mean = (np.asarray(gibbs.mass(x)) * at).sum(axis=1)
+        np.testing.assert_allclose(found.sum(axis=1), log_p - mean, atol=5e-4)
+        assert set(found.columns.get_level_values("block")) == {"block2.1"} or estimator is bl.BLClassifier
+
+
+def test_density_has_marginal_utilities_of_its_columns():
+    Y = pd.DataFrame(rng("density effects").normal(size=(60, 2)), columns=["u", "v"])
+    density = bl.BLDensity(layers=(1,), max_epochs=20, n_restarts=1, random_state=0).fit(Y)
+    assert density.effects(std_errors="none").table().index.tolist() == ["u", "v"]
+    with pytest.raises(OptionError, match="no effects of them"):
+        density.effects(of="mean", std_errors="none")
 
 
 def test_bad_questions_are_refused(tmp_path):
-    found = computed()
-    with pytest.raises(OptionError, match=r"no variable 'size'\. Variables: rooms, job, price"):
+    model, found = regressor(), effects()
+    for options, message in {
+        ("of", "utility"): "of must be one of",
+        ("q", 1.5): "q must be",
+        ("std_errors", "robust"): "std_errors must be one of",
+        ("inference", 3): r"inference must be what model\.inference",
+        ("n_refits", 1): "n_refits must be",
+    }.items():
+        with pytest.raises(OptionError, match=message):
+            model.effects(**{options[0]: options[1]})
+    with pytest.raises(OptionError, match=r"no variable 'size'\. Variables: age, income, owner, job"):
         found.curve("size")
-    with pytest.raises(OptionError, match=r"'job' has no level 'd'\. Levels: 'a', 'b', 'c'"):
-        found.curve("job", grid=["d"])
-    with pytest.raises(OptionError, match="needs two variables; got 'job' twice"):
-        found.surface("job", "job")
-    for reference in (40, -1, 1.5, True, "a"):
-        with pytest.raises(OptionError, match=f"position of one of 40 rows; got {reference!r}"):
-            found.curve("rooms", reference=reference)
-    for points in (0, -1, 2.5, "a"):
-        with pytest.raises(OptionError, match="points must be a whole number of at least 1"):
-            found.surface("rooms", "job", points=points)
-    for grid in ([], 3, "abc", ["a"], [np.nan], [np.inf], [[1.0, 2.0]]):
-        with pytest.raises(OptionError, match="grid must be a list of finite numbers of 'rooms'"):
-            found.terms("rooms", grid=grid)
-    with pytest.raises(OptionError, match="grid must be a list of levels of 'job'"):
-        found.curve("job", grid="a")
-    model = fit_of_mixed()
-    with pytest.raises(OptionError, match="tolerance must be a number at least 0"):
-        model.effects(tolerance=-1)
+    with pytest.raises(OptionError, match="'job' has no level 'd'"):
+        found.contrast("job", "clerk", "d")
+    with pytest.raises(OptionError, match="ALE needs an order"):
+        found.curve("job", kind="ale")
+    with pytest.raises(OptionError, match="a label for each of 80 rows"):
+        found.by([1, 2])
+    with pytest.raises(DataError, match="needs both X and y"):
+        model.effects(mixed(), of="cross")
     model.save(tmp_path / "model.bl")
+    loaded = bl.load(tmp_path / "model.bl")
     with pytest.raises(DataError, match=r"Pass X and y to effects\(\)"):
-        bl.load(tmp_path / "model.bl").effects()
+        loaded.effects()
+    np.testing.assert_allclose(
+        loaded.effects(mixed(), std_errors="none").table()["estimate"], found.table()["estimate"], rtol=1e-9
+    )

@@ -350,13 +350,22 @@ def test_contributions_sum_to_the_total_bar():
     assert sum(widths[:-1]) == pytest.approx(widths[-1])
 
 
-def test_marginal_effects_are_ordered_by_strength_and_hatched_where_they_lower():
-    table = pd.DataFrame({"strength": [1.0, 3.0, 2.0], "share_positive": [0.9, 0.2, 0.6]}, pd.Index(list("abc")))
-    figure = plots.marginal(table.rename_axis("variable"))
+def test_effects_are_ordered_by_size_and_hollow_without_errors():
+    table = pd.DataFrame({"estimate": [1.0, -3.0, 2.0], "lower": [0.5, -4.0, np.nan], "upper": [1.5, -2.0, np.nan]})
+    figure = plots.effects(table.set_axis(pd.Index(list("abc"), name="variable")))
     drawn(figure)
     ax = figure.axes[0]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "c", "a"]
-    assert {bar.get_width(): bool(bar.get_hatch()) for bar in ax.patches} == {3.0: True, 2.0: False, 1.0: False}
+    assert [color[3] for color in ax.collections[1].get_facecolors()] == [1.0, 0.0, 1.0]
+
+
+def test_a_curve_of_effects_has_its_band():
+    index = pd.MultiIndex.from_product([[1.0, 2.0, 3.0], ["low", "high"]], names=["x", "outcome"])
+    values = pd.Series(rng("band").normal(size=6), index)
+    figure = plots.curve(pd.DataFrame({"estimate": values, "lower": values - 1, "upper": values + 1}))
+    drawn(figure)
+    assert {line.get_label() for line in figure.axes[0].lines} == {"low", "high"}
+    assert len(figure.axes[0].collections) == 2
 
 
 @pytest.mark.parametrize("index", [np.linspace(0, 1, 5), ["north", "south", "$west$", "e", "f"]])

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import behavior_learning as bl
 from behavior_learning.inference.estimation import Convergence
@@ -157,17 +158,36 @@ def problem_evaluates_the_table_of_the_user(example: Example) -> None:
     exec(problem.to_python(), scope)
     np.testing.assert_allclose(scope["utility"](**table), utility, atol=1e-10)
     np.testing.assert_allclose(from_json(problem.to_json()).utility(table), utility, atol=1e-12)
-    np.testing.assert_allclose(example.estimator.effects().utility["utility"], utility, atol=2e-5)
+    np.testing.assert_allclose(example.estimator.utility(example.X, example.y), utility, atol=2e-5)
 
 
 def effects_follow_every_response(example: Example) -> None:
-    """A curve along the response is the utility at its values, all else as in the reference row."""
-    effects = example.estimator.effects()
-    for part in example.response.components:
-        curve = effects.curve(part.name, reference=3, points=4)
-        expected = example.table.iloc[[3] * len(curve)].assign(**{part.name: curve.index.to_numpy()})
-        np.testing.assert_allclose(curve["utility"], example.estimator.problem_.utility(expected), atol=1e-5)
-    assert np.isfinite(effects.marginal["mean"]).all()
+    """Average effects on the mean are differences of predictions, in the user's units; others are finite."""
+    estimator, X, step = example.estimator, example.X, 0.02
+    table = estimator.effects(std_errors="none").table()["estimate"]
+    rises = [(mean_or_probabilities(estimator, X.assign(a=X["a"] + h)), h) for h in (step, -step)]
+    slope = sum(np.sign(h) * values for values, h in rises).mean(axis=0) / (2 * step)
+    np.testing.assert_allclose(np.atleast_1d(table.loc["a"]), slope, rtol=0.02, atol=5e-3)
+    for of in ("log_density", "marginal_utility", "cross"):
+        assert np.isfinite(estimator.effects(of=of, std_errors="none").table()["estimate"]).all()
+
+
+def mean_or_probabilities(estimator: Any, X: pd.DataFrame) -> np.ndarray:
+    """Means of numbers, and probabilities of the levels of labels, of every response."""
+    whole = estimator.distribution(X)
+    parts = [whole.component(part.name) for part in whole.response.components]
+    values = [part.probabilities() if part.response.labelled else part.mean()[:, None] for part in parts]
+    return np.concatenate(values, axis=1)
+
+
+def quantiles_move_with_their_effects(example: Example) -> None:
+    """dQ/dx of a number is the difference of its quantiles."""
+    response, X = example.response, example.X
+    if len(response.components) > 1 or response.levels is not None:
+        return
+    table = example.estimator.effects(of="quantile", q=0.3, std_errors="none").table()
+    up, down = (example.estimator.distribution(X.assign(a=X["a"] + h)).quantile(0.3) for h in (0.05, -0.05))
+    assert table.loc["a", "estimate"] == pytest.approx((up - down).mean() / 0.1, rel=0.05)
 
 
 def explanations_and_brief_versions_are_given(example: Example) -> None:
@@ -211,6 +231,7 @@ QUICK = (
     scores_are_finite_where_the_response_is_known,
     problem_evaluates_the_table_of_the_user,
     effects_follow_every_response,
+    quantiles_move_with_their_effects,
     explanations_and_brief_versions_are_given,
     calibration_moves_the_temperature_alone,
 )

@@ -73,8 +73,8 @@ def test_penalties_leave_exact_zeros_that_are_no_longer_learned(penalized):
 
 
 def test_the_true_columns_survive_the_penalties(penalized):
-    marginal = penalized.effects().marginal["strength"]
-    assert set(marginal.sort_values().index[-3:]) == {"a", "b", "y"}
+    effects = penalized.effects(std_errors="none").table()["estimate"].abs()
+    assert set(effects.sort_values().index[-2:]) == {"a", "b"}
     assert penalized.restarts_.loc[penalized.restarts_.kept, "validation_loss"].iloc[0] < 0.0
 
 

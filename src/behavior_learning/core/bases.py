@@ -4,10 +4,10 @@ Source: A.2 (fixed bases m_u, m_c, m_t) and A.3.2 (monomials up to a total degre
 The split p(x, y) = Σ_β c_β(x)·b_β(y) keeps everything that depends on x alone at one evaluation per row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations_with_replacement
+from itertools import combinations, combinations_with_replacement
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -37,6 +37,7 @@ __all__ = [
     "Terms",
     "affine_basis",
     "fourier_basis",
+    "informative",
     "polynomial_basis",
     "position",
     "spline_basis",
@@ -216,14 +217,23 @@ def affine_basis(d: int, m: int) -> Basis:
     return polynomial_basis(d, m, degree=1)
 
 
-def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool | Sequence[int | None] = False) -> Basis:
+def polynomial_basis(
+    d: int,
+    m: int,
+    *,
+    degree: int,
+    one_hot: bool | Sequence[int | None] = False,
+    x: Float[np.ndarray, "n d"] | None = None,
+) -> Basis:
     """All monomials of (x, y) with total degree between 1 and `degree` (A.3.2).
 
     Deviation: where columns of y are the indicators of a choice, y_j² = y_j and y_j·y_k = 0 hold at every candidate,
-    so those monomials add nothing to the function and are left out.
+    so those monomials add nothing to the function and are left out; and likewise those of x that are not `informative`
+    on the training rows.
 
     Parameters
     ----------
+    x : the training rows; without them no monomial of x is left out.
     one_hot : whether all columns of y are indicators of one choice, or for each of them which choice, None for numbers.
     """
     choices = ((0,) * m if one_hot else (None,) * m) if isinstance(one_hot, bool) else tuple(one_hot)
@@ -232,7 +242,30 @@ def polynomial_basis(d: int, m: int, *, degree: int, one_hot: bool | Sequence[in
         named = [choices[j] for j in monomial if choices[j] is not None]
         if len(named) == len(set(named)):
             y_monomials.append(monomial)
-    return _paired((Monomials(_monomials(d, degree)),), Monomials(tuple(y_monomials)), degree)
+    x_monomials = _monomials(d, degree)
+    if x is not None and degree > 1:
+        says = informative(x)
+        x_monomials = tuple(monomial for monomial in x_monomials if says(monomial))
+    return _paired((Monomials(x_monomials),), Monomials(tuple(y_monomials)), degree)
+
+
+def informative(x: Float[np.ndarray, "n d"]) -> Callable[[Sequence[int]], bool]:
+    """Whether a product of columns is more than a sum of its factors and a constant on the training rows.
+
+    It is not where it has the square of a column of two values, nor where it has two columns whose product is zero in
+    every row, such as two levels of a category, or that take three of the four combinations of two values.
+    """
+    two = np.array([len(np.unique(column)) == 2 for column in x.T], bool)
+    high = ((x == x.max(axis=0)) & two).astype(float)
+    seen = [a.T @ b > 0 for a in (high, two - high) for b in (high, two - high)]
+    few, nonzero = np.sum(seen, axis=0) < 4, (x != 0).astype(float)
+    void = few & two & two[:, None] | (nonzero.T @ nonzero == 0) & (two | two[:, None])
+
+    def says(columns: Sequence[int]) -> bool:
+        squares = any(two[j] and list(columns).count(j) > 1 for j in columns)
+        return not squares and not any(void[i, j] for i, j in combinations(sorted(set(columns)), 2))
+
+    return says
 
 
 def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1) -> Basis:

@@ -101,7 +101,10 @@ class Affine(BasisFamily):
 @register_basis
 @dataclass(frozen=True)
 class Polynomial(BasisFamily):
-    """All monomials of (x, y) up to a total degree.
+    """All monomials of (x, y) up to a total degree, but none that repeats another on the training rows.
+
+    Left out are squares of columns of two values, and products that are zero in every row, as that of two levels of
+    a category, or that three of the four combinations of two such columns leave nothing to say.
 
     Examples
     --------
@@ -118,7 +121,7 @@ class Polynomial(BasisFamily):
         return Polynomial(degree)
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
-        return polynomial_basis(x.shape[1], len(choices), degree=self.degree, one_hot=choices)
+        return polynomial_basis(x.shape[1], len(choices), degree=self.degree, one_hot=choices, x=x)
 
 
 def _check_spline_degree(name: str, degree: Any) -> int:

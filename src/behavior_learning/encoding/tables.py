@@ -64,6 +64,7 @@ class EncodedColumn:
     spread : standard deviation of the value over the training rows.
     low, high : ends beyond which a number is taken to be the end.
     levels : of ``"step"``, all in order.
+    pair : the two values of a number that has no others in the training rows.
     """
 
     source: str
@@ -75,6 +76,7 @@ class EncodedColumn:
     low: float | None = None
     high: float | None = None
     levels: tuple[str, ...] = ()
+    pair: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -218,7 +220,9 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
         numbers = numbers_of(name, values[~missing], kind)
         low, high = bounds(numbers)
         center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, low, high))
-        return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high), *indicator]
+        different = np.unique(np.clip(numbers, low, high)).tolist()
+        pair = (different[0], different[1]) if len(different) == 2 else None
+        return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high, pair=pair), *indicator]
     if kind == "step" and len(steps := _learn_steps(name, values)):
         return steps + indicator
     return _learn_levels(name, values) + indicator

@@ -123,9 +123,13 @@ class BLDensity(JointEstimator):
         table = _table_of(Y)
         return super().suggest_terms(_nothing(len(table)), table, n)
 
-    def effects(self, Y: Any = None, *, tolerance: float = 0.1) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Marginal utilities of the columns, how constraints bind, what blocks and heads contribute; as BLRegressor."""
-        return super().effects(Y, tolerance=tolerance)
+    def effects(self, Y: Any = None, of: str = "marginal_utility", **options: Any) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """The marginal utility of every column at the rows, each with the others integrated out; as BLRegressor."""
+        return super().effects(Y, of=of, **options)
+
+    def contributions(self, Y: Any = None) -> pd.DataFrame:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """What each head of the last layer adds to BL(y) − E[BL(Y)]; as BLRegressor."""
+        return super().contributions(Y)
 
     def distribution(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, given: Given = None, *, temperature: float | None = None

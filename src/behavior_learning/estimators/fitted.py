@@ -23,9 +23,9 @@ from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Explanation
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.learned.effects import effects_of
+from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.explain import explain_model, simplify_model
+from behavior_learning.learned.explain import contributions_of, explain_model, simplify_model
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
@@ -328,26 +328,75 @@ class FittedEstimator(BaseEstimator):
             seed=check_count("seed", seed, minimum=0),
         )
 
-    def effects(self, X: Any = None, y: Any = None, *, tolerance: float = 0.1) -> Effects:
-        """Marginal utilities, how constraints bind, what blocks and heads contribute; curves and surfaces.
+    def effects(
+        self,
+        X: Any = None,
+        y: Any = None,
+        of: str = "mean",
+        *,
+        q: float = 0.5,
+        std_errors: Literal["auto", "delta", "bootstrap", "none"] = "auto",
+        inference: InferenceResults | None = None,
+        n_refits: int = 20,
+        seed: int = 0,
+    ) -> Effects:
+        """How what p(y|x) says changes with each variable: averages, groups, rows, curves and contrasts with intervals.
 
         Parameters
         ----------
-        X, y : the rows; by default those given to `fit`. A model that was loaded from a file does not have them.
-        tolerance : an equality binds where |T| exceeds this share of its standard deviation over the rows.
+        X, y : the rows; by default those given to `fit`. y is needed at given X where `of` is asked at the observed y.
+        of : ``"mean"`` (dE[y|x]/dx; of labels their probabilities), ``"quantile"``, ``"probability"``,
+            ``"log_density"`` (of the observed y), ``"marginal_utility"`` (of y itself) or ``"cross"`` (d²BL/dx dy, on
+            average over p(y|x): how x moves the marginal utility of y).
+        q : level of the quantile.
+        std_errors : ``"delta"`` by inference from the rows of `fit`, ``"bootstrap"`` by refits, ``"none"``, or
+            ``"auto"``: delta where heads are smooth, there are 200 parameters at most and inference finds an optimum,
+            and bootstrap otherwise. They are computed when they are first looked at.
+        inference : what `inference` returned; effects and errors are then those of its optimum.
+        n_refits, seed : of the bootstrap.
 
         Examples
         --------
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
-        >>> effects = reg.effects()
-        >>> effects.marginal.index.tolist()
-        ['RM', 'LSTAT', 'MEDV']
+        >>> effects = reg.effects(std_errors="none")
+        >>> effects.table().index.tolist()
+        ['RM', 'LSTAT']
         >>> effects.curve("RM", points=5).shape
-        (5, 1)
+        (5, 6)
         """
-        return effects_of(self._fitted, self._rows("effects", X, y), tolerance)
+        errors = Errors(std_errors, inference, n_refits, seed).checked()
+        asked_of_y = of not in ("mean", "quantile", "probability")
+        rows = self._rows("effects", X, y) if X is None or y is not None or asked_of_y else self._inputs_alone(X)
+        trained = self._fitted.rows
+        to = (lambda: self._rows("effects", X, y)) if trained is None else (lambda: (trained.x, trained.y))
+        return effects_of(self._fitted, rows, of=of, q=q, errors=errors, fitted_to=to)
+
+    def contributions(self, X: Any = None, y: Any = None) -> pd.DataFrame:
+        """What each head of each block of the last layer adds to a row's BL(x, y) − E[BL(x, Y)|x], in nats times τ.
+
+        A line per row, columns (block, head). What depends on x alone is taken off: it cancels in p(y|x).
+
+        Parameters
+        ----------
+        X, y : the rows; by default those given to `fit`.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.contributions().columns.tolist()
+        [('block2.1', 'utility'), ('block2.1', 'inequality'), ('block2.1', 'equality')]
+        """
+        return contributions_of(self._fitted, self._rows("contributions", X, y))
+
+    def _inputs_alone(self, X: Any) -> Rows:
+        """Encoded rows whose response is not asked for."""
+        model = self._fitted
+        x = model.encoder(model.table(X)) if model.encoder.columns else np.zeros((len(X), 0))
+        return x, np.zeros(len(x))
 
     def _rows(self, asked: str, X: Any, y: Any) -> Rows:
         """The given rows, or those of `fit`, encoded in double precision."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from behavior_learning.core.bases import ONE, Basis, with_terms, without_pure_x
+from behavior_learning.core.bases import ONE, Basis, informative, with_terms, without_pure_x
 from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
@@ -184,7 +184,7 @@ def make_basis(
     basis = family(x, columns.choices[:y_columns])
     if not architecture.intercepts:
         basis = without_pure_x(basis)
-    products = [product for text in chosen.extra_terms for product in named_products(text, columns, y_columns > 0)]
+    products = [product for text in chosen.extra_terms for product in _added(text, columns, y_columns > 0, x)]
     basis = with_terms(basis, products) if products else basis
     if x.shape[1] and all(pair[0] == ONE for pair in basis.pairing.pairs):
         raise OptionError(
@@ -192,6 +192,18 @@ def make_basis(
             "would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
         )
     return basis, None
+
+
+def _added(text: str, columns: Columns, with_y: bool, x: np.ndarray) -> list[tuple[Product, Product]]:
+    """The products that a term stands for and that say something on the training rows."""
+    says = informative(x)
+    kept = [(own, y) for own, y in named_products(text, columns, with_y) if says(own.columns)]
+    if not kept:
+        raise OptionError(
+            f"extra_terms: {text!r} repeats other terms in every training row, as the square of a column of two values "
+            "does. Drop it."
+        )
+    return kept
 
 
 def _stated_layer(chosen: Any, columns: Columns, with_y: bool) -> StatedLayer:

@@ -1,8 +1,8 @@
-"""The user's variables as axes of the encoded rows z = [x, y]: a number is one column, a category one per level."""
+"""The user's variables as axes of the encoded rows: a number is one column, a category one per level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +10,16 @@ from jaxtyping import Bool, Float
 from behavior_learning.errors import OptionError
 from behavior_learning.options import check_count
 
-__all__ = ["Axis", "find", "typical"]
+__all__ = ["Axis", "Step", "find"]
+
+
+class Step(NamedTuple):
+    """A difference: its name, the columns that change, and their values after and before."""
+
+    name: str
+    columns: tuple[int, ...]
+    after: Float[np.ndarray, " columns"]
+    before: Float[np.ndarray, " columns"]
 
 
 @dataclass(frozen=True)
@@ -20,11 +29,12 @@ class Axis:
     Attributes
     ----------
     name : the user's spelling.
-    columns : of z; one for a number, and as many as tell the levels apart for a category.
+    columns : of the rows; one for a number, and as many as tell the levels apart for a category.
     levels : of a category, as the user writes them; none for a number.
     labels : names of the levels, or of the column, as printed, such as ``"job[teacher]"``.
     center, scale : of a number, z = (value − center)/scale.
     missing : column that says that a number is missing.
+    pair : the two values of a number that has no others, such as 0 and 1.
     table : what the columns are at each level; by default 1 in the level's own column and 0 elsewhere.
     """
 
@@ -35,12 +45,34 @@ class Axis:
     center: float = 0.0
     scale: float = 1.0
     missing: int | None = None
+    pair: tuple[float, float] | None = None
     table: Float[np.ndarray, "levels columns"] | None = field(default=None, compare=False)
 
     @property
     def encoding(self) -> Float[np.ndarray, "levels columns"]:
         """The columns at each level."""
         return np.eye(len(self.levels)) if self.table is None else self.table
+
+    @property
+    def sloped(self) -> bool:
+        """Whether a derivative makes sense: it is a number of more than two values."""
+        return not self.levels and self.pair is None
+
+    @property
+    def steps(self) -> list[Step]:
+        """From the first level to each other one, from one of two values to the other, from the mean to a gap."""
+        if self.levels:
+            first, label = self.encoding[0], self.labels[0]
+            others = zip(self.labels[1:], self.encoding[1:], strict=True)
+            return [Step(f"{name} - {label}", self.columns, after, first) for name, after in others]
+        steps, gap = [], self.missing
+        if self.pair is not None:
+            low, high = (np.array([value - self.center]) / self.scale for value in self.pair)
+            steps.append(Step(self.name, self.columns, high, low))
+        if gap is not None:
+            columns = (self.columns[0], gap)
+            steps.append(Step(f"{self.name}[missing] - {self.name}[mean]", columns, np.array([0.0, 1.0]), np.zeros(2)))
+        return steps
 
     def held(self, z: Float[np.ndarray, "n columns"]) -> Bool[np.ndarray, "n levels"]:
         """Which level each row has."""
@@ -130,17 +162,3 @@ def find(axes: Sequence[Axis], name: str) -> Axis:
         if axis.name == name:
             return axis
     raise OptionError(f"There is no variable {name!r}. Variables: {', '.join(axis.name for axis in axes)}.")
-
-
-def typical(axes: Sequence[Axis], z: Float[np.ndarray, "n columns"]) -> Float[np.ndarray, "1 columns"]:
-    """A row with every number at its median, missing where all are, and every category at its most common level."""
-    row = np.zeros((1, z.shape[1]))
-    for axis in axes:
-        if axis.levels:
-            row[0, axis.columns] = axis.encoding[axis.held(z).sum(axis=0).argmax()]
-        else:
-            present = z[~axis.absent(z), axis.columns[0]]
-            row[0, axis.columns[0]] = np.median(present) if len(present) else np.median(z[:, axis.columns[0]])
-            if axis.missing is not None and not len(present):
-                row[0, axis.missing] = 1.0
-    return row

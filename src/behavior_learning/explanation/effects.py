@@ -1,12 +1,13 @@
-"""What each variable, constraint, block and head does to the utility, row by row.
+"""Effects: how what p(y|x) says changes with each variable, as tables with intervals.
 
-Everything is computed in double precision by one compiled program. Utilities are in nats times τ.
+Every answer is linear in numbers per row, which come with loadings on independent errors of unit size; so averages,
+groups, contrasts and curves have their standard errors by one rule, however the errors were had.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
 import jax
@@ -14,263 +15,369 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float
+from scipy.stats import norm
 
-from behavior_learning.core.batches import by_batches
-from behavior_learning.core.block import Layer
-from behavior_learning.core.heads import ROLES
-from behavior_learning.core.network import BehaviorNetwork, Traced, in_double, weight_value
-from behavior_learning.explanation.axes import Axis
-from behavior_learning.explanation.curves import Landscape, Surface, candidates_at
-from behavior_learning.symbolic.read import block_name
+from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.errors import OptionError
+from behavior_learning.explanation.axes import Axis, find
+from behavior_learning.explanation.quantities import Quantity
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.options import check_choice, check_number
 
-__all__ = ["Effects", "compute_effects"]
+__all__ = ["Effects", "Estimator", "Level", "Moves", "Question"]
 
-TOLERANCE = 0.1
-"""An equality row binds where |T| exceeds this share of its standard deviation over the rows."""
+CURVE_POINTS, SURFACE_POINTS = 21, 15
+"""Values along a curve, and along each side of a surface."""
 
-SHORTCUT = "shortcut"
-"""What a residual skip adds to a block, listed beside its heads."""
+CURVE_ROWS, SURFACE_ROWS = 200, 50
+"""Rows that a curve and a surface are averaged over, evenly spaced."""
 
+GROUPS = 10
+"""Different numbers from which a column is grouped by its quarters."""
 
-class _Steps(NamedTuple):
-    """Changes of level: columns that are set, to what, and what that is compared with."""
-
-    columns: Bool[Array, "steps columns"]
-    after: Float[Array, "steps columns"]
-    before: Float[Array, "steps columns"]
+COLUMNS = ["estimate", "std_error", "z", "pvalue", "lower", "upper"]
 
 
-class _Head(NamedTuple):
-    """One head of every block of a layer: M z + b, and ±λ f of it, which enters the block's utility."""
+class Question(eqx.Module):
+    """Numbers per row that a network answers; `gibbs` is that of any network of the same shape."""
 
-    argument: Float[Array, "n blocks rows"]
-    utility: Float[Array, "n blocks rows"]
+    quantity: Quantity = eqx.field(static=True)
+    gibbs: Gibbs
+
+    def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
+        raise NotImplementedError
+
+    def of(self, network: BehaviorNetwork) -> Gibbs:
+        """The distribution of a network."""
+        return Gibbs(network, self.gibbs.space, self.gibbs.temperature)
 
 
-class _At(NamedTuple):
-    utility: Float[Array, "n outputs"]
-    gradient: Float[Array, "n outputs columns"]
-    steps: Float[Array, "n outputs steps"]
-    heads: tuple[dict[str, _Head], ...]
-    shortcuts: tuple[Float[Array, "n blocks"] | None, ...]
+class Level(Question):
+    """A quantity itself."""
 
-    def binding(self, tolerance: float) -> pd.DataFrame:
-        """How often, and at what price, each constraint binds."""
-        lines = []
-        for number, layer in enumerate(self.heads, start=1):
-            for role in [role for role in ROLES if role in layer and role != "utility"]:
-                argument, utility, one_sided = *layer[role], role == "inequality"
-                limit = np.zeros(argument.shape[1:]) if one_sided else tolerance * argument.std(axis=0)
-                share = ((argument if one_sided else np.abs(argument)) > limit).mean(axis=0)
-                penalty = 0.0 - utility.mean(axis=0)
-                for at in np.ndindex(limit.shape):
-                    place = (block_name(number, at[0] + 1), role, at[1] + 1)
-                    lines.append((*place, float(share[at]), float(penalty[at]), float(limit[at])))
-        columns = ["block", "head", "row", "share", "penalty", "tolerance"]
-        return pd.DataFrame(lines, columns=columns).set_index(columns[:3])
+    def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
+        return self.quantity(self.of(network), x, y)
+
+
+class Moves(Question):
+    """How a quantity changes along directions of x, and from some values of its columns to others.
+
+    Attributes
+    ----------
+    directions : of derivatives.
+    touched, after, before : columns that a difference sets, to what, and what that is compared with.
+    """
+
+    directions: Float[Array, "slopes d"]
+    touched: Bool[Array, "steps d"]
+    after: Float[Array, "steps d"]
+    before: Float[Array, "steps d"]
+
+    def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
+        p = self.of(network)
+
+        def slope(direction: Array) -> Array:
+            return self.quantity.slope(p, x, y, jnp.broadcast_to(direction, x.shape))
+
+        def step(touched: Array, after: Array, before: Array) -> Array:
+            return self.quantity(p, jnp.where(touched, after, x), y) - self.quantity(
+                p, jnp.where(touched, before, x), y
+            )
+
+        moved = [jax.vmap(slope, out_axes=1)(self.directions)] if len(self.directions) else []
+        moved += [jax.vmap(step, out_axes=1)(self.touched, self.after, self.before)] if len(self.touched) else []
+        return jnp.concatenate(moved, axis=1).reshape(len(x), -1)
+
+
+class Estimator(Protocol):
+    """Where numbers and their errors come from."""
 
     @property
-    def block_contributions(self) -> pd.DataFrame:
-        """What each head adds to its block's utility."""
-        columns: dict[tuple[str, str], Any] = {}
-        for number, (layer, shortcut) in enumerate(zip(self.heads, self.shortcuts, strict=True), start=1):
-            for block in range(next(iter(layer.values())).utility.shape[1]):
-                name, added = block_name(number, block + 1), {r: head.utility[:, block] for r, head in layer.items()}
-                columns |= {(name, role): added[role].sum(axis=-1) for role in ROLES if role in added}
-                if shortcut is not None:
-                    columns[name, SHORTCUT] = shortcut[:, block]
-        return pd.DataFrame(columns).rename_axis(columns=["block", "head"])
+    def description(self) -> str:
+        """How the errors were had."""
+        ...
+
+    @property
+    def unknown(self) -> bool:
+        """Whether there are no errors."""
+        ...
+
+    def values(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
+        """What the model answers."""
+        ...
+
+    def loadings(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q r"]:
+        """How far the answers move with each of r independent errors of unit size; none where errors are unknown."""
+        ...
+
+
+class Change(NamedTuple):
+    """A line of the table: its name, what a unit of the column is, its spread, and which rows have the variable."""
+
+    name: str
+    unit: float
+    deviation: float
+    present: Bool[np.ndarray, " n"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Numbers per row with their loadings."""
+
+    values: Float[np.ndarray, "n q"]
+    loadings: Float[np.ndarray, "n q r"]
+
+    def table(self, weights: Float[np.ndarray, "lines n q"], index: pd.Index, level: float) -> pd.DataFrame:
+        """Weighted sums over rows, one line for every (line, q)."""
+        estimate = np.einsum("gnq,nq->gq", weights, self.values).ravel()
+        loads = np.einsum("gnq,nqr->gqr", weights, self.loadings).reshape(len(estimate), self.loadings.shape[2])
+        return with_intervals(estimate, loads, index, level)
 
 
 @dataclass(frozen=True)
 class Effects:
-    """Effects of variables, constraints, blocks and heads at some rows.
+    """How a quantity changes with each variable of x, from each row to averages.
 
-    Where the response is an input of the utility, all is taken at the observed response, and what depends on x alone
-    is the model's own: it cancels in p(y|x), so the data do not determine it.
+    A number's effect is a derivative per unit of it, that of a column of two values or of a category a difference
+    between values.
 
     Attributes
     ----------
-    utility : BL(x, y) of every row, or one column per class.
-    marginal_rows : marginal utility of every variable in every row, per unit of the variable; a level of a category has
-        the utility it adds to that of the first level. NaN where a number is missing. With one utility per class,
-        columns are (class, variable).
-    changes : what a marginal utility refers to, by variable.
-    standard_deviations : of every variable over the rows.
-    binding : a line per row of a constraint: the `share` of the table's rows in which it binds (C > 0, or |T| above
-        `tolerance`) and the average `penalty` λρ(C) or λψ(T).
-    block_contributions : what each head adds to its block's utility, columns (block, head).
-    landscape : the utility as a function, for curves and surfaces.
+    quantity : what the effects are on.
+    axes : the variables of x.
+    x, y : encoded rows.
+    weight : how much each row counts in averages.
+    gibbs : the fitted distribution.
+    estimator : where numbers and standard errors come from.
     """
 
-    utility: pd.DataFrame
-    marginal_rows: pd.DataFrame
-    changes: pd.Series
-    standard_deviations: pd.Series
-    binding: pd.DataFrame
-    block_contributions: pd.DataFrame
-    landscape: Landscape = field(repr=False)
+    quantity: Quantity
+    axes: tuple[Axis, ...]
+    x: Float[np.ndarray, "n d"] = field(repr=False)
+    y: np.ndarray = field(repr=False)
+    weight: Float[np.ndarray, " n"] = field(repr=False)
+    gibbs: Gibbs = field(repr=False)
+    estimator: Estimator = field(repr=False)
 
-    @cached_property
-    def marginal(self) -> pd.DataFrame:
-        """A line per variable: mean, sd, mean_size (of |·|) and share_positive of its marginal utility over the rows.
+    def table(self, level: float = 0.95, *, standardized: bool = False) -> pd.DataFrame:
+        """Average effects, a line per variable with columns estimate, std_error, z, pvalue, lower and upper.
 
-        `strength` is mean_size times the variable's standard deviation, by which variables of unlike units compare.
+        Where there are several outcomes, such as classes, lines are (variable, outcome).
+
+        Parameters
+        ----------
+        level : of the intervals.
+        standardized : effects of numbers per standard deviation of the column, by which unlike columns compare.
         """
-        rows, present = self.marginal_rows, self.marginal_rows.notna()
-        table = pd.DataFrame({"mean": rows.mean(), "sd": rows.std(ddof=0), "mean_size": rows.abs().mean()})
-        variables = table.index.get_level_values("variable")
-        table["share_positive"] = (rows > 0).sum() / present.sum()
-        table["strength"] = table["mean_size"] * self.standard_deviations[variables].to_numpy()
-        table["change"] = self.changes[variables].to_numpy()
-        return table
+        units = np.repeat([change.deviation if standardized else 1.0 for change in self._changes], self._repeats)
+        return self._averages(np.ones((1, len(self.x))), self._index, level, units)
 
-    @cached_property
-    def contributions(self) -> pd.DataFrame:
-        """What each head of each block of the top layer adds to the utility; rows sum to `utility`.
+    def by(self, column: Any, level: float = 0.95) -> pd.DataFrame:
+        """Average effects by group, lines (group, variable).
 
-        Columns are (block, head), with one utility per class (class, block, head); ``("readout", "bias")`` is the
-        readout's constant.
+        Parameters
+        ----------
+        column : a variable, or a label per row; a number of more than ten different values is cut at its quartiles.
         """
-        network, outputs = self.landscape.network, list(self.utility.columns)
-        top = f"block{len(network.layers)}."
-        own = self.block_contributions.loc[:, [name.startswith(top) for name, _ in self.block_contributions.columns]]
-        weight, bias = network.readout.weight, network.readout.bias
-        width = network.architecture.layers[-1]
-        weights = np.ones((1, width)) if weight is None else weight_value(weight)
-        blocks = [int(name.removeprefix(top)) - 1 for name, _ in own.columns]
-        parts = [own * weights[output, blocks] for output in range(len(outputs))]
-        if bias is not None:
-            for part, constant in zip(parts, weight_value(bias), strict=True):
-                part["readout", "bias"] = constant
-        vector = network.architecture.output == "vector"
-        return pd.concat(parts, axis=1, keys=outputs, names=["output", "block", "head"]) if vector else parts[0]
+        labels = find(self.axes, column).values(self.x) if isinstance(column, str) else np.asarray(column)
+        if labels.shape != (len(self.x),):
+            raise OptionError(f"by() needs a variable or a label for each of {len(self.x)} rows; got {column!r}.")
+        groups = pd.Series(labels)
+        if pd.api.types.is_numeric_dtype(groups) and groups.nunique() > GROUPS:
+            groups = pd.qcut(groups, 4, duplicates="drop")
+        names = list(groups.dropna().sort_values().unique())
+        members = np.stack([(groups == name).to_numpy(float) for name in names])
+        name = column if isinstance(column, str) else getattr(column, "name", None) or "group"
+        return self._averages(members, _crossed(pd.Index(names, name=name), self._index), level)
 
-    def curve(self, variable: str, **options: Any) -> pd.DataFrame:
-        """The utility along one variable, all others held; see `Landscape.curve`."""
-        return self.landscape.curve(variable, **options)
+    def rows(self, level: float = 0.95) -> pd.DataFrame:
+        """Effects in every row, lines (row, variable); none where a row lacks the number."""
+        loads = self._answer.loadings.reshape(self._answer.values.size, self._answer.loadings.shape[2])
+        index = _crossed(pd.RangeIndex(len(self.x), name="row"), self._index)
+        return with_intervals(self._answer.values.ravel(), loads, index, level)[self._present.ravel()]
 
-    def terms(self, variable: str, **options: Any) -> pd.DataFrame:
-        """What the terms of one variable add inside each row of the first layer; see `Landscape.terms`."""
-        return self.landscape.terms(variable, **options)
+    def contrast(self, variable: str, first: Any, second: Any, level: float = 0.95) -> pd.DataFrame:
+        """The average change as a variable goes from one value to another in every row, all else as it is.
 
-    def surface(self, first: str, second: str, **options: Any) -> Surface:
-        """The utility over two variables, and their interaction; see `Landscape.surface`."""
-        return self.landscape.surface(first, second, **options)
+        Parameters
+        ----------
+        first, second : numbers in the units of the table, or levels.
+        """
+        axis = find(self.axes, variable)
+        start, end = axis.given([first, second])
+        rows = [axis.at(self.x, [value] * len(self.x)) for value in (start, end)]
+        share = self.weight / self.weight.sum()
+        first, second = (value if axis.levels else f"{value:g}" for value in (start, end))
+        names = pd.Index([f"{variable}[{second}] - {variable}[{first}]"], name="variable")
+        return self._combined(np.concatenate(rows), np.concatenate([-share, share])[None], names, level)
 
+    def curve(
+        self,
+        variable: str,
+        *,
+        grid: Sequence[Any] | None = None,
+        points: int = CURVE_POINTS,
+        kind: str = "partial_dependence",
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """The quantity along one variable with a band, indexed by the variable's values.
 
-def compute_effects(
-    network: BehaviorNetwork,
-    axes: Sequence[Axis],
-    x: Float[np.ndarray, "n d"],
-    y: Float[np.ndarray, "n m"],
-    *,
-    outputs: Sequence[str] = ("utility",),
-    tolerance: float = TOLERANCE,
-) -> Effects:
-    """Effects at encoded rows.
+        Parameters
+        ----------
+        grid : values; by default all levels, or `points` numbers over the variable's range (quantiles for ALE).
+        kind : ``"partial_dependence"`` gives every row each value in turn and averages; ``"ale"`` adds up local
+            effects in the rows that are near (Apley and Zhu 2020), so that no unlikely rows are made up, around a mean
+            of zero.
 
-    Parameters
-    ----------
-    axes : the variables of z = [x, y], or of x alone in vector output.
-    y : responses as candidates.
-    outputs : names of the utilities.
-    tolerance : an equality binds where |T| exceeds this share of its standard deviation over the rows.
-    """
-    vector = network.architecture.output == "vector"
-    with jax.enable_x64(True):
-        wide = in_double(network)
-        z = np.asarray(x, float) if vector else np.concatenate([x, y], axis=1).astype(float)
-        landscape = Landscape(wide, tuple(axes), z, x.shape[1], tuple(outputs))
-        steps, stepped = _steps(axes, z.shape[1])
-        at = by_batches(
-            lambda z: _evaluated(wide, steps, z, x.shape[1]), (z,), 8 * (network.width + z.shape[1]) * len(outputs)
+        Raises
+        ------
+        OptionError
+            If the values are none of the variable's, or ALE is asked of a category.
+        """
+        axis, kind = find(self.axes, variable), check_choice("kind", kind, ("partial_dependence", "ale"))
+        values = axis.grid(self.x, points) if grid is None else axis.given(grid)
+        if kind == "ale":
+            return self._accumulated(axis, points if grid is None else values, level)
+        some = _spaced(len(self.x), CURVE_ROWS)
+        x = np.concatenate([axis.at(self.x[some], [value] * len(some)) for value in values])
+        share = self.weight[some] / self.weight[some].sum()
+        return self._combined(x, np.kron(np.eye(len(values)), share), pd.Index(values, name=variable), level, some)
+
+    def surface(
+        self, first: str, second: str, *, points: int = SURFACE_POINTS
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Values of two variables, and the first outcome of the quantity by both, averaged over rows."""
+        down, across = find(self.axes, first), find(self.axes, second)
+        rows, columns = down.grid(self.x, points), across.grid(self.x, points)
+        some = _spaced(len(self.x), SURFACE_ROWS)
+        pairs = [(a, b) for a in rows for b in columns]
+        x = [across.at(down.at(self.x[some], [a] * len(some)), [b] * len(some)) for a, b in pairs]
+        question = Level(self.quantity, self.gibbs)
+        values = self.estimator.values(question, np.concatenate(x), np.concatenate([self.y[some]] * len(pairs)))
+        return rows, columns, values[:, 0].reshape(len(rows), len(columns), len(some)).mean(axis=2)
+
+    def __str__(self) -> str:
+        about = "Average effects on" if self.quantity.effects else "Average of"
+        return (
+            f"{about} {self.quantity.description}, {len(self.x):,} rows\n"
+            f"Standard errors: {self.estimator.description}\n{self.table().to_string(float_format='%.4g')}"
         )
-    rows, changes, deviations = _marginal(axes, stepped, at, z, outputs, vector)
-    return Effects(
-        utility=pd.DataFrame(at.utility, columns=list(outputs)),
-        marginal_rows=rows,
-        changes=changes,
-        standard_deviations=deviations,
-        binding=at.binding(tolerance),
-        block_contributions=at.block_contributions,
-        landscape=landscape,
-    )
 
+    # How it is computed.
 
-@eqx.filter_jit
-def _evaluated(network: BehaviorNetwork, steps: _Steps, z: Float[Array, "n columns"], features: int) -> _At:
-    def outputs(z: Float[Array, "n columns"]) -> Float[Array, "n outputs"]:
-        return network(*candidates_at(network, z, features))
-
-    def rise(step: _Steps) -> Float[Array, "n outputs"]:
-        return outputs(jnp.where(step.columns, step.after, z)) - outputs(jnp.where(step.columns, step.before, z))
-
-    one = jnp.eye(jax.eval_shape(outputs, z).shape[1])
-    gradient = jax.vmap(lambda output: jax.grad(lambda z: jnp.sum(outputs(z) @ output))(z), out_axes=1)(one)
-    trace = network.trace(*candidates_at(network, z, features))
-    heads = tuple(_heads(layer, at, len(z)) for layer, at in zip(network.layers, trace, strict=True))
-    shortcuts = tuple(None if at.shortcut is None else _per_row(at.shortcut, len(z)) for at in trace)
-    return _At(outputs(z), gradient, jnp.moveaxis(jax.lax.map(rise, steps), 0, -1), heads, shortcuts)
-
-
-def _heads(layer: Layer, at: Traced, rows: int) -> dict[str, _Head]:
-    heads = {}
-    for role, head in layer.heads.items():
-        if head.head is not None:
-            argument = head.preactivation(at.input)
-            utility = ROLES[role] * head.multiplier.value * head.head(argument)
-            heads[role] = _Head(_per_row(argument, rows), _per_row(utility, rows))
-    return heads
-
-
-def _per_row(values: Float[Array, "..."], rows: int) -> Float[Array, "..."]:
-    """Values at the one candidate of each row."""
-    return jnp.broadcast_to(values[:, 0], (rows, *values.shape[2:]))
-
-
-class _Stepped(NamedTuple):
-    """Name of a level or of a gap, what it is instead of, the columns that change, their values."""
-
-    name: str
-    instead: str
-    columns: tuple[int, ...]
-    after: np.ndarray
-    before: np.ndarray
-
-    @classmethod
-    def of(cls, axis: Axis) -> "list[_Stepped]":
-        """From the first level of a category to each other one, and from the mean of a number to its absence."""
+    def _accumulated(self, axis: Axis, grid: Any, level: float) -> pd.DataFrame:
+        """Mean changes within stretches of the variable, added up from one to the next, less their mean."""
         if axis.levels:
-            instead, first = f"instead of {axis.labels[0]}", axis.encoding[0]
-            steps = zip(axis.labels[1:], axis.encoding[1:], strict=True)
-            return [cls(label, instead, axis.columns, after, first) for label, after in steps]
-        if axis.missing is None:
-            return []
-        columns, name = (axis.columns[0], axis.missing), f"{axis.name}[missing]"
-        return [cls(name, f"instead of {axis.name} at its mean", columns, np.array([0.0, 1.0]), np.zeros(2))]
+            raise OptionError(f"ALE needs an order; {axis.name!r} is a category. Use kind='partial_dependence'.")
+        known = np.flatnonzero(~axis.absent(self.x))
+        x, own, share = self.x[known], axis.values(self.x)[known], self.weight[known]
+        ends = np.unique(np.quantile(own, np.linspace(0, 1, grid))) if isinstance(grid, int) else np.unique(grid)
+        inside = np.clip(np.searchsorted(ends, own, side="left") - 1, 0, len(ends) - 2)
+        stretch = np.eye(len(ends) - 1)[inside].T * share
+        steps = stretch / np.maximum(stretch.sum(axis=1, keepdims=True), 1e-300)
+        up_to = np.vstack([np.zeros(len(known)), np.cumsum(steps, axis=0)])
+        middle = stretch.sum(axis=1) @ (0.5 * (up_to[1:] + up_to[:-1])) / share.sum()
+        weights = up_to - middle
+        both = np.concatenate([axis.at(x, ends[inside]), axis.at(x, ends[inside + 1])])
+        return self._combined(both, np.hstack([-weights, weights]), pd.Index(ends, name=axis.name), level, known)
+
+    def _combined(
+        self,
+        x: Float[np.ndarray, "copies*n d"],
+        weights: Float[np.ndarray, "lines copies*n"],
+        names: pd.Index,
+        level: float,
+        some: Any = slice(None),
+    ) -> pd.DataFrame:
+        """Weighted sums of the quantity over changed copies of some rows."""
+        y = self.y[some]
+        answer = self._ask(Level(self.quantity, self.gibbs), x, np.concatenate([y] * (len(x) // len(y))))
+        wide = np.repeat(weights[..., None], answer.values.shape[1], axis=2)
+        return answer.table(wide, self._with_outcomes(names), level)
+
+    def _averages(
+        self, members: Float[np.ndarray, "groups n"], index: pd.Index, level: float, units: Any = 1.0
+    ) -> pd.DataFrame:
+        """Means over the rows of each group that have the variable."""
+        weights = (members * self.weight)[..., None] * self._present
+        weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+        return self._answer.table(weights * units, index, level)
+
+    @cached_property
+    def _answer(self) -> Answer:
+        """The effects of every row, in the units of the table."""
+        if not self.quantity.effects:
+            return self._ask(Level(self.quantity, self.gibbs), self.x, self.y)
+        answer = self._ask(self._question, self.x, self.y)
+        units = np.repeat([change.unit for change in self._changes], self._repeats)
+        return Answer(answer.values / units, answer.loadings / units[:, None])
+
+    def _ask(self, question: Question, x: np.ndarray, y: np.ndarray) -> Answer:
+        return Answer(self.estimator.values(question, x, y), self.estimator.loadings(question, x, y))
+
+    @cached_property
+    def _changes(self) -> list[Change]:
+        """The lines of the table: derivatives first, then differences."""
+        everywhere = np.ones(len(self.x), bool)
+        if not self.quantity.effects:
+            return [Change(name, 1.0, 1.0, everywhere) for name in self.quantity.outcomes]
+        slopes = [axis for axis in self.axes if axis.sloped]
+        deviations = [
+            float(np.nanstd(axis.values(self.x))) if (~axis.absent(self.x)).any() else np.nan for axis in slopes
+        ]
+        pairs = zip(slopes, deviations, strict=True)
+        lines = [Change(axis.name, axis.scale, deviation, ~axis.absent(self.x)) for axis, deviation in pairs]
+        return lines + [Change(step.name, 1.0, 1.0, everywhere) for axis in self.axes for step in axis.steps]
+
+    @property
+    def _repeats(self) -> int:
+        """Outcomes of every line."""
+        return len(self.quantity.outcomes) if self.quantity.effects else 1
+
+    @cached_property
+    def _present(self) -> Bool[np.ndarray, "n q"]:
+        return np.repeat(np.stack([change.present for change in self._changes], axis=1), self._repeats, axis=1)
+
+    @cached_property
+    def _index(self) -> pd.Index:
+        names = pd.Index([change.name for change in self._changes], name="variable")
+        return self._with_outcomes(names) if self.quantity.effects else names
+
+    def _with_outcomes(self, names: pd.Index) -> pd.Index:
+        outcomes = pd.Index(self.quantity.outcomes, name="outcome")
+        return names if len(outcomes) == 1 else _crossed(names, outcomes)
+
+    @cached_property
+    def _question(self) -> Moves:
+        d, steps = self.x.shape[1], [step for axis in self.axes for step in axis.steps]
+        directions = np.eye(d)[[axis.columns[0] for axis in self.axes if axis.sloped]]
+        touched, after, before = np.zeros((len(steps), d), bool), *np.zeros((2, len(steps), d))
+        for i, step in enumerate(steps):
+            touched[i, step.columns], after[i, step.columns], before[i, step.columns] = True, step.after, step.before
+        with jax.enable_x64(True):
+            return Moves(self.quantity, self.gibbs, *map(jnp.asarray, (directions, touched, after, before)))
 
 
-def _steps(axes: Sequence[Axis], columns: int) -> tuple[_Steps, list[_Stepped]]:
-    steps = [step for axis in axes for step in _Stepped.of(axis)]
-    touched, after, before = np.zeros((len(steps), columns), bool), *np.zeros((2, len(steps), columns))
-    for i, step in enumerate(steps):
-        touched[i, step.columns], after[i, step.columns], before[i, step.columns] = True, step.after, step.before
-    return _Steps(*map(jnp.asarray, (touched, after, before))), steps
+def with_intervals(
+    estimate: Float[np.ndarray, " q"], loads: Float[np.ndarray, "q r"], index: pd.Index, level: float
+) -> pd.DataFrame:
+    """Estimates with the standard errors that loadings on unit errors say, NaN where there are none."""
+    error = np.linalg.norm(loads, axis=1) if loads.shape[1] else np.full(len(estimate), np.nan)
+    half = norm.ppf((1 + check_number("level", level, below=1.0)) / 2) * error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = estimate / error
+    values = (estimate, error, z, 2 * norm.sf(np.abs(z)), estimate - half, estimate + half)
+    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index)
 
 
-def _marginal(
-    axes: Sequence[Axis], stepped: Sequence[_Stepped], at: _At, z: np.ndarray, outputs: Sequence[str], vector: bool
-) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
-    """Marginal utilities by row, what they refer to, and standard deviations, in the order numbers, levels."""
-    numbers = [axis for axis in axes if not axis.levels]
-    names = [*(axis.name for axis in numbers), *(step.name for step in stepped)]
-    slopes = [at.gradient[..., axis.columns[0]] / axis.scale for axis in numbers]
-    slopes = [np.where(axis.absent(z)[:, None], np.nan, slope) for axis, slope in zip(numbers, slopes, strict=True)]
-    values = np.concatenate([np.stack(slopes, axis=-1) if slopes else at.steps[..., :0], at.steps], axis=-1)
-    frames = [pd.DataFrame(values[:, i], columns=pd.Index(names, name="variable")) for i in range(len(outputs))]
-    rows = pd.concat(frames, axis=1, keys=outputs, names=["output", "variable"]) if vector else frames[0]
-    changes = [*(f"per unit of {axis.name}" for axis in numbers), *(step.instead for step in stepped)]
-    deviations = [np.nan if axis.absent(z).all() else np.nanstd(axis.values(z)) for axis in numbers]
-    deviations += [(z[:, step.columns] == step.after).all(axis=1).std() for step in stepped]
-    return rows, pd.Series(changes, names), pd.Series(deviations, names, dtype=float)
+def _crossed(outer: pd.Index, inner: pd.Index) -> pd.MultiIndex:
+    """Every label of the one with every label of the other."""
+    inner_keys = [key if isinstance(key, tuple) else (key,) for key in inner]
+    outer_keys = [key if isinstance(key, tuple) else (key,) for key in outer]
+    names = [*outer.names, *inner.names]
+    return pd.MultiIndex.from_tuples([(*a, *b) for a in outer_keys for b in inner_keys], names=names)
+
+
+def _spaced(count: int, most: int) -> np.ndarray:
+    """At most so many positions, evenly spaced."""
+    return np.arange(min(count, most)) * count // min(count, most)

@@ -4,9 +4,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from scipy.special import softmax
 
 from behavior_learning.core.spaces import MOST_DIMENSIONS, Quadrature
+from behavior_learning.explanation.contributions import head_contributions
 from behavior_learning.explanation.simplified import Fidelity, SimplifiedProblem, compare_utilities, simplify_problem
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Explanation, explain_problem
@@ -16,7 +18,7 @@ from behavior_learning.options import check_count, check_returned
 from behavior_learning.symbolic.evaluate import table_values
 from behavior_learning.symbolic.facade import LearnedProblem
 
-__all__ = ["explain_model", "explained_values", "simplify_model"]
+__all__ = ["contributions_of", "explain_model", "explained_values", "simplify_model"]
 
 EXPLANATION_ROWS = 5000
 """Rows on which a problem is explained."""
@@ -54,6 +56,12 @@ def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None =
     original = set(problem.blocks) - set(model.block_names.values())
     found = explain_problem(problem, values, original=original)
     return found if stability is None else found.with_frequencies(stability.frequencies, stability.by_column)
+
+
+def contributions_of(model: LearnedModel, rows: Rows) -> pd.DataFrame:
+    """What each head of the last layer adds to BL(x, y) − E[BL(x, Y)|x], columns (block, head)."""
+    x, y = rows[0].astype(np.float32), model.candidates(rows[1]).astype(np.float32)
+    return head_contributions(model.gibbs(), x, y).rename(columns=model.block_names, level="block")
 
 
 def simplify_model(

@@ -5,7 +5,7 @@ Colours are Okabe and Ito's; signs and heads also differ in dash, marker or word
 """
 
 from behavior_learning.plots.calibration import coverage, pit_histogram, reliability
-from behavior_learning.plots.effects import contributions, curve, marginal, surface
+from behavior_learning.plots.effects import contributions, curve, effects, surface
 from behavior_learning.plots.estimates import coefficients, local_optima, training
 from behavior_learning.plots.graphs import block_graph, polynomial_graph
 from behavior_learning.plots.hierarchy import hierarchy
@@ -18,11 +18,11 @@ __all__ = [
     "contributions",
     "coverage",
     "curve",
+    "effects",
     "feasible_region",
     "hierarchy",
     "landscape",
     "local_optima",
-    "marginal",
     "pit_histogram",
     "polynomial_graph",
     "prediction_intervals",

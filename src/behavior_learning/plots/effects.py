@@ -1,4 +1,4 @@
-"""What variables, blocks and heads do to the utility: bars, curves and interaction surfaces."""
+"""What variables do to what is predicted, and heads to the utility: intervals, bars, curves and surfaces."""
 
 from typing import Any
 
@@ -26,56 +26,51 @@ from behavior_learning.plots.style import (
     styled,
 )
 
-__all__ = ["contributions", "curve", "marginal", "surface"]
+__all__ = ["contributions", "curve", "effects", "surface"]
 
 MOST = 15
 """Bars in one figure."""
 
 
 @styled
-def marginal(table: pd.DataFrame, *, most: int = MOST) -> Figure:
-    """How far a standard deviation of each variable moves the utility on average, the strongest first.
-
-    A bar's colour and hatch say whether most rows go up or down with the variable.
+def effects(table: pd.DataFrame, *, most: int = MOST) -> Figure:
+    """Effects with their intervals, the largest first; hollow where there is no standard error.
 
     Parameters
     ----------
-    table : `effects.marginal`; where there is one utility per class, the largest effect over the classes is drawn.
-    most : variables shown.
+    table : `effects.table(standardized=True)`, or any other table of effects.
+    most : lines shown.
 
     Examples
     --------
     >>> import behavior_learning as bl, pandas as pd
-    >>> table = pd.DataFrame({"strength": [2.0, 1.0], "share_positive": [1.0, 0.1]}, index=["RM", "LSTAT"])
-    >>> [label.get_text() for label in bl.plots.marginal(table).axes[0].get_yticklabels()]
-    ['RM', 'LSTAT']
+    >>> table = pd.DataFrame({"estimate": [2.0, -3.0], "lower": [1.0, -5.0], "upper": [3.0, -1.0]}, ["RM", "LSTAT"])
+    >>> [label.get_text() for label in bl.plots.effects(table).axes[0].get_yticklabels()]
+    ['LSTAT', 'RM']
     """
-    columns = ("share_positive", "strength")
-    check_frame("table", table, columns, "effects.marginal")
+    check_frame("table", table, ("estimate", "lower", "upper"), "effects.table(standardized=True)")
     check_count("most", most)
-    if table.index.nlevels > 1:
-        table = table.sort_values("strength").groupby(level="variable").last()
-    shown = table.sort_values("strength", ascending=False).head(most)
+    shown = table.loc[table["estimate"].abs().sort_values(ascending=False).index].head(most)
     rows = np.arange(len(shown))
     figure, (ax,) = canvas(4.6, 1.1 + 0.23 * len(shown))
-    ups = (shown["share_positive"] >= 0.5).to_numpy()
-    ax.barh(rows[ups], shown["strength"][ups], color=BLUE, height=0.68, label="raises the utility in most rows")
-    ax.barh(rows[~ups], shown["strength"][~ups], color="none", edgecolor=VERMILION, hatch="////", height=0.68,
-            label="lowers it in most rows")  # fmt: skip
-    _names_down(ax, [str(name) for name in shown.index], rows)
-    ax.set_xlabel("mean size of the marginal utility × standard deviation of the variable")
-    figure.legend(loc="outside lower center", ncols=2)
+    ax.hlines(rows, shown["lower"], shown["upper"], color=BLUE, linewidth=1.6)
+    filled = [BLUE if known else "none" for known in shown["lower"].notna()]
+    ax.scatter(shown["estimate"], rows, s=22, facecolors=filled, edgecolors=BLUE, zorder=3)
+    ax.axvline(0, color=GREY, linewidth=0.8)
+    _names_down(ax, _joined(shown.index), rows)
+    ax.set_xlabel("effect with its interval")
     return figure
 
 
 @styled
-def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
-    """What each part adds to the utility of one row, or on average: bars that sum to the total.
+def contributions(values: pd.Series, *, most: int = MOST, total: bool = True) -> Figure:
+    """What each part adds to the utility of one row: bars that sum to the total.
 
     Parameters
     ----------
-    values : a line of `effects.contributions`, or its mean; indexed by (block, head).
+    values : a line of `model.contributions()`, indexed by (block, head).
     most : parts shown; the others are summed in one bar.
+    total : whether the sum has a bar of its own.
 
     Examples
     --------
@@ -84,7 +79,7 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     >>> [label.get_text() for label in bl.plots.contributions(parts).axes[0].get_yticklabels()]
     ['block1.1 utility', 'block1.1 inequality', 'total']
     """
-    check_kind("values", values, pd.Series, "a line of effects.contributions, such as effects.contributions.mean()")
+    check_kind("values", values, pd.Series, "a line of model.contributions(), such as model.contributions().iloc[0]")
     check_count("most", most)
     order = values.abs().sort_values(ascending=False).index
     shown, rest = values[order[:most]], values[order[most:]]
@@ -93,7 +88,8 @@ def contributions(values: pd.Series, *, most: int = MOST) -> Figure:
     sizes, colors = list(shown), [ROLES[head].color if head in ROLES else GREY for head in heads]
     if len(rest):
         names, sizes, colors = [*names, f"{len(rest)} smaller"], [*sizes, rest.sum()], [*colors, GREY]
-    names, sizes, colors = [*names, "total"], [*sizes, values.sum()], [*colors, INK]
+    if total:
+        names, sizes, colors = [*names, "total"], [*sizes, values.sum()], [*colors, INK]
     rows = np.arange(len(sizes))
     figure, (ax,) = canvas(4.6, 0.9 + 0.25 * len(sizes))
     ax.barh(rows, sizes, color=colors, height=0.68)
@@ -118,14 +114,14 @@ _LINES = tuple(zip((BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY), ("-", "--", "-
 
 
 @styled
-def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utility") -> Figure:
-    """Curves over one variable: `effects.curve(variable)` or `effects.terms(variable)`.
+def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "") -> Figure:
+    """Curves over one variable with their bands: `effects.curve(variable)`, or a column per curve.
 
     Columns after the sixth are left out; those that move most are kept.
 
     Parameters
     ----------
-    table : a column per curve, indexed by the variable's values.
+    table : of `effects.curve`, or one with a column per curve, indexed by the variable's values.
     name : of the variable; by default the index's.
 
     Examples
@@ -135,7 +131,10 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
     >>> bl.plots.curve(table).axes[0].get_xlabel()
     'RM'
     """
-    check_frame("table", table, (), "effects.curve(variable) or effects.terms(variable)")
+    check_frame("table", table, (), "effects.curve(variable)")
+    banded = {"estimate", "lower", "upper"} <= set(table.columns)
+    wide = {end: _by_outcome(table[end]) for end in ("estimate", "lower", "upper")} if banded else {"estimate": table}
+    table = wide["estimate"]
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise DataError(f"table must hold numbers; got columns of {', '.join(sorted(set(map(str, table.dtypes))))}.")
     spread = (table.max() - table.min()).to_numpy()
@@ -149,6 +148,9 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
         ax.plot(
             x, table.iloc[:, column], color=color, linestyle=line, marker=None if numbers else "o", label=brief[label]
         )
+        if banded and wide["lower"].iloc[:, column].notna().all():
+            ends = (wide[end].iloc[:, column] for end in ("lower", "upper"))
+            ax.fill_between(x, *ends, color=color, alpha=0.18, linewidth=0)
     if not numbers:
         levels = list(map(str, table.index))
         short = brief_names(levels, 14)
@@ -160,15 +162,13 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "utilit
 
 
 @styled
-def surface(
-    first: Any, second: Any, values: Any, *, names: tuple[str, str], label: str = "interaction in utility"
-) -> Figure:
+def surface(first: Any, second: Any, values: Any, *, names: tuple[str, str], label: str = "") -> Figure:
     """A function of two variables as a map; zero is white where the values have both signs.
 
     Parameters
     ----------
-    first, second : values of the variables, numbers or levels, such as `effects.surface(a, b).first` and `.second`.
-    values : by first and second, such as `.utility` or `.interaction`.
+    first, second : values of the variables, numbers or levels, the first two that `effects.surface(a, b)` returns.
+    values : by first and second, the third that it returns.
     names : of the two variables.
 
     Examples
@@ -193,6 +193,11 @@ def surface(
         ax.clabel(lines, fontsize="small", fmt="%.3g")
     ax.set(xlabel=plain(names[0]), ylabel=plain(names[1]))
     return figure
+
+
+def _by_outcome(column: pd.Series) -> pd.DataFrame:
+    """One column per outcome."""
+    return column.to_frame() if column.index.nlevels == 1 else column.unstack(sort=False)
 
 
 def _places(axis: Any, values: Any) -> np.ndarray:

@@ -9,16 +9,14 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from behavior_learning.errors import OptionError
-from behavior_learning.explanation.effects import TOLERANCE, Effects
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.files import check_writable, write_whole
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.learned.effects import effects_of
+from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.evaluate import needs_chains
-from behavior_learning.learned.explain import explain_model, simplify_model
+from behavior_learning.learned.explain import contributions_of, explain_model, simplify_model
 from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
@@ -133,10 +131,9 @@ def _page(
         brief = simplify_model(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
         parts["simplified"] = "In brief", sections.simplified(brief)
         parts["explanation"] = "Explanation", sections.explanation(explained)
-        found = effects_of(model, (some.x, some.y), TOLERANCE)
-        parts["effects"] = "Effects", sections.effects(found, model.block_names)
         if not needs_chains(model.gibbs()):
-            parts["rows"], data = _explorer(model, some, found, laws, len(rows))
+            parts["effects"] = "Effects", _effects(model, some, inference)
+            parts["rows"], data = _explorer(model, some, laws, len(rows))
         calibrated = spaced(len(laws[0].observed), CALIBRATION_ROWS)
         parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
     if inference is not None:
@@ -158,14 +155,21 @@ NO_ROWS = (
 )
 
 
+def _effects(model: LearnedModel, some: Rows, inference: InferenceResults | None) -> str:
+    """Effects of the variables, of a density the marginal utilities of its columns; errors where inference is given."""
+    of, rows = "mean" if model.encoder.columns else "marginal_utility", (some.x, some.y)
+    errors = Errors("none") if inference is None else Errors("delta", inference)
+    found = effects_of(model, rows, of=of, errors=errors, fitted_to=lambda: rows)
+    return sections.effects(found, contributions_of(model, rows))
+
+
 def _explorer(
-    model: LearnedModel, some: Rows, found: Effects, laws: list[NumberLaw | ClassLaw], total: int
+    model: LearnedModel, some: Rows, laws: list[NumberLaw | ClassLaw], total: int
 ) -> tuple[tuple[str, str], str]:
     """The section that shows one row at a time, and its data: of a few of the rows that have effects."""
     index = spaced(len(some), EXPLORED_ROWS)
     few = some.at(index)
-    contributions = _contributions(found).rename(columns=model.block_names, level="block").iloc[index]
-    shown = explorer_data(model, few, [law.at(few.positions) for law in laws], contributions)
+    shown = explorer_data(model, few, [law.at(few.positions) for law in laws], contributions_of(model, (few.x, few.y)))
     labels = [f"{position + 1:,} of {total:,}" for position in few.positions]
     names = [part.name for part in model.response.components]
     return ("One row at a time", sections.explorer(labels, names)), embedded_json("explorer-data", shown)
@@ -182,16 +186,6 @@ def _joint(model: LearnedModel, rows: Rows) -> str:
         )
     log_density = joint_log_density(model, rows)
     return f"Joint negative log-likelihood of all responses: {-log_density:.3f} nats per row. Below each by itself."
-
-
-def _contributions(found: Effects) -> pd.DataFrame:
-    """What each block and head adds to the utility of a row; of one per class, to that of its best class."""
-    table = found.contributions
-    if table.columns.nlevels == 2:
-        return table
-    best = found.utility.to_numpy().argmax(axis=1)
-    by_class = np.stack([table[name].to_numpy() for name in found.utility.columns])
-    return pd.DataFrame(by_class[best, np.arange(len(table))], columns=table[found.utility.columns[0]].columns)
 
 
 def _shape(model: LearnedModel) -> str:

@@ -4,7 +4,6 @@ import platform
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -208,68 +207,44 @@ def _statements(statements: Sequence[Statement]) -> str:
     return f'<h4>{escape(title)}</h4><ul class="statements">{lines}</ul>'
 
 
-def effects(found: Effects, names: Mapping[str, str]) -> str:
-    """Marginal utilities, contributions, how constraints bind, curves and the strongest interaction.
-
-    Parameters
-    ----------
-    names : those the user gave to blocks, by their original ones.
-    """
+def effects(found: Effects, contributions: pd.DataFrame) -> str:
+    """Average effects of the variables with their intervals, curves, and what the heads contribute."""
+    what = "Average effects on" if found.quantity.effects else "Average of"
     note = (
-        f"At {len(found.utility):,} rows and, where the response is an input of the utility, at the observed response. "
-        "A marginal utility is the model's own: what depends on the inputs alone cancels in p(y|x)."
+        f"{what} {found.quantity.description} over {len(found.x):,} rows: per unit of a number, between two values, "
+        f"or between levels. Standard errors: {found.estimator.description}."
     )
+    if found.estimator.unknown:
+        note += " Pass inference=model.inference() to the report, or see model.effects() for bootstrap errors."
+    standardized = found.table(standardized=True)
+    parts = contributions.std(ddof=0).rename("standard deviation")
     figures = [
-        inline_svg(plots.marginal(found.marginal), "marginal", "Variables by how far they move the utility"),
+        inline_svg(plots.effects(standardized), "average-effects", "Effects per standard deviation of the column"),
+        *_curves(found, standardized),
         inline_svg(
-            plots.contributions(_average(found.contributions.rename(columns=names, level="block"))),
+            plots.contributions(parts, total=False),
             "contributions",
-            "What adds up to the utility, averaged over the rows"
-            if found.contributions.columns.nlevels == 2
-            else "Mean size of what each part adds, over the rows and the classes",
+            "How far each head of the last layer moves the utility of a response, what depends on the inputs alone off",
         ),
-        *_curves(found),
     ]
-    marginal = (
-        found.marginal.rename(columns=lambda name: name.replace("_", " "))
-        .reset_index()
-        .sort_values("strength", ascending=False)
-        .head(200)
-    )
-    tables = sortable_table(marginal.set_index(marginal.columns[0]), "Marginal utilities of the variables")
-    if len(found.binding):
-        binding = found.binding.rename(index=names, level="block").reset_index().head(200)
-        tables += sortable_table(
-            binding, "How constraints bind: share of rows in which they do, and average penalty", key=False
-        )
-    return paragraphs(note) + f'<div class="figures">{"".join(figures)}</div>{tables}'
+    order = standardized["estimate"].abs().sort_values(ascending=False).index
+    shown = found.table().loc[order].head(200).reset_index()
+    table = sortable_table(shown.rename(columns=lambda name: str(name).replace("_", " ")), "Average effects", key=False)
+    return paragraphs(note) + f'<div class="figures">{"".join(figures)}</div>{table}'
 
 
-def _average(contributions: pd.DataFrame) -> pd.Series:
-    """Of one utility its mean; of one per class, the mean size of each part over the classes."""
-    if contributions.columns.nlevels == 2:
-        return contributions.mean()
-    return contributions.abs().mean().groupby(level=["block", "head"]).mean()
-
-
-def _curves(found: Effects) -> list[str]:
-    strongest = found.marginal.groupby(level="variable")["strength"].max().sort_values(ascending=False).index
-    names = {axis.name for axis in found.landscape.axes if not axis.levels}
+def _curves(found: Effects, standardized: pd.DataFrame) -> list[str]:
+    """Along the numbers with the largest effects."""
+    if not found.quantity.effects:
+        return []
+    strongest = standardized["estimate"].abs().groupby(level="variable").max().sort_values(ascending=False).index
+    names = {axis.name for axis in found.axes if axis.sloped and not axis.absent(found.x).all()}
     chosen = [name for name in strongest if name in names][:CURVES]
-    drawn = [
-        inline_svg(plots.curve(found.curve(name)), f"curve-{i}", f"The utility along {name}, all else at a typical row")
+    caption = f"{found.quantity.description} along {{}}, averaged over rows"
+    return [
+        inline_svg(plots.curve(found.curve(name), ylabel="average"), f"curve-{i}", caption.format(name))
         for i, name in enumerate(chosen)
     ]
-    surfaces = {pair: found.surface(*pair) for pair in combinations(chosen, 2)}
-    if surfaces and len(found.landscape.outputs) == 1:
-        pair = max(surfaces, key=lambda pair: float(np.abs(surfaces[pair].interaction).max()))
-        surface = surfaces[pair]
-        figure = plots.surface(surface.first, surface.second, surface.interaction, names=pair)
-        caption = (
-            f"The strongest interaction among these, {pair[0]} and {pair[1]}: utility beyond the sum of both alone"
-        )
-        drawn.append(inline_svg(figure, "surface", caption))
-    return drawn
 
 
 def explorer(labels: Sequence[str], responses: Sequence[str]) -> str:

@@ -58,6 +58,7 @@ def _product(
         number *= float(lead)
         linear = {((name, 1),): float(value) for name, value in zip(names, slope, strict=True) if value}
         constant = -float(slope @ center)
+        constant = constant if abs(constant) > SMALL * float(np.abs(slope) @ np.abs(center)) else 0.0
         factors.append(
             Polynomial(linear | ({(): constant} if abs(constant) > SMALL * np.abs(slope * center).max() else {}))
         )

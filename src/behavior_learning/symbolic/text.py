@@ -29,6 +29,9 @@ __all__ = [
 DIGITS = 3
 """Significant digits of a printed number by default."""
 
+DUST = 1e-6
+"""Share of the largest term, or of the constant, below which either is printed as zero."""
+
 TERMS_SHOWN = 5
 """Terms of a polynomial that a printed problem shows by default."""
 
@@ -90,20 +93,23 @@ class Shortened:
 def shorten(
     polynomial: Polynomial, standard_deviations: Mapping[str, float], limit: int | None, last: str = ""
 ) -> Shortened:
-    """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows.
+    """Keep the `limit` strongest terms; a term's strength is how far it moves over the training rows. Dust is zero.
 
     Parameters
     ----------
     last : a variable that is kept whatever its strength, and written last.
     """
     strengths = polynomial.strengths(standard_deviations)
+    largest = max(*strengths.values(), abs(polynomial.constant), 0.0, 0.0)
+    strengths = {m: s for m, s in strengths.items() if s > DUST * largest or m == ((last, 1),)}
+    constant = polynomial.constant if abs(polynomial.constant) > DUST * largest else 0.0
     order = sorted(strengths, key=lambda monomial: -strengths[monomial])
     rest = [monomial for monomial in order if monomial == ((last, 1),)]
     order = [monomial for monomial in order if monomial not in rest]
     limit = len(order) if limit is None else limit
     kept, omitted = [*order[:limit], *rest], order[limit:]
     share = sum(strengths[m] for m in omitted) / (sum(strengths.values()) or 1.0)
-    coefficients = {m: polynomial.coefficients[m] for m in kept} | {(): polynomial.constant}
+    coefficients = {m: polynomial.coefficients[m] for m in kept} | {(): constant}
     return Shortened(Polynomial(coefficients), kept, omitted, share)
 
 
