@@ -1,6 +1,6 @@
 """`bl effects`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +22,6 @@ def effects(
 ) -> None:
     """Print how the response changes with each column, on average over the rows of a table, with intervals."""
     estimator = loaded(model)
-    asked = {} if of is None else {"of": of}
-    errors = {"n_refits": refits} if refits else {"std_errors": "none"}
+    asked: dict[str, Any] = {} if of is None else {"of": of}
+    errors: dict[str, Any] = {"n_refits": refits} if refits else {"std_errors": "none"}
     print(estimator.effects(*split_responses(estimator, data, read), **asked, **errors))
