@@ -1,6 +1,7 @@
 """Exceptions and warnings, each named for what went wrong."""
 
 __all__ = [
+    "AtomWarning",
     "BLError",
     "BLWarning",
     "ConvergenceError",
@@ -11,6 +12,8 @@ __all__ = [
     "ManyLevelsWarning",
     "NoQuadratureError",
     "OptionError",
+    "OutlierWarning",
+    "OutsideSupportWarning",
     "SamplingError",
     "SamplingWarning",
     "SmoothHeadsWarning",
@@ -49,6 +52,10 @@ class BLWarning(UserWarning):
     """Root of every warning this library gives."""
 
 
+class AtomWarning(BLWarning):
+    """A number takes one value so often that it has no density there."""
+
+
 class ConvergenceWarning(BLWarning):
     """Training may stop short of an optimum."""
 
@@ -63,6 +70,14 @@ class FewValuesWarning(BLWarning):
 
 class ManyLevelsWarning(BLWarning):
     """A category has so many levels that the rare ones share a column."""
+
+
+class OutlierWarning(BLWarning):
+    """A few values of the response lie far outside the others, and count less the further they are."""
+
+
+class OutsideSupportWarning(BLWarning):
+    """Some rows lie where the model says that no response can be."""
 
 
 class SmoothHeadsWarning(BLWarning):

@@ -55,7 +55,8 @@ def fit(
     estimator.save(output)
     if held_out.any():
         X, y = X[held_out], y[held_out]
-        loss, name = -estimator.log_density(X, y).mean(), estimator.score_name
+        log_density, name = estimator.log_density(X, y), estimator.score_name
+        loss = -log_density[np.isfinite(log_density)].mean()  # How many rows are impossible, a warning says.
         score = f"{name} {estimator.score(X, y):.3f}, negative" if name else "joint negative"
         out.print(f"held out ({len(X)} rows): {score} log-likelihood {loss:.3f} nats")
     else:

@@ -21,6 +21,9 @@ ROUNDING = 1e-15
 TAIL = 0.005
 """Share of the rows on each side that is not counted when it is asked how wide a column is."""
 
+FEW_ROWS = 20
+"""Rows below which no row is left out, and from which on at least one is on each side."""
+
 Levels = tuple[np.ndarray, list[str], list[Any]]
 """Codes of rows, −1 where missing; the text of each level; and the level as it is."""
 
@@ -121,7 +124,8 @@ def bounds(numbers: np.ndarray) -> tuple[float, float]:
 
     Columns that are the same in nearly all rows are bounded by their whole range, widened likewise.
     """
-    low, high = np.quantile(numbers, (TAIL, 1 - TAIL))
+    share = TAIL if len(numbers) >= FEW_ROWS else 0.0
+    low, high = np.quantile(numbers, share, method="higher"), np.quantile(numbers, 1 - share, method="lower")
     if low == high:
         low, high = numbers.min(), numbers.max()
     return float(low - (high - low)), float(high + (high - low))

@@ -3,6 +3,7 @@
 Exact where sums and quadrature reach, drawn by Markov chains where they do not, and the best response at τ = 0.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import DataError, OptionError, OutsideSupportWarning
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, climbed_modes, draws, energy_score, needs_chains
@@ -281,13 +282,15 @@ class Exact(Predictive):
 
     def log_prob(self, y: Any) -> np.ndarray:
         encoded = self._encode(y)
-        return by_rows(Gibbs.log_prob, self.gibbs, (self.x, encoded)) - self.response.log_units(encoded)
+        log_prob = by_rows(Gibbs.log_prob, self.gibbs, (self.x, encoded)) - self.response.log_units(encoded)
+        _warn_of_rows_outside(self.response, log_prob)
+        return log_prob
 
     def entropy(self) -> np.ndarray:
         return by_rows(Gibbs.entropy, self.gibbs, (self.x,)) + self.response.log_unit
 
     def crps(self, y: Any) -> np.ndarray:
-        if len(self.response.components) > 1 or self.response.labelled:
+        if len(self.response.components) > 1 or self.response.labelled or not self.response.affine:
             return super().crps(y)
         encoded = self._encode(y)
         score = self.response.unit * by_rows(Gibbs.crps, self.gibbs, (self.x, encoded))
@@ -440,6 +443,24 @@ def predictive(
         best = whole._mode()  # pyright: ignore[reportPrivateUsage]
         return BestResponse(response, x, best if asked == free else _columns(best, at))
     return whole if asked == free else whole._some(response, at)  # pyright: ignore[reportPrivateUsage]
+
+
+def _warn_of_rows_outside(response: Response, log_prob: np.ndarray) -> None:
+    outside = int(np.isneginf(log_prob).sum())
+    if outside:
+        rest = (
+            f"; the others have {log_prob[np.isfinite(log_prob)].mean():.4g} on average"
+            if outside < len(log_prob)
+            else ""
+        )
+        low, high = response.ends()
+        where = "" if np.isinf([low, high]).all() else f" [{low:g}, {high:g}]"
+        warnings.warn(
+            f"{outside} of {len(log_prob)} rows lie outside the support{where} of {response.name!r}, where log p is "
+            f"-inf{rest}. State support= to widen it.",
+            OutsideSupportWarning,
+            stacklevel=3,
+        )
 
 
 def of_inputs(model: LearnedModel, x: np.ndarray) -> Predictive:

@@ -79,6 +79,9 @@ class Response(Option, ABC):
     columns: ClassVar[int] = 1
     """How many columns of y are one such response at most."""
 
+    affine: ClassVar[bool] = True
+    """Whether an encoded number is (value − center)/scale everywhere."""
+
     levels: ClassVar[tuple[Any, ...] | None] = None
     """The values in order, where there are finitely many: probabilities come in this order."""
 

@@ -93,6 +93,9 @@ class Joint(Response):
     def log_unit(self) -> float:  # pyright: ignore[reportIncompatibleVariableOverride]
         return sum(part.log_unit for part in self.components)
 
+    def log_units(self, encoded: np.ndarray) -> np.ndarray | float:
+        return sum(part.log_units(encoded[:, j]) for j, part in enumerate(self.components))
+
     @property
     def variables(self) -> list[Variable]:
         return [variable for part in self.components for variable in part.variables]

@@ -7,20 +7,35 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from behavior_learning.core.spaces import Interval
-from behavior_learning.errors import DataError, FewValuesWarning, OptionError
+from behavior_learning.encoding import bounds
+from behavior_learning.errors import AtomWarning, DataError, FewValuesWarning, OptionError, OutlierWarning
 from behavior_learning.options import learned
 from behavior_learning.responses.base import register_response
 from behavior_learning.responses.columns import response_values
 from behavior_learning.responses.standardized import Standardized
+from behavior_learning.symbolic.polynomials import Variable
+from behavior_learning.symbolic.sources import Source, damped
 
 __all__ = ["NODES", "Numbers", "checked_support", "default_support"]
 
 NODES = 32
 """Candidates with which training of one number begins."""
 
+MANY_ROWS = 10
+"""Rows from which on a value that they share is an atom."""
+
 FEW_VALUES, FEW_COUNTS = 5, 30
 """Distinct values up to which a number looks like classes, and whole ones like counts."""
 
+
+BEYOND = 10.0
+"""Times the furthest distance to which tails go on."""
+
+PILED = 1.5
+"""Values that are never negative pile up at 0 where the median is so many times closer to it than to the high end."""
+
+ATOM = 0.05
+"""Share of the rows from which on a single value has no density."""
 
 CLASSES = "BLClassifier, or response='classes' in a joint one"
 
@@ -35,11 +50,16 @@ class Numbers(Standardized):
 
     Parameters
     ----------
-    support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides.
+    support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides, but
+        not below 0 where y is never negative and piles up there.
 
     Attributes
     ----------
     lower, upper : the ends of the support.
+    low, high : ends of the bulk, where values lie far beyond it and no support is stated: all but half a percent of the
+        rows on each side, widened by as much on both. Within, the model sees z = (y − center)/scale; beyond an end k
+        it sees k·(1 + log(z/k)), so that tails are powers, equations hold as printed in the bulk, and the mean counts
+        distances beyond it by their logarithm. A warning says so.
 
     Examples
     --------
@@ -53,13 +73,16 @@ class Numbers(Standardized):
     support: tuple[float, float] | None = None
     lower: float = learned(-np.inf)
     upper: float = learned(np.inf)
+    low: float | None = learned(None)
+    high: float | None = learned(None)
 
     short_name: ClassVar[str] = "numbers"
 
     def read(self, y: Any, rows: int) -> tuple[Self, np.ndarray]:
         checked_support(self.support)
         name, values = response_values(y, rows)
-        _warn_of_few_values(name, values)
+        if not _warn_of_few_values(name, values):
+            _warn_of_atoms(name, values)
         return replace(self, name=name), values
 
     def values(self, y: Any, rows: int) -> np.ndarray:
@@ -73,7 +96,12 @@ class Numbers(Standardized):
         DataError
             If the response is constant in the training rows or leaves the stated support.
         """
-        lower, upper = checked_support(self.support) or default_support(values)
+        stated = checked_support(self.support)
+        low, high = bounds(values)
+        beyond = (values < low) | (values > high)
+        if stated is None and beyond.any():
+            return self._with_tails(values, train, low, high, beyond)
+        lower, upper = stated or default_support(values)
         outside = (values < lower) | (values > upper)
         if outside.any():
             raise DataError(
@@ -82,8 +110,58 @@ class Numbers(Standardized):
             )
         return replace(self.standardized(values[train]), lower=lower, upper=upper)
 
+    def _with_tails(self, values: np.ndarray, train: np.ndarray, low: float, high: float, beyond: np.ndarray) -> Self:
+        """Center and scale of the bulk, and a support that goes on beyond the furthest value on each side."""
+        warnings.warn(
+            f"{beyond.sum()} of {len(values)} values of {self.name!r} lie far outside the others, one at "
+            f"{values[beyond][0]:g}. Beyond [{low:.4g}, {high:.4g}] distances count by their logarithm, in means too. "
+            "Repair or drop them if they are wrong, or state support=.",
+            OutlierWarning,
+            stacklevel=2,
+        )
+        bulk = self.standardized(np.clip(values[train], low, high))
+        least, most = default_support(np.clip(values, low, high))
+        below, above = bulk.center - values.min(), values.max() - bulk.center
+        lower = least if values.min() >= low else bulk.center - BEYOND * below
+        upper = most if values.max() <= high else bulk.center + BEYOND * above
+        return replace(bulk, lower=lower, upper=upper, low=low, high=high)
+
+    @property
+    def affine(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.low is None or self.high is None
+
+    @property
+    def _knees(self) -> tuple[float, float]:
+        """Ends of the bulk as encoded, infinite where it has none."""
+        if self.low is None or self.high is None:
+            return -np.inf, np.inf
+        return (self.low - self.center) / self.scale, (self.high - self.center) / self.scale
+
+    @property
+    def variables(self) -> list[Variable]:
+        (variable,) = super().variables
+        source = Source(self.name, "damped", fill=self.center, low=self.low, high=self.high)
+        return [variable if self.affine else replace(variable, source=source)]
+
+    def encode(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        return damped((values - self.center) / self.scale, *self._knees).astype(dtype)
+
+    def restore(self, y: np.ndarray) -> np.ndarray:
+        z = np.asarray(y, float)
+        knee = np.where(z > 0, self._knees[1], self._knees[0])
+        with np.errstate(invalid="ignore"):
+            ratio = np.where(np.isinf(knee), 0.0, z / knee)
+        return super().restore(np.where(ratio > 1, knee * np.exp(np.maximum(ratio - 1, 0.0)), z))
+
+    def log_units(self, encoded: np.ndarray) -> np.ndarray | float:
+        """`log_unit`, and by how much the encoding is stretched beyond the bulk."""
+        if self.affine:
+            return self.log_unit
+        z = np.asarray(encoded, float)
+        return self.log_unit + np.maximum(z / np.where(z > 0, self._knees[1], self._knees[0]) - 1, 0.0)
+
     def space(self, nodes: int | None = None, refinements: int = 1) -> Interval:
-        lower, upper = (np.float32((end - self.center) / self.scale) for end in (self.lower, self.upper))
+        lower, upper = self.encode(np.array(self.ends()))
         return Interval(lower, upper, nodes or NODES, refinements)
 
     def ends(self) -> tuple[float, float]:
@@ -91,9 +169,12 @@ class Numbers(Standardized):
 
 
 def default_support(values: np.ndarray) -> tuple[float, float]:
-    """The range of the values, widened by half of itself on both sides."""
+    """The range of the values, widened by half of itself on both sides, but not below 0 where they pile up there."""
     widened = 0.5 * np.ptp(values)
-    return float(values.min() - widened), float(values.max() + widened)
+    lower, upper = float(values.min() - widened), float(values.max() + widened)
+    middle, high = np.quantile(values, (0.5, 0.995))
+    piled = values.min() >= 0 and PILED * middle < high - middle
+    return (max(lower, 0.0) if piled else lower), upper
 
 
 def checked_support(support: Any) -> tuple[float, float] | None:
@@ -115,8 +196,8 @@ def checked_support(support: Any) -> tuple[float, float] | None:
     return lower, upper
 
 
-def _warn_of_few_values(name: str, numbers: np.ndarray) -> None:
-    """Warn where numbers look like classes or counts."""
+def _warn_of_few_values(name: str, numbers: np.ndarray) -> bool:
+    """Warn where numbers look like classes or counts, and say whether they do."""
     distinct = np.unique(numbers)
     each = len(numbers) / len(distinct)
     classes = 1 < len(distinct) <= FEW_VALUES and each >= 10
@@ -131,3 +212,20 @@ def _warn_of_few_values(name: str, numbers: np.ndarray) -> None:
             FewValuesWarning,
             stacklevel=2,
         )
+    return classes or counts
+
+
+def _warn_of_atoms(name: str, numbers: np.ndarray) -> None:
+    """Warn of a value that many rows share: a cap, a floor, zeros, rounding."""
+    values, rows = np.unique(numbers, return_counts=True)
+    most, shares = int(np.argmax(rows)), rows / len(numbers)
+    if len(values) < 2 or rows[most] < MANY_ROWS or shares[most] <= ATOM:
+        return
+    end = {0: "lower", len(values) - 1: "upper"}.get(most)
+    way = f"If it is a limit of what can be observed, use response=bl.Censored({end}={values[most]:g}). " if end else ""
+    warnings.warn(
+        f"{shares[most]:.0%} of the rows have {name} = {values[most]:g}, where a density says nothing: its value there "
+        f"can be as large as the model is flexible, and looks like a good fit. {way}Compare models by other scores.",
+        AtomWarning,
+        stacklevel=3,
+    )

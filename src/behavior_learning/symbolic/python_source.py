@@ -36,6 +36,13 @@ def number(values, fill, low=-np.inf, high=np.inf):
     missing = np.vectorize(lambda value: value is None or value != value, otypes=[bool])(values)
     return np.clip(np.where(missing, fill, np.where(missing, 0.0, values)).astype(float), low, high)
 ''',
+    "damped": '''
+def damped(values, center, low, high):
+    """Numbers whose distance from `center` counts logarithmically beyond `low` and `high`."""
+    gap = np.asarray(values, float) - center
+    end = np.where(gap > 0, high - center, low - center)
+    return center + np.where(gap / end > 1, end * (1 + np.log(np.maximum(gap / end, 1.0))), gap)
+''',
     "text": '''
 def text(value):
     """A category as text, a number shortest."""
@@ -154,6 +161,10 @@ def _column(source: Source) -> str:
         return f"is_other({column}, {', '.join(map(repr, source.levels))})"
     if source.kind == "missing":
         return f"is_missing({column}, {source.levels!r})" if source.levels else f"is_missing({column})"
+    if source.kind == "damped":
+        return (
+            f"damped({column}, {', '.join(repr(float(end or 0.0)) for end in (source.fill, source.low, source.high))})"
+        )
     numbers = f"days({column})" if source.kind == "days" else column
     ends = "" if source.low is None or source.high is None else f", {float(source.low)!r}, {float(source.high)!r}"
     return (

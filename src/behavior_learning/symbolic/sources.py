@@ -1,7 +1,7 @@
 """Where a variable comes from: a column of numbers, one level of a category or all from one on, or a missing value."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from hashlib import sha256
@@ -12,13 +12,13 @@ import pandas as pd
 
 from behavior_learning.errors import DataError
 
-__all__ = ["HASHED", "Source", "hashed", "in_days", "level_text", "read_variables"]
+__all__ = ["HASHED", "Source", "damped", "hashed", "in_days", "level_text", "read_variables"]
 
 
 HASHED = "sha256:"
 """With which a level begins that is known by its digest alone."""
 
-Kind = Literal["number", "days", "level", "at_least", "other", "missing"]
+Kind = Literal["number", "days", "damped", "level", "at_least", "other", "missing"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Source:
     Attributes
     ----------
     column : the user's column.
-    kind : ``"number"``; ``"days"`` (of a date since 1970, or of a duration); ``"level"`` (1 where the column equals
+    kind : ``"number"``; ``"days"`` (of a date since 1970, or of a duration); ``"damped"`` (a number whose distance
+        from `fill` counts logarithmically beyond `low` and `high`); ``"level"`` (1 where the column equals
         `level`); ``"at_least"`` (1 where it is `level` or comes after it in `levels`); ``"other"`` (1 where it has a
         value that is none of `levels`); or ``"missing"`` (1 where it has no value).
     level : a category, as text.
@@ -49,7 +50,7 @@ class Source:
     @property
     def is_number(self) -> bool:
         """Whether it is a number with a unit, and no indicator."""
-        return self.kind in ("number", "days")
+        return self.kind in ("number", "days", "damped")
 
     def read(self, values: Any) -> np.ndarray:
         """The variable's numbers from the values of its column."""
@@ -67,7 +68,7 @@ class Source:
         return ((unknown & ~missing) if self.kind == "other" else (missing | unknown)).astype(float)
 
     def _numbers(self, values: Any, missing: np.ndarray) -> np.ndarray:
-        if self.fill is None and missing.any():
+        if (self.fill is None or self.kind == "damped") and missing.any():
             raise DataError(
                 f"Column {self.column!r} lacks a value in {int(missing.sum())} rows, and the utility has none without "
                 "it. Drop or fill them."
@@ -82,7 +83,19 @@ class Source:
                 f"Column {self.column!r} must be finite; {int((~np.isfinite(numbers)).sum())} values are not."
             )
         low, high = (-np.inf if self.low is None else self.low), (np.inf if self.high is None else self.high)
+        if self.kind == "damped":
+            return (self.fill or 0.0) + damped(
+                numbers - (self.fill or 0.0), low - (self.fill or 0.0), high - (self.fill or 0.0)
+            )
         return np.clip(numbers, low, high)
+
+
+def damped(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Distances from 0 as they are between `low` < 0 and `high` > 0, and k·(1 + log(t/k)) beyond such an end k."""
+    end = np.where(numbers > 0, high, low)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(np.isinf(end), 0.0, numbers / end)
+        return np.where(ratio > 1, end * (1 + np.log(np.maximum(ratio, 1.0))), numbers)
 
 
 def level_text(value: Any) -> str:
@@ -148,7 +161,8 @@ def read_variables(
     for name in names:
         source = sources.get(name, Source(name))
         if name in table:
-            values[name] = Source(name, fill=source.fill, low=source.low, high=source.high).read(_column(table, name))
+            own = replace(source, column=name) if source.is_number else Source(name)
+            values[name] = own.read(_column(table, name))
         elif source.column in table:
             values[name] = source.read(_column(table, source.column))
         else:
