@@ -36,7 +36,7 @@ from behavior_learning.objectives import objective_from_json
 from behavior_learning.options import built, from_plain, to_plain
 from behavior_learning.responses import response_from_json
 
-__all__ = ["Saved", "checksum", "read", "save"]
+__all__ = ["Saved", "checksum", "read", "read_contents", "save", "write_contents"]
 
 FORMAT = 3
 """Raised when a change makes older files unreadable."""
@@ -85,13 +85,10 @@ def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> 
     DataError
         If the path cannot be written to.
     """
-    check_writable(path)
     model = saved.model
     encoder = model.encoder.with_hashed_levels() if hash_levels else model.encoder
     named = list(zip(model.network.weight_names, model.network.weights, strict=True))  # As heads are read.
     header = {
-        "format": FORMAT,
-        "version": version("behavior-learning"),
         "estimator": saved.estimator,
         "parameters": to_plain(saved.parameters),
         "named": saved.named,
@@ -110,7 +107,19 @@ def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> 
         "restarts": model.restarts.to_dict("list"),
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
-    text = json.dumps(header)
+    write_contents(header, arrays, path)
+
+
+def write_contents(header: dict[str, Any], arrays: dict[str, np.ndarray], path: str | PathLike[str]) -> None:
+    """Write arrays beside values of JSON.
+
+    Raises
+    ------
+    DataError
+        If the path cannot be written to.
+    """
+    check_writable(path)
+    text = json.dumps({"format": FORMAT, "version": version("behavior-learning"), **header})
     write_whole(path, to_bytes(arrays, metadata={"behavior_learning": text, "checksum": checksum(text, arrays)}))
 
 
@@ -123,15 +132,19 @@ def checksum(header: str, arrays: Mapping[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def read(path: str | PathLike[str]) -> Saved:
+def read(path: str | PathLike[str], contents: tuple[dict[str, Any], dict[str, np.ndarray]] | None = None) -> Saved:
     """Read what `save` wrote.
+
+    Parameters
+    ----------
+    contents : of the file, where they have been read.
 
     Raises
     ------
     DataError
         If the file is no saved model, or one of another format.
     """
-    header, arrays = _read(Path(path))
+    header, arrays = read_contents(path) if contents is None else contents
     try:
         parameters = from_plain(header["parameters"])
         saved = {"model": _model(header, arrays), "estimator": header["estimator"]}
@@ -241,7 +254,15 @@ def _of(kind: type, value: Any) -> Any:
     raise ValueError(f"no {kind.__name__}")
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_contents(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Values of JSON and arrays of a file.
+
+    Raises
+    ------
+    DataError
+        If the file is no saved model, or one of another format.
+    """
+    path = Path(path)
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     try:

@@ -129,3 +129,10 @@ def test_a_grid_integrates_a_normal_density():
     assert weights.sum() == pytest.approx(1, abs=1e-6)
     assert (weights[..., None] * nodes.z**2).sum(axis=(0, 1)) == pytest.approx(1, abs=1e-6)
     assert np.exp(single_node().log_weights).sum() == 1
+
+
+def test_draws_of_every_unit_are_those_of_a_normal_distribution():
+    z = sobol(752, 256, 2, 0).z
+    assert np.abs(z.mean(axis=1)).max() < 0.05
+    assert np.abs((z**2).mean(axis=1) - 1).max() < 0.1
+    assert np.abs((z[..., 0] * z[..., 1]).mean(axis=1)).max() < 0.1

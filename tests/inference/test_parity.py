@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import FewClustersWarning, OptionError
 from tests.conftest import rng
 from tests.inference.problems import gaussian, gaussian_rows, logit, logit_rows
 
@@ -40,6 +40,11 @@ def test_clustered_errors_differ_by_the_small_sample_factor_only():
     ours, theirs = logit(cov_type="clustered", clusters=groups), reference("cluster", cov_kwds={"groups": groups})
     factor = np.sqrt(399 / (400 - 6))
     np.testing.assert_allclose(factor * ours.bse[LABELS], np.asarray(theirs.bse).T.ravel(), atol=1e-6)
+
+
+def test_fewer_clusters_than_parameters_bring_a_warning_with_both_counts():
+    with pytest.warns(FewClustersWarning, match="4 clusters for 6 free parameters"):
+        logit().with_covariance("clustered", clusters=np.arange(400) % 4)
 
 
 def test_clusters_of_one_row_are_the_sandwich():

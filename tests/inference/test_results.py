@@ -163,7 +163,7 @@ def test_wald_likelihood_ratio_and_score_agree():
 def test_present_constraints_are_found_and_absent_ones_are_not():
     res = single()
     assert res.constraint_test(INEQUALITY, directions=50, draws=400).pvalue < 0.01
-    with pytest.raises(OptionError, match=r"row must be one of 'layer1\.block1\.equality'"):
+    with pytest.raises(OptionError, match=r"row must be one of 'equality', 'inequality', 'utility'"):
         res.constraint_test("layer9")
 
 

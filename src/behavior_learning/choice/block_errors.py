@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
+from behavior_learning.choice.answers import Answers
 from behavior_learning.choice.blocks import BlockModel
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.estimation import Optimum
@@ -77,7 +78,7 @@ class FittedBlocks:
 
     def results(self, cov_type: str = "auto", clusters: Any = None) -> ChoiceResults:
         """The readable coefficients with errors that know that blocks were trained beside them."""
-        kind, said = resolved_cov_type(cov_type, self.data, clusters)
+        kind, said = resolved_cov_type(cov_type, self.data.repeats, clusters)
         codes = self._codes(clusters) if kind == "clustered" else None
         optimum = self.optimum
         estimates = Estimates.of(self.model.labels, optimum.theta, covariance_of(optimum, kind, codes))
@@ -98,7 +99,7 @@ class FittedBlocks:
 
     def root(self, cov_type: str = "auto") -> Float[np.ndarray, "p draws"]:
         """A matrix A with A Aᵀ the covariance of all parameters."""
-        kind, _ = resolved_cov_type(cov_type, self.data, None)
+        kind, _ = resolved_cov_type(cov_type, self.data.repeats, None)
         if kind == "hessian":
             return np.linalg.cholesky(self.inverse + 1e-12 * np.eye(len(self.inverse)))
         if kind == "robust":
@@ -107,6 +108,11 @@ class FittedBlocks:
         sums = np.zeros((int(codes.max()) + 1, self.scores.shape[1]))
         np.add.at(sums, codes, self.scores)
         return self.inverse @ sums.T * np.sqrt(len(sums) / (len(sums) - 1))
+
+    def answers(self, method: str, level: float, cov_type: str) -> Answers:
+        """The model with the covariance of its parameters, by the delta method whatever the other models use."""
+        model = self.model
+        return Answers(model.on, model.theta, np.empty((0, 0)), level=level, root=self.root(cov_type))
 
 
 def _sum_of_slopes(packing: Any, packed: Any) -> jax.Array:

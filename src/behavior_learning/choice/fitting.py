@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
+from behavior_learning.choice.answers import Answers
 from behavior_learning.choice.classes import LatentClasses
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.estimation import Limits, Optimum, maximize
@@ -124,12 +125,17 @@ class FittedChoice:
         OptionError
             If the name is unknown, or clusters are needed and there are none.
         """
-        kind, said = resolved_cov_type(cov_type, self.data, clusters)
+        kind, said = resolved_cov_type(cov_type, self.data.repeats, clusters)
         labels = self.data.panel if clusters is None else clusters
         known = self.data.repeats or clusters is not None
         codes = clusters_of_units(labels, self.unit, self.order) if known and kind == "clustered" else None
         estimates = Estimates.of(self.model.labels, self.optimum.theta, covariance_of(self.optimum, kind, codes))
         return ChoiceResults(estimates, self.optimum, self.fit, kind, self.title, (*said, *self.cautions))
+
+    def answers(self, method: str, level: float, cov_type: str) -> Answers:
+        """The model with the covariance of its parameters."""
+        cov = self.results(cov_type).cov.to_numpy()
+        return Answers(self.model.on, self.model.theta, cov, method=method, level=level)
 
 
 def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None = None) -> FittedChoice:

@@ -107,13 +107,13 @@ def grid(
 
 
 def sobol(units: int, draws: int, k: int, seed: int) -> Nodes:
-    """Draws of every unit from one scrambled Sobol sequence.
+    """Draws from one scrambled Sobol sequence, for every unit consecutive ones, which fill the cube evenly.
 
     Source: Owen (1998); Train (2009), section 9.3.
     """
     points = qmc.Sobol(k, seed=seed).random_base2(int(np.ceil(np.log2(units * draws))))[: units * draws]
     points = np.clip(points, 1e-12, 1 - 1e-12)
-    return Nodes(norm.ppf(points).reshape(draws, units, k).transpose(1, 0, 2), np.full((1, draws), -np.log(draws)))
+    return Nodes(norm.ppf(points).reshape(units, draws, k), np.full((1, draws), -np.log(draws)))
 
 
 class Coefficients(NamedTuple):

@@ -9,7 +9,6 @@ import pandas as pd
 from jaxtyping import Float, Int
 from scipy.stats import chi2
 
-from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.estimation import Optimum
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.clusters import Clusters
@@ -237,11 +236,11 @@ def _direction(vector: np.ndarray, labels: Any) -> str:
     return " ".join(f"{vector[i]:+.2f} {labels[i]}" for i in largest if abs(vector[i]) > 0.1)
 
 
-def resolved_cov_type(cov_type: str, data: ChoiceData, clusters: Any) -> tuple[str, tuple[str, ...]]:
-    """What ``"auto"`` stands for, and what is to be said of it."""
+def resolved_cov_type(cov_type: str, repeats: bool, clusters: Any) -> tuple[str, tuple[str, ...]]:
+    """What ``"auto"`` stands for where choosers repeat or not, and what is to be said of it."""
     if cov_type != "auto":
         return cov_type, ()
-    if clusters is not None or not data.repeats:
+    if clusters is not None or not repeats:
         return ("robust" if clusters is None else "clustered"), ()
     return "clustered", (
         "Choosers repeat, so that errors are clustered by chooser; cov_type='hessian' or 'robust' gives others.",

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -9,21 +10,31 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
-from behavior_learning.choice.answers import Answers, Counterfactual, fieller_ratio
+from behavior_learning.choice.answers import Counterfactual, fieller_ratio
 from behavior_learning.choice.block_errors import FittedBlocks
 from behavior_learning.choice.blocks import start_network, train_blocks
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.fitting import FittedChoice, Specification, fit_choice, statistics_of
 from behavior_learning.choice.results import ChoiceResults
+from behavior_learning.choice.saving import LoadedChoice, restored, state_of
 from behavior_learning.choice.sets import SetEncoder
 from behavior_learning.choice.validation import ChoiceValidation, Folds, folds_of, validated
 from behavior_learning.core.network import Architecture
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
-from behavior_learning.options import check_count, check_number, check_option
+from behavior_learning.files import check_writable, write_whole
+from behavior_learning.inference.tables import html_table
+from behavior_learning.options import check_count, check_number, check_option, from_plain, to_plain
+from behavior_learning.persistence import write_contents
 from behavior_learning.training.optimizers import OPTIMIZERS
 from behavior_learning.training.weights import check_weights
 
 __all__ = ["BLChoice", "cross_val_choice"]
+
+PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>BLChoice</title><style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+table {{ border-collapse: collapse; margin: 1rem 0 }} td, th {{ padding: .2rem .8rem; text-align: right }}
+th:first-child {{ text-align: left }} tr {{ border-bottom: 1px solid #ddd }}
+</style></head><body>{}</body></html>"""
 
 
 class BLChoice(BaseEstimator):
@@ -185,7 +196,7 @@ class BLChoice(BaseEstimator):
         )
 
     @property
-    def _fitted(self) -> FittedChoice | FittedBlocks:
+    def _fitted(self) -> FittedChoice | FittedBlocks | LoadedChoice:
         if not hasattr(self, "fitted_"):
             raise NotFittedError("This BLChoice is not fitted yet. Call fit(data) first.")
         return self.fitted_
@@ -239,15 +250,39 @@ class BLChoice(BaseEstimator):
         """The mean of `log_density`."""
         return float(self.log_density(data).mean())
 
-    # What it says of the chooser, each with an interval.
+    # Files.
 
-    def _answers(self, method: str, level: float, cov_type: str) -> Answers:
-        fitted = self._fitted
-        if isinstance(fitted, FittedBlocks):
-            model = fitted.model
-            return Answers(model.on, model.theta, np.empty((0, 0)), level=level, root=fitted.root(cov_type))
-        cov = fitted.results(cov_type).cov.to_numpy()
-        return Answers(fitted.model.on, fitted.model.theta, cov, method=method, level=level)
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the model and its errors to one file, without the data; `bl.load` reads it."""
+        header, arrays = state_of(self._fitted)
+        contents = {"estimator": "BLChoice", "parameters": to_plain(self.get_params(deep=False)), "choice": header}
+        write_contents(contents, arrays, path)
+
+    @classmethod
+    def restored(cls, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """The estimator of what `save` wrote."""
+        parameters = from_plain(header["parameters"])
+        estimator = cls(**parameters)
+        estimator.fitted_ = restored(header["choice"], arrays, parameters)
+        return estimator
+
+    def report(self, path: str | PathLike[str], data: ChoiceData | None = None) -> None:
+        """Write one HTML page: estimates with errors, measures of fit, and predicted and observed shares on data.
+
+        Parameters
+        ----------
+        data : the training data by default.
+        """
+        check_writable(path)
+        data = self._fitted.data if data is None else data
+        parts = [self.inference().summary().as_html()]
+        if data is not None:
+            predicted = self.shares(data)
+            shares = predicted if data.chosen is None else predicted.assign(observed=data.shares)
+            parts.append(f"<h3>Shares of {len(data)} cases</h3>{html_table(shares)}")
+        write_whole(path, PAGE.format("".join(parts)).encode())
+
+    # What it says of the chooser, each with an interval.
 
     def willingness_to_pay(
         self,
@@ -269,9 +304,12 @@ class BLChoice(BaseEstimator):
         data : the training data by default.
         method : ``"delta"``, ``"simulation"`` (Krinsky and Robb) or ``"fieller"`` (a ratio of two coefficients).
         """
-        answers = self._answers("delta" if method == "fieller" else method, level, cov_type)
+        data = self._fitted.data if data is None else data
+        if data is None:
+            raise OptionError("This model was read from a file, which holds no data: pass data=.")
+        answers = self._fitted.answers("delta" if method == "fieller" else method, level, cov_type)
         if method != "fieller":
-            return answers.willingness_to_pay(self._fitted.data if data is None else data, attribute, cost)
+            return answers.willingness_to_pay(data, attribute, cost)
         labels = self._fitted.model.labels
         if attribute not in labels or cost not in labels or self.random or self.classes or self.layers:
             raise OptionError(
@@ -284,13 +322,13 @@ class BLChoice(BaseEstimator):
         self, data: ChoiceData, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
     ) -> pd.DataFrame:
         """The mean probability of each alternative."""
-        return self._answers(method, level, cov_type).shares(data)
+        return self._fitted.answers(method, level, cov_type).shares(data)
 
     def elasticities(
         self, data: ChoiceData, attribute: str, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
     ) -> pd.DataFrame:
         """Per cent by which the share of each alternative changes per per cent of an attribute, own and cross."""
-        return self._answers(method, level, cov_type).elasticities(data, attribute)
+        return self._fitted.answers(method, level, cov_type).elasticities(data, attribute)
 
     def counterfactual(
         self,
@@ -322,7 +360,7 @@ class BLChoice(BaseEstimator):
         after = data if scenario is None else scenario
         after = after if change is None else after.changed(change)
         after = after if remove is None else after.without(remove)
-        return Counterfactual(self._answers(method, level, cov_type), data, after)
+        return Counterfactual(self._fitted.answers(method, level, cov_type), data, after)
 
 
 def cross_val_choice(model: BLChoice, data: ChoiceData, folds: Folds = 5, *, random_state: int = 0) -> ChoiceValidation:

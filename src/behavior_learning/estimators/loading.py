@@ -1,14 +1,16 @@
 """From a file to an estimator: the class is found by its name."""
 
 from os import PathLike
+from typing import Any
 
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.choice import BLChoice
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.density import BLDensity
 from behavior_learning.estimators.hybrid import BLHybrid
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.persistence import read
+from behavior_learning.persistence import read, read_contents
 
 __all__ = ["ESTIMATORS", "load"]
 
@@ -18,7 +20,7 @@ ESTIMATORS: dict[str, type[BehaviorEstimator]] = {
 """Estimators by name; add your own to load what it saved."""
 
 
-def load(path: str | PathLike[str]) -> BehaviorEstimator:
+def load(path: str | PathLike[str]) -> Any:
     """Read an estimator that `save` wrote.
 
     Examples
@@ -38,7 +40,13 @@ def load(path: str | PathLike[str]) -> BehaviorEstimator:
     DataError
         If the file is no saved model, one of another format, or of an estimator that is not known.
     """
-    saved = read(path)
+    contents = read_contents(path)
+    if contents[0].get("estimator") == BLChoice.__name__:
+        try:
+            return BLChoice.restored(*contents)
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataError(f"{path} is damaged: {error!r}. Save the model again.") from error
+    saved = read(path, contents)
     if saved.estimator not in ESTIMATORS:
         known = ", ".join(ESTIMATORS)
         raise DataError(f"{path} holds a {saved.estimator}, and known are {known}. Import its module first.")

@@ -3,6 +3,7 @@
 Source: Theorem B.9 and B.10, √n(θ̂ − θ) → N(0, J⁻¹ K J⁻¹).
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, NamedTuple
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import FewClustersWarning, OptionError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import Information
@@ -141,6 +142,14 @@ class Clustered(CovarianceEstimator):
     description = "sandwich over clusters (rows of a cluster may depend on each other)"
 
     def estimate(self, fitted: Fitted) -> Covariance:
+        few, p = min(self.clusters.counts), fitted.information.rank
+        if few < p:
+            warnings.warn(
+                f"There are {few} clusters for {p} free parameters: clustered errors are too small. Use "
+                "cov_type='robust', a smaller model, or finer clusters.",
+                FewClustersWarning,
+                stacklevel=2,
+            )
         first, *others = (self._one_way(fitted, codes) for codes in self.clusters.codes)
         if not others:
             return _sandwich(fitted, first)

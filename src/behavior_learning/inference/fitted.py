@@ -28,6 +28,9 @@ __all__ = ["GUIDING_ROWS", "Fitted", "LinearParametrization", "WeightKind", "at_
 
 WeightKind = Literal["frequency", "sampling"]
 
+MOST_FORMS = 4
+"""Times that an optimum is brought to canonical form and followed from there."""
+
 GUIDING_ROWS = 1000
 """Rows whose Hessian guides a search while it is far from the optimum."""
 
@@ -181,12 +184,15 @@ def at_optimum(
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
         else:
             problem, optimum = choose(problem, start)
-        network = start.parametrization.network(jnp.asarray(optimum.theta))
-        canonical = canonicalize(network, one_hot=one_hot, signs=first.signs, prune=False)
-        local = LocalParameters.of(canonical, names)
-        problem = eqx.tree_at(lambda p: p.parametrization, problem, local.parametrization)
-        moved = local.labels != start.labels or not np.allclose(local.theta, optimum.theta, atol=1e-12)
-        if moved and status_of(optimum) is Convergence.OPTIMUM:
+        local, signs = start, first.signs
+        for _ in range(MOST_FORMS):  # A ridge tells equal distributions apart: its optimum moves with the form.
+            network = local.parametrization.network(jnp.asarray(optimum.theta))
+            canonical = canonicalize(network, one_hot=one_hot, signs=signs, prune=False)
+            before, local, signs = local.labels, LocalParameters.of(canonical, names), canonical.signs
+            problem = eqx.tree_at(lambda p: p.parametrization, problem, local.parametrization)
+            moved = local.labels != before or not np.allclose(local.theta, optimum.theta, atol=1e-12)
+            if not moved or status_of(optimum) is not Convergence.OPTIMUM:
+                break
             optimum = polish(problem, jnp.asarray(local.theta), jnp.asarray(local.signs), Search())
         return Fitted(
             problem,

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -122,7 +123,7 @@ def infer(
     fitted, cautions, rivals = again(network, choose=choose, l2=ridge), (), ()
     if l2 is None:
         rivals = _rivals(fitted, explored[0], again)
-        fitted = min((fitted, *rivals), key=lambda f: f.optimum.loss)
+        fitted = min((fitted, *rivals), key=lambda f: float(f.optimum.loss))
         rivals = [rival for rival in rivals if rival is not fitted and _fits_alike(rival, fitted)]
         fitted, cautions = _simplified(fitted, again, objective.likelihood)
         rivals = [] if cautions else rivals
@@ -156,15 +157,16 @@ ALIKE = 3.84
 
 def _fits_alike(rival: Fitted, best: Fitted) -> bool:
     """Whether an optimum is another one and about as likely."""
-    alike = 2 * best.total * float(rival.optimum.loss - best.optimum.loss) < ALIKE
+    alike = 2 * best.total * (float(rival.optimum.loss) - float(best.optimum.loss)) < ALIKE
     return alike and distance(rival.network, best.network, one_hot=best.one_hot) > SAME_OPTIMUM
 
 
 def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted]) -> list[Fitted]:
     """Other local optima that may fit alike, followed to their ends on all rows."""
-    near = fitted.optimum.loss + 2 * ALIKE / fitted.total
-    l2, network = float(fitted.problem.l2), explored.network
-    starts = [network(other.theta) for other in explored.others[:MOST_RIVALS] if float(other.loss) < float(near)]
+    near = float(fitted.optimum.loss) + 2 * ALIKE / fitted.total
+    others, l2 = explored.others[:MOST_RIVALS], float(fitted.problem.l2)
+    with jax.enable_x64(True):
+        starts = [explored.network(other.theta) for other in others if float(other.loss) < near]
     found = [again(start, l2=l2) for start in starts]
     return [rival for rival in found if rival.convergence is Convergence.OPTIMUM]
 
