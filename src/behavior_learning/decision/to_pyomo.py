@@ -1,8 +1,7 @@
 """A learned problem for Pyomo, and through it for IPOPT, Gurobi and others."""
 
+from importlib import import_module
 from typing import Any
-
-import sympy
 
 from behavior_learning.core.heads import Head
 from behavior_learning.decision.domain import Domain
@@ -69,6 +68,7 @@ def _smooth(pyo: Any, head: Head, argument: Any) -> Any:
     if head.form == "t":
         return argument
     known = {"exp": pyo.exp, "log": pyo.log, "tanh": pyo.tanh, "sqrt": pyo.sqrt, "Abs": abs}
+    sympy = import_module("sympy")  # takes long to load, so that fits and predictions do without
     symbols = sympy.symbols(["t", *head.parameters])
     form = sympy.sympify(head.form, locals={str(symbol): symbol for symbol in symbols})
     if form.has(sympy.Piecewise, sympy.Max, sympy.Min):
