@@ -56,6 +56,8 @@ class ConvergenceWarning(BLWarning):
 
 class ExtrapolationWarning(BLWarning):
     """Inputs lie far outside the training rows and are taken to be at the end of their range."""
+
+
 class FewClustersWarning(BLWarning):
     """There are fewer clusters than parameters, so that clustered errors are too small."""
 
