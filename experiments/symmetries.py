@@ -1,7 +1,7 @@
 """Which moves of the parameters leave p(y|x) as it is: random pairs of equal distributions, and a search for more.
 
     python experiments/symmetries.py pairs 1000     # distances of networks that are equal by a formula
-    python experiments/symmetries.py search         # parameters that the canonical form has and the data do not see
+    python experiments/symmetries.py search 1000    # parameters that the canonical form has and the data do not see
 
 `search` compares, for every head, basis and kind of response, the directions in which the canonical form of a random
 network can move with the rank of E[Σ_y p(y|x)·s sᵀ], s the score, over a random design: the information matrix itself,
@@ -88,7 +88,7 @@ def deficit(
     network, one_hot = drawn(heads, kind, rows, seed), bases()[kind][2]
     names = parameter_labels(network, ["a", "b"], [f"y{k}" for k in range(bases()[kind][1])], ["p", "q", "r"])
     local = LocalParameters.of(canonicalize(network, one_hot=one_hot), names)
-    x, y = map(jnp.asarray, candidates(kind, np.random.default_rng(seed)))
+    x, y = map(jnp.asarray, candidates(kind, np.random.default_rng(seed), 80))
 
     def utilities(theta):
         return local.parametrization.network(theta)(x, y)
@@ -106,23 +106,17 @@ def deficit(
     return len(values), flat, involved if flat else []
 
 
-def search() -> None:
-    found: dict[tuple[str, str], list[str]] = {}
-    count = 0
-    for heads, kind, rows in configurations():
-        if (
-            kind not in ("vector", "two classes, x*y", "classes, x*y")
-            and heads == (heads[0], None, None)
-            and not heads[0]
-        ):
-            continue
-        count += 1
+def search(most: int) -> None:
+    """Look at so many configurations of smooth heads, drawn at random where there are more."""
+    choices = [chosen for chosen in configurations() if not {"relu", "abs"} & set(chosen[0])]
+    order, found = np.random.default_rng(11).permutation(len(choices))[:most], 0
+    for number, at in enumerate(order, 1):
+        heads, kind, rows = choices[at]
         free, flat, involved = deficit(heads, kind, rows)
-        if flat:
-            line = f"{free} free, {flat} flat: {', '.join(involved)}"
-            found.setdefault((kind, f"{heads} x {max(rows)}"), []).append(line)
-            print(kind, heads, f"{max(rows)} rows:", line, flush=True)
-    print(f"{count} configurations, {len(found)} with flat directions.")
+        found += flat > 0
+        line = f"{free} free, {flat} flat{': ' * bool(flat)}{', '.join(involved)}"
+        print(f"{number} {kind}, {heads}, {max(rows)} rows: {line}", flush=True)
+    print(f"{len(order)} of {len(choices)} configurations, {found} with flat directions.")
 
 
 def disguised(network: BehaviorNetwork, heads: tuple[str | None, ...], kind: str, rng: np.random.Generator):
@@ -197,7 +191,7 @@ def main() -> None:
     parser.add_argument("count", type=int, nargs="?", default=1000)
     arguments = parser.parse_args()
     with jax.enable_x64(True), jax.disable_jit():
-        pairs(arguments.count) if arguments.what == "pairs" else search()
+        pairs(arguments.count) if arguments.what == "pairs" else search(arguments.count)
 
 
 if __name__ == "__main__":

@@ -246,6 +246,17 @@ def test_linear_change_of_units_is_exact():
     np.testing.assert_allclose(moved.bse["c"] ** 2, 4 * 0.04 - 4 * 0.01 + 0.09)
 
 
+def test_intervals_cover_every_optimum_that_fits_alike():
+    best, other = (Estimates.of(["a", "b"], np.array(at), np.diag([0.01, 0.04])) for at in ([1.0, 5.0], [2.0, 4.9]))
+    covering = replace(best, others=(other,)).conf_int()
+    np.testing.assert_allclose(
+        covering.loc["a"], [best.conf_int().loc["a", "lower"], other.conf_int().loc["a", "upper"]]
+    )
+    np.testing.assert_allclose(
+        covering.loc["b"], [other.conf_int().loc["b", "lower"], best.conf_int().loc["b", "upper"]]
+    )
+
+
 def test_refused_parameters_spoil_only_what_they_enter():
     cov = np.array([[np.nan, np.nan], [np.nan, 0.09]])
     moved = Estimates.of(["a", "b"], np.array([1.0, 2.0]), cov).linearized(["c", "d"], np.array([1.0, 2.0]), np.eye(2))

@@ -184,7 +184,7 @@ def at_optimum(
             optimum = polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), Search(sample=sample))
         else:
             problem, optimum = choose(problem, start)
-        local, signs = start, first.signs
+        local, signs, canonical = start, first.signs, first
         for _ in range(MOST_FORMS):  # A ridge tells equal distributions apart: its optimum moves with the form.
             network = local.parametrization.network(jnp.asarray(optimum.theta))
             canonical = canonicalize(network, one_hot=one_hot, signs=signs, prune=False)
