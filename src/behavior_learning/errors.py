@@ -14,6 +14,7 @@ __all__ = [
     "NoQuadratureError",
     "OptionError",
     "OutlierWarning",
+    "OutsideDataWarning",
     "OutsideSupportWarning",
     "SamplingError",
     "SamplingWarning",
@@ -83,6 +84,10 @@ class OutlierWarning(BLWarning):
 
 class OutsideSupportWarning(BLWarning):
     """Some rows lie where the model says that no response can be."""
+
+
+class OutsideDataWarning(BLWarning):
+    """A scenario leaves the range of the rows that a model has learned from."""
 
 
 class SmoothHeadsWarning(BLWarning):

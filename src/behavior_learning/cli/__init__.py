@@ -18,6 +18,8 @@ COMMANDS = {
     "effects": "Print what moves the response, and by how much, at the rows of a table.",
     "inference": "Print estimates of the parameters with standard errors and tests, from the rows of a table.",
     "choice": "Fit choices among alternatives with attributes: a table with a row per case and alternative.",
+    "solve": "Solve the learned problem again at every row: the best response, prices, and a status.",
+    "counterfactual": "Print what a scenario changes of the mean response, with intervals.",
     "report": "Write one HTML page about a model: how well it does on a table, and what it learned.",
     "demo": "Learn the Boston Housing problem with BL[2,1] and print it.",
 }

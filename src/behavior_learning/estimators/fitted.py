@@ -1,6 +1,6 @@
 """What can be asked of a fitted estimator: each question is forwarded to the learned model that it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from inspect import signature
 from numbers import Integral
@@ -15,7 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning import report as pages
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.decision.counterfactual import counterfactual_of
 from behavior_learning.decision.problem import DecisionProblem, problem_of
+from behavior_learning.decision.scenario import Scenario
+from behavior_learning.decision.tables import Change
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.simplified import SimplifiedProblem
@@ -326,6 +329,66 @@ class FittedEstimator(BaseEstimator):
             l2=None if l2 is None else check_number("l2", l2, inclusive=True),
             draws=check_count("draws", draws, minimum=2),
             seed=check_count("seed", seed, minimum=0),
+        )
+
+    def counterfactual(
+        self,
+        X: Any = None,
+        *,
+        change: Change = None,
+        relax: Mapping[str, float] | None = None,
+        drop: Sequence[str] | str = (),
+        add: Mapping[str, float] | None = None,
+        draws: Any = "delta",
+        inference: InferenceResults | None = None,
+        n_draws: int = 500,
+        level: float = 0.95,
+        seed: int = 0,
+    ) -> Scenario:
+        """What would be chosen if x, or the problem itself, were different; with standard errors.
+
+        Parameters
+        ----------
+        X : the rows of the baseline; by default those given to `fit`.
+        change : columns by name, each a value, a function of the column (``{"price": lambda v: 1.1 * v}``) or a value
+            per row; or a function of the table, or a table.
+        relax : by row of the problem, how far a constraint is moved, C ≤ amount, in the units of the printed row;
+            labels are those of ``scenario.problem``, such as ``"block1.1.inequality"``.
+        drop : rows that are gone, or classes that cannot be chosen.
+        add : constraints such as ``"price <= 30"`` with the utility that each unit of breaking them costs.
+        draws : ``"delta"``, ``"normal"`` (Krinsky and Robb), ``"bootstrap"``, a table of draws of the parameters by
+            label, or None for no errors.
+        inference : what `inference` returned; by default it is done here, from the fitted network alone. The scenario's
+            model is the one at its optimum.
+        n_draws, seed : of ``"normal"``.
+        level : of intervals.
+
+        Raises
+        ------
+        OptionError
+            If a column, a row or a class is unknown, or heads have kinks and errors are asked for.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> ibl = bl.BLRegressor(layers=(1,), identifiable=True, max_epochs=20, random_state=0).fit(X[["RM"]], y)
+        >>> larger = ibl.counterfactual(change={"RM": lambda rooms: rooms.clip(5, 6)})
+        >>> list(larger.effect().columns)
+        ['estimate', 'std_error', 'lower', 'upper']
+        """
+        return counterfactual_of(
+            self._fitted,
+            X,
+            change=change,
+            relax=relax,
+            drop=drop,
+            add=add,
+            draws=draws,
+            inference=inference,
+            n_draws=n_draws,
+            level=level,
+            seed=seed,
         )
 
     def effects(

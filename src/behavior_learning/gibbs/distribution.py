@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.spaces import Quadrature, Space, Utility, evaluate_jointly
 
-__all__ = ["Gibbs"]
+__all__ = ["Gibbs", "OnCandidates"]
 
 
 class _Evaluated(NamedTuple):
@@ -157,3 +157,17 @@ class Gibbs(eqx.Module):
     def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
         rule = self.space.quadrature(self.scaled, x)
         return _Evaluated(rule, self.scaled(x, rule.candidates))
+
+
+class OnCandidates(Gibbs):
+    """A Gibbs distribution on candidates that are given, such as those of another one near it.
+
+    Attributes
+    ----------
+    rule : the candidates of every row.
+    """
+
+    rule: Quadrature = eqx.field(kw_only=True)
+
+    def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
+        return _Evaluated(self.rule, self.scaled(x, self.rule.candidates))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
-__all__ = ["Information", "NotIdentified"]
+__all__ = ["UNIDENTIFIED", "Information", "NotIdentified"]
 
 UNIDENTIFIED = 1e-9
 """Eigenvalue of the information, scaled to a unit diagonal, below which a direction counts as unidentified."""

@@ -5,6 +5,7 @@ Colours are Okabe and Ito's; signs and heads also differ in dash, marker or word
 """
 
 from behavior_learning.plots.calibration import coverage, pit_histogram, reliability
+from behavior_learning.plots.decisions import scenario, tornado
 from behavior_learning.plots.effects import contributions, curve, effects, surface
 from behavior_learning.plots.estimates import coefficients, local_optima, training
 from behavior_learning.plots.graphs import block_graph, polynomial_graph
@@ -27,6 +28,8 @@ __all__ = [
     "polynomial_graph",
     "prediction_intervals",
     "reliability",
+    "scenario",
     "surface",
+    "tornado",
     "training",
 ]

@@ -1,0 +1,56 @@
+"""`bl counterfactual`."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from behavior_learning.cli.common import DataFile, ModelFile, Read, loaded, reading, split_responses
+from behavior_learning.errors import OptionError
+
+__all__ = ["counterfactual"]
+
+
+@reading
+def counterfactual(
+    model: ModelFile,
+    data: DataFile,
+    read: Read,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A column's value in the scenario: price=2.")] = None,
+    scale: Annotated[list[str] | None, typer.Option(help="A factor on a column: price=1.1.")] = None,
+    relax: Annotated[list[str] | None, typer.Option(help="How far a constraint is moved: LABEL=0.5.")] = None,
+    drop: Annotated[list[str] | None, typer.Option(help="A constraint or a class that is gone.")] = None,
+    errors: Annotated[bool, typer.Option(help="Standard errors, for models with smooth heads.")] = True,
+) -> None:
+    """Print what a scenario changes of the mean response, with intervals; the table holds the responses too."""
+    estimator = loaded(model)
+    X, y = split_responses(estimator, data, read)
+    change = {name: _value(value, X[name]) for name, value in _pairs("--set", set_) if name in X} | {
+        name: X[name] * _number("--scale", name, factor) for name, factor in _pairs("--scale", scale) if name in X
+    }
+    unknown = [n for n, _ in [*_pairs("--set", set_), *_pairs("--scale", scale)] if n not in X]
+    if unknown:
+        raise OptionError(f"There is no column {unknown[0]!r} to change. Columns: {', '.join(map(str, X.columns))}.")
+    moved = {label: _number("--relax", label, amount) for label, amount in _pairs("--relax", relax)}
+    how: dict[str, Any] = {"inference": estimator.inference(X, y, n_restarts=0)} if errors else {"draws": None}
+    print(estimator.counterfactual(X, change=change, relax=moved, drop=drop or (), **how).levels().to_string())
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
+    """NAME=VALUE, split at the last equals sign."""
+    parts = [text.rpartition("=") for text in given or ()]
+    if any(not name for name, _, _ in parts):
+        raise OptionError(f"{option} takes NAME=VALUE; got {(given or [''])[0]!r}.")
+    return [(name, value) for name, _, value in parts]
+
+
+def _number(option: str, name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise OptionError(f"{option} {name}=… takes a number; got {text!r}.") from error
+
+
+def _value(text: str, column: pd.Series) -> float | str:
+    return _number("--set", str(column.name), text) if pd.api.types.is_numeric_dtype(column) else text

@@ -1,0 +1,65 @@
+"""The question an economist asks of a learned problem: what if?"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import jax
+import pandas as pd
+
+from behavior_learning.decision.edits import edits_of
+from behavior_learning.decision.parameters import DRAWS, Parameters
+from behavior_learning.decision.scenario import Scenario
+from behavior_learning.decision.tables import Change, changed, decoded, distances
+from behavior_learning.errors import OutsideDataWarning
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.learned.inference import infer_problem
+from behavior_learning.learned.model import LearnedModel
+from behavior_learning.options import check_count, check_number
+
+__all__ = ["counterfactual_of"]
+
+
+def counterfactual_of(
+    model: LearnedModel,
+    X: Any = None,
+    *,
+    change: Change = None,
+    relax: Mapping[str, float] | None = None,
+    drop: Sequence[str] | str = (),
+    add: Mapping[str, float] | None = None,
+    draws: Any = "delta",
+    inference: InferenceResults | None = None,
+    n_draws: int = DRAWS,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Scenario:
+    """A scenario of a learned model; see `FittedEstimator.counterfactual`."""
+    level = check_number("level", level, below=1.0)
+    if draws is None:
+        parameters = Parameters.without_errors()
+    else:
+        results = inference
+        if results is None:
+            results = infer_problem(model, model.given_rows("counterfactual"), n_restarts=0, seed=seed)
+        parameters = Parameters.of(results, draws, check_count("n_draws", n_draws, minimum=20), seed)
+        model = replace(model, network=results.fitted.network, known_deviations=model.deviations)
+    table = decoded(model.encoder, model.training_rows("counterfactual").x) if X is None else model.table(X)
+    after = changed(table, change)
+    with jax.enable_x64(True):  # The network at the optimum is in double precision.
+        edits = edits_of(model, relax, drop, add)
+    scenario = Scenario(model, table, after, edits, parameters, pd.DataFrame(), level)
+    if model.rows is None:
+        return scenario
+    distance = distances(model.encoder, model.rows.x, after)
+    outside = distance[distance["outside"] > 0].sort_values("farthest", ascending=False)
+    if len(outside):
+        name, line = outside.index[0], outside.iloc[0]
+        warnings.warn(
+            f"The scenario leaves the data: {line['outside']:.0%} of its rows have {name!r} beyond what was observed, "
+            f"by up to {line['farthest']:.2g} standard deviations. What is learned is not tested there.",
+            OutsideDataWarning,
+            stacklevel=3,
+        )
+    return replace(scenario, distance=distance)

@@ -1,0 +1,180 @@
+"""What is uncertain in a learned model, as one object that every outcome of a scenario flows through.
+
+An outcome is a function of the parameters, summed over rows *inside* each draw and summarised after it: an average of
+row intervals is no interval of the average.
+
+Source: Krinsky and Robb (1986) for draws; the delta method is one derivative of the aggregate.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+from scipy.stats import norm
+
+from behavior_learning.core.arrays import to_device
+from behavior_learning.errors import OptionError
+from behavior_learning.identification.parameters import Parametrization
+from behavior_learning.inference.estimation import Convergence
+from behavior_learning.inference.functions import normal_draws
+from behavior_learning.inference.information import UNIDENTIFIED
+from behavior_learning.inference.results import InferenceResults
+
+__all__ = ["DRAWS", "Parameters", "Uncertain", "in_precision"]
+
+DRAWS = 500
+"""Draws behind an interval."""
+
+MOVED = 1e-4
+"""Share of a slope in directions that the data do not determine above which an outcome has no standard error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parameters:
+    """θ̂ with a covariance or draws, and the network at any θ.
+
+    Attributes
+    ----------
+    parametrization : θ ↦ network.
+    theta : the estimate.
+    cov : its covariance in the directions that the data determine; None where no error is asked for.
+    undetermined : columns span the directions that they do not.
+    draws : of θ; none for the delta method.
+    how : a few words about the errors.
+    """
+
+    parametrization: Parametrization | None
+    theta: Float[np.ndarray, " p"]
+    cov: Float[np.ndarray, "p p"] | None
+    undetermined: Float[np.ndarray, "p q"]
+    draws: Float[np.ndarray, "draws p"] | None
+    how: str
+
+    @classmethod
+    def without_errors(cls) -> "Parameters":
+        """No uncertainty: for models without standard errors."""
+        return cls(None, np.zeros(0), None, np.zeros((0, 0)), None, "no standard errors")
+
+    @classmethod
+    def of(cls, results: InferenceResults, draws: Any, n_draws: int, seed: int) -> "Parameters":
+        """The parameters of an inference.
+
+        Parameters
+        ----------
+        draws : ``"delta"`` linearises outcomes, ``"normal"`` draws from N(θ̂, V), ``"bootstrap"`` takes the draws of an
+            inference by bootstrap, a table has draws of one's own, such as those of a posterior, by label.
+
+        Raises
+        ------
+        OptionError
+            If there are no such draws, or no optimum was found.
+        """
+        if results.convergence is not Convergence.OPTIMUM:
+            raise OptionError(
+                f"Scenarios with errors need an optimum: {results.convergence.value}. Search again with inference("
+                "n_restarts=20), or ask with draws=None."
+            )
+        fitted = results.fitted
+        with jax.enable_x64(True):
+            cov = results.covariance(fitted).matrix
+        values, directions = fitted.information.directions()
+        parameters = cls(
+            fitted.local.parametrization,
+            fitted.theta,
+            cov,
+            directions[:, values <= UNIDENTIFIED],
+            None,
+            f"delta method, {results.covariance.description}",
+        )
+        return parameters._with_draws(results, draws, n_draws, seed)
+
+    def _with_draws(self, results: InferenceResults, draws: Any, n_draws: int, seed: int) -> "Parameters":
+        labels = list(results.params.index)
+        known = results.estimates.draws
+        if isinstance(draws, pd.DataFrame) and set(labels) <= set(draws.columns):
+            return self._drawn(draws[labels].to_numpy(float), "given draws")
+        if isinstance(draws, str) and draws == "delta":
+            return self
+        if isinstance(draws, str) and draws == "normal":
+            assert self.cov is not None
+            return self._drawn(normal_draws(self.theta, self.cov, n_draws, seed), "draws from the normal distribution")
+        if isinstance(draws, str) and draws == "bootstrap" and known is not None:
+            return self._drawn(known.to_numpy(), "bootstrap")
+        raise OptionError(
+            f"draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference(cov_type='bootstrap')), None, "
+            f"or a table with a column for each of the parameters ({labels[0]}, …); got {_described(draws)}."
+        )
+
+    def _drawn(self, draws: np.ndarray, how: str) -> "Parameters":
+        return Parameters(
+            self.parametrization, self.theta, self.cov, self.undetermined, draws, f"{len(draws)} draws, {how}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Uncertain:
+    """Numbers with what their errors follow from.
+
+    Attributes
+    ----------
+    value : at θ̂.
+    slope : (numbers, p) at θ̂; for the delta method.
+    draws : (draws, numbers), where there are draws.
+    parameters : whose functions they are.
+    """
+
+    value: Float[np.ndarray, " numbers"]
+    slope: Float[np.ndarray, "numbers p"] | None
+    draws: Float[np.ndarray, "draws numbers"] | None
+    parameters: Parameters
+
+    @property
+    def cov(self) -> Float[np.ndarray, "numbers numbers"]:
+        """NaN where there is no error, or the data do not determine a number."""
+        if self.draws is not None:
+            return np.atleast_2d(np.cov(self.draws, rowvar=False))
+        if self.slope is None or self.parameters.cov is None:
+            return np.full((len(self.value),) * 2, np.nan)
+        cov = self.slope @ self.parameters.cov @ self.slope.T
+        if not self.parameters.undetermined.shape[1]:
+            return cov
+        size = np.linalg.norm(self.slope, axis=1)
+        lost = np.linalg.norm(self.slope @ self.parameters.undetermined, axis=1) > MOVED * size
+        cov[lost] = cov[:, lost] = np.nan
+        return cov
+
+    def table(self, level: float) -> pd.DataFrame:
+        """Estimate, standard error and interval: normal by the delta method, quantiles of draws otherwise."""
+        error = np.sqrt(np.maximum(np.diag(self.cov), 0.0))
+        half = norm.ppf((1 + level) / 2) * error
+        lower, upper = self.value - half, self.value + half
+        if self.draws is not None:
+            lower, upper = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        return pd.DataFrame({"estimate": self.value, "std_error": error, "lower": lower, "upper": upper})
+
+    def mapped(self, f: Callable[[Array], Array]) -> "Uncertain":
+        """A smooth function of the numbers, inside each draw."""
+        with jax.enable_x64(True):
+            at = jnp.asarray(self.value)
+            slope = None if self.slope is None else np.asarray(jax.jacfwd(f)(at)) @ self.slope
+            draws = None if self.draws is None else np.asarray(jax.vmap(f)(jnp.asarray(self.draws)))
+            return Uncertain(np.asarray(f(at)), slope, draws, self.parameters)
+
+
+def in_precision(tree: Any, dtype: Any) -> Any:
+    """The same tree with its real numbers in a precision."""
+
+    def cast(leaf: Any) -> Any:
+        known = np.asarray(leaf)
+        return to_device(known.astype(dtype)) if known.dtype.kind == "f" else leaf
+
+    return jax.tree.map(cast, tree)
+
+
+def _described(draws: Any) -> str:
+    return f"{type(draws).__name__} of shape {draws.shape}" if isinstance(draws, pd.DataFrame) else repr(draws)

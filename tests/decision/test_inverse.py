@@ -1,0 +1,53 @@
+"""Claims about costs learned from vertices: what is chosen is optimal for them, and they come near the truth."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from behavior_learning.decision.inverse import Decision, learn_costs
+from behavior_learning.errors import DataError
+
+
+def decisions(costs: np.ndarray, count: int, seed: int) -> list[Decision]:
+    """The generator of invopt's linear programme: random rows that leave a corner of the unit box feasible."""
+    rng, n, found = np.random.default_rng(seed), len(costs), []
+    corners = np.array(np.meshgrid(*[[0, 1]] * n)).reshape(n, -1).T
+    while len(found) < count:
+        rows, limits = 1 - 2 * rng.random((3, n)), -rng.random(3)
+        if (corners @ rows.T <= limits).all(axis=1).any():
+            matrix, ends = np.vstack([rows, np.eye(n), -np.eye(n)]), np.r_[limits, np.ones(n), np.zeros(n)]
+            found.append(Decision(matrix, ends, linprog(costs, A_ub=matrix, b_ub=ends, bounds=(None, None)).x))
+    return found
+
+
+TRUTH = np.array([0.9, 0.4, 0.7, 0.2, 0.6]) / np.linalg.norm([0.9, 0.4, 0.7, 0.2, 0.6])
+
+
+@pytest.mark.parametrize("count", [5, 15])
+def test_every_decision_is_optimal_for_the_learned_costs(count):
+    chosen = decisions(TRUTH, count, seed=count)
+    found = learn_costs(chosen, nonnegative=True)
+    assert found.consistent
+    assert found.margin > 0
+    for decision in chosen:
+        best = linprog(found.direction, A_ub=decision.matrix, b_ub=decision.limits, bounds=(None, None))
+        assert found.direction @ decision.x == pytest.approx(best.fun, abs=1e-8)
+
+
+def test_more_decisions_come_nearer_to_the_truth():
+    errors = [np.linalg.norm(learn_costs(decisions(TRUTH, n, 1)).direction - TRUTH) for n in (5, 40)]
+    assert errors[1] < 0.1 < errors[0]
+
+
+def test_contradicting_decisions_are_said_to_be_so():
+    chosen = decisions(TRUTH, 5, 0) + decisions(-TRUTH, 1, 1)
+    assert not learn_costs(chosen).consistent
+
+
+@pytest.mark.parametrize(
+    ("x", "message"), [([2.0, 0.0], "breaks its constraints by 1"), ([0.5, 0.0], "is no vertex: 1 constraints bind")]
+)
+def test_what_no_linear_objective_chooses_is_refused(x, message):
+    box = np.vstack([np.eye(2), -np.eye(2)]), np.array([1.0, 1, 0, 0])
+    with pytest.raises(DataError, match=message):
+        learn_costs([Decision(*box, np.array(x))])
