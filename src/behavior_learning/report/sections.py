@@ -181,7 +181,7 @@ def explanation(found: Explanation) -> str:
     """What every row says, bottom-up, with the numbers behind it."""
     note = (
         f"Bottom-up; every number is over {found.rows:,} rows. Movements are standard deviations over p(y|x), what "
-        "depends on the inputs alone taken off. A block that does not raise the whole in almost every case wants nothing."
+        "depends on the inputs alone taken off. A block that does not raise the whole almost always wants nothing."
     )
     if any(statement.frequency is not None for statement in found.said):
         note += " A frequency is the share of refits that say the same: what appears by chance does not recur."
