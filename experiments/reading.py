@@ -106,7 +106,7 @@ def one(family: str, seed: int, n: int, starts: int) -> dict[str, object]:
     truth, started = Truth(rng), time.perf_counter()
     table = draw(utility, truth, rng, n)
     reg = bl.BLRegressor(random_state=seed, n_restarts=starts, **OPTIONS, **shape).fit(table[COLUMNS], table["y"])
-    statements = reg.explain().statements
+    statements = reg.explain().said
     lower = {head: set() for head in HEADS} | {s.head: set(s.variables) for s in statements if s.layer == 1}
     right = {head: lower[head] == names for head, names in truth.names().items()}
     loss = -float(np.mean(reg.log_density(table[COLUMNS], table["y"])))

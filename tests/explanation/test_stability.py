@@ -1,5 +1,7 @@
 """Claims about stability: blocks are matched whatever their order, and what recurs is told from what does not."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def test_upper_blocks_are_matched_by_the_lower_blocks_they_see():
         first = {lower[0]: believe(lower[0], "a"), lower[1]: believe(lower[1], "b")}
         second = {upper[0]: above(upper[0], lower[0]), upper[1]: above(upper[1], lower[1])}
         layers = tuple(tuple(layer[name] for name in sorted(layer)) for layer in (first, second))
-        return explain_problem(Problem(layers, {"utility": linear(**{"block2.1": 1.0})}, ("y",)), VALUES)
+        return explain_problem(Problem(layers, {name: linear(**{name: 1.0}) for name in upper}, ("y",)), VALUES)
 
     names, tops = ("block1.1", "block1.2"), ("block2.1", "block2.2")
     found = match_blocks(read(names, tops), read(SWAPPED, tops))
@@ -88,7 +90,7 @@ def test_what_changes_does_not_recur():
     assert columns["frequency"].to_dict() == pytest.approx({"a": 3 / 5, "y": 1.0, "c": 2 / 5})
     assert columns["named"].to_dict() == {"a": True, "y": True, "c": False}
     assert "as a whole in 40% of the refits" in stability.text()
-    assert "a 1 (60%)" in stability.text().replace(f"a {VALUES['a'].std():.2g}", "a 1")
+    assert re.search(r"\ba [\d.]+ \(60%\)", stability.text())
 
 
 def test_a_row_that_hardly_moves_says_nothing():
@@ -103,7 +105,7 @@ def test_refits_of_a_fitted_model(kind):
     stability = model.stability(n=2, kind=kind)
     assert (stability.n, stability.failed, stability.kind) == (2, 0, kind)
     assert model.network_ is before
-    keys = [statement.key for statement in stability.explanation.statements]
+    keys = [statement.key for statement in stability.explanation.said]
     assert list(stability.frequencies) == keys
     assert all(0 <= share <= 1 for share in stability.frequencies.values())
     assert stability.to_frame()["frequency"].tolist() == list(stability.frequencies.values())

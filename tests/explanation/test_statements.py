@@ -65,11 +65,11 @@ def explanation(values):
 
 
 def said(explanation, block, head, row=1):
-    return next(s for s in explanation.statements if s.key == (block, head, row))
+    return next(s for s in explanation.said if s.key == (block, head, row))
 
 
 def test_statements_come_bottom_up(explanation):
-    assert [(s.layer, s.block, s.head) for s in explanation.statements] == [
+    assert [(s.layer, s.block, s.head) for s in explanation.said] == [
         (1, "block1.1", "utility"),
         (1, "block1.1", "inequality"),
         (1, "block1.1", "equality"),
@@ -90,7 +90,7 @@ def test_heads_name_what_moves_them(explanation):
 def test_negative_multipliers_turn_what_a_row_says(values):
     """multipliers="free" allows them: what would be wanted is shunned, and what would be penalised is rewarded."""
     head_terms = [replace(term, multiplier=-term.multiplier) for term in BUYER.head_terms]
-    texts = [s.text for s in explain_problem(alone(*head_terms), values).statements]
+    texts = [s.text for s in explain_problem(alone(*head_terms), values).said]
     assert texts == [
         "wants lower rooms and lower y",
         "rewards -2*income + y + 1 above 0",
@@ -109,7 +109,7 @@ def test_sentences_say_what_a_row_wants_is_limited_by_and_believes(explanation):
 
 def test_an_inequality_that_holds_the_response_from_below_says_so(values):
     problem = alone(row("inequality", "relu", linear(1.0, y=-1.0, income=2.0)))
-    assert explain_problem(problem, values).statements[0].text == "is limited by y >= 2*income + 1"
+    assert explain_problem(problem, values).said[0].text == "is limited by y >= 2*income + 1"
 
 
 def test_blocks_that_see_no_response_reward_and_penalize(values):
@@ -117,7 +117,7 @@ def test_blocks_that_see_no_response_reward_and_penalize(values):
     rows.append(row("equality", "abs", linear(crime=1.0)))
     explanation = explain_problem(alone(*rows, response=()), values)
     texts = ["rewards lower rooms", "penalises income + 0.5 above 0", "penalises crime away from 0"]
-    assert [s.text for s in explanation.statements] == texts
+    assert [s.text for s in explanation.said] == texts
 
 
 def test_smaller_terms_enter_the_constant_at_their_means(values):
@@ -126,7 +126,7 @@ def test_smaller_terms_enter_the_constant_at_their_means(values):
     explanation = explain_problem(alone(row("equality", "abs", polynomial)), values)
     mean = float(np.mean(0.5 * values["noise"]))
     expected = f"believes y = 4*rooms + 3*income + 2*crime + {mean:.1f} (and 1 smaller terms)"
-    assert explanation.statements[0].text == expected
+    assert explanation.said[0].text == expected
 
 
 def test_numbers_are_those_of_the_rows(explanation, values):
@@ -135,10 +135,16 @@ def test_numbers_are_those_of_the_rows(explanation, values):
     assert statement.moves == pytest.approx(np.std(3 * np.maximum(0, inside)))
     assert statement.penalty == pytest.approx(np.mean(3 * np.maximum(0, inside)))
     assert statement.active == pytest.approx(np.mean(inside > 0))
-    assert statement.strengths == pytest.approx({"income": 2 * values["income"].std(), "y": values["y"].std()})
+    held = {name: np.full(ROWS, values[name].mean()) for name in ("income", "y")}
+    added = lambda y, income: -3 * np.maximum(0, y - 2 * income + 1)
+    lost = {
+        "income": np.std(added(values["y"], values["income"]) - added(values["y"], held["income"])),
+        "y": np.std(added(values["y"], values["income"]) - added(held["y"], values["income"])),
+    }
+    assert statement.strengths == pytest.approx(lost)
     assert statement.directions == {"y": 1, "income": -1}
     assert (statement.multiplier, statement.scale) == (term.multiplier, term.scale)
-    shares = [s.share for s in explanation.statements if s.block == "block1.1"]
+    shares = [s.share for s in explanation.said if s.block == "block1.1"]
     assert sum(shares) == pytest.approx(1.0)
 
 
@@ -152,13 +158,13 @@ def test_terms_carry_coefficients_and_strengths(explanation, values):
 
 def test_frame_has_a_line_per_statement(explanation):
     frame = explanation.to_frame()
-    assert len(frame) == len(explanation.statements)
+    assert len(frame) == len(explanation.said)
     assert {"layer", "block", "name", "head", "row", "statement", "variables", "moves", "frequency"} <= set(frame)
 
 
 def test_text_holds_every_statement_and_number(explanation):
     text = explanation.text()
-    for statement in explanation.statements:
+    for statement in explanation.said:
         assert statement.text in text
         assert statement.numbers in text
     assert text.index("Layer 1") < text.index("Layer 2") < text.index("The whole")
@@ -172,11 +178,12 @@ def test_products_and_levels_count_for_their_columns():
     sources = {f"job[{level}]": Source("job", "level", level=level) for level in "ab"}
     one = Block("block1.1", (row("equality", "abs", polynomial),), ("y",), {}, sources=sources)
     values = table_values([one], columns | {"job": job})
-    (statement,) = explain_problem(LearnedProblem.of_block(one), values).statements
+    (statement,) = explain_problem(LearnedProblem.of_block(one), values).said
     assert set(statement.strengths) == {"y", "rooms", "job"}
     indicator = (job == "a").astype(float)
-    assert statement.strengths["job"] == pytest.approx(4 * indicator.std())
-    assert statement.strengths["y"] == pytest.approx(np.std(columns["rooms"] * (columns["y"] - columns["y"].mean())))
+    whole = np.abs(columns["rooms"] * columns["y"] + 4 * indicator - 2)
+    held = np.abs(columns["rooms"] * columns["y"] + 4 * indicator.mean() - 2)
+    assert statement.strengths["job"] == pytest.approx(np.std(whole - held))
     assert statement.directions["job"] == 0
 
 
@@ -196,10 +203,11 @@ def test_curves_count_for_their_columns(basis):
 def test_every_kind_of_network_can_be_read(skip, output):
     drawn = Drawn(layers=(2, 3), skip=skip, output=output)
     explanation = explain_problem(drawn.problem, table_values(drawn.problem.blocks.values(), drawn.table))
-    heads = [s.head for s in explanation.statements]
+    heads = [s.head for s in explanation.said]
     assert all(heads.count(role) >= 5 for role in SPELLED)
     assert heads.count("output") == (2 if output == "vector" else 1)
-    assert heads.count("shortcut") == (3 if skip == "residual" else 0)
+    shortcuts = 3 if output == "vector" else 1  # Of blocks that only add up there is one pool.
+    assert heads.count("shortcut") == (shortcuts if skip == "residual" else 0)
     assert "nan" not in explanation.text()
 
 
@@ -238,7 +246,56 @@ def test_a_block_of_the_response_alone_is_named_for_it(values):
 def test_titles_are_proposed_until_the_user_renames(values):
     renamed = WHOLE.renamed({"block1.1": "the buyer"})
     explanation = explain_problem(renamed, values, original={"block1.2", "block2.1"})
-    titles = {s.block: s.title for s in explanation.statements}
+    titles = {s.block: s.title for s in explanation.said}
     assert titles["the buyer"] == "the buyer"
     assert titles["block1.2"] == "crime-sensitive"
     assert "aggregates the buyer less block1.2" in explanation.text()
+
+
+# What is identified.
+
+
+def test_movement_is_what_remains_after_the_mean_given_x():
+    """A function of x alone moves nothing; y in an identity row moves by its spread given x."""
+    generator = rng("draws")
+    x, noise = generator.normal(size=(60, 1)), generator.normal(size=(60, 5))
+    drawn = {"x": np.broadcast_to(x, (60, 5)), "y": 4 * x + noise}
+    problem = alone(row("utility", "identity", linear(x=9.0, y=2.0)), row("equality", "abs", linear(x=3.0)))
+    utility, equality = explain_problem(problem, drawn).said
+    within = noise - noise.mean(axis=1, keepdims=True)
+    assert utility.moves == pytest.approx(2 * np.sqrt(np.mean(within**2)))
+    assert utility.strengths["x"] == pytest.approx(0.0, abs=1e-12)
+    assert equality.moves == pytest.approx(0.0, abs=1e-12)
+    assert utility.share == pytest.approx(1.0)
+
+
+def test_a_block_says_how_it_enters_the_whole(values):
+    """BL = 1.5·(tanh(s₁ − 0.8 s₂) − 0.2·softplus(0.3 − s₁)) rises in s₁ and falls in s₂."""
+    explanation = explain_problem(WHOLE, values)
+    assert said(explanation, "block1.1", "utility").sign_share == 1.0
+    assert said(explanation, "block1.2", "equality").sign_share == 0.0
+    s1, s2 = (block_utilities(WHOLE, values)[name] for name in ("block1.1", "block1.2"))
+    slope = 1.5 / np.cosh(s1 - 0.8 * s2) ** 2 + 1.5 * 0.2 / (1 + np.exp(s1 - 0.3))
+    assert said(explanation, "block1.1", "utility").raises == pytest.approx(slope.mean(), rel=1e-3)
+
+
+def test_a_block_without_a_definite_sign_wants_nothing(values):
+    above = block("block2.1", row("equality", "abs", linear(**{"block1.1": 1.0}), 1.0))
+    mixed = LearnedProblem(((BUYER,), (above,)), {"utility": linear(**{"block2.1": 1.0})}, ("y",))
+    texts = [s.text for s in explain_problem(mixed, values).said if s.block == "block1.1"]
+    assert 0.05 < said(explain_problem(mixed, values), "block1.1", "utility").sign_share < 0.95
+    assert not [text for text in texts if text.startswith(("wants", "believes", "is limited"))]
+
+
+def test_blocks_that_only_add_up_are_one_pool(values):
+    weights = linear(**{"block1.1": 2.0, "block1.2": 0.5})
+    two = LearnedProblem(((BUYER, CROWD),), {"utility": weights}, ("y",))
+    found = explain_problem(two, values).said
+    assert {s.block for s in found if s.head != "output"} == {"block1.pool"}
+    assert sorted(s.multiplier for s in found if s.head == "equality") == [0.05, 1.0]
+
+
+def test_statements_are_a_table(explanation):
+    table = explanation.statements
+    assert table.columns.tolist() == ["block", "head", "columns", "text", "moves", "share", "sign_share"]
+    assert len(table) == len(explanation.said)

@@ -191,7 +191,7 @@ def quantiles_move_with_their_effects(example: Example) -> None:
 
 
 def explanations_and_brief_versions_are_given(example: Example) -> None:
-    assert example.estimator.explain().statements
+    assert len(example.estimator.explain().statements)
     assert example.estimator.simplified(terms=3).fidelity.r2 <= 1 + 1e-9
 
 

@@ -144,7 +144,7 @@ class FittedEstimator(BaseEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
-        >>> [statement.block for statement in reg.explain().statements if statement.head == "equality"]
+        >>> reg.explain().statements.query("head == 'equality'")["block"].tolist()
         ['block1.1', 'block1.2', 'block2.1']
         """
         return explain_model(self._fitted, self._rows("explain", X, y), stability)

@@ -1,8 +1,12 @@
-"""How far each row, term and column of a learned problem moves over rows of data."""
+"""How far each row, term and column of a learned problem moves the choice over rows of data.
+
+Values have the rows first and, last, draws of y from p(y|x) of each row; a plain column of numbers is the draws of one
+row. A function of x alone cancels in p(y|x), so movement is what remains after the mean over the draws is taken off.
+"""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +14,7 @@ from behavior_learning.symbolic.evaluate import block_values, head_term_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
-__all__ = ["MeasuredBlock", "MeasuredTerm", "measure_blocks", "monomial_strengths", "standard_deviation"]
+__all__ = ["MeasuredBlock", "MeasuredTerm", "measure_blocks", "monomial_strengths", "movement", "standard_deviation"]
 
 Values = Mapping[str, np.ndarray]
 
@@ -18,14 +22,26 @@ ALIGNED = 0.5
 """Correlation with a column from which a row counts as rising or falling in it."""
 
 
+STEP = 1e-3
+"""Share of its spread by which a block's utility is raised to see what the whole does."""
+
+
 def standard_deviation(values: np.ndarray) -> float:
-    """Over rows; 0 for a number."""
+    """Over rows and draws; 0 for a number."""
     return float(np.std(values))
 
 
-def monomial_strengths(polynomial: Polynomial, values: Values) -> dict[Monomial, float]:
-    """The standard deviation of each term of a polynomial, the strongest first."""
-    found = {m: standard_deviation(Polynomial({m: v}).evaluate(values)) for m, v in polynomial.monomials.items()}
+def movement(values: np.ndarray) -> float:
+    """Standard deviation over draws, after the mean of each row's draws is taken off."""
+    values = np.asarray(values, float)
+    return float(np.sqrt(np.mean((values - values.mean(axis=-1, keepdims=True)) ** 2))) if values.ndim else 0.0
+
+
+def monomial_strengths(
+    polynomial: Polynomial, values: Values, measure: Callable[[np.ndarray], float] = standard_deviation
+) -> dict[Monomial, float]:
+    """How far each term of a polynomial moves, the strongest first."""
+    found = {m: measure(Polynomial({m: v}).evaluate(values)) for m, v in polynomial.monomials.items()}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
@@ -38,10 +54,10 @@ class MeasuredTerm:
     term : the row.
     number : counted from 1 within its head.
     monomials : by monomial, the standard deviation of each term of its polynomial, the strongest first.
-    columns : by column of the user or block below, the standard deviation of what changes inside the head when the
-        column is held at its mean; levels of a category and curves of a column are held together.
+    columns : by column of the user or block below, the movement of what the row adds that is lost when the column is
+        held at its mean; levels of a category and curves of a column are held together.
     directions : by column, 1 where multiplier · row rises in it, −1 where it falls, 0 where neither.
-    moves : standard deviation of what the row adds to its block's utility.
+    moves : movement of what the row adds to its block's utility.
     active : share of rows in which the polynomial is positive.
     penalty : mean of what the row takes from its block's utility; negative where it adds.
     """
@@ -58,23 +74,25 @@ class MeasuredTerm:
     @classmethod
     def of(cls, term: HeadTerm, number: int, block: Block, values: Values) -> "MeasuredTerm":
         """Measure a term of a block."""
-        polynomial, added = term.polynomial, head_term_values(term, values)
+        polynomial, added = term.polynomial, _wide(head_term_values(term, values), values)
         groups: dict[str, list[str]] = {}
         for name in polynomial.variables:
             groups.setdefault(block.column_of(name), []).append(name)
         changes: dict[str, np.ndarray] = {}  # What the polynomial loses where these variables are held at their means.
+        lost: dict[str, float] = {}
         for column, names in groups.items():
             part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
-            held = dict(values) | {name: np.mean(values[name]) for name in names}
-            changes[column] = np.asarray(part.evaluate(values) - part.evaluate(held), float)
+            held = dict(values) | {name: np.asarray(np.mean(values[name])) for name in names}
+            changes[column] = _wide(part.evaluate(values) - part.evaluate(held), values)
+            lost[column] = movement(added - head_term_values(term, held))
         sign = 1 if term.multiplier >= 0 else -1
         return cls(
             term,
             number,
             monomial_strengths(polynomial, values),
-            {column: standard_deviation(change) for column, change in changes.items()},
+            lost,
             {column: sign * _direction(change, groups[column], block, values) for column, change in changes.items()},
-            standard_deviation(added),
+            movement(added),
             float(np.mean(np.asarray(polynomial.evaluate(values)) > 0)),
             float(-np.mean(added)),
         )
@@ -87,13 +105,17 @@ class MeasuredBlock:
     Attributes
     ----------
     layer : counted from 1.
-    moves : standard deviation of its utility.
+    moves : movement of its utility.
+    raises : mean of ∂BL/∂s, the utility of the whole by that of the block.
+    sign_share : share of rows and draws in which it is positive.
     """
 
     block: Block
     layer: int
     terms: tuple[MeasuredTerm, ...]
     moves: float
+    raises: float = 1.0
+    sign_share: float = 1.0
 
     def share(self, term: MeasuredTerm) -> float:
         """A row's share of the movement of all rows of the block."""
@@ -119,16 +141,44 @@ def measure_blocks(problem: Problem, values: Values) -> tuple[list[MeasuredBlock
             for term in block.head_terms:
                 counts[term.head.role] += 1
                 terms.append(MeasuredTerm.of(term, counts[term.head.role], block, known))
-            known[block.name] = block_values(block, known)
-            measured.append(MeasuredBlock(block, layer, tuple(terms), standard_deviation(known[block.name])))
-    return measured, known
+            known[block.name] = _wide(block_values(block, known), values)
+            measured.append(MeasuredBlock(block, layer, tuple(terms), movement(known[block.name])))
+    return [_entering(problem, block, known) for block in measured], known
+
+
+def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> MeasuredBlock:
+    """The block with how it enters the whole, by raising its utility a little."""
+    if not problem.outputs:
+        return measured
+    name, step = measured.block.name, STEP * (standard_deviation(known[measured.block.name]) or 1.0)
+    ends = []
+    for sign in (1.0, -1.0):
+        changed = dict(known) | {name: known[name] + sign * step}
+        for block in (block for layer in problem.layers[measured.layer :] for block in layer):
+            changed[block.name] = block_values(block, changed)
+        outputs = [np.broadcast_to(output.evaluate(changed), known[name].shape) for output in problem.outputs.values()]
+        ends.append(_against_others(np.stack(outputs, axis=-1)))
+    slope = (ends[0] - ends[1]) / (2 * step)
+    share = np.mean(slope > 0) + 0.5 * np.mean(slope == 0)
+    return replace(measured, raises=float(slope.mean()), sign_share=float(share))
+
+
+def _against_others(utilities: np.ndarray) -> np.ndarray:
+    """Of classes, each beside the mean of all: what they share cancels. A single utility is itself."""
+    return utilities - utilities.mean(axis=-1, keepdims=True) if utilities.shape[-1] > 1 else utilities
+
+
+def _wide(values: object, like: Values) -> np.ndarray:
+    """Values in every row and draw."""
+    shape = np.broadcast_shapes(*(np.shape(column) for column in like.values()))
+    return np.broadcast_to(np.asarray(values, float), shape)
 
 
 def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: Values) -> int:
     """The sign of the change along a single variable, or along the column of curves."""
     columns = {block.plain_variable(name) for name in names}
-    column = np.asarray(values[columns.pop()] if len(columns) == 1 else 0.0)
+    column = _wide(values[columns.pop()] if len(columns) == 1 else 0.0, values)
     if standard_deviation(column) == 0 or standard_deviation(change) == 0:
         return 0
-    correlation = float(np.corrcoef(column, change)[0, 1])
+    correlation = float(np.corrcoef(column.ravel(), change.ravel())[0, 1])
     return int(np.sign(correlation)) if abs(correlation) >= ALIGNED else 0

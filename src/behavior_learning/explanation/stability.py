@@ -69,7 +69,7 @@ def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: 
     """Compare an explanation with those of refits, all on the same rows."""
     matched = [_match_statements(reference, refit) for refit in refits]
     frequencies, lines = {}, []
-    for s in reference.statements:
+    for s in reference.said:
         found = [statements[s.key] for statements in matched if s.key in statements]
         frequencies[s.key] = sum(map(s.recurs_in, found)) / len(matched)
         # A line for each column that the statement, or the matching row of any refit, names.
@@ -84,7 +84,7 @@ def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: 
 def match_blocks(reference: Explanation, refit: Explanation) -> dict[str, str]:
     """The block of the reference that each block of a refit is most like, by assignment within each layer."""
     names: dict[str, str] = {}
-    for layer in dict.fromkeys(s.layer for s in reference.statements if s.head != "output"):
+    for layer in dict.fromkeys(s.layer for s in reference.said if s.head != "output"):
         ours, theirs = _heads(reference, layer, {}), _heads(refit, layer, names)
         names |= {b: a for a, b in _assign(ours, theirs, _likeness)}
     return names
@@ -96,7 +96,7 @@ Loads = Mapping[Any, float]
 def _heads(explanation: Explanation, layer: int, names: Mapping[str, str]) -> dict[str, list[tuple[str, Loads]]]:
     """By block of a layer, the head of every row and how far the row moves the block through each column."""
     blocks: dict[str, list[tuple[str, Loads]]] = {}
-    for statement in explanation.statements:
+    for statement in explanation.said:
         if statement.layer == layer and statement.head != "output":
             loads = statement.renamed(names).signed_strengths
             blocks.setdefault(statement.block, []).append((statement.head, loads))
@@ -131,11 +131,11 @@ def _cosine(a: Loads, b: Loads) -> float:
 def _match_statements(reference: Explanation, refit: Explanation) -> dict[Key, Statement]:
     """For every statement of the reference, the row of the refit that matches it, in the reference's names."""
     names = match_blocks(reference, refit)
-    places = names | {s.block: s.block for s in refit.statements if s.head == "output"}
+    places = names | {s.block: s.block for s in refit.said if s.head == "output"}
     matched: dict[Key, Statement] = {}
-    for block, head in dict.fromkeys((s.block, s.head) for s in reference.statements):
-        ours = {s.key: s for s in reference.statements if (s.block, s.head) == (block, head)}
-        found = [s for s in refit.statements if (places.get(s.block, ""), s.head) == (block, head)]
+    for block, head in dict.fromkeys((s.block, s.head) for s in reference.said):
+        ours = {s.key: s for s in reference.said if (s.block, s.head) == (block, head)}
+        found = [s for s in refit.said if (places.get(s.block, ""), s.head) == (block, head)]
         theirs = {s.key: s.renamed(names) for s in found}
         pairs = _assign(ours, theirs, lambda a, b: _cosine(a.signed_strengths, b.signed_strengths))
         matched |= {a: theirs[b] for a, b in pairs}

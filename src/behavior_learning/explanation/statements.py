@@ -12,7 +12,7 @@ from behavior_learning.explanation.measure import (
     MeasuredTerm,
     measure_blocks,
     monomial_strengths,
-    standard_deviation,
+    movement,
 )
 from behavior_learning.explanation.names import propose_names
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
@@ -20,6 +20,9 @@ from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
 
 __all__ = ["Explanation", "Statement", "Term", "explain_problem"]
+
+DEFINITE = 0.95
+"""Share of rows in which a block must raise the whole for its utility to be one: below it the block wants nothing."""
 
 NAMED = 0.3
 """A statement names the columns that move it at least this share of what the strongest does."""
@@ -29,6 +32,9 @@ MOST_NAMED = 5
 
 FAINT = 0.05
 """A row that moves its block by less than this share says nothing."""
+
+POOL = ".pool"
+"""Ending of the name of blocks that only add up."""
 
 TERMS = 3
 """Terms that a statement writes out."""
@@ -44,6 +50,9 @@ WORDS = {
     ("equality", False): "penalises",
 }
 """What a row of a block says, by its head and whether the block sees the response."""
+
+INDEFINITE = {"utility": "rises with", "inequality": "falls where", "equality": "falls as"}
+"""The same for blocks that do not raise the whole in almost every row: what moves their utility, and no wish."""
 
 ABOVE = {"utility": "aggregates", "inequality": "trades off", "equality": "balances"}
 """The same for blocks that see blocks alone."""
@@ -80,14 +89,17 @@ class Statement:
     row : counted from 1 within its head.
     text : the statement.
     variables : the columns, or blocks below, that it names, strongest first.
-    strengths : for every column the standard deviation of what changes inside the head when it is held at its mean.
+    strengths : for every column the movement of what the row adds that is lost when the column is held at its mean.
     directions : for every column 1 where multiplier · row rises in it, −1 where it falls and 0 where neither.
     terms : every term, strongest first.
     multiplier, scale : λ, and what multiplies the polynomial inside the head.
-    moves : standard deviation over the rows of what it adds to its block's utility.
+    moves : movement of what it adds to its block's utility: the standard deviation over p(y|x), row by row, after its
+        mean given x is taken off.
     share : of the movement of all rows of its block; for a shortcut, its movement beside that of the block.
     active : share of rows in which the polynomial is positive; for an inequality, in which it is exceeded.
     penalty : mean of what it takes from the block's utility; negative where it adds.
+    raises : mean of ∂BL/∂s, of the whole by the utility of its block.
+    sign_share : share of rows in which that is positive.
     frequency : share of refits that say the same, where stability was computed.
     column_frequencies : the same for each column that the statement names.
     """
@@ -108,6 +120,8 @@ class Statement:
     share: float
     active: float
     penalty: float
+    raises: float = 1.0
+    sign_share: float = 1.0
     frequency: float | None = None
     column_frequencies: Mapping[str, float] = field(default_factory=dict)
 
@@ -144,6 +158,13 @@ class Statement:
         return all(sign >= 0 for sign in signs)
 
     @property
+    def entering(self) -> str:
+        """How the block enters the whole."""
+        return (
+            f"raises the whole in {self.sign_share:.0%} of the cases, by {format_number(self.raises, DIGITS)} per unit"
+        )
+
+    @property
     def faint(self) -> bool:
         """Whether the row moves its block too little to say anything."""
         return self.share < FAINT
@@ -176,7 +197,7 @@ class Explanation:
 
     Attributes
     ----------
-    statements : from the first layer to the outputs.
+    said : statements from the first layer to the outputs.
     names : by block, the name proposed for it.
     response : the columns of y.
     rows : rows of data behind the numbers.
@@ -184,36 +205,46 @@ class Explanation:
     Source: Section 4, Figure 4.
     """
 
-    statements: tuple[Statement, ...]
+    said: tuple[Statement, ...]
     names: Mapping[str, str]
     response: tuple[str, ...]
     rows: int
 
     def text(self) -> str:
         """The statements, each with its numbers below it."""
-        lines = [f"Read bottom-up; every number is over {self.rows:,} rows, strengths are standard deviations."]
+        lines = [
+            f"Read bottom-up; every number is over {self.rows:,} rows. Movements are standard deviations over p(y|x), "
+            "what depends on the inputs alone taken off."
+        ]
         layer, block = 0, ""
-        for statement in self.statements:
+        for statement in self.said:
             if statement.layer != layer:
                 layer, outputs = statement.layer, statement.head == "output"
                 lines += ["", "The whole" if outputs else f"Layer {layer}"]
             if statement.block != block:
                 block = statement.block
                 title = "" if statement.title == block else f", {statement.title}"
-                lines.append(f"  {block}{title}")
+                enters = "" if statement.head == "output" else f" ({statement.entering})"
+                lines.append(f"  {block}{title}{enters}")
             lines += [f"    {statement.text}", f"        {statement.numbers}"]
         return "\n".join(lines)
 
     def __str__(self) -> str:
         return self.text()
 
+    @property
+    def statements(self) -> pd.DataFrame:
+        """One line per statement: block, head, columns, text, moves, share and sign_share."""
+        lines = [(s.block, s.head, s.variables, s.text, s.moves, s.share, s.sign_share) for s in self.said]
+        return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "moves", "share", "sign_share"])
+
     def to_frame(self) -> pd.DataFrame:
-        """One line per statement."""
+        """Everything known of each statement, a line each."""
         plain = [name for name in Statement.__dataclass_fields__ if name not in ("terms", "strengths", "directions")]
         lines = [
             {name: getattr(s, name) for name in plain}
             | {"strengths": dict(s.strengths), "directions": dict(s.directions)}
-            for s in self.statements
+            for s in self.said
         ]
         return pd.DataFrame(lines).rename(columns={"text": "statement", "title": "name"})
 
@@ -223,7 +254,7 @@ class Explanation:
             [
                 {"layer": s.layer, "block": s.block, "head": s.head, "row": s.row, "term": t.name}
                 | {"coefficient": t.coefficient, "strength": t.strength, "share": t.share}
-                for s in self.statements
+                for s in self.said
                 for t in s.terms
             ],
             columns=["layer", "block", "head", "row", "term", "coefficient", "strength", "share"],
@@ -236,10 +267,9 @@ class Explanation:
     ) -> "Explanation":
         """The same with the share of refits that say the same beside each statement and each of its columns."""
         statements = (
-            replace(s, frequency=frequencies.get(s.key), column_frequencies=columns.get(s.key, {}))
-            for s in self.statements
+            replace(s, frequency=frequencies.get(s.key), column_frequencies=columns.get(s.key, {})) for s in self.said
         )
-        return replace(self, statements=tuple(statements))
+        return replace(self, said=tuple(statements))
 
 
 def explain_problem(
@@ -252,16 +282,40 @@ def explain_problem(
     values : every variable that blocks read, curves included, one number per row of data.
     original : names of blocks that the user has not changed; these get the proposed name as a title.
     """
+    problem = pooled(problem)
     blocks, known = measure_blocks(problem, values)
     response = tuple(dict.fromkeys(blocks[0].block.column_of(name) for name in problem.response))
     names = propose_names(blocks, response)
-    words = _Words(known, response, {n: t if n in original else n for n, t in names.items()})
+    own = {*original, *(name for name in problem.blocks if name.endswith(POOL))}
+    words = _Words(known, response, {name: title if name in own else name for name, title in names.items()})
     statements = [statement for block in blocks for statement in words.statements(block)]
     for name, output in problem.readouts.items():
         top, likely = blocks[-1], f"the most likely {', '.join(response)} maximises"
         whole = words.weighted_sum(output, top, "output", likely if problem.chooses else "gains from")
         statements.append(replace(whole, layer=top.layer + 1, block=name, title=name))
     return Explanation(tuple(statements), names, response, len(next(iter(known.values()))))
+
+
+def pooled(problem: Problem) -> Problem:
+    """The same problem with blocks of the last layer that only add up as one block.
+
+    How a sum is split into agents is not determined: only the pool of their rows is.
+    """
+    top, number = problem.layers[-1], len(problem.layers)
+    if len(top) == 1 or not problem.chooses or len(problem.outputs) != 1:
+        return problem
+    ((output, polynomial),) = problem.outputs.items()
+    weight = {block.name: polynomial.coefficients.get(((block.name, 1),), 0.0) for block in top}
+    terms = [replace(t, multiplier=weight[b.name] * t.multiplier) for b in top for t in b.head_terms if weight[b.name]]
+    order = sorted(terms, key=lambda term: list(ROLES).index(term.head.role))
+    shortcuts = [block.shortcut.scaled(weight[block.name]) for block in top]
+    gathered = {
+        part: {name: value for block in top for name, value in getattr(block, part).items()}
+        for part in ("standard_deviations", "curves", "sources")
+    }
+    shortcut = sum(shortcuts[1:], start=shortcuts[0])
+    pool = replace(top[0], name=f"block{number}{POOL}", head_terms=tuple(order), shortcut=shortcut, **gathered)
+    return replace(problem, layers=(*problem.layers[:-1], (pool,)), outputs={output: pool.itself})
 
 
 @dataclass(frozen=True)
@@ -304,13 +358,15 @@ class _Words:
             share=block.share(measured),
             active=measured.active,
             penalty=measured.penalty,
+            raises=block.raises,
+            sign_share=block.sign_share,
         )
 
     def weighted_sum(self, polynomial: Polynomial, block: MeasuredBlock, head: str, word: str) -> Statement:
         """A weighted sum of blocks: a readout, or what a residual skip adds."""
-        terms = monomial_strengths(polynomial, self.values)
+        terms = monomial_strengths(polynomial, self.values, movement)
         strengths = {monomial[0][0]: strength for monomial, strength in terms.items()}
-        moves = standard_deviation(np.asarray(polynomial.evaluate(self.values)))
+        moves = movement(np.asarray(polynomial.evaluate(self.values)))
         return Statement(
             layer=block.layer,
             block=block.block.name,
@@ -334,6 +390,7 @@ class _Words:
         head, sees_response = measured.term.head.role, any(name in measured.columns for name in self.response)
         above = block.layer > 1 and all(name in self.titles for name in measured.columns)
         word = ABOVE[head] if above else WORDS[head, sees_response or bool(block.block.response)]
+        word = INDEFINITE[head] if block.sign_share < DEFINITE and not above else word
         if not named:
             return f"{word} nothing that varies"
         if head == "utility" and above:  # Blocks that raise a utility, less those that lower it.
@@ -342,6 +399,8 @@ class _Words:
         if head == "utility":
             directed = {1: "higher {}", -1: "lower {}", 0: "{} (either way)"}
             return f"{word} {_listed([directed[measured.directions[name]].format(name) for name in named])}"
+        if word == INDEFINITE[head]:
+            return f"{word} {self.shortened(measured)} {'exceeds 0' if head == 'inequality' else 'leaves 0'}"
         if word == "penalises" or measured.term.multiplier < 0:
             beyond = "above 0" if head == "inequality" else "away from 0"
             verb = "penalises" if measured.term.multiplier >= 0 else "rewards"

@@ -13,6 +13,7 @@ from behavior_learning.explanation.simplified import Fidelity, SimplifiedProblem
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Explanation, explain_problem
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
 from behavior_learning.options import check_count, check_returned
 from behavior_learning.symbolic.evaluate import table_values
@@ -20,8 +21,11 @@ from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["contributions_of", "explain_model", "explained_values", "simplify_model"]
 
-EXPLANATION_ROWS = 5000
-"""Rows on which a problem is explained."""
+EXPLANATION_ROWS, SIMPLIFIED_ROWS = 1000, 5000
+"""Rows on which a problem is explained, and simplified."""
+
+DRAWS = 16
+"""Responses of each row, at even levels of its distribution, over which movements are taken."""
 
 CELLS = 2**20
 """Pairs of rows and candidates on which a simplified utility is compared."""
@@ -42,10 +46,41 @@ def user_values(model: LearnedModel, x: np.ndarray, y: np.ndarray) -> dict[str, 
     return {v.name: v.center + v.scale * z[..., j] for variables, z in pairs for j, v in enumerate(variables)}
 
 
-def explained_values(model: LearnedModel, problem: LearnedProblem, rows: Rows) -> dict[str, np.ndarray]:
-    """Every variable that the blocks of a problem read, curves included, on encoded rows."""
+def row_values(model: LearnedModel, problem: LearnedProblem, rows: Rows) -> dict[str, np.ndarray]:
+    """Every variable that the blocks of a problem read, curves included, at the observed response of encoded rows."""
     values = user_values(model, rows[0], model.candidates(rows[1]))
     return values | table_values(problem.blocks.values(), values)
+
+
+def explained_values(model: LearnedModel, problem: LearnedProblem, rows: Rows) -> dict[str, np.ndarray]:
+    """The same with draws of the response from p(y|x) along a last axis; blocks that see x alone have rows only."""
+    if model.vector:
+        return row_values(model, problem, rows)
+    drawn = _drawn(model, rows)
+    values = user_values(model, rows[0][:, None], drawn)
+    flat = {name: np.broadcast_to(column, drawn.shape[:2]).ravel() for name, column in values.items()}
+    read = flat | table_values(problem.blocks.values(), flat)
+    return {name: column.reshape(drawn.shape[:2]) for name, column in read.items()}
+
+
+def _drawn(model: LearnedModel, rows: Rows) -> np.ndarray:
+    """Candidates (n, DRAWS, m) of each row at even levels of its mass, one candidate after the other."""
+    if len(model.space.continuous) > MOST_DIMENSIONS:
+        observed = model.candidates(some_rows(rows, OBSERVED)[1])[None].astype(np.float32)
+        candidates = np.repeat(observed, len(rows[0]), axis=0)
+        mass = softmax(by_rows(Gibbs.scaled, model.gibbs(), (rows[0].astype(np.float32), candidates)), axis=1)
+    else:
+        candidates, mass = by_rows(_masses, model.gibbs(), (rows[0].astype(np.float32),))
+    levels = (np.arange(DRAWS) + 0.5) / DRAWS
+    up_to = np.cumsum(mass, axis=1) / mass.sum(axis=1, keepdims=True)
+    at = np.minimum((up_to[:, :, None] < levels).sum(axis=1), mass.shape[1] - 1)
+    return np.take_along_axis(candidates, at[..., None], axis=1).astype(float)
+
+
+def _masses(p: Gibbs, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Candidates of each row, and the probability that each carries."""
+    candidates, mass = p.space.quadrature(p.scaled, x).candidates, p.mass(x)
+    return jnp.broadcast_to(candidates, (*mass.shape, candidates.shape[-1])), mass
 
 
 def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None = None) -> Explanation:
@@ -69,7 +104,7 @@ def simplify_model(
 ) -> SimplifiedProblem:
     """A simplified problem beside its fidelity."""
     terms, digits, problem = check_count("terms", terms), check_count("digits", digits), model.problem
-    values = explained_values(model, problem, some_rows(rows, EXPLANATION_ROWS))
+    values = row_values(model, problem, some_rows(rows, SIMPLIFIED_ROWS))
     shown, closed, residuals = simplify_problem(problem, values, terms=terms, digits=digits, factor=factor, refit=refit)
     return SimplifiedProblem(shown, closed, residuals, fidelity(model, problem, closed, rows), digits)
 

@@ -124,7 +124,7 @@ def _page(
     data, parts = "", {"quality": ("Fit quality", quality)}
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
-    titles = {} if explained is None else {statement.block: statement.title for statement in explained.statements}
+    titles = {} if explained is None else {statement.block: statement.title for statement in explained.said}
     errors = None if inference is None else inference.errors_by_term
     parts["problem"] = "The problem", ESTIMATED * bool(errors) + sections.problem(model.problem, titles, errors)
     if rows is not None and some is not None and explained is not None:

@@ -179,13 +179,16 @@ def simplified(found: SimplifiedProblem) -> str:
 
 def explanation(found: Explanation) -> str:
     """What every row says, bottom-up, with the numbers behind it."""
-    note = f"Bottom-up; every number is over {found.rows:,} rows, strengths are standard deviations."
-    if any(statement.frequency is not None for statement in found.statements):
+    note = (
+        f"Bottom-up; every number is over {found.rows:,} rows. Movements are standard deviations over p(y|x), what "
+        "depends on the inputs alone taken off. A block that does not raise the whole almost always wants nothing."
+    )
+    if any(statement.frequency is not None for statement in found.said):
         note += " A frequency is the share of refits that say the same: what appears by chance does not recur."
     else:
         note += " How stable the statements are was not computed: pass stability=model.stability() to the report."
     layers: dict[int, dict[str, list[Statement]]] = {}
-    for statement in found.statements:
+    for statement in found.said:
         layers.setdefault(statement.layer, {}).setdefault(statement.block, []).append(statement)
     parts = [paragraphs(note)]
     for number, blocks in layers.items():
@@ -199,6 +202,7 @@ def _statements(statements: Sequence[Statement]) -> str:
     """What one block says."""
     first = statements[0]
     title = first.block if first.title == first.block else f"{first.block}, {first.title}"
+    title += "" if first.head == "output" else f" ({first.entering})"
     lines = "".join(
         f'<li class="{escape(s.head)}"><span class="said">{escape(s.text)}</span> '
         f'<span class="rest">{escape(s.numbers)}</span></li>'
