@@ -18,7 +18,7 @@ MOST = 0.5
 
 
 def let_go_of_programs() -> bool:
-    """Forget compiled programs where this process holds so many that new ones would soon end it; say whether it was so."""
+    """Forget compiled programs where this process holds so many that new ones would end it; say whether it was so."""
     if not (MAPS.exists() and LIMIT.exists()):
         return False
     full = MAPS.read_bytes().count(b"\n") > MOST * int(LIMIT.read_text())
