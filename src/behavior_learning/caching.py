@@ -8,7 +8,23 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["cache_programs"]
+__all__ = ["cache_programs", "let_go_of_programs"]
+
+MAPS, LIMIT = Path("/proc/self/maps"), Path("/proc/sys/vm/max_map_count")
+"""Where Linux says which memory maps the process holds, and how many it may; it ends a process that needs more."""
+
+MOST = 0.5
+"""Share of that limit above which compiled programs are let go, each of which holds some hundred maps."""
+
+
+def let_go_of_programs() -> bool:
+    """Forget compiled programs where this process holds so many that new ones would end it; say whether it was so."""
+    if not (MAPS.exists() and LIMIT.exists()):
+        return False
+    full = MAPS.read_bytes().count(b"\n") > MOST * int(LIMIT.read_text())
+    if full:
+        jax.clear_caches()
+    return full
 
 
 def cache_programs(folder: str | Path | None = None) -> Path:

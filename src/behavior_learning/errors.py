@@ -16,6 +16,7 @@ __all__ = [
     "OutlierWarning",
     "OutsideDataWarning",
     "OutsideSupportWarning",
+    "ProcessError",
     "SamplingError",
     "SamplingWarning",
     "SmoothHeadsWarning",
@@ -48,6 +49,10 @@ class ConvergenceError(BLError, RuntimeError):
 
 class SamplingError(BLError, RuntimeError):
     """Markov chains left the finite numbers, or never moved."""
+
+
+class ProcessError(BLError, RuntimeError):
+    """A process was started in a way in which it cannot compute."""
 
 
 class BLWarning(UserWarning):

@@ -12,6 +12,7 @@ from behavior_learning.errors import OptionError
 
 __all__ = [
     "Option",
+    "as_seed",
     "built",
     "check_choice",
     "check_count",
@@ -61,6 +62,15 @@ def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
     if is_number(value, Integral) and int(value) >= minimum:
         return int(value)
     raise OptionError(f"{name} must be a whole number of at least {minimum}; got {value!r}.")
+
+
+def as_seed(value: Any) -> Any:
+    """What scikit-learn takes for a seed: also for a new generator of NumPy, and for whole numbers of any size."""
+    if isinstance(value, np.random.Generator):
+        return np.random.RandomState(np.random.MT19937(value.integers(2**32, size=4).tolist()))
+    if is_number(value, Integral) and not 0 <= int(value) < 2**32:
+        return np.random.RandomState(np.random.MT19937([abs(int(value)), int(value < 0)]))
+    return value
 
 
 def check_seed(name: str, value: Any) -> int:

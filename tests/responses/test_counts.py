@@ -94,6 +94,7 @@ def test_whole_numbers_given_as_numbers_are_recognised():
 @pytest.mark.parametrize(
     "amounts", [np.arange(18, 60), 10 * (np.arange(42) % 6), np.arange(60) / 2, np.arange(300), -(np.arange(42) % 7)]
 )
+@pytest.mark.filterwarnings("ignore::behavior_learning.errors.AtomWarning")
 def test_ages_amounts_and_fractions_are_no_counts(amounts):
     bl.Numbers().read(pd.Series(np.tile(amounts, 4)), 4 * len(amounts))
 

@@ -9,11 +9,14 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, PRNGKeyArray, UInt32
 
+from behavior_learning.processes import begin_computing
+
 __all__ = ["as_known", "make_key", "make_keys", "numbers_to_device", "side_by_side", "to_device"]
 
 
 def to_device(values: Any) -> Array:
     """Numbers as a JAX array, in the precision that is in force; what is one already stays as it is."""
+    begin_computing()
     return values if isinstance(values, jax.Array) else jax.device_put(values)
 
 

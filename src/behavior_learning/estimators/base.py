@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
+from behavior_learning.caching import let_go_of_programs
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
@@ -29,6 +30,7 @@ from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.objectives import OBJECTIVES, Objective
 from behavior_learning.options import (
     Option,
+    as_seed,
     check_choice,
     check_count,
     check_number,
@@ -84,7 +86,7 @@ class BehaviorEstimator(FittedEstimator):
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
     initialization: Initialization | str = parameter(Initialization(), check_option, kinds={"random": Initialization})
     n_restarts: int = parameter(4, check_count)
-    random_state: int | np.random.RandomState | None = None
+    random_state: int | np.random.RandomState | np.random.Generator | None = None
     verbose: bool = False
 
     @property
@@ -139,12 +141,13 @@ class BehaviorEstimator(FittedEstimator):
         DataError
             If the table, the response or the weights cannot be learned from.
         """
+        let_go_of_programs()
         X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
-        random = check_random_state(self.random_state)
+        random = check_random_state(as_seed(self.random_state))
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random
         )

@@ -20,7 +20,7 @@ from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import SUMMARY_DRAWS, by_rows, climbed_modes, draws, energy_score, needs_chains
 from behavior_learning.learned.model import LearnedModel
-from behavior_learning.options import check_choice, check_count, check_number, check_sequence
+from behavior_learning.options import as_seed, check_choice, check_count, check_number, check_sequence
 from behavior_learning.responses import Response
 
 __all__ = ["BestResponse", "Drawn", "Exact", "Given", "Predictive", "of_inputs", "predictive"]
@@ -140,7 +140,7 @@ class Predictive(ABC):
 
     def sample(self, n: int = 1, random_state: Any = None) -> np.ndarray:
         """Draw n responses for every row, (n_rows, n), with a last axis of responses where there are several."""
-        return self.response.restore(self._draws(check_count("n", n), check_random_state(random_state)))
+        return self.response.restore(self._draws(check_count("n", n), check_random_state(as_seed(random_state))))
 
     def probabilities(self) -> np.ndarray:
         """Probability of every value, in the order of the response's levels.
