@@ -371,6 +371,16 @@ def test_questions_about_rows_are_answered(folder):
     fails("need smooth heads", "inference", folder / "regression.bl", folder / "regression.csv")
 
 
+def test_problem_is_solved_again_and_changed(folder):
+    files = folder / "regression.bl", folder / "regression.csv"
+    solved = run("solve", *files).output
+    assert "price of block1.1.inequality" in solved
+    asked = ("--no-errors", "--scale", "age=1.01", "--drop", "block1.1.equality")
+    assert "scenario" in run("counterfactual", *files, *asked).output
+    fails("no column 'agee' to change", "counterfactual", *files, "--set", "agee=1")
+    fails("takes NAME=VALUE", "counterfactual", *files, "--set", "age")
+
+
 # Demo.
 
 

@@ -15,7 +15,7 @@ COMMANDS = {
     "predict": "Predict every row of a table: mean and interval of a number, or class and probabilities.",
     "sample": "Draw responses from the learned distribution: a line per draw, with the row it belongs to.",
     "explain": "Print the learned optimisation problem in the table's own names and units.",
-    "effects": "Print what moves the response, and by how much, at the rows of a table.",
+    "effects": "Print how the response changes with each column, on average over the rows, with intervals.",
     "inference": "Print estimates of the parameters with standard errors and tests, from the rows of a table.",
     "choice": "Fit choices among alternatives with attributes: a table with a row per case and alternative.",
     "solve": "Solve the learned problem again at every row: the best response, prices, and a status.",

@@ -23,7 +23,7 @@ def counterfactual(
     drop: Annotated[list[str] | None, typer.Option(help="A constraint or a class that is gone.")] = None,
     errors: Annotated[bool, typer.Option(help="Standard errors, for models with smooth heads.")] = True,
 ) -> None:
-    """Print what a scenario changes of the mean response, with intervals; the table holds the responses too."""
+    """Print what a scenario changes of the mean response, with intervals."""
     estimator = loaded(model)
     X, y = split_responses(estimator, data, read)
     change = {name: _value(value, X[name]) for name, value in _pairs("--set", set_) if name in X} | {

@@ -167,11 +167,11 @@ class Uncertain:
 
 
 def in_precision(tree: Any, dtype: Any) -> Any:
-    """The same tree with its real numbers in a precision."""
+    """The same tree with its real numbers in a precision, and its whole ones in 32 bits."""
 
     def cast(leaf: Any) -> Any:
         known = np.asarray(leaf)
-        return to_device(known.astype(dtype)) if known.dtype.kind == "f" else leaf
+        return to_device(known.astype({"f": dtype, "i": np.int32}.get(known.dtype.kind, known.dtype)))
 
     return jax.tree.map(cast, tree)
 
