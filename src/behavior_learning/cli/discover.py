@@ -25,7 +25,7 @@ def discover(
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Find the smallest problem that predicts as well as larger ones, and print how often each statement recurs."""
+    """Find the smallest problem that predicts as well as larger ones, and how often its statements recur."""
     table = read(data)
     check_columns([target], table, data)
     if output is not None:
