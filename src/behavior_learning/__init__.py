@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         register_head,
     )
     from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.discovery.discover import discover
     from behavior_learning.estimators.choice import BLChoice, cross_val_choice
     from behavior_learning.estimators.classifier import BLClassifier
     from behavior_learning.estimators.density import BLDensity
@@ -89,6 +90,7 @@ __all__ = [
     "cache_programs",
     "cross_val_choice",
     "datasets",
+    "discover",
     "inference",
     "load",
     "plots",
@@ -107,6 +109,7 @@ _NAMES = {
         *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
     ),
     "core.network": ("Architecture", "BehaviorNetwork"),
+    "discovery.discover": ("discover",),
     "estimators.choice": ("BLChoice", "cross_val_choice"),
     "estimators.classifier": ("BLClassifier",),
     "estimators.density": ("BLDensity",),

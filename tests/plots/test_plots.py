@@ -400,6 +400,14 @@ def test_figures_carry_the_two_colors_a_page_replaces_and_open_no_window():
     assert not managers.Gcf.figs
 
 
+def test_a_path_is_drawn_with_its_losses_and_the_chosen_size():
+    path = pd.DataFrame({"terms": [1, 3, 5], "loss": [1.0, 0.5, 0.4], "loss_se": [0.1, 0.1, 0.2]})
+    axis = plots.discovery_path(path.assign(recurrence=[1.0, 0.9, 0.2], chosen=[False, True, False])).axes[0]
+    drawn = [list(map(float, line.get_ydata())) for line in axis.lines if len(line.get_xdata()) == len(path)]
+    assert path["loss"].tolist() in drawn
+    assert 3.0 in [float(line.get_xdata()[0]) for line in axis.lines if len(line.get_xdata()) == 2]
+
+
 def test_every_public_figure_is_covered_here():
     """A new figure fails until it has a claim."""
     source = Path(__file__).read_text(encoding="utf-8")

@@ -12,6 +12,7 @@ __all__ = ["COMMANDS", "app"]
 
 COMMANDS = {
     "fit": "Learn a model from a table; a fifth of the rows is held out to report how well it does.",
+    "discover": "Find the smallest problem that predicts as well as larger ones, and how often its statements recur.",
     "predict": "Predict every row of a table: mean and interval of a number, or class and probabilities.",
     "sample": "Draw responses from the learned distribution: a line per draw, with the row it belongs to.",
     "explain": "Print the learned optimisation problem in the table's own names and units.",

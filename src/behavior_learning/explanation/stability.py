@@ -11,9 +11,12 @@ from scipy.optimize import linear_sum_assignment
 
 from behavior_learning.explanation.statements import Explanation, Statement
 
-__all__ = ["Stability", "compare_refits", "match_blocks"]
+__all__ = ["Stability", "compare_refits", "expected_false", "match_blocks"]
 
 Key = tuple[str, str, int]
+
+SAMPLES = {"bootstrap": "bootstrap samples", "seeds": "random seeds", "halves": "complementary halves"}
+"""What refits of each kind are on."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Stability:
         whether the statement does.
     n : refits that were compared.
     failed : refits that found no parameters and were left out.
-    kind : ``"bootstrap"`` or ``"seeds"``.
+    kind : ``"bootstrap"``, ``"seeds"`` or ``"halves"``.
     explanation : with the frequencies beside its statements.
     """
 
@@ -57,7 +60,7 @@ class Stability:
 
     def text(self) -> str:
         """The explanation with its frequencies."""
-        how = "bootstrap samples" if self.kind == "bootstrap" else "random seeds"
+        how = SAMPLES[self.kind]
         failed = f" ({self.failed} more found no parameters)" if self.failed else ""
         return f"Frequencies over {self.n} refits on {how}{failed}.\n{self.explanation.text()}"
 
@@ -79,6 +82,30 @@ def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: 
     frame = pd.DataFrame(lines, columns=["layer", "block", "head", "row", "column", "named", "frequency"])
     stability = Stability(frequencies, frame, len(refits), failed, kind, reference)
     return replace(stability, explanation=reference.with_frequencies(frequencies, stability.by_column))
+
+
+def expected_false(threshold: float, named: float, candidates: int, pairs: int) -> float:
+    """C(τ, B)·q²/p: the expected number of candidates that recur in a share τ of half-samples by chance, at most.
+
+    By chance means: of those that a half-sample names no more often than one in p/q. It holds where the distribution of
+    how often a pair of halves names such a candidate is unimodal.
+
+    Source: Shah and Samworth (2013), Theorem 2 and Equation 8, with θ = q/p.
+
+    Parameters
+    ----------
+    threshold : τ, above one half.
+    named : q, candidates that a half-sample names on average.
+    candidates : p.
+    pairs : B, complementary pairs of half-samples.
+    """
+    theta = named / candidates
+    if threshold <= 0.75:
+        low = min(0.5 + theta**2, 0.5 + 1 / (2 * pairs) + 0.75 * theta**2)
+        steep = 1 / max(2 * (2 * threshold - 1 - 1 / (2 * pairs)), 1e-12) if threshold > low else np.inf
+    else:
+        steep = 4 * (1 - threshold + 1 / (2 * pairs)) / (1 + 1 / pairs)
+    return float(min(steep, 1 / (2 * threshold - 1)) * theta * named)
 
 
 def match_blocks(reference: Explanation, refit: Explanation) -> dict[str, str]:

@@ -27,6 +27,9 @@ DEFINITE = 0.95
 NAMED = 0.3
 """A statement names the columns that move it at least this share of what the strongest does."""
 
+KEPT = 0.15
+"""A statement recurs where its columns move the matching row at least this share of what the strongest does."""
+
 MOST_NAMED = 5
 """Columns that it names at most."""
 
@@ -147,9 +150,9 @@ class Statement:
         return replace(self, variables=variables, strengths=strengths, directions=directions)
 
     def recurs_in(self, found: "Statement") -> bool:
-        """Whether a statement says the same: it names at least the same columns, which rise and fall as here."""
+        """Whether a statement says the same: the same columns move it, not much less, and rise and fall as here."""
         strongest = max(found.strengths.values(), default=0.0)
-        named = [found.strengths.get(name, 0.0) >= NAMED * strongest > 0 for name in self.variables]
+        named = [found.strengths.get(name, 0.0) >= KEPT * strongest > 0 for name in self.variables]
         if not self.variables or found.faint or not all(named):
             return False
         signs = [self.directions[name] * found.directions[name] for name in self.variables]

@@ -6,6 +6,7 @@ Colours are Okabe and Ito's; signs and heads also differ in dash, marker or word
 
 from behavior_learning.plots.calibration import coverage, pit_histogram, reliability
 from behavior_learning.plots.decisions import scenario, tornado
+from behavior_learning.plots.discovery import discovery_path
 from behavior_learning.plots.effects import contributions, curve, effects, surface
 from behavior_learning.plots.estimates import coefficients, local_optima, training
 from behavior_learning.plots.graphs import block_graph, polynomial_graph
@@ -19,6 +20,7 @@ __all__ = [
     "contributions",
     "coverage",
     "curve",
+    "discovery_path",
     "effects",
     "feasible_region",
     "hierarchy",

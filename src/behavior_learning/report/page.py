@@ -138,7 +138,8 @@ def _page(
         parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
     if inference is not None:
         parts["inference"] = "Inference", sections.inference(inference)
-    parts["training"] = "Training", sections.training(model.history, model.restarts)
+    if len(model.history):  # A problem that was discovered was not trained by epochs.
+        parts["training"] = "Training", sections.training(model.history, model.restarts)
     parts["data"] = "Data", sections.data(model.encoder, rows)
     parts["settings"] = "Settings", sections.settings(settings, _facts(model))
     return Report(title, _filled(title, _subtitle(model, rows), parts, data))

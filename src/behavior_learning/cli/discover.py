@@ -1,0 +1,46 @@
+"""`bl discover`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+import behavior_learning as bl
+from behavior_learning.cli.common import DataFile, Read, Seed, check_columns, out, reading
+from behavior_learning.files import check_writable
+
+__all__ = ["discover"]
+
+
+@reading
+def discover(
+    data: DataFile,
+    target: Annotated[str, typer.Option("--target", "-y", help="The column to learn.")],
+    read: Read,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the model.")] = None,
+    degree: Annotated[int, typer.Option(help="1 for columns alone, 2 with their products and squares.")] = 1,
+    pairs: Annotated[int, typer.Option(help="Random splits into halves on which statements are to recur.")] = 10,
+    seed: Seed = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Find the smallest problem that predicts as well as larger ones, and how often its statements recur."""
+    table = read(data)
+    check_columns([target], table, data)
+    if output is not None:
+        check_writable(output)
+    with Progress(console=Console(stderr=True), disable=quiet) as bar:
+        task = bar.add_task("searching", total=None)
+        found = bl.discover(
+            table.drop(columns=[target]),
+            table[target],
+            degree=degree,
+            pairs=pairs,
+            random_state=seed,
+            progress=lambda number, total: bar.update(task, completed=number, total=total),
+        )
+    out.print(str(found))
+    if output is not None:
+        found.model.save(output)
+        out.print(f"wrote {output}; read it with: bl explain {output}")

@@ -1,0 +1,1 @@
+"""From a table to the smallest problem that is true and stable."""

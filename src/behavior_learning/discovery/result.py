@@ -1,0 +1,136 @@
+"""What `discover` returns: the problem, the path it was chosen from, and how far each statement can be trusted."""
+
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from behavior_learning.discovery.agreement import Agreement
+from behavior_learning.discovery.remainder import Remainder
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.explanation.stability import Stability
+from behavior_learning.plots.discovery import discovery_path
+from behavior_learning.report.page import Report
+from behavior_learning.symbolic.facade import LearnedProblem
+
+__all__ = ["Discovery"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Discovery:
+    """The smallest problem whose held-out loss is within one standard error of the best, and what supports it.
+
+    Attributes
+    ----------
+    model : a fitted estimator that holds the problem, learned again to its optimum on its rows.
+    path : by size: `terms`, the coefficients of the problem; `loss`, that of rows held out of the whole search, and
+        its standard error `loss_se`, in nats; `recurrence`, the mean over its statements of the share of half-samples
+        that say them again; `share` of the best problem's gain over the empty one; and which is `chosen`.
+    statements : `block`, `head`, `columns`, `text`, `recurrence` and `share`, a line per statement of the problem;
+        `share` is that of the movement of its block.
+    stability : the comparison behind the recurrences.
+    false_statements : how many columns of rows are expected by chance among those that recur in at least
+        `threshold` of the half-samples: Shah and Samworth's bound.
+    notes : which rows did what, in sentences.
+    remainder : a flexible model beside the problem, where one was asked for.
+    """
+
+    model: BehaviorEstimator
+    path: pd.DataFrame
+    statements: pd.DataFrame
+    stability: Stability | None
+    threshold: float
+    false_statements: float
+    notes: tuple[str, ...]
+    agreed: Agreement
+    remainder: Remainder | None = None
+
+    @property
+    def problem_(self) -> LearnedProblem:
+        """The problem in the user's names and units."""
+        return self.model.problem_
+
+    @property
+    def share(self) -> float:
+        """Share of the likelihood gain over the empty problem that the problem carries: of the gain with the remainder
+        where there is one, and of the path's best gain otherwise; by rows that were held out."""
+        if self.remainder is not None:
+            return self.remainder.share
+        return float(self.path.loc[self.path["chosen"], "share"].iloc[0])
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was found: the problem does not depend on X."""
+        return bool(self.path["chosen"].iloc[0])
+
+    def agreement(self) -> Agreement:
+        """What the good problems of the path and of the samples agree on."""
+        return self.agreed
+
+    def plot(self) -> Figure:
+        """Held-out loss and recurrence by size."""
+        return discovery_path(self.path)
+
+    def report(self, path: str | PathLike[str] | None = None, X: Any = None, y: Any = None) -> Report:
+        """The report of the model, with the recurrence of every statement; see `BLRegressor.report`."""
+        return self.model.report(path, X, y, title=f"The problem behind {self._response}", stability=self.stability)
+
+    @property
+    def _response(self) -> str:
+        return self.model.model_.response.name
+
+    def text(self) -> str:
+        """The problem, a line per statement, and how it was found."""
+        line = self.path[self.path["chosen"]].iloc[0]
+        loss = f"held-out loss {line['loss']:.3f} ± {line['loss_se']:.3f} nats"
+        if self.empty:
+            return "\n".join([f"Nothing found: no column pays for itself ({loss}).", *self.notes])
+        lines = [f"{int(line['terms'])} terms, {loss}, {self.share:.0%} of the gain over the empty problem", ""]
+        lines += [str(self.problem_), ""]
+        for statement in self.statements.itertuples(index=False):
+            lines.append(
+                f"{statement.text}  [recurs in {statement.recurrence:.0%}; {statement.share:.0%} of the block]"
+            )
+        lines += ["", *self.notes]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def __repr__(self) -> str:
+        terms = int(self.path.loc[self.path["chosen"], "terms"].iloc[0])
+        return f"Discovery({terms} terms behind {self._response!r}, {self.share:.0%} of the gain)"
+
+
+def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], choose: str | int) -> pd.DataFrame:
+    """A line per size from the empty problem up.
+
+    Parameters
+    ----------
+    sizes : terms of the empty problem and of the others.
+    losses : (rows, sizes).
+    choose : ``"one_se"``, ``"best"`` or a number of terms.
+    """
+    mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
+    best = int(np.argmin(mean))
+    match choose:
+        case "one_se":
+            chosen = int(np.argmax(mean <= mean[best] + error[best]))
+        case "best":
+            chosen = best
+        case terms:
+            chosen = max(i for i, size in enumerate(sizes) if i == 0 or size <= int(terms))
+    gain = mean[0] - mean[best]
+    return pd.DataFrame(
+        {
+            "terms": sizes,
+            "loss": mean,
+            "loss_se": error,
+            "recurrence": recurrence,
+            "share": (mean[0] - mean) / gain if gain > 0 else np.zeros(len(mean)),
+            "chosen": np.arange(len(sizes)) == chosen,
+        }
+    )

@@ -1,0 +1,294 @@
+"""Lower a mean loss to its optimum on all rows, with the numbers out of use held at zero, by BFGS.
+
+One compiled program serves every support, start and sample of a shape: gates and rows are its arguments. Derivatives of
+the loss of every row, in every number, say what to take out and what to let in.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from behavior_learning.core.arrays import to_device
+from behavior_learning.core.block import Weight
+from behavior_learning.core.network import BehaviorNetwork, with_arrays
+from behavior_learning.objectives import Objective
+from behavior_learning.training.active_set import Support
+from behavior_learning.training.fit import PenalizedLoss
+from behavior_learning.training.packing import Packing
+
+__all__ = ["Data", "Family", "Refit", "Scores"]
+
+FALL, FLAT, PATIENCE = 1e-4, 1e-6, 5
+"""Share of the fall promised by the slope that a step must bring; fall below which a step counts as none; such steps
+after which the descent ends."""
+
+DAMPING = 1e-3
+"""Share of the information that is added to its diagonal before it guides the first steps."""
+
+SCORED_ROWS = 256
+"""Rows whose derivatives are held at once."""
+
+Data = tuple[Array, ...]
+
+
+class Refit(NamedTuple):
+    """Where a descent ended.
+
+    Attributes
+    ----------
+    vector : the packed numbers; those out of use are zero.
+    support : what is in use.
+    loss : mean loss of the rows, without the ridge.
+    """
+
+    vector: Float[np.ndarray, " numbers"]
+    support: Support
+    loss: float
+
+    @property
+    def size(self) -> int:
+        return self.support.size
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """All networks of one shape, whichever of their coefficients are in use, and what they minimise.
+
+    Attributes
+    ----------
+    template : a network of that shape.
+    objective : a loss per row.
+    l2 : ridge of all rows together.
+    """
+
+    template: BehaviorNetwork
+    objective: Objective
+    l2: float
+
+    @cached_property
+    def packing(self) -> Packing:
+        return Packing.of(self.template)
+
+    @cached_property
+    def places(self) -> list[Weight]:
+        """Where the numbers of each weight stand in the packed vector, in the order of `network.weights`."""
+        packing = self.packing
+        sizes = [int(np.prod(shape)) for shape in packing.shapes]
+        order = packing.free + packing.ruled
+        starts = dict(zip(order, np.cumsum([0, *(sizes[i] for i in order)]), strict=False))
+        at = [Weight(starts[i] + np.arange(n).reshape(packing.shapes[i])) for i, n in enumerate(sizes)]
+        return with_arrays(packing.blank, at).weights
+
+    @cached_property
+    def coefs(self) -> list[dict[str, Int[np.ndarray, "blocks rows inputs"]]]:
+        """Where each coefficient stands in the packed vector, by layer and head."""
+        return [part[0] for part in self._rows]
+
+    @cached_property
+    def _rows(self) -> list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
+        """Places of coefficients and of intercepts, by layer and head."""
+        left, layers = iter(self.places), []
+        for layer in self.template.layers:
+            coefs, intercepts = {}, {}
+            for role in layer.heads:
+                coef, intercept, _ = (np.asarray(next(left).raw) for _ in range(3))
+                coefs[role], intercepts[role] = coef, intercept
+            layers.append((coefs, intercepts))
+        return layers
+
+    @cached_property
+    def multipliers(self) -> Int[np.ndarray, " rows"]:
+        """Where the multipliers stand in the packed vector."""
+        heads = sum(len(layer.heads) for layer in self.template.layers)
+        return np.concatenate([np.asarray(weight.raw).ravel() for weight in self.places[2 : 3 * heads : 3]]).astype(int)
+
+    def gates(self, support: Support) -> Float[np.ndarray, " numbers"]:
+        """0 for coefficients out of use and intercepts of rows without any: such a row adds a constant at most."""
+        gates = np.ones(sum(int(np.prod(shape)) for shape in self.packing.shapes), np.float32)
+        for (coefs, intercepts), used in zip(self._rows, support.coefs, strict=True):
+            for role, coef in used.items():
+                gates[coefs[role]] = coef
+                gates[intercepts[role]] = coef.any(axis=-1)
+        return gates
+
+    def drawn(self, network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:
+        """The packed numbers of a network of this shape."""
+        return np.asarray(self.packing.packed(network, np)[0])
+
+    def network(self, refit: Refit) -> BehaviorNetwork:
+        """The network of a refit, whole."""
+        return jax.tree.map(to_device, self.packing.network((to_device(refit.vector),)))
+
+    def refit(
+        self,
+        data: Data,
+        vector: Float[np.ndarray, " numbers"],
+        support: Support,
+        steps: int,
+        scores: "Scores | None" = None,
+    ) -> Refit:
+        """Lower the mean loss of rows (x, y, weight) from a vector, in so many evaluations at most.
+
+        Parameters
+        ----------
+        scores : at the vector or near it, whose information is the first guess of the curvature.
+        """
+        at = self.gates(support)
+        gates = to_device(at)
+        rows = float(np.sum(np.asarray(data[2]) > 0))
+        loss = PenalizedLoss(self.objective, self.packing, to_device(np.float32(self.l2 / (2 * rows))))
+        guess = to_device(np.eye(len(at), dtype=np.float32) if scores is None else scores.guess(at > 0))
+        found, value = _descended(loss, to_device(np.float32(vector)), gates, guess, data, to_device(np.int32(steps)))
+        return Refit(np.asarray(found), support, float(value))
+
+    def losses(self, refit: Refit, data: Data) -> Float[np.ndarray, " rows"]:
+        """The loss of every row."""
+        return np.asarray(_losses(self.objective, self.packing, to_device(refit.vector), data[:2]), float)
+
+    def scores(self, refit: Refit, data: Data) -> "Scores":
+        """What the loss of every row that counts says of every number."""
+        vector = to_device(refit.vector)
+        table = np.asarray(_scores(self.objective, self.packing, vector, data[:2]), float)
+        counted = np.asarray(data[2]) > 0
+        in_use = self.gates(refit.support) > 0
+        in_use[self.multipliers] = False
+        return Scores(table[counted], refit.vector, in_use, self.l2 / counted.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Derivatives of the loss of every row in every packed number.
+
+    Attributes
+    ----------
+    table : ∂loss/∂number.
+    values : of the numbers.
+    in_use : which numbers are. Multipliers are held: with them the scale of a row would be free, and no coefficient of
+        it would matter.
+    ridge : per row, which makes the information invertible.
+    """
+
+    table: Float[np.ndarray, "rows numbers"]
+    values: Float[np.ndarray, " numbers"]
+    in_use: Bool[np.ndarray, " numbers"]
+    ridge: float
+
+    @cached_property
+    def inverse(self) -> Float[np.ndarray, "used used"]:
+        """I⁻¹, with I the mean outer product of the scores of the numbers in use, and the ridge."""
+        own = self.table[:, self.in_use]
+        return np.linalg.inv(own.T @ own / len(own) + self.ridge * np.eye(own.shape[1]))
+
+    def guess(self, in_use: Bool[np.ndarray, " numbers"]) -> Float[np.ndarray, "numbers numbers"]:
+        """(I + damping)⁻¹ of some numbers, and ones for the others."""
+        own = self.table[:, in_use]
+        information = own.T @ own / max(len(own), 1)
+        size = np.diag(information)
+        damped = information + np.diag(DAMPING * size + DAMPING * size.mean() + self.ridge)
+        guess = np.eye(len(in_use))
+        guess[np.ix_(in_use, in_use)] = np.linalg.inv(damped)
+        return guess.astype(np.float32)
+
+    def rises(self) -> Float[np.ndarray, " numbers"]:
+        """θ²/(2·I⁻¹): by how much the mean loss rises without each number once the others are learned again (Wald)."""
+        rises = np.full(len(self.values), np.inf)
+        rises[self.in_use] = 0.5 * self.values[self.in_use] ** 2 / np.diag(self.inverse)
+        return rises
+
+    def falls(self) -> Float[np.ndarray, " numbers"]:
+        """s²/(2V): by how much the mean loss falls with each number (Rao); V is net of the numbers in use."""
+        own, new = self.table[:, self.in_use], self.table[:, ~self.in_use]
+        net = new - own @ (self.inverse @ (own.T @ new / len(own)))
+        falls = np.zeros(len(self.values))
+        falls[~self.in_use] = 0.5 * new.mean(axis=0) ** 2 / np.maximum((net**2).mean(axis=0), 1e-12)
+        return falls
+
+
+class _Descent(NamedTuple):
+    """A point, the step that is tried from it, and the inverse Hessian as its gradients show it."""
+
+    vector: Float[Array, " p"]
+    value: Float[Array, ""]
+    slope: Float[Array, " p"]
+    inverse: Float[Array, "p p"]
+    length: Float[Array, ""]
+    flat: Int[Array, ""]
+    evaluations: Int[Array, ""]
+
+
+@eqx.filter_jit
+def _descended(
+    loss: PenalizedLoss,
+    start: Float[Array, " p"],
+    gates: Float[Array, " p"],
+    guess: Float[Array, "p p"],
+    data: Data,
+    steps: Int[Array, ""],
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    def weighted(vector: Array) -> tuple[Array, Array]:
+        x, y, weight = data
+        mean = jnp.mean(loss.objective(loss.packing.evaluated((vector,)), x, y) * weight)
+        return mean + loss.ridge * loss.packing.squared((vector,)), mean
+
+    value_and_slope = jax.value_and_grad(weighted, has_aux=True)
+
+    def step(state: _Descent) -> _Descent:
+        move = -(state.inverse @ state.slope)
+        downhill = move @ state.slope < 0
+        inverse = jnp.where(downhill, state.inverse, guess)
+        move = jnp.where(downhill, move, -(guess @ state.slope))
+        longest = 1 + jnp.linalg.norm(state.vector)
+        move = move * state.length * jnp.minimum(1.0, longest / jnp.maximum(jnp.linalg.norm(move), 1e-20))
+        (value, _), slope = value_and_slope(state.vector + move)
+        slope = slope * gates
+        sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
+        taken = sound & (value <= state.value + FALL * (move @ state.slope))
+        updated = _bfgs(inverse, move, jnp.where(sound, slope, state.slope) - state.slope)
+        flat = jnp.where(taken & (state.value - value > FLAT * (1 + jnp.abs(value))), 0, state.flat + 1)
+        return _Descent(
+            jnp.where(taken, state.vector + move, state.vector),
+            jnp.where(taken, value, state.value),
+            jnp.where(taken, slope, state.slope),
+            jnp.where(taken, updated, inverse),
+            jnp.where(taken, 1.0, 0.3 * state.length),
+            jnp.where(taken | (state.length < 1e-3), flat, state.flat),
+            state.evaluations + 1,
+        )
+
+    start = start * gates
+    (value, _), slope = value_and_slope(start)
+    slope = slope * gates
+    scale = jnp.minimum(1.0, 1 / jnp.maximum(jnp.linalg.norm(guess @ slope), 1e-20))
+    first = _Descent(start, value, slope, scale * guess, jnp.ones(()), jnp.int32(0), jnp.int32(1))
+    end = jax.lax.while_loop(lambda s: (s.evaluations < steps) & (s.flat < PATIENCE), step, first)
+    return end.vector, end.value - loss.ridge * loss.packing.squared((end.vector,))
+
+
+def _bfgs(inverse: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]) -> Float[Array, "p p"]:
+    """(I − ρsyᵀ)H(I − ρysᵀ) + ρssᵀ after a step s that changed the gradient by y; H where yᵀs is not positive."""
+    along = move @ change
+    sound = along > 1e-10
+    rate = 1 / jnp.where(sound, along, 1.0)
+    bent = inverse @ change
+    outer = jnp.outer(move, bent)
+    updated = inverse - rate * (outer + outer.T) + (rate**2 * (change @ bent) + rate) * jnp.outer(move, move)
+    return jnp.where(sound, updated, inverse)
+
+
+@eqx.filter_jit
+def _losses(objective: Objective, packing: Packing, vector: Array, data: Data) -> Float[Array, " rows"]:
+    return objective(packing.evaluated((vector,)), *data)
+
+
+@eqx.filter_jit
+def _scores(objective: Objective, packing: Packing, vector: Array, data: Data) -> Float[Array, "rows numbers"]:
+    def score(row: Data) -> Float[Array, " numbers"]:
+        return jax.grad(lambda v: objective(packing.evaluated((v,)), *(part[None] for part in row))[0])(vector)
+
+    return jax.lax.map(score, data, batch_size=SCORED_ROWS)

@@ -1,0 +1,139 @@
+"""Claims about discovery: what matters is found and what does not is left out, and every number says what it is of."""
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import behavior_learning as bl
+from behavior_learning.discovery.result import path_table
+from behavior_learning.errors import DataError, OptionError
+from tests.conftest import rng
+
+N = 160
+OPTIONS = {"pairs": 2, "folds": 2, "max_terms": 9, "random_state": 0}
+
+
+def table():
+    return pd.DataFrame(rng("discovery").normal(size=(N, 4)), columns=["a", "b", "c", "d"])
+
+
+def numbers():
+    """a moves the response, and nothing else does."""
+    return pd.Series(table()["a"].to_numpy() + 0.3 * rng("noise").normal(size=N), name="y")
+
+
+slow = pytest.mark.slow  # Compiling for a shape takes longer than a search.
+
+
+@cache
+def found():
+    return bl.discover(table(), numbers(), remainder=True, **OPTIONS)
+
+
+@cache
+def found_of_classes():
+    labels = np.where(table()["b"] + 0.3 * rng("noise").normal(size=N) > 0, "yes", "no")
+    return bl.discover(table(), pd.Series(labels, name="answer"), **OPTIONS)
+
+
+def named(discovery):
+    return {name for columns in discovery.statements["columns"] for name in columns}
+
+
+@slow
+def test_the_column_that_moves_the_response_is_named_and_no_other():
+    assert named(found()) == {"a", "y"}
+    assert named(found_of_classes()) & {"a", "b", "c", "d"} == {"b"}
+
+
+@slow
+def test_its_statements_recur():
+    line = found().path.query("chosen").iloc[0]
+    assert line["recurrence"] > 0.5
+    assert found().statements["recurrence"].between(0, 1).all()
+
+
+@slow
+def test_losses_fall_from_the_empty_problem_and_the_chosen_one_is_within_a_standard_error():
+    path = found().path
+    best = path.loc[path["loss"].idxmin()]
+    chosen = path.query("chosen").iloc[0]
+    assert path["terms"].iloc[1:].is_monotonic_increasing
+    assert path["share"].iloc[0] == 0
+    assert path["share"].max() == 1
+    assert chosen["loss"] <= best["loss"] + best["loss_se"]
+    assert (path.loc[path["terms"] < chosen["terms"], "loss"] > best["loss"] + best["loss_se"]).all()
+
+
+@slow
+def test_the_printed_problem_is_the_model():
+    discovery = found()
+    X, y = table().head(20), numbers().head(20)
+    grid = np.linspace(-1.5, 1.5, 7)
+    utility = discovery.problem_.utility(X.iloc[:1].loc[[0] * 7].assign(y=grid))
+    density = [discovery.model.log_density(X.iloc[:1], pd.Series([value], name="y"))[0] for value in grid]
+    np.testing.assert_allclose(np.diff(utility), np.diff(density), atol=1e-3)
+    assert np.isfinite(discovery.model.log_density(X, y)).all()
+
+
+@slow
+def test_good_problems_agree_on_the_slope_that_is_there():
+    effects = found().agreement().effects
+    assert effects.loc["a", "agreed"]
+    assert 0.7 < effects.loc["a", "lowest"] <= effects.loc["a", "highest"] < 1.2
+    assert "all: slope in a between" in str(found().agreement())
+
+
+@slow
+def test_the_readable_part_carries_the_gain_where_it_is_the_truth():
+    assert found().share == found().remainder.share > 0.9
+    assert list(found().remainder.rows) == ["empty", "readable", "both"]
+
+
+@slow
+def test_honest_search_learns_from_rows_that_did_not_choose():
+    discovery = bl.discover(table(), numbers(), honest=True, heads=("tanh", None, "abs"), **OPTIONS | {"pairs": 0})
+    assert len(discovery.model.model_.rows.x) == N // 2
+    assert "learned from the other" in str(discovery)
+
+
+@slow
+def test_nothing_to_find_is_an_answer():
+    noise = pd.Series(rng("nothing").normal(size=N), name="y")
+    discovery = bl.discover(table(), noise, **OPTIONS)
+    assert discovery.empty
+    assert str(discovery).startswith("Nothing found")
+
+
+@slow
+def test_the_figure_and_the_report_are_of_the_path():
+    assert found().plot().axes[0].get_xlabel() == "terms"
+    assert "The problem behind y" in found().report().html
+
+
+def test_a_number_of_terms_can_be_chosen():
+    losses = np.array([[3.0, 2.0, 1.0, 1.1], [3.2, 2.1, 0.9, 1.0]])
+    chosen = lambda choose: int(path_table([1, 2, 4, 6], losses, [1.0] * 4, choose).query("chosen")["terms"].iloc[0])
+    assert [chosen(how) for how in ("best", "one_se", 2, 5, 1)] == [4, 4, 2, 4, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"hierarchy": True}, OptionError, "hierarchy=True is not searched yet"),
+        ({"degree": 3}, OptionError, "degree must be 1"),
+        ({"choose": "worst"}, OptionError, "choose must be one of"),
+        ({"threshold": 0.4}, OptionError, "threshold above 0.5"),
+        ({"forbidden": ["e"]}, OptionError, "'e', which is no column"),
+    ],
+)
+def test_options_are_checked(options, error, message):
+    with pytest.raises(error, match=message):
+        bl.discover(table(), numbers(), **options)
+
+
+def test_few_rows_are_refused():
+    with pytest.raises(DataError, match="at least 40 rows; got 10"):
+        bl.discover(table().head(10), numbers().head(10))
