@@ -198,12 +198,13 @@ def test_curves_of_the_explorer_are_the_utility_and_the_distribution(estimator):
     law, row = data["distributions"][0], 3
     at = X.iloc[[round(row * (len(X) - 1) / (len(data["values"]) - 1))]]
     if estimator is bl.BLRegressor:
-        y = np.array(law["y"][row])
+        inside = slice(1, -1)  # the ends are rounded, perhaps to beyond the support
+        y = np.array(law["y"][row])[inside]
         many = pd.concat([at] * len(y))
-        close = np.isclose(law["density"][row], np.exp(model.log_density(many, y)), rtol=0.02, atol=1e-4)
+        close = np.isclose(law["density"][row][inside], np.exp(model.log_density(many, y)), rtol=0.02, atol=1e-4)
         utility = model.utility(many, y)
         assert np.mean(close) > 0.9, "y is rounded, so that single points on a slope may differ"
-        assert np.allclose(law["utility"][row], utility - utility.max(), atol=0.05 * np.ptp(utility))
+        assert np.allclose(law["utility"][row][inside], utility - utility.max(), atol=0.05 * np.ptp(utility))
     else:
         assert np.allclose(law["density"][row], model.predict_proba(at)[0], rtol=1e-3)
         assert max(law["utility"][row]) == 0.0
