@@ -408,6 +408,21 @@ def test_a_path_is_drawn_with_its_losses_and_the_chosen_size():
     assert 3.0 in [float(line.get_xdata()[0]) for line in axis.lines if len(line.get_xdata()) == 2]
 
 
+def test_a_scenario_is_drawn_beside_its_baseline():
+    index = pd.MultiIndex.from_product([["effect", "baseline", "scenario"], ["demand"]])
+    levels = pd.DataFrame({"estimate": [1.0, 2.0, 3.5], "lower": [0.5, 1.0, 2.0], "upper": [1.5, 3.0, 4.0]}, index)
+    drawn = [float(container.lines[0].get_xdata()[0]) for container in plots.scenario(levels).axes[0].containers]
+    assert drawn == [2.0, 3.5]
+
+
+def test_a_tornado_has_the_largest_effect_on_top():
+    effects = pd.DataFrame({"estimate": [1.0, -2.0], "lower": [0.5, -3.0], "upper": [1.5, -1.0]}, ["tax", "subsidy"])
+    axis = plots.tornado(effects).axes[0]
+    heights = dict(zip([label.get_text() for label in axis.get_yticklabels()], axis.patches, strict=True))
+    assert heights["subsidy"].get_width() == -2.0
+    assert heights["subsidy"].get_y() > heights["tax"].get_y()
+
+
 def test_every_public_figure_is_covered_here():
     """A new figure fails until it has a claim."""
     source = Path(__file__).read_text(encoding="utf-8")
