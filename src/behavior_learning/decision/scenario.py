@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -11,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
-from matplotlib.figure import Figure
 from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
@@ -42,7 +42,9 @@ from behavior_learning.gibbs.distribution import Gibbs, OnCandidates
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice
-from behavior_learning.plots.decisions import scenario as scenario_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Scenario"]
 
@@ -204,9 +206,9 @@ class Scenario:
             table[["lower", "upper"]] = [_fieller(both.value, both.cov, self.level)]
         return table
 
-    def plot(self) -> Figure:
-        """The scenario against the baseline, with intervals."""
-        return scenario_figure(self.levels(), level=self.level)
+    def plot(self) -> "Figure":
+        """The scenario against the baseline, with intervals; matplotlib loads when a figure is drawn."""
+        return import_module("behavior_learning.plots").scenario(self.levels(), level=self.level)
 
     # How they are answered.
 
