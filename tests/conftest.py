@@ -33,6 +33,10 @@ SPELLED = {role: tuple(name for head in registered_heads(role) for name in spell
 """Every registered head by role."""
 
 
+COSTLY = frozenset((Path(__file__).parent / "costly.txt").read_text(encoding="utf-8").splitlines())
+"""Cases that took more than 4 CPU seconds with nothing compiled before, of claims that have cheaper cases."""
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of a product of parametrisations the quick suite runs a cover, which has every value of every parameter."""
@@ -40,9 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in Random(0).sample(items, len(items)):
         claim, given = item.nodeid.partition("[")[0], getattr(item, "callspec", None)
         values = {(claim, name, id(value)) for name, value in given.params.items()} if given else {(claim, "", 0)}
-        if values <= seen:
+        if values <= seen or item.nodeid in COSTLY:
             item.add_marker(pytest.mark.slow)
-        seen |= values
+        else:
+            seen |= values
 
 
 MAPS = Path("/proc/self/maps")

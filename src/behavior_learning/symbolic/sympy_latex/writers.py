@@ -1,7 +1,9 @@
 """SymPy and LaTeX forms of a learned problem."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from math import prod
+from types import MappingProxyType
 
 import sympy
 
@@ -14,34 +16,35 @@ from behavior_learning.symbolic.text import Shortened, format_number, shorten_te
 __all__ = ["block_expression", "head_expression", "output_expressions", "polynomial_expression", "problem_latex"]
 
 
-def polynomial_expression(polynomial: Polynomial) -> sympy.Expr:
-    """A polynomial in symbols named like its variables."""
+def polynomial_expression(polynomial: Polynomial, known: Mapping[str, sympy.Expr] = MappingProxyType({})) -> sympy.Expr:
+    """A polynomial in symbols named like its variables, or in what is known of them."""
     terms = (
-        value * prod(_symbol(name) ** power for name, power in monomial)
+        value * prod(known.get(name, _symbol(name)) ** power for name, power in monomial)
         for monomial, value in polynomial.coefficients.items()
     )
     return sympy.Add(*terms)
 
 
 def head_expression(head: Head, t: sympy.Expr) -> sympy.Expr:
-    """φ, ρ or ψ of an expression."""
-    return sympy.sympify(head.form, locals={"t": t, **head.parameters})
+    """φ, ρ or ψ of an expression; SymPy does not look for the larger side of a maximum, which takes it seconds."""
+    return sympy.sympify(head.form, locals={"t": t, "Max": partial(sympy.Max, evaluate=False), **head.parameters})
 
 
-def block_expression(block: Block) -> sympy.Expr:
-    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact, with curves written out."""
+def block_expression(block: Block, known: Mapping[str, sympy.Expr] = MappingProxyType({})) -> sympy.Expr:
+    """λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T), exact, with curves and what is known of other blocks written out."""
+    curves = {name: _CURVES[type(c)](c, _symbol(column)) for name, (c, column) in block.curves.items()}
+    known = {**known, **curves}  # before heads are built: replacing within a maximum evaluates it anew
     added = (
         ROLES[term.head.role]
         * term.multiplier
-        * head_expression(term.head, term.scale * polynomial_expression(term.polynomial))
+        * head_expression(term.head, term.scale * polynomial_expression(term.polynomial, known))
         for term in block.head_terms
     )
-    curves = {_symbol(name): _CURVES[type(c)](c, _symbol(column)) for name, (c, column) in block.curves.items()}
-    return sympy.Add(*added, polynomial_expression(block.shortcut)).xreplace(curves)
+    return sympy.Add(*added, polynomial_expression(block.shortcut, known))
 
 
 def _ramp(curve: Ramp, z: sympy.Expr) -> sympy.Expr:
-    return sympy.Min(1, sympy.Max(0, (z - curve.low) / (curve.high - curve.low)))
+    return sympy.Min(1, sympy.Max(0, (z - curve.low) / (curve.high - curve.low), evaluate=False), evaluate=False)
 
 
 def _wave(curve: Wave, z: sympy.Expr) -> sympy.Expr:
@@ -80,10 +83,10 @@ def _symbol(name: str) -> sympy.Symbol:
 
 def output_expressions(problem: Problem) -> dict[str, sympy.Expr]:
     """Every output in the user's columns, lower blocks substituted; exact."""
-    known: dict[sympy.Basic, sympy.Basic] = {}
+    known: dict[str, sympy.Expr] = {}
     for name, block in problem.blocks.items():
-        known[_symbol(name)] = block_expression(block).xreplace(known)
-    return {name: polynomial_expression(output).xreplace(known) for name, output in problem.outputs.items()}
+        known[name] = block_expression(block, known)
+    return {name: polynomial_expression(output, known) for name, output in problem.outputs.items()}
 
 
 def problem_latex(problem: Problem, terms: int | None, digits: int) -> str:
