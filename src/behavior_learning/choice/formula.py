@@ -47,6 +47,15 @@ class Term:
     factors: tuple[Factor, ...]
     boxcox: BoxCox | None = None
 
+    @classmethod
+    def of(cls, label: str, factors: Sequence[Factor | BoxCox]) -> "Term":
+        """The product of factors, of which one may have a power that is estimated."""
+        powers = [factor for factor in factors if isinstance(factor, BoxCox)]
+        if len(powers) > 1:
+            raise OptionError("A term can have one boxcox factor.")
+        plain = tuple(factor for factor in factors if not isinstance(factor, BoxCox))
+        return cls(label, plain, powers[0] if powers else None)
+
     def __call__(self, data: ChoiceData) -> np.ndarray:
         """The product of the factors, without the one whose power is estimated."""
         values = np.ones(data.lines)
@@ -105,19 +114,11 @@ def read_terms(text: str, data: ChoiceData) -> list[Term]:
     """What one product stands for: a term for every combination of the levels of its factors."""
     parts = _split(text, ":")
     expanded = [[] if part == "C(alternative)" else _factors(part, data) for part in parts]
-    others = [Term("", *_sorted(choice)) for choice in product(*(own for own in expanded if own))]
+    others = [Term.of("", choice) for choice in product(*(own for own in expanded if own))]
     free = any(varies_within_cases(_value(term, data), data) for term in others)
     alternatives = [AlternativeIs(name) for name in data.alternatives[0 if free else 1 :]]
     chosen = product(*(own or alternatives for own in expanded))
-    return [Term(":".join(factor.label for factor in factors), *_sorted(factors)) for factors in chosen]
-
-
-def _sorted(factors: Sequence[Factor | BoxCox]) -> tuple[tuple[Factor, ...], BoxCox | None]:
-    """Factors without parameters, and the one with."""
-    powers = [factor for factor in factors if isinstance(factor, BoxCox)]
-    if len(powers) > 1:
-        raise OptionError("A term can have one boxcox factor.")
-    return tuple(factor for factor in factors if not isinstance(factor, BoxCox)), powers[0] if powers else None
+    return [Term.of(":".join(factor.label for factor in factors), factors) for factors in chosen]
 
 
 def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:

@@ -27,15 +27,16 @@ def as_frame(table: Any) -> pd.DataFrame:
     DataError
         If it is none of them.
     """
-    if isinstance(table, pd.DataFrame):
-        return table.reset_index(drop=True)
-    if isinstance(table, (str, Path)):
-        path = Path(table)
-        if path.suffix not in READERS or not path.is_file():
-            raise DataError(f"A table must be an existing .csv or .parquet file or a DataFrame; got {str(path)!r}.")
-        return READERS[path.suffix](path)
-    if callable(getattr(table, "to_pandas", None)):
-        return table.to_pandas()
+    match table:
+        case pd.DataFrame():
+            return table.reset_index(drop=True)
+        case str() | Path():
+            path = Path(table)
+            if path.suffix not in READERS or not path.is_file():
+                raise DataError(f"A table must be an existing .csv or .parquet file or a DataFrame; got {str(path)!r}.")
+            return READERS[path.suffix](path)
+        case _ if callable(getattr(table, "to_pandas", None)):
+            return table.to_pandas()
     raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {type(table).__name__}.")
 
 

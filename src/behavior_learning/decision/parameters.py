@@ -96,15 +96,17 @@ class Parameters:
     def _with_draws(self, results: InferenceResults, draws: Any, n_draws: int, seed: int) -> "Parameters":
         labels = list(results.params.index)
         known = results.estimates.draws
-        if isinstance(draws, pd.DataFrame) and set(labels) <= set(draws.columns):
-            return self._drawn(draws[labels].to_numpy(float), "given draws")
-        if isinstance(draws, str) and draws == "delta":
-            return self
-        if isinstance(draws, str) and draws == "normal":
-            assert self.cov is not None
-            return self._drawn(normal_draws(self.theta, self.cov, n_draws, seed), "draws from the normal distribution")
-        if isinstance(draws, str) and draws == "bootstrap" and known is not None:
-            return self._drawn(known.to_numpy(), "bootstrap")
+        match draws:
+            case pd.DataFrame() if set(labels) <= set(draws.columns):
+                return self._drawn(draws[labels].to_numpy(float), "given draws")
+            case str("delta"):
+                return self
+            case str("normal"):
+                assert self.cov is not None
+                sampled = normal_draws(self.theta, self.cov, n_draws, seed)
+                return self._drawn(sampled, "draws from the normal distribution")
+            case str("bootstrap") if known is not None:
+                return self._drawn(known.to_numpy(), "bootstrap")
         raise OptionError(
             f"draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference(cov_type='bootstrap')), None, "
             f"or a table with a column for each of the parameters ({labels[0]}, …); got {_described(draws)}."
