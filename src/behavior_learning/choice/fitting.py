@@ -86,6 +86,15 @@ class ChoiceModel:
         return self.on(data).probabilities(self.theta if theta is None else theta)
 
     @property
+    def title(self) -> str:
+        """What kind of model it is."""
+        if self.classes > 1:
+            return f"Latent classes: a mixture of {self.classes} logits"
+        shared = any(label.startswith("alpha(") for label in self.kernel.labels)
+        kind = "logit" if not self.kernel.labels else "cross-nested logit" if shared else "nested logit"
+        return f"Mixed {kind}" if self.mixing.random else kind.capitalize()
+
+    @property
     def params(self) -> pd.Series:
         return pd.Series(self.theta, pd.Index(self.labels, name="parameter"), name="estimate")
 
@@ -221,7 +230,7 @@ def _fitted(
 ) -> FittedChoice:
     fit = statistics_of(model.probabilities(data), data, weights, error, str(model.integration))
     signs = (limits.lower == 0).astype(int) - (limits.upper == 0)
-    return FittedChoice(model, optimum, fit, data, order, unit, _title(model), signs)
+    return FittedChoice(model, optimum, fit, data, order, unit, model.title, signs)
 
 
 def statistics_of(
@@ -237,17 +246,6 @@ def statistics_of(
         simulation_error=error,
         integration=how,
     )
-
-
-def _title(model: ChoiceModel) -> str:
-    if model.classes > 1:
-        return f"Latent classes: a mixture of {model.classes} logits"
-    kind = "logit" if not model.kernel.labels else "cross-nested logit" if _shared(model.kernel) else "nested logit"
-    return f"Mixed {kind}" if model.mixing.random else kind.capitalize()
-
-
-def _shared(kernel: Kernel) -> bool:
-    return any(label.startswith("alpha(") for label in kernel.labels)
 
 
 def _units(data: ChoiceData, panel: bool) -> tuple[np.ndarray, np.ndarray]:

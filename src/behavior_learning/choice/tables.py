@@ -221,8 +221,9 @@ class LongTable:
         table, chosen = self._available(table, chosen)
         case, labels = pd.factorize(table[self.case])
         names, alternative = self._alternatives(table)
-        others = [name for name in table if name not in {*special, *self.chooser}]
-        attributes = {str(name): numbers(table, name) for name in others if _holds_numbers(table[name])}
+        types, others = pd.api.types, [name for name in table if name not in {*special, *self.chooser}]
+        others = [n for n in others if types.is_numeric_dtype(table[n]) or types.is_bool_dtype(table[n])]
+        attributes = {str(name): numbers(table, name) for name in others}
         check_attributes(attributes, table[self.case].to_numpy(), alternative, names)
         first = np.flatnonzero(np.diff(case, prepend=-1))
         self._check_constant(table, case, first)
@@ -296,7 +297,3 @@ class LongTable:
                     f"Column {name!r} of the chooser varies within case {shown(label)}. If it describes alternatives, "
                     "leave it out of chooser=."
                 )
-
-
-def _holds_numbers(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))

@@ -167,6 +167,19 @@ class Uncertain:
             draws = None if self.draws is None else np.asarray(jax.vmap(f)(jnp.asarray(self.draws)))
             return Uncertain(np.asarray(f(at)), slope, draws, self.parameters)
 
+    def ratio_interval(self, level: float) -> tuple[float, float]:
+        """The interval of the first number over the second; the whole line where that may be zero.
+
+        Source: Fieller (1954).
+        """
+        z2 = norm.ppf((1 + level) / 2) ** 2
+        (a, b), (vaa, vab, vbb) = self.value, (self.cov[0, 0], self.cov[0, 1], self.cov[1, 1])
+        lead, middle, last = b**2 - z2 * vbb, a * b - z2 * vab, a**2 - z2 * vaa
+        if not lead > 0:
+            return -np.inf, np.inf
+        root = np.sqrt(max(middle**2 - lead * last, 0.0))
+        return (middle - root) / lead, (middle + root) / lead
+
 
 def in_precision(tree: Any, dtype: Any) -> Any:
     """The same tree with its real numbers in a precision, and its whole ones in 32 bits."""
