@@ -60,12 +60,13 @@ class FittedBlocks:
     def _ridge(self) -> Float[np.ndarray, " p"]:
         """Second derivatives of the ridge."""
 
-        def slopes(packed: Any) -> jax.Array:  # Of ‖weights‖², whose single numbers do not see each other.
-            each = jax.grad(self.model.packing.squared)(packed)
-            return sum((jnp.sum(slope) for slope in each), start=jnp.zeros(()))
+        def sum_of_slopes(packed: Any) -> jax.Array:
+            """Its gradient is the diagonal of the Hessian of ‖weights‖², which is a sum over single numbers."""
+            slopes = jax.grad(self.model.packing.squared)(packed)
+            return sum((jnp.sum(slope) for slope in slopes), start=jnp.zeros(()))
 
         with jax.enable_x64(True):
-            own = jax.grad(slopes)(tuple(jnp.asarray(a) for a in self.model.packed(self.model.theta)))
+            own = jax.grad(sum_of_slopes)(tuple(jnp.asarray(a) for a in self.model.packed(self.model.theta)))
         blocks = np.concatenate([np.asarray(a).ravel() for a in own])
         return np.concatenate([np.zeros(len(self.model.labels)), self.model.l2 / 2 * blocks])
 

@@ -185,7 +185,7 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
         mixed = Likelihood(utility.on(data.reordered(order)), kernel, mixing, nodes, weights[order], unit)
         fitted, optimum = integration.maximize(mixed, np.concatenate([means, spread, optimum.theta[p:]]), limits)
         if not spec.correlated:
-            optimum = _with_positive(optimum, spreads)
+            optimum = optimum.with_positive(spreads)
     model = ChoiceModel(utility, kernel, mixing, integration, optimum.theta, fitted.labels)
     error = integration.error(fitted, optimum.theta)
     return _fitted(model, optimum, data, order, unit, weights, limits, error)
@@ -286,15 +286,3 @@ def _check_powers(utility: Utility, mixing: Mixing) -> None:
     both = powered & set(mixing.names)
     if both:
         raise OptionError(f"{both.pop()!r} has an estimated power and cannot be random too. Drop one of the two.")
-
-
-def _with_positive(optimum: Optimum, spreads: slice) -> Optimum:
-    """The same optimum with positive spreads: the distributions are symmetric in their sign."""
-    signs = np.ones(len(optimum.theta))
-    signs[spreads] = np.where(optimum.theta[spreads] < 0, -1, 1)
-    return replace(
-        optimum,
-        theta=optimum.theta * signs,
-        scores=optimum.scores * signs,
-        hessian=optimum.hessian * np.outer(signs, signs),
-    )

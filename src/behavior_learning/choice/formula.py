@@ -9,7 +9,7 @@ value but the first, or ``C(alternative)``, of each alternative. An alternative'
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -140,7 +140,7 @@ def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
         case "boxcox":
             return [BoxCox(name)]
         case "piecewise":
-            return _pieces(name, level, inside[1:])
+            return Piece.read(name, level, inside[1:])
         case _ if function in FUNCTIONS:
             return [Transformed(function, name)]
         case _:
@@ -161,16 +161,6 @@ def _indicators(name: str, level: str | None, data: ChoiceData) -> list[ValueIs]
     if len(values) > 100:
         raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
     return [ValueIs(name, value) for value in values[1:]]
-
-
-def _pieces(name: str, level: str | None, knots: Sequence[str]) -> list[Piece]:
-    try:
-        ends = [float(knot) for knot in (level.split(",") if level else ["-inf", *knots, "inf"])]
-    except ValueError as error:
-        raise OptionError(f"piecewise({name}, …) needs numbers as knots; got {', '.join(knots)}.") from error
-    if len(ends) < 2 + (level is None) or any(a >= b for a, b in pairwise(ends)):
-        raise OptionError(f"piecewise needs knots in increasing order, such as piecewise({name}, 30, 60).")
-    return [Piece(name, lower, upper) for lower, upper in pairwise(ends)]
 
 
 def _split(text: str, at: str) -> list[str]:

@@ -133,7 +133,10 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "") -> 
     """
     check_frame("table", table, (), "effects.curve(variable)")
     banded = {"estimate", "lower", "upper"} <= set(table.columns)
-    wide = {end: _by_outcome(table[end]) for end in ("estimate", "lower", "upper")} if banded else {"estimate": table}
+    wide = {"estimate": table}
+    if banded:
+        one = table.index.nlevels == 1
+        wide = {end: table[[end]] if one else table[end].unstack(sort=False) for end in ("estimate", "lower", "upper")}
     table = wide["estimate"]
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise DataError(f"table must hold numbers; got columns of {', '.join(sorted(set(map(str, table.dtypes))))}.")
@@ -193,11 +196,6 @@ def surface(first: Any, second: Any, values: Any, *, names: tuple[str, str], lab
         ax.clabel(lines, fontsize="small", fmt="%.3g")
     ax.set(xlabel=plain(names[0]), ylabel=plain(names[1]))
     return figure
-
-
-def _by_outcome(column: pd.Series) -> pd.DataFrame:
-    """One column per outcome."""
-    return column.to_frame() if column.index.nlevels == 1 else column.unstack(sort=False)
 
 
 def _places(axis: Any, values: Any) -> np.ndarray:
