@@ -146,6 +146,20 @@ class ValueIs(Factor):
     name: str
     value: Any
 
+    @classmethod
+    def read(cls, name: str, level: str | None, data: ChoiceData) -> list["ValueIs"]:
+        """One per value of a column but the first, or the one of the value that a level names."""
+        column = data.column(name)
+        values = np.unique(column.astype(str) if column.dtype == object else column)
+        known = {str(value): value for value in values}
+        if level is not None:
+            if level not in known:
+                raise DataError(f"Column {name!r} has no value {level!r}. Values: {', '.join(known)}.")
+            return [cls(name, known[level])]
+        if len(values) > 100:
+            raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
+        return [cls(name, value) for value in values[1:]]
+
     @property
     def label(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return f"C({self.name})[{self.value}]"

@@ -136,7 +136,7 @@ def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
             data.check_alternatives([level])
             return [AlternativeIs(level)]
         case "C":
-            return _indicators(name, level, data)
+            return ValueIs.read(name, level, data)
         case "boxcox":
             return [BoxCox(name)]
         case "piecewise":
@@ -146,21 +146,6 @@ def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
         case _:
             known = ", ".join([*FUNCTIONS, "boxcox", "piecewise", "C"])
             raise OptionError(f"{function!r} in {text!r} is no function of a formula. Known: {known}.")
-
-
-def _indicators(name: str, level: str | None, data: ChoiceData) -> list[ValueIs]:
-    """One per value of a column but the first."""
-    values = (
-        np.unique(data.column(name).astype(str)) if data.column(name).dtype == object else np.unique(data.column(name))
-    )
-    known = {str(value): value for value in values}
-    if level is not None:
-        if level not in known:
-            raise DataError(f"Column {name!r} has no value {level!r}. Values: {', '.join(known)}.")
-        return [ValueIs(name, known[level])]
-    if len(values) > 100:
-        raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
-    return [ValueIs(name, value) for value in values[1:]]
 
 
 def _split(text: str, at: str) -> list[str]:

@@ -40,10 +40,8 @@ class Nest:
 
     def log_shares(self, estimated: Float[np.ndarray, " shares"]) -> list[float]:
         """log α of each child, given the shares that are parameters."""
-        alphas = (
-            1.0 if own is None else estimated[own] if own >= 0 else 1 - estimated[-1 - own] for own in self.shares
-        )
-        return [float(np.log(alpha)) for alpha in alphas]
+        alphas = [1.0 if i is None else estimated[i] if i >= 0 else 1 - estimated[-1 - i] for i in self.shares]
+        return np.log(alphas).tolist()
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,8 @@ class LoadedChoice:
 def state_of(fitted: FittedChoice | FittedBlocks | LoadedChoice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A fitted model as values of JSON and arrays."""
     model, repeats = fitted.model, fitted.fit.choosers < fitted.fit.cases
-    results = {kind: fitted.results(kind) for kind in COV_TYPES if kind != "clustered" or repeats}
+    known = fitted.covariances if isinstance(fitted, LoadedChoice) else COV_TYPES
+    results = {kind: fitted.results(kind) for kind in known if kind != "clustered" or repeats}
     first = next(iter(results.values()))
     header: dict[str, Any] = {
         "alternatives": model.utility.alternatives,

@@ -132,12 +132,10 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "") -> 
     'RM'
     """
     check_frame("table", table, (), "effects.curve(variable)")
-    banded = {"estimate", "lower", "upper"} <= set(table.columns)
-    wide = {"estimate": table}
-    if banded:
-        one = table.index.nlevels == 1
-        wide = {end: table[[end]] if one else table[end].unstack(sort=False) for end in ("estimate", "lower", "upper")}
-    table = wide["estimate"]
+    parts, outcomes = ("estimate", "lower", "upper"), table.index.nlevels > 1
+    banded = set(parts) <= set(table.columns)
+    wide = {p: table[p].unstack(sort=False) if outcomes else table[[p]] for p in (parts if banded else ())}
+    table = wide.get("estimate", table)
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise DataError(f"table must hold numbers; got columns of {', '.join(sorted(set(map(str, table.dtypes))))}.")
     spread = (table.max() - table.min()).to_numpy()
