@@ -37,7 +37,9 @@ def as_frame(table: Any) -> pd.DataFrame:
             return READERS[path.suffix](path)
         case _ if callable(getattr(table, "to_pandas", None)):
             return table.to_pandas()
-    raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {type(table).__name__}.")
+        case _:
+            given = type(table).__name__
+            raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {given}.")
 
 
 def need_columns(table: pd.DataFrame, names: Sequence[Any]) -> None:

@@ -107,10 +107,12 @@ class Parameters:
                 return self._drawn(sampled, "draws from the normal distribution")
             case str("bootstrap") if known is not None:
                 return self._drawn(known.to_numpy(), "bootstrap")
-        raise OptionError(
-            f"draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference(cov_type='bootstrap')), None, "
-            f"or a table with a column for each of the parameters ({labels[0]}, …); got {_described(draws)}."
-        )
+            case _:
+                raise OptionError(
+                    "draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference("
+                    "cov_type='bootstrap')), None, or a table with a column for each of the parameters "
+                    f"({labels[0]}, …); got {_described(draws)}."
+                )
 
     def _drawn(self, draws: np.ndarray, how: str) -> "Parameters":
         return Parameters(

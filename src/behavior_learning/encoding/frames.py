@@ -24,10 +24,12 @@ def in_pandas(values: Any) -> Any:
     match values:
         case None | pd.DataFrame() | pd.Series() | np.ndarray() | list() | tuple():
             return values
-    match nw.from_native(values, pass_through=True, allow_series=True):
+        case _:
+            known = nw.from_native(values, pass_through=True, allow_series=True)
+    match known:
         case nw.LazyFrame():
             raise DataError(f"{type(values).__name__} is a plan of a table and holds no rows. Pass .collect() of it.")
-        case nw.DataFrame() | nw.Series() as known:
+        case nw.DataFrame() | nw.Series():
             return known.to_pandas()
         case _:
             return values
