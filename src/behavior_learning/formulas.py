@@ -81,12 +81,8 @@ def parse_product(text: str) -> Factors:
 
 def write_product(factors: Factors) -> str:
     """Write a product of columns so that `parse_product` reads it back."""
-    quoted = ((name if _PLAIN_NAME.fullmatch(name) else _quoted(name), power) for name, power in factors)
-    return ":".join(name if power == 1 else f"{name}^{power}" for name, power in quoted)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
+    names = [n if _PLAIN_NAME.fullmatch(n) else "`" + n.replace("`", "``") + "`" for n, _ in factors]
+    return ":".join(n if power == 1 else f"{n}^{power}" for n, (_, power) in zip(names, factors, strict=True))
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

@@ -59,9 +59,14 @@ class FittedBlocks:
     @cached_property
     def _ridge(self) -> Float[np.ndarray, " p"]:
         """Second derivatives of the ridge."""
+
+        def sum_of_slopes(packed: Any) -> jax.Array:
+            """Its gradient is the diagonal of the Hessian of ‖weights‖², which is a sum over single numbers."""
+            slopes = jax.grad(self.model.packing.squared)(packed)
+            return sum((jnp.sum(slope) for slope in slopes), start=jnp.zeros(()))
+
         with jax.enable_x64(True):
-            packed = tuple(jnp.asarray(a) for a in self.model.packed(self.model.theta))
-            own = jax.grad(_sum_of_slopes, argnums=1)(self.model.packing, packed)
+            own = jax.grad(sum_of_slopes)(tuple(jnp.asarray(a) for a in self.model.packed(self.model.theta)))
         blocks = np.concatenate([np.asarray(a).ravel() for a in own])
         return np.concatenate([np.zeros(len(self.model.labels)), self.model.l2 / 2 * blocks])
 
@@ -113,9 +118,3 @@ class FittedBlocks:
         """The model with the covariance of its parameters, by the delta method whatever the other models use."""
         model = self.model
         return Answers(model.on, model.theta, np.empty((0, 0)), level=level, root=self.root(cov_type))
-
-
-def _sum_of_slopes(packing: Any, packed: Any) -> jax.Array:
-    """Its gradient is the diagonal of the Hessian of ‖weights‖², which is a sum over single numbers."""
-    slopes = jax.grad(packing.squared)(packed)
-    return sum((jnp.sum(slope) for slope in slopes), start=jnp.zeros(()))

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.logit import log_softmax, log_sum
@@ -97,19 +97,9 @@ class SetLoss(eqx.Module):
         x, y, there, design, chosen, weight = data
         raw, *packed = params
         beta = Weight(raw, self.signs).value
-        v = _masked(design @ beta + self.packing.evaluated(tuple(packed))(x, y), there)
+        v = jnp.where(there, design @ beta + self.packing.evaluated(tuple(packed))(x, y), ABSENT)
         log_p = jnp.take_along_axis(jax.nn.log_softmax(v), chosen[:, None], axis=1)[:, 0]
         return -jnp.mean(weight * log_p) + self.ridge * self.packing.squared(tuple(packed))
-
-
-def _masked(v: Float[Array, "n k"], there: Bool[Array, "n k"]) -> Float[Array, "n k"]:
-    return jnp.where(there, v, ABSENT)
-
-
-def _design_in_sets(design: Design, sets: Sets) -> Float[np.ndarray, "n k p"]:
-    wide = np.zeros((*sets.there.shape, design.x.shape[1]))
-    wide[design.data.case, sets.place] = design.x
-    return wide
 
 
 def train_blocks(
@@ -133,7 +123,8 @@ def train_blocks(
     l2 : ridge of the blocks' weights, in units of log-likelihood.
     """
     design, sets, packing = utility.on(data), encoder(data), Packing.of(network)
-    wide = _design_in_sets(design, sets)
+    wide = np.zeros((*sets.there.shape, design.x.shape[1]))
+    wide[data.case, sets.place] = design.x
     scale = np.maximum(design.x.std(axis=0), 1e-12)
     chosen, weight = sets.place[data.chosen_lines], weights / weights.mean()
     numbers = (sets.x, sets.y, wide / scale, weight)

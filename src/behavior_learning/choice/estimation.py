@@ -3,7 +3,7 @@
 Compiles nothing. Parameters may be fixed or bounded.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -93,6 +93,17 @@ class Optimum:
     @property
     def converged(self) -> bool:
         return bool(0 <= self.gap < 1e-6)
+
+    def with_positive(self, spreads: slice) -> "Optimum":
+        """The same with positive spreads: the distributions are symmetric in their sign."""
+        signs = np.ones(len(self.theta))
+        signs[spreads] = np.where(self.theta[spreads] < 0, -1, 1)
+        return replace(
+            self,
+            theta=self.theta * signs,
+            scores=self.scores * signs,
+            hessian=self.hessian * np.outer(signs, signs),
+        )
 
 
 def maximize(target: Target, start: Float[np.ndarray, " p"], limits: Limits | None = None) -> Optimum:

@@ -3,15 +3,16 @@
 A new one is a frozen class with `label` and `__call__`, and a reader in `formula`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float
 
 from behavior_learning.choice.data import ChoiceData
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = ["FUNCTIONS", "AlternativeIs", "BoxCox", "Factor", "Number", "Piece", "Transformed", "ValueIs"]
 
@@ -101,6 +102,17 @@ class Piece(Factor):
     lower: float
     upper: float
 
+    @classmethod
+    def read(cls, name: str, level: str | None, knots: Sequence[str]) -> list["Piece"]:
+        """All pieces that knots cut a column into, or the one with the ends that a level names."""
+        try:
+            ends = [float(knot) for knot in (level.split(",") if level else ["-inf", *knots, "inf"])]
+        except ValueError as error:
+            raise OptionError(f"piecewise({name}, …) needs numbers as knots; got {', '.join(knots)}.") from error
+        if len(ends) < 2 + (level is None) or any(a >= b for a, b in pairwise(ends)):
+            raise OptionError(f"piecewise needs knots in increasing order, such as piecewise({name}, 30, 60).")
+        return [cls(name, lower, upper) for lower, upper in pairwise(ends)]
+
     @property
     def label(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return f"piecewise({self.name})[{self.lower:g},{self.upper:g}]"
@@ -133,6 +145,20 @@ class ValueIs(Factor):
 
     name: str
     value: Any
+
+    @classmethod
+    def read(cls, name: str, level: str | None, data: ChoiceData) -> list["ValueIs"]:
+        """One per value of a column but the first, or the one of the value that a level names."""
+        column = data.column(name)
+        values = np.unique(column.astype(str) if column.dtype == object else column)
+        known = {str(value): value for value in values}
+        if level is not None:
+            if level not in known:
+                raise DataError(f"Column {name!r} has no value {level!r}. Values: {', '.join(known)}.")
+            return [cls(name, known[level])]
+        if len(values) > 100:
+            raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
+        return [cls(name, value) for value in values[1:]]
 
     @property
     def label(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]

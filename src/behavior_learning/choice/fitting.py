@@ -86,6 +86,15 @@ class ChoiceModel:
         return self.on(data).probabilities(self.theta if theta is None else theta)
 
     @property
+    def title(self) -> str:
+        """What kind of model it is."""
+        if self.classes > 1:
+            return f"Latent classes: a mixture of {self.classes} logits"
+        shared = any(label.startswith("alpha(") for label in self.kernel.labels)
+        kind = "logit" if not self.kernel.labels else "cross-nested logit" if shared else "nested logit"
+        return f"Mixed {kind}" if self.mixing.random else kind.capitalize()
+
+    @property
     def params(self) -> pd.Series:
         return pd.Series(self.theta, pd.Index(self.labels, name="parameter"), name="estimate")
 
@@ -176,7 +185,7 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
         mixed = Likelihood(utility.on(data.reordered(order)), kernel, mixing, nodes, weights[order], unit)
         fitted, optimum = integration.maximize(mixed, np.concatenate([means, spread, optimum.theta[p:]]), limits)
         if not spec.correlated:
-            optimum = _with_positive(optimum, spreads)
+            optimum = optimum.with_positive(spreads)
     model = ChoiceModel(utility, kernel, mixing, integration, optimum.theta, fitted.labels)
     error = integration.error(fitted, optimum.theta)
     return _fitted(model, optimum, data, order, unit, weights, limits, error)
@@ -221,7 +230,7 @@ def _fitted(
 ) -> FittedChoice:
     fit = statistics_of(model.probabilities(data), data, weights, error, str(model.integration))
     signs = (limits.lower == 0).astype(int) - (limits.upper == 0)
-    return FittedChoice(model, optimum, fit, data, order, unit, _title(model), signs)
+    return FittedChoice(model, optimum, fit, data, order, unit, model.title, signs)
 
 
 def statistics_of(
@@ -237,17 +246,6 @@ def statistics_of(
         simulation_error=error,
         integration=how,
     )
-
-
-def _title(model: ChoiceModel) -> str:
-    if model.classes > 1:
-        return f"Latent classes: a mixture of {model.classes} logits"
-    kind = "logit" if not model.kernel.labels else "cross-nested logit" if _shared(model.kernel) else "nested logit"
-    return f"Mixed {kind}" if model.mixing.random else kind.capitalize()
-
-
-def _shared(kernel: Kernel) -> bool:
-    return any(label.startswith("alpha(") for label in kernel.labels)
 
 
 def _units(data: ChoiceData, panel: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -288,15 +286,3 @@ def _check_powers(utility: Utility, mixing: Mixing) -> None:
     both = powered & set(mixing.names)
     if both:
         raise OptionError(f"{both.pop()!r} has an estimated power and cannot be random too. Drop one of the two.")
-
-
-def _with_positive(optimum: Optimum, spreads: slice) -> Optimum:
-    """The same optimum with positive spreads: the distributions are symmetric in their sign."""
-    signs = np.ones(len(optimum.theta))
-    signs[spreads] = np.where(optimum.theta[spreads] < 0, -1, 1)
-    return replace(
-        optimum,
-        theta=optimum.theta * signs,
-        scores=optimum.scores * signs,
-        hessian=optimum.hessian * np.outer(signs, signs),
-    )

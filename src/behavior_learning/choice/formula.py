@@ -9,7 +9,7 @@ value but the first, or ``C(alternative)``, of each alternative. An alternative'
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,15 @@ class Term:
     label: str
     factors: tuple[Factor, ...]
     boxcox: BoxCox | None = None
+
+    @classmethod
+    def of(cls, label: str, factors: Sequence[Factor | BoxCox]) -> "Term":
+        """The product of factors, of which one may have a power that is estimated."""
+        powers = [factor for factor in factors if isinstance(factor, BoxCox)]
+        if len(powers) > 1:
+            raise OptionError("A term can have one boxcox factor.")
+        plain = tuple(factor for factor in factors if not isinstance(factor, BoxCox))
+        return cls(label, plain, powers[0] if powers else None)
 
     def __call__(self, data: ChoiceData) -> np.ndarray:
         """The product of the factors, without the one whose power is estimated."""
@@ -105,19 +114,11 @@ def read_terms(text: str, data: ChoiceData) -> list[Term]:
     """What one product stands for: a term for every combination of the levels of its factors."""
     parts = _split(text, ":")
     expanded = [[] if part == "C(alternative)" else _factors(part, data) for part in parts]
-    others = [Term("", *_sorted(choice)) for choice in product(*(own for own in expanded if own))]
+    others = [Term.of("", choice) for choice in product(*(own for own in expanded if own))]
     free = any(varies_within_cases(_value(term, data), data) for term in others)
     alternatives = [AlternativeIs(name) for name in data.alternatives[0 if free else 1 :]]
     chosen = product(*(own or alternatives for own in expanded))
-    return [Term(":".join(factor.label for factor in factors), *_sorted(factors)) for factors in chosen]
-
-
-def _sorted(factors: Sequence[Factor | BoxCox]) -> tuple[tuple[Factor, ...], BoxCox | None]:
-    """Factors without parameters, and the one with."""
-    powers = [factor for factor in factors if isinstance(factor, BoxCox)]
-    if len(powers) > 1:
-        raise OptionError("A term can have one boxcox factor.")
-    return tuple(factor for factor in factors if not isinstance(factor, BoxCox)), powers[0] if powers else None
+    return [Term.of(":".join(factor.label for factor in factors), factors) for factors in chosen]
 
 
 def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
@@ -135,41 +136,16 @@ def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
             data.check_alternatives([level])
             return [AlternativeIs(level)]
         case "C":
-            return _indicators(name, level, data)
+            return ValueIs.read(name, level, data)
         case "boxcox":
             return [BoxCox(name)]
         case "piecewise":
-            return _pieces(name, level, inside[1:])
+            return Piece.read(name, level, inside[1:])
         case _ if function in FUNCTIONS:
             return [Transformed(function, name)]
         case _:
             known = ", ".join([*FUNCTIONS, "boxcox", "piecewise", "C"])
             raise OptionError(f"{function!r} in {text!r} is no function of a formula. Known: {known}.")
-
-
-def _indicators(name: str, level: str | None, data: ChoiceData) -> list[ValueIs]:
-    """One per value of a column but the first."""
-    values = (
-        np.unique(data.column(name).astype(str)) if data.column(name).dtype == object else np.unique(data.column(name))
-    )
-    known = {str(value): value for value in values}
-    if level is not None:
-        if level not in known:
-            raise DataError(f"Column {name!r} has no value {level!r}. Values: {', '.join(known)}.")
-        return [ValueIs(name, known[level])]
-    if len(values) > 100:
-        raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
-    return [ValueIs(name, value) for value in values[1:]]
-
-
-def _pieces(name: str, level: str | None, knots: Sequence[str]) -> list[Piece]:
-    try:
-        ends = [float(knot) for knot in (level.split(",") if level else ["-inf", *knots, "inf"])]
-    except ValueError as error:
-        raise OptionError(f"piecewise({name}, …) needs numbers as knots; got {', '.join(knots)}.") from error
-    if len(ends) < 2 + (level is None) or any(a >= b for a, b in pairwise(ends)):
-        raise OptionError(f"piecewise needs knots in increasing order, such as piecewise({name}, 30, 60).")
-    return [Piece(name, lower, upper) for lower, upper in pairwise(ends)]
 
 
 def _split(text: str, at: str) -> list[str]:

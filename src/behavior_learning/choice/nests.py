@@ -38,6 +38,11 @@ class Nest:
     children: tuple[int, ...]
     shares: tuple[int | None, ...]
 
+    def log_shares(self, estimated: Float[np.ndarray, " shares"]) -> list[float]:
+        """log α of each child, given the shares that are parameters."""
+        alphas = [1.0 if i is None else estimated[i] if i >= 0 else 1 - estimated[-1 - i] for i in self.shares]
+        return np.log(alphas).tolist()
+
 
 @dataclass(frozen=True)
 class Nests:
@@ -164,8 +169,7 @@ class _Up:
         count = len(nests.nests) - 1
         self.nests = nests
         self.scales = [*structure[:count], 1.0]
-        shares = structure[count:]
-        self.log_shares = [[_log_share(which, shares) for which in nest.shares] for nest in nests.nests]
+        self.log_shares = [nest.log_shares(structure[count:]) for nest in nests.nests]
         self.inclusive = [dense[:, i] for i in range(len(nests.alternatives))]
         self.inner: list[list[np.ndarray]] = []
         for nest, mu, logs in zip(nests.nests, self.scales, self.log_shares, strict=True):
@@ -182,12 +186,6 @@ class _Up:
         first = len(self.nests.alternatives)
         numbered = zip(range(first, first + len(self.inner)), self.nests.nests, self.inner, strict=True)
         return list(numbered)[::-1]
-
-
-def _log_share(which: int | None, shares: np.ndarray) -> float:
-    if which is None:
-        return 0.0
-    return float(np.log(shares[which] if which >= 0 else 1 - shares[-1 - which]))
 
 
 class _Reader:

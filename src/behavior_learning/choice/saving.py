@@ -81,9 +81,10 @@ class LoadedChoice:
 
 def state_of(fitted: FittedChoice | FittedBlocks | LoadedChoice) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """A fitted model as values of JSON and arrays."""
-    model, kinds = fitted.model, _kinds(fitted)
-    results = {kind: fitted.results(kind) for kind in kinds}
-    first = results[kinds[0]]
+    model, repeats = fitted.model, fitted.fit.choosers < fitted.fit.cases
+    known = fitted.covariances if isinstance(fitted, LoadedChoice) else COV_TYPES
+    results = {kind: fitted.results(kind) for kind in known if kind != "clustered" or repeats}
+    first = next(iter(results.values()))
     header: dict[str, Any] = {
         "alternatives": model.utility.alternatives,
         "terms": [_term_state(term) for term in model.utility.terms],
@@ -111,13 +112,6 @@ def state_of(fitted: FittedChoice | FittedBlocks | LoadedChoice) -> tuple[dict[s
         membership = [_term_state(term) for term in model.membership]
         header["mixture"] = {"labels": model.labels, "signs": model.mixing.signs, "membership": membership}
     return header, {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-
-
-def _kinds(fitted: FittedChoice | FittedBlocks | LoadedChoice) -> list[str]:
-    if isinstance(fitted, LoadedChoice):
-        return list(fitted.covariances)
-    repeats = fitted.fit.choosers < fitted.fit.cases
-    return [kind for kind in COV_TYPES if kind != "clustered" or repeats]
 
 
 def restored(header: dict[str, Any], arrays: Mapping[str, np.ndarray], parameters: Mapping[str, Any]) -> LoadedChoice:
@@ -181,5 +175,4 @@ def _factor_state(factor: Any) -> dict[str, Any]:
 
 def _term(state: Mapping[str, Any]) -> Term:
     factors = [FACTORS[own["kind"]](**{n: v for n, v in own.items() if n != "kind"}) for own in state["factors"]]
-    powers = [factor for factor in factors if isinstance(factor, BoxCox)]
-    return Term(state["label"], tuple(f for f in factors if not isinstance(f, BoxCox)), powers[0] if powers else None)
+    return Term.of(state["label"], factors)

@@ -27,16 +27,19 @@ def as_frame(table: Any) -> pd.DataFrame:
     DataError
         If it is none of them.
     """
-    if isinstance(table, pd.DataFrame):
-        return table.reset_index(drop=True)
-    if isinstance(table, (str, Path)):
-        path = Path(table)
-        if path.suffix not in READERS or not path.is_file():
-            raise DataError(f"A table must be an existing .csv or .parquet file or a DataFrame; got {str(path)!r}.")
-        return READERS[path.suffix](path)
-    if callable(getattr(table, "to_pandas", None)):
-        return table.to_pandas()
-    raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {type(table).__name__}.")
+    match table:
+        case pd.DataFrame():
+            return table.reset_index(drop=True)
+        case str() | Path():
+            path = Path(table)
+            if path.suffix not in READERS or not path.is_file():
+                raise DataError(f"A table must be an existing .csv or .parquet file or a DataFrame; got {str(path)!r}.")
+            return READERS[path.suffix](path)
+        case _ if callable(getattr(table, "to_pandas", None)):
+            return table.to_pandas()
+        case _:
+            given = type(table).__name__
+            raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {given}.")
 
 
 def need_columns(table: pd.DataFrame, names: Sequence[Any]) -> None:
@@ -220,8 +223,9 @@ class LongTable:
         table, chosen = self._available(table, chosen)
         case, labels = pd.factorize(table[self.case])
         names, alternative = self._alternatives(table)
-        others = [name for name in table if name not in {*special, *self.chooser}]
-        attributes = {str(name): numbers(table, name) for name in others if _holds_numbers(table[name])}
+        types, others = pd.api.types, [name for name in table if name not in {*special, *self.chooser}]
+        others = [n for n in others if types.is_numeric_dtype(table[n]) or types.is_bool_dtype(table[n])]
+        attributes = {str(name): numbers(table, name) for name in others}
         check_attributes(attributes, table[self.case].to_numpy(), alternative, names)
         first = np.flatnonzero(np.diff(case, prepend=-1))
         self._check_constant(table, case, first)
@@ -295,7 +299,3 @@ class LongTable:
                     f"Column {name!r} of the chooser varies within case {shown(label)}. If it describes alternatives, "
                     "leave it out of chooser=."
                 )
-
-
-def _holds_numbers(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))

@@ -32,13 +32,11 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, listed, rest = super().resolve_command(ctx, args)
-        return name, listed and _imported(str(name)), rest
-
-
-def _imported(name: str) -> Any:
-    alone = typer.Typer(add_completion=False)
-    alone.command(name)(getattr(import_module(f"{__name__}.{name}"), name))
-    return get_command(alone)
+        if not listed:
+            return name, None, rest
+        alone = typer.Typer(add_completion=False)
+        alone.command(name)(getattr(import_module(f"{__name__}.{name}"), str(name)))
+        return name, get_command(alone), rest
 
 
 def _say_version(asked: bool) -> None:

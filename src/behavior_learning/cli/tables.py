@@ -41,6 +41,42 @@ class Layout(NamedTuple):
     missing: tuple[str, ...] = ()
     say: Callable[[str], None] = print
 
+    def encoding_of(self, path: Path) -> str:
+        """The stated encoding, or the one that the beginning of a file is in."""
+        if self.encoding:
+            return self.encoding
+        with _opened(path, "rb") as file:
+            start = file.read(1 << 20)
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "utf-16"
+        if b"\0" in start:
+            raise DataError("it is no text.")
+        try:
+            start.decode("utf-8")
+        except UnicodeDecodeError as error:
+            if error.end < len(start) - 4:
+                self.say(f"{path} is not UTF-8; it is read as Windows-1252 (--encoding says otherwise).")
+                return "cp1252"
+        return "utf-8-sig"
+
+    def separator_of(self, header: str) -> str:
+        """The stated character, or the one that cuts the header into the most cells; a comma where none does."""
+        found = self.sep or max(SEPARATORS, key=lambda sep: len(_cells(header, sep)))
+        if len(found) != 1:
+            raise OptionError(f"--sep must be one character; got {found!r}.")
+        if not self.sep and found != ",":
+            self.say(f"cells are separated by {found!r} (--sep says otherwise).")
+        return found
+
+    def decimal_of(self, cells: pd.DataFrame, sep: str) -> str:
+        """The stated mark, or a comma where cells are separated by something else and such numbers stand in them."""
+        if self.decimal:
+            return self.decimal
+        comma = sep != "," and any(cells[name].str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in cells)
+        if comma:
+            self.say("numbers have a decimal comma (--decimal says otherwise).")
+        return "," if comma else "."
+
 
 def read_table(path: Path, *, layout: Layout, text: Collection[str] = ()) -> pd.DataFrame:
     """Read a table of text, which may be compressed, or a Parquet file.
@@ -95,11 +131,9 @@ def _kind(path: Path) -> str:
 
 
 def _read_text(path: Path, layout: Layout, text: Collection[str]) -> pd.DataFrame:
-    encoding = layout.encoding or _encoding(path, layout)
+    encoding = layout.encoding_of(path)
     first, second = _first_lines(path, encoding)
-    sep = layout.sep or _separator(first, layout)
-    if len(sep) != 1:
-        raise OptionError(f"--sep must be one character; got {sep!r}.")
+    sep = layout.separator_of(first)
     names, extra = _cells(first, sep), max(0, len(_cells(second, sep)) - len(_cells(first, sep)))
     if extra > 1:
         raise DataError(f"the header has {len(names)} cells and the line below it {len(names) + extra}.")
@@ -113,25 +147,9 @@ def _read_text(path: Path, layout: Layout, text: Collection[str]) -> pd.DataFram
         _check_no_short_row(path, encoding, sep, len(names))
     cells = _named(cells, names, layout)
     empty = {"", *layout.missing}
-    decimal = layout.decimal or _decimal(cells, sep, layout)
+    decimal = layout.decimal_of(cells, sep)
     columns = {name: _column(cells[name], empty, decimal, name in text) for name in cells}
     return pd.DataFrame(columns, index=cells.index)
-
-
-def _encoding(path: Path, layout: Layout) -> str:
-    with _opened(path, "rb") as file:
-        start = file.read(1 << 20)
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if b"\0" in start:
-        raise DataError("it is no text.")
-    try:
-        start.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.end < len(start) - 4:
-            layout.say(f"{path} is not UTF-8; it is read as Windows-1252 (--encoding says otherwise).")
-            return "cp1252"
-    return "utf-8-sig"
 
 
 def _opened(path: Path, mode: str, **how: Any) -> Any:
@@ -148,22 +166,6 @@ def _first_lines(path: Path, encoding: str) -> tuple[str, str]:
 
 def _cells(line: str, sep: str) -> list[str]:
     return next(csv.reader([line.rstrip("\r\n")], delimiter=sep), [])
-
-
-def _separator(header: str, layout: Layout) -> str:
-    """The character that cuts the header into the most cells; a comma where none does."""
-    found = max(SEPARATORS, key=lambda sep: len(_cells(header, sep)))
-    if found != ",":
-        layout.say(f"cells are separated by {found!r} (--sep says otherwise).")
-    return found
-
-
-def _decimal(cells: pd.DataFrame, sep: str, layout: Layout) -> str:
-    """A comma where cells are separated by something else and such numbers stand in them."""
-    comma = sep != "," and any(cells[name].str.fullmatch(r"\s*[+-]?\d+,\d+\s*").any() for name in cells)
-    if comma:
-        layout.say("numbers have a decimal comma (--decimal says otherwise).")
-    return "," if comma else "."
 
 
 def _same_length(cells: pd.DataFrame, names: list[str], extra: int) -> pd.DataFrame:

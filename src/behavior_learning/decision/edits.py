@@ -55,6 +55,23 @@ class Added(eqx.Module):
     price: Float[Any, ""]
     units: Float[Any, "columns 2"]
 
+    @classmethod
+    def read(cls, model: LearnedModel, text: str, price: Any) -> "Added":
+        """C ≤ 0 of a text such as ``"price <= 1.2*income"``, with what breaking it costs."""
+        variables = [*model.encoder.variables, *model.response.variables]
+        names = [variable.name for variable in variables]
+        sides = text.replace(">=", "<=").split("<=")
+        if len(sides) != 2:
+            raise OptionError(f"add takes constraints with one '<=' or '>=', such as 'price <= 30'; got {text!r}.")
+        left, right = (_polynomial(side, set(names)) for side in (sides if "<=" in text else sides[::-1]))
+        gap = left + right.scaled(-1.0)
+        return cls(
+            tuple(tuple((names.index(name), power) for name, power in monomial) for monomial in gap.coefficients),
+            np.array(list(gap.coefficients.values())),
+            np.float64(check_number(f"add[{text!r}]", price)),
+            np.array([(variable.center, variable.scale) for variable in variables]),
+        )
+
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         units = self.units
         columns = [x[:, j, None] for j in range(x.shape[1])] + [y[..., j] for j in range(y.shape[-1])]
@@ -147,7 +164,7 @@ def edits_of(
         tuple(places[label] for label in moved),
         tuple(np.float64(amount) for amount in moved.values()),
         tuple(places[label] for label in dropped if label in places),
-        tuple(_penalty(model, text, price) for text, price in (add or {}).items()),
+        tuple(Added.read(model, text, price) for text, price in (add or {}).items()),
         tuple(levels[label] for label in dropped if label not in places),
     )
 
@@ -179,23 +196,6 @@ def _solved(
     seen = network.architecture.inputs(layer)
     own = [polynomial.coefficients.get(((response[0], 1),), 0.0) for polynomial in terms] if seen.terms else []
     return np.array([*own, *[0.0] * len(seen.blocks)])
-
-
-def _penalty(model: LearnedModel, text: str, price: Any) -> Added:
-    """C ≤ 0 of a text such as ``"price <= 1.2*income"``, with what breaking it costs."""
-    variables = [*model.encoder.variables, *model.response.variables]
-    names = [variable.name for variable in variables]
-    sides = text.replace(">=", "<=").split("<=")
-    if len(sides) != 2:
-        raise OptionError(f"add takes constraints with one '<=' or '>=', such as 'price <= 30'; got {text!r}.")
-    left, right = (_polynomial(side, set(names)) for side in (sides if "<=" in text else sides[::-1]))
-    gap = left + right.scaled(-1.0)
-    return Added(
-        tuple(tuple((names.index(name), power) for name, power in monomial) for monomial in gap.coefficients),
-        np.array(list(gap.coefficients.values())),
-        np.float64(check_number(f"add[{text!r}]", price)),
-        np.array([(variable.center, variable.scale) for variable in variables]),
-    )
 
 
 def _polynomial(text: str, known: set[str]) -> Polynomial:

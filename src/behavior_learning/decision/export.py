@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -13,9 +14,24 @@ from behavior_learning.decision.domain import Domain
 from behavior_learning.decision.rows import ProblemRows, Sum
 from behavior_learning.errors import OptionError
 
-__all__ = ["Expressions", "SolverModel", "check_exportable", "expressions", "sum_of_products"]
+__all__ = ["Expressions", "SolverModel", "check_exportable", "expressions", "solver_library", "sum_of_products"]
 
 Values = Mapping[str, Any]
+
+
+def solver_library(module: str, name: str) -> Any:
+    """A library of the extra ``[solve]``, which ``to_<its name>()`` needs.
+
+    Raises
+    ------
+    OptionError
+        If it is absent.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        needed = f"to_{name.lower()}() needs {name}"
+        raise OptionError(f"{needed}: pip install 'behavior-learning[solve]'.") from error
 
 
 @dataclass(frozen=True)

@@ -96,19 +96,23 @@ class Parameters:
     def _with_draws(self, results: InferenceResults, draws: Any, n_draws: int, seed: int) -> "Parameters":
         labels = list(results.params.index)
         known = results.estimates.draws
-        if isinstance(draws, pd.DataFrame) and set(labels) <= set(draws.columns):
-            return self._drawn(draws[labels].to_numpy(float), "given draws")
-        if isinstance(draws, str) and draws == "delta":
-            return self
-        if isinstance(draws, str) and draws == "normal":
-            assert self.cov is not None
-            return self._drawn(normal_draws(self.theta, self.cov, n_draws, seed), "draws from the normal distribution")
-        if isinstance(draws, str) and draws == "bootstrap" and known is not None:
-            return self._drawn(known.to_numpy(), "bootstrap")
-        raise OptionError(
-            f"draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference(cov_type='bootstrap')), None, "
-            f"or a table with a column for each of the parameters ({labels[0]}, …); got {_described(draws)}."
-        )
+        match draws:
+            case pd.DataFrame() if set(labels) <= set(draws.columns):
+                return self._drawn(draws[labels].to_numpy(float), "given draws")
+            case str("delta"):
+                return self
+            case str("normal"):
+                assert self.cov is not None
+                sampled = normal_draws(self.theta, self.cov, n_draws, seed)
+                return self._drawn(sampled, "draws from the normal distribution")
+            case str("bootstrap") if known is not None:
+                return self._drawn(known.to_numpy(), "bootstrap")
+            case _:
+                raise OptionError(
+                    "draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference("
+                    "cov_type='bootstrap')), None, or a table with a column for each of the parameters "
+                    f"({labels[0]}, …); got {_described(draws)}."
+                )
 
     def _drawn(self, draws: np.ndarray, how: str) -> "Parameters":
         return Parameters(
@@ -164,6 +168,19 @@ class Uncertain:
             slope = None if self.slope is None else np.asarray(jax.jacfwd(f)(at)) @ self.slope
             draws = None if self.draws is None else np.asarray(jax.vmap(f)(jnp.asarray(self.draws)))
             return Uncertain(np.asarray(f(at)), slope, draws, self.parameters)
+
+    def ratio_interval(self, level: float) -> tuple[float, float]:
+        """The interval of the first number over the second; the whole line where that may be zero.
+
+        Source: Fieller (1954).
+        """
+        z2 = norm.ppf((1 + level) / 2) ** 2
+        (a, b), (vaa, vab, vbb) = self.value, (self.cov[0, 0], self.cov[0, 1], self.cov[1, 1])
+        lead, middle, last = b**2 - z2 * vbb, a * b - z2 * vab, a**2 - z2 * vaa
+        if not lead > 0:
+            return -np.inf, np.inf
+        root = np.sqrt(max(middle**2 - lead * last, 0.0))
+        return (middle - root) / lead, (middle + root) / lead
 
 
 def in_precision(tree: Any, dtype: Any) -> Any:

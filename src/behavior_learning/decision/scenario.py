@@ -203,7 +203,7 @@ class Scenario:
         ratio = both.mapped(lambda v: v[:1] / v[1:])
         table = self._table(ratio, [column], ["column"])
         if method == "fieller":
-            table[["lower", "upper"]] = [_fieller(both.value, both.cov, self.level)]
+            table[["lower", "upper"]] = [both.ratio_interval(self.level)]
         return table
 
     def plot(self) -> "Figure":
@@ -407,17 +407,3 @@ def _at_estimate(
 def _at_draws(world: _World, outcome: Outcome, thetas: Array, x0: Array, x1: Array, *weight: Array) -> Array:
     rules = world.rules(thetas[0], x0, x1)
     return jax.lax.map(lambda theta: world.numbers(outcome, rules, theta, x0, x1, *weight), thetas)
-
-
-def _fieller(value: np.ndarray, cov: np.ndarray, level: float) -> tuple[float, float]:
-    """The interval of a ratio of normal estimates; the whole line where the denominator may be zero.
-
-    Source: Fieller (1954).
-    """
-    z2 = norm.ppf((1 + level) / 2) ** 2
-    (a, b), (vaa, vab, vbb) = value, (cov[0, 0], cov[0, 1], cov[1, 1])
-    lead, middle, last = b**2 - z2 * vbb, a * b - z2 * vab, a**2 - z2 * vaa
-    if not lead > 0:
-        return -np.inf, np.inf
-    root = np.sqrt(max(middle**2 - lead * last, 0.0))
-    return (middle - root) / lead, (middle + root) / lead

@@ -7,7 +7,7 @@ import numpy as np
 
 from behavior_learning.core.heads import Head
 from behavior_learning.decision.domain import Domain
-from behavior_learning.decision.export import SolverModel, Values, check_exportable, expressions
+from behavior_learning.decision.export import SolverModel, Values, check_exportable, expressions, solver_library
 from behavior_learning.decision.rows import ProblemRows, Sum
 from behavior_learning.errors import OptionError
 
@@ -22,7 +22,7 @@ def cvxpy_model(rows: ProblemRows, domain: Domain, kind: str) -> SolverModel:
     OptionError
         If CVXPY is absent, or disciplined convex programming does not reach the problem.
     """
-    cp = _cvxpy()
+    cp = solver_library("cvxpy", "CVXPY")
     check_exportable(rows, domain)
     variables = {name: cp.Variable(name=name) for name in domain.numbers}
     hard = kind == "hard"
@@ -49,14 +49,6 @@ def _value(expression: Any) -> float:
 
 def _run(model: Any, **options: Any) -> None:
     model.solve(**options)
-
-
-def _cvxpy() -> Any:
-    try:
-        import cvxpy  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise OptionError("to_cvxpy() needs CVXPY: pip install 'behavior-learning[solve]'.") from error
-    return cvxpy
 
 
 def _polynomial(cp: Any) -> Callable[[Sum, Values], Any]:

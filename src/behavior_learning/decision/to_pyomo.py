@@ -5,7 +5,13 @@ from typing import Any
 
 from behavior_learning.core.heads import Head
 from behavior_learning.decision.domain import Domain
-from behavior_learning.decision.export import SolverModel, check_exportable, expressions, sum_of_products
+from behavior_learning.decision.export import (
+    SolverModel,
+    check_exportable,
+    expressions,
+    solver_library,
+    sum_of_products,
+)
 from behavior_learning.decision.rows import ProblemRows
 from behavior_learning.errors import OptionError
 
@@ -20,7 +26,7 @@ def pyomo_model(rows: ProblemRows, domain: Domain, kind: str) -> SolverModel:
     OptionError
         If Pyomo is absent.
     """
-    pyo = _pyomo()
+    pyo = solver_library("pyomo.environ", "Pyomo")
     check_exportable(rows, domain)
     model, hard = pyo.ConcreteModel(), kind == "hard"
     middle = (domain.lower + domain.upper) / 2
@@ -74,11 +80,3 @@ def _smooth(pyo: Any, head: Head, argument: Any) -> Any:
     if form.has(sympy.Piecewise, sympy.Max, sympy.Min):
         raise OptionError(f"The head {head.name!r} has pieces, which Pyomo's solvers do not take. Use to_scipy().")
     return sympy.lambdify(symbols, form, modules=[known])(argument, *head.parameters.values())
-
-
-def _pyomo() -> Any:
-    try:
-        import pyomo.environ  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise OptionError("to_pyomo() needs Pyomo: pip install 'behavior-learning[solve]'.") from error
-    return pyomo.environ

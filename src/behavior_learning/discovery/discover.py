@@ -18,7 +18,7 @@ from behavior_learning.discovery.selection import Found, Rows, halves, held_out_
 from behavior_learning.discovery.shapes import HEADS, Shape, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.explanation.stability import Stability, compare_refits, expected_false
+from behavior_learning.explanation.stability import Stability, expected_false
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
@@ -130,7 +130,7 @@ def discover(
     losses, without = held_out_losses(shapes, rows, sizes, folds=folds, rng=rng, done=done)
     samples = halves(shapes, rows, pairs=pairs, rng=rng, done=done)
     refits = [whole.path.empty, *whole.path.refits.values()]
-    compared = [_compared(whole.shape, refit, samples) for refit in refits]
+    compared = [whole.recurring(refit, samples) for refit in refits]
     recurrence = [float(np.mean(list(s.frequencies.values()))) if s and s.frequencies else np.nan for s in compared]
     path = path_table([refit.size for refit in refits], losses, recurrence, choose)
     at = int(np.argmax(path["chosen"]))
@@ -170,14 +170,6 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float) ->
     check_number("threshold", threshold, below=1.0)
     if threshold <= 0.5:
         raise OptionError(f"The bound on false statements needs a threshold above 0.5; got {threshold}.")
-
-
-def _compared(shape: Shape, refit: Refit, samples: Sequence[Found]) -> Stability | None:
-    """How often the statements of a problem recur on samples, in their largest problems of at most its size."""
-    if not samples:
-        return None
-    explanations = [other.explained(refit.size) for other in samples]
-    return compare_refits(shape.explained(refit), explanations, "halves")
 
 
 def _final(shape: Shape, refit: Refit, table: pd.DataFrame, y: pd.Series, rows: np.ndarray) -> LearnedModel:

@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.path import Path, learned_path
 from behavior_learning.discovery.shapes import Shape
+from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
 from behavior_learning.training.refit import Data, Refit
 
@@ -52,6 +53,13 @@ class Found:
         if key not in self.explanations:
             self.explanations[key] = self.shape.explained(refit)
         return self.explanations[key]
+
+    def recurring(self, refit: Refit, samples: Sequence["Found"]) -> Stability | None:
+        """How often what a problem says recurs on samples, in their largest problems of at most its size."""
+        if not samples:
+            return None
+        explanations = [other.explained(refit.size) for other in samples]
+        return compare_refits(self.shape.explained(refit), explanations, "halves")
 
 
 def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> Found:

@@ -21,12 +21,18 @@ def in_pandas(values: Any) -> Any:
     DataError
         If it is a plan of a table, whose rows have not been read.
     """
-    if values is None or isinstance(values, (pd.DataFrame, pd.Series, np.ndarray, list, tuple)):
-        return values
-    known = nw.from_native(values, pass_through=True, allow_series=True)
-    if isinstance(known, nw.LazyFrame):
-        raise DataError(f"{type(values).__name__} is a plan of a table and holds no rows. Pass .collect() of it.")
-    return known.to_pandas() if isinstance(known, (nw.DataFrame, nw.Series)) else values
+    match values:
+        case None | pd.DataFrame() | pd.Series() | np.ndarray() | list() | tuple():
+            return values
+        case _:
+            known = nw.from_native(values, pass_through=True, allow_series=True)
+    match known:
+        case nw.LazyFrame():
+            raise DataError(f"{type(values).__name__} is a plan of a table and holds no rows. Pass .collect() of it.")
+        case nw.DataFrame() | nw.Series():
+            return known.to_pandas()
+        case _:
+            return values
 
 
 def as_table(X: Any) -> pd.DataFrame:

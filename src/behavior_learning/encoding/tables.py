@@ -214,7 +214,7 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     missing = values.isna()
     if missing.all():
         raise DataError(f"Column {name!r} has no value in the training rows. Drop it.")
-    indicator = [EncodedColumn(name, "missing", spread=_indicator_spread(missing))] if missing.any() else []
+    indicator = [_indicator(name, "missing", missing.mean())] if missing.any() else []
     kind = kind_of(values)
     if kind in ("numeric", "time"):
         numbers = numbers_of(name, values[~missing], kind)
@@ -268,10 +268,6 @@ def _learn_steps(name: str, values: pd.Series) -> list[EncodedColumn]:
 
 def _indicator(name: str, kind: Kind, share: float, **what: Any) -> EncodedColumn:
     return EncodedColumn(name, kind, spread=float(np.sqrt(share * (1 - share))), **what)
-
-
-def _indicator_spread(hits: pd.Series) -> float:
-    return float(np.sqrt(hits.mean() * (1 - hits.mean())))
 
 
 def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,9 @@ from behavior_learning.errors import TextColumnWarning
 __all__ = ["check_text", "what_text_hides"]
 
 NUMBER = re.compile(r"\s*[-+(]?\s*[$€£¥]?\s*(\d{1,3}([,. ' ]\d{3})+|\d+)?([.,]\d*)?([eE][-+]?\d+)?\s*(%|[$€£¥]|\))?\s*")
+PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+"""Numbers that are written as machines read them."""
+
 DATE = re.compile(r"\s*(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4})([ T]\d{1,2}:\d{2}.*)?\s*")
 
 MOSTLY = 0.8
@@ -44,13 +47,13 @@ def what_text_hides(found: Sequence[Any], rows: np.ndarray) -> str:
     total = int(sum(count for _, count in texts))
     if not total:
         return ""
-    for kind, pattern, way in (
-        ("numbers", NUMBER, "pd.to_numeric(column, errors='coerce') makes the rest missing"),
-        ("dates", DATE, "pd.to_datetime(column) makes them dates"),
+    for kind, pattern, plain, way in (
+        ("numbers", NUMBER, PLAIN, "pd.to_numeric(column, errors='coerce') makes the rest missing"),
+        ("dates", DATE, DATE, "pd.to_datetime(column) makes them dates"),
     ):
         alike = [(text, count) for text, count in texts if _matches(pattern, text)]
         share, levels = sum(count for _, count in alike) / total, len(alike)
-        rest = [text for text, _ in texts if not _matches(pattern, text) or _dirty(kind, text)]
+        rest = [text for text, _ in texts if not _matches(pattern, text) or plain.fullmatch(text) is None]
         if share >= MOSTLY and (levels > MANY or (levels >= 3 and len(rest) > 0 and kind == "numbers")):
             named = f"; not plain: {listed(sorted(rest))}" if rest and kind == "numbers" else ""
             return f"{share:.0%} of its values look like {kind}{named}. If they are, convert them: {way}."
@@ -64,8 +67,3 @@ def what_text_hides(found: Sequence[Any], rows: np.ndarray) -> str:
 
 def _matches(pattern: re.Pattern[str], text: str) -> bool:
     return len(text) <= LONGEST and any(map(str.isdigit, text)) and pattern.fullmatch(text) is not None
-
-
-def _dirty(kind: str, text: str) -> bool:
-    """Whether a number is written as only people read it."""
-    return kind == "numbers" and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is None

@@ -24,28 +24,33 @@ TAIL = 0.005
 FEW_ROWS = 20
 """Rows below which no row is left out, and from which on at least one is on each side."""
 
+REAL = (bool, int, float, Decimal, np.integer, np.floating, np.bool_)
+TIMES = (date, timedelta, np.datetime64, np.timedelta64, pd.Period)
+"""Kinds of values in a column of objects that make it one of numbers, or of dates and durations."""
+
 Levels = tuple[np.ndarray, list[str], list[Any]]
 """Codes of rows, −1 where missing; the text of each level; and the level as it is."""
 
 
 def kind_of(values: pd.Series) -> Literal["numeric", "time", "step", "category"]:
     """Numbers and booleans; dates and durations; categories with an order; other categories."""
-    dtype, types = values.dtype, pd.api.types
-    if isinstance(dtype, pd.CategoricalDtype):
-        return "step" if dtype.ordered else "category"
-    if isinstance(dtype, pd.IntervalDtype):
-        return "step"
-    if isinstance(dtype, pd.PeriodDtype) or dtype.kind in "mM" or isinstance(dtype, pd.DatetimeTZDtype):
-        return "time"
-    if types.is_numeric_dtype(values) and not types.is_complex_dtype(values):
-        return "numeric"
-    if isinstance(dtype, np.dtype) and dtype.kind == "O":
-        known = values.dropna()
-        if all(isinstance(value, (bool, int, float, Decimal, np.number, np.bool_)) for value in known):
-            return "category" if any(isinstance(value, np.complexfloating) for value in known) else "numeric"
-        if all(isinstance(value, (date, timedelta, np.datetime64, np.timedelta64, pd.Period)) for value in known):
+    match values.dtype:
+        case pd.CategoricalDtype(ordered=ordered):
+            return "step" if ordered else "category"
+        case pd.IntervalDtype():
+            return "step"
+        case pd.PeriodDtype():
             return "time"
-    return "category"
+        case np.dtype(kind="O"):
+            known = values.dropna()
+            if all(isinstance(value, REAL) for value in known):
+                return "numeric"
+            return "time" if all(isinstance(value, TIMES) for value in known) else "category"
+        case dtype if dtype.kind in "mM":
+            return "time"
+        case _:
+            types = pd.api.types
+            return "numeric" if types.is_numeric_dtype(values) and not types.is_complex_dtype(values) else "category"
 
 
 def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
@@ -59,10 +64,9 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
     if kind == "time":
         return in_days(name, values)
     values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "O":
+    if values.dtype == object:
         values = values.where(values.notna(), np.nan).astype(float)
-    numbers = pd.to_numeric(values)
-    numbers = numbers.to_numpy(dtype=float, na_value=np.nan)
+    numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
         raise DataError(

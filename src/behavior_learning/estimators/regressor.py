@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 from sklearn.base import RegressorMixin
 
 from behavior_learning.errors import OptionError
@@ -183,8 +182,6 @@ def _of_numbers(response: Any) -> Response:
 
 def _has_columns(y: Any) -> bool:
     """Whether y is a table of several responses."""
-    if isinstance(y, pd.DataFrame):
-        return y.shape[1] > 1
     try:
         shape = np.shape(y)
     except ValueError:

@@ -7,6 +7,7 @@ groups, contrasts and curves have their standard errors by one rule, however the
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple, Protocol
 
 import equinox as eqx
@@ -179,16 +180,18 @@ class Effects:
         ----------
         column : a variable, or a label per row; a number of more than ten different values is cut at its quartiles.
         """
-        labels = find(self.axes, column).values(self.x) if isinstance(column, str) else np.asarray(column)
+        if isinstance(column, str):
+            labels, name = find(self.axes, column).values(self.x), column
+        else:
+            labels, name = np.asarray(column), getattr(column, "name", None) or "group"
         if labels.shape != (len(self.x),):
             raise OptionError(f"by() needs a variable or a label for each of {len(self.x)} rows; got {column!r}.")
         groups = pd.Series(labels)
         if pd.api.types.is_numeric_dtype(groups) and groups.nunique() > GROUPS:
             groups = pd.qcut(groups, 4, duplicates="drop")
-        names = list(groups.dropna().sort_values().unique())
-        members = np.stack([(groups == name).to_numpy(float) for name in names])
-        name = column if isinstance(column, str) else getattr(column, "name", None) or "group"
-        return self._averages(members, _crossed(pd.Index(names, name=name), self._index), level)
+        found = list(groups.dropna().sort_values().unique())
+        members = np.stack([(groups == group).to_numpy(float) for group in found])
+        return self._averages(members, _crossed(pd.Index(found, name=name), self._index), level)
 
     def rows(self, level: float = 0.95) -> pd.DataFrame:
         """Effects in every row, lines (row, variable); none where a row lacks the number."""
@@ -372,10 +375,9 @@ def with_intervals(
 
 def _crossed(outer: pd.Index, inner: pd.Index) -> pd.MultiIndex:
     """Every label of the one with every label of the other."""
-    inner_keys = [key if isinstance(key, tuple) else (key,) for key in inner]
-    outer_keys = [key if isinstance(key, tuple) else (key,) for key in outer]
+    outer_keys, inner_keys = (index.to_frame().itertuples(index=False, name=None) for index in (outer, inner))
     names = [*outer.names, *inner.names]
-    return pd.MultiIndex.from_tuples([(*a, *b) for a in outer_keys for b in inner_keys], names=names)
+    return pd.MultiIndex.from_tuples([(*a, *b) for a, b in product(outer_keys, inner_keys)], names=names)
 
 
 def _spaced(count: int, most: int) -> np.ndarray:

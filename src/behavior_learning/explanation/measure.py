@@ -157,15 +157,13 @@ def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> Measu
         for block in (block for layer in problem.layers[measured.layer :] for block in layer):
             changed[block.name] = block_values(block, changed)
         outputs = [np.broadcast_to(output.evaluate(changed), known[name].shape) for output in problem.outputs.values()]
-        ends.append(_against_others(np.stack(outputs, axis=-1)))
+        utilities = np.stack(outputs, axis=-1)
+        if len(outputs) > 1:  # Of classes, each beside the mean of all: what they share cancels.
+            utilities = utilities - utilities.mean(axis=-1, keepdims=True)
+        ends.append(utilities)
     slope = (ends[0] - ends[1]) / (2 * step)
     share = np.mean(slope > 0) + 0.5 * np.mean(slope == 0)
     return replace(measured, raises=float(slope.mean()), sign_share=float(share))
-
-
-def _against_others(utilities: np.ndarray) -> np.ndarray:
-    """Of classes, each beside the mean of all: what they share cancels. A single utility is itself."""
-    return utilities - utilities.mean(axis=-1, keepdims=True) if utilities.shape[-1] > 1 else utilities
 
 
 def _wide(values: object, like: Values) -> np.ndarray:

@@ -101,7 +101,8 @@ class Shifts:
 
 def shifts_of(table: HeadTable, rows: Sequence[int], basis: Basis) -> Shifts | None:
     """The shifts of squared rows of an additive layer over the terms of a basis; None where nothing may move."""
-    keys = [*_keys(basis), ((), ONE)]
+    factors = [(_factors(x), j) for (x, _), (_, j) in zip(basis.terms, basis.pairing.pairs, strict=True)]
+    keys: list[Key] = [*factors, ((), ONE)]
     of_x = np.array([j == ONE for _, j in keys], bool)
     numbers = table.rows
     own = [i for i in rows if table.multiplier.value[i] > 0]
@@ -126,11 +127,6 @@ def null_space_of(matrix: Float[np.ndarray, "rows columns"], columns: int) -> Fl
         return np.eye(columns)
     _, sizes, directions = np.linalg.svd(matrix)
     return directions[int(np.sum(sizes > ROUNDING * sizes[0])) :].T
-
-
-def _keys(basis: Basis) -> list[Key]:
-    """Every term by the factors of its function of x and its function of y."""
-    return [(_factors(x), j) for (x, _), (_, j) in zip(basis.terms, basis.pairing.pairs, strict=True)]
 
 
 def _factors(function: object) -> tuple[object, ...]:

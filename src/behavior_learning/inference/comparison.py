@@ -48,19 +48,14 @@ _FACTS = ("log-likelihood", "AIC", "BIC", "TIC", "rank", "rows", "standard error
 
 
 def _column(results: InferenceResults, stars: bool) -> dict[str, str]:
-    numbers = zip(map(str, results.params.index), results.params, results.bse, results.pvalues, strict=True)
-    lines = {
-        label: f"{value:.4g}{_stars(pvalue) if stars else ''} ({error:.3g})" for label, value, error, pvalue in numbers
-    }
+    marks = [next((mark for p, mark in LEVELS.items() if stars and pvalue < p), "") for pvalue in results.pvalues]
+    numbers = zip(map(str, results.params.index), results.params, marks, results.bse, strict=True)
+    lines = {label: f"{value:.4g}{mark} ({error:.3g})" for label, value, mark, error in numbers}
     criteria = (results.loglikelihood, results.aic, results.bic, results.tic) if results.likelihood else [np.nan] * 4
     facts = [f"{value:.2f}" for value in criteria]
     return {**lines} | dict(
         zip(_FACTS, [*facts, str(results.degrees_of_freedom), str(results.n), results.cov_type], strict=True)
     )
-
-
-def _stars(pvalue: float) -> str:
-    return next((mark for level, mark in LEVELS.items() if pvalue < level), "")
 
 
 def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic") -> TestResult:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Int
 
-from behavior_learning.core.heads import Head, Identity
+from behavior_learning.core.heads import Identity
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.identification.canonical_form import canonicalize
-from behavior_learning.identification.parameters import LocalParameters, Place, number_places, row_label
+from behavior_learning.identification.parameters import LocalParameters, number_places, row_label
 from behavior_learning.inference.estimation import (
     SAME_LOSS,
     Convergence,
@@ -120,21 +120,14 @@ def rows_that_flip(local: LocalParameters) -> dict[str, Int[np.ndarray, " places
     """
     network = local.parametrization.template
     rows: dict[str, list[int]] = {}
-    for number, place in enumerate(_learned_places(local)):
+    places = number_places(network)
+    for number, at in enumerate(np.asarray(local.parametrization.learned)):
+        place = places[at]
         head = network.layers[place.layer].head(place.role) if place.role else None
-        if place.part in ("coef", "intercept") and head is not None and not _flips_for_free(head):
+        for_free = head is None or head.parity == "even" or head == Identity()
+        if place.part in ("coef", "intercept") and not for_free:
             rows.setdefault(row_label(network, place.of_row), []).append(number)
-    return {row: np.array(places) for row, places in rows.items() if not local.signs[places].any()}
-
-
-def _learned_places(local: LocalParameters) -> list[Place]:
-    places = number_places(local.parametrization.template)
-    return [places[number] for number in np.asarray(local.parametrization.learned)]
-
-
-def _flips_for_free(head: Head) -> bool:
-    """Whether −t says the same, or an identity never gets stuck."""
-    return head.parity == "even" or head == Identity()
+    return {row: np.array(own) for row, own in rows.items() if not local.signs[own].any()}
 
 
 def random_networks(network: BehaviorNetwork, count: int, seed: int) -> list[BehaviorNetwork]:

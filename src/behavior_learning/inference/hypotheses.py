@@ -107,8 +107,9 @@ class _Reader:
         found: list[list[Row | str]] = [[]]
         depth = 0
         for token in self._tokens(text):
-            depth += (token == "(") - (token == ")") if isinstance(token, str) else 0
-            if isinstance(token, str) and token == "," and depth == 0:
+            sign = token if isinstance(token, str) else ""
+            depth += (sign == "(") - (sign == ")")
+            if sign == "," and depth == 0:
                 found.append([])
             else:
                 found[-1].append(token)

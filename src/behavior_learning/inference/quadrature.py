@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float
 
 from behavior_learning.core.numerics import PANEL
 from behavior_learning.core.spaces import Interval, Product, Space, Utility
@@ -71,15 +71,12 @@ def quadrature_gap(fitted: Fitted) -> float:
         return 0.0
     with jax.enable_x64(True):
         problem = fitted.problem
-        few = eqx.tree_at(lambda p: (p.data, p.weights), problem, _first_rows((problem.data, problem.weights)))
+        # The rows of the first chunk are spread over the table.
+        some = jax.tree.map(lambda column: column[:1, :ROWS_CHECKED], (problem.data, problem.weights))
+        few = eqx.tree_at(lambda p: (p.data, p.weights), problem, some)
         sharp = eqx.tree_at(lambda p: p.objective, few, finer)
         plain, fine = (_chunk_losses(p, jnp.asarray(fitted.theta)) for p in (few, sharp))
         return float(jnp.mean(jnp.abs(plain - fine)))
-
-
-def _first_rows(chunked: PyTree) -> PyTree:
-    """Some rows of the first chunk, which are spread over the table."""
-    return jax.tree.map(lambda column: column[:1, :ROWS_CHECKED], chunked)
 
 
 @eqx.filter_jit

@@ -21,8 +21,9 @@ from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.objectives import Objective
 from behavior_learning.symbolic.facade import LearnedProblem
-from behavior_learning.symbolic.polynomials import Monomial, Variable
+from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import basis_polynomials
+from behavior_learning.symbolic.text import format_monomial
 
 __all__ = ["infer_network", "infer_problem", "model_at", "original_units"]
 
@@ -151,7 +152,8 @@ def original_units(
     terms = basis_polynomials(network.basis, inputs, seen)
     monomials = [*dict.fromkeys(m for term in terms for m in term.coefficients if m), ()]
     expansion = np.array([[term.coefficients.get(m, 0.0) for m in monomials] for term in terms])
-    order = {variable.name: i for i, variable in enumerate((*inputs, *seen))}
+    order = {variable.name: i for i, variable in enumerate((*inputs, *seen))}  # Of the table; curves come last.
+    texts = [format_monomial(sorted(m, key=lambda factor: order.get(factor[0], len(order)))) for m in monomials]
     places, first_layer = number_places(network), ("coef", "intercept")
     labels, lines, rows = [], [], {}
     for position, (name, place) in enumerate(zip(names, places, strict=True)):
@@ -161,15 +163,9 @@ def original_units(
             rows[place.of_row] = RowTerms(len(labels), tuple(monomials))
             block = np.zeros((len(monomials), len(names)))
             block[:, inside], block[-1, position] = expansion.T, 1.0
-            labels += [f"{row}[{_written(m, order)}]" if m else name for m in monomials]
+            labels += [f"{row}[{text}]" if text else name for text in texts]
             lines.append(block)
         elif place.layer > 0 or place.part not in first_layer:
             labels.append(name)
             lines.append(np.eye(1, len(names), position))
     return tuple(labels), np.concatenate(lines), rows
-
-
-def _written(monomial: Monomial, order: Mapping[str, int]) -> str:
-    """A monomial with its columns in the order of the table, curves last."""
-    factors = sorted(monomial, key=lambda factor: order.get(factor[0], len(order)))
-    return "*".join(name if power == 1 else f"{name}^{power}" for name, power in factors)

@@ -132,9 +132,10 @@ def curve(table: pd.DataFrame, *, name: str | None = None, ylabel: str = "") -> 
     'RM'
     """
     check_frame("table", table, (), "effects.curve(variable)")
-    banded = {"estimate", "lower", "upper"} <= set(table.columns)
-    wide = {end: _by_outcome(table[end]) for end in ("estimate", "lower", "upper")} if banded else {"estimate": table}
-    table = wide["estimate"]
+    parts, outcomes = ("estimate", "lower", "upper"), table.index.nlevels > 1
+    banded = set(parts) <= set(table.columns)
+    wide = {p: table[p].unstack(sort=False) if outcomes else table[[p]] for p in (parts if banded else ())}
+    table = wide.get("estimate", table)
     if not all(map(pd.api.types.is_numeric_dtype, table.dtypes)):
         raise DataError(f"table must hold numbers; got columns of {', '.join(sorted(set(map(str, table.dtypes))))}.")
     spread = (table.max() - table.min()).to_numpy()
@@ -193,11 +194,6 @@ def surface(first: Any, second: Any, values: Any, *, names: tuple[str, str], lab
         ax.clabel(lines, fontsize="small", fmt="%.3g")
     ax.set(xlabel=plain(names[0]), ylabel=plain(names[1]))
     return figure
-
-
-def _by_outcome(column: pd.Series) -> pd.DataFrame:
-    """One column per outcome."""
-    return column.to_frame() if column.index.nlevels == 1 else column.unstack(sort=False)
 
 
 def _places(axis: Any, values: Any) -> np.ndarray:

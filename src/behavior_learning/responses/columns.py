@@ -129,10 +129,13 @@ def one_column(y: Any, rows: int) -> tuple[str, pd.Series]:
     """The name of a response ("y" where it has none) and its values."""
     if y is None:
         raise DataError("y must be given: this estimator requires y to be passed, but the target y is None.")
-    y = in_pandas(y)
-    if isinstance(y, pd.DataFrame) and y.shape[1] == 1:
-        y = y.iloc[:, 0]
-    values = y if isinstance(y, pd.Series) else _as_series(y)
+    match in_pandas(y):
+        case pd.DataFrame(shape=(_, 1)) as table:
+            values = table.iloc[:, 0]
+        case pd.Series() as column:
+            values = column
+        case other:
+            values = _as_series(other)
     if len(values) != rows:
         raise DataError(f"X and y must have the same number of rows; X has {rows}, y has {len(values)}.")
     return UNNAMED if values.name in (None, "") else str(values.name), values

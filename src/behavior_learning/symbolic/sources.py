@@ -100,12 +100,16 @@ def damped(numbers: np.ndarray, low: float, high: float) -> np.ndarray:
 
 def level_text(value: Any) -> str:
     """A category as text: a number shortest, so that 2 and 2.0 are one level; bytes decoded; text as it stands."""
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    if isinstance(value, (int, float, Decimal, np.number)) and not isinstance(value, bool):
-        number = float(str(value))
-        return str(int(number)) if number.is_integer() else repr(number)
-    return str(value)
+    match value:
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case bool():
+            return str(value)
+        case int() | float() | Decimal() | np.number():
+            number = float(str(value))
+            return str(int(number)) if number.is_integer() else repr(number)
+        case _:
+            return str(value)
 
 
 def hashed(level: str) -> str:
