@@ -21,6 +21,9 @@ ROUNDING = 1e-15
 TAIL = 0.005
 """Share of the rows on each side that is not counted when it is asked how wide a column is."""
 
+WIDEST = 3.0
+"""Widths of the bulk that a training row may be away from it and still be read as it is."""
+
 FEW_ROWS = 20
 """Rows below which no row is left out, and from which on at least one is on each side."""
 
@@ -123,16 +126,23 @@ def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
     return center, spread
 
 
-def bounds(numbers: np.ndarray) -> tuple[float, float]:
-    """Where extrapolation ends: the range of all but half a percent of the rows on each side, widened by its width.
+def bulk(numbers: np.ndarray) -> tuple[float, float]:
+    """The range of all but half a percent of the rows on each side, widened by its width.
 
-    Columns that are the same in nearly all rows are bounded by their whole range, widened likewise.
+    Of columns that are the same in nearly all rows it is the whole range, widened likewise.
     """
     share = TAIL if len(numbers) >= FEW_ROWS else 0.0
     low, high = np.quantile(numbers, share, method="higher"), np.quantile(numbers, 1 - share, method="lower")
     if low == high:
         low, high = numbers.min(), numbers.max()
     return float(low - (high - low)), float(high + (high - low))
+
+
+def bounds(numbers: np.ndarray) -> tuple[float, float]:
+    """Where extrapolation ends: the bulk of the rows, and every training row less than `WIDEST` of its widths away."""
+    low, high = bulk(numbers)
+    reach = WIDEST * (high - low)
+    return max(min(low, float(numbers.min())), low - reach), min(max(high, float(numbers.max())), high + reach)
 
 
 def ordered_levels(name: str, values: pd.Series) -> list[Any]:
