@@ -34,7 +34,8 @@ SPELLED = {role: tuple(name for head in registered_heads(role) for name in spell
 
 
 COSTLY = frozenset((Path(__file__).parent / "costly.txt").read_text(encoding="utf-8").splitlines())
-"""Cases that took more than 4 CPU seconds with nothing compiled before, of claims that have cheaper cases."""
+"""What only `make test-all` runs: with nothing compiled before, cases of more than 4 CPU seconds of claims that have
+cheaper cases, and claims of a single case of more than 12."""
 
 
 @pytest.hookimpl(tryfirst=True)
