@@ -19,7 +19,7 @@ from behavior_learning.encoding.text import check_text
 from behavior_learning.encoding.values import (
     ROUNDING,
     bounds,
-    bulk,
+    bulk_range,
     kind_of,
     levels_of,
     location_and_spread,
@@ -220,7 +220,7 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     if kind in ("numeric", "time"):
         numbers = numbers_of(name, values[~missing], kind)
         low, high = bounds(numbers)
-        center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, *bulk(numbers)))
+        center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, *bulk_range(numbers)))
         different = np.unique(np.clip(numbers, low, high)).tolist()
         pair = (different[0], different[1]) if len(different) == 2 else None
         return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high, pair=pair), *indicator]

@@ -10,7 +10,16 @@ import pandas as pd
 from behavior_learning.errors import DataError
 from behavior_learning.symbolic.sources import in_days, level_text
 
-__all__ = ["Levels", "bounds", "kind_of", "levels_of", "location_and_spread", "numbers_of", "ordered_levels"]
+__all__ = [
+    "Levels",
+    "bounds",
+    "bulk_range",
+    "kind_of",
+    "levels_of",
+    "location_and_spread",
+    "numbers_of",
+    "ordered_levels",
+]
 
 LARGEST, SMALLEST = 1e150, 1e-150
 """Sizes beyond and below which squares overflow."""
@@ -126,7 +135,7 @@ def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
     return center, spread
 
 
-def bulk(numbers: np.ndarray) -> tuple[float, float]:
+def bulk_range(numbers: np.ndarray) -> tuple[float, float]:
     """The range of all but half a percent of the rows on each side, widened by its width.
 
     Of columns that are the same in nearly all rows it is the whole range, widened likewise.
@@ -140,7 +149,7 @@ def bulk(numbers: np.ndarray) -> tuple[float, float]:
 
 def bounds(numbers: np.ndarray) -> tuple[float, float]:
     """Where extrapolation ends: the bulk of the rows, and every training row less than `WIDEST` of its widths away."""
-    low, high = bulk(numbers)
+    low, high = bulk_range(numbers)
     reach = WIDEST * (high - low)
     return max(min(low, float(numbers.min())), low - reach), min(max(high, float(numbers.max())), high + reach)
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from behavior_learning.core.spaces import Interval
-from behavior_learning.encoding import bounds
+from behavior_learning.encoding import bulk_range
 from behavior_learning.errors import AtomWarning, DataError, FewValuesWarning, OptionError, OutlierWarning
 from behavior_learning.options import learned
 from behavior_learning.responses.base import register_response
@@ -97,7 +97,7 @@ class Numbers(Standardized):
             If the response is constant in the training rows or leaves the stated support.
         """
         stated = checked_support(self.support)
-        low, high = bounds(values)
+        low, high = bulk_range(values)
         beyond = (values < low) | (values > high)
         if stated is None and beyond.any():
             return self._with_tails(values, train, low, high, beyond)
