@@ -13,7 +13,7 @@ from behavior_learning.choice.estimation import Optimum
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.hypotheses import TestResult, chi_square_test, parse_hypotheses
-from behavior_learning.inference.tables import Estimates, Summary
+from behavior_learning.inference.tables import Estimates, EstimationResults, Summary
 
 __all__ = ["COV_TYPES", "ChoiceResults", "FitStatistics", "clusters_of_units", "covariance_of", "resolved_cov_type"]
 
@@ -77,7 +77,7 @@ def covariance_of(
 
 
 @dataclass(frozen=True)
-class ChoiceResults:
+class ChoiceResults(EstimationResults):
     """Estimates of a choice model with standard errors.
 
     Attributes
@@ -97,32 +97,6 @@ class ChoiceResults:
     title: str
     cautions: tuple[str, ...] = field(default=())
     effective: float | None = None
-
-    @property
-    def params(self) -> pd.Series:
-        return self.estimates.params
-
-    @property
-    def cov(self) -> pd.DataFrame:
-        """Covariance of `params`; NaN where a parameter is fixed or at a bound."""
-        return self.estimates.cov
-
-    @property
-    def bse(self) -> pd.Series:
-        """Standard errors."""
-        return self.estimates.bse
-
-    @property
-    def zvalues(self) -> pd.Series:
-        return self.estimates.zvalues
-
-    @property
-    def pvalues(self) -> pd.Series:
-        return self.estimates.pvalues
-
-    def conf_int(self, level: float = 0.95) -> pd.DataFrame:
-        """Confidence intervals of `params`."""
-        return self.estimates.conf_int(level)
 
     @property
     def n(self) -> int:

@@ -30,7 +30,7 @@ from behavior_learning.inference.information import NotIdentified
 from behavior_learning.inference.profile import ProfileInterval, profile_interval
 from behavior_learning.inference.report import IdentificationReport
 from behavior_learning.inference.restricted import likelihood_ratio_test, score_test
-from behavior_learning.inference.tables import Estimates, Summary
+from behavior_learning.inference.tables import Estimates, EstimationResults, Summary
 from behavior_learning.inference.units import Units, errors_by_term, in_table_units
 from behavior_learning.options import check_number
 from behavior_learning.symbolic.facade import LearnedProblem
@@ -44,7 +44,7 @@ RIDGE_SHIFT = 0.5
 
 
 @dataclass(frozen=True, repr=False)
-class InferenceResults:
+class InferenceResults(EstimationResults):
     """Estimates of a behaviour network in canonical form, with standard errors or reasons why there are none.
 
     Parameters are on standardised columns; `original` has the same in the user's units.
@@ -80,33 +80,6 @@ class InferenceResults:
     cautions: tuple[str, ...] = field(default=())
 
     # Estimates.
-
-    @property
-    def params(self) -> pd.Series:
-        """Canonical parameters on standardised columns."""
-        return self.estimates.params
-
-    @property
-    def cov(self) -> pd.DataFrame:
-        """Covariance of `params`; NaN where it is not identified."""
-        return self.estimates.cov
-
-    @property
-    def bse(self) -> pd.Series:
-        """Standard errors of `params`; NaN where there are none, see `not_identified`."""
-        return self.estimates.bse
-
-    @property
-    def zvalues(self) -> pd.Series:
-        return self.estimates.zvalues
-
-    @property
-    def pvalues(self) -> pd.Series:
-        return self.estimates.pvalues
-
-    def conf_int(self, level: float = 0.95, method: str = "normal") -> pd.DataFrame:
-        """Confidence intervals of `params`; `method="percentile"` uses bootstrap draws."""
-        return self.estimates.conf_int(level, method)
 
     @cached_property
     def original(self) -> Estimates:

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Estimates", "Summary", "html_table", "latex_table", "markdown_table", "text_table"]
+__all__ = ["Estimates", "EstimationResults", "Summary", "html_table", "latex_table", "markdown_table", "text_table"]
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,38 @@ class Estimates:
         covariance[spoiled] = covariance[:, spoiled] = np.nan
         moves = None if self.draws is None else self.draws.to_numpy() - self.params.to_numpy()
         return Estimates.of(labels, values, covariance, None if moves is None else values + moves @ jacobian.T)
+
+
+class EstimationResults:
+    """Results of which `estimates` are asked directly."""
+
+    estimates: Estimates
+
+    @property
+    def params(self) -> pd.Series:
+        return self.estimates.params
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of `params`; NaN where there is none."""
+        return self.estimates.cov
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors of `params`; NaN where there are none."""
+        return self.estimates.bse
+
+    @property
+    def zvalues(self) -> pd.Series:
+        return self.estimates.zvalues
+
+    @property
+    def pvalues(self) -> pd.Series:
+        return self.estimates.pvalues
+
+    def conf_int(self, level: float = 0.95, method: str = "normal") -> pd.DataFrame:
+        """Confidence intervals of `params`; `method="percentile"` uses bootstrap draws."""
+        return self.estimates.conf_int(level, method)
 
 
 @dataclass(frozen=True)
