@@ -9,7 +9,7 @@ import jax
 import pandas as pd
 
 from behavior_learning.decision.edits import edits_of
-from behavior_learning.decision.parameters import DRAWS, Parameters
+from behavior_learning.decision.parameters import Parameters
 from behavior_learning.decision.scenario import Scenario
 from behavior_learning.decision.tables import Change, changed, decoded, distances
 from behavior_learning.errors import OutsideDataWarning
@@ -23,17 +23,17 @@ __all__ = ["counterfactual_of"]
 
 def counterfactual_of(
     model: LearnedModel,
-    X: Any = None,
+    X: Any,
     *,
-    change: Change = None,
-    relax: Mapping[str, float] | None = None,
-    drop: Sequence[str] | str = (),
-    add: Mapping[str, float] | None = None,
-    draws: Any = "delta",
-    inference: InferenceResults | None = None,
-    n_draws: int = DRAWS,
-    level: float = 0.95,
-    seed: int = 0,
+    change: Change,
+    relax: Mapping[str, float] | None,
+    drop: Sequence[str] | str,
+    add: Mapping[str, float] | None,
+    draws: Any,
+    inference: InferenceResults | None,
+    n_draws: int,
+    level: float,
+    seed: int,
 ) -> Scenario:
     """A scenario of a learned model; see `FittedEstimator.counterfactual`."""
     level = check_number("level", level, below=1.0)

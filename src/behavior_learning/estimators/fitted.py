@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning import report as pages
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.decision.counterfactual import counterfactual_of
+from behavior_learning.decision.parameters import DRAWS
 from behavior_learning.decision.problem import DecisionProblem, problem_of
 from behavior_learning.decision.scenario import Scenario
 from behavior_learning.decision.tables import Change
@@ -341,7 +342,7 @@ class FittedEstimator(BaseEstimator):
         add: Mapping[str, float] | None = None,
         draws: Any = "delta",
         inference: InferenceResults | None = None,
-        n_draws: int = 500,
+        n_draws: int = DRAWS,
         level: float = 0.95,
         seed: int = 0,
     ) -> Scenario:
