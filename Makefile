@@ -11,7 +11,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bl demo
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	XLA_FLAGS=--xla_backend_optimization_level=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile

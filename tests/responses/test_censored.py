@@ -79,7 +79,7 @@ def gaussian():
     """A linear Gaussian model of capped prices, by its maximum of the likelihood."""
     X, y = capped()
     response = bl.Censored(upper=CAP, support=(-6, 8))
-    reg = bl.BLRegressor(response=response, max_epochs=300, patience=300, random_state=0, **GAUSSIAN)
+    reg = bl.BLRegressor(response=response, max_epochs=60, patience=60, random_state=0, **GAUSSIAN)
     return X, y, reg.fit(X, y, validation_data=(X, y))
 
 
