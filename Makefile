@@ -5,7 +5,7 @@ DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: demo test test-all lint fuzz bench
+.PHONY: demo test test-all lint fuzz bench docs
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
@@ -25,6 +25,10 @@ lint: $(VENV)/.tested
 fuzz: $(VENV)/.tested
 	$(BIN)/python -m tests.fuzz --minutes 10
 
+docs: $(VENV)/.documented
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
 
@@ -35,6 +39,10 @@ $(VENV)/.installed: pyproject.toml
 
 $(VENV)/.compared: $(VENV)/.tested
 	$(BIN)/pip install -q -e ".[experiments]"
+	touch $@
+
+$(VENV)/.documented: $(VENV)/.installed
+	$(BIN)/pip install -q -e ".[docs]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

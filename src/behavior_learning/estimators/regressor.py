@@ -36,8 +36,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     basis : ``bl.Affine()``, ``bl.Polynomial(degree=2)`` over (x, y), ``bl.Spline(knots=8, degree=1)`` or
         ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such as ``"spline"``; ``"auto"`` is
         affine, or polynomial where `degrees` or `identifiable` ask for it.
-    degrees : a total degree for every row of each head, which also sets the number of rows: ``((2,), (2, 2, 2),
-        (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
+    degrees : a total degree for every row of each head, which also sets the number of rows:
+        ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
     skip : None, ``"dense"``, ``"residual"`` (projected where widths differ) or ``"input"`` (A.2, A.3.3).
     multipliers : ``"nonnegative"`` keeps λ ≥ 0; ``"free"`` does not.

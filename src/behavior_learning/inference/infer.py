@@ -54,7 +54,7 @@ def infer(
     Parameters
     ----------
     network : where the search starts, such as a trained network.
-    objective : a loss per row of (network, *data); smooth in the parameters.
+    objective : a loss per row of ``(network, *data)``; smooth in the parameters.
     data : arrays with the rows first, in double precision.
     names : labels of all numbers of the network, see `parameter_labels`.
     candidates : utility evaluations per row, which bound the memory of a chunk of rows.
