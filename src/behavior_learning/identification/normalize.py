@@ -241,7 +241,7 @@ class Canonicalizer:
                 rows = table.rows_of(order.tolist())
                 place = np.argsort(rows)
                 table.arrange(np.arange(table.size), rows)
-                table.orthogonal = [(int(place[i]), int(place[j]), *columns) for i, j, *columns in table.orthogonal]
+                table.orthogonal = [(int(place[i]), int(place[j]), of_i, of_j) for i, j, of_i, of_j in table.orthogonal]
             for numbers, first in self.readers(member):
                 for array in numbers.arrays():
                     array[:, first : first + len(order)] = array[:, first + order]

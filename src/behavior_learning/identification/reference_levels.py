@@ -6,6 +6,7 @@ reference: its coefficient is zero, and those of the other levels are difference
 
 from collections.abc import Iterator, Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -37,7 +38,8 @@ def equal_sums(basis: Basis, x: Float[np.ndarray, "n d"], categories: Sequence[S
     -------
     Two sets or more for each product that categories divide; products of more factors come first.
     """
-    values = np.concatenate([*(np.asarray(each(x), float) for each in basis.x_maps), np.ones((len(x), 1))], axis=1)
+    of_x = [np.asarray(each(jnp.asarray(x)), float) for each in basis.x_maps]
+    values = np.concatenate([*of_x, np.ones((len(x), 1))], axis=1)
     products = {i: f.columns for i, f in enumerate(basis.x_functions) if isinstance(f, Product)} | {ONE: ()}
     terms = [(i, j, term) for term, (i, j) in enumerate(basis.pairing.pairs) if i in products]
     terms.append((ONE, ONE, INTERCEPT))

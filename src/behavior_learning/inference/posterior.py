@@ -58,9 +58,8 @@ class Posterior(CovarianceEstimator):
         problem = fitted.problem
         problem = eqx.tree_at(lambda p: p.l2, problem, jnp.where(problem.l2 == 0, WEAK_PRIOR, problem.l2))
         keys = jax.random.split(jax.random.key(self.seed), CHAINS)
-        center, scale = _start(fitted, float(problem.l2))
-        arrays = (jnp.asarray(numbers) for numbers in (center, scale, fitted.local.signs))
-        chains, divergent = _chains(problem, *arrays, keys, self.draws)
+        center, scale = map(jnp.asarray, _start(fitted, float(problem.l2)))
+        chains, divergent = _chains(problem, center, scale, jnp.asarray(fitted.local.signs), keys, self.draws)
         drawn = _pointing_alike(np.asarray(chains), fitted.local)
         r_hat, effective = np.asarray(split_r_hat(drawn)), np.asarray(effective_sample_size(drawn))
         flat = drawn.reshape(-1, p)

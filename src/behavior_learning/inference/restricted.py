@@ -64,11 +64,9 @@ def _refused(fitted: Fitted, hypothesis: Hypothesis, ends: list[int]) -> TestRes
             )
     if ends and len(hypothesis.matrix) > 1:
         return TestResult.unavailable("One end of a range can be tested at a time. Test the equations one by one.")
-    known = zip(fitted.information.not_identified(), hypothesis.matrix.any(axis=0), strict=True)
-    return TestResult.unavailable(RIDGE.value) if (RIDGE, True) in known else None
-
-
-RIDGE = NotIdentified.RIDGE
+    known = fitted.information.not_identified()
+    resting = any(known[at] is NotIdentified.RIDGE for at in np.flatnonzero(hypothesis.matrix.any(axis=0)))
+    return TestResult.unavailable(NotIdentified.RIDGE.value) if resting else None
 
 
 def _one_sided(statistic: float, note: str) -> TestResult:
