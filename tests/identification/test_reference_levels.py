@@ -56,7 +56,12 @@ CASES = {
         [[0, 1, 2], [3, 4]],
         6,
     ),
-    "levels times a number": (table(levels(2, 0), number()), polynomial_basis(3, 1, degree=2), [[0, 1]], 3),
+    "levels times a number": (
+        table(levels(2, 0), number()),
+        polynomial_basis(3, 1, degree=2, x=table(levels(2, 0), number())),
+        [[0, 1]],
+        3,
+    ),
 }
 
 
@@ -94,6 +99,7 @@ def rank_of_first_row(network, x, y):
     return int(np.linalg.matrix_rank(terms[:, kept]))
 
 
+@pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("x", [table(levels(3, 0)) * (np.arange(ROWS) > 3)[:, None], np.tri(3)[levels(3, 1).argmax(1)]])
 def test_rows_without_a_level_and_ordered_steps_need_no_reference(x):
     basis = without_pure_x(polynomial_basis(3, 1, degree=2))
