@@ -1,11 +1,14 @@
-"""Coverage of 95 % intervals, and the rate at which errors shrink, for IBL(Single) with continuous y and with classes.
+"""Coverage of 95 % intervals, and the rate at which errors shrink.
 
-Each replication draws n rows from the model, estimates from the true parameters on (so that the global optimum is not
-in question here; see local_optima.py), and asks whether each interval holds the truth. Bootstrap: 199 samples of rows,
-each refitted to its optimum, as `cov_type="bootstrap"` does; or with `--one-step` 399 samples and one Newton step each
-with the Hessian of its own rows (Andrews, 2002).
+`continuous` and `classes`: IBL(Single). Each replication draws n rows from the model, estimates from the true
+parameters on (so that the global optimum is not in question here; see local_optima.py), and asks whether each interval
+holds the truth. Bootstrap: 199 samples of rows, each refitted to its optimum, as `cov_type="bootstrap"` does; or with
+`--one-step` 399 samples and one Newton step each with the Hessian of its own rows (Andrews, 2002).
 
-    python experiments/coverage.py --n 2000 --replications 500 --design continuous
+`default-classes`, `demand` and `weak` start from what a user starts from, see first_tries.py.
+
+    python experiments/coverage.py continuous --n 2000 --replications 500
+    python experiments/coverage.py default-classes --n 1000 --replications 100
 """
 
 import argparse
@@ -24,6 +27,8 @@ from behavior_learning.inference.estimation import Search, search_from
 from behavior_learning.inference.problem import Problem, row_hessians, scores
 from behavior_learning.inference.resampling import refit
 from designs import Design, classes, continuous, fisher_information, population, with_rows
+from first_tries import PARTS
+from first_tries import run as first_tries
 
 RESULTS = Path(__file__).parent / "results"
 REFITS, ONE_STEPS = 199, 399
@@ -162,23 +167,30 @@ def table(design: Design, n: int, result: Replication) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--design", choices=("continuous", "classes"), required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("continuous", "classes", *PARTS))
     parser.add_argument("--n", type=int, required=True)
     parser.add_argument("--replications", type=int, default=500)
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--no-bootstrap", dest="bootstrap", action="store_const", const=None, default="refit")
     kind.add_argument("--one-step", dest="bootstrap", action="store_const", const="one step")
     arguments = parser.parse_args()
+    if arguments.part in PARTS:
+        for so_far in first_tries(arguments.part, arguments.n, arguments.replications):
+            print(so_far.round(3).to_string(), flush=True)
+            so_far.to_csv(RESULTS / f"coverage-{arguments.part}-{arguments.n}.csv", float_format="%.5g")
+    else:
+        from_the_truth(arguments)
+
+
+def from_the_truth(arguments: argparse.Namespace) -> None:
     with jax.enable_x64(True):
-        design = {"continuous": continuous, "classes": classes}[arguments.design]()
+        design = {"continuous": continuous, "classes": classes}[arguments.part]()
     bound = information_bound(design)
     kind = "-one-step" if arguments.bootstrap == "one step" else ""
     for so_far in run(design, arguments.n, arguments.replications, bootstrap=arguments.bootstrap):
         result = table(design, arguments.n, so_far).assign(**{"information bound": bound / np.sqrt(arguments.n)})
-        result.to_csv(
-            RESULTS / f"coverage-{arguments.design}-{arguments.n}{kind}.csv", index=False, float_format="%.5g"
-        )
+        result.to_csv(RESULTS / f"coverage-{arguments.part}-{arguments.n}{kind}.csv", index=False, float_format="%.5g")
     print(result.drop(columns=["design", "parameter"]).to_string())
 
 

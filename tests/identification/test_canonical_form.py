@@ -144,6 +144,7 @@ NETWORKS = {
     "classes": partial(one_hot_network, "classes"),
     "classes with intercepts": one_hot_with_intercepts,
     "classes, two": partial(one_hot_network, "classes", ("tanh", "softplus", "abs"), classes=2),
+    "classes, two with squares": partial(one_hot_network, "squares", classes=2),
     "classes, identity": partial(one_hot_network, "classes", ("identity", "softplus", "abs")),
 }
 """Every equivalence changes at least one of them."""
@@ -162,7 +163,7 @@ def test_distribution_is_unchanged_and_applying_it_twice_changes_nothing(equival
     """Both of a random network and of what the equivalences before it make of it."""
     one_hot = name.startswith("classes")
     x, y = candidates("single" if name not in SHAPES else name, rng("z", name))
-    y = np.eye(2 if name == "classes, two" else RESPONSE)[None] if one_hot or name == "odd blocks" else y
+    y = np.eye(2 if "two" in name else RESPONSE)[None] if one_hot or name == "odd blocks" else y
     for before in (in_turn(name)[0], in_turn(name)[EQUIVALENCES.index(equivalence)]):
         once = equivalence(before, one_hot=one_hot)
         twice = equivalence(once, one_hot=one_hot)

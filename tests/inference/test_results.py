@@ -302,3 +302,14 @@ def test_inequality_that_cannot_turn_is_identified():
     found = opposite_directions(single().fitted)
     assert found["row"].tolist() == [INEQUALITY]
     assert found["verdict"].tolist() == ["identified"]
+
+
+def test_a_multiplier_at_zero_is_left_to_the_test_of_the_constraint():
+    """The coefficients of a row with λ = 0 mean nothing: neither χ² nor half of it is the distribution."""
+    for test in (single().lr_test, single().score_test):
+        assert "constraint_test('inequality')" in test(f"{INEQUALITY}.multiplier = 0").note
+
+
+def test_unknown_methods_of_intervals_are_refused():
+    with pytest.raises(OptionError, match="method must be 'likelihood' or 'score'"):
+        single().profile_interval(f"{EQUALITY}[y]", method="wald")

@@ -34,6 +34,7 @@ from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
 from behavior_learning.learned.prune import pruned, pruning_path
+from behavior_learning.learned.records import status_line
 from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
@@ -277,6 +278,7 @@ class FittedEstimator(BaseEstimator):
         X: Any = None,
         y: Any = None,
         *,
+        method: Literal["optimum", "posterior"] = "optimum",
         cov_type: str = "robust",
         clusters: Any = None,
         weights: Any = None,
@@ -285,6 +287,7 @@ class FittedEstimator(BaseEstimator):
         l2: float | None = None,
         draws: int = 500,
         seed: int = 0,
+        verbose: bool = False,
     ) -> InferenceResults:
         """Standard errors, tests and intervals for the parameters (Theorems B.9 and B.10).
 
@@ -296,6 +299,8 @@ class FittedEstimator(BaseEstimator):
         ----------
         X, y : the rows; by default those given to `fit`, its validation rows included. A model that was loaded from a
             file does not have them.
+        method : ``"posterior"`` draws from the posterior by the No-U-Turn Sampler, under the weak prior or that of
+            `l2`; its quantiles are the intervals (needs blackjax).
         cov_type : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
             ``"cluster_bootstrap"``, ``"multiplier"`` or ``"jackknife"``.
         clusters : a label per row, or two columns of labels for two-way clustering.
@@ -308,8 +313,9 @@ class FittedEstimator(BaseEstimator):
             model under a weak prior (l2 of 0.01); the notes say which. A number is a ridge l2/(2n)·|θ|² on canonical
             parameters of standardised columns, a normal prior of standard deviation 1/√l2; parameters that it moves by
             more than half a standard error, or of which it says more than a tenth, have no standard error then.
-        draws : bootstrap samples.
-        seed : of restarts and bootstrap.
+        draws : bootstrap samples, or draws of each of four chains.
+        seed : of restarts, bootstrap and chains.
+        verbose : show on standard error what is being done.
 
         Examples
         --------
@@ -319,18 +325,23 @@ class FittedEstimator(BaseEstimator):
         >>> ibl.inference(n_restarts=0).convergence.name
         'OPTIMUM'
         """
-        return infer_problem(
-            self._fitted,
-            self._rows("inference", X, y),
-            n_restarts=n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
-            cov_type=cov_type,
-            clusters=clusters,
-            weights=weights,
-            weight_kind=weight_kind,
-            l2=None if l2 is None else check_number("l2", l2, inclusive=True),
-            draws=check_count("draws", draws, minimum=2),
-            seed=check_count("seed", seed, minimum=0),
-        )
+        if method not in ("optimum", "posterior"):
+            raise OptionError(f"method must be 'optimum' or 'posterior'; got {method!r}.")
+        with status_line(verbose) as progress:
+            results = infer_problem(
+                self._fitted,
+                self._rows("inference", X, y),
+                n_restarts=n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
+                cov_type=cov_type,
+                clusters=clusters,
+                weights=weights,
+                weight_kind=weight_kind,
+                l2=None if l2 is None else check_number("l2", l2, inclusive=True),
+                draws=check_count("draws", draws, minimum=2),
+                seed=check_count("seed", seed, minimum=0),
+                progress=progress,
+            )
+            return results.posterior() if method == "posterior" else results
 
     def counterfactual(
         self,

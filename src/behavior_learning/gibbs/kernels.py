@@ -16,7 +16,19 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs.supports import Support
 
-__all__ = ["HMC", "METHODS", "NUTS", "Langevin", "LogDensity", "Method", "Move", "State", "Target", "value_and_score"]
+__all__ = [
+    "HMC",
+    "METHODS",
+    "NUTS",
+    "Langevin",
+    "LogDensity",
+    "Method",
+    "Move",
+    "State",
+    "Target",
+    "optional_blackjax",
+    "value_and_score",
+]
 
 LogDensity = Callable[[Float[Array, "n k m"]], Float[Array, "n k"]]
 """log p(y | x) of each row, up to a constant, at k responses of its own."""
@@ -199,7 +211,13 @@ class HMC(Hamiltonian):
         vary = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (), step_size.dtype, minval=0.5, maxval=1.5)))
         sizes = step_size[:, None] * vary(pairs[..., 0])
         return _hamiltonian_step(
-            _blackjax("hmc").build_kernel(), self.leapfrog_steps, target, pairs[..., 1], state, sizes, variance
+            optional_blackjax("blackjax.mcmc.hmc").build_kernel(),
+            self.leapfrog_steps,
+            target,
+            pairs[..., 1],
+            state,
+            sizes,
+            variance,
         )
 
 
@@ -221,7 +239,9 @@ class NUTS(Hamiltonian):
         adapting: Bool[Array, ""],
     ) -> tuple[State, Move]:
         sizes = jnp.broadcast_to(step_size[:, None], keys.shape)
-        return _hamiltonian_step(_blackjax("nuts").build_kernel(), self.doublings, target, keys, state, sizes, variance)
+        return _hamiltonian_step(
+            optional_blackjax("blackjax.mcmc.nuts").build_kernel(), self.doublings, target, keys, state, sizes, variance
+        )
 
 
 METHODS: dict[str, Method] = {
@@ -233,19 +253,19 @@ METHODS: dict[str, Method] = {
 """Samplers by the name that `sample(method=)` takes."""
 
 
-def _blackjax(sampler: str) -> Any:
+def optional_blackjax(module: str, instead: str = "use MALA") -> Any:
     """A module of blackjax, which the extra ``[sampling]`` brings.
 
     Raises
     ------
     OptionError
-        If it is not installed.
+        If it is not installed; `instead` is what to use then.
     """
     try:
-        return import_module(f"blackjax.mcmc.{sampler}")
+        return import_module(module)
     except ModuleNotFoundError as error:
         raise OptionError(
-            "HMC and NUTS need blackjax: pip install 'behavior-learning[sampling]', or use MALA."
+            f"HMC and NUTS need blackjax: pip install 'behavior-learning[sampling]', or {instead}."
         ) from error
 
 
@@ -263,7 +283,9 @@ def _hamiltonian_step(
     log_density = _single_chain(target, (n, k))
 
     def move(key: PRNGKeyArray, state: State, size: Array, scale: Array) -> tuple[State, Move]:
-        end, info = kernel(key, _blackjax("hmc").HMCState(*state), log_density, size, scale, limit)
+        end, info = kernel(
+            key, optional_blackjax("blackjax.mcmc.hmc").HMCState(*state), log_density, size, scale, limit
+        )
         following = State(end.position, end.logdensity, end.logdensity_grad)
         return following, Move(jnp.nan_to_num(info.acceptance_rate, nan=0.0), info.is_divergent)
 

@@ -65,7 +65,7 @@ class HeadTable:
     rows : [M | b] of shape (blocks·rows, inputs + 1).
     multiplier : λ of shape (blocks·rows,).
     groups : columns that act on candidates of their own (one per class), or all columns together.
-    orthogonal : pairs of rows, within a group of columns, that the canonical form keeps orthogonal.
+    orthogonal : (i, j, columns of i, columns of j) of rows that the canonical form keeps orthogonal.
     """
 
     head: Head | None
@@ -73,7 +73,9 @@ class HeadTable:
     rows: ParameterBlock
     multiplier: ParameterBlock
     groups: list[Int[np.ndarray, " columns"]]
-    orthogonal: list[tuple[int, int, np.ndarray]] = field(default_factory=list[tuple[int, int, np.ndarray]])
+    orthogonal: list[tuple[int, int, np.ndarray, np.ndarray]] = field(
+        default_factory=list[tuple[int, int, np.ndarray, np.ndarray]]
+    )
 
     @classmethod
     def of(cls, rows: Rows, numbers: Sequence[ParameterBlock], groups: Sequence[np.ndarray]) -> "HeadTable":

@@ -241,7 +241,7 @@ class Canonicalizer:
                 rows = table.rows_of(order.tolist())
                 place = np.argsort(rows)
                 table.arrange(np.arange(table.size), rows)
-                table.orthogonal = [(int(place[i]), int(place[j]), group) for i, j, group in table.orthogonal]
+                table.orthogonal = [(int(place[i]), int(place[j]), of_i, of_j) for i, j, of_i, of_j in table.orthogonal]
             for numbers, first in self.readers(member):
                 for array in numbers.arrays():
                     array[:, first : first + len(order)] = array[:, first + order]
@@ -272,9 +272,9 @@ class Canonicalizer:
         gradients: list[np.ndarray] = []
         for layer, tables in enumerate(self.tables):
             for role, table in tables.items():
-                for i, j, group in table.orthogonal:
+                for i, j, of_i, of_j in table.orthogonal:
                     rows = np.zeros_like(table.rows.value)
-                    rows[i, group], rows[j, group] = table.rows.value[j, group], table.rows.value[i, group]
+                    rows[i, of_i], rows[j, of_j] = table.rows.value[j, of_j], table.rows.value[i, of_i]
                     gradients.append(self._gradient(layer, role, rows=rows))
         gradients += [self._scale_gradient(layer, block) for layer, block in self.scaled]
         for layer, blocks, free in self.completed:

@@ -21,6 +21,7 @@ __all__ = [
     "principal_rows",
     "reflect_even_rows",
     "rotate_squares",
+    "separate_two_classes",
     "turn_odd_blocks",
 ]
 
@@ -70,14 +71,12 @@ def order_two_classes(form: Canonicalizer, layer: int) -> None:
 
     Deviation: not in Definition B.1.
     """
-    sets = form.complete_sets(layer)
-    if not sets or any(len(classes) != 2 for classes in sets) or not _sees_terms_alone(form, layer):
-        return
-    first, second = np.array(sets).T
     for table in form.present(layer).values():
-        both = np.concatenate([first, second])
-        if table.parity != "odd" or table.degree or len(table.groups) != 2 or len(both) != sum(map(len, table.groups)):
+        pair = _two_classes(form, layer, table)
+        if pair is None or table.parity != "odd" or table.degree:
             continue
+        first, second = pair
+        both = np.concatenate(pair)
         for i in range(table.size):
             if table.flips(i, both) and table.rows.learned[i, both].all():
                 values = table.rows.value[i]
@@ -104,7 +103,7 @@ def rotate_squares(form: Canonicalizer, layer: int) -> None:
     """Σ t_k² = ‖M m‖² depends on MᵀM alone: rows of one λ become its eigenvectors, each as long as √eigenvalue.
 
     Deviation: Definition B.1 knows the signs only. Rows with λ = 1 beside rows with λ = −1 (free multipliers) may
-    also be boosted into each other; that is left to the rank of the information.
+    also be boosted into each other; that is left to the rank of the information, but for two classes.
     """
     for _, table, rows in form.pooled_rows(layer):
         if table.head != Square():
@@ -114,7 +113,48 @@ def rotate_squares(form: Canonicalizer, layer: int) -> None:
                 if len(same) > 1 and table.rows.learned[same].any() and _turns(table, same, group):
                     at = np.ix_(same, group)
                     table.rows.value[at] = principal_rows(table.rows.value[at])
-                    table.orthogonal += [(int(i), int(j), group) for n, i in enumerate(same) for j in same[n + 1 :]]
+                    pairs = [(int(i), int(j)) for n, i in enumerate(same) for j in same[n + 1 :]]
+                    table.orthogonal += [(i, j, group, group) for i, j in pairs]
+
+
+@Equivalence
+def separate_two_classes(form: Canonicalizer, layer: int) -> None:
+    """Σ t_0² − Σ t_1² depends on M_0ᵀM_0 − M_1ᵀM_1 alone: of two classes the rows of squares are its eigenvectors.
+
+    Those of positive eigenvalues belong to the first class, the others to the second, each as long as √|eigenvalue|.
+
+    Deviation: not in Definition B.1.
+    """
+    for _, table, rows in form.pooled_rows(layer):
+        pair = _two_classes(form, layer, table)
+        if pair is None or table.head != Square():
+            continue
+        first, second = pair
+        for same in table.alike(rows, np.concatenate(pair)):
+            learned = table.rows.learned[same[0]]
+            if not learned.any() or not _turns(table, same, np.concatenate(pair)):
+                continue
+            if not np.array_equal(learned[first], learned[second]):
+                continue
+            grams = (table.rows.value[np.ix_(same, own)] for own in pair)
+            values, vectors = np.linalg.eigh(np.subtract(*(m.T @ m for m in grams)))
+            for own, sign in ((first, 1), (second, -1)):
+                order = np.argsort(-sign * values)[: len(same)]
+                lengths = np.sqrt(np.maximum(sign * values[order], 0))
+                table.rows.value[np.ix_(same, own)] = 0.0
+                turned = [_sign_of_largest(v) * v for v in lengths[:, None] * vectors[:, order].T]
+                table.rows.value[np.ix_(same[: len(order)], own)] = np.where(learned[own], turned, 0.0)
+            table.orthogonal += [(int(i), int(j), second, first) for i in same for j in same]
+
+
+def _two_classes(form: Canonicalizer, layer: int, table: HeadTable) -> tuple[np.ndarray, np.ndarray] | None:
+    """The columns of the first and of the second of two classes, where all columns of a table name one of them."""
+    sets = form.complete_sets(layer)
+    if not sets or any(len(classes) != 2 for classes in sets) or not _sees_terms_alone(form, layer):
+        return None
+    first, second = np.array(sets).T
+    whole = len(table.groups) == 2 and 2 * len(sets) == sum(map(len, table.groups))
+    return (first, second) if whole else None
 
 
 @Equivalence

@@ -20,6 +20,7 @@ from behavior_learning.identification.signs import (
     orient_inequalities,
     reflect_even_rows,
     rotate_squares,
+    separate_two_classes,
     turn_odd_blocks,
 )
 
@@ -289,6 +290,7 @@ EQUIVALENCES = (
     complete_squares,
     put_positive_multipliers_first,
     rotate_squares,
+    separate_two_classes,
     reflect_even_rows,
     *MINIMALITY,
     order_rows,

@@ -7,7 +7,7 @@ statistic is its largest one-sided square, and its distribution is simulated by 
 Source: Davies (1987); Hansen (1996), the multiplier simulation of the supremum of score statistics.
 """
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,14 +15,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.core.block import FREE, Rule, Weight
-from behavior_learning.core.network import BehaviorNetwork, with_weights
+from behavior_learning.core.block import FREE, Weight
+from behavior_learning.core.network import with_weights
 from behavior_learning.errors import OptionError
-from behavior_learning.identification.parameters import Parametrization, learned_numbers, number_places
-from behavior_learning.inference.estimation import TOLERANCE
-from behavior_learning.inference.exploration import explore, random_networks
-from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import Parametrization, number_places
+from behavior_learning.inference.estimation import TOLERANCE, Optimum, polish, status_of
+from behavior_learning.inference.exploration import random_networks
+from behavior_learning.inference.fitted import Fitted, numbers_of
 from behavior_learning.inference.hypotheses import TestResult
+from behavior_learning.inference.information import AT_BOUND, Information
 from behavior_learning.inference.problem import Problem
 
 __all__ = ["constraint_test"]
@@ -34,24 +36,38 @@ SCORE_NUMBERS = 2**24
 NULL_STARTS = 1
 """Random starts for the model without the row, beside the estimate."""
 
+SIZES = (1.0, 0.7)
+"""Median length of the coefficients that are tried, on standardised columns, and the spread of its logarithm."""
+
 
 class _Row(NamedTuple):
-    """Positions among all numbers of the network: the row's λ, and the coefficients that can be learned."""
+    """Where a row stands.
+
+    Attributes
+    ----------
+    multiplier : its λ among all numbers of the network.
+    coefficients : those that are learned, among all numbers.
+    own : its learned numbers among the parameters.
+    """
 
     multiplier: int
     coefficients: np.ndarray
+    own: np.ndarray
 
 
 def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, seed: int) -> TestResult:
-    """Test λ = 0 of one row by the supremum of its one-sided score over the row's coefficients."""
+    """Test λ = 0 of one row by the supremum of its one-sided score over the row's coefficients.
+
+    The coefficients that are tried are drawn without a look at the data, which the simulation presumes.
+    """
     place = _row(fitted, row)
     with jax.enable_x64(True):
         null = _without(fitted, place)
-        if float(null.optimum.gradient_norm) > TOLERANCE:
-            return TestResult.unavailable(f"The model without {row}: {null.convergence.value}")
-        candidates = _coefficients(fitted, place, directions, np.random.default_rng(seed))
-        effective = _effective_scores(null, place, candidates)
-        statistic, simulated = _suprema(effective, null.weights, np.random.default_rng(seed + 1), draws)
+        if float(null.gradient_norm) > TOLERANCE:
+            return TestResult.unavailable(f"The model without {row}: {status_of(null).value}")
+        candidates = _coefficients(len(place.coefficients), directions, np.random.default_rng(seed))
+        effective = _effective_scores(fitted, null, place, candidates)
+        statistic, simulated = _suprema(effective, fitted.weights, np.random.default_rng(seed + 1), draws)
     pvalue = (1 + float(np.sum(simulated >= statistic))) / (1 + draws)
     note = f"Score test of {row}: multiplier = 0, largest of {len(candidates)} directions of the row; one-sided."
     return TestResult(statistic, None, pvalue, f"simulated, {draws} draws", note)
@@ -61,102 +77,96 @@ def _row(fitted: Fitted, row: str) -> _Row:
     rows = {name: own for own, name in fitted.row_names.items()}
     if row not in rows:
         raise OptionError(f"row must be one of {', '.join(map(repr, sorted(rows)))}; got {row!r}.")
-    learned = learned_numbers(fitted.network)
     if rows[row] in fitted.omitted:
         raise OptionError(f"{row} was left out, as its multiplier is zero: there is nothing to test. See the notes.")
-    inside = [(at, place) for at, place in enumerate(number_places(fitted.network)) if place.of_row == rows[row]]
-    coefficients = [at for at, place in inside if place.part != "multiplier" and learned[at]]
-    return _Row(next(at for at, place in inside if place.part == "multiplier"), np.array(coefficients, int))
+    learned, places = np.asarray(fitted.local.parametrization.learned), number_places(fitted.network)
+    own = [i for i, at in enumerate(learned) if places[at].of_row == rows[row]]
+    multiplier = next(at for at, p in enumerate(places) if p.of_row == rows[row] and p.part == "multiplier")
+    return _Row(multiplier, np.setdiff1d(learned[own], [multiplier]), np.array(own, int))
 
 
-def _with_numbers(network: BehaviorNetwork, numbers: np.ndarray, fixed: np.ndarray) -> BehaviorNetwork:
-    """The network with some numbers replaced, whatever its rules say."""
-    weights, start = [], 0
-    for weight in network.weights:
-        part = slice(start, start + weight.raw.size)
-        raw = numbers[part].reshape(weight.raw.shape)
-        given = np.where(fixed[part].reshape(weight.raw.shape), raw, np.broadcast_to(weight.rule.numbers, raw.shape))
-        weights.append(Weight(cast(Array, raw), Rule(fixed=given) if raw.size else weight.rule))
-        start += weight.raw.size
-    return with_weights(network, weights)
+def _null_problem(fitted: Fitted, place: _Row, *, tested: bool) -> Problem:
+    """The problem with λ = 0, of the same shape, so that what is compiled for the whole model serves.
+
+    The row's parameters move nothing; with `tested` the first of them is λ.
+    """
+    old = fitted.local.parametrization
+    learned = np.asarray(old.learned).copy()
+    given = place.multiplier not in learned
+    learned[place.own] = len(old.values)  # Beyond the end: dropped.
+    if tested:
+        learned[place.own[0]] = place.multiplier
+    template = old.template
+    if given:  # A λ that is fixed by rule moves under no rule.
+        template = with_weights(template, [Weight(weight.raw, FREE) for weight in template.weights])
+    values = jnp.asarray(numbers_of(fitted.network)).at[place.coefficients].set(0.0).at[place.multiplier].set(0.0)
+    parametrization = Parametrization(template, values, jnp.asarray(learned))
+    return eqx.tree_at(lambda p: p.parametrization, fitted.problem, parametrization)
 
 
-def _without(fitted: Fitted, place: _Row) -> Fitted:
-    """The best model without the row, searched for from the full one."""
-    numbers, fixed = numbers_of(fitted.network), np.zeros(len(fitted.names), bool)
-    gone = np.append(place.coefficients, place.multiplier)
-    numbers[gone], fixed[gone] = 0.0, True
-    problem = fitted.problem
-    data = tuple(np.asarray(problem.joined(column)) for column in problem.data)
-    network = _with_numbers(fitted.network, numbers, fixed)
-    starts = [network, *random_networks(network, NULL_STARTS, 0)]
-    return at_optimum(
-        problem.objective,
-        data,
-        network,
-        fitted.names,
-        candidates=problem.candidates,
-        weights=fitted.weights,
-        weight_kind=fitted.weight_kind,
-        one_hot=fitted.one_hot,
-        signs=fitted.canonical.signs,
-        choose=lambda problem, start: (problem, explore(problem, start, starts, fitted.one_hot).best),
-        l2=float(problem.l2),
-    )
+def _without(fitted: Fitted, place: _Row) -> Optimum:
+    """The best optimum without the row, from the estimate and from random networks."""
+    problem, learned = _null_problem(fitted, place, tested=False), np.asarray(fitted.local.parametrization.learned)
+    others = random_networks(fitted.network, NULL_STARTS, 0)
+    forms = [canonicalize(other, one_hot=fitted.one_hot, prune=False) for other in others]
+    starts = [fitted.theta, *(numbers_of(form.network)[learned] for form in forms)]
+    signs = fitted.local.signs.copy()
+    signs[place.own] = 0
+
+    def follow(start: np.ndarray) -> Optimum:
+        start = start.copy()
+        start[place.own] = 0.0
+        return polish(problem, jnp.asarray(start), jnp.asarray(signs), fitted.search())
+
+    return min(map(follow, starts), key=lambda end: float(np.nan_to_num(float(end.loss), nan=np.inf)))
 
 
-def _coefficients(fitted: Fitted, place: _Row, directions: int, rng: np.random.Generator) -> np.ndarray:
-    """Coefficients to try: random directions of sizes around that of the estimate, and the estimate itself."""
-    numbers = numbers_of(fitted.network)[place.coefficients]
-    if len(numbers) == 0:
+def _coefficients(count: int, directions: int, rng: np.random.Generator) -> Float[np.ndarray, "directions count"]:
+    """Random directions of random lengths."""
+    if count == 0:
         return np.zeros((1, 0))
-    size = max(float(np.linalg.norm(numbers)), 0.5)
-    random = rng.standard_normal((directions - 1, len(numbers)))
-    random *= (
-        size * np.exp(0.7 * rng.standard_normal((directions - 1, 1))) / np.linalg.norm(random, axis=1, keepdims=True)
-    )
-    return np.concatenate([numbers[None], random])
+    random = rng.standard_normal((directions, count))
+    lengths = SIZES[0] * np.exp(SIZES[1] * rng.standard_normal((directions, 1)))
+    return lengths * random / np.linalg.norm(random, axis=1, keepdims=True)
 
 
-def _effective_scores(null: Fitted, place: _Row, candidates: np.ndarray) -> Float[np.ndarray, "n directions"]:
+def _effective_scores(
+    fitted: Fitted, null: Optimum, place: _Row, candidates: Float[np.ndarray, "directions k"]
+) -> Float[np.ndarray, "n directions"]:
     """∂ℓ/∂λ of every row at λ = 0 for each direction, less its projection on the scores of the null model."""
-    free = with_weights(null.network, [Weight(weight.raw, FREE) for weight in null.network.weights])
-    learned = np.asarray(null.local.parametrization.learned)
-    parametrization = Parametrization(
-        free, jnp.asarray(numbers_of(null.network)), jnp.asarray(np.append(learned, place.multiplier))
-    )
-    problem = eqx.tree_at(lambda p: p.parametrization, null.problem, parametrization)
-    point = jnp.append(jnp.asarray(null.theta), 0.0)
-    inside = jnp.asarray(place.coefficients)
-    one, cross = _process(problem, point, inside, jnp.asarray(candidates))
-    projection = null.information.inverse() @ np.asarray(cross).T
-    return np.asarray(one).T - null.scores() @ projection
+    p = len(null.theta)
+    kept = np.setdiff1d(np.arange(p), place.own)
+    signs = fitted.local.signs
+    kept = kept[(signs == 0)[kept] | (signs * np.asarray(null.theta) > AT_BOUND)[kept]]
+    information = Information(fitted.local.labels, np.asarray(null.hessian), np.eye(p)[:, kept], np.zeros(p, bool))
+    problem = _null_problem(fitted, place, tested=True)
+    arrays = (null.theta, information.inverse(), np.eye(p)[place.own[0]], place.coefficients, candidates)
+    return np.asarray(_process(problem, *map(jnp.asarray, arrays))).T
 
 
 @eqx.filter_jit
 def _process(
-    problem: Problem, point: Float[Array, " q"], inside: Array, candidates: Float[Array, "directions k"]
-) -> tuple[Float[Array, "directions n"], Float[Array, "directions p"]]:
-    """∂ℓ/∂λ per row, and ∂²Q/∂λ∂θ, for every direction in turn."""
-    direction = jnp.zeros_like(point).at[-1].set(1.0)
+    problem: Problem,
+    point: Float[Array, " p"],
+    inverse: Float[Array, "p p"],
+    direction: Float[Array, " p"],
+    inside: Array,
+    candidates: Float[Array, "directions k"],
+) -> Float[Array, "directions n"]:
+    """ℓ' along λ less J⁻¹·∂²Q/∂θ∂λ in the other parameters, for every row and direction; forward derivatives only."""
 
-    def at(coefficients: Float[Array, " k"]) -> tuple[Float[Array, " n"], Float[Array, " p"]]:
-        moved = eqx.tree_at(
-            lambda p: p.parametrization.values, problem, problem.parametrization.values.at[inside].set(coefficients)
-        )
+    def at(coefficients: Float[Array, " k"]) -> Float[Array, " n"]:
+        values = problem.parametrization.values.at[inside].set(coefficients)
+        moved = eqx.tree_at(lambda p: p.parametrization.values, problem, values)
 
-        def losses(t: Float[Array, " q"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
-            return moved.objective(moved.network(t), *data)
+        def along(t: Float[Array, " p"], move: Float[Array, " p"]) -> Float[Array, "chunks rows"]:
+            def of_chunk(data: tuple[Array, ...]) -> Float[Array, " rows"]:
+                return jax.jvp(lambda t: moved.objective(moved.network(t), *data), (t,), (move,))[1]
 
-        def total(t: Float[Array, " q"]) -> Float[Array, ""]:
-            return jnp.sum(moved.weights * jax.lax.map(lambda data: losses(t, data), moved.data))
+            return jax.lax.map(of_chunk, moved.data)
 
-        def along(data: tuple[Array, ...]) -> Float[Array, " rows"]:
-            return jax.jvp(lambda t: losses(t, data), (point,), (direction,))[1]
-
-        rows = moved.joined(jax.lax.map(along, moved.data))
-        cross = jax.jvp(jax.grad(total), (point,), (direction,))[1] / moved.total
-        return rows, cross[:-1]
+        cross = jax.jacfwd(lambda t: jnp.sum(moved.weights * along(t, direction)) / moved.total)(point)
+        return moved.joined(along(point, direction - inverse @ cross))
 
     return jax.lax.map(at, candidates)
 

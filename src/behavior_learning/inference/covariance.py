@@ -64,6 +64,7 @@ class CovarianceEstimator(ABC):
     robust : whether it is valid where the model is wrong.
     resampled : whether it needs draws or refits, so that it exists at the optimum only.
     posterior : whether a ridge counts in it as a prior.
+    intervals : ``"normal"``, or ``"percentile"`` where draws say more than a standard error.
     """
 
     name: ClassVar[str]
@@ -71,6 +72,7 @@ class CovarianceEstimator(ABC):
     robust: ClassVar[bool] = True
     resampled: ClassVar[bool] = False
     posterior: ClassVar[bool] = False
+    intervals: ClassVar[str] = "normal"
 
     def __call__(self, fitted: Fitted) -> Covariance:
         """The covariance of the estimates; inside `jax.enable_x64`.

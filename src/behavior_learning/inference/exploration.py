@@ -25,13 +25,17 @@ from behavior_learning.inference.estimation import (
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 
-__all__ = ["Exploration", "explore", "random_networks", "released", "rows_that_flip"]
+__all__ = ["Exploration", "Progress", "explore", "random_networks", "released", "rows_that_flip"]
 
 LAST_STEPS = 400
 """Steps that the best search may go on for."""
 
 EXPLORING_ROWS = 2000
 """Rows on which starts look for local optima; the best is then followed on all rows."""
+
+
+Progress = Callable[[str], None]
+"""Is told in a sentence what has been done."""
 
 
 class Exploration(NamedTuple):
@@ -44,13 +48,19 @@ class Exploration(NamedTuple):
 
 
 def explore(
-    problem: Problem, start: LocalParameters, networks: Sequence[BehaviorNetwork], one_hot: bool, sign_flips: int = 0
+    problem: Problem,
+    start: LocalParameters,
+    networks: Sequence[BehaviorNetwork],
+    one_hot: bool,
+    sign_flips: int = 0,
+    progress: Progress | None = None,
 ) -> Exploration:
     """Search on a sample of the rows from every network and from the best with rows negated, then on all from the best.
 
     Parameters
     ----------
     sign_flips : searches at most that start from the best optimum with one row negated, see `rows_that_flip`.
+    progress : is told of every search that ends.
     """
     learned = np.asarray(problem.parametrization.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
@@ -63,7 +73,10 @@ def explore(
         return polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
 
     def look(point: Any) -> Optimum:
-        return follow(point) if everything else follow(point, chunks=sample, aim=1e-7)
+        end = follow(point) if everything else follow(point, chunks=sample, aim=1e-7)
+        if progress is not None:
+            progress(f"a search of {int(end.steps)} steps ended at a mean loss of {float(end.loss):.5f}")
+        return end
 
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
     found |= _with_flips(rows, min(found.values(), key=_loss), look, sign_flips)

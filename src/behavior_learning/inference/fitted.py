@@ -24,7 +24,15 @@ from behavior_learning.inference.information import AT_BOUND, Information
 from behavior_learning.inference.problem import Problem, losses, scores
 from behavior_learning.objectives import Objective
 
-__all__ = ["GUIDING_ROWS", "Fitted", "LinearParametrization", "WeightKind", "at_optimum", "numbers_of"]
+__all__ = [
+    "GUIDING_ROWS",
+    "Fitted",
+    "LinearParametrization",
+    "WeightKind",
+    "at_optimum",
+    "information_at",
+    "numbers_of",
+]
 
 WeightKind = Literal["frequency", "sampling"]
 
@@ -134,16 +142,21 @@ class Fitted:
     def restricted(
         self, matrix: Float[np.ndarray, "r p"], value: Float[np.ndarray, " r"]
     ) -> tuple[np.ndarray, Optimum]:
-        """θ̂ under R θ = r, and the optimum in the remaining directions."""
+        """θ̂ under R θ = r, and the optimum in the other directions; parameters that R leaves alone keep their sign."""
+        involved = matrix.any(axis=0)
+        start = np.where(involved, 0.0, self.theta)
+        base = self.theta + np.linalg.pinv(matrix) @ (value - matrix @ self.theta) - start
+        alone = np.eye(len(start))[:, ~involved]
+        tied = np.eye(len(start))[:, involved] @ null_space(matrix[:, involved])
+        directions = np.concatenate([alone, tied], axis=1)
+        signs = np.append(self.local.signs[~involved], np.zeros(tied.shape[1], int))
         with jax.enable_x64(True):
-            base = self.theta + np.linalg.pinv(matrix) @ (value - matrix @ self.theta)
-            directions = null_space(matrix)
             parametrization = LinearParametrization(
                 self.local.parametrization, jnp.asarray(base), jnp.asarray(directions)
             )
             problem = eqx.tree_at(lambda p: p.parametrization, self.problem, parametrization)
-            q = directions.shape[1]
-            optimum = polish(problem, jnp.zeros(q), jnp.zeros(q, int), self.search())
+            begin = jnp.append(jnp.asarray(start[~involved]), jnp.zeros(tied.shape[1]))
+            optimum = polish(problem, begin, jnp.asarray(signs), self.search())
             return base + directions @ np.asarray(optimum.theta), optimum
 
     def search(self, **options: float) -> Search:

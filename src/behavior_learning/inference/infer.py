@@ -17,9 +17,9 @@ from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.covariance import make_covariance
 from behavior_learning.inference.estimation import SAME_OPTIMUM, Convergence, Optimum
-from behavior_learning.inference.exploration import Exploration, explore, released
+from behavior_learning.inference.exploration import Exploration, Progress, explore, released
 from behavior_learning.inference.fitted import Fitted, WeightKind, at_optimum
-from behavior_learning.inference.problem import Problem
+from behavior_learning.inference.problem import WEAK_PRIOR, Problem
 from behavior_learning.inference.results import InferenceResults, estimated
 from behavior_learning.inference.simplify import bic, submodels, without_idle_rows
 from behavior_learning.inference.tables import Estimates
@@ -48,6 +48,7 @@ def infer(
     l2: float | None = 0.0,
     draws: int = 500,
     seed: int = 0,
+    progress: Progress | None = None,
 ) -> InferenceResults:
     """Estimate to the optimum of the mean loss and attach standard errors.
 
@@ -70,6 +71,7 @@ def infer(
         whose λ is zero are left out, and optima that fit alike are kept as `rivals`. A number is a ridge
         l2/(2Σw)·|θ|² on the canonical parameters; 0 is the plain loss. Parameters of which it says more than a tenth,
         var(θ̂)·l2, get no standard error, nor do those that it moves by more than half of one, l2/Σw·J⁻¹θ̂.
+    progress : is told of every search that ends.
 
     Examples
     --------
@@ -114,7 +116,7 @@ def infer(
     explored: list[Exploration] = []
 
     def choose(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
-        explored.append(explore(problem, start, [network, *starts], one_hot, sign_flips))
+        explored.append(explore(problem, start, [network, *starts], one_hot, sign_flips, progress))
         best = explored[0].best
         return (problem, best) if l2 is not None else released(problem, start, best)
 
@@ -142,12 +144,11 @@ def infer(
             **options,
         )
 
+    if progress is not None:
+        progress(f"{fitted.convergence.value} Standard errors: {covariance.description}")
     found = replace(blank(fitted), cautions=cautions, rivals=tuple(map(blank, rivals)))
     return estimated(found, covariance)
 
-
-WEAK_PRIOR = 0.01
-"""Ridge that keeps parameters finite where the likelihood has no finite maximum: a normal prior of deviation 10."""
 
 MOST_RIVALS = 3
 

@@ -42,6 +42,10 @@ class NotIdentified(Enum):
         "the ridge has a say in it: it is more than a tenth of what is known of it, or moves it by more than half a "
         "standard error. Use a smaller l2, add data or drop terms."
     )
+    UNMIXED = (
+        "the chains do not agree on it (R-hat above 1.05, or fewer than 100 effective draws). Use draws=2000 or more, "
+        "or profile_interval."
+    )
     BOUNDARY = (
         "it is at zero, the end of its range, where the estimate is not normal. Test it with .constraint_test(...), "
         "and drop the row if it is not there."

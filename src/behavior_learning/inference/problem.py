@@ -17,6 +17,7 @@ from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.objectives import Objective
 
 __all__ = [
+    "WEAK_PRIOR",
     "Problem",
     "cluster_scores",
     "gradient",
@@ -27,6 +28,9 @@ __all__ = [
     "row_hessians",
     "scores",
 ]
+
+WEAK_PRIOR = 0.01
+"""Ridge that keeps parameters finite where the likelihood has no finite maximum: a normal prior of deviation 10."""
 
 VALUES_IN_MEMORY = 2**21
 """Numbers that one intermediate array of a chunk of rows may hold."""
@@ -119,6 +123,7 @@ class Problem(eqx.Module):
         return eqx.tree_at(lambda p: p.weights, self, self.cut(weights))
 
 
+@eqx.filter_jit  # Traced once for all that differentiates it.
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"], data: tuple[Array, ...]) -> Float[Array, " rows"]:
     return problem.objective(problem.network(theta), *data)
 

@@ -1,16 +1,24 @@
-"""Intervals by inverting the likelihood-ratio test: all values of a parameter that the data do not reject."""
+"""Intervals by inverting a test: all values of a parameter that the data do not reject."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from behavior_learning.identification.parameters import null_space
 from behavior_learning.inference.fitted import Fitted
+from behavior_learning.inference.problem import hessian, scores
 
-__all__ = ["ProfileInterval", "profile_interval"]
+__all__ = ["ProfileInterval", "profile_interval", "score_interval"]
+
+SCORE_DRAWS = 1999
+"""Random signs of the rows by which scores are bootstrapped."""
 
 WIDEST = 40
 """Times that the search steps outwards, each one and a half times as far, before a side counts as unbounded."""
@@ -38,6 +46,41 @@ def profile_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float)
 
     step = np.sqrt(most) * spread
     return ProfileInterval(estimate, *(_end(excess, estimate, side * step) for side in (-1, 1)))
+
+
+def score_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float, seed: int) -> ProfileInterval:
+    """All values r of R θ at which |Σ e_i| is below the quantile of |Σ ±e_i|, with e_i the efficient scores at θ̃_r.
+
+    What is tested is given, so that the test holds where R θ is weakly identified, as long as the rest is identified
+    once it is known.
+
+    Source: Kline and Santos (2012), the score bootstrap; Stock and Wright (2000) for the inversion.
+    """
+    estimate = float(row @ fitted.theta)
+    draws = np.random.default_rng(seed).choice([-1.0, 1.0], (SCORE_DRAWS, len(fitted.weights)))
+
+    def excess(value: float) -> float:
+        theta, _ = fitted.restricted(row[None], np.array([value]))
+        efficient = efficient_scores(fitted, row, theta) * fitted.weights
+        return abs(efficient.sum()) - float(np.quantile(np.abs(draws @ efficient), level))
+
+    step = float(np.sqrt(chi2.ppf(level, 1) * (row @ fitted.information.inverse() @ row) / fitted.total)) or 1.0
+    return ProfileInterval(estimate, *(_end(excess, estimate, side * step) for side in (-1, 1)))
+
+
+def efficient_scores(
+    fitted: Fitted, row: Float[np.ndarray, " p"], theta: Float[np.ndarray, " p"]
+) -> Float[np.ndarray, " n"]:
+    """Scores along R θ less what the other directions explain of them, s_ν − J_νη J_ηη⁻¹ s_η."""
+    along, others = row / (row @ row), fitted.local.tangent_space @ null_space(row[None] @ fitted.local.tangent_space)
+    with jax.enable_x64(True):
+        point = jnp.asarray(theta)
+        curvature, s = np.asarray(_hessian(fitted.problem, point)), np.asarray(_scores(fitted.problem, point))
+    weights = np.linalg.pinv(others.T @ curvature @ others, rcond=1e-10) @ (others.T @ curvature @ along)
+    return s @ (along - others @ weights)
+
+
+_hessian, _scores = eqx.filter_jit(hessian), eqx.filter_jit(scores)
 
 
 def _end(excess: Callable[[float], float], estimate: float, step: float) -> float:

@@ -27,7 +27,8 @@ from behavior_learning.inference.hypotheses import (
     parse_hypotheses,
 )
 from behavior_learning.inference.information import NotIdentified
-from behavior_learning.inference.profile import ProfileInterval, profile_interval
+from behavior_learning.inference.posterior import Posterior
+from behavior_learning.inference.profile import ProfileInterval, profile_interval, score_interval
 from behavior_learning.inference.report import IdentificationReport
 from behavior_learning.inference.restricted import likelihood_ratio_test, score_test
 from behavior_learning.inference.tables import Estimates, EstimationResults, Summary
@@ -137,6 +138,24 @@ class InferenceResults(EstimationResults):
         }
         return estimated(replace(self, **options), make_covariance(cov_type, **options))
 
+    def posterior(self, *, draws: int | None = None, seed: int | None = None) -> "InferenceResults":
+        """The same estimates with intervals from the posterior, by the No-U-Turn Sampler (needs blackjax).
+
+        The prior is the weak one, normal with standard deviation 10 on standardised columns, or that of the ridge.
+
+        Parameters
+        ----------
+        draws : of each of four chains.
+
+        Raises
+        ------
+        OptionError
+            If the loss is no likelihood, parameters are tied to each other, or blackjax is not installed.
+        """
+        self.need_likelihood("The posterior", "cov_type='bootstrap'")
+        options = {"draws": draws or self.draws, "seed": self.seed if seed is None else seed}
+        return estimated(replace(self, **options), Posterior(**options))
+
     @property
     def cov_type(self) -> str:
         """The short name of the covariance estimator."""
@@ -236,21 +255,31 @@ class InferenceResults(EstimationResults):
         covariance = Robust() if self.covariance.resampled else self.covariance
         return score_test(self.fitted, parse_hypotheses(hypotheses, self.params.index), covariance)
 
-    def profile_interval(self, function: str, level: float = 0.95) -> ProfileInterval:
-        """All values of a parameter, or of a sum of them such as ``"a - 2*b"``, that the likelihood does not reject.
+    def profile_interval(self, function: str, level: float = 0.95, *, method: str = "likelihood") -> ProfileInterval:
+        """All values of a parameter, or of a sum of them such as ``"a - 2*b"``, that a test does not reject.
 
         It follows the likelihood where that is no parabola; an infinite end says that the data do not bound it.
+
+        Parameters
+        ----------
+        method : ``"likelihood"``, the likelihood-ratio test, for models that are right; or ``"score"``, the bootstrap
+            of scores at the restricted estimate, which is valid where the model is wrong, and for any loss.
 
         Raises
         ------
         OptionError
-            If the loss is no likelihood.
+            If the loss is no likelihood and `method` needs one.
         """
-        self.need_likelihood("profile_interval", "conf_int")
+        if method not in ("likelihood", "score"):
+            raise OptionError(f"method must be 'likelihood' or 'score'; got {method!r}.")
         matrix, value = parse_hypotheses(function, self.params.index)
         if len(matrix) != 1 or value.any():
             raise OptionError(f"profile_interval takes one sum of parameters such as 'a - b'; got {function!r}.")
-        return profile_interval(self.fitted, matrix[0], check_number("level", level, below=1.0))
+        level = check_number("level", level, below=1.0)
+        if method == "score":
+            return score_interval(self.fitted, matrix[0], level, self.seed)
+        self.need_likelihood("profile_interval", "method='score'")
+        return profile_interval(self.fitted, matrix[0], level)
 
     def constraint_test(
         self, row: str, *, directions: int = 64, draws: int = 2000, seed: int | None = None
@@ -390,6 +419,8 @@ def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> Inf
     shifted = np.abs(information.ridge * bread @ fitted.theta) > RIDGE_SHIFT * errors
     known = information.not_identified()
     reasons = [why or (NotIdentified.RIDGE if far else None) for why, far in zip(known, shifted, strict=True)]
+    if covariance.intervals == "percentile":
+        reasons = [NotIdentified.UNMIXED if variance else None for variance in np.isnan(np.diag(values))]
     if fitted.convergence is not Convergence.OPTIMUM:
         reasons = [NotIdentified.UNCONVERGED] * len(labels)
     if results.weak_prior:
@@ -403,7 +434,9 @@ def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> Inf
         alike = f"{len(rivals) + 1} optima fit alike (log-likelihoods within 1.92): intervals cover all of them."
         notes = (*notes, alike)
     estimates = replace(
-        Estimates.of(labels, fitted.theta, values, draws), others=tuple(rival.estimates for rival in rivals)
+        Estimates.of(labels, fitted.theta, values, draws),
+        intervals=covariance.intervals,
+        others=tuple(rival.estimates for rival in rivals),
     )
     not_identified = pd.Series(reasons, estimates.params.index, dtype=object, name="not identified")
     return replace(

@@ -1,7 +1,7 @@
 """Estimates as a table, and summaries as text, HTML and LaTeX."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 
 import numpy as np
@@ -24,12 +24,14 @@ class Estimates:
     cov : their covariance; NaN where it is not identified.
     draws : bootstrap estimates, one line per draw, where the covariance came from them.
     others : estimates at other optima that fit alike, which intervals cover too.
+    intervals : how `conf_int` makes them by default, ``"normal"`` or ``"percentile"``.
     """
 
     params: pd.Series
     cov: pd.DataFrame
     draws: pd.DataFrame | None = None
     others: tuple["Estimates", ...] = ()
+    intervals: str = "normal"
 
     @classmethod
     def of(
@@ -63,13 +65,14 @@ class Estimates:
         """Two-sided p-values of each number being zero, by the normal distribution."""
         return pd.Series(2 * norm.sf(np.abs(self.zvalues)), self.params.index, name="P>|z|")
 
-    def conf_int(self, level: float = 0.95, method: str = "normal") -> pd.DataFrame:
+    def conf_int(self, level: float = 0.95, method: str | None = None) -> pd.DataFrame:
         """Confidence intervals.
 
         Parameters
         ----------
-        method : ``"normal"``, or ``"percentile"`` of the bootstrap draws.
+        method : ``"normal"``, or ``"percentile"`` of the draws; by default what `intervals` says.
         """
+        method = method or self.intervals
         if not 0 < level < 1:
             raise OptionError(f"level must lie strictly between 0 and 1; got {level!r}.")
         tails = [(1 - level) / 2, (1 + level) / 2]
@@ -113,7 +116,8 @@ class Estimates:
         spoiled = (jacobian[:, unknown] != 0).any(axis=1)
         covariance[spoiled] = covariance[:, spoiled] = np.nan
         moves = None if self.draws is None else self.draws.to_numpy() - self.params.to_numpy()
-        return Estimates.of(labels, values, covariance, None if moves is None else values + moves @ jacobian.T)
+        drawn = None if moves is None else values + moves @ jacobian.T
+        return replace(Estimates.of(labels, values, covariance, drawn), intervals=self.intervals)
 
 
 class EstimationResults:
@@ -143,8 +147,8 @@ class EstimationResults:
     def pvalues(self) -> pd.Series:
         return self.estimates.pvalues
 
-    def conf_int(self, level: float = 0.95, method: str = "normal") -> pd.DataFrame:
-        """Confidence intervals of `params`; `method="percentile"` uses bootstrap draws."""
+    def conf_int(self, level: float = 0.95, method: str | None = None) -> pd.DataFrame:
+        """Confidence intervals of `params`; `method="percentile"` uses draws, as posteriors do by default."""
         return self.estimates.conf_int(level, method)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from behavior_learning.core.network import BehaviorNetwork, in_double, with_weights
 from behavior_learning.core.spaces import Space
-from behavior_learning.identification.parameters import number_places, parameter_labels
+from behavior_learning.identification.parameters import learned_numbers, number_places, parameter_labels
+from behavior_learning.identification.reference_levels import equal_sums, with_reference_levels
 from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
@@ -104,15 +105,15 @@ def infer_network(
     n_restarts : as in `infer_problem`.
     """
     with jax.enable_x64(True):
-        wide = in_double(network)
-        space = enough_candidates(wide, space, temperature, data[0])
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []
         names = parameter_labels(network, x_names, y_names, outputs, block_names)
+        wide, references = _with_references(in_double(network), data[0], inputs, names)
+        space = enough_candidates(wide, space, temperature, data[0])
         cost = min(len(data[0]), 2000) * space.size * network.n_parameters * 40
         affordable = int(EXPLORATION // cost)
         count = min(affordable // 2, N_RESTARTS) if n_restarts is None else n_restarts
-        labels, matrix, rows = original_units(network, names, inputs, response)
+        labels, matrix, rows = original_units(wide, names, inputs, response)
         units = Units(labels, matrix, log_unit, rows, problem)
         while True:
             losses = objective.on(space, temperature)
@@ -131,13 +132,30 @@ def infer_network(
                 **options,
             )
             gap = quadrature_gap(results.fitted)
-            if gap <= QUADRATURE_TOLERANCE:
-                return results
-            if space.size >= MOST:
-                return replace(
-                    results, cautions=(f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
-                )
+            off = (f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
+            if gap <= QUADRATURE_TOLERANCE or space.size >= MOST:
+                said = (*references, *(off if gap > QUADRATURE_TOLERANCE else ()))
+                return replace(results, cautions=(*results.cautions, *said))
             space = space.refined(2)
+
+
+def _with_references(
+    network: BehaviorNetwork, x: np.ndarray, inputs: Sequence[Variable], names: Sequence[str]
+) -> tuple[BehaviorNetwork, tuple[str, ...]]:
+    """The network with reference levels of categories whose levels stand beside their sum, and which these are."""
+    columns: dict[str, list[int]] = {}
+    for place, variable in enumerate(inputs):
+        if variable.source is not None and not variable.source.is_number:
+            columns.setdefault(variable.source.column, []).append(place)
+    categories = [levels for levels in columns.values() if len(levels) > 1]
+    sums = equal_sums(network.basis, x, categories) if categories else []
+    if not sums:
+        return network, ()
+    chosen = with_reference_levels(network, sums)
+    pinned = np.array(names)[learned_numbers(network) & ~learned_numbers(chosen)]
+    first = [inputs[levels[0]].name for levels in categories]
+    said = ", ".join(name for name in first if any(name in label for label in pinned))
+    return chosen, (f"Reference levels, of which the others are differences: {said}.",) if said else ()
 
 
 def original_units(

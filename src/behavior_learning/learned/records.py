@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
 from behavior_learning.core.arrays import to_device
@@ -16,7 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.training.fit import FitResult
 
-__all__ = ["StandardDeviations", "history", "progress_bar", "restarts", "standard_deviations"]
+__all__ = ["StandardDeviations", "history", "progress_bar", "restarts", "standard_deviations", "status_line"]
 
 
 def history(result: FitResult) -> pd.DataFrame:
@@ -77,3 +77,15 @@ def progress_bar(epochs: int, show: bool):
         task = bar.add_task("fit", total=epochs, status="compiling")
         yield lambda done, loss: bar.update(task, completed=done, status=f"epoch {done}, validation loss {loss:.3f}")
         bar.update(task, completed=epochs)
+
+
+@contextmanager
+def status_line(show: bool):
+    """A callback that shows a sentence and the seconds so far on standard error, or None."""
+    if not show:
+        yield None
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.fields[status]}"), TimeElapsedColumn())
+    with ProgressBar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("inference", total=None, status="compiling")
+        yield lambda status: bar.update(task, status=status)

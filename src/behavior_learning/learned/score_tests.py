@@ -23,8 +23,7 @@ from behavior_learning.identification.parameters import (
     parameter_labels,
 )
 from behavior_learning.inference.fitted import Fitted, at_optimum, numbers_of
-from behavior_learning.inference.infer import WEAK_PRIOR
-from behavior_learning.inference.problem import Problem, hessian_columns, scores
+from behavior_learning.inference.problem import WEAK_PRIOR, Problem, hessian_columns, scores
 from behavior_learning.inference.quadrature import enough_candidates
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.model import LearnedModel, in_single, some_rows

@@ -1,0 +1,43 @@
+"""Intervals beyond Wald: posteriors by the No-U-Turn Sampler and bootstrapped scores, against what they tend to."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from behavior_learning.errors import OptionError
+from behavior_learning.gibbs import kernels
+from tests.inference.problems import gaussian, logit, single
+
+
+@cache
+def classes():
+    return logit()
+
+
+@pytest.mark.slow
+def test_posterior_of_many_rows_is_the_normal_distribution_of_the_estimates():
+    """Bernstein and von Mises: 400 rows say much more than a prior of standard deviation 10."""
+    plain = classes().with_covariance("hessian")
+    posterior = classes().posterior(draws=500)
+    assert posterior.estimates.draws.shape == (2000, len(plain.params))
+    np.testing.assert_allclose(posterior.bse, plain.bse, rtol=0.12)
+    np.testing.assert_allclose(posterior.estimates.draws.mean(), plain.params, atol=0.35 * plain.bse.max())
+    np.testing.assert_allclose(posterior.conf_int(), plain.conf_int(), atol=0.6 * plain.bse.max())
+    assert "Largest R-hat" in posterior.notes[0]
+
+
+@pytest.mark.slow
+def test_bootstrapped_scores_give_robust_intervals_where_wald_is_right():
+    label = "equality[v]"
+    found, robust = gaussian().profile_interval(label, method="score"), gaussian().conf_int().loc[label]
+    np.testing.assert_allclose([found.lower, found.upper], robust, atol=0.25 * gaussian().bse[label])
+
+
+def test_posterior_without_blackjax_names_the_way_out(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(kernels, "import_module", missing)
+    with pytest.raises(OptionError, match=r"behavior-learning\[sampling\].*profile_interval"):
+        single().posterior()
