@@ -113,16 +113,29 @@ def test_the_figure_and_the_report_are_of_the_path():
     assert "The problem behind y" in found().report().html
 
 
+def chosen(how, recurrence):
+    losses = np.array([[3.0, 2.0, 1.0, 1.1], [3.2, 2.1, 0.9, 0.85]])
+    return int(path_table([1, 2, 4, 6], losses, recurrence, how).query("chosen")["terms"].iloc[0])
+
+
 def test_a_number_of_terms_can_be_chosen():
-    losses = np.array([[3.0, 2.0, 1.0, 1.1], [3.2, 2.1, 0.9, 1.0]])
-    chosen = lambda choose: int(path_table([1, 2, 4, 6], losses, [1.0] * 4, choose).query("chosen")["terms"].iloc[0])
-    assert [chosen(how) for how in ("best", "one_se", 2, 5, 1)] == [4, 4, 2, 4, 1]
+    assert [chosen(how, [1.0] * 4) for how in ("best", "one_se", 2, 5, 1)] == [4, 4, 2, 4, 1]
+
+
+@pytest.mark.parametrize(("recurrence", "terms"), [([1, 1, 0.9, 1], 4), ([1, 1, 0.5, 0.8], 6), ([1, 1, 0.7, 0.2], 4)])
+def test_of_problems_within_a_standard_error_the_smallest_that_recurs_is_chosen(recurrence, terms):
+    assert chosen("one_se", recurrence) == terms
 
 
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"hierarchy": True}, OptionError, "hierarchy=True is not searched yet"),
+        ({"hierarchy": True, "degree": 2}, OptionError, "hierarchy=True searches the columns alone"),
+        ({"themes": [["a", "b"]]}, OptionError, "pass hierarchy=True"),
+        ({"rising": ["a"], "degree": 2}, OptionError, "leave degree at 1"),
+        ({"rising": ["a"], "falling": ["a"]}, OptionError, "'a' is both rising and falling"),
+        ({"known": ["b"], "forbidden": ["b"]}, OptionError, "'b' is both known and forbidden"),
+        ({"hierarchy": True, "themes": [["a", "b"], ["b"]]}, OptionError, "themes names 'b' twice"),
         ({"degree": 3}, OptionError, "degree must be 1"),
         ({"choose": "worst"}, OptionError, "choose must be one of"),
         ({"threshold": 0.4}, OptionError, "threshold above 0.5"),
