@@ -71,7 +71,7 @@ def discover(
     A search starts from random dense problems and takes terms out, one by one at last, lets in those that pay by score
     tests, and takes out again; each problem is learned to its optimum. It is run on all rows, without each fold, which
     is then predicted, and on both halves of random splits, on which statements are to recur. The smallest problem whose
-    held-out loss is within one standard error of the best is learned again from all rows.
+    statements do and whose held-out loss is within one standard error of the best is learned again from all rows.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def discover(
     folds : parts that are held out in turn.
     pairs : random splits into halves; 0 measures no recurrence.
     threshold : share of half-samples from which the false statements are bounded.
-    choose : ``"one_se"``, ``"best"`` or a number of terms.
+    choose : ``"one_se"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
     known : columns that every problem but the empty one holds.
     forbidden : columns that no row may hold.
     rising, falling : columns in which the response never falls, or never rises, whatever the others; for one number and

@@ -135,18 +135,22 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
     sizes : terms of the empty problem and of the others.
     losses : (rows, sizes).
     recurrence : median over the statements of each.
-    choose : ``"one_se"``, ``"best"`` or a number of terms. Within one standard error of the best (that of the
-        difference of the losses of the same rows) it is the smallest whose statements recur in 0.8 of the samples, or
-        where there is none, the smallest of those that recur most.
+    choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
+        recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the same rows,
+        or if none of those recurs, by the losses of the best. If none of these does either, it is the one of them that
+        recurs most.
     """
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
     best = int(np.argmin(mean))
     match choose:
         case "one_se":
-            beyond = losses - losses[:, [best]]  # Of the same rows, so that hard ones count for all sizes alike.
-            near = np.flatnonzero(beyond.mean(axis=0) <= beyond.std(axis=0, ddof=1) / len(losses) ** 0.5)
-            again = np.nan_to_num(np.asarray(recurrence, float)[near], nan=1.0)  # The empty problem says nothing.
-            chosen = int(near[np.argmax(again >= min(AGAIN, again.max()))])
+            again = np.nan_to_num(np.asarray(recurrence, float), nan=1.0)  # The empty problem says nothing.
+            beyond = losses - losses[:, [best]]
+            as_good = mean - mean[best] <= beyond.std(axis=0, ddof=1) / len(losses) ** 0.5
+            near = mean <= mean[best] + error[best]
+            recurring = [np.flatnonzero(fine & (again >= AGAIN)) for fine in (as_good, near)]
+            found = next((sizes for sizes in recurring if len(sizes)), [np.argmax(np.where(near, again, -1.0))])
+            chosen = int(found[0])
         case "best":
             chosen = best
         case terms:
