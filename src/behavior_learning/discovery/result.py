@@ -136,9 +136,9 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
     losses : (rows, sizes).
     recurrence : median over the statements of each.
     choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
-        recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the same rows,
-        or if none of those recurs, by the losses of the best. If none of these does either, it is the one of them that
-        recurs most.
+        recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the
+        same rows, or if none of those recurs, by the losses of the best. If none of these does either, it is the one
+        of them that recurs most.
     """
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
     best = int(np.argmin(mean))
