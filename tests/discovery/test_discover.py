@@ -99,6 +99,17 @@ def test_honest_search_learns_from_rows_that_did_not_choose():
 
 
 @slow
+def test_what_is_known_is_kept():
+    """y rises in a, so that a problem in which it falls has no place for a."""
+    told = {"known": ["c"], "falling": ["a"], "forbidden": ["d"], "choose": 9, "pairs": 0}
+    discovery = bl.discover(table(), numbers(), **OPTIONS | told)
+    terms = [term for block in discovery.problem_.blocks.values() for term in block.head_terms]
+    seen = {name for term in terms for name in term.polynomial.variables}
+    assert "c" in seen
+    assert not seen & {"a", "d"}
+
+
+@slow
 def test_nothing_to_find_is_an_answer():
     noise = pd.Series(rng("nothing").normal(size=N), name="y")
     discovery = bl.discover(table(), noise, **OPTIONS)

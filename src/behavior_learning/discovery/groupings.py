@@ -39,7 +39,7 @@ def learned_groupings(
 
     Parameters
     ----------
-    seen : terms that matter; columns without any are left to moves from the best groupings.
+    seen : terms that matter; columns without any stay out.
     """
     units = [unit for unit in menu.units if (unit & seen).any()]
     if len(units) < 2:
