@@ -6,6 +6,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import drawn_like
+from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import shape_of
 from behavior_learning.training.refit import Family
 from tests.conftest import rng
@@ -18,9 +19,8 @@ def linear():
     """A shape whose optimum is linear regression, its rows, and X and y."""
     X = rng("refit").normal(size=(N, 3))
     y = X @ [1.0, -0.5, 0.0] + 0.5 * rng("noise").normal(size=N)
-    shape = shape_of(
-        ("identity", None, None), X, y, degree=2, most=9, forbidden=(), seed=0, response=bl.Numbers(support=(-9.0, 9.0))
-    )
+    told = {"knowledge": Knowledge(), "response": bl.Numbers(support=(-9.0, 9.0))}
+    shape = shape_of(("identity", None, None), X, y, degree=2, most=9, seed=0, **told)
     x, encoded = (np.float32(column) for column in (shape.model.rows.x, shape.model.rows.y))
     data = tuple(map(to_device, (x, encoded, np.ones(N, np.float32))))
     return Family(shape.model.network, shape.family.objective, 1e-3), shape.menu, data

@@ -22,6 +22,11 @@ def discover(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the model.")] = None,
     degree: Annotated[int, typer.Option(help="1 for columns alone, 2 with their products and squares.")] = 1,
     pairs: Annotated[int, typer.Option(help="Random splits into halves on which statements are to recur.")] = 10,
+    hierarchy: Annotated[bool, typer.Option("--hierarchy", help="Search two agents below a block, too.")] = False,
+    known: Annotated[list[str] | None, typer.Option(help="A column that every problem holds; repeat for more.")] = None,
+    forbidden: Annotated[list[str] | None, typer.Option(help="A column that no problem holds.")] = None,
+    rising: Annotated[list[str] | None, typer.Option(help="A column in which the target never falls.")] = None,
+    falling: Annotated[list[str] | None, typer.Option(help="A column in which the target never rises.")] = None,
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -37,6 +42,11 @@ def discover(
             table[target],
             degree=degree,
             pairs=pairs,
+            hierarchy=hierarchy,
+            known=known or (),
+            forbidden=forbidden or (),
+            rising=rising or (),
+            falling=falling or (),
             random_state=seed,
             progress=lambda number, total: bar.update(task, completed=number, total=total),
         )

@@ -11,11 +11,14 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.agreement import agreement_of
-from behavior_learning.discovery.path import LAST_STEPS
+from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.orientation import oriented
+from behavior_learning.discovery.path import LAST_STEPS, learned
+from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
-from behavior_learning.discovery.result import Discovery, path_table
+from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
 from behavior_learning.discovery.selection import Found, Rows, halves, held_out_losses, searched
-from behavior_learning.discovery.shapes import HEADS, Shape, shape_of
+from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import Stability, expected_false
@@ -32,6 +35,9 @@ FEWEST_ROWS = 40
 
 SEARCH_ROWS = 4_000
 """Rows that are searched on; the chosen problem is learned again from all."""
+
+POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers": (2, 1)})
+"""Shapes that a search for a hierarchy compares: a block of two rows per head, and two agents below a block."""
 
 Progress = Callable[[int, int], None]
 """Called with the searches done and their number."""
@@ -51,7 +57,11 @@ def discover(
     pairs: int = 10,
     threshold: float = 0.6,
     choose: str | int = "one_se",
+    known: Sequence[str] = (),
     forbidden: Sequence[str] = (),
+    rising: Sequence[str] = (),
+    falling: Sequence[str] = (),
+    themes: Sequence[Sequence[str]] = (),
     response: Any = None,
     random_state: Any = None,
     progress: Progress | None = None,
@@ -61,24 +71,30 @@ def discover(
     A search starts from random dense problems and takes terms out, one by one at last, lets in those that pay by score
     tests, and takes out again; each problem is learned to its optimum. It is run on all rows, without each fold, which
     is then predicted, and on both halves of random splits, on which statements are to recur. The smallest problem whose
-    held-out loss is within one standard error of the best is learned again from all rows.
+    statements do and whose held-out loss is within one standard error of the best is learned again from all rows.
 
     Parameters
     ----------
     X, y : a table and a number or a class per row.
-    hierarchy : problems above problems, which are not searched yet.
+    hierarchy : also search two agents below a block: every split of the columns that matter is tried. It is kept where
+        Schwarz's criterion prefers it to one block, in which agents whose utilities only add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
     honest : choose on one half of the rows and learn the chosen problem from the other, so that `model.inference()`
         has the rows to itself.
-    heads : of every row, such as ``("identity", "relu", None)``. None is the paper's; with products it compares them,
-        in every search, with those whose utility is a sum.
+    heads : of every row, such as ``("identity", "relu", None)``. None is a limit (softplus) beside a belief (square),
+        whose rows do not stand in for each other; with products it compares them, in every search, with a limit beside
+        a utility that is a sum; in a hierarchy it is the paper's heads.
     degree : 1 for the columns alone, 2 with their products and squares.
     max_terms : of the largest problem.
     folds : parts that are held out in turn.
     pairs : random splits into halves; 0 measures no recurrence.
     threshold : share of half-samples from which the false statements are bounded.
-    choose : ``"one_se"``, ``"best"`` or a number of terms.
+    choose : ``"one_se"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
+    known : columns that every problem but the empty one holds.
     forbidden : columns that no row may hold.
+    rising, falling : columns in which the response never falls, or never rises, whatever the others; for one number and
+        ``degree=1``. They stay out of bounded utilities, which have no such direction.
+    themes : groups of columns that go to one agent together, with `hierarchy`.
     response : what y is, such as ``bl.Numbers(support=(0, 60))``.
     random_state : seed of splits and starts.
     progress : called with the searches done and their number.
@@ -88,7 +104,7 @@ def discover(
     DataError
         If there are fewer than 40 rows.
     OptionError
-        If an option is none of the valid ones.
+        If an option is none of the valid ones, or what is known contradicts itself.
 
     Examples
     --------
@@ -98,13 +114,12 @@ def discover(
     >>> found.statements.columns.tolist()  # doctest: +SKIP
     ['block', 'head', 'columns', 'text', 'recurrence', 'share']
     """
-    _check(hierarchy, degree, choose, threshold)
+    knowledge = Knowledge(known, forbidden, rising, falling, themes)
+    _check(hierarchy, degree, choose, threshold, knowledge)
     folds, pairs = check_count("folds", folds, minimum=2), check_count("pairs", pairs, minimum=0)
     max_terms = check_count("max_terms", max_terms, minimum=2)
     table, random = as_table(X), check_random_state(random_state)
-    unknown = [name for name in forbidden if name not in table.columns]
-    if unknown:
-        raise OptionError(f"forbidden names {unknown[0]!r}, which is no column. Columns: {', '.join(table.columns)}.")
+    knowledge.check(list(table.columns))
     needed = FEWEST_ROWS * (2 if honest else 1)
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
@@ -113,9 +128,14 @@ def discover(
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
     first = chosen_on[:SEARCH_ROWS]
-    sets = HEADS[:degree] if heads is None else (tuple(heads),)
-    how: dict[str, Any] = {"degree": degree, "most": max_terms, "forbidden": forbidden, "response": response}
-    shapes = [shape_of(each, table.iloc[first], y.iloc[first], seed=int(rng.integers(2**31)), **how) for each in sets]
+    sets = (LAYERED,) if hierarchy else HEADS[:degree]
+    sets = sets if heads is None else (tuple(heads),)
+    how: dict[str, Any] = {"degree": degree, "most": max_terms, "knowledge": knowledge, "response": response}
+    plans = [(each, plan) for plan in (POOL_AND_LAYERS if hierarchy else ({},)) for each in sets]
+    shapes = [
+        shape_of(each, table.iloc[first], y.iloc[first], seed=int(rng.integers(2**31)), **plan, **how)
+        for each, plan in plans
+    ]
     count, total = iter(range(1, 10**9)), 1 + folds + 2 * pairs
 
     def done() -> None:
@@ -128,13 +148,18 @@ def discover(
     done()
     sizes = list(whole.path.refits)
     losses, without = held_out_losses(shapes, rows, sizes, folds=folds, rng=rng, done=done)
-    samples = halves(shapes, rows, pairs=pairs, rng=rng, done=done)
+    parts, samples = halves(len(rows.x), pairs, rng), []
+    for part in parts:
+        samples.append(searched(shapes, rows.at(part).data(), rng))
+        done()
     refits = [whole.path.empty, *whole.path.refits.values()]
     compared = [whole.recurring(refit, samples) for refit in refits]
-    recurrence = [float(np.mean(list(s.frequencies.values()))) if s and s.frequencies else np.nan for s in compared]
+    recurrence = [recurrence_of(each) for each in compared]
     path = path_table([refit.size for refit in refits], losses, recurrence, choose)
     at = int(np.argmax(path["chosen"]))
     stability = compared[at]
+    model = whole.shape.model
+    columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
     estimator.model_ = _final(whole.shape, refits[at], table, y, learned_on)
     best = path["loss"].idxmin()
@@ -148,19 +173,21 @@ def discover(
         statements=_statements(estimator, stability),
         stability=stability,
         threshold=threshold,
-        false_statements=_false(whole.shape, samples, refits[at].size, threshold),
+        false_statements=_false(whole.shape, samples, threshold),
         notes=_notes(len(first), len(table), honest, folds, pairs, whole),
         agreed=agreement_of(good, within, rows.x),
+        reference=_reference(model, rows, parts, len(columns)),
         remainder=_remainder(whole, refits[at], rows, int(rng.integers(2**31))) if remainder else None,
     )
 
 
-def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float) -> None:
-    if hierarchy:
-        raise OptionError(
-            "hierarchy=True is not searched yet. "
-            "Fit bl.BLRegressor(layers=(2, 1), penalty=bl.Penalty(l1=10)) and prune it."
-        )
+def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, knowledge: Knowledge) -> None:
+    if hierarchy and degree > 1:
+        raise OptionError("hierarchy=True searches the columns alone: leave degree at 1.")
+    if knowledge.themes and not hierarchy:
+        raise OptionError("themes group the columns of agents: pass hierarchy=True with them.")
+    if knowledge.monotone and degree > 1:
+        raise OptionError("rising and falling are kept by problems without products: leave degree at 1.")
     if degree not in (1, 2):
         raise OptionError(f"degree must be 1, or 2 for products and squares too; got {degree!r}.")
     if isinstance(choose, str):
@@ -178,8 +205,8 @@ def _final(shape: Shape, refit: Refit, table: pd.DataFrame, y: pd.Series, rows: 
     x = model.encoder(model.table(table.iloc[rows]))
     encoded = model.responses(y.iloc[rows], len(rows), float)
     data = Rows(*in_single((x, encoded))).data()
-    again = shape.family.refit(data, refit.vector, refit.support, LAST_STEPS)
-    network = reduced(shape.family.network(again), again.support)
+    again = learned(shape.family, data, shape.menu, refit.vector, refit.support, LAST_STEPS)
+    network = reduced(oriented(shape.family.network(again)), again.support)
     return replace(
         model,
         network=network,
@@ -195,17 +222,17 @@ def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
     frequencies = {} if stability is None else stability.frequencies
     lines = [
         (s.block, s.head, s.variables, s.text, frequencies.get(s.key, np.nan), s.share)
-        for s in estimator.explain().said
+        for s in by_columns(estimator.explain(), estimator.model_.response).said
         if s.head != "output" and not s.faint
     ]
     return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "recurrence", "share"])
 
 
-def _false(shape: Shape, samples: Sequence[Found], size: int, threshold: float) -> float:
+def _false(shape: Shape, samples: Sequence[Found], threshold: float) -> float:
     """The bound on false columns of rows, of which a half-sample's problem names so many on average."""
     if not samples:
         return np.nan
-    named = [len({(s.head, name) for s in other.explained(size).said for name in s.variables}) for other in samples]
+    named = [len({(s.head, name) for s in other.said.said for name in s.variables}) for other in samples]
     candidates = len(shape.model.encoder.names) * sum(head is not None for head in shape.estimator.heads)
     return expected_false(threshold, float(np.mean(named)), candidates, len(samples) // 2)
 
@@ -223,6 +250,14 @@ def _notes(searched_on: int, rows: int, honest: bool, folds: int, pairs: int, wh
         )
     heads = ", ".join(str(head) for head in whole.shape.estimator.heads)
     return (*notes, f"Heads {heads}, by Schwarz's criterion in every search.")
+
+
+def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], size: int) -> pd.DataFrame | None:
+    """What regressions on as many columns say again on the same half-samples; None for classes."""
+    y = model.candidates(rows.y)
+    if not parts or y.shape[1] > 1:
+        return None
+    return linear_recurrence(rows.x.astype(float), y[:, 0], model.columns.x_sources, parts, size)
 
 
 def _remainder(whole: Found, refit: Refit, rows: Rows, seed: int) -> Remainder:

@@ -5,21 +5,22 @@ what comes is read from the scores of all rows at once: the Wald statistic of ea
 that could be.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float, Int
 
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit, Scores
 
-__all__ = ["Menu", "Path", "learned_path"]
+__all__ = ["Menu", "Path", "by_size", "criterion", "downward", "learned", "learned_path", "lowest_criterion", "upward"]
 
-STARTS, SCREENED, FINISHED = 8, 60, 2
-"""Random starts, the evaluations each is screened by, and how many are learned to the optimum."""
+STARTS, FEW, SCREENED, FINISHED = 8, 2, 60, 2
+"""Random starts, and those of the empty problem; the evaluations each is screened by, and how many are learned to the
+optimum."""
 
 STEPS, LAST_STEPS = 40, 250
 """Evaluations of a refit after a move, and of one from a random start."""
@@ -43,6 +44,10 @@ class Path(NamedTuple):
     empty: Refit
     refits: dict[int, Refit]
 
+    @property
+    def largest(self) -> Refit:
+        return self.refits[max(self.refits)] if self.refits else self.empty
+
     def of(self, size: int) -> Refit:
         """The largest problem of at most so many terms."""
         return self.refits.get(max((s for s in self.refits if s <= size), default=-1), self.empty)
@@ -60,6 +65,9 @@ class Menu:
     responds : which terms see the response.
     moves : which terms see x.
     most : terms of the largest problem on the way up.
+    known : terms of each column that every problem but the empty one holds.
+    directions : of terms of columns in which the response is known to rise (1) or to fall (−1), 0 of others.
+    units : terms of the columns, or themes, that belong to one agent each.
     """
 
     template: BehaviorNetwork
@@ -68,6 +76,9 @@ class Menu:
     responds: Bool[np.ndarray, " terms"]
     moves: Bool[np.ndarray, " terms"]
     most: int
+    known: tuple[Bool[np.ndarray, " terms"], ...]
+    directions: Int[np.ndarray, " terms"]
+    units: tuple[Bool[np.ndarray, " terms"], ...]
 
     def settled(self, support: Support) -> Support:
         """Without rows of the first layer that do not see the response, which cancel in the density."""
@@ -86,32 +97,87 @@ class Menu:
 
     def explains(self, support: Support) -> bool:
         """Whether any term sees x."""
-        return any(bool(coef[..., : len(self.moves)][..., self.moves].any()) for coef in support.coefs[0].values())
+        return bool((self.used(support) & self.moves).any())
+
+    def holds_known(self, support: Support) -> bool:
+        """Whether every known column is seen."""
+        used = self.used(support)
+        return all((used & terms).any() for terms in self.known)
+
+    def used(self, support: Support) -> Bool[np.ndarray, " terms"]:
+        """Terms that any row of the first layer holds."""
+        rows = [coef[..., : len(self.moves)].any(axis=(0, 1)) for coef in support.coefs[0].values()]
+        return np.any(rows, axis=0)
+
+    def admitted(self, family: Family, refit: Refit) -> Support:
+        """The support without terms that turn the response against what is known of their column.
+
+        −λ·ρ(c·y + d·x) and −λ·ψ(c·y + d·x) with convex ρ and ψ have increasing differences in x and y where c·d < 0.
+        """
+        support = refit.support.copy()
+        for role in ("inequality", "equality"):
+            coef = refit.vector[family.coefs[0][role]]
+            own = (coef * self.responds).sum(axis=-1, keepdims=True)
+            support.coefs[0][role][coef * own * self.directions > 0] = False
+        return self.settled(support)
+
+
+def learned(
+    family: Family,
+    data: Data,
+    menu: Menu,
+    vector: Float[np.ndarray, " numbers"],
+    support: Support,
+    steps: int,
+    scores: Scores | None = None,
+) -> Refit:
+    """The optimum from a vector, without terms that turn against what is known; see `Family.refit`."""
+    refit = family.refit(data, vector, support, steps, scores)
+    while menu.directions.any() and (admitted := menu.admitted(family, refit)).size < refit.size:
+        refit = family.refit(data, refit.vector, admitted, steps)
+    return refit
 
 
 def learned_path(family: Family, data: Data, menu: Menu, rng: np.random.Generator) -> Path:
     """The best problem of each size for some rows, from the terms of the response alone up to the dense start."""
-    dense = from_starts(family, data, menu.dense, rng)
+    dense = from_starts(family, data, menu, menu.dense, rng)
     found = [dense, *downward(family, data, menu, dense)]
     if menu.allowed.size > menu.dense.size:
-        rows = float(np.sum(np.asarray(data[2]) > 0))
-        top = min(found, key=lambda refit: rows * refit.loss + 0.5 * np.log(rows) * refit.size)  # Schwarz's criterion.
-        up = list(upward(family, data, menu, top))
+        up = list(upward(family, data, menu, lowest_criterion(found, data)))
         found += up + (list(downward(family, data, menu, up[-1])) if up else [])
+    return by_size(family, data, menu, found, rng)
+
+
+def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.random.Generator) -> Path:
+    """The best of many problems of each size, as far as larger ones pay."""
     alone = [refit for refit in found if not menu.explains(refit.support)]
-    empty = min([from_starts(family, data, menu.empty(), rng), *alone], key=lambda refit: refit.loss)
+    plain = from_starts(family, data, menu, menu.empty(), rng, count=FEW)
+    empty = min([plain, *alone], key=lambda refit: refit.loss)
     best, lowest = {}, empty.loss
     for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
-        if refit.loss < lowest and menu.explains(refit.support):
+        if refit.loss < lowest and menu.explains(refit.support) and menu.holds_known(refit.support):
             best[refit.size], lowest = refit, refit.loss
     return Path(empty, {size: refit for size, refit in best.items() if size <= menu.most})
 
 
-def from_starts(family: Family, data: Data, support: Support, rng: np.random.Generator) -> Refit:
+def criterion(refit: Refit, data: Data) -> float:
+    """Schwarz's criterion on the rows that count, in nats."""
+    rows = float(np.sum(np.asarray(data[2]) > 0))
+    return rows * refit.loss + 0.5 * np.log(rows) * refit.size
+
+
+def lowest_criterion(refits: Iterable[Refit], data: Data) -> Refit:
+    """The problem of the lowest Schwarz criterion."""
+    return min(refits, key=lambda refit: criterion(refit, data))
+
+
+def from_starts(
+    family: Family, data: Data, menu: Menu, support: Support, rng: np.random.Generator, count: int = STARTS
+) -> Refit:
     """The optimum of the lowest loss among those of the best of some random starts."""
-    starts = [family.drawn(drawn_like(family.template, rng)) for _ in range(STARTS)]
+    starts = [family.drawn(drawn_like(family.template, rng)) for _ in range(count)]
     begun = sorted((family.refit(data, start, support, SCREENED) for start in starts), key=lambda refit: refit.loss)
-    ends = [family.refit(data, refit.vector, support, LAST_STEPS) for refit in begun[:FINISHED]]
+    ends = [learned(family, data, menu, refit.vector, support, LAST_STEPS) for refit in begun[:FINISHED]]
     return min(ends, key=lambda refit: refit.loss)
 
 
@@ -124,7 +190,7 @@ def downward(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[R
         support = _without_weakest(family, menu, refit, scores, gone)
         if support is None:
             return
-        refit = family.refit(data, refit.vector, support, STEPS, scores)
+        refit = learned(family, data, menu, refit.vector, support, STEPS, scores)
         yield refit
 
 
@@ -135,7 +201,7 @@ def upward(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Ref
         support = _with_strongest(family, menu, refit, scores)
         if support is None:
             return
-        refit = family.refit(data, refit.vector, support, STEPS, scores)
+        refit = learned(family, data, menu, refit.vector, support, STEPS, scores)
         yield refit
 
 
@@ -161,7 +227,7 @@ def _without_weakest(family: Family, menu: Menu, refit: Refit, scores: Scores, g
         trial.coefs[number][role][index] = False
         trial = menu.settled(trial)
         lost = support.size - trial.size
-        if lost <= max(gone, TOGETHER) and not trial.empty:
+        if lost <= max(gone, TOGETHER) and not trial.empty and menu.holds_known(trial):
             support, gone = trial, gone - lost
     return None if support.size == refit.size else support
 

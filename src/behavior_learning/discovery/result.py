@@ -18,6 +18,9 @@ from behavior_learning.symbolic.facade import LearnedProblem
 
 __all__ = ["Discovery"]
 
+AGAIN = 0.8
+"""Median recurrence from which the smallest problem is taken."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Discovery:
@@ -35,6 +38,8 @@ class Discovery:
     false_statements : how many columns of rows are expected by chance among those that recur in at least
         `threshold` of the half-samples: Shah and Samworth's bound.
     notes : which rows did what, in sentences.
+    reference : what least squares and a lasso of as many columns say of a number, and how often they say it again on
+        the same half-samples; None for classes.
     remainder : a flexible model beside the problem, where one was asked for.
     """
 
@@ -46,6 +51,7 @@ class Discovery:
     false_statements: float
     notes: tuple[str, ...]
     agreed: Agreement
+    reference: pd.DataFrame | None = None
     remainder: Remainder | None = None
 
     @property
@@ -94,6 +100,14 @@ class Discovery:
             lines.append(
                 f"{statement.text}  [recurs in {statement.recurrence:.0%}; {statement.share:.0%} of the block]"
             )
+        if self.reference is not None:
+            lines += [
+                "",
+                *(
+                    f"{name}: {', '.join(line['columns'])}  [recurs in {line['recurrence']:.0%}]"
+                    for name, line in self.reference.iterrows()
+                ),
+            ]
         lines += ["", *self.notes]
         return "\n".join(lines)
 
@@ -105,6 +119,14 @@ class Discovery:
         return f"Discovery({terms} terms behind {self._response!r}, {self.share:.0%} of the gain)"
 
 
+def recurrence_of(stability: Stability | None) -> float:
+    """The median over statements of the share of samples in which each recurs."""
+    if stability is None:
+        return np.nan
+    said = [value for (_, head, _), value in stability.frequencies.items() if head != "output"]
+    return float(np.median(said)) if said else np.nan
+
+
 def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], choose: str | int) -> pd.DataFrame:
     """A line per size from the empty problem up.
 
@@ -112,13 +134,23 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
     ----------
     sizes : terms of the empty problem and of the others.
     losses : (rows, sizes).
-    choose : ``"one_se"``, ``"best"`` or a number of terms.
+    recurrence : median over the statements of each.
+    choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
+        recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the
+        same rows, or if none of those recurs, by the losses of the best. If none of these does either, it is the one
+        of them that recurs most.
     """
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
     best = int(np.argmin(mean))
     match choose:
         case "one_se":
-            chosen = int(np.argmax(mean <= mean[best] + error[best]))
+            again = np.nan_to_num(np.asarray(recurrence, float), nan=1.0)  # The empty problem says nothing.
+            beyond = losses - losses[:, [best]]
+            as_good = mean - mean[best] <= beyond.std(axis=0, ddof=1) / len(losses) ** 0.5
+            near = mean <= mean[best] + error[best]
+            recurring = [np.flatnonzero(fine & (again >= AGAIN)) for fine in (as_good, near)]
+            found = next((sizes for sizes in recurring if len(sizes)), [np.argmax(np.where(near, again, -1.0))])
+            chosen = int(found[0])
         case "best":
             chosen = best
         case terms:

@@ -1,13 +1,14 @@
 """The search on samples of the rows: held-out losses by size, and what recurs on complementary halves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.discovery.path import Path, learned_path
+from behavior_learning.discovery.path import Path, lowest_criterion
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
@@ -39,38 +40,36 @@ class Found:
     Attributes
     ----------
     shape, path : those of the lowest Schwarz criterion.
-    explanations : of problems of the path, once they were asked for.
     """
 
     shape: Shape
     path: Path
-    explanations: dict[int, Explanation] = field(default_factory=dict)
 
-    def explained(self, size: int) -> Explanation:
-        """What the largest problem of at most so many terms says."""
-        refit = self.path.of(size)
-        key = id(refit)
-        if key not in self.explanations:
-            self.explanations[key] = self.shape.explained(refit)
-        return self.explanations[key]
+    @cached_property
+    def said(self) -> Explanation:
+        """What the largest problem of the path says."""
+        return self.shape.explained(self.path.largest)
 
     def recurring(self, refit: Refit, samples: Sequence["Found"]) -> Stability | None:
-        """How often what a problem says recurs on samples, in their largest problems of at most its size."""
+        """How often what a problem says recurs on samples, in the largest problem of each.
+
+        Smaller ones of a half-sample leave out one of two columns that go together, now this one, now that.
+        """
         if not samples:
             return None
-        explanations = [other.explained(refit.size) for other in samples]
-        return compare_refits(self.shape.explained(refit), explanations, "halves")
+        return compare_refits(self.shape.explained(refit), [other.said for other in samples], "halves")
 
 
 def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> Found:
-    """The path of the shape whose best problem has the lowest Schwarz criterion."""
-    rows = float(np.sum(np.asarray(data[2]) > 0))
-
-    def criterion(refit: Refit) -> float:
-        return rows * refit.loss + 0.5 * np.log(rows) * refit.size
-
-    found = [Found(shape, learned_path(shape.family, data, shape.menu, rng)) for shape in shapes]
-    return min(found, key=lambda f: min(criterion(r) for r in (f.path.empty, *f.path.refits.values())))
+    """The path of the shape whose best problem has the lowest Schwarz criterion; the first shape says what matters."""
+    found, seen = [], None
+    for shape in shapes:
+        path = shape.path(data, seen, rng)
+        best = lowest_criterion([path.empty, *path.refits.values()], data)
+        seen = shape.menu.used(best.support) if seen is None else seen
+        found.append((Found(shape, path), best))
+    chosen = lowest_criterion([best for _, best in found], data)
+    return next(each for each, best in found if best is chosen)
 
 
 def held_out_losses(
@@ -102,17 +101,11 @@ def held_out_losses(
     return losses, found
 
 
-def halves(
-    shapes: Sequence[Shape], rows: Rows, *, pairs: int, rng: np.random.Generator, done: Callable[[], None]
-) -> list[Found]:
-    """The search on both halves of so many random splits.
+def halves(n: int, pairs: int, rng: np.random.Generator) -> list[Int[np.ndarray, " half"]]:
+    """Both halves of so many random splits of rows.
 
     Source: complementary pairs (Shah and Samworth 2013).
     """
-    half, found = len(rows.x) // 2, []
-    for _ in range(pairs):
-        order = rng.permutation(len(rows.x))
-        for part in (order[:half], order[half : 2 * half]):
-            found.append(searched(shapes, rows.at(part).data(), rng))
-            done()
-    return found
+    half = n // 2
+    orders = [rng.permutation(n) for _ in range(pairs)]
+    return [part for order in orders for part in (order[:half], order[half : 2 * half])]

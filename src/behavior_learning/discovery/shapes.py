@@ -1,6 +1,6 @@
 """The shapes of problem that are compared: sets of heads, each with every term that its rows may hold."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -11,23 +11,32 @@ from jaxtyping import Bool
 
 from behavior_learning.core.basis_families import Affine, Polynomial
 from behavior_learning.core.features import Product
-from behavior_learning.discovery.path import Menu
+from behavior_learning.discovery.groupings import learned_groupings
+from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.orientation import oriented
+from behavior_learning.discovery.path import Menu, Path, learned_path
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.explanation.statements import Explanation, explain_problem
+from behavior_learning.explanation.statements import Explanation, Statement, explain_problem, named_columns
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explained_values
 from behavior_learning.learned.model import LearnedModel, some_rows
 from behavior_learning.learned.records import StandardDeviations
+from behavior_learning.responses import Response
 from behavior_learning.responses.columns import holds_numbers
 from behavior_learning.training.active_set import Support, reduced
-from behavior_learning.training.refit import Family, Refit
+from behavior_learning.training.refit import Data, Family, Refit
 
-__all__ = ["HEADS", "Shape", "shape_of"]
+__all__ = ["HEADS", "LAYERED", "Shape", "by_columns", "shape_of"]
 
-HEADS = (("tanh", "relu", "abs"), ("identity", "relu", "abs"))
-"""Sets of heads that are compared: the paper's, and one whose utility is a sum without an upper bound."""
+HEADS = ((None, "softplus", "square"), ("identity", "relu", None))
+"""Sets of heads that are compared, the second where there are products: a limit beside a belief, or beside a utility
+that is a sum. No row of one says what a row of the other could: |t| = 2·relu(t) − t, and a tanh of small t is a sum, so
+that of the paper's heads each stands in for the others in some sample."""
+
+LAYERED = ("tanh", "relu", "abs")
+"""Those of agents below a block: the paper's."""
 
 NODES = 32
 """Candidates of the quadrature while problems are searched; held-out losses have twice as many."""
@@ -59,10 +68,17 @@ class Shape:
     def model(self) -> LearnedModel:
         return self.estimator.model_
 
+    def path(self, data: Data, seen: Bool[np.ndarray, " terms"] | None, rng: np.random.Generator) -> Path:
+        """The best problem of each size for some rows; in layers, with agents for the columns of terms that matter."""
+        if len(self.family.template.layers) == 1 or seen is None:
+            return learned_path(self.family, data, self.menu, rng)
+        return learned_groupings(self.family, data, self.menu, seen, rng)
+
     def learned(self, refit: Refit) -> LearnedModel:
         """A problem of the family as a learned model, printed by the spreads of the template."""
-        network = reduced(self.family.network(refit), refit.support)
-        known = StandardDeviations([[1.0]], self.model.deviations.of_functions)
+        network = reduced(oriented(self.family.network(refit)), refit.support)
+        spreads = [[1.0] * width for width in network.architecture.layers]
+        known = StandardDeviations(spreads, self.model.deviations.of_functions)
         return replace(self.model, network=network, objective=self.family.objective, known_deviations=known)
 
     def explained(self, refit: Refit) -> Explanation:
@@ -70,7 +86,26 @@ class Shape:
         model = self.learned(refit)
         rows = some_rows(self.model.given_rows("discover"), EXPLANATION_ROWS)
         whole = replace(model, network=self.family.network(refit))  # One program draws for problems of all sizes.
-        return explain_problem(model.problem, explained_values(whole, model.problem, rows))
+        found = explain_problem(model.problem, explained_values(whole, model.problem, rows))
+        return by_columns(found, model.response)
+
+
+def by_columns(explanation: Explanation, response: Response) -> Explanation:
+    """Statements that name the response, and columns of x by their strength beside the strongest of these.
+
+    The response moves every row, and some by far the most: against it they would name no column, and recur always.
+    """
+    responses = {response.name, *(variable.name for variable in response.variables)}
+
+    def measured(statement: Statement) -> Statement:
+        strongest = max((v for name, v in statement.strengths.items() if name not in responses), default=0.0)
+        if statement.head == "output" or strongest == 0:
+            return statement
+        strengths = {name: strongest if name in responses else v for name, v in statement.strengths.items()}
+        strengths = dict(sorted(strengths.items(), key=lambda item: -item[1]))
+        return replace(statement, strengths=strengths, variables=named_columns(strengths))
+
+    return replace(explanation, said=tuple(map(measured, explanation.said)))
 
 
 def shape_of(
@@ -80,9 +115,11 @@ def shape_of(
     *,
     degree: int,
     most: int,
-    forbidden: Sequence[str],
+    knowledge: Knowledge,
     seed: int,
     response: Any,
+    layers: Sequence[int] = (1,),
+    n_terms: Sequence[int] = (1, 1, 1),
 ) -> Shape:
     """The shape of a set of heads for a table.
 
@@ -90,48 +127,76 @@ def shape_of(
     ----------
     degree : 2 for products and squares of columns among the terms.
     most : terms of the largest problem.
-    forbidden : columns that no row may hold.
+    knowledge : what is known of the columns.
+    layers : blocks per layer; ``(2, 1)`` is two agents below one block.
+    n_terms : rows of each head of a block.
     """
     labelled = not holds_numbers(pd.Series(np.asarray(y).ravel()))
     options: dict[str, Any] = {} if response is None else {"response": response}
     basis = Polynomial(degree) if degree > 1 else Affine()
     kind = partial(BLClassifier, output="scalar") if labelled else BLRegressor
     estimator = kind(
-        layers=(1,), heads=tuple(heads), basis=basis, max_epochs=1, n_restarts=1, random_state=seed, **options
+        layers=tuple(layers),
+        n_terms=tuple(n_terms),
+        heads=tuple(heads),
+        basis=basis,
+        max_epochs=1,
+        n_restarts=1,
+        random_state=seed,
+        **options,
     ).fit(X, y)
     model = estimator.model_
     space = model.response.space(NODES) if model.space.continuous else model.space
     objective = model.objective.on(space, 1.0)
     family, finer = Family(model.network, objective, RIDGE), Family(model.network, objective.refined(2), RIDGE)
-    return Shape(estimator, family, finer, _menu(model, heads, most, forbidden))
+    return Shape(estimator, family, finer, _menu(model, heads, most, knowledge))
 
 
-def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, forbidden: Sequence[str]) -> Menu:
+def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge: Knowledge) -> Menu:
     """Every term but void ones, those of forbidden columns, and for a utility that is a sum those of x alone."""
     terms, columns = model.network.basis.terms, model.columns
     degrees = np.array([x.degree + y.degree for x, y in terms])
     responds, moves = np.array([y.degree > 0 for _, y in terms]), np.array([x.degree > 0 for x, _ in terms])
     two_valued = [len(np.unique(values)) <= 2 for values in model.given_rows("discover")[0].T]
     products = [x.columns for x, _ in terms if isinstance(x, Product)]  # A polynomial basis has no curves.
-    useful = np.array([_useful(product, columns, two_valued, forbidden) for product in products])
+    sources = [{columns.x_sources[i] for i in product} for product in products]
+    useful = np.array(
+        [
+            _useful(product, columns, two_valued) and not own & set(knowledge.forbidden)
+            for product, own in zip(products, sources, strict=True)
+        ]
+    )
     sums = heads[0] == "identity"
+    # ∂²/∂x∂y of a bounded utility has no sign.
+    of_utility = np.array([not own & knowledge.monotone for own in sources]) & (responds if sums else True)
 
-    def support(terms: Bool[np.ndarray, " terms"], of_utility: Bool[np.ndarray, " terms"]) -> Support:
-        rows = model.network.layers[0].heads
-        chosen = {role: useful & (of_utility if role == "utility" else terms) for role in rows}
-        coefs = {role: np.broadcast_to(chosen[role], np.shape(r.coef.raw)).copy() for role, r in rows.items()}
-        return Support((coefs,), None)
+    def support(simple: Bool[np.ndarray, " terms"]) -> Support:
+        chosen = {"utility": of_utility & (simple | sums), "inequality": simple, "equality": simple}
+        lower = {
+            role: np.broadcast_to(useful & chosen[role], np.shape(rows.coef.raw)).copy()
+            for role, rows in model.network.layers[0].heads.items()
+        }
+        above = [
+            {role: np.ones(np.shape(rows.coef.raw), bool) for role, rows in layer.heads.items()}
+            for layer in model.network.layers[1:]
+        ]
+        return Support((lower, *above), None)
 
-    every = np.ones(len(terms), bool)
-    allowed = support(every, responds if sums else every)
-    simple = (degrees == 1) | (responds & bool(model.response.levels))
-    dense = allowed if allowed.size <= DENSE else support(simple, responds if sums else simple)
-    return Menu(model.network, dense, allowed, responds, moves, most)
+    def of_columns(names: Collection[str]) -> Bool[np.ndarray, " terms"]:
+        return np.array([bool(own & set(names)) for own in sources])
+
+    allowed = support(np.ones(len(terms), bool))
+    few = allowed.size <= DENSE or len(model.network.layers) > 1
+    dense = allowed if few else support((degrees == 1) | (responds & bool(model.response.levels)))
+    grouped = {name for theme in knowledge.themes for name in theme}
+    units = [*knowledge.themes, *((name,) for name in dict.fromkeys(columns.x_sources) if name not in grouped)]
+    directions = [knowledge.direction(next(iter(own))) if len(own) == 1 else 0 for own in sources]
+    known, owned = (tuple(map(of_columns, groups)) for groups in (((name,) for name in knowledge.known), units))
+    return Menu(model.network, dense, allowed, responds, moves, most, known, np.array(directions), owned)
 
 
-def _useful(product: tuple[int, ...], columns: Columns, two_valued: Sequence[bool], forbidden: Sequence[str]) -> bool:
-    """Whether a product of columns of x is not void and holds no forbidden column."""
+def _useful(product: tuple[int, ...], columns: Columns, two_valued: Sequence[bool]) -> bool:
+    """Whether a product of columns of x is not void."""
     sources = [columns.x_sources[i] for i in product]
     square = len(product) == 2 and product[0] == product[1]
-    void = two_valued[product[0]] if square else len(set(sources)) < len(sources)
-    return not void and not set(sources) & set(forbidden)
+    return not two_valued[product[0]] if square else len(set(sources)) == len(sources)

@@ -19,7 +19,7 @@ from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
 
-__all__ = ["Explanation", "Statement", "Term", "explain_problem"]
+__all__ = ["Explanation", "Statement", "Term", "explain_problem", "named_columns"]
 
 DEFINITE = 0.95
 """Share of rows in which a block must raise the whole for its utility to be one: below it the block wants nothing."""
@@ -350,8 +350,8 @@ class _Words:
             title=self.titles[block.block.name],
             head=measured.term.head.role,
             row=measured.number,
-            text=self.sentence(block, measured, _named(strengths)),
-            variables=_named(strengths),
+            text=self.sentence(block, measured, named_columns(strengths)),
+            variables=named_columns(strengths),
             strengths=strengths,
             directions=measured.directions,
             terms=_terms(measured.term.polynomial, measured.monomials),
@@ -377,7 +377,7 @@ class _Words:
             head=head,
             row=1,
             text=f"{word} {format_polynomial(polynomial, list(terms), DIGITS)}",
-            variables=_named(strengths),
+            variables=named_columns(strengths),
             strengths=strengths,
             directions={m[0][0]: int(np.sign(v)) for m, v in polynomial.monomials.items()},
             terms=_terms(polynomial, terms),
@@ -435,7 +435,8 @@ class _Words:
         return format_polynomial(brief, kept, DIGITS) + more
 
 
-def _named(strengths: Mapping[str, float]) -> tuple[str, ...]:
+def named_columns(strengths: Mapping[str, float]) -> tuple[str, ...]:
+    """The columns that a statement names, by how far each moves it, strongest first."""
     strongest = max(strengths.values(), default=0.0)
     return tuple(name for name, strength in strengths.items() if strength >= NAMED * strongest > 0)[:MOST_NAMED]
 
