@@ -1,11 +1,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: demo test test-all lint fuzz bench
+.PHONY: demo test test-all test-oldest lint fuzz mutants bench
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
@@ -16,6 +17,9 @@ test: lint
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
+test-oldest: $(OLDEST)/.tested
+	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow"
+
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -24,6 +28,9 @@ lint: $(VENV)/.tested
 
 fuzz: $(VENV)/.tested
 	$(BIN)/python -m tests.fuzz --minutes 10
+
+mutants: $(VENV)/.tested
+	$(BIN)/python -m tests.mutants --sample 300
 
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
@@ -39,4 +46,10 @@ $(VENV)/.compared: $(VENV)/.tested
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q -e ".[test]"
+	touch $@
+
+$(OLDEST)/.tested: pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install -q uv
+	$(OLDEST)/bin/uv pip install -q --python $(OLDEST)/bin/python --resolution lowest-direct -e ".[test]"
 	touch $@

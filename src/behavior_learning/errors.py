@@ -21,6 +21,7 @@ __all__ = [
     "SamplingWarning",
     "SmoothHeadsWarning",
     "TextColumnWarning",
+    "TrainingWarning",
     "TruncationWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
@@ -105,6 +106,10 @@ class SamplingWarning(BLWarning):
 
 class TextColumnWarning(BLWarning):
     """A column of text looks like numbers, dates or names of rows."""
+
+
+class TrainingWarning(ConvergenceWarning):
+    """A fit ended before it had converged, learned nothing of x, or had too few rows."""
 
 
 class TruncationWarning(BLWarning):

@@ -12,6 +12,7 @@ from behavior_learning.symbolic.sources import in_days, level_text
 
 __all__ = [
     "Levels",
+    "as_floats",
     "bounds",
     "bulk_range",
     "kind_of",
@@ -77,7 +78,7 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
         return in_days(name, values)
     values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
     if values.dtype == object:
-        values = values.where(values.notna(), np.nan).astype(float)
+        values = as_floats(f"Column {name!r}", values.where(values.notna(), np.nan))
     numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
@@ -86,6 +87,20 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
             f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
         )
     return numbers
+
+
+def as_floats(what: str, values: pd.Series) -> pd.Series:
+    """Python's numbers of any size as floating-point numbers.
+
+    Raises
+    ------
+    DataError
+        If one is too large.
+    """
+    try:
+        return values.astype(float)
+    except OverflowError:
+        raise DataError(f"{what} holds whole numbers beyond 1.8e308. Use a larger unit.") from None
 
 
 def levels_of(name: str, values: pd.Series) -> Levels:
