@@ -243,3 +243,16 @@ def test_files_of_options_that_are_not_known_are_refused(own, tmp_path):
     with pytest.raises(DataError, match="absolute"):
         bl.load(tmp_path / "own.bl")
     OBJECTIVES["absolute"] = own[0]
+
+
+def test_messages_quote_the_beginning_and_keep_the_way_out():
+    with pytest.raises(OptionError, match=r"^heads.*xxx … xxx") as error:
+        bl.BLRegressor(heads="x" * 100_000).fit(numbers(), amounts(numbers()))
+    assert len(str(error.value)) < 2500
+
+
+@pytest.mark.parametrize("signs", [None, ["y"], "y"], ids=repr)
+@pytest.mark.parametrize("what", ["signs", "monotone"])
+def test_conditions_of_a_problem_are_dictionaries(what, signs):
+    with pytest.raises(OptionError, match=rf"{what} of bl\.UMP must be a dictionary by term or column; got"):
+        bl.BLRegressor(structure=bl.UMP(utility="spend", **{what: signs})).fit(numbers(), amounts(numbers()))

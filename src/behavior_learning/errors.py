@@ -28,8 +28,16 @@ __all__ = [
 ]
 
 
+LONGEST = 2000
+"""Characters of a message; of a longer one, which quotes a long value, both ends are kept."""
+
+
 class BLError(Exception):
     """Root of every exception this library raises on purpose."""
+
+    def __init__(self, message: str = ""):
+        cut = f"{message[: LONGEST // 2]} … {message[-LONGEST // 4 :]}"
+        super().__init__(message if len(message) <= LONGEST else cut)
 
 
 class OptionError(BLError, ValueError):

@@ -449,6 +449,8 @@ def predictive(
     """
     if temperature is not None:
         check_number("temperature", temperature, inclusive=True)
+    if not isinstance(given, (Mapping, pd.DataFrame, type(None))):
+        raise OptionError(f"given must be values by name, such as {{'amount': 3.0}}, or a table; got {given!r}.")
     x, names = model.inputs(X), [part.name for part in model.response.components]
     taken = _positions(names, [] if given is None else [str(name) for name in given])
     free = [i for i in range(len(names)) if i not in taken]
