@@ -18,7 +18,7 @@ test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-oldest: $(OLDEST)/.tested
-	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow"
+	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow" -W ignore::DeprecationWarning
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from behavior_learning.symbolic.sources import in_days, level_text
 
 __all__ = [
     "Levels",
-    "as_floats",
+    "as_numbers",
     "bounds",
     "bulk_range",
     "kind_of",
@@ -78,7 +78,7 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
         return in_days(name, values)
     values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
     if values.dtype == object:
-        values = as_floats(f"Column {name!r}", values.where(values.notna(), np.nan))
+        values = as_numbers(f"Column {name!r}", values.where(values.notna(), np.nan), errors="raise")
     numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
@@ -89,8 +89,8 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
     return numbers
 
 
-def as_floats(what: str, values: pd.Series) -> pd.Series:
-    """Python's numbers of any size as floating-point numbers.
+def as_numbers(what: str, values: pd.Series, errors: Literal["raise", "coerce"]) -> pd.Series:
+    """A column as floating-point numbers; what is none becomes NaN where it is to be coerced.
 
     Raises
     ------
@@ -98,7 +98,7 @@ def as_floats(what: str, values: pd.Series) -> pd.Series:
         If one is too large.
     """
     try:
-        return values.astype(float)
+        return pd.to_numeric(values, errors=errors).astype(float)
     except OverflowError:
         raise DataError(f"{what} holds whole numbers beyond 1.8e308. Use a larger unit.") from None
 
@@ -120,7 +120,7 @@ def levels_of(name: str, values: pd.Series) -> Levels:
             "Convert nested values to columns first."
         ) from None
     known = list(found)
-    odd = [value for value in known if isinstance(value, (complex, tuple, frozenset))]
+    odd = [value for value in known if isinstance(value, (complex, tuple, frozenset)) or callable(value)]
     if odd:
         raise DataError(
             f"Column {name!r} must hold numbers, booleans, text or dates; got {type(odd[0]).__name__} {odd[0]!r}. "
