@@ -1,5 +1,7 @@
 """What kind of values a column holds, and numbers and categories in their plain form."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,7 +14,7 @@ from behavior_learning.symbolic.sources import in_days, level_text
 
 __all__ = [
     "Levels",
-    "as_numbers",
+    "as_floats",
     "bounds",
     "bulk_range",
     "kind_of",
@@ -78,7 +80,8 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
         return in_days(name, values)
     values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
     if values.dtype == object:
-        values = as_numbers(f"Column {name!r}", values.where(values.notna(), np.nan), errors="raise")
+        with as_floats(f"Column {name!r}"):
+            values = values.where(values.notna(), np.nan).astype(float)
     numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
@@ -89,8 +92,9 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
     return numbers
 
 
-def as_numbers(what: str, values: pd.Series, errors: Literal["raise", "coerce"]) -> pd.Series:
-    """A column as floating-point numbers; what is none becomes NaN where it is to be coerced.
+@contextmanager
+def as_floats(what: str) -> Iterator[None]:
+    """Turn Python's whole numbers into floating-point ones.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def as_numbers(what: str, values: pd.Series, errors: Literal["raise", "coerce"])
         If one is too large.
     """
     try:
-        return pd.to_numeric(values, errors=errors).astype(float)
+        yield
     except OverflowError:
         raise DataError(f"{what} holds whole numbers beyond 1.8e308. Use a larger unit.") from None
 

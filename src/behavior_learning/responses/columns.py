@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.exceptions import DataConversionWarning
 
-from behavior_learning.encoding import as_numbers, in_pandas, unmasked, what_text_hides
+from behavior_learning.encoding import as_floats, in_pandas, unmasked, what_text_hides
 from behavior_learning.errors import DataError
 
 __all__ = [
@@ -79,8 +79,9 @@ def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
             f"The response {name!r} must hold real numbers; got {values.dtype}. Convert it to numbers first"
             + (": Complex data not supported." if values.dtype.kind == "c" else ".")
         )
-    known = as_numbers(f"The response {name!r}", values.where(values.notna(), np.nan), errors="coerce")
-    numbers = known.to_numpy(dtype=float, na_value=np.nan)
+    with as_floats(f"The response {name!r}"):
+        known = pd.to_numeric(values.where(values.notna(), np.nan), errors="coerce")
+        numbers = known.to_numpy(dtype=float, na_value=np.nan)
     text = np.isnan(numbers) & ~values.isna().to_numpy()
     if text.any():
         raise DataError(
