@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -45,7 +45,7 @@ def begin_computing() -> None:
 
 
 @contextmanager
-def interruptible(wanted: bool) -> Iterator[Callable[[], bool]]:
+def interruptible(wanted: bool) -> Generator[Callable[[], bool]]:
     """Whether Ctrl-C has been pressed, which then interrupts nothing; pressed again it does.
 
     Signals reach the main thread alone: in others, and where it is not wanted, Ctrl-C does what it always does.

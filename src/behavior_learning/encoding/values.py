@@ -1,6 +1,6 @@
 """What kind of values a column holds, and numbers and categories in their plain form."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
@@ -93,7 +93,7 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
 
 
 @contextmanager
-def as_floats(what: str) -> Iterator[None]:
+def as_floats(what: str) -> Generator[None]:
     """Turn Python's whole numbers into floating-point ones.
 
     Raises

@@ -76,7 +76,7 @@ class BLDensity(DensityMixin, JointEstimator):
         held_out = None if validation_data is None else _table_of(validation_data)
         pair = None if held_out is None else (_nothing(len(held_out)), held_out)
         nothing = _nothing(len(table))
-        how = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
+        how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
         return super().fit(nothing, table, validation_data=pair, **how)
 
     def log_density(self, Y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:

@@ -67,7 +67,7 @@ class BLHybrid(JointEstimator):
         sample_weight, validation_data, progress, on_interrupt : as in BLRegressor; y there is a table of all responses.
         """
         together = beside(y, y_cont)
-        how = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
+        how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
         return super().fit(X, together, validation_data=validation_data, **how)
 
     def predict(
