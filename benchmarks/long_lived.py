@@ -10,6 +10,7 @@ Fits differ in rows and columns, so that each compiles its own program; memory a
 import argparse
 import resource
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,7 @@ if __name__ == "__main__":
     parser.add_argument("--predictions", type=int, default=100_000)
     parser.add_argument("--fits", type=int, default=1000)
     given = parser.parse_args()
+    warnings.simplefilter("ignore")  # The fits are brief on purpose.
     if given.predictions:
         predictions(given.predictions)
     if given.fits:

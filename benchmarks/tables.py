@@ -11,6 +11,7 @@ import argparse
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,7 +61,7 @@ def with_response(table: pd.DataFrame, target: str) -> tuple[pd.DataFrame, pd.Se
     return numbers.loc[known].drop(columns=chosen), numbers.loc[known, chosen]
 
 
-def losses(X: pd.DataFrame, y: pd.Series, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def losses(X: pd.DataFrame, y: pd.Series, seed: int, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     """Negative log-likelihood of each test row under the default fit and the linear model."""
     order = np.random.default_rng(seed).permutation(len(X))[:MOST_ROWS]
     train, test = np.split(order, [round(0.75 * len(order))])
@@ -69,7 +70,7 @@ def losses(X: pd.DataFrame, y: pd.Series, seed: int) -> tuple[np.ndarray, np.nda
     degrees = max(len(y_train) - X.shape[1] - 1, 1)
     sigma = np.sqrt(np.sum((y_train - linear.predict(X_train)) ** 2) / degrees)
     scale = np.log(y_train.std())
-    reg = bl.BLRegressor(random_state=seed).fit(X_train, y_train)
+    reg = bl.BLRegressor(random_state=seed, **options).fit(X_train, y_train)
     return -reg.log_density(X_test, y_test) - scale, -norm.logpdf(y_test, linear.predict(X_test), sigma) - scale
 
 
@@ -78,14 +79,19 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--layers", type=int, nargs="*", default=None)
+    parser.add_argument("--l2", type=float, default=10.0)
     given = parser.parse_args()
+    options = {"layers": given.layers, "penalty": bl.Penalty(l2=given.l2)}
     warnings.simplefilter("ignore")
     print("| table | rows | BL | linear | above |\n|---|---|---|---|---|")
     for name, read in tables(given.data):
         if given.only and name not in given.only:
             continue
         X, y = read()
-        ours, theirs = map(np.concatenate, zip(*(losses(X, y, seed) for seed in range(given.splits)), strict=True))
+        ours, theirs = map(
+            np.concatenate, zip(*(losses(X, y, seed, **options) for seed in range(given.splits)), strict=True)
+        )
         above = ours - theirs
         error = above.std(ddof=1) / np.sqrt(len(above)) if np.isfinite(above).all() else np.nan
         print(

@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy.stats import norm
 from sklearn.metrics import log_loss
 
 import behavior_learning as bl
 from behavior_learning.errors import OptionError, TrainingWarning
-from behavior_learning.learned.outcome import CROWDED, examine_fit, loss_without_x
+from behavior_learning.learned.outcome import CROWDED, examine_fit, linear_loss, loss_without_x
 from tests.fitted import ROWS, amounts, fitted, labels, numbers, quick
 
 
@@ -49,9 +50,9 @@ def test_a_fit_that_ran_out_of_epochs_while_its_loss_fell_says_so(losses, stoppe
 
 def test_a_fit_that_is_no_better_than_one_distribution_says_so():
     alone = loss_without_x(fitted(bl.BLRegressor, "numbers").model_)
-    worse, better = (ended([alone + gap], stopped=True, max_epochs=20) for gap in (0.01, -0.01))
-    assert [what[:26] for what in said(worse)] == ["The fit is no better than "]
-    assert said(better) == []
+    (worse,) = said(ended([alone + 0.01], stopped=True, max_epochs=20))
+    assert worse.startswith("The fit is no better than one distribution for all rows: held-out losses are")
+    assert said(ended([-1.0], stopped=True, max_epochs=20)) == []
 
 
 @pytest.mark.parametrize("kind", ["numbers", "classes"])
@@ -59,12 +60,29 @@ def test_the_loss_without_x_is_that_of_a_normal_law_or_of_shares(kind):
     model = fitted(bl.BLRegressor if kind == "numbers" else bl.BLClassifier, "numbers").model_
     train, held_out = (model.rows.y[rows] for rows in (~model.rows.held_out, model.rows.held_out))
     if kind == "numbers":
-        expected = -norm.logpdf(held_out, train.mean(), train.std()).mean()
+        expected = -norm.logpdf(held_out, train.mean(), train.std(ddof=1)).mean()
     else:
         count = len(model.response.levels)
         shares = (np.bincount(train, minlength=count) + 1) / (len(train) + count)
         expected = log_loss(held_out, np.tile(shares, (len(held_out), 1)), labels=range(count))
     assert loss_without_x(model) == pytest.approx(expected)
+
+
+def test_a_fit_that_a_linear_model_beats_says_so():
+    """statsmodels' least squares, on the encoded rows that trained, scored on those that were held out."""
+    model = fitted(bl.BLRegressor, "numbers").model_
+    train, rows = ~model.rows.held_out, model.rows
+    least_squares = sm.OLS(rows.y[train], sm.add_constant(rows.x[train])).fit()
+    predicted = least_squares.predict(sm.add_constant(rows.x[~train], has_constant="add"))
+    expected = -norm.logpdf(rows.y[~train], predicted, np.sqrt(least_squares.scale)).mean()
+    assert linear_loss(model) == pytest.approx(expected)
+    worse, alike = (ended([expected + gap], stopped=True, max_epochs=20) for gap in (0.03, 0.01))
+    assert [what[:26] for what in said(worse)] == ["A linear model with a norm"]
+    assert said(alike) == []
+
+
+def test_labels_have_no_linear_model():
+    assert linear_loss(fitted(bl.BLClassifier, "numbers").model_) is None
 
 
 def test_a_fit_of_many_parameters_to_few_rows_says_so():

@@ -6,15 +6,24 @@ import numpy as np
 from scipy.stats import norm
 
 from behavior_learning.errors import TrainingWarning
-from behavior_learning.learned.model import LearnedModel
+from behavior_learning.learned.model import LearnedModel, TrainingRows
 
-__all__ = ["examine_fit", "loss_without_x"]
+__all__ = ["examine_fit", "linear_loss", "loss_without_x"]
 
 FALLING = 0.01
 """Nats per row by which the held-out loss may still have fallen in the last fifth of the epochs."""
 
 CROWDED = 10
 """Parameters per training row from which on a fit is said to have too few rows."""
+
+WORSE = 0.02
+"""Nats per row by which a linear model may do better on the held-out rows."""
+
+LEAST_ERROR = 0.03
+"""Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
+
+MOST_ROWS = 20_000
+"""Training rows that a linear model is fitted to."""
 
 
 def examine_fit(model: LearnedModel) -> None:
@@ -39,14 +48,20 @@ def _unfinished(model: LearnedModel) -> str:
 
 
 def _no_better(model: LearnedModel) -> str:
-    """The held-out rows are as likely under one distribution for all of them."""
-    alone, loss = loss_without_x(model), model.restarts["validation_loss"].min()
-    if alone is None or loss < alone:
-        return ""
-    return (
-        f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "
-        "nats. Either X says nothing of y, or training failed: try other layers, a smaller learning_rate or l2."
-    )
+    """The held-out rows are as likely under one distribution for all of them, or more so under a linear model."""
+    alone, linear, loss = loss_without_x(model), linear_loss(model), model.restarts["validation_loss"].min()
+    if alone is not None and loss >= alone:
+        return (
+            f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "
+            "nats. Either X says nothing of y, or training failed: try other layers, a smaller learning_rate or l2."
+        )
+    if linear is not None and loss > linear + WORSE:
+        return (
+            f"A linear model with a normal error does better on the held-out rows: {linear:.4g} nats, and the fit "
+            f"{loss:.4g}. Use fewer layers, such as layers=(1,), or a smaller penalty=bl.Penalty(l2=...); a linear "
+            "model is layers=(1,), heads=(None, None, 'square')."
+        )
+    return ""
 
 
 def _crowded(model: LearnedModel) -> str:
@@ -68,14 +83,33 @@ def loss_without_x(model: LearnedModel) -> float | None:
     rows, response = model.training_rows("fit"), model.response
     if not model.objective.likelihood or rows.y.ndim != 1 or model.encoder.names == ():
         return None
-    weight = np.ones(len(rows.y)) if rows.weight is None else rows.weight
-    train, held_out = ~rows.held_out, rows.held_out
-    if response.levels is not None:
-        codes = rows.y.astype(int)
-        shares = np.bincount(codes[train], weight[train], len(response.levels)) + 1
-        losses = -np.log(shares / shares.sum())[codes[held_out]]
-    else:
-        center = np.average(rows.y[train], weights=weight[train])
-        spread = np.sqrt(np.average((rows.y[train] - center) ** 2, weights=weight[train]))
-        losses = -norm.logpdf(rows.y[held_out], center, spread)
+    train, held_out, weight = ~rows.held_out, rows.held_out, _weights(rows)
+    if response.levels is None:
+        return _normal_loss(np.ones((len(rows.y), 1)), rows)
+    codes = rows.y.astype(int)
+    shares = np.bincount(codes[train], weight[train], len(response.levels)) + 1
+    return float(np.average(-np.log(shares / shares.sum())[codes[held_out]], weights=weight[held_out]))
+
+
+def linear_loss(model: LearnedModel) -> float | None:
+    """Mean loss of the held-out rows under least squares with a normal error; None for labels and scores."""
+    if model.response.levels is not None or loss_without_x(model) is None:
+        return None
+    rows = model.training_rows("fit")
+    return _normal_loss(np.column_stack([np.ones(len(rows.y)), rows.x]), rows)
+
+
+def _weights(rows: TrainingRows) -> np.ndarray:
+    return np.ones(len(rows.y)) if rows.weight is None else rows.weight
+
+
+def _normal_loss(design: np.ndarray, rows: TrainingRows) -> float:
+    train = np.flatnonzero(~rows.held_out)
+    train, held_out = train[:: -(-len(train) // MOST_ROWS)], rows.held_out
+    weight, degrees = _weights(rows), max(len(train) - design.shape[1], 1)
+    root = np.sqrt(weight[train])
+    coef = np.linalg.lstsq(design[train] * root[:, None], rows.y[train] * root, rcond=None)[0]
+    error = rows.y - design @ coef
+    variance = np.average(error[train] ** 2, weights=weight[train]) * len(train) / degrees
+    losses = -norm.logpdf(error[held_out], scale=max(np.sqrt(variance), LEAST_ERROR))
     return float(np.average(losses, weights=weight[held_out]))
