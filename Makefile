@@ -1,11 +1,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+OLDEST := .venv-oldest
 DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: demo test test-all lint fuzz bench docs
+.PHONY: demo test test-all test-oldest lint fuzz mutants docs bench
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
@@ -15,6 +16,9 @@ test: lint
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+test-oldest: $(OLDEST)/.tested
+	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow" -W ignore::DeprecationWarning
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .
@@ -28,6 +32,9 @@ fuzz: $(VENV)/.tested
 docs: $(VENV)/.documented
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+mutants: $(VENV)/.tested
+	$(BIN)/python -m tests.mutants --sample 300
 
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
@@ -47,4 +54,10 @@ $(VENV)/.documented: $(VENV)/.installed
 
 $(VENV)/.tested: $(VENV)/.installed
 	$(BIN)/pip install -q -e ".[test]"
+	touch $@
+
+$(OLDEST)/.tested: pyproject.toml
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/pip install -q uv
+	$(OLDEST)/bin/uv pip install -q --python $(OLDEST)/bin/python --resolution lowest-direct -e ".[test]"
 	touch $@

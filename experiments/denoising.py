@@ -35,7 +35,7 @@ def widths(sigmas: tuple[float, ...]) -> str:
             random_state=0,
             **NORMAL,
         ).fit(y)
-        drawn = density.predict_interval(coverage=0.6826895)[0]
+        drawn = density.distribution().interval(0.6826895)[0]
         lines.append(f"| {sigma:g} | {np.hypot(sigma * y.std(), y.std()):.4f} | {np.diff(drawn)[0] / 2:.4f} |")
         print(lines[-1], flush=True)
     return "\n".join(lines)

@@ -530,3 +530,37 @@ def test_text_that_hides_something_else_is_warned_of(kind):
 @pytest.mark.parametrize("values", [["02139", "10001", "94110"] * 5, ["a", "b"] * 30, ["1", "2", "3"] * 9])
 def test_clean_categories_bring_no_warning(values):
     TableEncoder.learn(pd.DataFrame({"a": values}))
+
+
+def test_plain_numbers_are_encoded_at_once_as_they_are_column_by_column():
+    table = pd.DataFrame(rng("plain").normal(size=(30, 3)) * [1.0, 50.0, 1e-3], columns=list("abc"))
+    encoder = TableEncoder.learn(table.assign(b=table["b"].round().astype(int)))
+    rows = table.head(4)
+    np.testing.assert_array_equal(encoder.plain(rows, np.float32), encoder(rows, np.float32))
+    np.testing.assert_array_equal(encoder.plain(rows.to_numpy()), encoder(rows))
+    np.testing.assert_array_equal(encoder.plain(rows.astype(int)), encoder(rows.astype(int)))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda rows: rows[["c", "b", "a"]],
+        lambda rows: rows.assign(a=np.nan),
+        lambda rows: rows.assign(b=1e6),
+        lambda rows: rows.assign(b="high"),
+        lambda rows: rows.drop(columns="c"),
+        lambda rows: rows.to_numpy().astype(object),
+        lambda rows: rows.head(0),
+        lambda rows: rows.to_numpy().tolist(),
+    ],
+    ids=["order", "gap", "far", "text", "narrow", "objects", "empty", "lists"],
+)
+def test_rows_that_need_a_closer_look_are_not_encoded_at_once(other):
+    table = pd.DataFrame(rng("plain").normal(size=(30, 3)), columns=list("abc"))
+    assert TableEncoder.learn(table).plain(other(table)) is None
+
+
+@pytest.mark.parametrize("column", [{"d": 1.0}, {"d": ["x", "y"] * 15}, {"a": [np.nan, *range(29)]}], ids=str)
+def test_tables_with_other_columns_than_numbers_that_varied_are_not_encoded_at_once(column):
+    table = pd.DataFrame(rng("plain").normal(size=(30, 3)), columns=list("abc")).assign(**column)
+    assert TableEncoder.learn(table).plain(table) is None

@@ -5,6 +5,7 @@ import stat
 
 import pytest
 
+import behavior_learning as bl
 from behavior_learning.errors import DataError
 from behavior_learning.files import write_whole
 
@@ -55,3 +56,11 @@ def test_failure_leaves_the_old_file_and_nothing_beside_it(step, tmp_path, monke
 def test_what_is_no_file_is_refused(path, message, tmp_path):
     with pytest.raises(DataError, match=message):
         write_whole(path.format(tmp_path), b"1")
+
+
+@pytest.mark.parametrize("path", [None, 3.5, b"model", [], print], ids=repr)
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(DataError, match="cannot be written"):
+        write_whole(path, b"1")
+    with pytest.raises(DataError, match="A model is read from the path of a file"):
+        bl.load(path)

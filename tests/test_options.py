@@ -94,7 +94,8 @@ def test_options_nest():
 def test_estimators_have_few_parameters_and_their_options_have_the_rest(estimator):
     most = 27 if estimator is bl.BLClassifier else 25
     assert len(inspect.signature(estimator).parameters) <= most
-    deep = estimator(basis=bl.Spline(knots=5), optimizer=bl.Adam(clip=2.0)).get_params(deep=True)
+    given = {"basis": bl.Spline(knots=5), "optimizer": bl.Adam(clip=2.0), "penalty": bl.Penalty()}
+    deep = estimator(**given).get_params(deep=True)
     assert (deep["basis__knots"], deep["optimizer__clip"], deep["penalty__l2"]) == (5, 2.0, 10.0)
 
 
@@ -120,7 +121,7 @@ def test_nested_parameters_leave_options_of_other_estimators_alone():
     one, two = bl.BLRegressor(penalty=shared), bl.BLRegressor(penalty=shared)
     one.set_params(penalty__l2=1.0)
     clone(bl.BLRegressor()).set_params(penalty__l2=2.0)
-    assert (one.penalty.l2, two.penalty.l2, bl.BLRegressor().penalty.l2) == (1.0, 3.0, 10.0)
+    assert (one.penalty.l2, two.penalty.l2, bl.BLRegressor().penalty) == (1.0, 3.0, "ridge")
 
 
 @pytest.mark.parametrize(
@@ -242,3 +243,16 @@ def test_files_of_options_that_are_not_known_are_refused(own, tmp_path):
     with pytest.raises(DataError, match="absolute"):
         bl.load(tmp_path / "own.bl")
     OBJECTIVES["absolute"] = own[0]
+
+
+def test_messages_quote_the_beginning_and_keep_the_way_out():
+    with pytest.raises(OptionError, match=r"^heads.*xxx … xxx") as error:
+        bl.BLRegressor(heads="x" * 100_000).fit(numbers(), amounts(numbers()))
+    assert len(str(error.value)) < 2500
+
+
+@pytest.mark.parametrize("signs", [None, ["y"], "y"], ids=repr)
+@pytest.mark.parametrize("what", ["signs", "monotone"])
+def test_conditions_of_a_problem_are_dictionaries(what, signs):
+    with pytest.raises(OptionError, match=rf"{what} of bl\.UMP must be a dictionary by term or column; got"):
+        bl.BLRegressor(structure=bl.UMP(utility="spend", **{what: signs})).fit(numbers(), amounts(numbers()))

@@ -21,14 +21,23 @@ __all__ = [
     "SamplingWarning",
     "SmoothHeadsWarning",
     "TextColumnWarning",
+    "TrainingWarning",
     "TruncationWarning",
     "UnseenCategoryWarning",
     "UnseenMissingWarning",
 ]
 
 
+LONGEST = 2000
+"""Characters of a message; of a longer one, which quotes a long value, both ends are kept."""
+
+
 class BLError(Exception):
     """Root of every exception this library raises on purpose."""
+
+    def __init__(self, message: str = ""):
+        cut = f"{message[: LONGEST // 2]} … {message[-LONGEST // 4 :]}"
+        super().__init__(message if len(message) <= LONGEST else cut)
 
 
 class OptionError(BLError, ValueError):
@@ -105,6 +114,10 @@ class SamplingWarning(BLWarning):
 
 class TextColumnWarning(BLWarning):
     """A column of text looks like numbers, dates or names of rows."""
+
+
+class TrainingWarning(ConvergenceWarning):
+    """A fit ended before it had converged, learned nothing of x, or had too few rows."""
 
 
 class TruncationWarning(BLWarning):

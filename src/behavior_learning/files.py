@@ -21,9 +21,9 @@ def check_writable(path: str | PathLike[str]) -> Path:
         If nothing can be written there: its folder does not exist, or it is a folder, a device or a pipe.
     """
     try:
-        target = Path(os.path.realpath(path))
+        target = Path(os.path.realpath(Path(path)))
         exists, regular, folder = target.exists(), target.is_file(), target.is_dir()
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         raise DataError(f"{str(path)!r} cannot be written: {error}. Name another file.") from error
     if not target.parent.is_dir():
         raise DataError(f"{path} cannot be written: there is no folder {Path(path).parent}. Create it first.")

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar, Literal, Self, Union, cast, get_args, get_origin, get_type_hints
 
 import numpy as np
+from numpy.random import RandomState
 
 from behavior_learning.errors import OptionError
 
@@ -65,11 +66,19 @@ def check_count(name: str, value: Any, *, minimum: int = 1) -> int:
 
 
 def as_seed(value: Any) -> Any:
-    """What scikit-learn takes for a seed: also for a new generator of NumPy, and for whole numbers of any size."""
+    """What scikit-learn takes for a seed: also for a new generator of NumPy, and for whole numbers of any size.
+
+    Raises
+    ------
+    OptionError
+        If it is neither a whole number, nor a generator, nor None.
+    """
     if isinstance(value, np.random.Generator):
-        return np.random.RandomState(np.random.MT19937(value.integers(2**32, size=4).tolist()))
+        return RandomState(np.random.MT19937(value.integers(2**32, size=4).tolist()))
     if is_number(value, Integral) and not 0 <= int(value) < 2**32:
-        return np.random.RandomState(np.random.MT19937([abs(int(value)), int(value < 0)]))
+        return RandomState(np.random.MT19937([abs(int(value)), int(value < 0)]))
+    if not (value is None or value is np.random or is_number(value, Integral) or isinstance(value, RandomState)):
+        raise OptionError(f"random_state must be a whole number, a generator of NumPy or None; got {value!r}.")
     return value
 
 

@@ -262,7 +262,10 @@ def read_contents(path: str | PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     DataError
         If the file is no saved model, or one of another format.
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError as error:
+        raise DataError(f"A model is read from the path of a file; got {path!r}.") from error
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
     try:

@@ -1,10 +1,15 @@
-"""Processes that cannot compute: copies of one that had begun to, whose threads they lack."""
+"""Processes that cannot compute, copies of one that had begun to, and long computations that end when asked."""
 
 import os
+import signal
+import threading
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
 
 from behavior_learning.errors import ProcessError
 
-__all__ = ["begin_computing"]
+__all__ = ["begin_computing", "interruptible"]
 
 
 class _Process:
@@ -37,3 +42,26 @@ def begin_computing() -> None:
             "load or prediction (gunicorn without --preload)."
         )
     _Process.computes = True
+
+
+@contextmanager
+def interruptible(wanted: bool) -> Generator[Callable[[], bool]]:
+    """Whether Ctrl-C has been pressed, which then interrupts nothing; pressed again it does.
+
+    Signals reach the main thread alone: in others, and where it is not wanted, Ctrl-C does what it always does.
+    """
+    pressed: list[bool] = []
+    if not wanted or threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def note(*signal_and_frame: Any) -> None:
+        pressed.append(True)
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)

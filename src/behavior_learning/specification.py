@@ -212,6 +212,9 @@ def _canonical(factors: Factors) -> Factors:
 
 def _check_conditions(problem: UMP) -> None:
     """Refuse signs and directions that cannot be read, or say nothing about any row."""
+    for what, given in (("signs", problem.signs), ("monotone", problem.monotone)):
+        if not isinstance(given, Mapping):
+            raise OptionError(f"{what} of bl.UMP must be a dictionary by term or column; got {given!r}.")
     for name, sign in problem.signs.items():
         if str(sign).replace(" ", "") not in _SIGNS:
             raise OptionError(f"signs[{name!r}] must be '>= 0' or '<= 0'; got {sign!r}.")

@@ -69,6 +69,20 @@ def test_climbing_from_a_valley_goes_up():
     np.testing.assert_allclose(jnp.cos(found), 1.0, atol=1e-9)
 
 
+def test_climbing_takes_too_long_steps_back():
+    """−log cosh is nearly straight far from its top, where a Newton step goes far beyond it."""
+    start = jnp.asarray(rng("straight").uniform(1.5, 2.0, size=(N, 1)))
+    f = lambda y: -jnp.sum(jnp.log(jnp.cosh(10 * y)), axis=-1)
+    np.testing.assert_allclose(climbed(f, start, side(-50.0, 1), side(50.0, 1)), 0.0, atol=1e-6)
+
+
+def test_climbing_up_a_flat_hill_ends_at_its_top():
+    """Damping fades after good steps; at its first value 50 steps would hardly move."""
+    start = jnp.asarray(rng("flat").uniform(-1, 1, size=(N, 2)))
+    found = climbed(lambda y: -0.5e-4 * jnp.sum((y - 0.3) ** 2, axis=-1), start, side(-2.0, 2), side(2.0, 2))
+    np.testing.assert_allclose(found, 0.3, atol=1e-6)
+
+
 @pytest.mark.parametrize("slopes", [(1.0, -2.0, 0.5, 3.0), (-1.0, -1.0, 1.0, 1.0)], ids=str)
 def test_climbing_ends_at_the_sides_of_the_box(slopes):
     slope = jnp.array(slopes)

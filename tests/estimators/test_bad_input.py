@@ -220,6 +220,58 @@ def test_column_named_like_the_response_stays_apart_from_it(estimator):
         assert len(symbols) == 7 + (1 if estimator is BLRegressor else 3)
 
 
+STRUCTURED = np.zeros(ROWS, dtype=[("a", float), ("b", float)])
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (STRUCTURED, "X must be two-dimensional"),
+        (np.zeros((ROWS, 2), "V4"), "X is a structured array of .*V4"),
+        (mixed().assign(age=pd.Series([10**400] * ROWS, dtype=object)), "'age' holds whole numbers beyond 1.8e308"),
+        (mixed().assign(age=pd.Series([print] * ROWS)), "'age' must hold numbers, booleans, text or dates"),
+        (3.0, "X must be two-dimensional"),
+        (None, "X must be two-dimensional"),
+    ],
+    ids=["structured", "void", "huge", "functions", "number", "none"],
+)
+def test_tables_of_odd_things_are_refused(estimator, X, message):
+    refused(quick(estimator), X, response(estimator, mixed()), message)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (STRUCTURED, "a structured array: choose one of its fields"),
+        ([[1], [2, 3]] * (ROWS // 2), "y must be one column; its entries have different lengths"),
+        (np.array(3.0), "y must be one column"),
+    ],
+    ids=["structured", "ragged", "number"],
+)
+def test_responses_of_odd_things_are_refused(estimator, y, message):
+    refused(quick(estimator), mixed(), y, message)
+
+
+def test_a_response_beyond_the_largest_number_is_refused(estimator):
+    if estimator is BLClassifier:
+        return
+    with pytest.raises(DataError, match="'y' holds whole numbers beyond"):
+        Numbers().read([10**400 + i for i in range(ROWS)], ROWS)
+
+
+@pytest.mark.parametrize("seed", ["a", 1.5, [1], np.nan], ids=repr)
+def test_a_seed_that_is_none_is_refused(estimator, seed):
+    message = "random_state must be a whole number, a generator of NumPy or None"
+    refused(quick(estimator, random_state=seed), mixed(), response(estimator, mixed()), message, OptionError)
+
+
+def test_weights_beyond_the_largest_sum_are_refused(estimator):
+    weight = np.full(ROWS, 1e308)
+    refused(
+        quick(estimator), mixed(), response(estimator, mixed()), "finite sum; the largest is 1e", sample_weight=weight
+    )
+
+
 # Hyperparameters.
 
 

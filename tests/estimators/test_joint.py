@@ -113,11 +113,11 @@ def test_density_sums_and_integrates_to_one_in_the_users_units(model):
     log_density = model().log_density(X, table) if model is hybrid else model().log_density(table)
     by_class = np.exp(log_density).reshape(3, -1)
     assert np.trapezoid(by_class.sum(axis=0), spend) == pytest.approx(1.0, abs=2e-3)
-    probability = (hybrid().predict_proba(rows(1)) if model is hybrid else density().predict_proba()).to_numpy()[0]
+    law = hybrid().distribution(rows(1)) if model is hybrid else density().distribution()
+    probability = law.component("mode").probabilities()[0]
     np.testing.assert_allclose(np.trapezoid(by_class, spend), probability, atol=2e-3)
     mean = np.trapezoid(spend * by_class.sum(axis=0), spend)
-    predicted = hybrid().predict(rows(1)) if model is hybrid else density().predict()
-    assert predicted["spend"][0] == pytest.approx(mean, abs=0.01 * part.scale)
+    assert law.table()["spend"][0] == pytest.approx(mean, abs=0.01 * part.scale)
 
 
 @pytest.mark.slow
@@ -187,8 +187,8 @@ def test_each_row_has_its_own_given_value():
     for i in range(3):
         alone = hybrid().predict(X.iloc[[i]], given={"mode": Y["mode"][i]})
         np.testing.assert_allclose(alone["spend"][0], together["spend"][i], rtol=1e-4)
-    assert density().predict(given={"mode": CLASSES}).shape == (3, 1)
-    assert density().predict(given={"mode": "car"}).shape == (1, 1)
+    assert density().distribution({"mode": CLASSES}).table().shape == (3, 1)
+    assert density().distribution({"mode": "car"}).table().shape == (1, 1)
 
 
 # Draws.
@@ -390,10 +390,11 @@ def test_density_of_one_number_is_that_of_a_regressor_without_columns():
     at = np.linspace(part.lower, part.upper, 801)
     height = np.exp(model.log_density(pd.DataFrame({"spend": at})))
     assert np.trapezoid(height, at) == pytest.approx(1.0, abs=2e-3)
-    assert model.predict()["spend"][0] == pytest.approx(np.trapezoid(at * height, at), abs=0.01 * part.scale)
+    law = model.distribution()
+    assert law.mean()[0] == pytest.approx(np.trapezoid(at * height, at), abs=0.01 * part.scale)
     drawn = model.sample(DRAWS, random_state=0)["spend"]
-    assert abs(drawn.mean() - model.predict()["spend"][0]) < 4.5 * drawn.std() / np.sqrt(DRAWS)
-    lower, upper = model.predict_interval(0.5)[0]
+    assert abs(drawn.mean() - law.mean()[0]) < 4.5 * drawn.std() / np.sqrt(DRAWS)
+    lower, upper = law.interval(0.5)[0]
     assert np.mean(drawn.between(lower, upper)) == pytest.approx(0.5, abs=4.5 * 0.5 / np.sqrt(DRAWS))
     array = few(BLDensity).fit(spend.to_numpy())
     np.testing.assert_array_equal(array.log_density(at), np.log(height))
@@ -403,9 +404,8 @@ def test_density_of_one_class_has_its_shares():
     """The likelihood of classes alone is greatest at their shares, to which training comes close."""
     y = labels(numbers())
     model = few(BLDensity, max_epochs=100, patience=100, penalty=bl.Penalty(l2=0.0)).fit(y, validation_data=y)
-    np.testing.assert_allclose(
-        model.predict_proba().to_numpy()[0], model.model_.response.components[0].shares, atol=0.1
-    )
+    shares = model.model_.response.components[0].shares
+    np.testing.assert_allclose(model.distribution().probabilities()[0], shares, atol=0.1)
 
 
 def test_validation_table_of_a_density_decides_which_parameters_are_kept():
@@ -517,8 +517,8 @@ def test_density_of_four_numbers_predicts_each_of_them():
     Y = pair(numbers(), 3).assign(depth=amounts(numbers(), seed=3))
     model = few(BLDensity, objective="dsm", max_epochs=25).fit(Y)
     assert model.sample(2, random_state=0).shape == (2, 4)
-    assert model.predict().shape == (1, 4)
-    assert model.predict_interval(response="spend").shape == (1, 2)
+    assert model.distribution().table().shape == (1, 4)
+    assert model.distribution().component("spend").interval().shape == (1, 2)
 
 
 @pytest.mark.slow

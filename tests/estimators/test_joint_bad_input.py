@@ -292,6 +292,17 @@ def test_what_is_no_table_is_refused(estimator):
     refused(few(estimator), r"must be a table of two axes \(rows, responses\); got shape \(80, 2, 2\)", three)
 
 
+@pytest.mark.parametrize("Y", [None, 3.0, np.array(1.0), [[1], [1, 2]], bl.BLDensity], ids=lambda Y: type(Y).__name__)
+def test_what_is_no_table_has_no_density(Y):
+    with pytest.raises(DataError, match="Y must be a table"):
+        few(BLDensity).fit(Y)
+
+
+def test_a_table_without_columns_is_no_response():
+    with pytest.raises(DataError, match="must have a column at least"):
+        few(BLHybrid).fit(numbers(), pd.DataFrame(index=range(ROWS)))
+
+
 def test_missing_responses_are_refused_by_name():
     X, Y = numbers(), chosen(numbers())
     with pytest.raises(DataError, match="must be 'mode', 'spend'; 'spend' is missing"):
@@ -306,7 +317,7 @@ def test_unknown_label_is_refused():
     with pytest.raises(DataError, match=message):
         density().log_density(Y.assign(mode="walk"))
     with pytest.raises(DataError, match=message):
-        density().predict(given={"mode": "walk"})
+        density().distribution({"mode": "walk"})
 
 
 @pytest.mark.slow
@@ -327,7 +338,7 @@ def test_given_must_name_responses(ask):
     with pytest.raises(OptionError, match=r"There is no response 'price'\. Responses: mode, spend"):
         getattr(hybrid(), ask)(numbers(), given={"price": 3.0})
     with pytest.raises(OptionError, match=r"There is no response 'price'\. Responses: mode, spend"):
-        getattr(density(), ask)(given={"price": 3.0})
+        density().distribution({"price": 3.0})
 
 
 NOTHING_LEFT = "there is nothing left to ask"
@@ -409,7 +420,7 @@ def test_statistic_and_coverage_state_their_range():
     with pytest.raises(OptionError, match="statistic must be one of 'mean', 'median', 'mode'; got 'best'"):
         hybrid().predict(numbers(), statistic="best")
     with pytest.raises(OptionError, match="coverage must be a number above 0 and below 1; got 1"):
-        density().predict_interval(coverage=1)
+        density().distribution().component("spend").interval(1)
     with pytest.raises(OptionError, match="n must be a whole number of at least 1; got 0"):
         density().sample(0)
 
@@ -425,9 +436,7 @@ def test_nothing_is_said_before_fitting(estimator, tmp_path):
     model = few(estimator)
     X = () if estimator is BLDensity else (numbers(),)
     for ask in (
-        lambda: model.predict(*X),
-        lambda: model.predict_proba(*X),
-        lambda: model.predict_interval(*X),
+        lambda: model.distribution(*X),
         lambda: model.sample(*X),
         lambda: model.log_density(*X, chosen(numbers())),
         lambda: model.utility(*X, chosen(numbers())),

@@ -146,7 +146,7 @@ def test_what_fits_again_keeps_the_weights(monkeypatch):
         ),
         (np.r_[np.ones(ROWS - 1), np.nan], f"row {ROWS - 1} has nan"),
         (np.r_[np.ones(ROWS - 1), np.inf], f"row {ROWS - 1} has inf"),
-        (np.zeros(ROWS), f"leaves every row out: all {ROWS} weights are 0. Give some rows a positive weight"),
+        (np.zeros(ROWS), f"leaves every row out: all {ROWS} weights are zero. Give some rows a positive weight"),
         (np.ones(ROWS - 1), rf"one number for each of {ROWS} rows; its shape is \({ROWS - 1},\)"),
         (np.ones((ROWS, 1)), rf"one number for each of {ROWS} rows; its shape is \({ROWS}, 1\)"),
         (1.0, r"its shape is \(\)"),

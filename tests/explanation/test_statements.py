@@ -7,7 +7,7 @@ import pytest
 
 from behavior_learning.core.heads import get_head
 from behavior_learning.explanation.measure import measure_blocks
-from behavior_learning.explanation.names import propose_names
+from behavior_learning.explanation.names import block_weights, propose_names
 from behavior_learning.explanation.statements import explain_problem
 from behavior_learning.symbolic.evaluate import block_utilities, block_values, output_values, table_values
 from behavior_learning.symbolic.facade import LearnedProblem
@@ -236,6 +236,31 @@ def test_names_differ_where_blocks_are_alike(values):
     assert names["a"] == "crime- and rooms-sensitive"
     assert names["b"] == "crime-, rooms- and income-sensitive"
     assert len(set(names.values())) == 4
+
+
+def test_a_block_is_named_for_what_it_passes_on(values):
+    """A residual skip adds −5 of a block that moves with income, beside a row that hardly moves."""
+    below = block("block1.1", row("utility", "identity", linear(y=0.1, income=1.0)))
+    above = replace(
+        block("block2.1", row("utility", "identity", linear(y=0.1, crime=0.01)), response=()),
+        shortcut=linear(**{"block1.1": -5.0}),
+        standard_deviations={"block1.1": 1.0},
+    )
+    problem = LearnedProblem(((below,), (above,)), {"utility": linear(**{"block2.1": 1.0})}, ("y",))
+    blocks, _ = measure_blocks(problem, values)
+    weights = block_weights(blocks)
+    assert sum(weights["block2.1"].values()) == pytest.approx(1.0)
+    assert weights["block2.1"]["crime"] < 0.05
+    for name, weight in weights["block1.1"].items():
+        assert weights["block2.1"][name] == pytest.approx(weight, abs=0.05)
+
+
+def test_a_row_of_constants_has_terms_without_a_share():
+    still = {name: np.ones(5) for name in ("y", "rooms")}
+    (first, *_) = explain_problem(alone(row("utility", "tanh", linear(y=0.5, rooms=1.0))), still).said
+    assert [(term.strength, term.share) for term in first.terms] == [(0.0, 0.0)] * 2
+    assert first.text.endswith("nothing that varies")
+    assert first.variables == ()
 
 
 def test_a_block_of_the_response_alone_is_named_for_it(values):

@@ -58,6 +58,24 @@ def test_two_way_clusters_with_equal_ways_are_one_way():
     np.testing.assert_allclose(twice.bse, logit(cov_type="clustered", clusters=groups).bse, rtol=1e-8)
 
 
+def test_two_way_clusters_lose_the_negative_part_of_their_difference():
+    """Two halves crossed with two halves: the difference has a direction with less than nothing."""
+    fitted, ways = logit().fitted, np.stack([np.arange(400) % 2, np.arange(400) // 200], axis=1)
+    scores, bread = fitted.scores(), fitted.information.inverse()
+
+    def meat(codes):
+        count = int(codes.max()) + 1
+        sums = np.stack([scores[codes == code].sum(axis=0) for code in range(count)])
+        return sums.T @ sums * count / (count - 1)
+
+    values, vectors = np.linalg.eigh(meat(ways[:, 0]) + meat(ways[:, 1]) - meat(2 * ways[:, 0] + ways[:, 1]))
+    assert values.min() < -1e-3 * values.max()
+    repaired = sum(value * np.outer(v, v) for value, v in zip(values, vectors.T, strict=True) if value > 0)
+    with pytest.warns(FewClustersWarning):
+        found = logit().with_covariance("clustered", clusters=ways)
+    np.testing.assert_allclose(found.cov, bread @ repaired @ bread / 400**2, atol=1e-10)
+
+
 def test_frequency_weights_count_equal_rows():
     x, y = logit_rows()
     counts = rng("counts").integers(1, 4, size=len(y))

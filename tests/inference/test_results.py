@@ -1,15 +1,17 @@
 """What a result offers: tables, tests, functions of parameters, comparisons, and not_identified."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm
+from scipy.stats import chi2, norm
 
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.inference import adjusted_pvalues, compare, opposite_directions, vuong_test
+from behavior_learning.inference import adjusted_pvalues, boundary, compare, opposite_directions, report, vuong_test
 from behavior_learning.inference.hypotheses import parse_hypotheses
 from behavior_learning.inference.problem import row_hessians, scores
 from behavior_learning.inference.resampling import one_step_jackknife
@@ -278,6 +280,8 @@ def test_summary_as_html_and_latex_is_escaped_and_whole():
     summary = Summary("T", {"n": "1 < 2"}, {"caption": table}, ("50 % of it",))
     assert "&lt;b&gt;&amp;" in summary.as_html()
     assert "<b>" not in summary.as_html()
+    assert "<tr><th></th><th>estimate</th><th>note</th></tr>" in summary.as_html()
+    assert "<tr><th>coef[a_b^2*y]</th><td>1.5</td><td>&lt;b&gt;&amp;</td></tr>" in summary.as_html()
     latex = summary.as_latex()
     assert r"coef[a\_b\^{}2*y] & 1.5" in latex
     assert r"50 \% of it" in latex
@@ -313,3 +317,28 @@ def test_a_multiplier_at_zero_is_left_to_the_test_of_the_constraint():
 def test_unknown_methods_of_intervals_are_refused():
     with pytest.raises(OptionError, match="method must be 'likelihood' or 'score'"):
         single().profile_interval(f"{EQUALITY}[y]", method="wald")
+
+
+def test_opposite_directions_are_weak_below_the_95_percent_point_of_chi_square(monkeypatch):
+    assert chi2.sf(report.WEAK_RATIO, 1) == pytest.approx(0.05, abs=2e-4)
+    fitted = single().fitted
+
+    def verdict(ratio, moved=1.0):
+        loss = float(fitted.optimum.loss) + ratio / (2 * fitted.total)
+        end = SimpleNamespace(theta=fitted.theta + moved, loss=loss)
+        monkeypatch.setattr(report, "polish", lambda *arguments: end)
+        return report.opposite_directions(fitted)
+
+    assert verdict(3.8)["verdict"].tolist() == ["weak"]
+    assert verdict(3.8)["ratio"].tolist() == [pytest.approx(3.8)]
+    assert verdict(3.9)["verdict"].tolist() == ["identified"]
+    assert verdict(1.0, moved=0.0)["verdict"].tolist() == ["identified"]
+
+
+def test_constraint_test_keeps_the_ridge_in_the_model_without_the_row(monkeypatch):
+    fitted = single().fitted
+    ridged = eqx.tree_at(lambda f: f.l2, fitted.problem, jnp.asarray(0.3))
+    asked = {}
+    monkeypatch.setattr(boundary, "at_optimum", lambda *arguments, **options: asked.update(options))
+    boundary._without(replace(fitted, problem=ridged), boundary._row(fitted, "inequality"))
+    assert asked["l2"] == pytest.approx(0.3)

@@ -1,10 +1,12 @@
 """Claims about numbers with outliers, heavy tails and atoms: the density lives where the data live."""
 
+import warnings
+
 import numpy as np
 import pytest
 
 import behavior_learning as bl
-from behavior_learning.errors import AtomWarning, OutlierWarning
+from behavior_learning.errors import AtomWarning, FewValuesWarning, OutlierWarning
 from behavior_learning.responses.numbers import default_support
 from tests.conftest import rng
 
@@ -87,6 +89,28 @@ def test_atoms_are_named_with_the_way_out(values, message):
         values = np.append(values, np.full(60, values[0]))
     with pytest.warns(AtomWarning, match=message):
         bl.Numbers().read(values, len(values))
+
+
+@pytest.mark.parametrize(
+    ("values", "few"),
+    [
+        (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5], 10), True),
+        (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5], 9), False),
+        (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], 20), False),
+        (np.repeat(np.arange(30.0), 3), True),
+        (np.repeat(np.arange(30.0), 2), False),
+        (np.repeat(np.arange(31.0), 3), False),
+        (np.repeat(np.arange(2.0, 32.0), 3), False),
+        (np.repeat(np.arange(30.0) + 0.5, 3), False),
+        (np.repeat(np.append(np.arange(29.0), 59.0), 3), True),
+        (np.repeat(np.append(np.arange(29.0), 60.0), 3), False),
+    ],
+)
+def test_few_values_are_warned_of_where_they_look_like_classes_or_counts_and_nowhere_else(values, few):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        bl.Numbers().read(values, len(values))
+    assert (FewValuesWarning in [warning.category for warning in said]) == few
 
 
 def test_values_that_all_differ_have_no_atoms():

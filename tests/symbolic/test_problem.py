@@ -300,7 +300,17 @@ def test_fitted_problem_prints_names_units_and_what_was_left_out():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0, "0"), (0.0123, "0.0123"), (4210.4, "4,210"), (1.2e-7, "1.20e-07"), (-0.5, "-0.5"), (999.9, "1,000")],
+    [
+        (0.0, "0"),
+        (0.0123, "0.0123"),
+        (4210.4, "4,210"),
+        (1.2e-7, "1.20e-07"),
+        (-0.5, "-0.5"),
+        (999.9, "1,000"),
+        (-4210.4, "-4,210"),
+        (-1.2e-7, "-1.20e-07"),
+        (-12345678.0, "-1.23e+07"),
+    ],
 )
 def test_numbers_have_three_digits_and_zeros_in_full(value, text):
     assert format_number(value) == text

@@ -53,6 +53,17 @@ def scaled(drawn, at, index, factor):
     return with_weights(drawn, weights)
 
 
+def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_are_learned(pruner):
+    parts = lambda drawn: [part for part in pruner._parts(pruner.begin(drawn)) if part.layer is None]
+    readout = network().readout.weight.raw
+    assert sorted(part.at for part in parts(network())) == sorted(np.ndindex(readout.shape))
+    alone = Architecture((2, 1), rows=(1, 1, 1), readout="identity")
+    basis = polynomial_basis(4, 1, degree=1)
+    scalar = BehaviorNetwork.random(rng("alone"), alone, features=4, response=1, basis=basis)
+    support = Support.of(scalar)
+    assert support.readout is None
+
+
 def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
     """Finite differences of the losses of rows, one gate at a time; a row's gate is that of its multiplier."""
     stage = pruner.begin(network())

@@ -8,6 +8,7 @@ import numpy as np
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import DataError
+from behavior_learning.processes import begin_computing
 
 __all__ = ["SMALLEST", "VALUES_IN_MEMORY", "by_batches", "padded", "power_of_two"]
 
@@ -15,11 +16,11 @@ VALUES_IN_MEMORY = 2**22
 """Numbers that one call may hold."""
 
 SMALLEST = 16
-"""Fewest rows in a batch."""
+"""Fewest rows in a batch of several."""
 
 
 def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], values: int) -> Any:
-    """Apply `function(*rows)` to all rows, a power of two of them at a time.
+    """Apply `function(*rows)` to all rows, a power of two of them at a time; a single row by itself.
 
     Parameters
     ----------
@@ -36,10 +37,12 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
     n = len(rows[0])
     if n == 0:
         raise DataError("There are no rows to evaluate; pass one at least.")
-    size = min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
+    size = 1 if n == 1 else min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
     whole, structure = [], None
+    begin_computing()
     for start in range(0, n, size):
-        parts, structure = jax.tree.flatten(function(*padded(rows, start, size)))
+        batch = rows if size == n else padded(rows, start, size)
+        parts, structure = jax.tree.flatten(function(*batch))
         wide = [float if part.dtype.kind == "f" else part.dtype for part in parts]
         whole = whole or [np.empty((n, *p.shape[1:]), dtype) for p, dtype in zip(parts, wide, strict=True)]
         for column, part in zip(whole, parts, strict=True):

@@ -14,7 +14,9 @@ __all__ = ["aligned", "as_table", "in_pandas", "listed", "unmasked", "with_the_s
 
 
 def in_pandas(values: Any) -> Any:
-    """A table or a column of Polars, Arrow and other libraries as one of pandas; anything else as it is.
+    """A table or a column of Polars, Arrow and other libraries as one of pandas, anything else as it is.
+
+    Sparse matrices and whatever else turns into an array become one.
 
     Raises
     ------
@@ -24,6 +26,10 @@ def in_pandas(values: Any) -> Any:
     match values:
         case None | pd.DataFrame() | pd.Series() | np.ndarray() | list() | tuple():
             return values
+        case pd.api.extensions.ExtensionArray():
+            return pd.Series(values)
+        case _ if issparse(values):
+            return values.toarray()
         case _:
             known = nw.from_native(values, pass_through=True, allow_series=True)
     match known:
@@ -32,7 +38,7 @@ def in_pandas(values: Any) -> Any:
         case nw.DataFrame() | nw.Series():
             return known.to_pandas()
         case _:
-            return values
+            return np.asarray(values) if hasattr(values, "__array__") else values
 
 
 def as_table(X: Any) -> pd.DataFrame:
@@ -51,7 +57,7 @@ def as_table(X: Any) -> pd.DataFrame:
             raise DataError(f"Column names must be unique; repeated: {listed(repeated)}. Rename them.")
         table = X
     else:
-        table = _array_table(X.toarray() if issparse(X) else X)
+        table = _array_table(X)
     if table.shape[0] == 0 or table.shape[1] == 0:
         raise DataError(
             f"Found array with {table.shape[0]} sample(s) and {table.shape[1]} feature(s) (shape={table.shape}) "
@@ -131,6 +137,8 @@ def _array_table(X: Any) -> pd.DataFrame:
             f"X must be two-dimensional (rows x columns); got {array.ndim} dimensions with shape {array.shape}. "
             "Reshape your data: X.reshape(-1, 1) makes one column, X.reshape(1, -1) one row."
         )
+    if array.dtype.kind == "V":
+        raise DataError(f"X is a structured array of {array.dtype}. Pass pd.DataFrame(X), which keeps its names.")
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported. Split real and imaginary parts into columns.")
     return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])

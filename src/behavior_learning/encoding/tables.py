@@ -182,6 +182,29 @@ class TableEncoder:
                 _warn_of_gaps(table[name], own[0])
         return encoded
 
+    def plain(self, X: Any, dtype: type = float) -> np.ndarray | None:
+        """Encode an array or a table of numbers at once, or None where a value or a column needs a closer look.
+
+        It has the columns of the training table, each a number that varied and lies within its range in every row.
+        """
+        if self._numbers is None or not isinstance(X, (np.ndarray, pd.DataFrame)):
+            return None
+        values = np.asarray(X)
+        named = isinstance(X, np.ndarray) or tuple(X.columns) == self.names
+        if not named or values.dtype.kind not in "fiu" or values.ndim != 2 or values.shape[1] != len(self.names):
+            return None
+        center, scale, low, high = self._numbers
+        inside = bool(((values >= low) & (values <= high)).all())
+        return ((values - center) / scale).astype(dtype) if inside and len(values) else None
+
+    @cached_property
+    def _numbers(self) -> np.ndarray | None:
+        """Center, scale and ends of every column, where all are numbers that varied."""
+        if not all(column.kind == "numeric" and column.spread > 0 for column in self.columns):
+            return None
+        ends = ((-np.inf, np.inf) if c.low is None or c.high is None else (c.low, c.high) for c in self.columns)
+        return np.array([(c.center, c.scale, *end) for c, end in zip(self.columns, ends, strict=True)]).T
+
     def with_hashed_levels(self) -> "TableEncoder":
         """The same encoder with digests in place of the text of categories.
 

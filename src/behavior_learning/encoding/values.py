@@ -1,5 +1,7 @@
 """What kind of values a column holds, and numbers and categories in their plain form."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +14,7 @@ from behavior_learning.symbolic.sources import in_days, level_text
 
 __all__ = [
     "Levels",
+    "as_floats",
     "bounds",
     "bulk_range",
     "kind_of",
@@ -77,7 +80,8 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
         return in_days(name, values)
     values = values.sparse.to_dense() if isinstance(values.dtype, pd.SparseDtype) else values
     if values.dtype == object:
-        values = values.where(values.notna(), np.nan).astype(float)
+        with as_floats(f"Column {name!r}"):
+            values = values.where(values.notna(), np.nan).astype(float)
     numbers = pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
     infinite = np.isinf(numbers)
     if infinite.any():
@@ -86,6 +90,21 @@ def numbers_of(name: str, values: pd.Series, kind: str) -> np.ndarray:
             f"({infinite.sum()} infinite values). Replace them with numbers, or with NaN to treat them as missing."
         )
     return numbers
+
+
+@contextmanager
+def as_floats(what: str) -> Generator[None]:
+    """Turn Python's whole numbers into floating-point ones.
+
+    Raises
+    ------
+    DataError
+        If one is too large.
+    """
+    try:
+        yield
+    except OverflowError:
+        raise DataError(f"{what} holds whole numbers beyond 1.8e308. Use a larger unit.") from None
 
 
 def levels_of(name: str, values: pd.Series) -> Levels:
@@ -105,7 +124,7 @@ def levels_of(name: str, values: pd.Series) -> Levels:
             "Convert nested values to columns first."
         ) from None
     known = list(found)
-    odd = [value for value in known if isinstance(value, (complex, tuple, frozenset))]
+    odd = [value for value in known if isinstance(value, (complex, tuple, frozenset)) or callable(value)]
     if odd:
         raise DataError(
             f"Column {name!r} must hold numbers, booleans, text or dates; got {type(odd[0]).__name__} {odd[0]!r}. "

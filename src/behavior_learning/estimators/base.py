@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
@@ -25,6 +25,7 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
+from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.objectives import OBJECTIVES, Objective
@@ -40,6 +41,7 @@ from behavior_learning.options import (
     checked_parameters,
     parameter,
 )
+from behavior_learning.processes import interruptible
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
@@ -80,11 +82,11 @@ class BehaviorEstimator(FittedEstimator):
     temperature: float = parameter(1.0, check_number)
     objective: Objective | str = parameter("likelihood", check_option, kinds=OBJECTIVES)
     optimizer: Optimizer | str = parameter("auto", check_option, kinds=OPTIMIZERS_OR_AUTO)
-    penalty: Penalty | str = parameter(Penalty(), check_option, kinds={"ridge": Penalty})
+    penalty: Penalty | str = parameter("ridge", check_option, kinds={"ridge": Penalty})
     max_epochs: int = parameter(500, check_count)
     patience: int = parameter(40, check_count)
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
-    initialization: Initialization | str = parameter(Initialization(), check_option, kinds={"random": Initialization})
+    initialization: Initialization | str = parameter("random", check_option, kinds={"random": Initialization})
     n_restarts: int = parameter(4, check_count)
     random_state: int | np.random.RandomState | np.random.Generator | None = None
     verbose: bool = False
@@ -120,6 +122,7 @@ class BehaviorEstimator(FittedEstimator):
         sample_weight: Any = None,
         validation_data: tuple[Any, ...] | None = None,
         progress: Progress | None = None,
+        on_interrupt: str = "raise",
     ):
         """Learn the optimisation problem behind y given X.
 
@@ -132,7 +135,10 @@ class BehaviorEstimator(FittedEstimator):
             that of the number of rows.
         validation_data : (X, y) or (X, y, sample_weight) that decides when to stop and which restart wins. By default
             a random share `validation_fraction` of the rows; the remaining rows train.
-        progress : called with the epochs done and the best validation loss so far.
+        progress : called with the epochs done and the best validation loss so far; where it returns True, training ends
+            with the best so far.
+        on_interrupt : what Ctrl-C does: ``"raise"`` leaves the estimator as it was, ``"keep"`` ends training with the
+            best so far.
 
         Raises
         ------
@@ -141,6 +147,7 @@ class BehaviorEstimator(FittedEstimator):
         DataError
             If the table, the response or the weights cannot be learned from.
         """
+        keep = check_choice("on_interrupt", on_interrupt, ("raise", "keep")) == "keep"
         let_go_of_programs()
         X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))
@@ -175,7 +182,8 @@ class BehaviorEstimator(FittedEstimator):
             **chosen.initialization.get_params(),
         )
         starts = [draw(rng, architecture) for _ in range(chosen.n_restarts)]
-        with progress_bar(settings.max_epochs, self.verbose and progress is None) as bar:
+        bars = progress_bar(settings.max_epochs, self.verbose and progress is None)
+        with bars as bar, interruptible(keep) as interrupted:
             result = fit_from(
                 starts,
                 lambda: draw(rng, architecture),
@@ -184,7 +192,7 @@ class BehaviorEstimator(FittedEstimator):
                 validation=chosen_rows((x, encoded_y), weight, held_out),
                 settings=settings,
                 seed=int(rng.integers(2**31)),
-                progress=progress or bar,
+                progress=partial(_goes_on, progress or bar, interrupted),
             )
         marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(
@@ -203,6 +211,7 @@ class BehaviorEstimator(FittedEstimator):
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
+        examine_fit(self.model_)
         response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
         return self
 
@@ -294,6 +303,7 @@ class BehaviorEstimator(FittedEstimator):
         tags.input_tags.allow_nan = True
         tags.input_tags.string = True
         tags.input_tags.categorical = True
+        tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
 
@@ -331,6 +341,12 @@ class _Rows(NamedTuple):
         weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
         values = np.concatenate([self.values, below.values])
         return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
+
+
+def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:
+    """Tell of progress; True where training is to end with the best so far."""
+    told = progress is not None and progress(done, loss) is True
+    return told or interrupted()
 
 
 def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:

@@ -73,6 +73,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         """Logarithm of `predict_proba`, without underflow."""
         return self.distribution(X).log_probabilities()
 
+    def decision_function(self, X: Any) -> np.ndarray:
+        """log p of every class, columns in the order of `classes_`; of two classes the log odds of the second, (n,)."""
+        log_proba = self.predict_log_proba(X)
+        return log_proba[:, 1] - log_proba[:, 0] if log_proba.shape[1] == 2 else log_proba
+
     def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Predict the smallest set of classes that holds y with at least probability `coverage`.
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import DensityMixin
 from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.encoding import in_pandas
+from behavior_learning.errors import DataError
 from behavior_learning.estimators.joint import JointEstimator
 from behavior_learning.explanation.effects import Effects
-from behavior_learning.learned.model import Rows
+from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
 from behavior_learning.responses.columns import UNNAMED, response_columns
 from behavior_learning.training.minimize import Progress
@@ -20,11 +22,12 @@ __all__ = ["BLDensity"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BLDensity(JointEstimator):
+class BLDensity(DensityMixin, JointEstimator):
     """Learn the optimisation problem behind a table of outcomes, and generate from it.
 
     p(y) ∝ exp{BL(y)/τ} over all columns, numbers and classes. Put inputs and responses side by side to learn their
-    joint law, and condition on any subset afterwards. Source: A.1 (unsupervised and generative uses).
+    joint law, and condition on any subset afterwards: `distribution` answers. Source: A.1 (unsupervised and generative
+    uses).
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ class BLDensity(JointEstimator):
     (3, 2)
     >>> density.sample(3, given={"works": "yes"}, random_state=0).columns.tolist()
     ['hours']
+    >>> density.distribution({"works": "yes"}).table().columns.tolist()
+    ['hours']
     """
 
     def fit(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -55,6 +60,7 @@ class BLDensity(JointEstimator):
         sample_weight: Any = None,
         validation_data: Any = None,
         progress: Progress | None = None,
+        on_interrupt: str = "raise",
     ):
         """Learn the law of the rows of a table.
 
@@ -64,44 +70,23 @@ class BLDensity(JointEstimator):
         y : ignored, for scikit-learn's pipelines.
         sample_weight : how often each row counts, as in BLRegressor.
         validation_data : a table that decides when to stop; by default a random share of the rows.
+        progress, on_interrupt : as in BLRegressor.
         """
         table = _table_of(Y)
         held_out = None if validation_data is None else _table_of(validation_data)
         pair = None if held_out is None else (_nothing(len(held_out)), held_out)
         nothing = _nothing(len(table))
-        return super().fit(nothing, table, sample_weight=sample_weight, validation_data=pair, progress=progress)
-
-    def predict(self, given: Given = None, statistic: str = "mean", temperature: float | None = None) -> pd.DataFrame:
-        """Predict every column that is not given: one row, or one for each row of `given`.
-
-        Parameters
-        ----------
-        given : values of some columns by name.
-        statistic : ``"mean"`` or ``"median"`` of each number and the most likely class; ``"mode"`` is the joint argmax.
-        temperature : τ in place of the fitted one; 0 gives the mode.
-        """
-        return self.distribution(given, temperature=temperature).table(statistic)
-
-    def predict_proba(
-        self, given: Given = None, response: str | None = None, temperature: float | None = None
-    ) -> pd.DataFrame:
-        """Predict the probability of every class of a discrete column."""
-        return self._predict_proba(self.distribution(given, temperature=temperature), response)
-
-    def predict_interval(
-        self,
-        coverage: float = 0.9,
-        given: Given = None,
-        response: str | None = None,
-        temperature: float | None = None,
-    ) -> np.ndarray:
-        """Predict central intervals of a continuous column, columns lower and upper."""
-        return self._predict_interval(self.distribution(given, temperature=temperature), coverage, response)
+        how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
+        return super().fit(nothing, table, validation_data=pair, **how)
 
     def log_density(self, Y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
         """log p(y) per row, in nats, of the density per unit of the numbers; `of` and `given` as in BLHybrid."""
         check_is_fitted(self)
         table = _table_of(Y)
+        if not isinstance(in_pandas(Y), pd.DataFrame) and table.shape[1] != self.n_features_in_:
+            raise DataError(
+                f"X has {table.shape[1]} features, but BLDensity is expecting {self.n_features_in_} features as input."
+            )
         return self._log_density(_nothing(len(table)), table, of, given)
 
     def score(self, Y: Any, y: Any = None) -> float:
@@ -152,6 +137,17 @@ class BLDensity(JointEstimator):
     def _features(self, X: pd.DataFrame) -> pd.DataFrame:
         return X
 
+    def _adopt(self, model: LearnedModel, *, named: bool) -> None:
+        super()._adopt(model, named=named)
+        self.feature_names_in_ = np.array([part.name for part in model.response.components], dtype=object)
+        self.n_features_in_ = len(self.feature_names_in_)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.input_tags.allow_nan = False
+        return tags
+
 
 def _nothing(rows: int) -> pd.DataFrame:
     return pd.DataFrame(index=range(rows))
@@ -162,6 +158,18 @@ def _table_of(Y: Any) -> pd.DataFrame:
     table = in_pandas(Y)
     if isinstance(table, pd.Series):
         return table.to_frame(UNNAMED if table.name in (None, "") else str(table.name))
-    if not isinstance(table, pd.DataFrame) and np.ndim(table) == 1:
+    try:
+        shape = np.shape(table)
+    except ValueError as error:
+        raise DataError("Y must be a table: every row needs the same number of entries.") from error
+    if len(shape) == 0:
+        raise DataError(f"Y must be a table or a column; got {type(Y).__name__}.")
+    if 0 in shape:
+        rows, columns = (*shape, 1)[:2]
+        raise DataError(
+            f"Found array with {rows} sample(s) and {columns} feature(s) (shape={shape}) while a minimum of 1 is "
+            "required."
+        )
+    if len(shape) == 1 and not isinstance(table, pd.DataFrame):
         return pd.DataFrame({UNNAMED: table})
     return response_columns(table, len(table))

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.encoding import in_pandas
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.joint import JointEstimator
-from behavior_learning.learned.predictive import Given
+from behavior_learning.learned.predictive import Given, Predictive
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import UNNAMED, response_columns
 
@@ -57,16 +57,18 @@ class BLHybrid(JointEstimator):
         sample_weight: Any = None,
         validation_data: tuple[Any, ...] | None = None,
         progress: Any = None,
+        on_interrupt: str = "raise",
     ):
         """Learn the problem behind the responses.
 
         Parameters
         ----------
         y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
-        sample_weight, validation_data, progress : as in BLRegressor; y there is a table of all responses.
+        sample_weight, validation_data, progress, on_interrupt : as in BLRegressor; y there is a table of all responses.
         """
         together = beside(y, y_cont)
-        return super().fit(X, together, sample_weight=sample_weight, validation_data=validation_data, progress=progress)
+        how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
+        return super().fit(X, together, validation_data=validation_data, **how)
 
     def predict(
         self, X: Any, given: Given = None, statistic: str = "mean", temperature: float | None = None
@@ -86,7 +88,8 @@ class BLHybrid(JointEstimator):
         self, X: Any, given: Given = None, response: str | None = None, temperature: float | None = None
     ) -> pd.DataFrame:
         """Predict the probability of every class of a discrete response, columns named by class."""
-        return self._predict_proba(self.distribution(X, given=given, temperature=temperature), response)
+        one = self._one(self.distribution(X, given=given, temperature=temperature), response, labelled=True)
+        return pd.DataFrame(one.probabilities(), columns=list(one.response.levels or ()))
 
     def predict_interval(
         self,
@@ -97,7 +100,8 @@ class BLHybrid(JointEstimator):
         temperature: float | None = None,
     ) -> np.ndarray:
         """Predict central intervals of a continuous response, columns lower and upper."""
-        return self._predict_interval(self.distribution(X, given=given, temperature=temperature), coverage, response)
+        distribution = self.distribution(X, given=given, temperature=temperature)
+        return self._one(distribution, response, labelled=False).interval(coverage)
 
     def log_density(self, X: Any, y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
         """log p of the responses in the table y per row, in nats, of the density per unit of the numbers.
@@ -118,6 +122,21 @@ class BLHybrid(JointEstimator):
     ) -> pd.DataFrame:
         """Draw n responses for every row, a table of rows·n lines: the draws of the first row first."""
         return self.distribution(X, given=given, temperature=temperature).sample_table(n, random_state)
+
+    def _one(self, distribution: Predictive, name: str | None, labelled: bool) -> Predictive:
+        """The distribution of the named response, or of the only one that has labels or has none."""
+        word = "discrete" if labelled else "continuous"
+        parts, free = self._fitted.response.components, [part.name for part in distribution.response.components]
+        fitting = [part.name for part in parts if part.labelled == labelled]
+        if name is None and len(fitting) != 1:
+            raise OptionError(f"response must name one of {len(fitting)} {word} responses.")
+        chosen = fitting[0] if name is None else name
+        if chosen not in free and chosen in [part.name for part in parts]:
+            raise OptionError(f"Given {chosen!r}, there is nothing left to ask of it. Name another response.")
+        one = distribution.component(chosen)
+        if one.response.labelled != labelled:
+            raise OptionError(f"The response {name!r} is not {word}.")
+        return one
 
     def _check_read(self, response: Response) -> None:
         labelled = [part.labelled for part in response.components]

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.encoding import in_pandas
-from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
-from behavior_learning.learned.predictive import Predictive, predictive
+from behavior_learning.learned.predictive import predictive
 from behavior_learning.options import check_sequence
 from behavior_learning.responses import Joint, Response
 from behavior_learning.responses.columns import response_columns
@@ -20,34 +19,12 @@ __all__ = ["JointEstimator"]
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class JointEstimator(BehaviorEstimator):
-    """What BLHybrid and BLDensity share: reading several responses, and asking for some of them given others."""
+    """What BLHybrid and BLDensity share: reading several responses, and densities of some of them given others."""
 
     response: Mapping[str, Any] | None = None
 
     def _stated_response(self, y: Any) -> Response:
         return Joint(stated=self.response)
-
-    def _one(self, distribution: Predictive, name: str | None, labelled: bool) -> Predictive:
-        """The distribution of the named response, or of the only one that has labels or has none."""
-        word = "discrete" if labelled else "continuous"
-        parts, free = self._fitted.response.components, [part.name for part in distribution.response.components]
-        fitting = [part.name for part in parts if part.labelled == labelled]
-        if name is None and len(fitting) != 1:
-            raise OptionError(f"response must name one of {len(fitting)} {word} responses.")
-        chosen = fitting[0] if name is None else name
-        if chosen not in free and chosen in [part.name for part in parts]:
-            raise OptionError(f"Given {chosen!r}, there is nothing left to ask of it. Name another response.")
-        one = distribution.component(chosen)
-        if one.response.labelled != labelled:
-            raise OptionError(f"The response {name!r} is not {word}.")
-        return one
-
-    def _predict_proba(self, distribution: Predictive, response: str | None) -> pd.DataFrame:
-        one = self._one(distribution, response, labelled=True)
-        return pd.DataFrame(one.probabilities(), columns=list(one.response.levels or ()))
-
-    def _predict_interval(self, distribution: Predictive, coverage: float, response: str | None) -> np.ndarray:
-        return self._one(distribution, response, labelled=False).interval(coverage)
 
     def _log_density(self, X: Any, y: Any, of: Sequence[str] | None, given: Sequence[str]) -> np.ndarray:
         names = [part.name for part in self._fitted.response.components]

@@ -12,7 +12,7 @@ from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.learned.amortize import AmortizedPredictor, follow
 from behavior_learning.options import check_count, check_seed
 from behavior_learning.responses import Joint, Numbers, Response, as_response
-from behavior_learning.responses.columns import UNNAMED
+from behavior_learning.responses.columns import UNNAMED, has_columns
 from behavior_learning.responses.joint import by_name
 
 __all__ = ["BLRegressor"]
@@ -54,10 +54,11 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         ``heads="auto"`` they use ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
     optimizer : ``bl.Adam(learning_rate=0.01, batch_size=64)``, ``bl.AdamW()`` or ``bl.LBFGS()`` (full batch, for smooth
         heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam.
-    penalty : ``bl.Penalty(l2=10.0, l1=0.0, group_l2=0.0, groups="row")`` on standardised columns.
+    penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups)`` with other
+        strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
-    initialization : ``bl.Initialization(coef_scale=None, multiplier_scale=None)``, where starts are drawn.
+    initialization : ``"random"``, or ``bl.Initialization(coef_scale, multiplier_scale)``: where starts are drawn.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
         three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.
@@ -84,7 +85,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
 
     score_name: ClassVar[str] = "R²"
 
-    def predict(self, X: Any, statistic: str = "mean", temperature: float | None = None) -> np.ndarray:
+    def predict(
+        self, X: Any, statistic: str = "mean", temperature: float | None = None, *, return_std: bool = False
+    ) -> Any:
         """Predict y in the user's units: shape (n,), or (n, responses) for several.
 
         Parameters
@@ -92,8 +95,11 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         statistic : ``"mean"``, ``"median"`` (of each response) or ``"mode"`` (argmax of BL: the deterministic best
             response).
         temperature : τ in place of the fitted one; 0 gives the best response.
+        return_std : whether to return a pair, the prediction and the standard deviation of y given x.
         """
-        return self.distribution(X, temperature=temperature).statistic(statistic)
+        distribution = self.distribution(X, temperature=temperature)
+        predicted = distribution.statistic(statistic)
+        return (predicted, distribution.std()) if return_std else predicted
 
     def predict_quantile(self, X: Any, q: Any, temperature: float | None = None) -> np.ndarray:
         """Predict quantiles of each response: shape (n,) for a number q, (n, len(q)) for several.
@@ -166,7 +172,7 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
 
     def _stated_response(self, y: Any) -> Response:
         single = self.response is not None and not isinstance(self.response, Mapping)
-        if _has_columns(y) and not (single and as_response(self.response).columns > 1):
+        if has_columns(y) and not (single and as_response(self.response).columns > 1):
             names = getattr(y, "columns", [f"{UNNAMED}{j + 1}" for j in range(np.shape(y)[1])])
             stated = dict.fromkeys(map(str, names), Numbers()) | dict(by_name(self.response))
             return Joint(stated={name: _of_numbers(response) for name, response in stated.items()})
@@ -178,12 +184,3 @@ def _of_numbers(response: Any) -> Response:
     if response.labelled:
         raise OptionError(f"BLRegressor holds numbers; bl.{type(response).__name__}() has labels. Use BLClassifier.")
     return response
-
-
-def _has_columns(y: Any) -> bool:
-    """Whether y is a table of several responses."""
-    try:
-        shape = np.shape(y)
-    except ValueError:
-        return False
-    return len(shape) == 2 and shape[1] > 1

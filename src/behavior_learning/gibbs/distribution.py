@@ -101,6 +101,13 @@ class Gibbs(eqx.Module):
             "nk,nkm->nm", at.mass, jnp.broadcast_to(at.rule.candidates, (*at.mass.shape, self.space.dimension))
         )
 
+    def standard_deviation(self, x: Float[Array, "n d"]) -> Float[Array, "n m"]:
+        """√(E[y²|x] − E[y|x]²) of every coordinate, about the mean."""
+        at = self._evaluate(x)
+        candidates = jnp.broadcast_to(at.rule.candidates, (*at.mass.shape, self.space.dimension))
+        mean = jnp.einsum("nk,nkm->nm", at.mass, candidates)
+        return jnp.sqrt(jnp.einsum("nk,nkm->nm", at.mass, (candidates - mean[:, None]) ** 2))
+
     def mode(self, x: Float[Array, "n d"]) -> Array:
         """argmax_y BL(x, y): the deterministic best response, the limit of the distribution as τ → 0."""
         at = self._evaluate(x)

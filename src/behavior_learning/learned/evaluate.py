@@ -3,13 +3,16 @@
 Up to two continuous responses are exact; more are known by draws of Markov chains.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, padded, power_of_two
 from behavior_learning.core.numerics import climbed
@@ -22,6 +25,9 @@ __all__ = ["SUMMARY_DRAWS", "by_rows", "climbed_modes", "draws", "energy_score",
 
 SUMMARY_DRAWS = 512
 """Draws behind a mean, a quantile or a mode that has no quadrature."""
+
+PROGRAMS = 128
+"""Compiled functions of distributions that are kept; each holds some hundred memory maps per shape of its rows."""
 
 CHAINS, CHAIN_ROWS = 64, 256
 """Markov chains per row, and rows whose chains run side by side."""
@@ -38,14 +44,46 @@ def by_rows(
     rows : arrays with the rows first; the last batch is padded with copies of its last row.
     shared : further arguments, the same for all rows.
     """
+    arrays, structure, values = _parts(_Itself(distribution))
+    program = _program(function, structure)
+    return by_batches(lambda *batch: program(arrays, batch, shared), rows, values)
+
+
+@dataclass(frozen=True, eq=False)
+class _Itself:
+    """A distribution that equals no other, whatever its numbers."""
+
+    value: Gibbs
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and other.value is self.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@lru_cache(maxsize=16)
+def _parts(itself: _Itself) -> tuple[list[Any], Hashable, int]:
+    """The arrays of a distribution, all else, and the numbers it holds per row: once for many calls with few rows."""
+    distribution = itself.value
+    arrays, other = eqx.partition(distribution, eqx.is_array)
+    leaves, structure = jax.tree.flatten(arrays)
+    rest, shape = jax.tree.flatten(other)
     candidates = SUMMARY_DRAWS if needs_chains(distribution) else distribution.space.size
-    values = candidates * cast(Any, distribution.utility).width
-    return by_batches(lambda *batch: _compiled(function, distribution, batch, shared), rows, values)
+    return leaves, (structure, tuple(rest), shape), candidates * cast(Any, distribution.utility).width
 
 
-@eqx.filter_jit
-def _compiled(function: Callable[..., Any], distribution: Gibbs, rows: tuple[Any, ...], shared: tuple[Any, ...]) -> Any:
-    return function(distribution, *rows, *shared)
+@lru_cache(maxsize=PROGRAMS)
+def _program(function: Callable[..., Any], structure: tuple[Any, tuple[Any, ...], Any]) -> Callable[..., Any]:
+    """The function of (arrays, rows, shared), compiled for each shape of them; the least used are let go."""
+    of_arrays, rest, of_rest = structure
+    other = jax.tree.unflatten(of_rest, rest)
+
+    @jax.jit
+    def program(arrays: list[Array], rows: tuple[Array, ...], shared: tuple[Any, ...]) -> Any:
+        return function(eqx.combine(jax.tree.unflatten(of_arrays, arrays), other), *rows, *shared)
+
+    return program
 
 
 def climbed_modes(distribution: Gibbs, x: np.ndarray, sampled: np.ndarray) -> np.ndarray:

@@ -154,8 +154,11 @@ class LearnedModel:
 
     def gibbs(self, temperature: float | None = None) -> Gibbs:
         """p_τ(y|x) on encoded columns, at another τ where one is given."""
-        tau = np.float32(self.temperature if temperature is None else temperature)
-        return Gibbs(self.network, self.space.refined(PREDICTION_REFINEMENT), tau)
+        return self._gibbs if temperature is None else replace(self._gibbs, temperature=np.float32(temperature))
+
+    @cached_property
+    def _gibbs(self) -> Gibbs:
+        return Gibbs(self.network, self.space.refined(PREDICTION_REFINEMENT), np.float32(self.temperature))
 
     # Rows.
 
@@ -182,7 +185,8 @@ class LearnedModel:
         """x of a table, in the precision of training; no columns where there is no x, as many rows as X has."""
         if not self.encoder.columns:
             return np.zeros((len(X), 0), np.float32)
-        return self.encoder(self.table(X), np.float32)
+        plain = self.encoder.plain(X, np.float32)
+        return self.encoder(self.table(X), np.float32) if plain is None else plain
 
     def responses(self, y: Any, rows: int, dtype: type = np.float32) -> np.ndarray:
         """Encoded responses."""

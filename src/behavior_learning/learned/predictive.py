@@ -58,6 +58,10 @@ class Predictive(ABC):
         """Mean of the candidates (n, m)."""
 
     @abstractmethod
+    def _std(self) -> np.ndarray:
+        """Standard deviation of the candidates (n, m)."""
+
+    @abstractmethod
     def _mode(self) -> np.ndarray: ...
 
     @abstractmethod
@@ -97,6 +101,20 @@ class Predictive(ABC):
     def mean(self) -> np.ndarray:
         """E[y|x]; of labels the most likely one."""
         return self.response.mean(self._mean())
+
+    def std(self) -> np.ndarray:
+        """Standard deviation of each number given x, in its units; where tails count by their logarithm, so here too.
+
+        Raises
+        ------
+        OptionError
+            If a response has labels.
+        """
+        labelled = [part.name for part in self.response.components if part.labelled]
+        if labelled:
+            raise OptionError(f"{labelled[0]!r} has labels, which have no standard deviation. Ask probabilities().")
+        spread = self._std() * [part.unit for part in self.response.components]
+        return spread[:, 0] if len(self.response.components) == 1 else spread
 
     def mode(self) -> np.ndarray:
         """argmax of BL: the deterministic best response, jointly for several responses."""
@@ -262,6 +280,9 @@ class Exact(Predictive):
     def _mean(self) -> np.ndarray:
         return by_rows(Gibbs.mean, self.gibbs, (self.x,))
 
+    def _std(self) -> np.ndarray:
+        return by_rows(Gibbs.standard_deviation, self.gibbs, (self.x,))
+
     def _mode(self) -> np.ndarray:
         return by_rows(Gibbs.mode, self.gibbs, (self.x,))
 
@@ -317,6 +338,9 @@ class Drawn(Predictive):
     def _mean(self) -> np.ndarray:
         return np.asarray(self.response.space().candidates(jnp.asarray(self._sampled))).mean(axis=1)
 
+    def _std(self) -> np.ndarray:
+        return np.asarray(self.response.space().candidates(jnp.asarray(self._sampled))).std(axis=1)
+
     def _mode(self) -> np.ndarray:
         best = climbed_modes(self.gibbs, self.x, draws(self.gibbs, self.x, SUMMARY_DRAWS, np.random.RandomState(0)))
         return best if self.at is None else _columns(best, self.at)
@@ -366,6 +390,9 @@ class BestResponse(Predictive):
 
     def _mean(self) -> np.ndarray:
         return np.asarray(self.response.space().candidates(jnp.asarray(self.best)))
+
+    def _std(self) -> np.ndarray:
+        return np.zeros_like(self._mean())
 
     def _mode(self) -> np.ndarray:
         return self.best
@@ -422,6 +449,8 @@ def predictive(
     """
     if temperature is not None:
         check_number("temperature", temperature, inclusive=True)
+    if not isinstance(given, (Mapping, pd.DataFrame, type(None))):
+        raise OptionError(f"given must be values by name, such as {{'amount': 3.0}}, or a table; got {given!r}.")
     x, names = model.inputs(X), [part.name for part in model.response.components]
     taken = _positions(names, [] if given is None else [str(name) for name in given])
     free = [i for i in range(len(names)) if i not in taken]
@@ -436,7 +465,7 @@ def predictive(
         columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
-    every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 else every
+    every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 < len(names) else every
     whole = _whole(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:

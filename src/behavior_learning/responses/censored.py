@@ -11,7 +11,7 @@ from behavior_learning.core.coarsened import Coarsened
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import register_response
-from behavior_learning.responses.columns import UNNAMED, response_columns, response_values
+from behavior_learning.responses.columns import UNNAMED, has_columns, response_columns, response_values
 from behavior_learning.responses.numbers import NODES, checked_support
 from behavior_learning.responses.standardized import Standardized
 
@@ -88,7 +88,7 @@ class Censored(Standardized):
         return self._parsed(y, rows)[1]
 
     def _parsed(self, y: Any, rows: int) -> tuple[str, np.ndarray]:
-        if np.ndim(y) == 2 and np.shape(y)[1] == 2:
+        if has_columns(y) and np.shape(y)[1] == 2:
             table = response_columns(y, rows)
             shared = commonprefix(table.columns.tolist()).strip(" _-.")  # noqa: RUF071 (names, no paths)
             name = (shared if isinstance(y, pd.DataFrame) else "") or UNNAMED

@@ -1,12 +1,14 @@
 """Columns of y as the user gives them: tables, numbers and labels, and what is wrong with a bad one."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.exceptions import DataConversionWarning
 
-from behavior_learning.encoding import in_pandas, unmasked, what_text_hides
+from behavior_learning.encoding import as_floats, in_pandas, unmasked, what_text_hides
 from behavior_learning.errors import DataError
 
 __all__ = [
@@ -14,6 +16,7 @@ __all__ = [
     "check_distinct",
     "class_codes",
     "free_name",
+    "has_columns",
     "holds_numbers",
     "one_column",
     "response_columns",
@@ -54,7 +57,8 @@ def _unnamed_table(y: Any, names: Sequence[str] | None) -> pd.DataFrame:
         values = np.asarray(unmasked(y))
     except ValueError as error:
         raise DataError("The responses must be a table; its rows have different lengths.") from error
-    if values.ndim != 2 or values.shape[1] < 1 or (names is not None and values.shape[1] != len(names)):
+    shaped = values.ndim == 2 and values.shape[1] > 0 and (names is None or values.shape[1] == len(names))
+    if not shaped or values.dtype.kind == "V":
         wanted = "two axes (rows, responses)" if names is None else f"shape (rows, {len(names)})"
         raise DataError(f"The responses must be a table of {wanted}; got shape {values.shape}.")
     known = names if names is not None else [f"{UNNAMED}{j + 1}" for j in range(values.shape[1])]
@@ -72,9 +76,12 @@ def response_values(y: Any, rows: int) -> tuple[str, np.ndarray]:
     name, values = one_column(y, rows)
     if values.dtype.kind in "mMc":
         raise DataError(
-            f"The response {name!r} must hold real numbers; got {values.dtype}. Convert it to numbers first."
+            f"The response {name!r} must hold real numbers; got {values.dtype}. Convert it to numbers first"
+            + (": Complex data not supported." if values.dtype.kind == "c" else ".")
         )
-    numbers = pd.to_numeric(values.where(values.notna(), np.nan), errors="coerce").to_numpy(dtype=float)
+    with as_floats(f"The response {name!r}"):
+        known = pd.to_numeric(values.where(values.notna(), np.nan), errors="coerce")
+        numbers = known.to_numpy(dtype=float, na_value=np.nan)
     text = np.isnan(numbers) & ~values.isna().to_numpy()
     if text.any():
         raise DataError(
@@ -120,7 +127,7 @@ def class_codes(y: Any, rows: int) -> tuple[str, np.ndarray, np.ndarray]:
         raise DataError(f"The response {name!r} is text, and {hidden} To learn it as it stands, use pd.Categorical.")
     try:
         classes, codes = np.unique(labels, return_inverse=True)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise DataError(f"The labels of {name!r} mix types that cannot be ordered. Convert them to text.") from error
     return name, classes, codes
 
@@ -150,10 +157,25 @@ def _as_series(y: Any) -> pd.Series:
     except ValueError as error:
         raise DataError("y must be one column; its entries have different lengths.") from error
     if values.ndim == 2 and values.shape[1] == 1:
+        warnings.warn(
+            "A column-vector y was passed when a 1d array was expected. Pass y.ravel(), or a DataFrame to name it.",
+            DataConversionWarning,
+            stacklevel=2,
+        )
         values = values[:, 0]
-    if values.ndim != 1:
-        raise DataError(f"y must be one column; got shape {values.shape}.")
+    if values.ndim != 1 or values.dtype.kind == "V":
+        fields = f" of {values.dtype}, a structured array: choose one of its fields" if values.dtype.kind == "V" else ""
+        raise DataError(f"y must be one column; got shape {values.shape}{fields}.")
     return pd.Series(values)
+
+
+def has_columns(y: Any) -> bool:
+    """Whether y is a table of several columns."""
+    try:
+        shape = np.shape(y)
+    except ValueError:
+        return False
+    return len(shape) == 2 and shape[1] > 1
 
 
 def holds_numbers(column: pd.Series) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.core.spaces import Product
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import Response, as_response, checked_split, register_response, response_from_json
 from behavior_learning.responses.classes import Classes
@@ -52,6 +52,8 @@ class Joint(Response):
         unknown = [name for name in stated if name not in table.columns]
         if unknown:
             raise OptionError(f"response names {unknown[0]!r}, which is no response: {', '.join(table.columns)}.")
+        if not len(table.columns):
+            raise DataError("The responses must have a column at least; the table has none.")
         default = {name: Numbers() if holds_numbers(table[name]) else Classes() for name in table.columns}
         read = [(default | stated)[name].read(table[name], rows) for name in table.columns]
         components, values = zip(*read, strict=True)

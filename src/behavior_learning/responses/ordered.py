@@ -1,5 +1,6 @@
 """One of several classes in an order, such as grades."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -70,14 +71,15 @@ class Ordered(Classes):
     def _order(self, name: str, dtype: Any, classes: np.ndarray) -> tuple[Any, ...]:
         if self.levels is not None:
             levels = check_sequence("levels", self.levels, '["low", "mid", "high"]')
-            if len(levels) < 2 or len(set(levels)) < len(levels):
+            plain = all(isinstance(level, Hashable) for level in levels)
+            if len(levels) < 2 or not plain or len(set(levels)) < len(levels):
                 raise OptionError(f"levels must be two different labels or more, lowest first; got {self.levels!r}.")
             return levels
         if getattr(dtype, "ordered", False):
             return tuple(dtype.categories.tolist())
         if classes.dtype.kind not in "biuf":
             raise OptionError(
-                f"The labels of {name!r} have no order of their own: {', '.join(map(shown, classes))}. State it, "
+                f"The labels of {name!r} have no order of their own: {', '.join(map(shown, classes[:5]))}, … State it, "
                 'lowest first: bl.Ordered(["low", "mid", "high"]).'
             )
         return tuple(classes.tolist())

@@ -15,8 +15,8 @@ from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
 __all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimize"]
 
-Progress = Callable[[int, float], None]
-"""Called after each compiled chunk with the epochs done and the best validation loss so far."""
+Progress = Callable[[int, float], bool | None]
+"""Called after each compiled chunk with the epochs done and the best validation loss so far; True ends training."""
 
 
 Noise = Callable[[PRNGKeyArray, Data], Data]
@@ -176,8 +176,8 @@ def minimize(
         run = np.asarray(history.ran).any(axis=1)
         histories.append([np.asarray(values)[run].T for values in history])
         done += int(run.sum())
-        if progress is not None:
-            progress(done, float(np.asarray(state.best_loss).min()))
+        if progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True:
+            break
         stopped, latest = not np.asarray(state.active).any(), histories[-1][1]
         change = None if refine is None or done >= max_epochs else refine(losses, latest, stopped)
         if change is not None:

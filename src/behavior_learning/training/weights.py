@@ -32,8 +32,10 @@ def check_weights(weights: Any, rows: int, name: str = "sample_weight") -> Float
             f"{name} must be finite and at least 0; row {row} has {values[row]:g} ({wrong.sum()} such rows). "
             "Drop such rows or give them weight 0, which leaves them out."
         )
+    if values.max() > np.finfo(float).max / rows:
+        raise DataError(f"{name} must have a finite sum; the largest is {values.max():g}. Divide all by it.")
     if not values.any():
-        raise DataError(f"{name} leaves every row out: all {rows} weights are 0. Give some rows a positive weight.")
+        raise DataError(f"{name} leaves every row out: all {rows} weights are zero. Give some rows a positive weight.")
     return values
 
 

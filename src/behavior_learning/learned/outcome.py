@@ -1,0 +1,115 @@
+"""What a fit should say of itself: that it ended too early, learned nothing of x, or had too few rows."""
+
+import warnings
+
+import numpy as np
+from scipy.stats import norm
+
+from behavior_learning.errors import TrainingWarning
+from behavior_learning.learned.model import LearnedModel, TrainingRows
+
+__all__ = ["examine_fit", "linear_loss", "loss_without_x"]
+
+FALLING = 0.01
+"""Nats per row by which the held-out loss may still have fallen in the last fifth of the epochs."""
+
+CROWDED = 10
+"""Parameters per training row from which on a fit is said to have too few rows."""
+
+WORSE = 0.02
+"""Nats per row by which a linear model may do better on the held-out rows."""
+
+LEAST_ERROR = 0.03
+"""Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
+
+MOST_ROWS = 20_000
+"""Training rows that a linear model is fitted to."""
+
+
+def examine_fit(model: LearnedModel) -> None:
+    """Warn of what went wrong in a fit, each time with what to do next."""
+    for what in (_unfinished(model), _no_better(model), _crowded(model)):
+        if what:
+            warnings.warn(what, TrainingWarning, stacklevel=3)
+
+
+def _unfinished(model: LearnedModel) -> str:
+    """Training stopped at its last epoch, and its held-out loss was still falling."""
+    kept = model.restarts[model.restarts["kept"]].iloc[0]
+    own = model.history[model.history["start"] == kept.name]
+    before = own["validation_loss"].to_numpy()[: max(1, round(0.8 * len(own)))].min()
+    fallen = before - kept["validation_loss"]
+    if kept["stopped_early"] or len(own) < model.recipe.settings.max_epochs or fallen < FALLING:
+        return ""
+    return (
+        f"Training ended at max_epochs={model.recipe.settings.max_epochs} while the held-out loss still fell, by "
+        f"{fallen:.2g} in the last fifth. Raise max_epochs, or the optimizer's learning_rate."
+    )
+
+
+def _no_better(model: LearnedModel) -> str:
+    """The held-out rows are as likely under one distribution for all of them, or more so under a linear model."""
+    alone, linear, loss = loss_without_x(model), linear_loss(model), model.restarts["validation_loss"].min()
+    if alone is not None and loss >= alone:
+        return (
+            f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "
+            "nats. Either X says nothing of y, or training failed: try other layers, a smaller learning_rate or l2."
+        )
+    if linear is not None and loss > linear + WORSE:
+        return (
+            f"A linear model with a normal error does better on the held-out rows: {linear:.4g} nats, and the fit "
+            f"{loss:.4g}. Use fewer layers, such as layers=(1,), or a smaller penalty=bl.Penalty(l2=...); a linear "
+            "model is layers=(1,), heads=(None, None, 'square')."
+        )
+    return ""
+
+
+def _crowded(model: LearnedModel) -> str:
+    """There are many more parameters than rows that they were learned from."""
+    rows, parameters = int((~model.training_rows("fit").held_out).sum()), model.network.n_parameters
+    if parameters < CROWDED * rows:
+        return ""
+    return (
+        f"{parameters} parameters were learned from {rows} rows. Use fewer layers, such as layers=(1,), or a larger "
+        "penalty=bl.Penalty(l2=...), and judge the fit by rows that it has not seen."
+    )
+
+
+def loss_without_x(model: LearnedModel) -> float | None:
+    """Mean loss of the held-out rows under one distribution for all: shares of values, or a normal law.
+
+    None where the objective is no likelihood, or the response neither one number nor one of finitely many values.
+    """
+    rows, response = model.training_rows("fit"), model.response
+    if not model.objective.likelihood or rows.y.ndim != 1 or model.encoder.names == ():
+        return None
+    train, held_out, weight = ~rows.held_out, rows.held_out, _weights(rows)
+    if response.levels is None:
+        return _normal_loss(np.ones((len(rows.y), 1)), rows)
+    codes = rows.y.astype(int)
+    shares = np.bincount(codes[train], weight[train], len(response.levels)) + 1
+    return float(np.average(-np.log(shares / shares.sum())[codes[held_out]], weights=weight[held_out]))
+
+
+def linear_loss(model: LearnedModel) -> float | None:
+    """Mean loss of the held-out rows under least squares with a normal error; None for labels and scores."""
+    if model.response.levels is not None or loss_without_x(model) is None:
+        return None
+    rows = model.training_rows("fit")
+    return _normal_loss(np.column_stack([np.ones(len(rows.y)), rows.x]), rows)
+
+
+def _weights(rows: TrainingRows) -> np.ndarray:
+    return np.ones(len(rows.y)) if rows.weight is None else rows.weight
+
+
+def _normal_loss(design: np.ndarray, rows: TrainingRows) -> float:
+    train = np.flatnonzero(~rows.held_out)
+    train, held_out = train[:: -(-len(train) // MOST_ROWS)], rows.held_out
+    weight, degrees = _weights(rows), max(len(train) - design.shape[1], 1)
+    root = np.sqrt(weight[train])
+    coef = np.linalg.lstsq(design[train] * root[:, None], rows.y[train] * root, rcond=None)[0]
+    error = rows.y - design @ coef
+    variance = np.average(error[train] ** 2, weights=weight[train]) * len(train) / degrees
+    losses = -norm.logpdf(error[held_out], scale=max(np.sqrt(variance), LEAST_ERROR))
+    return float(np.average(losses, weights=weight[held_out]))

@@ -1,0 +1,103 @@
+"""Rules of inference on hand-made pieces: thresholds, repairs, variances and steps."""
+
+from types import SimpleNamespace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from behavior_learning.core.spaces import Interval
+from behavior_learning.inference import estimation, report, vuong_test
+from behavior_learning.inference.quadrature import FEWEST, MOST, enough_candidates
+from tests.conftest import rng
+
+# Vuong's test.
+
+
+def stand_in(log_density, degrees):
+    """What `vuong_test` asks of a result."""
+    return SimpleNamespace(
+        n=len(log_density),
+        degrees_of_freedom=degrees,
+        fitted=SimpleNamespace(weights=np.ones(len(log_density))),
+        row_loglikelihoods=lambda: log_density,
+        need_likelihood=lambda *names: None,
+    )
+
+
+def test_vuong_statistic_is_standard_normal_where_both_models_fit_alike():
+    """Schennach and Wilhelm: a variance without one of its terms would be far from 1."""
+    generator = rng("vuong")
+    rows = generator.normal(size=(1500, 2, 400)) * [[[1.0], [2.0]]]
+    statistics = [vuong_test(stand_in(a, 3), stand_in(b, 3)).statistic for a, b in rows]
+    assert np.mean(statistics) == pytest.approx(0.0, abs=4 / np.sqrt(1500))
+    assert np.std(statistics) == pytest.approx(1.0, abs=4 / np.sqrt(3000))
+
+
+def test_vuong_statistic_is_that_of_the_formula():
+    """Rows written out: weights 1 and 1 + ε in turn, the other way round for the second model."""
+    a, b = rng("formula").normal(loc=[[0.3], [0.0]], size=(2, 64))
+    n, epsilon, center = 64, 64 ** (-1 / 6), 0.5 * (a.mean() + b.mean())
+    gap = 0.0
+    for i in range(n):
+        own, other = (1.0, 1 + epsilon) if i % 2 == 0 else (1 + epsilon, 1.0)
+        gap += (own * (a[i] - center) - other * (b[i] - center)) / n
+    variance = (1 + epsilon) * np.var(a - b) + 0.5 * epsilon**2 * (np.var(a) + np.var(b))
+    found = vuong_test(stand_in(a, 4), stand_in(b, 2))
+    assert found.statistic == pytest.approx(np.sqrt(n) * (gap - 0.5 * np.log(n) * 2 / n) / np.sqrt(variance), rel=1e-9)
+
+
+# Identification.
+
+
+def test_a_parameter_at_its_bound_is_not_identified():
+    table = pd.DataFrame({"verdict": ["identified"], "direction": ["a"], "eigenvalue": [1.0]})
+    made = lambda rank, bounded: report.IdentificationReport(rank, 2, np.ones(2), table, (), bounded, ())
+    assert made(2, ()).identified
+    assert not made(2, ("a",)).identified
+    assert not made(1, ()).identified
+
+
+# Candidates.
+
+
+class Bells(eqx.Module):
+    """−y²/2s² with the width s as x."""
+
+    def __call__(self, x, y):
+        return -0.5 * (y[..., 0] / x[:, :1]) ** 2
+
+
+@pytest.mark.parametrize(("narrow", "size"), [(0.02, MOST), (0.05, 512), (0.051, 512), (1.0, FEWEST)])
+def test_candidates_are_three_per_narrowest_standard_deviation(narrow, size):
+    x = np.full((50, 1), narrow)
+    x[0] = 1e-3  # A single row is none that decides.
+    with jax.enable_x64(True):
+        space = enough_candidates(Bells(), Interval(-4.0, 4.0, 32), 1.0, x)
+    assert (space.size, space.refinements) == (size, 0)
+
+
+# Steps of the search.
+
+
+def parabola(theta):
+    return 0.5 * jnp.sum(theta**2), theta
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("loss_after", "factor"), [(None, 0.1), (1e9, 10.0)], ids=["good step", "rejected step"])
+def test_damping_falls_after_a_good_step_and_grows_after_a_rejected_one(monkeypatch, loss_after, factor):
+    monkeypatch.setattr(
+        estimation, "gradient", lambda problem, theta, rows: (loss_after or parabola(theta)[0], parabola(theta)[1])
+    )
+    monkeypatch.setattr(estimation, "hessian", lambda problem, theta, rows: jnp.eye(2))
+    at, no = jnp.array([1.0, -2.0]), jnp.zeros((), bool)
+    loss, slope = parabola(at)
+    before = estimation._State(at, loss, slope, jnp.eye(2), no, no, jnp.asarray(0.5), jnp.asarray(1), no, no)
+    after = estimation._step(SimpleNamespace(chunks=1), jnp.zeros(2, int), estimation.Search(), before, guessed=False)
+    assert float(after.damping) == pytest.approx(0.5 * factor)
+    moved = at - at / 1.5 if loss_after is None else at
+    np.testing.assert_allclose(after.theta, moved, rtol=1e-9)
