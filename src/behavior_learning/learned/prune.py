@@ -1,14 +1,15 @@
 """Smaller models at a stated loss."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from behavior_learning.learned.model import LearnedModel, Rows, in_single
+from behavior_learning.learned.model import LearnedModel, Procedure, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import history, restarts, standard_deviations
+from behavior_learning.learned.refits import Fitting
 from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.responses.base import checked_split
 from behavior_learning.training.active_set import kept_blocks
@@ -16,6 +17,23 @@ from behavior_learning.training.prune import Pruner, Stage, path, smallest
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["pruned", "pruning_path"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pruning:
+    """What made a model, and pruning after it.
+
+    Attributes
+    ----------
+    before : what made the model that was pruned.
+    options : of `pruned`.
+    """
+
+    before: Procedure
+    options: dict[str, Any]
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        return pruned(self.before(model, rows, rng), None, **self.options)
 
 
 def pruned(
@@ -42,6 +60,10 @@ def pruned(
             stage.smaller, stage.result.objective.space, *map(np.asarray, pruner.data[:2])
         ),
         block_names={},
+        procedure=Pruning(
+            model.procedure or Fitting(model.network),
+            {"tolerance": tolerance, "max_epochs": max_epochs, "random_state": random_state},
+        ),
     )
     return replace(small, block_names=_names_of_kept(model, small, kept_blocks(stage.network, stage.support)))
 

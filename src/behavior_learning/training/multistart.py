@@ -17,9 +17,10 @@ from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.fit import CHUNK, FitResult, fit
 from behavior_learning.training.minimize import Progress
+from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
-__all__ = ["fit_from"]
+__all__ = ["fit_from", "settled"]
 
 SCREENINGS = 8
 """Fits of a few epochs, each of as many starts as are trained in full, of which the best start goes on."""
@@ -42,7 +43,7 @@ def fit_from(
     progress: Progress | None = None,
     **options: Any,
 ) -> FitResult:
-    """`fit` from random networks; a layer of few blocks, where several starts are asked for, from screened starts.
+    """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
 
     A screening has as many starts as the fit, so that all share one compiled program. Random starts fill up where too
     few screenings have a finite loss.
@@ -66,4 +67,12 @@ def fit_from(
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    return fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)
+    result = fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)
+    return settled(result, data, options["validation"], settings.penalty.l2)
+
+
+def settled(result: FitResult, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:
+    """What training found, at the optimum near it where there is one."""
+    epochs = int(result.trace.ran.sum())
+    found = polish(result.network, result.objective, data=data, validation=validation, l2=l2, epochs=epochs)
+    return result if found is None else replace(result, network=found.network, l2=found.l2)
