@@ -215,6 +215,7 @@ def _final(
         objective=shape.family.objective,
         rows=TrainingRows(x, encoded, np.zeros(len(x), bool)),
         procedure=Searching(tuple(shapes), refit.size),
+        l2=shape.family.l2,
         history=pd.DataFrame(),
         restarts=pd.DataFrame(),
         known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),

@@ -84,7 +84,14 @@ class Polished(NamedTuple):
 
 
 def polish(
-    network: BehaviorNetwork, objective: Objective, *, data: Data, validation: Data, l2: float, epochs: int
+    network: BehaviorNetwork,
+    objective: Objective,
+    *,
+    data: Data,
+    validation: Data,
+    l2: float,
+    epochs: int,
+    allowed: float | None = None,
 ) -> Polished | None:
     """The optimum, near a trained network, of the mean training loss with the ridge that validates best.
 
@@ -94,6 +101,7 @@ def polish(
     ----------
     l2 : the weaker of two ridges.
     epochs : that training took, over all starts.
+    allowed : by how much its held-out loss may be above that of the trained network; two standard errors by default.
 
     Returns
     -------
@@ -113,8 +121,10 @@ def polish(
         at, inverse = end.vector, end.inverse
         found.append((_held_out(weighted, packing, at, validation), ridge, at))
     losses, ridge, at = min(found, key=lambda end: end[0].mean())
+    if not (np.isfinite(losses).all() and np.isfinite(trained).all()):
+        return None
     worse = losses - trained
-    if not worse.mean() <= CLEARLY * worse.std() / len(worse) ** 0.5:
+    if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
     return Polished(jax.tree.map(to_device, packing.network((_single(at),))), ridge)
 
