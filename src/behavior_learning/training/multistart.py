@@ -7,7 +7,6 @@ in each other's place. A few random starts can all end there. Most of what will 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Array
@@ -20,7 +19,7 @@ from behavior_learning.training.minimize import Progress
 from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
-__all__ = ["fit_from", "settled"]
+__all__ = ["fit_from"]
 
 SCREENINGS = 8
 """Fits of a few epochs, each of as many starts as are trained in full, of which the best start goes on."""
@@ -38,10 +37,10 @@ def fit_from(
     stages: Sequence[Objective],
     *,
     data: tuple[Array, ...],
+    validation: tuple[Array, ...],
     settings: Settings,
     seed: int,
     progress: Progress | None = None,
-    **options: Any,
 ) -> FitResult:
     """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
 
@@ -62,16 +61,17 @@ def fit_from(
         screened: list[tuple[float, BehaviorNetwork]] = []
         for group in [starts, *([draw() for _ in range(count)] for _ in range(SCREENINGS - 1))]:
             with suppress(ConvergenceError):
-                result = fit(group, stages, data=data, settings=brief, seed=seed, **options)
+                result = fit(group, stages, data=data, validation=validation, settings=brief, seed=seed)
                 screened.append((float(np.min(result.trace.best_loss)), result.network))
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    result = fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)
-    return settled(result, data, options["validation"], settings.penalty.l2)
+    rows = {"data": data, "validation": validation}
+    result = fit(starts, stages, **rows, settings=settings, seed=seed, progress=progress)
+    return settled(result, **rows, l2=settings.penalty.l2)
 
 
-def settled(result: FitResult, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:
+def settled(result: FitResult, *, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:
     """What training found, at the optimum near it where there is one."""
     epochs = int(result.trace.ran.sum())
     found = polish(result.network, result.objective, data=data, validation=validation, l2=l2, epochs=epochs)
