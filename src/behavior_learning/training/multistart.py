@@ -66,9 +66,8 @@ def fit_from(
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    rows = {"data": data, "validation": validation}
-    result = fit(starts, stages, **rows, settings=settings, seed=seed, progress=progress)
-    return settled(result, **rows, l2=settings.penalty.l2)
+    result = fit(starts, stages, data=data, validation=validation, settings=settings, seed=seed, progress=progress)
+    return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
 
 
 def settled(result: FitResult, *, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:
