@@ -122,7 +122,7 @@ def run(name: str, split: Split, folder: Path, refits: int, small: bool) -> dict
     title, options = MODELS[name]
     start = time.perf_counter()
     model = fitted(options, split, small)
-    stability = model.stability(n=refits)
+    stability = model.stability(n=refits, kind="bootstrap")
     table = statements(stability)
     scored = scores(model, split)
     recurring = stability.to_frame()["frequency"]

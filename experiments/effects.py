@@ -4,6 +4,8 @@
     python experiments/effects.py --part coverage   # 95 % intervals of average effects, a BL truth and a hard maximiser
     python experiments/effects.py --part noise      # explanations on additive truths name no noise column
     python experiments/effects.py --part brief      # BL(Single) on Boston in at most 12 terms
+    python experiments/effects.py --part optimum    # a fitted BL[2,1] as the truth: is a refit's training loss below it
+    python experiments/effects.py --part pruned     # stability of a pruned model, and an outer loop written by hand
 
 Data are read from ``../shared/data`` beside the project, but for Boston, which the package has.
 """
@@ -17,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 import behavior_learning as bl
+from behavior_learning.explanation.stability import compare_refits
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 MODELS = {"BL[2,1]": {"layers": (2, 1)}, "default": {}}
@@ -140,9 +143,48 @@ def brief(arguments: argparse.Namespace) -> None:
         print(f"{3 * count} terms: R² {found.fidelity.r2:.3f} of the utility, functions of x off")
 
 
+def optimum(arguments: argparse.Namespace) -> None:
+    """The fit to Boston as the truth, 4,000 rows of it: training losses of the truth and of a refit, in nats."""
+    X, y = bl.datasets.load_boston()
+    truth = bl.BLRegressor(layers=(2, 1), random_state=0).fit(X, y)
+    below = []
+    for number in range(arguments.replications):
+        rows = np.random.default_rng([3, number]).integers(len(X), size=4000)
+        own = X.iloc[rows].reset_index(drop=True)
+        drawn = pd.Series(truth.sample(own, random_state=number)[:, 0], name=y.name)
+        model = bl.BLRegressor(layers=(2, 1), random_state=number).fit(own, drawn)
+        train = ~model.model_.rows.held_out
+        gap = np.mean(truth.distribution(own[train]).log_prob(drawn[train]))
+        gap -= np.mean(model.distribution(own[train]).log_prob(drawn[train]))
+        below.append(gap <= 0)
+        print(f"set {number}: training loss {gap:+.4f} nats from the truth's, l2_ {model.l2_}", flush=True)
+    print(f"not above the truth's in {sum(below)} of {len(below)}")
+
+
+def pruned(arguments: argparse.Namespace) -> None:
+    """Recurrence of statements of a pruned BL(1): by the library, and by fitting and pruning on the samples by hand."""
+    X, y = bl.datasets.load_boston()
+    X = X[["RM", "LSTAT", "PTRATIO", "CHAS"]]
+    options = {"layers": (1,), "n_restarts": 2, "max_epochs": 150}
+    model = bl.BLRegressor(random_state=0, **options).fit(X, y).prune(tolerance=0.05, max_epochs=25)
+    found = model.stability(n=arguments.refits, kind="bootstrap")
+    reference, by_hand = model.explain(), []
+    for number in range(arguments.refits):
+        rows = np.random.default_rng([4, number]).integers(len(X), size=len(X))
+        again = bl.BLRegressor(random_state=number, **options).fit(X.iloc[rows], y.iloc[rows])
+        by_hand.append(again.prune(tolerance=0.05, max_epochs=25).explain(X, y))
+    outer = compare_refits(reference, by_hand, "bootstrap")
+    frame = pd.DataFrame({"library": found.frequencies, "by hand": outer.frequencies})
+    print(frame.to_string(float_format="%.2f"))
+    shares = frame.mean()
+    error = np.sqrt((shares * (1 - shares)).sum() / arguments.refits)
+    print(f"on average {shares['library']:.2f} and {shares['by hand']:.2f}, standard error {error:.2f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {"seeds": seeds, "coverage": coverage, "noise": noise, "brief": brief}
+    parts |= {"optimum": optimum, "pruned": pruned}
     parser.add_argument("--part", choices=list(parts), required=True)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--refits", type=int, default=20)

@@ -32,6 +32,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.files import check_writable, write_whole
 from behavior_learning.learned.model import LearnedModel, Recipe
 from behavior_learning.learned.records import StandardDeviations
+from behavior_learning.learned.refits import Forgotten
 from behavior_learning.objectives import objective_from_json
 from behavior_learning.options import built, from_plain, to_plain
 from behavior_learning.responses import response_from_json
@@ -105,6 +106,8 @@ def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> 
         "block_names": model.block_names,
         "history": model.history.to_dict("list"),
         "restarts": model.restarts.to_dict("list"),
+        "l2": model.l2,
+        "selected": model.procedure is not None,
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
     write_contents(header, arrays, path)
@@ -187,6 +190,8 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         history=pd.DataFrame(header["history"]),
         restarts=pd.DataFrame(header["restarts"]),
         known_deviations=built(StandardDeviations, known),
+        l2=_ridge(header.get("l2")),
+        procedure=Forgotten() if header.get("selected") else None,
     )
 
 
@@ -246,6 +251,12 @@ def _texts(names: Any) -> dict[str, str]:
     if type(names) is dict and all(type(name) is str for name in names.values()):
         return names
     raise ValueError("names of blocks that are none")
+
+
+def _ridge(value: Any) -> float | None:
+    if value is None or (type(value) is float and 0 <= value < np.inf):
+        return value
+    raise ValueError("a ridge that is none")
 
 
 def _of(kind: type, value: Any) -> Any:

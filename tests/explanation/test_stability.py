@@ -1,20 +1,25 @@
 """Claims about stability: blocks are matched whatever their order, and what recurs is told from what does not."""
 
 import re
+from copy import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LinearRegression
 
 import behavior_learning as bl
 from behavior_learning.core.heads import get_head
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import compare_refits, match_blocks
 from behavior_learning.explanation.statements import explain_problem
-from behavior_learning.learned.stability import refits
+from behavior_learning.learned import prune
+from behavior_learning.learned.refits import refits
+from behavior_learning.learned.stability import measure_stability
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from tests.conftest import rng
-from tests.fitted import fitted
+from tests.fitted import amounts, fitted, numbers
 
 COLUMNS = ("y", "a", "b", "c", "d")
 VALUES = {name: rng(name).normal(size=300) for name in COLUMNS}
@@ -116,7 +121,7 @@ def test_refits_of_a_fitted_model(kind):
 def test_refits_differ_and_repeat_by_seed():
     model = fitted(bl.BLRegressor, "numbers").model_
     rows = model.given_rows("stability")
-    weights = lambda seed: [np.asarray(m.network.weights[0].raw) for m in refits(model, rows, 2, "seeds", seed)]
+    weights = lambda seed: [np.asarray(m.network.weights[0].raw) for m, _ in refits(model, rows, 2, "seeds", seed)]
     first, again, other = weights(0), weights(0), weights(1)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 1e-3
@@ -134,7 +139,67 @@ def test_refits_reuse_the_compiled_program():
     assert _run_chunk._cached._cache_size() == before
 
 
-@pytest.mark.parametrize(("options", "message"), [({"n": 0}, "n must be"), ({"kind": "jackknife"}, "kind must be one")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"n": 0}, "n must be"), ({"n": 3}, "must be even"), ({"kind": "jackknife"}, "kind must be one")],
+)
 def test_options_are_checked(options, message):
     with pytest.raises(OptionError, match=message):
         fitted(bl.BLRegressor, "numbers").stability(**options)
+
+
+def made_again(model, n, kind="halves"):
+    """What a procedure that gives the model back is asked for, and what comes of it."""
+    asked = []
+
+    def procedure(model, rows, rng):
+        asked.append(rows)
+        return model
+
+    return asked, measure_stability(replace(model, procedure=procedure), None, n=n, kind=kind, seed=0)
+
+
+def test_all_that_made_a_model_is_repeated_on_complementary_halves():
+    model = fitted(bl.BLRegressor, "numbers").model_
+    asked, found = made_again(model, 4)
+    assert set(found.frequencies.values()) == {1.0}
+    assert found.effects["same_sign"].eq(1.0).all()
+    rows = {tuple(row) for row in model.rows.x}
+    for first, second in zip(asked[::2], asked[1::2], strict=True):
+        halves = [{tuple(row) for row in half.x} for half in (first, second)]
+        assert not halves[0] & halves[1]
+        assert halves[0] | halves[1] == rows
+        assert first.held_out.sum() == round(model.recipe.validation_fraction * len(first.x))
+
+
+def test_statements_stand_beside_what_linear_regression_says():
+    model = fitted(bl.BLRegressor, "numbers").model_
+    asked, found = made_again(model, 2)
+    said = LinearRegression().fit(model.rows.x, model.rows.y).coef_
+    named = np.abs(said) >= 0.3 * np.abs(said).max()
+    again = [LinearRegression().fit(rows.x, rows.y).coef_ for rows in asked]
+    same = [np.all((coef * np.sign(said) >= 0.15 * np.abs(coef).max())[named]) for coef in again]
+    assert found.reference == pytest.approx(np.mean(same))
+    assert found.statements["reference"].eq(found.reference).all()
+    assert found.statements["recurrence"].tolist() == list(found.frequencies.values())
+    assert 0 <= found.false_columns(0.9) <= found.false_columns(0.6)
+    assert "linear regression" in found.text()
+
+
+def test_a_pruned_model_is_pruned_again(monkeypatch):
+    model, options = fitted(bl.BLRegressor, "numbers").model_, {"tolerance": 0.1, "max_epochs": 1, "random_state": 0}
+    calls = []
+    monkeypatch.setattr(prune, "pruned", lambda model, rows, **options: calls.append((model, rows, options)) or model)
+    procedure = prune.Pruning(lambda model, rows, rng: replace(model, rows=rows), options)
+    made = list(refits(replace(model, procedure=procedure), (model.rows.x, model.rows.y), 2, "halves", 0))
+    assert [(small, rows, options) for (small, _), (_, rows, _) in zip(made, calls, strict=True)] == calls
+    assert [small.rows for small, _ in made] == [sample for _, sample in made]
+
+
+def test_a_file_of_a_selected_model_does_not_hide_the_selection(tmp_path):
+    estimator = copy(fitted(bl.BLRegressor, "numbers"))
+    estimator.model_ = replace(estimator.model_, procedure=lambda model, rows, rng: model)
+    estimator.save(tmp_path / "selected.bl")
+    X = numbers()
+    with pytest.raises(DataError, match="selection of terms"):
+        bl.load(tmp_path / "selected.bl").stability(X, amounts(X), n=2)

@@ -24,17 +24,18 @@ def first_numbers(starts):
 @pytest.fixture
 def race(monkeypatch):
     """`fit_from` with a stub for `fit` that notes its calls and prefers starts with small numbers."""
-    calls = []
+    calls, failing = [], set()
 
-    def fit(starts, stages, *, data, settings, seed, fails=(), **options):
+    def fit(starts, stages, *, settings, **options):
         losses = np.abs(first_numbers(starts))
         calls.append((losses, settings.max_epochs))
-        if len(calls) - 1 in fails:
+        if len(calls) - 1 in failing:
             raise ConvergenceError("None of the starts converged.")
         best = int(np.argmin(losses))
         return SimpleNamespace(network=starts[best], trace=SimpleNamespace(best_loss=losses), best_start=best)
 
-    def run(layers, count, rows=80, **options):
+    def run(layers, count, rows=80, fails=()):
+        failing.update(fails)
         generator = rng("heats")
         draw = lambda: BehaviorNetwork.random(generator, Architecture(layers), features=2, response=1)
         multistart.fit_from(
@@ -42,13 +43,14 @@ def race(monkeypatch):
             draw,
             [],
             data=(np.zeros(rows),),
+            validation=(),
             settings=SETTINGS,
             seed=0,
-            **options,
         )
         return calls
 
     monkeypatch.setattr(multistart, "fit", fit)
+    monkeypatch.setattr(multistart, "settled", lambda result, **rows: result)
     return run
 
 

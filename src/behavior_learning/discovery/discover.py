@@ -17,7 +17,7 @@ from behavior_learning.discovery.path import LAST_STEPS, learned
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
 from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
-from behavior_learning.discovery.selection import Found, Rows, halves, held_out_losses, searched
+from behavior_learning.discovery.selection import Found, Rows, Searching, halves, held_out_losses, searched
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
@@ -161,7 +161,7 @@ def discover(
     model = whole.shape.model
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
-    estimator.model_ = _final(whole.shape, refits[at], table, y, learned_on)
+    estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
     best = path["loss"].idxmin()
     within = float(path["loss_se"][best])
     near = path["loss"] <= path["loss"][best] + within
@@ -199,7 +199,9 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, kn
         raise OptionError(f"The bound on false statements needs a threshold above 0.5; got {threshold}.")
 
 
-def _final(shape: Shape, refit: Refit, table: pd.DataFrame, y: pd.Series, rows: np.ndarray) -> LearnedModel:
+def _final(
+    shape: Shape, shapes: Sequence[Shape], refit: Refit, table: pd.DataFrame, y: pd.Series, rows: np.ndarray
+) -> LearnedModel:
     """The problem learned again from rows, as a model of them."""
     model = shape.model
     x = model.encoder(model.table(table.iloc[rows]))
@@ -212,6 +214,8 @@ def _final(shape: Shape, refit: Refit, table: pd.DataFrame, y: pd.Series, rows: 
         network=network,
         objective=shape.family.objective,
         rows=TrainingRows(x, encoded, np.zeros(len(x), bool)),
+        procedure=Searching(tuple(shapes), refit.size),
+        l2=shape.family.l2,
         history=pd.DataFrame(),
         restarts=pd.DataFrame(),
         known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),

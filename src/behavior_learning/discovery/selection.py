@@ -1,7 +1,7 @@
 """The search on samples of the rows: held-out losses by size, and what recurs on complementary halves."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,9 +12,10 @@ from behavior_learning.discovery.path import Path, lowest_criterion
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
+from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.training.refit import Data, Refit
 
-__all__ = ["Found", "Rows", "halves", "held_out_losses", "searched"]
+__all__ = ["Found", "Rows", "Searching", "halves", "held_out_losses", "searched"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,25 @@ def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> F
         found.append((Found(shape, path), best))
     chosen = lowest_criterion([best for _, best in found], data)
     return next(each for each, best in found if best is chosen)
+
+
+@dataclass(frozen=True, eq=False)
+class Searching:
+    """The search, and the largest problem of at most so many terms.
+
+    Attributes
+    ----------
+    shapes : that are compared.
+    size : terms of the chosen problem.
+    """
+
+    shapes: tuple[Shape, ...]
+    size: int
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        data = Rows(*in_single((rows.x, rows.y))).data(rows.weight)
+        found = searched(self.shapes, data, rng)
+        return replace(found.shape.learned(found.path.of(self.size)), rows=rows, procedure=self)
 
 
 def held_out_losses(

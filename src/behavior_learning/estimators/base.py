@@ -28,6 +28,7 @@ from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, 
 from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
+from behavior_learning.learned.refits import Fitting
 from behavior_learning.objectives import OBJECTIVES, Objective
 from behavior_learning.options import (
     Option,
@@ -208,6 +209,8 @@ class BehaviorEstimator(FittedEstimator):
                 rows=TrainingRows(encoder(rows.table), response.encode(rows.values, float), marked, weight),
                 history=history(result),
                 restarts=restarts(result),
+                l2=result.l2,
+                procedure=Fitting(starts[0]) if settings.penalty.sparse else None,
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )

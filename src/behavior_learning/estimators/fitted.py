@@ -1,6 +1,6 @@
 """What can be asked of a fitted estimator: each question is forwarded to the learned model that it holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from inspect import signature
 from numbers import Integral
@@ -34,7 +34,7 @@ from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
 from behavior_learning.learned.prune import pruned, pruning_path
-from behavior_learning.learned.records import status_line
+from behavior_learning.learned.records import counting_bar, status_line
 from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.options import check_count, check_number
@@ -78,6 +78,15 @@ class FittedEstimator(BaseEstimator):
     def n_parameters_(self) -> int:
         """How many numbers were learned."""
         return self._fitted.network.n_parameters
+
+    @property
+    def l2_(self) -> float | None:
+        """The ridge at whose optimum the network is: that of `penalty` or twice of it, by the held-out rows.
+
+        None where training stopped early and no optimum predicts as well: with fewer than two rows per number, after
+        brief training, and for losses with noise.
+        """
+        return self._fitted.l2
 
     @property
     def temperature_(self) -> float:
@@ -176,17 +185,34 @@ class FittedEstimator(BaseEstimator):
         return simplify_model(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
 
     def stability(
-        self, X: Any = None, y: Any = None, *, n: int = 20, kind: str = "bootstrap", seed: int = 0
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        n: int = 20,
+        kind: str = "halves",
+        seed: int = 0,
+        verbose: bool = False,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Stability:
-        """Fit the model again n times and count how often each statement of its explanation recurs.
+        """Make the model again n times, as it was made, and count how often each statement of its explanation recurs.
+
+        What chose terms is repeated on every sample: l1, `prune`, the search of `discover`. Beside it stands how often
+        what linear regression says of the same samples recurs, by the same rule.
 
         Parameters
         ----------
         X, y : the rows that refits use; as in `explain`. Those of `fit` keep their weights.
-        kind : ``"bootstrap"`` draws rows with replacement, ``"seeds"`` changes the split and the random starts alone.
-        seed : of both.
+        n : refits; even for halves.
+        kind : ``"halves"`` takes both halves of random splits, ``"bootstrap"`` draws rows with replacement, ``"seeds"``
+            changes the split and the random starts alone.
+        seed : of all of them.
+        verbose : whether to show how far it is.
+        progress : called with the refits done and their number.
         """
-        return measure_stability(self._fitted, self._given_or_none("stability", X, y), n=n, kind=kind, seed=seed)
+        rows = self._given_or_none("stability", X, y)
+        with counting_bar("refits", n, verbose and progress is None) as bar:
+            return measure_stability(self._fitted, rows, n=n, kind=kind, seed=seed, progress=progress or bar)
 
     def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
         """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `explain`."""

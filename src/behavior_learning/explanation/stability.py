@@ -2,21 +2,53 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
-from behavior_learning.explanation.statements import Explanation, Statement
+from behavior_learning.errors import OptionError
+from behavior_learning.explanation.statements import KEPT, NAMED, Explanation, Statement
 
-__all__ = ["Stability", "compare_refits", "expected_false", "match_blocks"]
+__all__ = ["Linear", "Stability", "compare_refits", "effect_recurrence", "expected_false", "match_blocks"]
 
 Key = tuple[str, str, int]
 
 SAMPLES = {"bootstrap": "bootstrap samples", "seeds": "random seeds", "halves": "complementary halves"}
 """What refits of each kind are on."""
+
+RULE = f"Columns are named from {NAMED:g} of the strongest and kept from {KEPT:g}."
+
+
+@dataclass(frozen=True)
+class Linear:
+    """What linear regression says, by the rule of statements: the same figure for what everyone knows.
+
+    Attributes
+    ----------
+    loads : coefficient times standard deviation of each column, for every output.
+    """
+
+    loads: Float[np.ndarray, "columns outputs"]
+
+    @classmethod
+    def of(
+        cls, x: Float[np.ndarray, "n d"], y: Float[np.ndarray, "n m"], weight: Float[np.ndarray, " n"] | None = None
+    ) -> "Linear":
+        """Least squares of y on x and a constant."""
+        root = np.ones((len(x), 1)) if weight is None else np.sqrt(weight)[:, None]
+        found = np.linalg.lstsq(root * np.column_stack([np.ones(len(x)), x]), root * y, rcond=None)[0]
+        return cls(found[1:] * x.std(axis=0)[:, None])
+
+    def recurrence(self, other: "Linear") -> float:
+        """The share of outputs of which the other one says the same."""
+        size = np.abs(self.loads)
+        named = size >= NAMED * size.max(axis=0, initial=0.0)
+        kept = other.loads * np.sign(self.loads) >= KEPT * np.abs(other.loads).max(axis=0, initial=0.0)
+        return float(np.mean(np.all(kept | ~named, axis=0)))
 
 
 @dataclass(frozen=True)
@@ -36,6 +68,11 @@ class Stability:
     failed : refits that found no parameters and were left out.
     kind : ``"bootstrap"``, ``"seeds"`` or ``"halves"``.
     explanation : with the frequencies beside its statements.
+    named : pairs of a head and a column that a refit names on average.
+    reference : the share of samples in which what linear regression says recurs, named and kept by the same shares.
+    effects : by variable, its average effect per standard deviation and the share of refits in which that has the same
+        sign.
+    candidates : pairs of a head and a column.
     """
 
     frequencies: Mapping[Key, float]
@@ -44,6 +81,31 @@ class Stability:
     failed: int
     kind: str
     explanation: Explanation
+    named: float = np.nan
+    reference: float = np.nan
+    effects: pd.DataFrame = field(default_factory=pd.DataFrame)
+    candidates: int = 0
+
+    @property
+    def statements(self) -> pd.DataFrame:
+        """The statements of the explanation, with `recurrence` and, beside it, `reference`."""
+        often = [self.frequencies[s.key] for s in self.explanation.said]
+        return self.explanation.statements.assign(recurrence=often, reference=self.reference)
+
+    def false_columns(self, threshold: float = 0.6) -> float:
+        """How many columns of a head recur by chance in a share of the halves above a threshold, at most (Shah and
+        Samworth 2013).
+
+        Raises
+        ------
+        OptionError
+            If refits were not on halves, or the threshold is not between one half and one.
+        """
+        if self.kind != "halves" or not self.candidates or not 0.5 < threshold <= 1:
+            raise OptionError(
+                f"The bound is for kind='halves' and a threshold above 0.5; got {self.kind!r} and {threshold}."
+            )
+        return expected_false(threshold, self.named, self.candidates, (self.n + self.failed) // 2)
 
     @property
     def by_column(self) -> dict[Key, dict[str, float]]:
@@ -60,9 +122,18 @@ class Stability:
 
     def text(self) -> str:
         """The explanation with its frequencies."""
-        how = SAMPLES[self.kind]
         failed = f" ({self.failed} more found no parameters)" if self.failed else ""
-        return f"Frequencies over {self.n} refits on {how}{failed}.\n{self.explanation.text()}"
+        lines = [f"Frequencies over {self.n} refits on {SAMPLES[self.kind]}{failed}, selection included. {RULE}"]
+        if np.isfinite(self.reference):
+            lines.append(f"What linear regression says of the same samples recurs in {self.reference:.0%}.")
+        if self.kind == "halves" and self.candidates:
+            lines.append(
+                f"Columns of a head that recur in 60% of the halves by chance: {self.false_columns():.2g} at most."
+            )
+        if len(self.effects):
+            signs = (f"{name} {share:.0%}" for name, share in self.effects["same_sign"].items())
+            lines.append(f"Effects on the mean have the same sign in: {', '.join(signs)}.")
+        return "\n".join([*lines, self.explanation.text()])
 
     def __str__(self) -> str:
         return self.text()
@@ -80,8 +151,15 @@ def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: 
         columns = dict.fromkeys([*s.variables, *counts])
         lines += [(s.layer, *s.key, name, name in s.variables, counts[name] / len(matched)) for name in columns]
     frame = pd.DataFrame(lines, columns=["layer", "block", "head", "row", "column", "named", "frequency"])
-    stability = Stability(frequencies, frame, len(refits), failed, kind, reference)
+    named = [len({(s.head, name) for s in refit.said if not s.faint for name in s.variables}) for refit in refits]
+    stability = Stability(frequencies, frame, len(refits), failed, kind, reference, float(np.mean(named)))
     return replace(stability, explanation=reference.with_frequencies(frequencies, stability.by_column))
+
+
+def effect_recurrence(reference: pd.Series, refits: Sequence[pd.Series]) -> pd.DataFrame:
+    """By variable: its effect, and the share of refits in which that has the same sign."""
+    same = [np.sign(refit.reindex(reference.index)) == np.sign(reference) for refit in refits]
+    return pd.DataFrame({"estimate": reference, "same_sign": np.mean(same, axis=0)})
 
 
 def expected_false(threshold: float, named: float, candidates: int, pairs: int) -> float:

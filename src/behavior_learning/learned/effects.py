@@ -24,7 +24,7 @@ from behavior_learning.inference.estimation import Convergence
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
-from behavior_learning.learned.stability import refits
+from behavior_learning.learned.refits import refits
 from behavior_learning.options import check_choice, check_count, check_returned, check_seed
 from behavior_learning.responses import Response
 
@@ -201,12 +201,23 @@ class Errors:
             results = infer_problem(model, rows, n_restarts=0, seed=self.seed, l2=RIDGE)
             if self.method == "delta" or results.convergence is Convergence.OPTIMUM:
                 return Delta(network, results)
-        weight = None if model.rows is None or rows[0] is not model.rows.x else model.rows.weight
-        found = [again.network for again in refits(model, rows, self.n_refits, "bootstrap", self.seed, weight) if again]
+        found = self._refitted(model, rows)
         if len(found) < 2:
             raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")
         with jax.enable_x64(True):
             return Refitted(network, tuple(map(in_double, found)))
+
+    def _refitted(self, model: LearnedModel, rows: Rows) -> tuple[BehaviorNetwork, ...]:
+        """Networks of refits; those on the rows of the fit are made once."""
+        own = model.rows is not None and rows[0] is model.rows.x
+        key, weight = ("bootstrap", self.n_refits, self.seed), model.rows.weight if own and model.rows else None
+        if own and key in model.refitted:
+            return model.refitted[key]
+        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, weight)
+        found = tuple(again.network for again, _ in made if again)
+        if own:
+            model.refitted[key] = found
+        return found
 
 
 def effects_of(

@@ -74,7 +74,7 @@ def model_at(model: LearnedModel, results: InferenceResults) -> LearnedModel:
     with jax.enable_x64(False):
         network = results.fitted.network
         weights = [replace(weight, raw=jnp.asarray(weight.raw, jnp.float32)) for weight in network.weights]
-        return replace(model, network=with_weights(network, weights), known_deviations=None)
+        return replace(model, network=with_weights(network, weights), known_deviations=None, l2=None)
 
 
 def infer_network(

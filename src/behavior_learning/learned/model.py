@@ -3,10 +3,10 @@
 Everything that can be asked of it is a function of it, in the other modules of this folder.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ from behavior_learning.symbolic.facade import LearnedProblem, check_renaming
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.training.settings import Initialization, Settings
 
-__all__ = ["LearnedModel", "Recipe", "Rows", "TrainingRows", "in_single"]
+__all__ = ["LearnedModel", "Procedure", "Recipe", "Rows", "TrainingRows", "in_single"]
 
 PREDICTION_REFINEMENT = 4
 """Prediction spends so many times the candidates of training: quantiles interpolate between them."""
@@ -73,6 +73,20 @@ class TrainingRows:
     weight: np.ndarray | None = None
 
 
+class Procedure(Protocol):
+    """How a model was made, selection included: makes it again from other rows."""
+
+    def __call__(self, model: "LearnedModel", rows: TrainingRows, rng: np.random.Generator) -> "LearnedModel":
+        """The model with its encoding and options, made anew.
+
+        Raises
+        ------
+        ConvergenceError
+            If no parameters are found.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class LearnedModel:
     """A behaviour network between a user's table and a user's response.
@@ -88,6 +102,9 @@ class LearnedModel:
     block_names : names that the user gave to blocks, by the original ones.
     history, restarts : losses by epoch, and the outcome of every start.
     known_deviations : what printing goes by, where it is not to be computed from the rows.
+    procedure : how it was made; None for a fit of a network of its own shape.
+    l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
+    refitted : networks of refits, kept by what they depend on; another model starts without.
     """
 
     network: BehaviorNetwork
@@ -101,6 +118,9 @@ class LearnedModel:
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     restarts: pd.DataFrame = field(default_factory=pd.DataFrame)
     known_deviations: StandardDeviations | None = None
+    procedure: Procedure | None = None
+    l2: float | None = None
+    refitted: dict[Hashable, tuple[BehaviorNetwork, ...]] = field(default_factory=dict, init=False)
 
     @property
     def space(self) -> Space:

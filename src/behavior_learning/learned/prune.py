@@ -1,21 +1,40 @@
 """Smaller models at a stated loss."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from behavior_learning.learned.model import LearnedModel, Rows, in_single
+from behavior_learning.learned.model import LearnedModel, Procedure, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import history, restarts, standard_deviations
+from behavior_learning.learned.refits import Fitting
 from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.responses.base import checked_split
 from behavior_learning.training.active_set import kept_blocks
+from behavior_learning.training.polish import polish
 from behavior_learning.training.prune import Pruner, Stage, path, smallest
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["pruned", "pruning_path"]
+
+
+@dataclass(frozen=True, eq=False)
+class Pruning:
+    """What made a model, and pruning after it.
+
+    Attributes
+    ----------
+    before : what made the model that was pruned.
+    options : of `pruned`.
+    """
+
+    before: Procedure
+    options: dict[str, Any]
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        return pruned(self.before(model, rows, rng), None, **self.options)
 
 
 def pruned(
@@ -32,16 +51,30 @@ def pruned(
     stage = smallest(pruner, model.network, tolerance)
     if stage.result is None:
         return model
+    objective, rise = stage.result.objective, stage.rise(pruner.begin(model.network))[0]
+    found = polish(
+        stage.smaller,
+        objective,
+        data=pruner.data,
+        validation=pruner.held_out,
+        l2=pruner.settings.penalty.l2,
+        epochs=len(model.history),
+        allowed=tolerance - rise,
+    )
+    network = stage.smaller if found is None else found.network
     small = replace(
         model,
-        network=stage.smaller,
-        objective=stage.result.objective,
+        network=network,
+        objective=objective,
+        l2=None if found is None else found.l2,
         history=history(stage.result),
         restarts=restarts(stage.result),
-        known_deviations=standard_deviations(
-            stage.smaller, stage.result.objective.space, *map(np.asarray, pruner.data[:2])
-        ),
+        known_deviations=standard_deviations(network, objective.space, *map(np.asarray, pruner.data[:2])),
         block_names={},
+        procedure=Pruning(
+            model.procedure or Fitting(model.network),
+            {"tolerance": tolerance, "max_epochs": max_epochs, "random_state": random_state},
+        ),
     )
     return replace(small, block_names=_names_of_kept(model, small, kept_blocks(stage.network, stage.support)))
 

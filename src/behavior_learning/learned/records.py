@@ -16,7 +16,15 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.training.fit import FitResult
 
-__all__ = ["StandardDeviations", "history", "progress_bar", "restarts", "standard_deviations", "status_line"]
+__all__ = [
+    "StandardDeviations",
+    "counting_bar",
+    "history",
+    "progress_bar",
+    "restarts",
+    "standard_deviations",
+    "status_line",
+]
 
 
 def history(result: FitResult) -> pd.DataFrame:
@@ -64,6 +72,23 @@ def standard_deviations(network: BehaviorNetwork, space: Space, x: np.ndarray, y
 def _values(network: BehaviorNetwork, space: Space, x: Array, y: Array) -> tuple[tuple[Array, ...], list[Array]]:
     utilities = network.block_utilities(x, space.candidates(space.points(y))[:, None])
     return utilities, [feature_map(x) for feature_map in network.basis.x_maps]
+
+
+@contextmanager
+def counting_bar(what: str, total: int, show: bool):
+    """A callback that shows how many of so many are done on standard error, or None."""
+    if not show:
+        yield None
+        return
+    with ProgressBar(
+        TextColumn(what),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -1,88 +1,79 @@
-"""Fit a model again, on bootstrap samples or from other random starts, with its basis and encoding kept."""
+"""How often what a model says recurs when it is made again, selection included, beside linear regression."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
-from behavior_learning.core.network import drawn_like
-from behavior_learning.errors import ConvergenceError
-from behavior_learning.explanation.stability import Stability, compare_refits
+from behavior_learning.core.spaces import MOST_DIMENSIONS
+from behavior_learning.errors import ConvergenceError, OptionError
+from behavior_learning.explanation.stability import Linear, Stability, compare_refits, effect_recurrence
 from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explain_model, explained_values
-from behavior_learning.learned.model import LearnedModel, Rows, in_single, some_rows
-from behavior_learning.learned.records import standard_deviations
+from behavior_learning.learned.model import LearnedModel, Rows, some_rows
+from behavior_learning.learned.refits import KINDS, refits
 from behavior_learning.options import check_choice, check_count
-from behavior_learning.training.multistart import fit_from
-from behavior_learning.training.weights import chosen_rows
 
-__all__ = ["measure_stability", "refits"]
+__all__ = ["Progress", "measure_stability"]
+
+EFFECT_ROWS = 200
+"""Rows over which effects are averaged to see whether they recur."""
+
+Progress = Callable[[int, int], None]
+"""Called with the refits done and their number."""
 
 
-def measure_stability(model: LearnedModel, given: Rows | None, *, n: int, kind: str, seed: int) -> Stability:
+def measure_stability(
+    model: LearnedModel, given: Rows | None, *, n: int, kind: str, seed: int, progress: Progress | None = None
+) -> Stability:
     """Explain a model and its refits on the same rows and compare them.
 
     Parameters
     ----------
     given : rows; None for those of the fit, with their weights.
     """
-    n, kind = check_count("n", n), check_choice("kind", kind, ("bootstrap", "seeds"))
+    n, kind = check_count("n", n), check_choice("kind", kind, KINDS)
     seed = check_count("seed", seed, minimum=0)
+    if kind == "halves" and n % 2:
+        raise OptionError(f"Halves come in pairs: n must be even; got {n}.")
     weight = model.training_rows("stability").weight if given is None else None
     rows = model.given_rows("stability") if given is None else given
-    reference, explanations, failed = explain_model(model, rows), [], 0
-    for again in refits(model, rows, n, kind, seed, weight):
+    few = some_rows(rows, EXPLANATION_ROWS)
+    explanations, effects, lines = [], [_effects(model, rows)], [linear(model, rows, weight)]
+    failed = 0
+    for number, (again, sample) in enumerate(refits(model, rows, n, kind, seed, weight)):
+        lines.append(linear(model, (sample.x, sample.y), sample.weight))
         if again is None:
             failed += 1
-            continue
-        values = explained_values(again, again.problem, some_rows(rows, EXPLANATION_ROWS))
-        explanations.append(explain_problem(again.problem, values))
+        else:
+            explanations.append(explain_problem(again.problem, explained_values(again, again.problem, few)))
+            effects.append(_effects(again, rows))
+        if progress is not None:
+            progress(number + 1, n)
     if not explanations:
         raise ConvergenceError(f"None of {n} refits found parameters. Lower learning_rate or raise l2 and fit anew.")
-    return compare_refits(reference, explanations, kind, failed)
-
-
-def refits(
-    model: LearnedModel, rows: Rows, n: int, kind: str, seed: int, weight: np.ndarray | None = None
-) -> Iterator[LearnedModel | None]:
-    """The model fitted n times more, or None where a fit finds no parameters.
-
-    Every refit has the shapes of the fit, so that one compiled program serves all. Rows are drawn with replacement
-    after the split, so that none both trains and validates.
-    """
-    data = in_single(rows)
-    for number in range(n):
-        rng = np.random.default_rng([seed, number])
-        try:
-            yield _refit(model, data, weight, rng, kind == "bootstrap")
-        except ConvergenceError:
-            yield None
-
-
-def _refit(
-    model: LearnedModel, data: Rows, weight: np.ndarray | None, rng: np.random.Generator, bootstrap: bool
-) -> LearnedModel:
-    recipe = model.recipe
-    held_out = max(1, round(recipe.validation_fraction * len(data[0])))
-    parts = np.split(rng.permutation(len(data[0])), [held_out])
-    validation, train = (rng.choice(part, len(part)) for part in parts) if bootstrap else parts
-
-    def draw():
-        return drawn_like(model.network, rng, **recipe.initialization.get_params())
-
-    result = fit_from(
-        [draw() for _ in range(recipe.n_restarts)],
-        draw,
-        [model.objective.on(model.space, recipe.temperature)],
-        data=chosen_rows(data, weight, train),
-        validation=chosen_rows(data, weight, validation),
-        settings=recipe.settings,
-        seed=int(rng.integers(2**31)),
-    )
+    found = compare_refits(explain_model(model, rows), explanations, kind, failed)
+    heads = sum(head is not None for head in model.network.architecture.heads)
     return replace(
-        model,
-        network=result.network,
-        objective=result.objective,
-        block_names={},
-        known_deviations=standard_deviations(result.network, model.space, *(column[train] for column in data)),
+        found,
+        reference=float(np.mean([lines[0].recurrence(line) for line in lines[1:]])),
+        effects=effect_recurrence(effects[0], effects[1:]),
+        candidates=len(model.encoder.names) * heads,
     )
+
+
+def linear(model: LearnedModel, rows: Rows, weight: np.ndarray | None) -> Linear:
+    """Linear regression of the encoded response on the encoded columns."""
+    return Linear.of(rows[0], model.candidates(rows[1]), weight)
+
+
+def _effects(model: LearnedModel, rows: Rows) -> pd.Series:
+    """Average effects dE[y|x]/dx per standard deviation; none where there are no inputs or no normaliser."""
+    if not model.encoder.names or len(model.space.continuous) > MOST_DIMENSIONS:
+        return pd.Series(dtype=float)
+    some = some_rows(rows, EFFECT_ROWS)
+    return effects_of(model, some, of="mean", errors=Errors(), fitted_to=lambda: some).table(standardized=True)[
+        "estimate"
+    ]

@@ -56,12 +56,14 @@ class FitResult:
     objective : what it minimises, with the candidates that training ended with.
     trace : losses of every start.
     best_start : index of `network` among the starts.
+    l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
     """
 
     network: BehaviorNetwork
     objective: Objective
     trace: Trace
     best_start: int
+    l2: float | None = None
 
 
 class PenalizedLoss(eqx.Module):

@@ -7,7 +7,6 @@ in each other's place. A few random starts can all end there. Most of what will 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from jaxtyping import Array
@@ -17,6 +16,7 @@ from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.fit import CHUNK, FitResult, fit
 from behavior_learning.training.minimize import Progress
+from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
 __all__ = ["fit_from"]
@@ -37,12 +37,12 @@ def fit_from(
     stages: Sequence[Objective],
     *,
     data: tuple[Array, ...],
+    validation: tuple[Array, ...],
     settings: Settings,
     seed: int,
     progress: Progress | None = None,
-    **options: Any,
 ) -> FitResult:
-    """`fit` from random networks; a layer of few blocks, where several starts are asked for, from screened starts.
+    """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
 
     A screening has as many starts as the fit, so that all share one compiled program. Random starts fill up where too
     few screenings have a finite loss.
@@ -61,9 +61,17 @@ def fit_from(
         screened: list[tuple[float, BehaviorNetwork]] = []
         for group in [starts, *([draw() for _ in range(count)] for _ in range(SCREENINGS - 1))]:
             with suppress(ConvergenceError):
-                result = fit(group, stages, data=data, settings=brief, seed=seed, **options)
+                result = fit(group, stages, data=data, validation=validation, settings=brief, seed=seed)
                 screened.append((float(np.min(result.trace.best_loss)), result.network))
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    return fit(starts, stages, data=data, settings=settings, seed=seed, progress=progress, **options)
+    result = fit(starts, stages, data=data, validation=validation, settings=settings, seed=seed, progress=progress)
+    return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
+
+
+def settled(result: FitResult, *, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:
+    """What training found, at the optimum near it where there is one."""
+    epochs = int(result.trace.ran.sum())
+    found = polish(result.network, result.objective, data=data, validation=validation, l2=l2, epochs=epochs)
+    return result if found is None else replace(result, network=found.network, l2=found.l2)

@@ -1,0 +1,106 @@
+"""Make a model again from samples of rows: all that made it, selection included, with its encoding kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from behavior_learning.core.network import BehaviorNetwork, drawn_like
+from behavior_learning.errors import ConvergenceError, DataError
+from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
+from behavior_learning.learned.records import standard_deviations
+from behavior_learning.training.multistart import fit_from
+from behavior_learning.training.weights import chosen_rows
+
+__all__ = ["KINDS", "Fitting", "Forgotten", "refits", "samples"]
+
+KINDS = ("halves", "bootstrap", "seeds")
+"""Samples that a model can be made again from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """A fit from random networks.
+
+    Attributes
+    ----------
+    template : a network of the shape that training started from.
+    """
+
+    template: BehaviorNetwork
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        recipe, data = model.recipe, in_single((rows.x, rows.y))
+        train, validation = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
+
+        def draw() -> BehaviorNetwork:
+            return drawn_like(self.template, rng, **recipe.initialization.get_params())
+
+        result = fit_from(
+            [draw() for _ in range(recipe.n_restarts)],
+            draw,
+            [model.objective.on(model.space, recipe.temperature)],
+            data=chosen_rows(data, rows.weight, train),
+            validation=chosen_rows(data, rows.weight, validation),
+            settings=recipe.settings,
+            seed=int(rng.integers(2**31)),
+        )
+        return replace(
+            model,
+            network=result.network,
+            objective=result.objective,
+            rows=rows,
+            block_names={},
+            known_deviations=standard_deviations(result.network, model.space, *(column[train] for column in data)),
+            procedure=self,
+            l2=result.l2,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Forgotten:
+    """What a file does not tell of a model that was pruned, penalised to zeros or searched for."""
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        raise DataError(
+            "This model was made by a selection of terms, which its file does not hold: refits of what was selected "
+            "would look too stable. Make it again from its rows."
+        )
+
+
+def samples(rows: TrainingRows, n: int, kind: str, seed: int, share: float) -> Iterator[TrainingRows]:
+    """Samples of rows, each split into those that train and a share that validates.
+
+    Halves come in pairs that have no row in common. Rows are drawn with replacement after the split, so that none both
+    trains and validates.
+    """
+    count = len(rows.x)
+    for number in range(n):
+        own = np.random.default_rng([seed, number])
+        order = own.permutation(count)
+        if kind == "halves":
+            order = np.random.default_rng([seed, number // 2]).permutation(count)
+            order = np.array_split(order[: 2 * (count // 2)], 2)[number % 2]
+        held_out = max(1, round(share * len(order)))
+        parts = np.split(order, [held_out])
+        if kind == "bootstrap":
+            parts = [own.choice(part, len(part)) for part in parts]
+        chosen = np.concatenate(parts)
+        weight = None if rows.weight is None else rows.weight[chosen]
+        yield TrainingRows(rows.x[chosen], rows.y[chosen], np.arange(len(chosen)) < held_out, weight)
+
+
+def refits(
+    model: LearnedModel, rows: Rows, n: int, kind: str, seed: int, weight: np.ndarray | None = None
+) -> Iterator[tuple[LearnedModel | None, TrainingRows]]:
+    """The model made n times more, or None where no parameters are found, and the rows of each.
+
+    Samples have one shape, so that one compiled program serves all.
+    """
+    whole = TrainingRows(*rows, np.zeros(len(rows[0]), bool), weight)
+    procedure = model.procedure or Fitting(model.network)
+    for number, sample in enumerate(samples(whole, n, kind, seed, model.recipe.validation_fraction)):
+        try:
+            yield procedure(model, sample, np.random.default_rng([seed, number, 1])), sample
+        except ConvergenceError:
+            yield None, sample
