@@ -156,7 +156,7 @@ def _weak_results(n: int, seed: int) -> InferenceResults:
 PARTS: dict[str, Callable[[int, int], Hits]] = {"default-classes": classes_by_default, "demand": demand, "weak": weak}
 
 
-def run(part: str, n: int, replications: int, every: int = 10) -> Iterator[pd.DataFrame]:
+def run(part: str, n: int, replications: int, every: int = 5) -> Iterator[pd.DataFrame]:
     """Coverage so far, with its Monte-Carlo error, after every few replications."""
     lines: list[Hits] = []
     for seed in range(replications):

@@ -175,19 +175,30 @@ def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted])
 def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) -> tuple[Fitted, tuple[str, ...]]:
     """The submodel that the data support, with the reason, where the model has no finite or unique estimate."""
     said: list[str] = []
-    if float(fitted.problem.l2) and likelihood:
-        for smaller in submodels(fitted):
-            found = again(smaller.network, signs=smaller.signs)
-            if found.convergence is Convergence.OPTIMUM and bic(found) <= bic(fitted):
-                said.append(f"{smaller.reason} (BIC {bic(fitted) - bic(found):.1f} lower, all parameters finite.)")
-                fitted = found
-                break
+    runs_off = likelihood and float(fitted.problem.l2) > 0
+    while runs_off:
+        tried = ((smaller, again(smaller.network, signs=smaller.signs)) for smaller in submodels(fitted))
+        chosen = next(((smaller, found) for smaller, found in tried if _supported(found, fitted)), None)
+        if chosen is None:
+            break
+        smaller, found = chosen
+        said.append(f"{smaller.reason} (BIC {bic(fitted) - bic(found):.1f} lower.)")
+        fitted, runs_off = found, float(np.abs(found.theta).max(initial=0.0)) > FAR
     idle = without_idle_rows(fitted)
     if idle is not None:
         found = again(idle.network, signs=idle.signs, l2=float(fitted.problem.l2))
         if found.convergence is Convergence.OPTIMUM:
             fitted, said = found, [*said, idle.reason]
     return fitted, tuple(said)
+
+
+FAR = 10 * WEAK_PRIOR**-0.5
+"""Ten standard deviations of the weak prior: a parameter beyond is as good as infinite, whatever the gradient."""
+
+
+def _supported(found: Fitted, whole: Fitted) -> bool:
+    """Whether a submodel has an optimum of lower BIC."""
+    return found.convergence is Convergence.OPTIMUM and bic(found) < bic(whole) - 1e-6
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

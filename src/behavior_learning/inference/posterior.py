@@ -22,7 +22,10 @@ from behavior_learning.inference.problem import WEAK_PRIOR, Problem
 
 __all__ = ["Posterior"]
 
-CHAINS, WARMUP = 4, 300
+CHAINS, WARMUP = 4, 500
+
+ACCEPTANCE = 0.9
+"""Aim of the step size: small steps follow the bent ridges that weak identification leaves."""
 
 WORST_R_HAT, FEWEST_DRAWS = 1.05, 100
 """R-hat above which, and effective draws below which, a parameter gets no interval."""
@@ -58,8 +61,10 @@ class Posterior(CovarianceEstimator):
         problem = fitted.problem
         problem = eqx.tree_at(lambda p: p.l2, problem, jnp.where(problem.l2 == 0, WEAK_PRIOR, problem.l2))
         keys = jax.random.split(jax.random.key(self.seed), CHAINS)
-        center, scale = map(jnp.asarray, _start(fitted, float(problem.l2)))
-        chains, divergent = _chains(problem, center, scale, jnp.asarray(fitted.local.signs), keys, self.draws)
+        owners = _owners(fitted.local)
+        center, scale = map(jnp.asarray, _start(fitted, owners, float(problem.l2)))
+        signs = jnp.asarray(fitted.local.signs)
+        chains, divergent = _chains(problem, center, scale, signs, jnp.asarray(owners), keys, self.draws)
         drawn = _pointing_alike(np.asarray(chains), fitted.local)
         r_hat, effective = np.asarray(split_r_hat(drawn)), np.asarray(effective_sample_size(drawn))
         flat = drawn.reshape(-1, p)
@@ -74,16 +79,27 @@ class Posterior(CovarianceEstimator):
         return Covariance(matrix, flat, (said,))
 
 
-def _start(fitted: Fitted, l2: float) -> tuple[np.ndarray, np.ndarray]:
-    """The optimum and the root of a covariance around it, with logarithms of numbers with a sign."""
-    theta, signs = fitted.theta, fitted.local.signs
+def _owners(local: LocalParameters) -> Int[np.ndarray, " p"]:
+    """For every coefficient of a row with a learned λ the place of that λ, −1 elsewhere."""
+    places = number_places(local.parametrization.template)
+    own = [places[at] for at in np.asarray(local.parametrization.learned)]
+    multipliers = {place.of_row: i for i, place in enumerate(own) if place.part == "multiplier"}
+    return np.array([-1 if p.part == "multiplier" else multipliers.get(p.of_row, -1) for p in own], int)
+
+
+def _start(fitted: Fitted, owners: Int[np.ndarray, " p"], l2: float) -> tuple[np.ndarray, np.ndarray]:
+    """Where chains start and the root of a covariance, in the coordinates of `_chains`, linearised at the optimum."""
+    theta, signs, p = fitted.theta, fitted.local.signs, len(fitted.theta)
     values, vectors = np.linalg.eigh(fitted.total * fitted.information.hessian)
     covariance = (vectors / np.maximum(np.abs(values), l2)) @ vectors.T
     size = np.maximum(np.abs(theta), 0.1 * np.sqrt(np.diag(covariance)))
-    stretch = np.where(signs == 0, 1.0, 1 / size)
-    root = np.linalg.cholesky(stretch[:, None] * covariance * stretch)
+    strength = np.where(owners < 0, 1.0, size[owners])
+    change = np.diag(np.where(signs == 0, strength, signs / size))
+    owned = np.flatnonzero(owners >= 0)
+    change[owned, owners[owned]] += np.where(signs == 0, theta, 1 / strength)[owned]
+    root = np.linalg.cholesky(change @ covariance @ change.T + 1e-12 * np.eye(p))
     root /= np.where(signs == 0, 1.0, np.maximum(np.linalg.norm(root, axis=1), 1.0))[:, None]
-    return np.where(signs == 0, theta, np.log(size)), root
+    return np.where(signs == 0, theta * strength, np.log(size * strength)), root
 
 
 @eqx.filter_jit
@@ -92,34 +108,43 @@ def _chains(
     center: Float[Array, " p"],
     scale: Float[Array, "p p"],
     signs: Int[Array, " p"],
+    owners: Int[Array, " p"],
     keys: PRNGKeyArray,
     draws: int,
 ) -> tuple[Float[Array, "chains draws p"], Int[Array, ""]]:
-    """Draws of θ and the number of divergent transitions, one chain after the other."""
+    """Draws of θ and the number of divergent transitions, one chain after the other.
+
+    Numbers with a sign move on the logarithm, and coefficients as λ·M, which data know even where a head is nearly
+    linear and λ and M are known only together.
+    """
     blackjax: Any = optional_blackjax("blackjax", "use method='optimum' with profile_interval")
 
     def free(z: Float[Array, " p"]) -> Float[Array, " p"]:
         return center + scale @ z
 
-    def parameters(z: Float[Array, " p"]) -> Float[Array, " p"]:
-        return jnp.where(signs == 0, free(z), signs * jnp.exp(jnp.where(signs == 0, 0.0, free(z))))
+    def parameters(z: Float[Array, " p"]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+        """θ, and the logarithm of the density of z per density of θ."""
+        logarithms = jnp.where(signs == 0, 0.0, free(z))
+        values = jnp.where(signs == 0, free(z), signs * jnp.exp(logarithms))
+        strength = jnp.where(owners < 0, 1.0, jnp.abs(values[owners]))
+        return values / strength, jnp.sum(logarithms) - jnp.sum(jnp.log(strength))
 
     def log_posterior(z: Float[Array, " p"]) -> Float[Array, ""]:
-        theta = parameters(z)
+        theta, jacobian = parameters(z)
         network = problem.network(theta)
         losses = jax.lax.map(lambda data: problem.objective(network, *data), problem.data)
-        jacobian = jnp.sum(jnp.where(signs == 0, 0.0, free(z)))
         return jacobian - jnp.sum(problem.weights * losses) - problem.total * problem.penalty(theta)
 
     def chain(key: PRNGKeyArray) -> tuple[Float[Array, "draws p"], Int[Array, ""]]:
         first, warm, run = jax.random.split(key, 3)
         begin = 0.5 * jax.random.normal(first, center.shape)
-        (state, options), _ = blackjax.window_adaptation(blackjax.nuts, log_posterior).run(warm, begin, WARMUP)
+        adaptation = blackjax.window_adaptation(blackjax.nuts, log_posterior, target_acceptance_rate=ACCEPTANCE)
+        (state, options), _ = adaptation.run(warm, begin, WARMUP)
         step = blackjax.nuts(log_posterior, **options).step
 
         def one(state: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, Array]]:
             state, info = step(key, state)
-            return state, (parameters(state.position), info.is_divergent)
+            return state, (parameters(state.position)[0], info.is_divergent)
 
         drawn, divergent = jax.lax.scan(one, state, jax.random.split(run, draws))[1]
         return drawn, jnp.sum(divergent)
