@@ -35,9 +35,10 @@ def ended(losses, *, stopped, max_epochs):
 
 
 def test_figures_of_a_fit_go_to_the_log(caplog):
+    model = ended([1.0, 0.5], stopped=True, max_epochs=20)
     with caplog.at_level("INFO", logger="behavior_learning"):
-        examine_fit(ended([1.0, 0.5], stopped=True, max_epochs=20))
-    count = fitted(bl.BLRegressor, "numbers").n_parameters_
+        examine_fit(model)
+    count = model.network.n_parameters
     assert caplog.messages == [
         f"spend given 7 columns: {count} parameters from 64 rows, held-out loss 0.5 after 2 epochs"
     ]
