@@ -18,7 +18,7 @@ test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
 
 test-oldest: $(OLDEST)/.tested
-	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow" -W ignore::DeprecationWarning
+	$(OLDEST)/bin/pytest -n 2 --dist loadfile -m "not slow" -W ignore::DeprecationWarning -W ignore::FutureWarning
 
 lint: $(VENV)/.tested
 	$(BIN)/ruff check .

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches
+from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, power_of_two
 from behavior_learning.errors import DataError
 from tests.conftest import rng
 
@@ -19,6 +19,11 @@ def test_batches_of_any_number_give_each_row_its_own(n):
     np.testing.assert_array_equal(codes, rows[1])
     assert doubled.dtype == np.float64
     assert codes.dtype.kind == "i"
+
+
+@pytest.mark.parametrize(("count", "size"), [(1, SMALLEST), (SMALLEST, SMALLEST), (17, 32), (32, 32), (33, 64)])
+def test_sizes_of_batches_are_the_next_powers_of_two(count, size):
+    assert power_of_two(count) == size
 
 
 def test_no_rows_are_refused():

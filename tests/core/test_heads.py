@@ -167,7 +167,7 @@ def test_equality_head_is_symmetric_and_zero_only_at_zero(head):
 def test_softplus_stays_within_log_two_over_beta_of_relu(beta):
     t = jnp.linspace(-3, 3, 101)
     gap = bl.Softplus(beta)(t) - jax.nn.relu(t)
-    assert jnp.all(gap >= 0)
+    assert jnp.all(gap >= -1e-14)  # Versions of XLA round otherwise.
     assert jnp.max(gap) == pytest.approx(math.log(2) / beta)
 
 
@@ -175,7 +175,7 @@ def test_softplus_stays_within_log_two_over_beta_of_relu(beta):
 def test_smooth_abs_stays_within_delta_of_abs(delta):
     t = jnp.linspace(-3, 3, 101)
     gap = jnp.abs(t) - bl.SmoothAbs(delta)(t)
-    assert jnp.all(gap >= 0)
+    assert jnp.all(gap >= -1e-14)  # Versions of XLA round otherwise.
     assert jnp.max(gap) <= delta
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from behavior_learning.core.numerics import climbed, inverted, zoomed
+from behavior_learning.core.numerics import PANEL, climbed, integrated, inverted, unit_rule, zoomed
 from tests.conftest import rng
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -126,3 +126,21 @@ def test_inversion_skips_an_interval_without_mass():
     assert float(below) < 2.0
     assert float(above) > 3.0
     np.testing.assert_array_equal(inverted(edges, density, jnp.array([0.0, 1.0])), [0.0, 5.0])
+
+
+def test_integration_is_exact_for_a_piecewise_linear_density():
+    """SciPy's trapezoidal law again, at the corners, between them and beyond."""
+    law = stats.trapezoid(0.2, 0.7, loc=LOWER, scale=UPPER - LOWER)
+    edges = LOWER + (UPPER - LOWER) * jnp.array([0.0, 0.1, 0.2, 0.45, 0.7, 0.8, 1.0])
+    at = jnp.linspace(LOWER - 0.5, UPPER + 0.5, 41)
+    found = integrated(edges[None], jnp.asarray(law.pdf(edges))[None], at)
+    np.testing.assert_allclose(found, law.cdf(at), atol=1e-12)
+
+
+@pytest.mark.parametrize("nodes", [5, PANEL, PANEL + 1, 4 * PANEL])
+def test_nodes_and_weights_integrate_polynomials_over_the_unit_interval(nodes):
+    at, weights = unit_rule(nodes, np.dtype(float))
+    assert ((at > 0) & (at < 1)).all()
+    assert (np.diff(at) > 0).all()
+    for power in range(6):
+        assert weights @ at**power == pytest.approx(1 / (power + 1), rel=1e-12)

@@ -15,7 +15,7 @@ from behavior_learning.estimators import base
 from behavior_learning.training.fit import FitResult
 from behavior_learning.training.minimize import Trace
 from tests.conftest import rng
-from tests.fitted import ROWS, amounts, fitted, labels, numbers
+from tests.fitted import ROWS, amounts, labels, numbers
 
 BRIEF = {"layers": (4,), "n_restarts": 1, "max_epochs": 40, "optimizer": bl.Adam(learning_rate=0.05, batch_size=32)}
 CHECKED = (
@@ -68,15 +68,17 @@ def test_weights_reach_the_fits_of_a_cross_validation_where_they_are_asked_for(m
         np.testing.assert_array_equal(model.model_.rows.weight, weight[rows])
 
 
-def test_boosting_and_calibration_take_a_classifier_with_weights():
+@pytest.mark.parametrize("trained", [True, False], ids=["boosting", "calibration"])
+def test_boosting_and_calibration_take_a_classifier_with_weights(trained, monkeypatch):
     X, y, weight = numbers(), labels(numbers(), ("bus", "car")), rng("boosted").uniform(0.5, 2.0, ROWS)
-    for around in (
-        AdaBoostClassifier(bl.BLClassifier(**BRIEF), n_estimators=2, random_state=0),
-        CalibratedClassifierCV(bl.BLClassifier(**BRIEF, random_state=0), cv=2),
-    ):
-        chances = around.fit(X, y, sample_weight=weight).predict_proba(X)
-        np.testing.assert_allclose(chances.sum(axis=1), 1.0)
-        assert around.classes_.tolist() == ["bus", "car"]
+    if trained:  # Boosting refuses a classifier that is worse than chance.
+        around = AdaBoostClassifier(bl.BLClassifier(**BRIEF), n_estimators=2, random_state=0)
+    else:
+        monkeypatch.setattr(base, "fit_from", untrained)
+        around = CalibratedClassifierCV(bl.BLClassifier(**BRIEF, random_state=0), cv=2)
+    chances = around.fit(X, y, sample_weight=weight).predict_proba(X)
+    np.testing.assert_allclose(chances.sum(axis=1), 1.0)
+    assert around.classes_.tolist() == ["bus", "car"]
 
 
 def test_a_column_of_y_is_taken_for_one_with_a_warning(monkeypatch):
@@ -90,18 +92,24 @@ def test_a_column_of_y_is_taken_for_one_with_a_warning(monkeypatch):
     assert frame.model_.response.name == "spend"
 
 
-def test_decision_function_is_the_log_odds_of_two_classes_and_log_p_of_more():
-    model, X = fitted(bl.BLClassifier, "numbers"), numbers()
+def test_decision_function_is_the_log_odds_of_two_classes_and_log_p_of_more(monkeypatch):
+    X = numbers()
+    monkeypatch.setattr(base, "fit_from", untrained)
+    model = bl.BLClassifier(**BRIEF, random_state=0).fit(X, labels(X))
     np.testing.assert_allclose(np.exp(model.decision_function(X)), model.predict_proba(X), rtol=1e-5)
     assert (model.classes_[model.decision_function(X).argmax(axis=1)] == model.predict(X)).all()
+    two = bl.BLClassifier(**BRIEF, random_state=0).fit(X, labels(X, ("bus", "car")))
+    chances = two.predict_proba(X)
+    np.testing.assert_allclose(two.decision_function(X), np.log(chances[:, 1] / chances[:, 0]), atol=1e-5)
 
 
-def test_standard_deviation_is_that_of_draws_in_the_units_of_y():
-    model, X = fitted(bl.BLRegressor, "numbers"), numbers().head(4)
+def test_standard_deviation_is_that_of_draws_in_the_units_of_y(monkeypatch):
+    monkeypatch.setattr(base, "fit_from", untrained)
+    model, X = bl.BLRegressor(**BRIEF, random_state=0).fit(numbers(), amounts(numbers())), numbers().head(4)
     mean, std = model.predict(X, return_std=True)
     np.testing.assert_array_equal(mean, model.predict(X))
     drawn = model.sample(X, 4000, random_state=0)
     np.testing.assert_allclose(std, drawn.std(axis=1), rtol=4 / np.sqrt(2 * 4000) * 2)
     np.testing.assert_array_equal(model.predict(X, temperature=0, return_std=True)[1], 0.0)
     with pytest.raises(OptionError, match="labels, which have no standard deviation"):
-        fitted(bl.BLClassifier, "numbers").distribution(X).std()
+        bl.BLClassifier(**BRIEF).fit(numbers(), labels(numbers())).distribution(X).std()

@@ -55,3 +55,15 @@ def test_windows_end_with_the_variance_of_their_positions():
     np.testing.assert_allclose(state.variance, (squares + 5e-3 * before) / (8 * CHAINS + 5), rtol=1e-9)
     np.testing.assert_allclose(state.center, state.log_average + np.log(10))
     np.testing.assert_array_equal(state.error, 0.0)
+
+
+@pytest.mark.parametrize(("moves", "preconditioned"), [(0.0, True), (1.0, False)])
+def test_a_window_without_moves_or_without_a_preconditioner_keeps_the_variance(moves, preconditioned):
+    positions = moves * rng("still").normal(size=(8, ROWS, CHAINS, DIMENSIONS))
+    begun = Adaptation.start(jnp.asarray(positions[0]), preconditioned=False)
+    state, accepted = begun, jnp.full((ROWS, CHAINS), 0.7)
+    for i, position in enumerate(positions):
+        options = {"target_acceptance": 0.6, "preconditioned": preconditioned}
+        state = state.after(jnp.asarray(i), jnp.asarray(64), accepted, jnp.asarray(position), **options)
+    assert int(state.begun) == 8
+    np.testing.assert_array_equal(state.variance, begun.variance)

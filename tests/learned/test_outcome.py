@@ -34,6 +34,16 @@ def ended(losses, *, stopped, max_epochs):
     return replace(model, history=history, restarts=pd.DataFrame([line]), recipe=recipe)
 
 
+def test_figures_of_a_fit_go_to_the_log(caplog):
+    model = ended([1.0, 0.5], stopped=True, max_epochs=20)
+    with caplog.at_level("INFO", logger="behavior_learning"):
+        examine_fit(model)
+    count = model.network.n_parameters
+    assert caplog.messages == [
+        f"spend given 7 columns: {count} parameters from 64 rows, held-out loss 0.5 after 2 epochs"
+    ]
+
+
 FALLING, FLAT = np.linspace(1.0, 0.0, 20), np.append(np.linspace(1.0, 0.0, 10), np.zeros(10))
 
 

@@ -1,5 +1,6 @@
 """What a fit should say of itself: that it ended too early, learned nothing of x, or had too few rows."""
 
+import logging
 import warnings
 
 import numpy as np
@@ -9,6 +10,8 @@ from behavior_learning.errors import TrainingWarning
 from behavior_learning.learned.model import LearnedModel, TrainingRows
 
 __all__ = ["examine_fit", "linear_loss", "loss_without_x"]
+
+LOG = logging.getLogger("behavior_learning")
 
 FALLING = 0.01
 """Nats per row by which the held-out loss may still have fallen in the last fifth of the epochs."""
@@ -27,7 +30,16 @@ MOST_ROWS = 20_000
 
 
 def examine_fit(model: LearnedModel) -> None:
-    """Warn of what went wrong in a fit, each time with what to do next."""
+    """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log."""
+    LOG.info(
+        "%s given %d columns: %d parameters from %d rows, held-out loss %.4g after %d epochs",
+        model.response.name,
+        len(model.encoder.names),
+        model.network.n_parameters,
+        int((~model.training_rows("fit").held_out).sum()),
+        model.restarts["validation_loss"].min(),
+        model.history["epoch"].max(),
+    )
     for what in (_unfinished(model), _no_better(model), _crowded(model)):
         if what:
             warnings.warn(what, TrainingWarning, stacklevel=3)
