@@ -12,7 +12,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bl demo
 
 test: lint
-	XLA_FLAGS=--xla_backend_optimization_level=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile

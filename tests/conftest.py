@@ -34,8 +34,8 @@ SPELLED = {role: tuple(name for head in registered_heads(role) for name in spell
 
 
 COSTLY = frozenset((Path(__file__).parent / "costly.txt").read_text(encoding="utf-8").splitlines())
-"""What only `make test-all` runs: with nothing compiled before, all cases of a claim but its cheapest above 4 CPU
-seconds, all but its three cheapest above 0.6, and claims that cost most."""
+"""What only `make test-all` runs: with nothing compiled before, of several cases of a claim all but the cheapest above
+1.5 CPU seconds and all but the two cheapest above 0.6, and claims that cost most."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -47,8 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         values = {(claim, name, id(value)) for name, value in given.params.items()} if given else {(claim, "", 0)}
         if values <= seen or item.nodeid in COSTLY:
             item.add_marker(pytest.mark.slow)
-        else:
-            seen |= values
+        seen |= values
 
 
 MAPS = Path("/proc/self/maps")

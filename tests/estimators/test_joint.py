@@ -321,8 +321,12 @@ def outputs(name, model, held_out):
     """Everything that an estimator says of rows."""
     x = held_out[:1] if name in ("hybrid", "vector") else ()
     said = [model.log_density(*held_out), model.utility(*held_out)]
-    said += [model.predict(*x), model.sample(*x, n=3, random_state=0)]
-    if name in ("hybrid", "density"):
+    said += [model.sample(*x, n=3, random_state=0)]
+    if name == "density":
+        said += [model.distribution(given={"mode": "car"}).component("spend").mean()]
+    else:
+        said += [model.predict(*x)]
+    if name == "hybrid":
         said += [model.predict_proba(*x), model.predict_interval(*x), model.predict(*x, given={"mode": "car"})]
     return said
 

@@ -112,8 +112,16 @@ def test_a_callback_ends_training_with_the_best_so_far():
     assert model.restarts_["validation_loss"].min() == pytest.approx(told[-1])
 
 
+@pytest.fixture
+def heard():
+    """Ctrl-C is heard, which it is not in a process that a shell has put into the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_training_with_the_best_so_far_where_it_is_to_be_kept():
-    before = signal.getsignal(signal.SIGINT)
     interrupt = lambda done, loss: signal.raise_signal(signal.SIGINT)
     X, y = numbers(), labels(numbers())
     kept = quick(bl.BLClassifier, max_epochs=100, patience=100)
@@ -121,6 +129,6 @@ def test_ctrl_c_ends_training_with_the_best_so_far_where_it_is_to_be_kept():
     assert kept.history_["epoch"].max() < 100
     with pytest.raises(KeyboardInterrupt):
         quick(bl.BLClassifier).fit(X, y, progress=interrupt)
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(OptionError, match="on_interrupt must be one of 'raise', 'keep'; got 'stop'"):
         kept.fit(X, y, on_interrupt="stop")

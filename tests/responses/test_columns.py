@@ -9,6 +9,7 @@ from behavior_learning.responses import Classes
 from behavior_learning.responses.columns import class_codes, response_values
 
 
+@pytest.mark.filterwarnings("ignore:A column-vector y:sklearn.exceptions.DataConversionWarning")
 @pytest.mark.parametrize(
     "y",
     [
