@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 
@@ -437,3 +438,14 @@ def test_categories_stay_categories_beside_validation_rows_without_some():
     reg = quick(BLRegressor).fit(zone([1, 2]), amounts(X), validation_data=(zone([1]), amounts(X)))
     assert [column.name for column in reg.model_.encoder.columns][-2:] == ["zone[1]", "zone[2]"]
     assert reg.predict(zone([1, 2])).shape == (len(X),)
+
+
+def test_few_rows_of_one_number_are_learned_by_linear_regression():
+    X = numbers().head(45)
+    y = pd.Series(X.to_numpy() @ np.arange(1, 8) + rng("few rows").normal(size=45), name="y")
+    reg = BLRegressor(random_state=0, n_restarts=1).fit(X, y)
+    assert reg.network_.architecture.heads == ("identity", None, "square")
+    held_out = reg.model_.rows.held_out
+    line = LinearRegression().fit(X[~held_out], y[~held_out])
+    np.testing.assert_allclose(reg.predict(X), line.predict(X), atol=0.2 * y.std())
+    assert BLRegressor(layers=(2, 1), max_epochs=1, n_restarts=1).fit(X, y).network_.architecture.heads[0] == "tanh"

@@ -20,7 +20,7 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, Multip
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.structure import make_architecture, make_basis
+from behavior_learning.estimators.structure import FEW_ROWS, for_few_rows, make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
@@ -152,13 +152,15 @@ class BehaviorEstimator(FittedEstimator):
         let_go_of_programs()
         X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))
-        architecture = make_architecture(chosen, self._output, self)
-        settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
-        _warn_of_kinks(architecture, settings)
         random = check_random_state(as_seed(self.random_state))
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random
         )
+        if len(train) < FEW_ROWS and response.short_name == "numbers":
+            chosen = for_few_rows(chosen, self.penalty)
+        architecture = make_architecture(chosen, self._output, self)
+        settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
+        _warn_of_kinks(architecture, settings)
         encoder, response = TableEncoder.learn(rows.table.iloc[train]), response.learn(rows.values, train)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))

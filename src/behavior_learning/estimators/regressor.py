@@ -28,7 +28,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     Parameters
     ----------
     layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one; None is ``(16, 4)``, or
-        as many blocks as `structure` states.
+        as many blocks as `structure` states. One number with fewer than 50 training rows is learned by linear
+        regression where neither this, `heads` nor `degrees` is stated: ``layers=(1,)``,
+        ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.1)``.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
     n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
