@@ -20,7 +20,7 @@ from tests.fitted import ROWS, amounts, fitted, labels, numbers, quick
 def said(model):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        examine_fit(model)
+        examine_fit(model, model.restarts["validation_loss"].min())
     return [str(warning.message) for warning in caught if warning.category is TrainingWarning]
 
 
@@ -37,7 +37,7 @@ def ended(losses, *, stopped, max_epochs):
 def test_figures_of_a_fit_go_to_the_log(caplog):
     model = ended([1.0, 0.5], stopped=True, max_epochs=20)
     with caplog.at_level("INFO", logger="behavior_learning"):
-        examine_fit(model)
+        examine_fit(model, model.restarts["validation_loss"].min())
     count = model.network.n_parameters
     assert caplog.messages == [
         f"spend given 7 columns: {count} parameters from 64 rows, held-out loss 0.5 after 2 epochs"

@@ -216,7 +216,7 @@ class BehaviorEstimator(FittedEstimator):
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
-        examine_fit(self.model_)
+        examine_fit(self.model_, result.held_out_loss)
         response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
         return self
 

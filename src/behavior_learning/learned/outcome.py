@@ -29,18 +29,23 @@ MOST_ROWS = 20_000
 """Training rows that a linear model is fitted to."""
 
 
-def examine_fit(model: LearnedModel) -> None:
-    """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log."""
+def examine_fit(model: LearnedModel, loss: float) -> None:
+    """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log.
+
+    Parameters
+    ----------
+    loss : mean loss of the held-out rows under the model, which `restarts` tells of where training stopped.
+    """
     LOG.info(
         "%s given %d columns: %d parameters from %d rows, held-out loss %.4g after %d epochs",
         model.response.name,
         len(model.encoder.names),
         model.network.n_parameters,
         int((~model.training_rows("fit").held_out).sum()),
-        model.restarts["validation_loss"].min(),
+        loss,
         model.history["epoch"].max(),
     )
-    for what in (_unfinished(model), _no_better(model), _crowded(model)):
+    for what in (_unfinished(model), _no_better(model, loss), _crowded(model)):
         if what:
             warnings.warn(what, TrainingWarning, stacklevel=3)
 
@@ -59,9 +64,9 @@ def _unfinished(model: LearnedModel) -> str:
     )
 
 
-def _no_better(model: LearnedModel) -> str:
+def _no_better(model: LearnedModel, loss: float) -> str:
     """The held-out rows are as likely under one distribution for all of them, or more so under a linear model."""
-    alone, linear, loss = loss_without_x(model), linear_loss(model), model.restarts["validation_loss"].min()
+    alone, linear = loss_without_x(model), linear_loss(model)
     if alone is not None and loss >= alone:
         return (
             f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "

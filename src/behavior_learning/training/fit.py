@@ -57,6 +57,7 @@ class FitResult:
     trace : losses of every start.
     best_start : index of `network` among the starts.
     l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
+    polished_loss : mean loss of the held-out rows at that optimum.
     """
 
     network: BehaviorNetwork
@@ -64,6 +65,12 @@ class FitResult:
     trace: Trace
     best_start: int
     l2: float | None = None
+    polished_loss: float | None = None
+
+    @property
+    def held_out_loss(self) -> float:
+        """Mean loss of the held-out rows under `network`."""
+        return float(self.trace.best_loss[self.best_start]) if self.polished_loss is None else self.polished_loss
 
 
 class PenalizedLoss(eqx.Module):

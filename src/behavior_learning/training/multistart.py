@@ -74,4 +74,6 @@ def settled(result: FitResult, *, data: tuple[Array, ...], validation: tuple[Arr
     """What training found, at the optimum near it where there is one."""
     epochs = int(result.trace.ran.sum())
     found = polish(result.network, result.objective, data=data, validation=validation, l2=l2, epochs=epochs)
-    return result if found is None else replace(result, network=found.network, l2=found.l2)
+    if found is None:
+        return result
+    return replace(result, network=found.network, l2=found.l2, polished_loss=found.held_out_loss)

@@ -77,10 +77,12 @@ class Polished(NamedTuple):
     ----------
     network : there.
     l2 : ridge of all rows together whose penalised loss is lowest there.
+    held_out_loss : mean loss of the held-out rows there.
     """
 
     network: BehaviorNetwork
     l2: float
+    held_out_loss: float
 
 
 def polish(
@@ -126,7 +128,7 @@ def polish(
     worse = losses - trained
     if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
-    return Polished(jax.tree.map(to_device, packing.network((_single(at),))), ridge)
+    return Polished(jax.tree.map(to_device, packing.network((_single(at),))), ridge, float(losses.mean()))
 
 
 def _single(vector: np.ndarray) -> Array:
