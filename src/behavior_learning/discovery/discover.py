@@ -21,7 +21,7 @@ from behavior_learning.discovery.selection import Found, Rows, Searching, halves
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.explanation.stability import Stability, expected_false
+from behavior_learning.explanation.stability import Stability
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
@@ -173,7 +173,7 @@ def discover(
         statements=_statements(estimator, stability),
         stability=stability,
         threshold=threshold,
-        false_statements=_false(whole.shape, samples, threshold),
+        false_statements=np.nan if stability is None else stability.false_columns(threshold),
         notes=_notes(len(first), len(table), honest, folds, pairs, whole),
         agreed=agreement_of(good, within, rows.x),
         reference=_reference(model, rows, parts, len(columns)),
@@ -232,15 +232,6 @@ def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "recurrence", "share"])
 
 
-def _false(shape: Shape, samples: Sequence[Found], threshold: float) -> float:
-    """The bound on false columns of rows, of which a half-sample's problem names so many on average."""
-    if not samples:
-        return np.nan
-    named = [len({(s.head, name) for s in other.said.said for name in s.variables}) for other in samples]
-    candidates = len(shape.model.encoder.names) * sum(head is not None for head in shape.estimator.heads)
-    return expected_false(threshold, float(np.mean(named)), candidates, len(samples) // 2)
-
-
 def _notes(searched_on: int, rows: int, honest: bool, folds: int, pairs: int, whole: Found) -> tuple[str, ...]:
     notes = [
         f"Searched on {searched_on:,} of {rows:,} rows; losses are of rows held out of the whole search, {folds} folds."
@@ -249,8 +240,8 @@ def _notes(searched_on: int, rows: int, honest: bool, folds: int, pairs: int, wh
         notes.append("Chosen on one half of the rows and learned from the other: model.inference() is of that half.")
     if pairs:
         notes.append(
-            f"Recurrence: the search repeated on {2 * pairs} complementary halves; columns are named from 0.3 of the "
-            "strongest and kept from 0.15."
+            f"Recurrence: the search repeated on {2 * pairs} complementary halves, in the largest problem of each; "
+            "columns are named from 0.3 of the strongest and kept from 0.15. The same halves chose among the sizes."
         )
     heads = ", ".join(str(head) for head in whole.shape.estimator.heads)
     return (*notes, f"Heads {heads}, by Schwarz's criterion in every search.")

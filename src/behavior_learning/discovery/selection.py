@@ -13,6 +13,7 @@ from behavior_learning.discovery.shapes import Shape
 from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
+from behavior_learning.learned.stability import columns_of_heads
 from behavior_learning.training.refit import Data, Refit
 
 __all__ = ["Found", "Rows", "Searching", "halves", "held_out_losses", "searched"]
@@ -58,7 +59,9 @@ class Found:
         """
         if not samples:
             return None
-        return compare_refits(self.shape.explained(refit), [other.said for other in samples], "halves")
+        said = [other.said for other in samples]
+        candidates = columns_of_heads(self.shape.model)
+        return compare_refits(self.shape.explained(refit), said, "halves", candidates=candidates)
 
 
 def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> Found:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 
 from behavior_learning.errors import OptionError
-from behavior_learning.explanation.statements import KEPT, NAMED, Explanation, Statement
+from behavior_learning.explanation.statements import KEPT, MOST_NAMED, NAMED, Explanation, Statement
 
 __all__ = ["Linear", "Stability", "compare_refits", "effect_recurrence", "expected_false", "match_blocks"]
 
@@ -19,6 +19,9 @@ Key = tuple[str, str, int]
 
 SAMPLES = {"bootstrap": "bootstrap samples", "seeds": "random seeds", "halves": "complementary halves"}
 """What refits of each kind are on."""
+
+NOTHING = 1e-12
+"""What a column that does not move an output may move it by."""
 
 RULE = f"Columns are named from {NAMED:g} of the strongest and kept from {KEPT:g}."
 
@@ -29,7 +32,8 @@ class Linear:
 
     Attributes
     ----------
-    loads : coefficient times standard deviation of each column, for every output.
+    loads : coefficient times standard deviation of each column, for every output; of a category the length of those of
+        its levels.
     """
 
     loads: Float[np.ndarray, "columns outputs"]
@@ -43,12 +47,18 @@ class Linear:
         found = np.linalg.lstsq(root * np.column_stack([np.ones(len(x)), x]), root * y, rcond=None)[0]
         return cls(found[1:] * x.std(axis=0)[:, None])
 
+    @property
+    def named(self) -> Bool[np.ndarray, "columns outputs"]:
+        """The columns that move an output nearly as far as the strongest, five at most."""
+        size = np.abs(self.loads)
+        rank = np.argsort(np.argsort(-size, axis=0, kind="stable"), axis=0)
+        return (size >= np.maximum(NAMED * size.max(axis=0, initial=0.0), NOTHING)) & (rank < MOST_NAMED)
+
     def recurrence(self, other: "Linear") -> float:
         """The share of outputs of which the other one says the same."""
-        size = np.abs(self.loads)
-        named = size >= NAMED * size.max(axis=0, initial=0.0)
-        kept = other.loads * np.sign(self.loads) >= KEPT * np.abs(other.loads).max(axis=0, initial=0.0)
-        return float(np.mean(np.all(kept | ~named, axis=0)))
+        least = np.maximum(KEPT * np.abs(other.loads).max(axis=0, initial=0.0), NOTHING)
+        kept = other.loads * np.sign(self.loads) >= least
+        return float(np.mean(np.all(kept | ~self.named, axis=0)))
 
 
 @dataclass(frozen=True)
@@ -139,8 +149,10 @@ class Stability:
         return self.text()
 
 
-def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: str, failed: int = 0) -> Stability:
-    """Compare an explanation with those of refits, all on the same rows."""
+def compare_refits(
+    reference: Explanation, refits: Sequence[Explanation], kind: str, *, candidates: int = 0, failed: int = 0
+) -> Stability:
+    """Compare an explanation with those of refits, all on the same rows; see `Stability`."""
     matched = [_match_statements(reference, refit) for refit in refits]
     frequencies, lines = {}, []
     for s in reference.said:
@@ -152,7 +164,9 @@ def compare_refits(reference: Explanation, refits: Sequence[Explanation], kind: 
         lines += [(s.layer, *s.key, name, name in s.variables, counts[name] / len(matched)) for name in columns]
     frame = pd.DataFrame(lines, columns=["layer", "block", "head", "row", "column", "named", "frequency"])
     named = [len({(s.head, name) for s in refit.said if not s.faint for name in s.variables}) for refit in refits]
-    stability = Stability(frequencies, frame, len(refits), failed, kind, reference, float(np.mean(named)))
+    stability = Stability(
+        frequencies, frame, len(refits), failed, kind, reference, float(np.mean(named)), candidates=candidates
+    )
     return replace(stability, explanation=reference.with_frequencies(frequencies, stability.by_column))
 
 

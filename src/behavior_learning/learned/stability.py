@@ -16,7 +16,7 @@ from behavior_learning.learned.model import LearnedModel, Rows, some_rows
 from behavior_learning.learned.refits import KINDS, refits
 from behavior_learning.options import check_choice, check_count
 
-__all__ = ["Progress", "measure_stability"]
+__all__ = ["Progress", "columns_of_heads", "measure_stability"]
 
 EFFECT_ROWS = 200
 """Rows over which effects are averaged to see whether they recur."""
@@ -54,14 +54,18 @@ def measure_stability(
             progress(number + 1, n)
     if not explanations:
         raise ConvergenceError(f"None of {n} refits found parameters. Lower learning_rate or raise l2 and fit anew.")
-    found = compare_refits(explain_model(model, rows), explanations, kind, failed)
-    heads = sum(head is not None for head in model.network.architecture.heads)
+    counts = {"candidates": columns_of_heads(model), "failed": failed}
+    found = compare_refits(explain_model(model, rows), explanations, kind, **counts)
     return replace(
         found,
         reference=float(np.mean([lines[0].recurrence(line) for line in lines[1:]])),
         effects=effect_recurrence(effects[0], effects[1:]),
-        candidates=len(model.encoder.names) * heads,
     )
+
+
+def columns_of_heads(model: LearnedModel) -> int:
+    """Pairs of a head and a column of x, which statements may name."""
+    return len(model.encoder.names) * sum(head is not None for head in model.network.architecture.heads)
 
 
 def linear(model: LearnedModel, rows: Rows, weight: np.ndarray | None) -> Linear:
