@@ -128,13 +128,10 @@ def discover(
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
     first = chosen_on[:SEARCH_ROWS]
-    sets = (LAYERED,) if hierarchy else HEADS[:degree]
-    sets = sets if heads is None else (tuple(heads),)
     how: dict[str, Any] = {"degree": degree, "most": max_terms, "knowledge": knowledge, "response": response}
-    plans = [(each, plan) for plan in (POOL_AND_LAYERS if hierarchy else ({},)) for each in sets]
     shapes = [
         shape_of(each, table.iloc[first], y.iloc[first], seed=int(rng.integers(2**31)), **plan, **how)
-        for each, plan in plans
+        for each, plan in plans(hierarchy, degree, heads)
     ]
     count, total = iter(range(1, 10**9)), 1 + folds + 2 * pairs
 
@@ -162,9 +159,8 @@ def discover(
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
     estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
-    best = path["loss"].idxmin()
-    within = float(path["loss_se"][best])
-    near = path["loss"] <= path["loss"][best] + within
+    best = path.loc[path["loss"].idxmin()]
+    near = path["loss"] <= best["loss"] + best["loss_se"]
     good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]
     good += [(other.shape, other.path.of(refits[at].size)) for other in without]
     return Discovery(
@@ -175,7 +171,7 @@ def discover(
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
         notes=_notes(len(first), len(table), honest, folds, pairs, whole),
-        agreed=agreement_of(good, within, rows.x),
+        agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts, len(columns)),
         remainder=_remainder(whole, refits[at], rows, int(rng.integers(2**31))) if remainder else None,
     )
@@ -197,6 +193,12 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, kn
     check_number("threshold", threshold, below=1.0)
     if threshold <= 0.5:
         raise OptionError(f"The bound on false statements needs a threshold above 0.5; got {threshold}.")
+
+
+def plans(hierarchy: bool, degree: int, heads: Sequence[str | None] | None) -> list[tuple[Any, dict[str, Any]]]:
+    """Heads and shapes that every search compares."""
+    sets = ((LAYERED,) if hierarchy else HEADS[:degree]) if heads is None else (tuple(heads),)
+    return [(each, plan) for plan in (POOL_AND_LAYERS if hierarchy else ({},)) for each in sets]
 
 
 def _final(
