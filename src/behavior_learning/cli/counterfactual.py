@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from behavior_learning.cli.common import DataFile, ModelFile, Read, loaded, reading, split_responses
+from behavior_learning.cli.common import DataFile, ModelFile, Read, err, loaded, reading, split_responses
 from behavior_learning.errors import OptionError
 
 __all__ = ["counterfactual"]
@@ -21,7 +21,7 @@ def counterfactual(
     scale: Annotated[list[str] | None, typer.Option(help="A factor on a column: price=1.1.")] = None,
     relax: Annotated[list[str] | None, typer.Option(help="How far a constraint is moved: LABEL=0.5.")] = None,
     drop: Annotated[list[str] | None, typer.Option(help="A constraint or a class that is gone.")] = None,
-    errors: Annotated[bool, typer.Option(help="Standard errors, for models with smooth heads.")] = True,
+    errors: Annotated[bool, typer.Option(help="Standard errors, where heads are smooth.")] = True,
 ) -> None:
     """Print what a scenario changes of the mean response, with intervals."""
     estimator = loaded(model)
@@ -33,7 +33,11 @@ def counterfactual(
     if unknown:
         raise OptionError(f"There is no column {unknown[0]!r} to change. Columns: {', '.join(map(str, X.columns))}.")
     moved = {label: _number("--relax", label, amount) for label, amount in _pairs("--relax", relax)}
-    how: dict[str, Any] = {"inference": estimator.inference(X, y, n_restarts=0)} if errors else {"draws": None}
+    smooth = estimator.network_.architecture.smooth
+    if errors and not smooth:
+        err.print("No standard errors: the heads have kinks. Fit with --set identifiable=True to have them.")
+    known = errors and smooth
+    how: dict[str, Any] = {"inference": estimator.inference(X, y, n_restarts=0)} if known else {"draws": None}
     print(estimator.counterfactual(X, change=change, relax=moved, drop=drop or (), **how).levels().to_string())
 
 
