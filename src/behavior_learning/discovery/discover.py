@@ -12,7 +12,6 @@ from sklearn.utils import check_random_state
 from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.agreement import agreement_of
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.orientation import oriented
 from behavior_learning.discovery.path import LAST_STEPS, learned
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
@@ -22,6 +21,7 @@ from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import Stability
+from behavior_learning.identification.orientation import oriented
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number

@@ -13,12 +13,12 @@ from behavior_learning.core.basis_families import Affine, Polynomial
 from behavior_learning.core.features import Product
 from behavior_learning.discovery.groupings import learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.orientation import oriented
 from behavior_learning.discovery.path import Menu, Path, learned_path
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.explanation.statements import Explanation, Statement, explain_problem, named_columns
+from behavior_learning.identification.orientation import oriented
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explained_values
 from behavior_learning.learned.model import LearnedModel, some_rows

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value
-from behavior_learning.discovery.orientation import oriented
+from behavior_learning.identification.orientation import oriented
 
 HEADS = {"softplus": (None, "softplus", "square"), "relu": ("tanh", "relu", "square"), "abs": (None, "relu", "abs")}
 
