@@ -5,6 +5,8 @@ OLDEST := .venv-oldest
 DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
+# Tests compile more than they compute.
+QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 XLA_FLAGS=--xla_cpu_use_fusion_emitters=false
 
 .PHONY: demo test test-all test-oldest lint fuzz mutants docs bench
 
@@ -12,7 +14,7 @@ demo: $(VENV)/.installed
 	$(BIN)/bl demo
 
 test: lint
-	JAX_DISABLE_MOST_OPTIMIZATIONS=1 $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(QUICKLY) $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint
 	$(BIN)/pytest -n 2 --dist loadfile
