@@ -11,6 +11,8 @@ import numpy as np
 
 __all__ = ["alternately", "heading", "slope", "table"]
 
+os.environ.setdefault("BEHAVIOR_LEARNING_CACHE", "off")  # Compilation counts.
+
 PACKAGES = ("jax", "blnetwork", "torch", "scikit-learn", "interpret-core")
 
 

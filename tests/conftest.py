@@ -1,6 +1,7 @@
 """What every test shares: random parameters, double precision, and spelled heads."""
 
 import gc
+import os
 from dataclasses import MISSING, fields
 from pathlib import Path
 from random import Random
@@ -15,6 +16,8 @@ from hypothesis import settings
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.heads import ROLES, Head, registered_heads
 from behavior_learning.core.network import Architecture, BehaviorNetwork
+
+os.environ.setdefault("BEHAVIOR_LEARNING_CACHE", "off")  # Tests leave the user's folders alone.
 
 settings.register_profile("suite", deadline=None, derandomize=True, max_examples=30)
 settings.load_profile("suite")

@@ -1,14 +1,18 @@
 """Claims about compiling: a fit compiles one program, its like none, and predictions a bounded number."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import jax
 import numpy as np
 import pandas as pd
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 import behavior_learning as bl
+from behavior_learning import caching
 from behavior_learning.errors import OptionError
 from tests.conftest import rng
 
@@ -102,12 +106,11 @@ def test_predictions_of_many_sizes_compile_few_programs(name):
     assert programs.count <= len({1, 16, 32, 64, 128})
 
 
-CACHED = """
-import sys, jax, numpy as np
+FIT = """
+import jax, numpy as np
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event.endswith("cache_hits")))
 import behavior_learning as bl
-bl.cache_programs(sys.argv[1])
 X = np.random.default_rng(0).normal(size=(40, 2))
 bl.BLRegressor(layers=(1,), max_epochs=1, n_restarts=1, random_state=0).fit(X, X[:, 0])
 print(sum(hits))
@@ -115,10 +118,68 @@ print(sum(hits))
 
 
 def test_a_later_process_loads_what_an_earlier_one_compiled(tmp_path):
+    told = {name: value for name, value in os.environ.items() if "CACHE" not in name}
     run = lambda: subprocess.run(
-        [sys.executable, "-c", CACHED, str(tmp_path / "new")], check=True, capture_output=True, text=True
+        [sys.executable, "-c", FIT],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=told | {"XDG_CACHE_HOME": str(tmp_path)},
     )
     assert [int(run().stdout) for _ in range(2)] == [0, 1]
+
+
+CACHE = (
+    *("jax_compilation_cache_dir", "jax_compilation_cache_max_size"),
+    *("jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes"),
+)
+
+
+@pytest.fixture
+def caches(tmp_path, monkeypatch):
+    """The user's folder of caches, of which JAX has not been told."""
+    before = {name: getattr(jax.config, name) for name in CACHE}
+    jax.config.update("jax_compilation_cache_dir", None)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv(caching.SWITCH, raising=False)
+    yield tmp_path
+    for name, value in before.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()
+
+
+def test_programs_are_kept_below_the_users_folder_of_caches_with_a_bound(caches):
+    caching.keep_programs()
+    assert (caches / "behavior_learning") in Path(jax.config.jax_compilation_cache_dir).parents
+    assert 0 < jax.config.jax_compilation_cache_max_size < 2**30
+
+
+def test_processors_have_folders_of_their_own(caches, monkeypatch):
+    folders = set()
+    for flags in ("avx2", "avx2 avx512"):
+        (caches / "cpuinfo").write_text(f"cpu MHz : 1\nflags : {flags}\n")
+        monkeypatch.setattr(caching, "PROCESSOR", caches / "cpuinfo")
+        folders.add(bl.cache_programs())
+    assert len(folders) == 2
+
+
+def test_programs_are_not_kept_where_the_user_says_so(caches, monkeypatch):
+    monkeypatch.setenv(caching.SWITCH, "off")
+    caching.keep_programs()
+    assert jax.config.jax_compilation_cache_dir is None
+
+
+def test_programs_stay_where_the_user_wants_them(caches):
+    folder = bl.cache_programs(caches / "chosen")
+    caching.keep_programs()
+    assert jax.config.jax_compilation_cache_dir == str(folder)
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_obstacle(caches, monkeypatch):
+    (caches / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(caches / "file"))
+    caching.keep_programs()
+    assert jax.config.jax_compilation_cache_dir is None
 
 
 def test_a_cache_needs_a_folder_that_can_be_written_to(tmp_path):

@@ -14,7 +14,7 @@ import pandas as pd
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
-from behavior_learning.caching import let_go_of_programs
+from behavior_learning.caching import keep_programs, let_go_of_programs
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
@@ -149,6 +149,7 @@ class BehaviorEstimator(FittedEstimator):
             If the table, the response or the weights cannot be learned from.
         """
         keep = check_choice("on_interrupt", on_interrupt, ("raise", "keep")) == "keep"
+        keep_programs()
         let_go_of_programs()
         X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))

@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 
+from behavior_learning.caching import keep_programs
 from behavior_learning.choice.answers import Counterfactual, fieller_ratio
 from behavior_learning.choice.block_errors import FittedBlocks
 from behavior_learning.choice.blocks import start_network, train_blocks
@@ -137,6 +138,7 @@ class BLChoice(BaseEstimator):
                 f"fit takes bl.ChoiceData; got {type(data).__name__}. Make one with bl.ChoiceData.from_wide(...) or "
                 "bl.ChoiceData.from_long(...)."
             )
+        keep_programs()
         weights = None if sample_weight is None else check_weights(sample_weight, len(data))
         if self.layers is not None:
             self.fitted_ = self._fit_blocks(data, np.ones(len(data)) if weights is None else weights)

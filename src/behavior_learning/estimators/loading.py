@@ -3,6 +3,7 @@
 from os import PathLike
 from typing import Any
 
+from behavior_learning.caching import keep_programs
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.choice import BLChoice
@@ -40,6 +41,7 @@ def load(path: str | PathLike[str]) -> Any:
     DataError
         If the file is no saved model, one of another format, or of an estimator that is not known.
     """
+    keep_programs()
     contents = read_contents(path)
     if contents[0].get("estimator") == BLChoice.__name__:
         try:
