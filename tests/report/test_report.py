@@ -3,6 +3,7 @@
 import json
 import re
 from copy import copy
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,10 +17,13 @@ from behavior_learning.cli import app
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.tables import Estimates, Summary
 from behavior_learning.report import Report, sections
+from behavior_learning.report.about import fingerprint, limits
+from behavior_learning.report.comparators import comparators
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import embedded_json, sortable_table
 from behavior_learning.report.mathml import block_rows
 from behavior_learning.report.predictive import LEVELS, Rows, class_law, number_law
+from behavior_learning.report.subgroups import by_group
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.text import format_shortened, shorten_term
@@ -39,7 +43,9 @@ PAGES = {
 every_page = pytest.mark.parametrize("name", PAGES)
 
 SECTIONS = [
+    "about",
     "quality",
+    "limits",
     "problem",
     "simplified",
     "explanation",
@@ -163,7 +169,8 @@ def test_scores_are_those_of_the_model(estimator):
     y, model = response(estimator, X), fitted(estimator)
     rows = rows_of(model, X, y)
     law = (number_law if estimator is bl.BLRegressor else class_law)(model.model_, 0, rows)
-    mine, base = law.quality().iloc[0], law.quality().iloc[1]
+    scores = law.quality(comparators(model.model_, law, 0, rows))
+    mine, base = scores.iloc[0], scores.iloc[1]
     assert mine["negative log-likelihood (nats)"] == pytest.approx(-model.log_density(X, y).mean(), rel=1e-4)
     if estimator is bl.BLRegressor:
         assert mine["R²"] == pytest.approx(model.score(X, y), rel=1e-4)
@@ -278,12 +285,72 @@ def test_rows_of_the_fit_are_flagged():
     assert "rows that the model was fitted to" not in page(bl.BLRegressor)
 
 
+def test_a_page_says_what_it_is_for_and_takes_further_tables():
+    X = mixed()
+    table = pd.DataFrame({"effect": [0.25]}, index=pd.Index(["<all>"], name="rows"))
+    model = fitted(bl.BLRegressor)
+    told = {"purpose": "Rents & <b>fees</b>", "source": "Register, 2024", "tables": {"Fees up by 1": table}}
+    parsed = Page(model.report(None, X, response(bl.BLRegressor, X), subgroups=["job"], **told).html)
+    assert [section["id"] for section in parsed.all("section")][:4] == ["about", "quality", "subgroups", "limits"]
+    for text in ("Rents & <b>fees</b>", "Register, 2024", "Fees up by 1", "<all>", "0.25", "nurse"):
+        assert text in parsed.text
+
+
+def test_a_fingerprint_is_that_of_the_rows():
+    x, y = np.arange(6.0).reshape(3, 2), np.ones(3)
+    changed = np.where(x == 4.0, np.nextafter(4.0, 5.0), x)
+    assert fingerprint(x, y) == fingerprint(x.copy(), y) != fingerprint(changed, y)
+
+
+def test_simple_predictions_are_of_the_rows_that_trained_and_their_errors_of_those_held_out():
+    X = mixed(1)
+    model = fitted(bl.BLRegressor).model_
+    rows = rows_of(fitted(bl.BLRegressor), X, response(bl.BLRegressor, X))
+    law = number_law(model, 0, rows)
+    found = comparators(model, law, 0, rows)["linear regression, Gaussian"]
+    train, held_out = ~model.rows.held_out, model.rows.held_out
+    design, y = np.c_[np.ones(len(model.rows.x)), model.rows.x], model.response.restore(model.rows.y)
+    b, *_ = np.linalg.lstsq(design[train], y[train])
+    assert found.mean == pytest.approx(np.c_[np.ones(len(X)), rows.x] @ b)
+    assert found.scale == pytest.approx(np.sqrt(np.mean((y - design @ b)[held_out] ** 2)))
+    scores = law.quality({"linear": found}).loc["linear"]
+    assert scores["negative log-likelihood (nats)"] == -norm(found.mean, found.scale).logpdf(law.observed).mean()
+    assert list(comparators(model, law, 0, replace(rows, seen=True))) == ["training mean, Gaussian"]
+
+
+def test_a_page_names_the_simple_prediction_that_is_better_and_rows_outside_the_range_of_the_fit():
+    X = mixed(1).assign(income=1e5)
+    y, model = response(bl.BLClassifier, X), fitted(bl.BLClassifier).model_
+    rows = rows_of(fitted(bl.BLClassifier), X, y)
+    law = class_law(model, 0, rows)
+    others = {"a coin": np.full((len(X), 3), 1 / 3), "a prophet": np.eye(3)[rows.y.astype(int)]}
+    said = limits(model, rows, {"mode": law.quality(others)}, [law], None, None)
+    assert "a prophet predicts these rows better" in said
+    assert f"{len(X)} of {len(X)} rows have a column outside" in said
+
+
+def test_groups_are_levels_of_a_category_and_quarters_of_a_number():
+    X = mixed()
+    y, model = response(bl.BLRegressor, X), fitted(bl.BLRegressor)
+    rows = rows_of(model, X, y)
+    law = number_law(model.model_, 0, rows)
+    first = law.of_group(np.flatnonzero(X.job == "nurse"))
+    assert first["rows"] == (X.job == "nurse").sum()
+    assert first["observed mean"] == pytest.approx(y[X.job == "nurse"].mean(), rel=1e-6)
+    assert first["predicted mean"] == pytest.approx(model.predict(X[X.job == "nurse"]).mean(), rel=1e-4)
+    cells = [text for _, text in Page(by_group(["income", "job"], model.model_.encoder, rows, [law])).texts]
+    assert {"clerk", "nurse", "teacher"} < set(cells)
+    assert sum(re.fullmatch(r"\d\S* to \S+", text) is not None for text in cells) == 4
+
+
 def test_a_model_from_a_file_without_rows_has_no_scores_and_says_so(tmp_path):
     path = tmp_path / "model.bl"
     fitted(bl.BLRegressor).save(path)
     parsed = Page(bl.load(path).report(tmp_path / "page.html").html)
     assert [section["id"] for section in parsed.all("section")] == [
+        "about",
         "quality",
+        "limits",
         "problem",
         "training",
         "data",
@@ -363,9 +430,13 @@ def test_what_cannot_be_reported_is_refused(tmp_path):
         model.report(inference=True)
     with pytest.raises(OptionError, match=r"model\.stability"):
         model.report(stability=3)
-    for options in ({"title": 3}, {"path": 3}):
+    for options in ({"title": 3}, {"path": 3}, {"purpose": 3}, {"source": b"here"}):
         with pytest.raises(OptionError, match=f"{next(iter(options))} must be"):
             model.report(**options)
+    with pytest.raises(OptionError, match="'town', which is no column"):
+        model.report(subgroups=["town"])
+    with pytest.raises(OptionError, match="DataFrames by their captions"):
+        model.report(tables={"Fees": 3})
     with pytest.raises(DataError, match="it is a folder"):
         model.report(tmp_path)
     with pytest.raises(DataError, match="no folder"):

@@ -20,10 +20,15 @@ def report(
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the page.")] = Path("report.html"),
     title: Annotated[str | None, typer.Option(help="Title of the page.")] = None,
+    purpose: Annotated[str | None, typer.Option(help="What the model is for, and who answers for it.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the rows come from, and when.")] = None,
+    subgroup: Annotated[
+        list[str] | None, typer.Option(help="A column by whose values the fit is judged as well; may be repeated.")
+    ] = None,
 ) -> None:
     """Write one HTML page about a model: how well it does on a table, and what it learned."""
     check_writable(output)
     estimator = loaded(model)
     X, y = (None, None) if data is None else split_responses(estimator, data, read)
-    estimator.report(output, X, y, title=title)
+    estimator.report(output, X, y, title=title, purpose=purpose, source=source, subgroups=subgroup or ())
     out.print(f"wrote {output}")

@@ -535,6 +535,10 @@ class FittedEstimator(BaseEstimator):
         y: Any = None,
         *,
         title: str | None = None,
+        purpose: str | None = None,
+        source: str | None = None,
+        subgroups: Sequence[str] = (),
+        tables: Mapping[str, pd.DataFrame] | None = None,
         inference: InferenceResults | None = None,
         stability: Stability | None = None,
     ) -> "pages.Report":
@@ -545,6 +549,10 @@ class FittedEstimator(BaseEstimator):
         path : where to write the page; None writes nothing.
         X, y : rows to report on, best such that the fit has not seen; by default those of the fit.
         title : of the page.
+        purpose : what the model is for, and who answers for it.
+        source : where the rows come from, and when.
+        subgroups : columns by whose values the fit is judged as well; a number by its quarters.
+        tables : further results by their captions, such as ``{"NOX down by 0.05": scenario.effect}``.
         inference, stability : what `inference` and `stability` returned, to include.
 
         Examples
@@ -562,6 +570,10 @@ class FittedEstimator(BaseEstimator):
             self._given_or_none("report", X, y),
             title=title or f"What {type(self).__name__} learned about {self._fitted.response.name}",
             settings={name: (value, defaults[name]) for name, value in self.get_params(deep=False).items()},
+            purpose=purpose,
+            source=source,
+            subgroups=subgroups,
+            tables=tables,
             inference=inference,
             stability=stability,
         )

@@ -31,6 +31,9 @@ PANEL = 3.5
 _WIDE = 1.25
 """How much wider than high the ring of variables is: names are wide."""
 
+_HIGH, _LOW = 1.25, 0.5
+"""Reach of a graph above its centre, and that of two variables that only face each other."""
+
 _THINNEST, _THICKEST = 0.7, 3.6
 _RELATION = {"inequality": "≤ 0", "equality": "= 0"}
 _WHEN = {"inequality": "> 0", "equality": "≠ 0"}
@@ -98,12 +101,13 @@ def block_graph(block: Block, *, terms: int | None = TERMS) -> Figure:
     panels = [(term, row_name(block, term)) for role in SIGNS for term in block.terms_of(role)]
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1
-    figure, axes = canvas(PANEL * columns, (PANEL - 0.2) * rows + 0.4, rows, columns)
+    reach = max((_reach(term.polynomial, block.standard_deviations, terms) for term, _ in panels), default=_HIGH)
+    figure, axes = canvas(PANEL * columns, (2 * reach + 0.8) * rows + 0.4, rows, columns)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
     for ax, (term, name) in zip(axes, panels, strict=False):
         color = ROLES[term.head.role].color
-        shown = _draw(ax, term.polynomial, block.standard_deviations, name, block.response, terms, color)
+        shown = _draw(ax, term.polynomial, block.standard_deviations, name, block.response, terms, color, reach)
         ax.set_title(_headline(term, name, bool(block.response)), loc="center")
         ax.text(0.5, -0.01, _left_out(shown), transform=ax.transAxes, ha="center", va="top", fontsize="small")
     _legend(figure)
@@ -165,6 +169,12 @@ def _edges(shown: Shortened, deviations: Mapping[str, float]) -> list[_Edge]:
     return [edge(monomial) for monomial in shown.order]
 
 
+def _reach(polynomial: Polynomial, deviations: Mapping[str, float], terms: int | None) -> float:
+    """How far the graph of a polynomial reaches above its centre."""
+    edges = _edges(shorten(polynomial, deviations, terms), deviations)
+    return _LOW if len(edges) <= 2 and not any(edge.actors for edge in edges) else _HIGH
+
+
 def _around(edges: Sequence[_Edge]) -> list[str]:
     """Variables in an order that puts those that interact beside each other."""
     waiting = list(dict.fromkeys(name for edge in edges for name in (edge.carrier, *edge.actors)))
@@ -185,6 +195,7 @@ def _draw(
     response: Sequence[str],
     terms: int | None,
     color: str = GREY,
+    reach: float = _HIGH,
 ) -> Shortened:
     """Draw one graph around its centre, and return what it shows."""
     shown = shorten(polynomial, deviations, terms)
@@ -205,7 +216,7 @@ def _draw(
                 fontweight=weight, zorder=4)  # fmt: skip
     center = {"boxstyle": "circle,pad=0.4", "facecolor": PAPER, "edgecolor": color, "linewidth": 2}
     ax.text(0, 0, name, ha="center", va="center", bbox=center, zorder=4, fontweight="bold")
-    ax.set(xlim=(-1.75, 1.75), ylim=(-1.25, 1.25), aspect="equal")
+    ax.set(xlim=(-1.75, 1.75), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
     return shown
 

@@ -19,11 +19,14 @@ __all__ = ["hierarchy"]
 WIDEST = 8
 """Boxes of a layer that are drawn; the strongest, where there are more."""
 
+PER_LINE = 4
+"""Boxes beside each other; more of a layer stand in further lines, so that a diagram is no wider than a page."""
+
 TERMS = 3
 """Terms listed for each head."""
 
 _WIDTH, _GAP, _RISE, _LINE = 2.3, 0.25, 0.75, 0.165
-"""Inches of a box and between boxes, between layers, and from line to line."""
+"""Inches of a box and between boxes, between layers, and from line to line of text."""
 
 _SMALL = 7.5
 
@@ -101,13 +104,13 @@ def hierarchy(
     outputs = problem.outputs
     if problem.chooses:
         outputs = {" ".join(problem.response): next(iter(outputs.values()))}
-    width = max(min(len(layer), WIDEST) for layer in layers) * (_WIDTH + _GAP) + _GAP
+    width = max(min(len(layer), PER_LINE) for layer in layers) * (_WIDTH + _GAP) + _GAP
     width = max(width, min(len(outputs), WIDEST) * (1.1 + _GAP) + _GAP, 4.6)
     boxes, level = [_inputs_box(problem, width)], 0.45 + _RISE * 0.7
     for layer, blocks in zip(layers, shown, strict=True):
-        row = _row(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
-        boxes += row
-        level = max(box.top for box in row) + _RISE
+        own = _layer(blocks, width, level, terms, titles or {}, more=len(layer) - len(blocks))
+        boxes += own
+        level = max(box.top for box in own) + _RISE
     tops = _output_boxes(outputs, width, level)
     figure = Figure(figsize=(width, level + 0.9))
     ax = figure.add_axes((0, 0, 1, 1))
@@ -154,15 +157,17 @@ def _inputs_box(problem: Problem, width: float) -> _Box:
     return _Box("inputs", width / 2, 0.0, ((sees, INK, "normal"),))
 
 
-def _row(
+def _layer(
     blocks: Sequence[Block], width: float, level: float, terms: int, titles: Mapping[str, str], more: int
 ) -> list[_Box]:
-    count = len(blocks) + (more > 0)
-    left = (width - count * _WIDTH - (count - 1) * _GAP) / 2 + _WIDTH / 2
-    places = [left + i * (_WIDTH + _GAP) for i in range(count)]
-    boxes = [_Box(b.name, x, level, _lines(b, terms, titles), INK) for b, x in zip(blocks, places, strict=False)]
-    if more:
-        boxes.append(_Box(f"more {level}", places[-1], level, ((f"and {more} weaker blocks", GREY, "normal"),)))
+    """The boxes of a layer from a level upwards, `PER_LINE` of them beside each other."""
+    texts = [(block.name, _lines(block, terms, titles)) for block in blocks]
+    texts += [(f"more {level}", ((f"and {more} weaker blocks", GREY, "normal"),))] if more else []
+    boxes: list[_Box] = []
+    for line in (texts[i : i + PER_LINE] for i in range(0, len(texts), PER_LINE)):
+        left = (width - (len(line) - 1) * (_WIDTH + _GAP)) / 2
+        boxes += [_Box(name, left + i * (_WIDTH + _GAP), level, text, INK) for i, (name, text) in enumerate(line)]
+        level = max(box.top for box in boxes) + _GAP
     return boxes
 
 

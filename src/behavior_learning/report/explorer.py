@@ -32,7 +32,8 @@ def decoded(encoder: TableEncoder, x: np.ndarray) -> pd.DataFrame:
         gap = next((x[:, j] == 1 for j, column in own if column.kind == "missing"), np.zeros(len(x), bool))
         first, number = own[0][1], x[:, own[0][0]]
         if first.is_number:
-            columns[source] = np.where(gap, np.nan, first.center + first.scale * number)
+            value = first.center + first.scale * number
+            columns[source] = np.where(gap, np.nan, _without_noise(value))
         else:
             level = np.full(len(x), None, object)
             if first.kind == "step":
@@ -41,6 +42,12 @@ def decoded(encoder: TableEncoder, x: np.ndarray) -> pd.DataFrame:
                 level[(x[:, j] == 1) & (column.kind != "missing")] = column.level or column.kind
             columns[source] = level
     return pd.DataFrame(columns, index=range(len(x)))
+
+
+def _without_noise(values: np.ndarray) -> np.ndarray:
+    """Numbers rounded to 12 digits of the largest: a 0 comes back from its encoding as 7e-18."""
+    largest = np.abs(values).max(initial=0.0)
+    return values if largest == 0 else np.round(values / largest, 12) * largest
 
 
 def explorer_data(

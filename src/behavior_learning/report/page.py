@@ -1,6 +1,6 @@
 """One self-contained page from a fitted model: written once, read without a server, a network or the model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -9,6 +9,7 @@ from os import PathLike
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.stability import Stability
@@ -22,8 +23,10 @@ from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.model import Rows as EncodedRows
 from behavior_learning.options import check_returned
 from behavior_learning.report import sections
+from behavior_learning.report.about import about, limits
+from behavior_learning.report.comparators import comparators
 from behavior_learning.report.explorer import explorer_data
-from behavior_learning.report.markup import embedded_json, template
+from behavior_learning.report.markup import embedded_json, sortable_table, template
 from behavior_learning.report.predictive import (
     CHAIN_ROWS,
     ClassLaw,
@@ -33,6 +36,7 @@ from behavior_learning.report.predictive import (
     response_laws,
     spaced,
 )
+from behavior_learning.report.subgroups import by_group, check_subgroups
 
 __all__ = ["Report", "write_report"]
 
@@ -72,6 +76,10 @@ def write_report(
     *,
     title: str,
     settings: Mapping[str, tuple[Any, Any]],
+    purpose: str | None = None,
+    source: str | None = None,
+    subgroups: Sequence[str] = (),
+    tables: Mapping[str, pd.DataFrame] | None = None,
     inference: InferenceResults | None = None,
     stability: Stability | None = None,
 ) -> Report:
@@ -84,8 +92,12 @@ def write_report(
         model that was loaded from a file.
     title : of the page.
     settings : every hyperparameter with its default.
+    purpose : what the model is for, and who answers for it.
+    source : where the rows come from, and when.
+    subgroups : columns by whose values the fit is judged as well.
+    tables : further results by their captions, such as effects of changed conditions.
     inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
-        itself estimates and refits nothing. With `inference` the whole page is of the model at its estimates.
+        itself does not fit the model again. With `inference` the whole page is of the model at its estimates.
 
     Raises
     ------
@@ -96,32 +108,51 @@ def write_report(
     """
     check_returned("inference", inference, InferenceResults)
     check_returned("stability", stability, Stability)
-    if not isinstance(title, str):
-        raise OptionError(f"title must be text; got {title!r}.")
+    for name, text in {"title": title, "purpose": purpose or "", "source": source or ""}.items():
+        if not isinstance(text, str):
+            raise OptionError(f"{name} must be text; got {text!r}.")
+    for caption, table in (tables or {}).items():
+        if not isinstance(table, pd.DataFrame):
+            raise OptionError(f"tables are DataFrames by their captions; that of {caption!r} is {table!r}.")
+    groups = check_subgroups(subgroups, model.encoder)
     if not isinstance(path, (str, PathLike, type(None))):
         raise OptionError(f"path must be the name of a file to write, such as 'report.html'; got {path!r}.")
     if path is not None:
         check_writable(path)
     reported = model if inference is None else model_at(model, inference)
-    page = _page(reported, rows, title, settings, inference, stability)
+    known = rows or (None if reported.rows is None else (reported.rows.x, reported.rows.y))
+    shown = None if known is None else Rows(*known, rows is None, np.arange(len(known[0])))
+    laws = [] if shown is None else response_laws(reported, shown)
+    parts, data = _judged(reported, shown, laws, groups, inference, stability)
+    first = {"about": ("About this report", about(model, inference, shown, purpose, source))}
+    parts = first | parts | _further(tables or {}) | _made(reported, shown, settings, inference)
+    page = Report(title, _filled(title, _subtitle(reported, shown), parts, data))
     if path is not None:
         page.save(path)
     return page
 
 
-def _page(
+Parts = dict[str, tuple[str, str]]
+"""Sections by identifier: heading and content."""
+
+
+def _judged(
     model: LearnedModel,
-    given: EncodedRows | None,
-    title: str,
-    settings: Mapping[str, tuple[Any, Any]],
+    rows: Rows | None,
+    laws: list[NumberLaw | ClassLaw],
+    groups: tuple[str, ...],
     inference: InferenceResults | None,
     stability: Stability | None,
-) -> Report:
-    known = given or (None if model.rows is None else (model.rows.x, model.rows.y))
-    rows = None if known is None else Rows(*known, given is None, np.arange(len(known[0])))
-    laws = [] if rows is None else response_laws(model, rows)
-    quality = NO_ROWS if rows is None else sections.quality(laws, rows, _joint(model, rows))
+) -> tuple[Parts, str]:
+    """What was learned and how well, and the data behind the rows that can be looked at."""
+    judged = None if rows is None else rows.spread(len(laws[0].observed))  # With chains a few of them.
+    others = [] if judged is None else [comparators(model, law, j, judged) for j, law in enumerate(laws)]
+    scores = {law.part.name: law.quality(beside) for law, beside in zip(laws, others, strict=True)}
+    quality = NO_ROWS if rows is None else sections.quality(laws, scores, rows, _joint(model, rows))
     data, parts = "", {"quality": ("Fit quality", quality)}
+    if judged is not None and groups:
+        parts["subgroups"] = "Subgroups", by_group(groups, model.encoder, judged, laws)
+    parts["limits"] = "Limits", limits(model, rows, scores, laws, inference, stability)
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.said}
@@ -136,13 +167,28 @@ def _page(
             parts["rows"], data = _explorer(model, some, laws, len(rows))
         calibrated = spaced(len(laws[0].observed), CALIBRATION_ROWS)
         parts["calibration"] = "Calibration", sections.calibration([law.at(calibrated) for law in laws])
-    if inference is not None:
-        parts["inference"] = "Inference", sections.inference(inference)
+    return parts, data
+
+
+def _further(tables: Mapping[str, pd.DataFrame]) -> Parts:
+    """Results that were passed, such as those of changed conditions."""
+    shown = "".join(sortable_table(table, caption) for caption, table in tables.items())
+    return {"further": ("Further results", shown)} if shown else {}
+
+
+def _made(
+    model: LearnedModel,
+    rows: Rows | None,
+    settings: Mapping[str, tuple[Any, Any]],
+    inference: InferenceResults | None,
+) -> Parts:
+    """How the model was estimated, trained and set."""
+    parts = {} if inference is None else {"inference": ("Inference", sections.inference(inference))}
     if len(model.history):  # A problem that was discovered was not trained by epochs.
         parts["training"] = "Training", sections.training(model.history, model.restarts)
     parts["data"] = "Data", sections.data(model.encoder, rows)
     parts["settings"] = "Settings", sections.settings(settings, _facts(model))
-    return Report(title, _filled(title, _subtitle(model, rows), parts, data))
+    return parts
 
 
 ESTIMATED = (
@@ -216,7 +262,7 @@ def _subtitle(model: LearnedModel, rows: Rows | None) -> str:
     return f"{_shape(model)} of {model.response.name} given {seen}, {model.network.n_parameters:,} parameters{counted}"
 
 
-def _filled(title: str, subtitle: str, parts: dict[str, tuple[str, str]], data: str) -> str:
+def _filled(title: str, subtitle: str, parts: Parts, data: str) -> str:
     """The template with its sections; everything that came from the user is escaped by now, but for the two titles."""
     links = "\n".join(f'<li><a href="#{name}">{heading}</a></li>' for name, (heading, _) in parts.items())
     body = "\n".join(

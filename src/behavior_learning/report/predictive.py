@@ -3,8 +3,9 @@
 Each response has a law of its own, the others integrated out; one compiled program for each kind of question.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -21,9 +22,11 @@ __all__ = [
     "CHAIN_ROWS",
     "LEVELS",
     "ClassLaw",
+    "GaussianGuess",
     "NumberLaw",
     "Rows",
     "class_law",
+    "column",
     "curves",
     "joint_log_density",
     "number_law",
@@ -94,35 +97,60 @@ class NumberLaw:
         ends = [int(np.argmin(np.abs(LEVELS - level))) for level in (0.5 - coverage / 2, 0.5 + coverage / 2)]
         return self.quantiles[:, ends]
 
-    def quality(self) -> pd.DataFrame:
-        """Scores beside those of a Gaussian with the training mean and spread."""
-        return self.at(self.known)._quality()
-
-    def _quality(self) -> pd.DataFrame:
-        center, scale = self.part.variables[0].center, self.part.variables[0].scale
-        z = (self.observed - center) / scale
-        gaussian_crps = scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
-        half = norm.ppf(0.95)
-        low, high = self.interval(0.9).T
-        inside = lambda low, high: float(np.mean((self.observed >= low) & (self.observed <= high)))
-        columns = {
-            "R²": (self._r2(self.mean), self._r2(np.full_like(self.mean, center))),
-            "root mean square error": (self._rmse(self.mean), self._rmse(np.full_like(self.mean, center))),
-            "CRPS": (float(self.crps.mean()), float(gaussian_crps.mean())),
-            "negative log-likelihood (nats)": (
-                float(-self.log_density.mean()),
-                float(-norm.logpdf(self.observed, center, scale).mean()),
-            ),
-            "coverage of 90 % intervals": (inside(low, high), inside(center - half * scale, center + half * scale)),
+    def quality(self, others: Mapping[str, "GaussianGuess"]) -> pd.DataFrame:
+        """Scores of the rows whose response was observed, beside those of other predictions of all rows."""
+        known = self.at(self.known)
+        law = known._scores(known.mean, known.log_density, known.crps, known.interval(0.9))
+        scores = {"this model": law} | {
+            name: known._scores(*guess.at(self.known).judged(known.observed)) for name, guess in others.items()
         }
-        return pd.DataFrame(columns, index=pd.Index(["this model", "training mean, Gaussian"], name="model"))
+        return pd.DataFrame(scores).T.rename_axis("model")
 
-    def _r2(self, predicted: np.ndarray) -> float:
+    @property
+    def log_likelihood(self) -> np.ndarray:
+        """Of every row."""
+        return self.log_density
+
+    def of_group(self, index: np.ndarray) -> dict[str, float]:
+        """How predictions and what was observed compare over some rows."""
+        own = self.at(index[self.known[index]])
+        low, high = own.interval(0.9).T
+        return {
+            "rows": len(index),
+            "observed mean": _mean(own.observed),
+            "predicted mean": _mean(own.mean),
+            "negative log-likelihood (nats)": -_mean(own.log_density),
+            "coverage of 90 % intervals": _mean((own.observed >= low) & (own.observed <= high)),
+        }
+
+    def _scores(self, mean: np.ndarray, log_density: np.ndarray, crps: np.ndarray, interval: np.ndarray):
+        squares, (low, high) = (self.observed - mean) ** 2, interval.T
         total = np.sum((self.observed - self.observed.mean()) ** 2)
-        return float(1 - np.sum((self.observed - predicted) ** 2) / total) if total > 0 else float("nan")
+        return {
+            "R²": 1 - float(np.sum(squares) / total) if total > 0 else float("nan"),
+            "root mean square error": float(np.sqrt(squares.mean())),
+            "CRPS": float(crps.mean()),
+            "negative log-likelihood (nats)": float(-log_density.mean()),
+            "coverage of 90 % intervals": float(np.mean((self.observed >= low) & (self.observed <= high))),
+        }
 
-    def _rmse(self, predicted: np.ndarray) -> float:
-        return float(np.sqrt(np.mean((self.observed - predicted) ** 2)))
+
+class GaussianGuess(NamedTuple):
+    """A Gaussian for each row: its means, and the standard deviation that all have."""
+
+    mean: np.ndarray
+    scale: float
+
+    def at(self, index: np.ndarray) -> "GaussianGuess":
+        """The same of some of the rows."""
+        return GaussianGuess(self.mean[index], self.scale)
+
+    def judged(self, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Means, log densities of what was observed, continuous ranked probability scores and 90 % intervals."""
+        z, half = (observed - self.mean) / self.scale, norm.ppf(0.95) * self.scale
+        crps = self.scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
+        interval = np.column_stack([self.mean - half, self.mean + half])
+        return self.mean, norm.logpdf(observed, self.mean, self.scale), crps, interval
 
 
 @dataclass(frozen=True)
@@ -141,27 +169,38 @@ class ClassLaw:
     def probabilities(self) -> np.ndarray:
         return np.exp(self.log_probabilities)
 
-    def quality(self) -> pd.DataFrame:
-        """Scores beside those of the training shares of the classes."""
-        rows, shares = np.arange(len(self.observed)), np.asarray(cast(Any, self.part).shares)
-        hot = np.eye(len(shares))[self.observed]
-        with np.errstate(divide="ignore"):
-            known = np.log(shares)[self.observed]
-        columns = {
-            "accuracy": (
-                float(np.mean(self.log_probabilities.argmax(axis=1) == self.observed)),
-                float(np.mean(shares.argmax() == self.observed)),
-            ),
-            "negative log-likelihood (nats)": (
-                float(-self.log_probabilities[rows, self.observed].mean()),
-                float(-known.mean()),
-            ),
-            "Brier score": (
-                float(((self.probabilities - hot) ** 2).sum(axis=1).mean()),
-                float(((shares - hot) ** 2).sum(axis=1).mean()),
-            ),
+    def quality(self, others: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Scores beside those of other probabilities, of shape (rows, classes)."""
+        scores = {name: self._scores(p) for name, p in {"this model": self.probabilities, **others}.items()}
+        return pd.DataFrame(scores).T.rename_axis("model")
+
+    @property
+    def log_likelihood(self) -> np.ndarray:
+        """Of every row."""
+        return self.log_probabilities[np.arange(len(self.observed)), self.observed]
+
+    def of_group(self, index: np.ndarray) -> dict[str, float]:
+        """How predictions and what was observed compare over some rows; shares are of each class."""
+        own = self.at(index)
+        levels = [str(level) for level in self.part.levels or ()]
+        observed = np.bincount(own.observed, minlength=len(levels)) / len(index)
+        shares = {"observed": observed, "predicted": own.probabilities.mean(axis=0)}
+        return {
+            "rows": len(index),
+            **{f"{word} {level}": shares[word][k] for k, level in enumerate(levels) for word in shares},
+            "accuracy": _mean(own.log_probabilities.argmax(axis=1) == own.observed),
+            "negative log-likelihood (nats)": -_mean(own.log_likelihood),
         }
-        return pd.DataFrame(columns, index=pd.Index(["this model", "training shares"], name="model"))
+
+    def _scores(self, probabilities: np.ndarray) -> dict[str, float]:
+        hot = np.eye(probabilities.shape[1])[self.observed]
+        with np.errstate(divide="ignore"):
+            log_likelihood = np.log(probabilities[np.arange(len(hot)), self.observed]).mean()
+        return {
+            "accuracy": float(np.mean(probabilities.argmax(axis=1) == self.observed)),
+            "negative log-likelihood (nats)": float(-log_likelihood),
+            "Brier score": float(((probabilities - hot) ** 2).sum(axis=1).mean()),
+        }
 
     def confusion(self) -> pd.DataFrame:
         """Observed classes down, predicted ones across, as counts of rows."""
@@ -169,6 +208,11 @@ class ClassLaw:
         counts = np.bincount(self.observed * k + self.log_probabilities.argmax(axis=1), minlength=k * k).reshape(k, k)
         names = [str(name) for name in self.part.levels or ()]
         return pd.DataFrame(counts, pd.Index(names, name="observed"), [f"predicted {name}" for name in names])
+
+
+def _mean(values: np.ndarray) -> float:
+    """The mean, and NaN of nothing."""
+    return float(values.mean()) if len(values) else float("nan")
 
 
 def response_laws(model: LearnedModel, rows: Rows) -> "list[NumberLaw | ClassLaw]":
@@ -183,7 +227,7 @@ def response_laws(model: LearnedModel, rows: Rows) -> "list[NumberLaw | ClassLaw
 
 def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> NumberLaw:
     """The law of the j-th response, a number; from draws (rows, draws, responses) where they are given."""
-    part, y = model.response.components[j], _column(model, rows.y, j)
+    part, y = model.response.components[j], column(model, rows.y, j)
     space = part.space()
     if drawn is None:
         law = marginal_distribution(model.gibbs(), [j])
@@ -210,7 +254,7 @@ def number_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None
 
 def class_law(model: LearnedModel, j: int, rows: Rows, drawn: np.ndarray | None = None) -> ClassLaw:
     """The law of the j-th response, a class; from draws (rows, draws, responses) where they are given."""
-    part, codes = model.response.components[j], _column(model, rows.y, j).astype(int)
+    part, codes = model.response.components[j], column(model, rows.y, j).astype(int)
     if drawn is None:
         law = marginal_distribution(model.gibbs(), [j])
         return ClassLaw(part, codes, by_rows(Gibbs.log_mass, law, (rows.inputs,)))
@@ -240,7 +284,8 @@ def spaced(n: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
 
 
-def _column(model: LearnedModel, y: np.ndarray, j: int) -> np.ndarray:
+def column(model: LearnedModel, y: np.ndarray, j: int) -> np.ndarray:
+    """The j-th of encoded responses."""
     return y if len(model.response.components) == 1 else y[:, j]
 
 

@@ -59,22 +59,22 @@ CURVES = 4
 """Variables whose curves are drawn."""
 
 
-def quality(distributions: Distributions, rows: Rows, joint: str) -> str:
-    """How well the model does on the rows, beside a model that sees no inputs."""
+def quality(distributions: Distributions, scores: Mapping[str, pd.DataFrame], rows: Rows, joint: str) -> str:
+    """How well the model does on the rows, beside simple predictions: a table of scores for each response."""
     origin = paragraphs(f"On {len(rows):,} rows that were given to the report. What follows refers to them.")
     if rows.seen:
         origin = (
             f'<p class="caution">On the {len(rows):,} rows that the model was fitted to, so that it looks better here '
             "than it will on new rows. For an honest figure give the report rows that the fit has not seen.</p>"
         )
-    parts = [_quality_of(predicted, len(distributions) > 1) for predicted in distributions]
+    parts = [_quality_of(law, scores[law.part.name], len(distributions) > 1) for law in distributions]
     return origin + paragraphs(joint) + "".join(parts)
 
 
-def _quality_of(predicted: NumberLaw | ClassLaw, several: bool) -> str:
+def _quality_of(predicted: NumberLaw | ClassLaw, scores: pd.DataFrame, several: bool) -> str:
     name = predicted.part.name
     parts = [f"<h3>{escape(name)}</h3>" if several else ""]
-    parts.append(sortable_table(predicted.quality().round(4), f"Scores of {name}, beside a model that sees no inputs"))
+    parts.append(sortable_table(scores.round(4), f"Scores of {name}, beside simple predictions"))
     if isinstance(predicted, ClassLaw):
         parts.append(sortable_table(predicted.confusion(), f"Observed and predicted {name}, in rows"))
         return "".join(parts)
