@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
+    from behavior_learning.streams.stream import Stream
     from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
     from behavior_learning.training.settings import Initialization, Penalty
 
@@ -86,6 +87,7 @@ __all__ = [
     "Softplus",
     "Spline",
     "Square",
+    "Stream",
     "Tanh",
     "cache_programs",
     "cross_val_choice",
@@ -123,6 +125,7 @@ _NAMES = {
     ),
     "responses": ("Censored", "Classes", "Counts", "Numbers", "Ordered", "Response", "register_response"),
     "specification": ("UMP",),
+    "streams.stream": ("Stream",),
     "training.optimizers": ("LBFGS", "Adam", "AdamW"),
     "training.settings": ("Initialization", "Penalty"),
 }

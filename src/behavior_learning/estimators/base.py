@@ -3,28 +3,32 @@
 import warnings
 from abc import abstractmethod
 from collections import ChainMap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from os import PathLike
 from types import SimpleNamespace
 from typing import Any, NamedTuple, Self, get_args
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Array
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
-from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
+from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.structure import FEW_ROWS, for_few_rows, make_architecture, make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
+from behavior_learning.learned.model import LearnedModel, Recipe, Rows, TrainingRows, some_rows
 from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
@@ -46,6 +50,7 @@ from behavior_learning.processes import interruptible
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
+from behavior_learning.streams import Opened, Stream
 from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import fit_from
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
@@ -118,10 +123,12 @@ class BehaviorEstimator(FittedEstimator):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         *,
         sample_weight: Any = None,
         validation_data: tuple[Any, ...] | None = None,
+        target: str | Sequence[str] | None = None,
+        weights: str | None = None,
         progress: Progress | None = None,
         on_interrupt: str = "raise",
     ):
@@ -129,13 +136,19 @@ class BehaviorEstimator(FittedEstimator):
 
         Parameters
         ----------
-        X : DataFrame, array or list of rows; numbers, booleans and text; NaN or None where missing.
+        X : DataFrame, array or list of rows; numbers, booleans and text; NaN or None where missing. With `target`, rows
+            that need not fit in memory: a path such as ``"folder/*.parquet"``, files, a ``pyarrow.dataset``, a function
+            that returns tables, or a ``bl.Stream`` of one of these.
         y : one response per row.
         sample_weight : how often each row counts, up to a common factor, in training, in stopping and in the choice of
             the best start; rows of weight 0 are left out. Columns are standardised without weights, and the ridge is
             that of the number of rows.
         validation_data : (X, y) or (X, y, sample_weight) that decides when to stop and which restart wins. By default
             a random share `validation_fraction` of the rows; the remaining rows train.
+        target, weights : of a stream, the columns to learn and the one that says how often a row counts, in place of
+            y and `sample_weight`. The rows are read once for scales, levels and ends, and then again and again to
+            train; an epoch is a window of ``bl.Stream(window=...)`` rows. Which rows validate a hash of their place
+            decides. `model_.rows` is a sample.
         progress : called with the epochs done and the best validation loss so far; where it returns True, training ends
             with the best so far.
         on_interrupt : what Ctrl-C does: ``"raise"`` leaves the estimator as it was, ``"keep"`` ends training with the
@@ -151,9 +164,17 @@ class BehaviorEstimator(FittedEstimator):
         keep = check_choice("on_interrupt", on_interrupt, ("raise", "keep")) == "keep"
         keep_programs()
         let_go_of_programs()
-        X, y = in_pandas(X), in_pandas(y)
         chosen = SimpleNamespace(**checked_parameters(self))
         random = check_random_state(as_seed(self.random_state))
+        stream = None
+        if target is None:
+            _check_in_memory(X, y)
+        else:
+            self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
+            labelled = self._stated_response(None).labelled
+            stream = Opened.read(X, target, weights, labelled=labelled, fraction=chosen.validation_fraction)
+            (X, y, sample_weight), validation_data = stream.train, stream.held_out
+        X, y = in_pandas(X), in_pandas(y)
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random
         )
@@ -163,6 +184,7 @@ class BehaviorEstimator(FittedEstimator):
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
         encoder, response = TableEncoder.learn(rows.table.iloc[train]), response.learn(rows.values, train)
+        encoder = encoder if stream is None else stream.survey.exact(encoder)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
         weight = self._row_weights(rows.weight, response, rows.values, train)
@@ -187,16 +209,21 @@ class BehaviorEstimator(FittedEstimator):
         )
         starts = [draw(rng, architecture) for _ in range(chosen.n_restarts)]
         bars = progress_bar(settings.max_epochs, self.verbose and progress is None)
-        with bars as bar, interruptible(keep) as interrupted:
+        data, seed = chosen_rows((x, encoded_y), weight, train), int(rng.integers(2**31))
+        feed = None if stream is None else partial(_windows, stream, encoder, response, seed)
+        told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
+        with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
             result = fit_from(
                 starts,
                 lambda: draw(rng, architecture),
                 stages,
-                data=chosen_rows((x, encoded_y), weight, train),
+                data=data if feed is None else next(feed(0)),
                 validation=chosen_rows((x, encoded_y), weight, held_out),
                 settings=settings,
-                seed=int(rng.integers(2**31)),
+                seed=seed,
                 progress=partial(_goes_on, progress or bar, interrupted),
+                feed=feed,
+                rows=None if stream is None else stream.survey.rows,
             )
         marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(
@@ -209,7 +236,13 @@ class BehaviorEstimator(FittedEstimator):
                 recipe=Recipe(
                     settings, chosen.n_restarts, chosen.validation_fraction, chosen.temperature, chosen.initialization
                 ),
-                rows=TrainingRows(encoder(rows.table), response.encode(rows.values, float), marked, weight),
+                rows=TrainingRows(
+                    encoder(rows.table),
+                    response.encode(rows.values, float),
+                    marked,
+                    weight,
+                    None if stream is None else stream.survey.rows,
+                ),
                 history=history(result),
                 restarts=restarts(result),
                 l2=result.l2,
@@ -265,6 +298,15 @@ class BehaviorEstimator(FittedEstimator):
 
     def _check_read(self, response: Response) -> None:
         """Refuse responses that belong to another estimator, once their values are known."""
+
+    def _check_streamed(self, **given: Any) -> None:
+        """Refuse what cannot be said of a stream."""
+        stated = [name for name, value in given.items() if value is not None]
+        if stated:
+            raise DataError(
+                f"With target= the rows come from a stream, which holds all that belongs to them; got {stated[0]}=. "
+                "Name columns of the stream with target= and weights=."
+            )
 
     def _row_weights(
         self, weight: np.ndarray | None, response: Response, values: np.ndarray, train: np.ndarray
@@ -347,6 +389,26 @@ class _Rows(NamedTuple):
         weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
         values = np.concatenate([self.values, below.values])
         return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
+
+
+def _check_in_memory(X: Any, y: Any) -> None:
+    if y is None and isinstance(X, (str, PathLike, Stream)):
+        raise DataError(f"{str(X)[:80]!r} is a stream of rows. Name the column to learn: fit(stream, target='price').")
+
+
+def _windows(
+    stream: Opened, encoder: TableEncoder, response: Response, seed: int, first: int
+) -> Generator[tuple[Array, ...]]:
+    """Windows of encoded rows on the device."""
+
+    def encode(X: pd.DataFrame, y: Any) -> Rows:
+        x = encoder.plain(X, np.float32)
+        values = response.values(y, len(X))
+        return encoder(X, np.float32) if x is None else x, response.encode(values)
+
+    with closing(stream.windows(encode, seed, first)) as windows:
+        for window in windows:
+            yield tuple(map(to_device, window))
 
 
 def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:

@@ -114,6 +114,11 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     def _response(self) -> Response:
         return as_response(Classes() if self.response is None else self.response)
 
+    def _check_streamed(self, **given: Any) -> None:
+        super()._check_streamed(**given)
+        if self.class_weight is not None:
+            raise OptionError("class_weight needs the rows in memory. Write a column of weights and name it, weights=.")
+
     def _row_weights(
         self, weight: np.ndarray | None, response: Response, values: np.ndarray, train: np.ndarray
     ) -> np.ndarray | None:

@@ -51,11 +51,13 @@ class BLHybrid(JointEstimator):
     def fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         y_cont: Any = None,
         *,
         sample_weight: Any = None,
         validation_data: tuple[Any, ...] | None = None,
+        target: str | Sequence[str] | None = None,
+        weights: str | None = None,
         progress: Any = None,
         on_interrupt: str = "raise",
     ):
@@ -64,11 +66,12 @@ class BLHybrid(JointEstimator):
         Parameters
         ----------
         y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
-        sample_weight, validation_data, progress, on_interrupt : as in BLRegressor; y there is a table of all responses.
+        sample_weight, validation_data, target, weights, progress, on_interrupt : as in BLRegressor; y there is a table
+            of all responses.
         """
         together = beside(y, y_cont)
         how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
-        return super().fit(X, together, validation_data=validation_data, **how)
+        return super().fit(X, together, validation_data=validation_data, target=target, weights=weights, **how)
 
     def predict(
         self, X: Any, given: Given = None, statistic: str = "mean", temperature: float | None = None

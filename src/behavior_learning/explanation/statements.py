@@ -204,6 +204,7 @@ class Explanation:
     names : by block, the name proposed for it.
     response : the columns of y.
     rows : rows of data behind the numbers.
+    of : how many rows trained, where those are a sample of a stream.
 
     Source: Section 4, Figure 4.
     """
@@ -212,12 +213,14 @@ class Explanation:
     names: Mapping[str, str]
     response: tuple[str, ...]
     rows: int
+    of: int | None = None
 
     def text(self) -> str:
         """The statements, each with its numbers below it."""
+        stream = "" if self.of is None else f" sampled from a stream of {self.of:,}"
         lines = [
-            f"Read bottom-up; every number is over {self.rows:,} rows. Movements are standard deviations over p(y|x), "
-            "what depends on the inputs alone taken off."
+            f"Read bottom-up; every number is over {self.rows:,} rows{stream}. Movements are standard deviations "
+            "over p(y|x), what depends on the inputs alone taken off."
         ]
         layer, block = 0, ""
         for statement in self.said:

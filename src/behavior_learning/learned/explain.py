@@ -1,5 +1,7 @@
 """Explanations of a learned model: its statements, and simplified problems with their fidelity."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -90,6 +92,8 @@ def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None =
     values = explained_values(model, problem, some_rows(rows, EXPLANATION_ROWS))
     original = set(problem.blocks) - set(model.block_names.values())
     found = explain_problem(problem, values, original=original)
+    if model.rows is not None and rows[0] is model.rows.x:
+        found = replace(found, of=model.rows.of)
     return found if stability is None else found.with_frequencies(stability.frequencies, stability.by_column)
 
 

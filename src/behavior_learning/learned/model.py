@@ -65,12 +65,14 @@ class TrainingRows:
     x, y : encoded, in double precision.
     held_out : which of them validated.
     weight : of each row, where rows had any; rows of weight 0 are left out.
+    of : how many rows trained, where these are a sample of a stream.
     """
 
     x: np.ndarray
     y: np.ndarray
     held_out: np.ndarray
     weight: np.ndarray | None = None
+    of: int | None = None
 
 
 class Procedure(Protocol):

@@ -16,7 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
-from behavior_learning.training.minimize import Change, Losses, Progress, Trace, minimize
+from behavior_learning.training.minimize import Change, Feed, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import Data, Optimizer, Params
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.proximal import Sparse
@@ -170,6 +170,8 @@ def fit(
     seed: int,
     progress: Progress | None = None,
     chunk: int = CHUNK,
+    feed: Feed | None = None,
+    rows: int | None = None,
 ) -> FitResult:
     """Train every start and return the one with the lowest validation loss.
 
@@ -182,6 +184,8 @@ def fit(
     data, validation : encoded (x, y), and weights per row with a mean of one where there are any.
     seed : of the order of the rows and of noise.
     chunk : most epochs per call of the compiled program; fewer for very many rows, brief fits and short stages.
+    feed : further rows for each epoch in place of `data`, of the same shape.
+    rows : that train in all, whose share of the ridge a row carries; those of `data` by default.
 
     Raises
     ------
@@ -190,12 +194,13 @@ def fit(
     """
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
-    packing = Packing.of(starts[0])
-    ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * len(data[0])))
+    packing, rows = Packing.of(starts[0]), rows or len(data[0])
+    ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * rows))
     if settings.optimizer.stochastic:
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
     every = max(1, min(chunk, schedule.share, settings.max_epochs // LOOKS))
+    chunk = chunk if feed is None else 1
 
     def losses(objective: Objective) -> Losses:
         weighted = Weighted.where(objective, data)
@@ -211,7 +216,7 @@ def fit(
     best, trace, _ = minimize(
         tuple(to_device(np.stack(arrays)) for arrays in packed),
         losses(schedule.objective),
-        _optimizer(settings, packing, rows=len(data[0])),
+        _optimizer(settings, packing, rows=rows),
         data=data,
         validation=validation,
         seed=seed,
@@ -219,6 +224,7 @@ def fit(
         patience=settings.patience,
         chunk=chunk,
         every=every,
+        feed=feed,
         refine=refine,
         progress=progress,
     )

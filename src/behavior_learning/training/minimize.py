@@ -1,6 +1,7 @@
 """Minimise a mean loss from several starts side by side, keeping each start's best parameters by validation loss."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from behavior_learning.core.arrays import make_key, make_keys, to_device
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
-__all__ = ["Change", "Losses", "Progress", "Refine", "Trace", "minimize"]
+__all__ = ["Change", "Feed", "Losses", "Progress", "Refine", "Trace", "minimize"]
 
 Progress = Callable[[int, float], bool | None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far; True ends training."""
@@ -26,6 +27,10 @@ Noise = Callable[[PRNGKeyArray, Data], Data]
 def noiseless(key: PRNGKeyArray, data: Data) -> Data:
     """The rows as they are."""
     return data
+
+
+Feed = Callable[[int], Generator[Data]]
+"""The rows of each chunk of epochs, all of one shape, from the chunk of a number on."""
 
 
 class Losses(NamedTuple):
@@ -144,6 +149,7 @@ def minimize(
     patience: int,
     chunk: int = 25,
     every: int | None = None,
+    feed: Feed | None = None,
     refine: Refine | None = None,
     progress: Progress | None = None,
 ) -> tuple[Params, Trace, Losses]:
@@ -156,7 +162,9 @@ def minimize(
     data, validation : arrays with rows first.
     seed : of the order of the rows and of noise.
     chunk : most epochs per call of the compiled program, whose shape it decides.
-    every : epochs between two calls of `refine` and `progress`; by default, and at most, `chunk`.
+    every : epochs between two calls of `refine`; by default `chunk`. `progress` is called as often, or more often where
+        chunks are shorter.
+    feed : other rows for each chunk in place of `data`, of the same shape.
     refine : may replace the losses. Where the old ones are not comparable, what was best under them is
         forgotten; where they are, a start that has kept nothing yet begins anew.
 
@@ -168,20 +176,24 @@ def minimize(
     limit = to_device(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
-    histories, done = [], 0
-    while done < max_epochs and np.asarray(state.active).any():
-        asked = min(chunk if every is None else every, chunk, max_epochs - done)
-        chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
-        state, history = _run_chunk(losses, optimizer, limit, state, chance, data, validation)
-        run = np.asarray(history.ran).any(axis=1)
-        histories.append([np.asarray(values)[run].T for values in history])
-        done += int(run.sum())
-        if progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True:
-            break
-        stopped, latest = not np.asarray(state.active).any(), histories[-1][1]
-        change = None if refine is None or done >= max_epochs else refine(losses, latest, stopped)
-        if change is not None:
-            losses, state = change.losses, state.anew(begun) if change.comparable else state.forgetting()
+    histories, done, looked = [], 0, 0
+    with closing(_same(data) if feed is None else feed(0)) as windows:
+        while done < max_epochs and np.asarray(state.active).any():
+            asked = min(chunk if every is None else every, chunk, max_epochs - done)
+            chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
+            state, history = _run_chunk(losses, optimizer, limit, state, chance, next(windows), validation)
+            run = np.asarray(history.ran).any(axis=1)
+            histories.append([np.asarray(values)[run].T for values in history])
+            done += int(run.sum())
+            if progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True:
+                break
+            stopped = not np.asarray(state.active).any()
+            if refine is None or done >= max_epochs or not (stopped or done - looked >= (every or chunk)):
+                continue
+            latest, looked = np.concatenate([own[1] for own in histories], axis=1)[:, looked:], done
+            change = refine(losses, latest, stopped)
+            if change is not None:
+                losses, state = change.losses, state.anew(begun) if change.comparable else state.forgetting()
     trace = Trace(
         *(np.concatenate(values, axis=1) for values in zip(*histories, strict=True)),
         best_epoch=np.asarray(state.best_epoch),
@@ -189,6 +201,11 @@ def minimize(
         stopped=~np.asarray(state.active),
     )
     return state.best, trace, losses
+
+
+def _same(data: Data) -> Generator[Data]:
+    while True:
+        yield data
 
 
 def _begun(optimizer: Optimizer, starts: Params) -> _State:

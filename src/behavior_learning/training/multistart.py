@@ -7,6 +7,7 @@ in each other's place. A few random starts can all end there. Most of what will 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Array
@@ -15,7 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.fit import CHUNK, FitResult, fit
-from behavior_learning.training.minimize import Progress
+from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
@@ -41,6 +42,8 @@ def fit_from(
     settings: Settings,
     seed: int,
     progress: Progress | None = None,
+    feed: Feed | None = None,
+    rows: int | None = None,
 ) -> FitResult:
     """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
 
@@ -51,6 +54,7 @@ def fit_from(
     ----------
     starts : random networks, as many as are trained in full.
     draw : makes one more.
+    feed, rows : as in `fit`; screenings use `data` alone, and only where these are all rows the optimum is sought.
     """
     count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
@@ -66,7 +70,10 @@ def fit_from(
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    result = fit(starts, stages, data=data, validation=validation, settings=settings, seed=seed, progress=progress)
+    own: dict[str, Any] = {"settings": settings, "seed": seed, "progress": progress, "feed": feed, "rows": rows}
+    result = fit(starts, stages, data=data, validation=validation, **own)
+    if rows is not None and rows > len(data[0]):
+        return result
     return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
 
 

@@ -1,0 +1,126 @@
+"""Training from a Parquet file that is not held in memory, beside the same fit in memory: peak memory, rate, loss.
+
+python benchmarks/streams.py --rows 1000000 --columns 20 --windows 20
+
+Every fit is a process of its own, so that its peak memory is its own. The file is made once and kept in --folder.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import gettempdir
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import behavior_learning as bl
+
+GROUP = 2**16
+"""Rows of a row group."""
+
+
+def rows_of(columns: int, rows: int, seed: int) -> pd.DataFrame:
+    """Numbers and one response that is not linear in them."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(rows, columns))
+    y = np.tanh(x[:, 0] + x[:, 1]) + 0.5 * np.abs(x[:, 2]) + 0.2 * x[:, 3] + 0.3 * rng.normal(size=rows)
+    return pd.DataFrame(np.column_stack([x, y]), columns=[*(f"x{j}" for j in range(columns)), "y"])
+
+
+def made(folder: Path, rows: int, columns: int) -> Path:
+    """The file, written a row group at a time."""
+    path = folder / f"rows_{rows}_{columns}.parquet"
+    if not path.exists():
+        writer = None
+        for number, start in enumerate(range(0, rows, GROUP)):
+            table = pa.Table.from_pandas(rows_of(columns, min(GROUP, rows - start), number), preserve_index=False)
+            writer = writer or pq.ParquetWriter(path.with_suffix(".part"), table.schema)
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
+        path.with_suffix(".part").rename(path)
+    return path
+
+
+class Clock:
+    """When each epoch had ended; the first one compiles."""
+
+    def __init__(self):
+        self.times: list[tuple[int, float]] = []
+
+    def __call__(self, done: int, loss: float) -> None:
+        self.times.append((done, time.perf_counter()))
+
+    @property
+    def epoch_seconds(self) -> float:
+        (first, began), (last, ended) = self.times[0], self.times[-1]
+        return (ended - began) / (last - first)
+
+
+def fitted(path: Path, how: str, windows: int, window: int) -> dict[str, float]:
+    """Fit in one way, and say what it took. In memory as many epochs are run as come to the same rows."""
+    clock, began = Clock(), time.perf_counter()
+    options = {"layers": (2, 1), "n_restarts": 1, "random_state": 0, "patience": 1000}
+    test = rows_of(pq.read_schema(path).names.index("y"), 50_000, 10**6)
+    if how == "stream":
+        reg = bl.BLRegressor(max_epochs=windows, **options)
+        reg.fit(bl.Stream(str(path), window=window), target="y", progress=clock)
+        trained = window
+    else:
+        table = pd.read_parquet(path)
+        trained = round(0.8 * len(table))
+        reg = bl.BLRegressor(max_epochs=max(3, round(windows * window / trained)), **options)
+        reg.fit(table.drop(columns="y"), table["y"], progress=clock)
+    X, y = test.drop(columns="y"), test["y"]
+    return {
+        "seconds": time.perf_counter() - began,
+        "rows_per_second": trained / clock.epoch_seconds,
+        "loss": -float(reg.log_density(X, y).mean()),
+        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def compared(path: Path) -> None:
+    """LightGBM on the same file, where it is installed."""
+    if find_spec("lightgbm") is None:
+        print("lightgbm: not installed, not measured")
+        return
+    import lightgbm  # noqa: PLC0415
+
+    began, table = time.perf_counter(), pd.read_parquet(path)
+    lightgbm.LGBMRegressor(n_estimators=100, verbose=-1).fit(table.drop(columns="y"), table["y"])
+    print(f"lightgbm, 100 trees: {time.perf_counter() - began:.1f} s")
+
+
+def main() -> None:
+    """Print a line per way to fit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10**6)
+    parser.add_argument("--columns", type=int, default=20)
+    parser.add_argument("--windows", type=int, default=20)
+    parser.add_argument("--window", type=int, default=2**17)
+    parser.add_argument("--folder", type=Path, default=Path(gettempdir()))
+    parser.add_argument("--ways", default="stream,memory")
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    path = made(given.folder, given.rows, given.columns)
+    if given.only:
+        print(json.dumps(fitted(path, given.only, given.windows, given.window)))
+        return
+    print(f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB", flush=True)
+    for how in given.ways.split(","):
+        command = [sys.executable, __file__, *sys.argv[1:], "--only", how]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        print(how, {name: round(value, 3) for name, value in json.loads(said.splitlines()[-1]).items()}, flush=True)
+    compared(path)
+
+
+if __name__ == "__main__":
+    main()

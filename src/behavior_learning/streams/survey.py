@@ -1,0 +1,283 @@
+"""One pass over a stream: how many rows train, a sample of them that misses nothing, and the rows that validate.
+
+Which rows validate is decided by a hash of a row's place, so that every pass and every process agrees. Samples are the
+rows of smallest hash, which is a random sample whatever the order of the rows. The sample of training rows also holds a
+row for everything that must not be missed: each level of a category, a missing value, the smallest and the largest
+number of every column. So ends and levels are those of all rows; quantiles are those of the sample, and means and
+standard deviations those of all rows where none lies far outside.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float, UInt64
+
+from behavior_learning.encoding import EncodedColumn, TableEncoder, bulk_range, with_the_same_categories
+from behavior_learning.errors import DataError
+from behavior_learning.streams.sources import Part
+
+__all__ = ["Counted", "Survey", "place_hashes", "survey"]
+
+MOST_LEVELS = 1_000
+"""Levels of a column of which each has a row in the sample for certain."""
+
+ALL = float(2**64)
+
+
+class Counted:
+    """What is to become of the rows of a stream.
+
+    Parameters
+    ----------
+    weights : the column that says how often a row counts; rows of weight 0 are left out.
+    fraction : of the rows that validate.
+    """
+
+    def __init__(self, weights: str | None, fraction: float):
+        self.weights, self.fraction = weights, fraction
+
+    def __call__(self, part: Part) -> tuple[pd.DataFrame, UInt64[np.ndarray, " rows"]]:
+        """The rows of a part that count, and their hashes."""
+        hashes = place_hashes(part)
+        if self.weights is None:
+            return part.table, hashes
+        counted = row_weights(part, self.weights) > 0
+        return part.table[counted], hashes[counted]
+
+    def training(self, part: Part) -> pd.DataFrame:
+        """The rows of a part that train."""
+        table, hashes = self(part)
+        return table[~self.held_out(hashes)]
+
+    def held_out(self, hashes: UInt64[np.ndarray, " rows"]) -> np.ndarray:
+        """Which rows validate."""
+        return hashes < self.fraction * ALL
+
+
+def place_hashes(part: Part) -> UInt64[np.ndarray, " rows"]:
+    """A number per row that depends on its place alone, and looks random.
+
+    Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), of the piece and then of the row in it.
+    """
+    with np.errstate(over="ignore"):
+        return _mixed(
+            _mixed(np.uint64(part.piece)) + np.arange(part.offset, part.offset + len(part.table), dtype=np.uint64)
+        )
+
+
+def _mixed(numbers: Any) -> Any:
+    z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+def row_weights(part: Part, name: str) -> Float[np.ndarray, " rows"]:
+    """How often each row counts.
+
+    Raises
+    ------
+    DataError
+        If one is not a finite number of at least 0.
+    """
+    values = pd.to_numeric(part.table[name], errors="coerce").to_numpy(float, na_value=np.nan)
+    wrong = ~np.isfinite(values) | (values < 0)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"The weights {name!r} must be finite numbers of at least 0; row {part.offset + row} of piece {part.piece} "
+            f"has {values[row]:g}. Drop such rows or give them weight 0, which leaves them out."
+        )
+    return values
+
+
+class Sample:
+    """The rows of smallest hash so far, at most so many; the index holds their numbers in the stream."""
+
+    def __init__(self, most: int):
+        self.most, self.limit = most, np.uint64(2**64 - 1)
+        self.hashes, self.table = np.empty(0, np.uint64), pd.DataFrame()
+        self.parts: list[tuple[np.ndarray, pd.DataFrame]] = []
+
+    def add(self, hashes: UInt64[np.ndarray, " rows"], table: pd.DataFrame) -> None:
+        low = hashes <= self.limit
+        if low.any():
+            self.parts.append((hashes[low], table[low]))
+        if sum(len(hashes) for hashes, _ in self.parts) > self.most:
+            self.rows()
+
+    def rows(self) -> pd.DataFrame:
+        """The sample, in the order of the stream."""
+        if self.parts:
+            tables = [part for _, part in self.parts] + ([self.table] if len(self.table) else [])
+            table = joined(tables)
+            hashes = np.concatenate([*(own for own, _ in self.parts), self.hashes])
+            lowest = np.argsort(hashes, kind="stable")[: self.most]
+            kept = lowest[np.argsort(table.index[lowest], kind="stable")]
+            self.hashes, self.table, self.parts = hashes[kept], table.iloc[kept], []
+            if len(kept) == self.most:
+                self.limit = self.hashes.max()
+        return self.table
+
+
+def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one below another, categories staying categories."""
+    return pd.concat(with_the_same_categories(*tables))
+
+
+class Witnesses:
+    """A row for everything that a column must not be missed to have: a level, a gap, its smallest and largest number.
+
+    Parameters
+    ----------
+    levels : columns of numbers whose every value counts as a level.
+    """
+
+    def __init__(self, levels: Collection[str]):
+        self.levels, self.rows = levels, {}
+        self.seen: dict[str, set[object]] = {}
+        self.ends: dict[str, tuple[object, object]] = {}
+
+    def add(self, table: pd.DataFrame) -> None:
+        for name in table.columns:
+            column = table[name]
+            if ("gap", name) not in self.rows and (gaps := column.isna().to_numpy()).any():
+                self.rows["gap", name] = table.iloc[[int(np.argmax(gaps))]]
+            ordered = column.dtype.kind in "iufmM" and name not in self.levels
+            (self._note_ends if ordered else self._note_levels)(table, name, column)
+
+    def _note_ends(self, table: pd.DataFrame, name: str, column: pd.Series) -> None:
+        low, high = column.min(), column.max()
+        least, most = self.ends.get(name, (None, None))
+        if pd.isna(low):
+            return
+        if least is None or low < least:
+            least, self.rows["least", name] = low, table[(column == low).to_numpy()].iloc[:1]
+        if most is None or high > most:
+            most, self.rows["most", name] = high, table[(column == high).to_numpy()].iloc[:1]
+        self.ends[name] = least, most
+
+    def _note_levels(self, table: pd.DataFrame, name: str, column: pd.Series) -> None:
+        known = self.seen.setdefault(name, set())
+        for level in column.dropna().unique() if len(known) < MOST_LEVELS else ():
+            if level not in known:
+                known.add(level)
+                self.rows[name, level] = table[(column == level).to_numpy()].iloc[:1]
+
+
+class Moments:
+    """Count, mean and sum of squared deviations of columns of numbers, part by part.
+
+    Source: Chan, Golub and LeVeque (1979).
+    """
+
+    def __init__(self):
+        self.count, self.mean, self.squares = (np.zeros(0) for _ in range(3))
+
+    def add(self, values: Float[np.ndarray, "rows columns"]) -> None:
+        missing = ~np.isfinite(values)  # What is infinite is refused by whoever learns from the sample.
+        if not self.count.size:
+            self.count, self.mean, self.squares = np.zeros((3, values.shape[1]))
+        count = len(values) - missing.sum(axis=0)
+        whole = np.maximum(count, 1)
+        mean = np.where(missing, 0.0, values).sum(axis=0) / whole
+        squares = np.where(missing, 0.0, np.where(missing, 0.0, values) - mean) ** 2
+        both, shift = np.maximum(self.count + count, 1), mean - self.mean
+        self.squares = self.squares + squares.sum(axis=0) + shift**2 * self.count * count / both
+        self.mean = self.mean + shift * count / both
+        self.count = self.count + count
+
+    @property
+    def deviation(self) -> Float[np.ndarray, " columns"]:
+        return np.sqrt(self.squares / np.maximum(self.count, 1))
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What one pass over a stream found.
+
+    Attributes
+    ----------
+    rows : how many train.
+    weight : their mean weight.
+    train, held_out : samples of the rows that train, and of those that validate; the index has their numbers.
+    center, deviation : mean and standard deviation of each column of numbers over all rows that train.
+    """
+
+    rows: int
+    weight: float
+    train: pd.DataFrame
+    held_out: pd.DataFrame
+    center: dict[str, float]
+    deviation: dict[str, float]
+
+    def exact(self, encoder: TableEncoder) -> TableEncoder:
+        """The encoder learned from the sample, with means and deviations of all rows that train."""
+        return TableEncoder(encoder.names, tuple(self._exact(column) for column in encoder.columns))
+
+    def _exact(self, column: EncodedColumn) -> EncodedColumn:
+        if column.kind != "numeric" or column.spread == 0 or column.source not in self.center:
+            return column
+        values = self.train[column.source].dropna().to_numpy(float)
+        low, high = bulk_range(values)
+        if values.min() < low or values.max() > high:
+            return column  # What lies far outside is clipped in both, and only the sample knows where.
+        deviation = self.deviation[column.source]
+        return replace(column, center=self.center[column.source], scale=deviation, spread=deviation)
+
+
+def survey(
+    parts: Iterable[Part], rule: Counted, *, columns: Collection[str], levels: Collection[str], sample: int, looked: int
+) -> Survey:
+    """Read a stream once.
+
+    Parameters
+    ----------
+    columns : that the stream must have.
+    levels : columns of numbers whose every value must be in the sample.
+    sample, looked : most rows that are kept of those that train, and of those that validate.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, or no row trains or validates.
+    """
+    kept, held_out, witnesses, moments = Sample(sample), Sample(looked), Witnesses(levels), Moments()
+    numbers: list[str] | None = None
+    number, rows, total = 0, 0, 0.0
+    for part in parts:
+        if numbers is None:
+            _check_has(columns, part.table)
+            numbers = [name for name in part.table.columns if part.table[name].dtype.kind in "iuf"]
+        table, hashes = rule(Part(part.piece, part.offset, _numbered(part.table, number)))
+        number += len(part.table)
+        out = rule.held_out(hashes)
+        train = table[~out]
+        held_out.add(hashes[out], table[out])
+        kept.add(~hashes[~out], train)
+        witnesses.add(train)
+        moments.add(train[numbers].to_numpy(float, na_value=np.nan))
+        rows, total = rows + len(train), total + (len(train) if rule.weights is None else train[rule.weights].sum())
+    if rows < 2 or not len(held_out.rows()):
+        raise DataError(
+            f"Training needs at least 2 rows and validation at least 1; the stream has {rows} and "
+            f"{len(held_out.rows())}. Add rows or change validation_fraction."
+        )
+    sampled = joined([kept.rows(), *witnesses.rows.values()])
+    sampled = sampled[~sampled.index.duplicated()].sort_index()
+    by_name = (dict(zip(numbers or (), values.tolist(), strict=True)) for values in (moments.mean, moments.deviation))
+    return Survey(rows, total / rows, sampled, held_out.rows(), *by_name)
+
+
+def _numbered(table: pd.DataFrame, first: int) -> pd.DataFrame:
+    return table.set_axis(pd.RangeIndex(first, first + len(table)), axis=0)
+
+
+def _check_has(columns: Collection[str], table: pd.DataFrame) -> None:
+    for name in columns:
+        if name not in table.columns:
+            known = ", ".join(map(repr, table.columns))
+            raise DataError(f"The stream has no column {name!r}; its columns are {known}.")
