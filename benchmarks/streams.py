@@ -92,7 +92,7 @@ def compared(path: Path) -> None:
     if find_spec("lightgbm") is None:
         print("lightgbm: not installed, not measured")
         return
-    import lightgbm  # noqa: PLC0415
+    import lightgbm
 
     began, table = time.perf_counter(), pd.read_parquet(path)
     lightgbm.LGBMRegressor(n_estimators=100, verbose=-1).fit(table.drop(columns="y"), table["y"])
