@@ -36,9 +36,9 @@ class Stream:
     --------
     >>> import behavior_learning as bl
     >>> X, y = bl.datasets.load_boston()
-    >>> tables = [X.assign(MEDV=y)[:300], X.assign(MEDV=y)[300:]]
+    >>> tables = [X.assign(MEDV=y)[:40], X.assign(MEDV=y)[40:]]
     >>> reg = bl.BLRegressor(layers=(1,), max_epochs=5, n_restarts=1)
-    >>> reg.fit(bl.Stream(tables, window=256), target="MEDV").predict(X.head(2)).shape
+    >>> reg.fit(bl.Stream(tables, window=64), target="MEDV").predict(X.head(2)).shape
     (2,)
     """
 
