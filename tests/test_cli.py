@@ -167,6 +167,14 @@ def test_predictions_of_numbers_have_their_interval(folder, suffix, tmp_path):
     np.testing.assert_allclose(found[["lower", "upper"]], model.predict_interval(features, 0.5), rtol=1e-9)
 
 
+def test_several_files_are_predicted_to_one(folder, tmp_path):
+    data = folder / "regression.parquet"
+    run("predict", folder / "regression.bl", data, data, "-o", tmp_path / "p.parquet")
+    one = bl.load(folder / "regression.bl").predict(pd.read_parquet(data).drop(columns="spend"))
+    np.testing.assert_allclose(pd.read_parquet(tmp_path / "p.parquet")["spend"], np.tile(one, 2), rtol=1e-4)
+    assert "from .parquet files to one" in run("predict", folder / "regression.bl", data, data, code=2).stderr
+
+
 def test_predictions_of_classes_have_their_probabilities(folder, tmp_path):
     model, X = bl.load(folder / "classification.bl"), pd.read_csv(folder / "classification.csv")
     run("predict", folder / "classification.bl", folder / "classification.csv", "-o", tmp_path / "p.csv")

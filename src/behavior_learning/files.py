@@ -2,14 +2,16 @@
 
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
 
 from behavior_learning.errors import DataError
 
-__all__ = ["check_writable", "write_whole"]
+__all__ = ["check_writable", "whole_file", "write_whole"]
 
 
 def check_writable(path: str | PathLike[str]) -> Path:
@@ -44,11 +46,29 @@ def write_whole(path: str | PathLike[str], content: bytes) -> None:
     DataError
         If it cannot be written.
     """
+    with whole_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def whole_file(path: str | PathLike[str]) -> Generator[BinaryIO]:
+    """A file to write to that takes its place as `write_whole` does, once all is written; on an error it is gone.
+
+    Raises
+    ------
+    DataError
+        If it cannot be written.
+    """
     target = check_writable(path)
     beside = target.with_name(f".{target.name[:100]}.{token_hex(6)}.part")
     try:
         try:
-            _write(beside, content, target)
+            with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+                yield file
+                if target.exists():
+                    os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
+                file.flush()
+                os.fsync(file.fileno())
             os.replace(beside, target)
             _to_disk(target.parent)
         finally:
@@ -56,15 +76,6 @@ def write_whole(path: str | PathLike[str], content: bytes) -> None:
                 beside.unlink()
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error}. Name another file or make room.") from error
-
-
-def _write(beside: Path, content: bytes, target: Path) -> None:
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
-        file.write(content)
-        if target.exists():
-            os.chmod(beside, stat.S_IMODE(target.stat().st_mode))
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _to_disk(folder: Path) -> None:

@@ -227,3 +227,19 @@ def test_stream_that_shrinks_is_refused():
 def test_class_weights_need_rows_in_memory():
     with pytest.raises(OptionError, match="class_weight needs the rows in memory"):
         bl.BLClassifier(class_weight="balanced").fit([table()], target="job")
+
+
+def test_predictions_of_a_stream_are_those_in_memory(rows, streamed, tmp_path):
+    X, y = rows.drop(columns=["pay", "w"]), rows["pay"]
+    assert streamed.predict_to([rows[:30], rows[30:]], tmp_path / "p.parquet", coverage=0.5, keep=["w"]) == len(rows)
+    found = pd.read_parquet(tmp_path / "p.parquet")
+    np.testing.assert_allclose(found["pay"], streamed.predict(X), atol=1e-5)
+    np.testing.assert_allclose(found[["lower", "upper"]], streamed.predict_interval(X, 0.5), atol=1e-5)
+    np.testing.assert_allclose(found["log_density"], streamed.log_density(X, y), rtol=1e-4, atol=1e-5)
+    assert found["w"].tolist() == rows["w"].tolist()
+
+
+def test_predictions_of_a_broken_stream_leave_nothing(rows, streamed, tmp_path):
+    with pytest.raises(DataError, match="Table 1 has other columns"):
+        streamed.predict_to([rows, rows.drop(columns="age")], tmp_path / "p.parquet")
+    assert list(tmp_path.iterdir()) == []

@@ -37,6 +37,7 @@ from behavior_learning.learned.prune import pruned, pruning_path
 from behavior_learning.learned.records import counting_bar, status_line
 from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
+from behavior_learning.learned.streaming import predict_to
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
 
@@ -125,6 +126,31 @@ class FittedEstimator(BaseEstimator):
         (3, 2)
         """
         return predictive(self._fitted, X, given=given, temperature=temperature)
+
+    def predict_to(
+        self, rows: Any, path: str | PathLike[str], *, coverage: float = 0.9, keep: Sequence[str] = ()
+    ) -> int:
+        """Predict rows that need not fit in memory to a Parquet file, and return how many there were.
+
+        The file has `distribution(X).summary(coverage)`, and log p(y|x) as ``log_density`` where the rows have y. It is
+        there whole or not at all.
+
+        Parameters
+        ----------
+        rows : a path such as ``"folder/*.parquet"``, or whatever ``bl.Stream`` takes.
+        keep : columns of the rows to write beside the predictions.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl, tempfile
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=5, random_state=0).fit(X, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     count = reg.predict_to([X[:300], X[300:]], f"{folder}/predicted.parquet")
+        >>> count
+        506
+        """
+        return predict_to(self._fitted, rows, path, coverage=check_number("coverage", coverage, below=1.0), keep=keep)
 
     def rename_blocks(self, names: Mapping[str, str]):
         """Give blocks names of your own, which every output then uses and `save` keeps.
