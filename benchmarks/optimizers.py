@@ -52,7 +52,7 @@ class LevenbergMarquardt(eqx.Module):
     def init(self, starts: Params) -> _Damped:
         return _Damped(jnp.full(jax.tree.leaves(starts)[0].shape[0], 1e-2))
 
-    def epoch(self, loss: PenalizedLoss, params: Params, state: _Damped, data: Data, order: Array):
+    def epoch(self, loss: PenalizedLoss, params: Params, state: _Damped, data: Data, order: Array, elapsed):
         flat, unflat = ravel_pytree(params)
         value, gradient = jax.value_and_grad(lambda v: loss(unflat(v), data))(flat)
         curvature = self._fisher(flat, unflat, data) + 2 * self.ridge * jnp.eye(len(flat))

@@ -64,7 +64,9 @@ def our_epoch(case: Case, objective: Objective, output: str = "scalar") -> Calla
     optimizer = numbers_to_device(Adam(batch_size=case.batch))
     data, params = tuple(map(jnp.asarray, case.rows())), packing.packed(network)
     run = eqx.filter_jit(
-        lambda params, state, order, data: optimizer.epoch(loss, params, state, noise(jax.random.key(0), data), order)
+        lambda params, state, order, data: optimizer.epoch(
+            loss, params, state, noise(jax.random.key(0), data), order, (0.0, 1.0)
+        )
     )
     state = jax.tree.map(lambda leaf: leaf[0], optimizer.init(jax.tree.map(lambda leaf: leaf[None], params)))
     rng = np.random.default_rng(0)

@@ -14,17 +14,19 @@ from tests.conftest import rng
 pytestmark = pytest.mark.usefixtures("float64")
 
 N, D, STARTS = 60, 3, 3
+BEGUN = 0.0, 0.1
+"""Shares of training behind, before and after the first of ten epochs."""
 
 
 class Walk:
     """An optimiser that adds one to its parameter, so that every epoch's parameters are known."""
 
-    stochastic = False
+    stochastic = budgeted = False
 
     def init(self, params):
         return ()
 
-    def epoch(self, loss, params, state, data, order):
+    def epoch(self, loss, params, state, data, order, elapsed):
         return params + 1.0, state, loss(params, data)
 
     def kept(self, params, state):
@@ -54,6 +56,10 @@ def train(
 
 def distance_to(target):
     return lambda params, data: jnp.abs(params - target)
+
+
+def distance_to_origin(params, data):
+    return jnp.sum(jnp.abs(params))
 
 
 def logistic_loss(params, data):
@@ -267,7 +273,7 @@ def test_an_epoch_visits_rows_at_most_once_and_leaves_out_fewer_than_its_batches
     params = jnp.zeros(n)
     for seed in range(3):
         order = rng("order", seed).permutation(n)
-        moved, _, _ = optimizer.epoch(loss, params, optimizer.init(params), (jnp.arange(n),), order)
+        moved, _, _ = optimizer.epoch(loss, params, optimizer.init(params), (jnp.arange(n),), order, BEGUN)
         visited = np.flatnonzero(np.asarray(moved) != 0)
         steps = -(-n // batch_size)
         assert n - len(visited) == n % steps
@@ -283,19 +289,36 @@ def test_kept_adam_parameters_are_the_running_mean_of_the_steps():
     states = last.init(params), averaged.init(params)
     mean, path = params, (params, params)
     for _ in range(5):
-        moved, state, _ = last.epoch(loss, path[0], states[0], data, np.arange(1))
-        other, mean_state, _ = averaged.epoch(loss, path[1], states[1], data, np.arange(1))
+        moved, state, _ = last.epoch(loss, path[0], states[0], data, np.arange(1), BEGUN)
+        other, mean_state, _ = averaged.epoch(loss, path[1], states[1], data, np.arange(1), BEGUN)
         path, states = (moved, other), (state, mean_state)
         mean = 0.75 * mean + 0.25 * moved
         np.testing.assert_allclose(last.kept(path[0], states[0]), moved, rtol=1e-12)
     np.testing.assert_allclose(averaged.kept(path[1], states[1]), mean, rtol=1e-10)
 
 
+def test_cosine_schedule_rises_falls_to_nothing_and_spends_all_its_epochs():
+    """A loss of constant slope: every step of Adam is as long as the learning rate."""
+    line = lambda params, data: jnp.sum(params)
+    optimizer = full_batch_adam(schedule="cosine", averaging=0.0)
+    at, state, lengths = jnp.zeros(1), optimizer.init(jnp.zeros(1)), []
+    for epoch in range(100):
+        elapsed = epoch / 100, (epoch + 1) / 100
+        moved, state, _ = optimizer.epoch(line, at, state, (jnp.zeros((1, 1)),), np.arange(1), elapsed)
+        lengths.append(float((at - moved)[0]))
+        at = moved
+    assert np.argmax(lengths) == 10
+    np.testing.assert_allclose(lengths[10:], 0.025 * (1 + np.cos(np.pi * np.arange(90) / 90)), rtol=1e-5)
+    _, trace = train(jnp.zeros((1, 1)), distance_to_origin, optimizer, max_epochs=12, patience=1)
+    assert trace.ran.all()
+    assert trace.ran.shape == (1, 12)
+
+
 def test_decoupled_decay_shrinks_by_learning_rate_times_decay():
     flat = lambda params, data: 0.0 * jnp.sum(params)
     decayed = AdamW(0.1, N, 10.0, 0.5, decay=0.3, half_squared=lambda p: 0.5 * jnp.sum(p**2))
     params = jnp.asarray(rng("decay").normal(size=D))
-    moved, _, _ = decayed.epoch(flat, params, decayed.init(params), (jnp.zeros((1, 1)),), np.arange(1))
+    moved, _, _ = decayed.epoch(flat, params, decayed.init(params), (jnp.zeros((1, 1)),), np.arange(1), BEGUN)
     np.testing.assert_allclose(moved, params * (1 - 0.1 * 0.3), rtol=1e-12)
 
 
@@ -342,7 +365,7 @@ def test_training_follows_its_seed():
 class Follow(Walk):
     """An optimiser that walks and reports the first entry of its rows as its loss."""
 
-    def epoch(self, loss, params, state, data, order):
+    def epoch(self, loss, params, state, data, order, elapsed):
         return params + 1.0, state, data[-1].ravel()[0]
 
 

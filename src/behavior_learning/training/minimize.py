@@ -101,6 +101,13 @@ class _Chance(NamedTuple):
         return cls(to_device(np.arange(chunk) < asked), to_device(order), make_keys(words), fixed)
 
 
+class _Limits(NamedTuple):
+    """Epochs without a better validation loss, and epochs at most."""
+
+    patience: Int[Array, ""]
+    epochs: Int[Array, ""]
+
+
 class _State(NamedTuple):
     params: Params
     optimizer: PyTree
@@ -173,7 +180,9 @@ def minimize(
     The best parameters of each start, the trace, and the losses that training ended with.
     """
     begun = state = _begun(optimizer, starts)
-    limit = to_device(np.asarray(min(patience, max_epochs, np.iinfo(np.int32).max), np.int32))
+    most = np.iinfo(np.int32).max
+    patience = max_epochs if optimizer.budgeted else min(patience, max_epochs)
+    limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
     histories, done, looked = [], 0, 0
@@ -181,7 +190,7 @@ def minimize(
         while done < max_epochs and np.asarray(state.active).any():
             asked = min(chunk if every is None else every, chunk, max_epochs - done)
             chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
-            state, history = _run_chunk(losses, optimizer, limit, state, chance, next(windows), validation)
+            state, history = _run_chunk(losses, optimizer, limits, state, chance, next(windows), validation)
             run = np.asarray(history.ran).any(axis=1)
             histories.append([np.asarray(values)[run].T for values in history])
             done += int(run.sum())
@@ -220,7 +229,7 @@ def _begun(optimizer: Optimizer, starts: Params) -> _State:
 def _run_chunk(
     losses: Losses,
     optimizer: Optimizer,
-    patience: Int[Array, ""],
+    limits: _Limits,
     state: _State,
     chance: _Chance,
     data: Data,
@@ -228,7 +237,7 @@ def _run_chunk(
 ) -> tuple[_State, _History]:
     def one(state: _State, own: tuple[Array, Array, PRNGKeyArray]) -> tuple[_State, _History]:
         def run(state: _State) -> tuple[_State, tuple[Array, Array]]:
-            return _epoch(losses, optimizer, patience, data, validation, state, _Chance(*own, chance.fixed))
+            return _epoch(losses, optimizer, limits, data, validation, state, _Chance(*own, chance.fixed))
 
         unknown, (asked, *_) = jnp.full_like(state.best_loss, jnp.nan), own
         wanted = asked & state.active.any()
@@ -241,15 +250,16 @@ def _run_chunk(
 def _epoch(
     losses: Losses,
     optimizer: Optimizer,
-    patience: Int[Array, ""],
+    limits: _Limits,
     data: Data,
     validation: Data,
     state: _State,
     chance: _Chance,
 ) -> tuple[_State, tuple[Float[Array, ""], Float[Array, ""]]]:
     rows = losses.noise(chance.fresh if optimizer.stochastic else chance.fixed, data)
+    elapsed = state.epoch / limits.epochs, (state.epoch + 1) / limits.epochs
     params, optimizer_state, train_loss = optimizer.epoch(
-        losses.train, state.params, state.optimizer, rows, chance.order
+        losses.train, state.params, state.optimizer, rows, chance.order, elapsed
     )
     candidate = optimizer.kept(params, optimizer_state)
     validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
@@ -265,6 +275,6 @@ def _epoch(
         jnp.where(better, epoch, state.best_epoch),
         since,
         epoch,
-        state.active & (epoch - since < patience),
+        state.active & (epoch - since < limits.patience),
     )
     return next_state, (train_loss, validation_loss)

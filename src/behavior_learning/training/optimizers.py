@@ -17,7 +17,7 @@ import optax
 from jaxtyping import Array, Float, Int, PyTree
 
 from behavior_learning.core.arrays import numbers_to_device, to_device
-from behavior_learning.options import Option, check_count, check_number, learned, parameter, register
+from behavior_learning.options import Option, check_choice, check_count, check_number, learned, parameter, register
 
 __all__ = [
     "LBFGS",
@@ -32,12 +32,16 @@ __all__ = [
     "register_optimizer",
 ]
 
+WARM_UP = 0.1
+"""Share of the epochs over which the learning rate rises."""
+
 ADAM_MEMORY = 0.999
 """Decay of Adam's running mean of squared gradients."""
 
 Params = PyTree
 Data = PyTree
 Loss = Callable[[Params, Data], Float[Array, ""]]
+Elapsed = tuple[Float[Array, ""], Float[Array, ""]]
 
 
 OPTIMIZERS: dict[str, type["Optimizer"]] = {}
@@ -88,6 +92,11 @@ class Optimizer(Option, eqx.Module):
     needs_smooth: ClassVar[bool] = False
     """Whether a kink in the loss can stop it."""
 
+    @property
+    def budgeted(self) -> bool:
+        """Whether it plans with all epochs, so that none is saved where validation losses no longer fall."""
+        return False
+
     def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
         """The optimiser of a penalised loss, with its numbers on the device.
 
@@ -108,13 +117,30 @@ class Optimizer(Option, eqx.Module):
 
     @abstractmethod
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order."""
+        """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order.
+
+        `elapsed` is the share of the epochs that are behind before this one and after it.
+        """
 
     def kept(self, params: Params, state: PyTree) -> Params:
         """The parameters to evaluate and keep: the last ones, or a running mean of them."""
         return params
+
+
+def _constant(elapsed: Float[Array, " steps"]) -> Float[Array, " steps"]:
+    return jnp.ones_like(elapsed)
+
+
+def _cosine(elapsed: Float[Array, " steps"]) -> Float[Array, " steps"]:
+    """A linear rise over the first `WARM_UP` of training, and (1 + cos πt)/2 from there to its end."""
+    fall = 0.5 * (1 + jnp.cos(np.pi * jnp.clip((elapsed - WARM_UP) / (1 - WARM_UP), 0.0, 1.0)))
+    return jnp.minimum(jnp.maximum(elapsed / WARM_UP, 1e-3), fall)
+
+
+SCHEDULES = {"constant": _constant, "cosine": _cosine}
+"""The learning rate as a share of the largest, by the share of the epochs that are behind."""
 
 
 class _AdamState(NamedTuple):
@@ -135,6 +161,10 @@ class Adam(Optimizer):
     batch_size : most rows per step; all steps of an epoch take the same number.
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
+    schedule : ``"constant"``, or ``"cosine"``: the step size rises over the first tenth of `max_epochs` and falls from
+        there to zero, 1 + cos. All epochs are then run, whatever the patience; the best one is kept.
+
+    Source: Loshchilov and Hutter (2017) for the cosine.
 
     Examples
     --------
@@ -147,6 +177,7 @@ class Adam(Optimizer):
     batch_size: int = parameter(64, check_count, static=True)
     clip: float = parameter(1.0, check_number)
     averaging: float = parameter(0.98, check_number, inclusive=True, below=1.0)
+    schedule: str = parameter("constant", check_choice, static=True, valid=("constant", "cosine"))
     proximal: Proximal | None = learned(None)
 
     short_name: ClassVar[str] = "adam"
@@ -156,12 +187,16 @@ class Adam(Optimizer):
     def on(self, *, decay: float, half_squared: Callable[[Params], Array], proximal: Proximal | None) -> Self:
         return replace(numbers_to_device(self), proximal=proximal)
 
+    @property
+    def budgeted(self) -> bool:
+        return self.schedule != "constant"
+
     def steps(self, rows: int) -> int:
         return -(-rows // self.batch_size)
 
     @property
     def transform(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate, b2=ADAM_MEMORY))
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.scale_by_adam(b2=ADAM_MEMORY))
 
     def init(self, starts: Params) -> PyTree:
         """Moments of zero, made without compiling, and the running mean at the start."""
@@ -169,39 +204,41 @@ class Adam(Optimizer):
         return _AdamState(jax.tree.map(lambda like: to_device(np.zeros(like.shape, like.dtype)), moments), starts)
 
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         n, steps = len(order), self.steps(len(order))
         used = order[: steps * (n // steps)]
         batches = jax.tree.map(lambda column: column[used].reshape(steps, n // steps, *column.shape[1:]), data)
 
-        def step(carry: tuple[Params, _AdamState], batch: Data):
-            params, state = carry
+        def step(carry: tuple[Params, _AdamState], own: tuple[Data, Array]):
+            (params, state), (batch, rate) = carry, own
             value, gradient = jax.value_and_grad(loss)(params, batch)
-            updates, moments = self.transform.update(gradient, state.moments, params)
-            params = self._moved(params, updates)
+            directions, moments = self.transform.update(gradient, state.moments, params)
+            params = self._moved(params, directions, rate)
             if self.proximal is not None:
-                params = self.proximal(params, self._sizes(moments))
+                params = self.proximal(params, self._sizes(moments, rate))
             return (
                 params,
                 _AdamState(moments, optax.incremental_update(params, state.mean, 1 - self.averaging)),
             ), value
 
-        (params, state), values = jax.lax.scan(step, (params, state), batches)
+        begun, ended = elapsed
+        rates = self.learning_rate * SCHEDULES[self.schedule](begun + (ended - begun) * jnp.arange(steps) / steps)
+        (params, state), values = jax.lax.scan(step, (params, state), (batches, rates))
         return params, state, jnp.mean(values)
 
-    def _moved(self, params: Params, updates: Params) -> Params:
-        return optax.apply_updates(params, updates)
+    def _moved(self, params: Params, directions: Params, rate: Array) -> Params:
+        return jax.tree.map(lambda p, direction: p - rate * direction, params, directions)
 
-    def _sizes(self, moments: PyTree) -> Params:
-        """The step size of each parameter: learning_rate/√v̂."""
+    def _sizes(self, moments: PyTree, rate: Array | float) -> Params:
+        """The step size of each parameter: rate/√v̂."""
         seen, squares = (optax.tree_utils.tree_get(moments, name) for name in ("count", "nu"))
-        return jax.tree.map(lambda v: self.learning_rate / (jnp.sqrt(v / (1 - ADAM_MEMORY**seen)) + 1e-8), squares)
+        return jax.tree.map(lambda v: rate / (jnp.sqrt(v / (1 - ADAM_MEMORY**seen)) + 1e-8), squares)
 
     def kept(self, params: Params, state: PyTree) -> Params:
         if self.proximal is None:
             return state.mean
-        return self.proximal.thresholded(state.mean, self._sizes(state.moments))
+        return self.proximal.thresholded(state.mean, self._sizes(state.moments, self.learning_rate))
 
 
 @register_optimizer
@@ -225,9 +262,9 @@ class AdamW(Adam):
         bound = cast(Any, super().on(decay=decay, half_squared=half_squared, proximal=proximal))
         return replace(bound, decay=to_device(decay), half_squared=half_squared)
 
-    def _moved(self, params: Params, updates: Params) -> Params:
-        shrink = self.learning_rate * self.decay
-        moved = super()._moved(params, updates)
+    def _moved(self, params: Params, directions: Params, rate: Array) -> Params:
+        shrink = rate * self.decay
+        moved = super()._moved(params, directions, rate)
         return jax.tree.map(lambda p, g: p - shrink * g, moved, jax.grad(self.half_squared)(params))
 
 
@@ -260,7 +297,7 @@ class LBFGS(Optimizer):
         return _begun(self, starts)
 
     def epoch(
-        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"]
+        self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         def objective(params: Params) -> Float[Array, ""]:
             return loss(params, data)
