@@ -4,16 +4,12 @@ import os
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import jax.numpy as jnp
 import numpy as np
 import torch
 from blnetwork.model import BLDeep
 from blnetwork.training import ContinuousTrainer, DiscreteTrainer, OptimConfig, TrainConfig
 
-from behavior_learning.core.block import Layer, Rows, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, Readout
-
-__all__ = ["as_ours", "blnetwork_epoch", "built", "mlp_epoch", "mlp_width", "trainer_of"]
+__all__ = ["blnetwork_epoch", "built", "mlp_epoch", "mlp_width", "trainer_of"]
 
 torch.set_num_threads(len(os.sched_getaffinity(0)))
 
@@ -75,38 +71,3 @@ def mlp_epoch(width: int, depth: int, x: np.ndarray, y: np.ndarray, classes: int
         return float(loss.detach())
 
     return epoch
-
-
-def as_ours(model: BLDeep, response: int) -> BehaviorNetwork:
-    """The network with the weights of blnetwork's, which keeps λ as softplus(raw) as well."""
-    layers = tuple(model.hidden_dims)
-    architecture = Architecture(layers, readout="free", readout_bias=True)
-    blank = BehaviorNetwork.random(np.random.default_rng(0), architecture, features=model.x_dim, response=response)
-    pairs = zip(model.backbone.blocks, blank.layers, strict=True)
-    readout = Readout(_free(_numbers(model.head.weight)), _free(_numbers(model.head.bias)))
-    return BehaviorNetwork(
-        blank.basis, tuple(_layer(b.unit, layer) for b, layer in pairs), blank.projections, readout, architecture
-    )
-
-
-def _layer(unit, blank: Layer) -> Layer:
-    linear = zip((unit.lin_u, unit.lin_c, unit.lin_t), unit.lam, blank.heads.items(), strict=True)
-    return Layer.of(
-        {
-            role: Rows(
-                _free(_numbers(map_.weight)[:, None, :]),
-                _free(_numbers(map_.bias)[:, None]),
-                Weight(jnp.asarray(_numbers(lam)[:, None]), rows.multiplier.rule),
-                rows.head,
-            )
-            for map_, lam, (role, rows) in linear
-        }
-    )
-
-
-def _free(values: np.ndarray) -> Weight:
-    return Weight(jnp.asarray(values))
-
-
-def _numbers(tensor: torch.Tensor) -> np.ndarray:
-    return tensor.detach().numpy()

@@ -19,12 +19,13 @@ import torch
 import behavior_learning as bl
 from behavior_learning.core.arrays import make_key
 from behavior_learning.core.spaces import Categories, Interval
+from behavior_learning.interchange import read_blnetwork
 from behavior_learning.objectives import DenoisingScoreMatching, Likelihood, Objective
 from behavior_learning.training.fit import ValidationLoss, WithNoise, fit
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.settings import Penalty, Settings
-from peers import as_ours, built, trainer_of
+from peers import built, trainer_of
 from timing import heading, table
 
 SIGMA, BATCH, PATIENCE = 1.2, 64, 40
@@ -80,7 +81,7 @@ def theirs(task: Task, seed: int) -> tuple[float, float]:
     begun = time.perf_counter()
     trainer.fit(*tensor(*task.train), *tensor(*task.held_out))
     seconds = time.perf_counter() - begun
-    network = as_ours(model, task.objective.space.dimension)
+    network = read_blnetwork(model.state_dict(), response=task.objective.space.dimension)
     packing, key = Packing.of(network), make_key(seed)
     rows = WithNoise(task.objective)(key, tuple(map(jnp.asarray, task.held_out)))
     return seconds, float(ValidationLoss.of(task.objective, packing)(packing.packed(network), rows))

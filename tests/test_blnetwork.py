@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.spaces import Categories, Interval
+from behavior_learning.interchange import read_blnetwork
 from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 
 torch = pytest.importorskip("torch")
 blnetwork = pytest.importorskip("blnetwork.model")
 losses = pytest.importorskip("blnetwork.training.losses")
-peers = pytest.importorskip("benchmarks.peers")
 
 FEATURES, ROWS, CLASSES, SIGMA = 13, 32, 4, 0.7
 
@@ -65,7 +65,7 @@ class TestAgreesWithBlnetwork:
     def test_utility(self, layers):
         model = theirs(layers, "continuous")
         x, y, _ = table()
-        mine = peers.as_ours(model, 1)(jnp.asarray(x), jnp.asarray(y)[:, None, None])[:, 0]
+        mine = read_blnetwork(model.state_dict())(jnp.asarray(x), jnp.asarray(y)[:, None, None])[:, 0]
         np.testing.assert_allclose(mine, numbers(model(torch.tensor(x), torch.tensor(y)))[:, 0], atol=1e-5)
 
     def test_denoising_score_matching_and_its_gradients(self, layers):
@@ -77,7 +77,7 @@ class TestAgreesWithBlnetwork:
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(y), noise))
         torch.manual_seed(3)
         loss = losses.DSMLoss(SIGMA)(model, torch.tensor(x), torch.tensor(y)[:, None])
-        assert_same_loss_and_gradients(*gradients(mine, peers.as_ours(model, 1)), loss, model)
+        assert_same_loss_and_gradients(*gradients(mine, read_blnetwork(model.state_dict())), loss, model)
 
     def test_cross_entropy_and_its_gradients(self, layers):
         model = theirs(layers, "discrete")
@@ -85,4 +85,6 @@ class TestAgreesWithBlnetwork:
         objective = Likelihood().on(Categories(CLASSES))
         mine = lambda network: jnp.mean(objective(network, jnp.asarray(x), jnp.asarray(codes)))
         loss = losses.CELoss()(model.logits(torch.tensor(x), CLASSES), torch.tensor(codes))
-        assert_same_loss_and_gradients(*gradients(mine, peers.as_ours(model, CLASSES)), loss, model)
+        assert_same_loss_and_gradients(
+            *gradients(mine, read_blnetwork(model.state_dict(), response=CLASSES)), loss, model
+        )
