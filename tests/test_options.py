@@ -23,7 +23,7 @@ KINDS = ChainMap({"penalty": bl.Penalty, "initialization": bl.Initialization}, B
 OTHER = {
     "knots": 5, "degree": 3, "frequencies": 2, "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
     "continuous": bl.ScoreMatching(), "discrete_weight": 0.5, "continuous_weight": 2.0, "learning_rate": 0.1,
-    "batch_size": 16, "clip": 3.0, "averaging": 0.0, "memory": 5, "l2": 1.0, "l1": 2.0, "group_l2": 3.0,
+    "batch_size": 16, "clip": 3.0, "averaging": 0.0, "schedule": "cosine", "memory": 5, "l2": 1.0, "l1": 2.0, "group_l2": 3.0,
     "groups": "block", "coef_scale": 0.5, "multiplier_scale": 2.0,
 }  # fmt: skip
 """A value of every parameter that is not its default."""
@@ -92,7 +92,7 @@ def test_options_nest():
 
 @pytest.mark.parametrize("estimator", [bl.BLRegressor, bl.BLClassifier, bl.BLHybrid, bl.BLDensity])
 def test_estimators_have_few_parameters_and_their_options_have_the_rest(estimator):
-    most = 27 if estimator is bl.BLClassifier else 25
+    most = 28 if estimator is bl.BLClassifier else 26
     assert len(inspect.signature(estimator).parameters) <= most
     given = {"basis": bl.Spline(knots=5), "optimizer": bl.Adam(clip=2.0), "penalty": bl.Penalty()}
     deep = estimator(**given).get_params(deep=True)

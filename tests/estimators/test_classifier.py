@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
+import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.responses import Classes
@@ -252,3 +254,34 @@ def test_history_has_one_line_per_start_and_epoch():
     history = fitted(BLClassifier).history_
     assert isinstance(history, pd.DataFrame)
     assert len(history) == 2 * history["epoch"].max()
+
+
+@pytest.fixture(scope="module")
+def average():
+    X = mixed()
+    y = np.where(rng("average").normal(size=len(X)) + (X["job"] == "nurse") > 0, "yes", "no")
+    return quick(BLClassifier, average=True, n_restarts=3, max_epochs=5, output="vector").fit(X, y)
+
+
+def test_average_predicts_with_the_mean_of_its_members_utilities(average):
+    X = mixed(1)
+    mean = np.mean([member.predict_log_proba(X) for member in average.members_], axis=0)
+    np.testing.assert_allclose(average.predict_log_proba(X), log_softmax(mean, axis=1), atol=1e-5)
+    assert len(average.members_) == 3
+    assert average.members_[0].network_.architecture.layers == (2, 1)
+
+
+def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path):
+    assert "the mean of 3 problems, to predict with; members_[0] is one to read" in str(average.explain())
+    assert "the mean of" not in str(average.members_[0].explain())
+    with pytest.raises(OptionError, match=r"mean of 3. Use members_\[0\]"):
+        average.inference()
+    average.save(tmp_path / "a.bl")
+    again = bl.load(tmp_path / "a.bl").members_
+    X = mixed(1)
+    np.testing.assert_allclose(again[2].predict_proba(X), average.members_[2].predict_proba(X), atol=1e-6)
+
+
+def test_average_and_penalties_that_make_zeros_exclude_each_other():
+    with pytest.raises(OptionError, match="average=True is not for penalties that make zeros"):
+        quick(BLClassifier, average=True, penalty=bl.Penalty(l1=1.0)).fit(mixed(), np.arange(80) % 2)

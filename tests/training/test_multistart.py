@@ -9,6 +9,7 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.training import multistart
 from behavior_learning.training.fit import CHUNK
+from behavior_learning.training.multistart import in_turn
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
@@ -81,3 +82,15 @@ def test_screenings_that_fail_have_no_start(race):
     last = set(calls[-1][0])
     assert found <= last
     assert last - found <= set(calls[0][0])
+
+
+def test_held_out_rows_take_turns_until_every_row_has_trained():
+    train, held_out = np.split(rng("turns").permutation(20), [15])
+    fixed = train[:2]
+    parts = list(in_turn(train, held_out, fixed, rng("more turns"), 4))
+    for own, out in parts:
+        np.testing.assert_array_equal(np.sort(np.concatenate([own, out])), np.arange(20))
+        assert len(out) == len(held_out)
+        assert not np.isin(fixed, out).any()
+    np.testing.assert_array_equal(parts[0][1], held_out)
+    assert set(np.concatenate([out for _, out in parts])) == set(range(20)) - set(fixed)

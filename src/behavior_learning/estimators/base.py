@@ -52,7 +52,7 @@ from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
 from behavior_learning.streams import Opened, Stream
 from behavior_learning.training.minimize import Progress
-from behavior_learning.training.multistart import fit_from
+from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
 from behavior_learning.training.settings import Initialization, Penalty, Settings
 from behavior_learning.training.weights import check_weights, chosen_rows
@@ -94,6 +94,7 @@ class BehaviorEstimator(FittedEstimator):
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
     initialization: Initialization | str = parameter("random", check_option, kinds={"random": Initialization})
     n_restarts: int = parameter(4, check_count)
+    average: bool = parameter(False, check_choice, valid=(False, True))
     random_state: int | np.random.RandomState | np.random.Generator | None = None
     verbose: bool = False
 
@@ -183,7 +184,12 @@ class BehaviorEstimator(FittedEstimator):
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
-        encoder, response = TableEncoder.learn(rows.table.iloc[train]), response.learn(rows.values, train)
+        if chosen.average and (settings.penalty.sparse or stream is not None):
+            what = "penalties that make zeros" if settings.penalty.sparse else "streams"
+            raise OptionError(f"average=True is not for {what}. Leave average at False, or load the rows.")
+        turns = chosen.average and validation_data is None
+        seen = np.arange(len(rows.table)) if turns else train
+        encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
         encoder = encoder if stream is None else stream.survey.exact(encoder)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
@@ -213,18 +219,26 @@ class BehaviorEstimator(FittedEstimator):
         feed = None if stream is None else partial(_windows, stream, encoder, response, seed)
         told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
         with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
-            result = fit_from(
-                starts,
-                lambda: draw(rng, architecture),
-                stages,
-                data=data if feed is None else next(feed(0)),
-                validation=chosen_rows((x, encoded_y), weight, held_out),
-                settings=settings,
-                seed=seed,
-                progress=partial(_goes_on, progress or bar, interrupted),
-                feed=feed,
-                rows=None if stream is None else stream.survey.rows,
-            )
+            watch = partial(_goes_on, progress or bar, interrupted)
+            if chosen.average:
+                fixed = response.must_train(rows.values)
+                orders = in_turn(train, held_out, fixed, rng, chosen.n_restarts if turns else 1)
+                pick = partial(chosen_rows, (x, encoded_y), weight)
+                parts = ((pick(own), pick(out)) for own, out in orders)
+                result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
+            else:
+                result = fit_from(
+                    starts,
+                    lambda: draw(rng, architecture),
+                    stages,
+                    data=data if feed is None else next(feed(0)),
+                    validation=chosen_rows((x, encoded_y), weight, held_out),
+                    settings=settings,
+                    seed=seed,
+                    progress=watch,
+                    feed=feed,
+                    rows=None if stream is None else stream.survey.rows,
+                )
         marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(
             LearnedModel(
@@ -246,7 +260,8 @@ class BehaviorEstimator(FittedEstimator):
                 history=history(result),
                 restarts=restarts(result),
                 l2=result.l2,
-                procedure=Fitting(starts[0]) if settings.penalty.sparse else None,
+                biases=result.biases,
+                procedure=Fitting(starts[0]) if settings.penalty.sparse or chosen.average else None,
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )

@@ -33,7 +33,7 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         ``"balanced"`` gives all classes the same total; None counts every row once.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, readout_bias,
     identifiable, pure_x_terms, temperature, optimizer, penalty, max_epochs, patience, validation_fraction,
-    initialization, n_restarts, random_state, verbose
+    initialization, n_restarts, average, random_state, verbose
         As in BLRegressor. In vector output the readout is free and has a bias unless stated otherwise.
 
     Attributes

@@ -105,6 +105,20 @@ class FittedEstimator(BaseEstimator):
         return self._fitted.restarts
 
     @property
+    def members_(self) -> tuple[Self, ...]:
+        """With ``average=True`` each of the models whose mean this one is, best held-out loss first; else this one.
+
+        The mean is to predict with, one of them to read: `members_[0].problem_` has the blocks of one problem.
+        """
+        model, count = self._fitted, self._fitted.members
+        if count == 1:
+            return (self,)
+        found = tuple(copy(self) for _ in range(count))
+        for member, own in enumerate(found):
+            own.model_ = model.member(member)
+        return found
+
+    @property
     def problem_(self) -> DecisionProblem:
         """The learned problem in the user's names and units, which can be printed, evaluated and solved again."""
         return problem_of(self._fitted)
@@ -379,6 +393,11 @@ class FittedEstimator(BaseEstimator):
         """
         if method not in ("optimum", "posterior"):
             raise OptionError(f"method must be 'optimum' or 'posterior'; got {method!r}.")
+        if self._fitted.members > 1:
+            raise OptionError(
+                f"Inference is of one problem; this model is the mean of {self._fitted.members}. "
+                "Use members_[0].inference()."
+            )
         with status_line(verbose) as progress:
             results = infer_problem(
                 self._fitted,

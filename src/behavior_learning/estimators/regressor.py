@@ -64,6 +64,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
         three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.
+    average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
+        of them: more accurate, and no single problem to read; `members_` has each of them. Without `validation_data`
+        the held-out rows take turns, so that every row trains.
     random_state : seed of the split, the starts and the batches.
     verbose : show a progress bar on standard error.
 

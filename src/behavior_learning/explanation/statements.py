@@ -205,6 +205,7 @@ class Explanation:
     response : the columns of y.
     rows : rows of data behind the numbers.
     of : how many rows trained, where those are a sample of a stream.
+    members : of how many problems the one that is read is the mean.
 
     Source: Section 4, Figure 4.
     """
@@ -214,6 +215,7 @@ class Explanation:
     response: tuple[str, ...]
     rows: int
     of: int | None = None
+    members: int = 1
 
     def text(self) -> str:
         """The statements, each with its numbers below it."""
@@ -222,6 +224,8 @@ class Explanation:
             f"Read bottom-up; every number is over {self.rows:,} rows{stream}. Movements are standard deviations "
             "over p(y|x), what depends on the inputs alone taken off."
         ]
+        if self.members > 1:
+            lines.append(f"It is the mean of {self.members} problems, to predict with; members_[0] is one to read.")
         layer, block = 0, ""
         for statement in self.said:
             if statement.layer != layer:

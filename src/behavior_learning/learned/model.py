@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from behavior_learning.core.averaging import member_of
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas
@@ -106,6 +107,7 @@ class LearnedModel:
     known_deviations : what printing goes by, where it is not to be computed from the rows.
     procedure : how it was made; None for a fit of a network of its own shape.
     l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
+    biases : of the readout of every network whose mean `network` is; none where it is one network.
     refitted : networks of refits, kept by what they depend on; another model starts without.
     """
 
@@ -122,6 +124,7 @@ class LearnedModel:
     known_deviations: StandardDeviations | None = None
     procedure: Procedure | None = None
     l2: float | None = None
+    biases: tuple[tuple[float, ...], ...] = ()
     refitted: dict[Hashable, tuple[BehaviorNetwork, ...]] = field(default_factory=dict, init=False)
 
     @property
@@ -158,6 +161,22 @@ class LearnedModel:
         train = ~self.training_rows("problem").held_out
         x, y = in_single(self.given_rows("problem"))
         return standard_deviations(self.network, self.space, x[train], y[train])
+
+    @property
+    def members(self) -> int:
+        """Of how many networks it is the mean."""
+        return max(1, len(self.biases))
+
+    def member(self, number: int) -> "LearnedModel":
+        """One of the models whose mean this is, counted from 0 by held-out loss."""
+        known, network = self.known_deviations, member_of(self.network, number, self.biases)
+        if known is not None:
+            blocks = [
+                layer[number * w : (number + 1) * w]
+                for layer, w in zip(known.of_blocks, network.architecture.layers, strict=True)
+            ]
+            known = known._replace(of_blocks=blocks)
+        return replace(self, network=network, block_names={}, known_deviations=known, procedure=None, biases=())
 
     def renamed(self, names: Mapping[str, str]) -> "LearnedModel":
         """The same model with other names for blocks, by their present or original ones.

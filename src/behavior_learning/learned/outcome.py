@@ -56,7 +56,8 @@ def _unfinished(model: LearnedModel) -> str:
     own = model.history[model.history["start"] == kept.name]
     before = own["validation_loss"].to_numpy()[: max(1, round(0.8 * len(own)))].min()
     fallen = before - kept["validation_loss"]
-    if kept["stopped_early"] or len(own) < model.recipe.settings.max_epochs or fallen < FALLING:
+    budgeted = model.recipe.settings.optimizer.budgeted
+    if kept["stopped_early"] or budgeted or len(own) < model.recipe.settings.max_epochs or fallen < FALLING:
         return ""
     return (
         f"Training ended at max_epochs={model.recipe.settings.max_epochs} while the held-out loss still fell, by "
@@ -83,7 +84,10 @@ def _no_better(model: LearnedModel, loss: float) -> str:
 
 def _crowded(model: LearnedModel) -> str:
     """There are many more parameters than rows that they were learned from."""
-    rows, parameters = int((~model.training_rows("fit").held_out).sum()), model.network.n_parameters
+    rows, parameters = (
+        int((~model.training_rows("fit").held_out).sum()),
+        model.network.n_parameters // model.members,
+    )
     if parameters < CROWDED * rows:
         return ""
     return (

@@ -35,14 +35,14 @@ def history(result: FitResult) -> pd.DataFrame:
 
 
 def restarts(result: FitResult) -> pd.DataFrame:
-    """One line per start: its best epoch, its validation loss there, and whether it was the one kept."""
+    """One line per start: its best epoch, its validation loss there, and whether it was kept; an average keeps all."""
     trace = result.trace
     return pd.DataFrame(
         {
             "best_epoch": trace.best_epoch,
             "validation_loss": trace.best_loss,
             "stopped_early": trace.stopped,
-            "kept": np.arange(len(trace.best_loss)) == result.best_start,
+            "kept": (np.arange(len(trace.best_loss)) == result.best_start) | bool(result.biases),
         }
     )
 

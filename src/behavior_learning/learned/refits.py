@@ -9,7 +9,7 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, DataError
 from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
-from behavior_learning.training.multistart import fit_from
+from behavior_learning.training.multistart import average_from, fit_from
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["KINDS", "Fitting", "Forgotten", "refits", "samples"]
@@ -30,30 +30,32 @@ class Fitting:
     template: BehaviorNetwork
 
     def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
-        recipe, data = model.recipe, in_single((rows.x, rows.y))
+        recipe, xy = model.recipe, in_single((rows.x, rows.y))
         train, validation = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
 
         def draw() -> BehaviorNetwork:
             return drawn_like(self.template, rng, **recipe.initialization.get_params())
 
-        result = fit_from(
-            [draw() for _ in range(recipe.n_restarts)],
-            draw,
-            [model.objective.on(model.space, recipe.temperature)],
-            data=chosen_rows(data, rows.weight, train),
-            validation=chosen_rows(data, rows.weight, validation),
-            settings=recipe.settings,
-            seed=int(rng.integers(2**31)),
-        )
+        starts, seed = [draw() for _ in range(recipe.n_restarts)], int(rng.integers(2**31))
+        stages = [model.objective.on(model.space, recipe.temperature)]
+        part = chosen_rows(xy, rows.weight, train), chosen_rows(xy, rows.weight, validation)
+        if model.members > 1:
+            result = average_from(starts, stages, parts=[part], settings=recipe.settings, seed=seed)
+        else:
+            data, validation = part
+            result = fit_from(
+                starts, draw, stages, data=data, validation=validation, settings=recipe.settings, seed=seed
+            )
         return replace(
             model,
             network=result.network,
             objective=result.objective,
             rows=rows,
             block_names={},
-            known_deviations=standard_deviations(result.network, model.space, *(column[train] for column in data)),
+            known_deviations=standard_deviations(result.network, model.space, *(column[train] for column in xy)),
             procedure=self,
             l2=result.l2,
+            biases=result.biases,
         )
 
 

@@ -61,10 +61,11 @@ def _method(model: LearnedModel, estimated: bool) -> Iterator[str]:
     if not len(model.history):
         yield "The problem was discovered by a search over smaller and larger ones, judged on held-out rows."
         return
-    starts = model.recipe.n_restarts
+    starts, members = model.recipe.n_restarts, model.members
+    kept = "the mean of all is the model" if members > 1 else "of which the best on the held-out rows was kept"
     yield (
         f"They minimise the loss {model.objective.to_json()['kind']!r} with a ridge, from {starts} random "
-        f"start{'s, of which the best on the held-out rows was kept' if starts > 1 else ''}."
+        f"start{'s, ' + kept if starts > 1 else ''}."
     )
     if estimated:
         yield "This page is of the optimum that inference found on all rows of the fit."

@@ -57,7 +57,8 @@ class FitResult:
     trace : losses of every start.
     best_start : index of `network` among the starts.
     l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
-    polished_loss : mean loss of the held-out rows at that optimum.
+    polished_loss : mean loss of the held-out rows at that optimum; of an average, the mean of its members' own.
+    biases : of the readout of every network whose mean `network` is; none where it is one of the starts.
     """
 
     network: BehaviorNetwork
@@ -66,6 +67,7 @@ class FitResult:
     best_start: int
     l2: float | None = None
     polished_loss: float | None = None
+    biases: tuple[tuple[float, ...], ...] = ()
 
     @property
     def held_out_loss(self) -> float:

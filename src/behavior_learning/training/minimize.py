@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 from behavior_learning.core.arrays import make_key, make_keys, to_device
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
-__all__ = ["Change", "Feed", "Losses", "Progress", "Refine", "Trace", "minimize"]
+__all__ = ["Change", "Feed", "Losses", "Progress", "Refine", "Trace", "minimize", "side_by_side"]
 
 Progress = Callable[[int, float], bool | None]
 """Called after each compiled chunk with the epochs done and the best validation loss so far; True ends training."""
@@ -69,6 +69,20 @@ class Trace(NamedTuple):
     best_epoch: Int[np.ndarray, " starts"]
     best_loss: Float[np.ndarray, " starts"]
     stopped: Bool[np.ndarray, " starts"]
+
+
+def side_by_side(traces: Sequence[Trace]) -> Trace:
+    """The traces of several trainings as one; an epoch that one of them did not run has no loss."""
+    longest = max(trace.ran.shape[1] for trace in traces)
+
+    def joined(name: str, missing: float) -> np.ndarray:
+        parts = [getattr(trace, name) for trace in traces]
+        return np.concatenate(
+            [np.pad(part, ((0, 0), (0, longest - part.shape[1])), constant_values=missing) for part in parts]
+        )
+
+    ends = {name: np.concatenate([getattr(trace, name) for trace in traces]) for name in Trace._fields[3:]}
+    return Trace(joined("train_loss", np.nan), joined("validation_loss", np.nan), joined("ran", False), **ends)
 
 
 class _Chance(NamedTuple):

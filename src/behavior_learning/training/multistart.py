@@ -4,23 +4,25 @@ One problem, or a sum of a few, has local optima that no step leads out of: rows
 in each other's place. A few random starts can all end there. Most of what will come of a start shows early.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import cycle
 from typing import Any
 
 import numpy as np
 from jaxtyping import Array
 
+from behavior_learning.core.averaging import biases_of, mean_of
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.fit import CHUNK, FitResult, fit
-from behavior_learning.training.minimize import Feed, Progress
+from behavior_learning.training.minimize import Feed, Progress, side_by_side
 from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
-__all__ = ["fit_from"]
+__all__ = ["average_from", "fit_from", "in_turn"]
 
 SCREENINGS = 8
 """Fits of a few epochs, each of as many starts as are trained in full, of which the best start goes on."""
@@ -75,6 +77,71 @@ def fit_from(
     if rows is not None and rows > len(data[0]):
         return result
     return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
+
+
+Part = tuple[tuple[Array, ...], tuple[Array, ...]]
+"""Rows that train and rows that validate."""
+
+
+def average_from(
+    starts: Sequence[BehaviorNetwork],
+    stages: Sequence[Objective],
+    *,
+    parts: Iterable[Part],
+    settings: Settings,
+    seed: int,
+    progress: Progress | None = None,
+) -> FitResult:
+    """The mean of the networks that training makes of every start, each with rows of its own; the best comes first.
+
+    A start whose losses are not finite takes no part.
+
+    Parameters
+    ----------
+    parts : the rows of each start, from the first again where there are fewer; parts of one size share a compiled
+        program.
+
+    Raises
+    ------
+    ConvergenceError
+        If no start reached parameters with a finite, verified validation loss.
+    """
+    results: list[FitResult] = []
+    failed: ConvergenceError | None = None
+    for number, (start, (data, validation)) in enumerate(zip(starts, cycle(parts), strict=False)):
+        try:
+            results.append(
+                fit(
+                    [start],
+                    stages,
+                    data=data,
+                    validation=validation,
+                    settings=settings,
+                    seed=(seed + number) % 2**31,
+                    progress=progress,
+                )
+            )
+        except ConvergenceError as error:
+            failed = error
+    if not results:
+        raise failed or ConvergenceError("There are no starts.")
+    results.sort(key=lambda result: result.held_out_loss)
+    finest = max(results, key=lambda result: result.objective.evaluations)
+    loss = float(np.mean([result.held_out_loss for result in results]))
+    networks = [result.network for result in results]
+    trace = side_by_side([result.trace for result in results])
+    return FitResult(mean_of(networks), finest.objective, trace, 0, polished_loss=loss, biases=biases_of(networks))
+
+
+def in_turn(
+    train: np.ndarray, held_out: np.ndarray, fixed: np.ndarray, rng: np.random.Generator, count: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn."""
+    order = np.concatenate([held_out, rng.permutation(np.setdiff1d(train, fixed))])
+    every = np.concatenate([train, held_out])
+    for number in range(count):
+        out = np.take(order, np.arange(number * len(held_out), (number + 1) * len(held_out)), mode="wrap")
+        yield np.setdiff1d(every, out), out
 
 
 def settled(result: FitResult, *, data: tuple[Array, ...], validation: tuple[Array, ...], l2: float) -> FitResult:

@@ -129,17 +129,13 @@ class Optimizer(Option, eqx.Module):
         return params
 
 
-def _constant(elapsed: Float[Array, " steps"]) -> Float[Array, " steps"]:
-    return jnp.ones_like(elapsed)
-
-
 def _cosine(elapsed: Float[Array, " steps"]) -> Float[Array, " steps"]:
     """A linear rise over the first `WARM_UP` of training, and (1 + cos πt)/2 from there to its end."""
     fall = 0.5 * (1 + jnp.cos(np.pi * jnp.clip((elapsed - WARM_UP) / (1 - WARM_UP), 0.0, 1.0)))
     return jnp.minimum(jnp.maximum(elapsed / WARM_UP, 1e-3), fall)
 
 
-SCHEDULES = {"constant": _constant, "cosine": _cosine}
+SCHEDULES = {"constant": jnp.ones_like, "cosine": _cosine}
 """The learning rate as a share of the largest, by the share of the epochs that are behind."""
 
 
