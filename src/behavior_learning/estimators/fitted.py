@@ -37,7 +37,7 @@ from behavior_learning.learned.prune import pruned, pruning_path
 from behavior_learning.learned.records import counting_bar, status_line
 from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
-from behavior_learning.learned.streaming import predict_to
+from behavior_learning.learned.streaming import infer_rows, predict_to
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
 
@@ -349,6 +349,7 @@ class FittedEstimator(BaseEstimator):
         clusters: Any = None,
         weights: Any = None,
         weight_kind: Literal["frequency", "sampling"] = "frequency",
+        target: str | Sequence[str] | None = None,
         n_restarts: int | None = None,
         l2: float | None = None,
         draws: int = 500,
@@ -372,6 +373,10 @@ class FittedEstimator(BaseEstimator):
         clusters : a label per row, or two columns of labels for two-way clustering.
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
+        target : the column of the response where X is a stream, as in `fit`; `weights` and `clusters` are columns then
+            too. The search runs on a sample of the rows and goes on to the optimum of all of them; robust, clustered
+            and other errors are of sums over all rows, equal to those in memory. What needs rows one by one, such as
+            likelihood-ratio tests and bootstraps, is refused.
         n_restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
             affordable the search goes on from the best optimum with its rows negated, one by one.
         l2 : by default none where the likelihood has a finite maximum. Where it has none, as along a tanh that is
@@ -399,19 +404,20 @@ class FittedEstimator(BaseEstimator):
                 "Use members_[0].inference()."
             )
         with status_line(verbose) as progress:
-            results = infer_problem(
-                self._fitted,
-                self._rows("inference", X, y),
-                n_restarts=n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
-                cov_type=cov_type,
-                clusters=clusters,
-                weights=weights,
-                weight_kind=weight_kind,
-                l2=None if l2 is None else check_number("l2", l2, inclusive=True),
-                draws=check_count("draws", draws, minimum=2),
-                seed=check_count("seed", seed, minimum=0),
-                progress=progress,
-            )
+            options: dict[str, Any] = {
+                "n_restarts": n_restarts if n_restarts is None else check_count("n_restarts", n_restarts, minimum=0),
+                "cov_type": cov_type,
+                "clusters": clusters,
+                "weights": weights,
+                "weight_kind": weight_kind,
+                "l2": None if l2 is None else check_number("l2", l2, inclusive=True),
+                "draws": check_count("draws", draws, minimum=2),
+                "seed": check_count("seed", seed, minimum=0),
+                "progress": progress,
+            }
+            if target is not None:
+                return infer_rows(self._fitted, X, target, **options)
+            results = infer_problem(self._fitted, self._rows("inference", X, y), **options)
             return results.posterior() if method == "posterior" else results
 
     def counterfactual(

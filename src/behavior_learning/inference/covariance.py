@@ -17,7 +17,7 @@ from behavior_learning.errors import FewClustersWarning, OptionError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import Information
-from behavior_learning.inference.problem import cluster_scores, outer
+from behavior_learning.inference.problem import cluster_scores
 from behavior_learning.inference.resampling import one_step_jackknife, refit, refits_of, resampling_weights, score_draws
 
 __all__ = [
@@ -33,6 +33,8 @@ __all__ = [
     "OuterProduct",
     "Robust",
     "make_covariance",
+    "sandwich",
+    "warn_of_few_clusters",
 ]
 
 
@@ -114,7 +116,7 @@ class OuterProduct(CovarianceEstimator):
 
     def estimate(self, fitted: Fitted) -> Covariance:
         information, total = fitted.information, fitted.total
-        middle = np.asarray(_outer(fitted.problem, jnp.asarray(fitted.theta), 1)) / total
+        middle = fitted.outer_product() / total
         outer_product = Information(information.labels, middle, information.tangent_space, information.bounded)
         return Covariance(outer_product.inverse() / total)
 
@@ -126,8 +128,7 @@ class Robust(CovarianceEstimator):
     description = "sandwich (Godambe; valid where the model is wrong, for its pseudo-true parameters)"
 
     def estimate(self, fitted: Fitted) -> Covariance:
-        power = 2 if fitted.weight_kind == "sampling" else 1
-        return _sandwich(fitted, np.asarray(_outer(fitted.problem, jnp.asarray(fitted.theta), power)))
+        return sandwich(fitted, fitted.outer_product(2 if fitted.weight_kind == "sampling" else 1))
 
 
 @dataclass(frozen=True)
@@ -144,19 +145,12 @@ class Clustered(CovarianceEstimator):
     description = "sandwich over clusters (rows of a cluster may depend on each other)"
 
     def estimate(self, fitted: Fitted) -> Covariance:
-        few, p = min(self.clusters.counts), fitted.information.rank
-        if few < p:
-            warnings.warn(
-                f"There are {few} clusters for {p} free parameters: clustered errors are too small. Use "
-                "cov_type='robust', a smaller model, or finer clusters.",
-                FewClustersWarning,
-                stacklevel=2,
-            )
+        warn_of_few_clusters(min(self.clusters.counts), fitted.information.rank)
         first, *others = (self._one_way(fitted, codes) for codes in self.clusters.codes)
         if not others:
-            return _sandwich(fitted, first)
+            return sandwich(fitted, first)
         values, vectors = np.linalg.eigh(first + others[0] - self._one_way(fitted, self.clusters.intersection))
-        return _sandwich(fitted, (vectors * np.maximum(values, 0)) @ vectors.T)
+        return sandwich(fitted, (vectors * np.maximum(values, 0)) @ vectors.T)
 
     @staticmethod
     def _one_way(fitted: Fitted, codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, "p p"]:
@@ -255,9 +249,19 @@ def make_covariance(cov_type: str, **options: Any) -> CovarianceEstimator:
     return estimator(**own)
 
 
-def _sandwich(fitted: Fitted, middle: Float[np.ndarray, "p p"]) -> Covariance:
+def sandwich(fitted: Fitted, middle: Float[np.ndarray, "p p"]) -> Covariance:
     bread = fitted.information.inverse()
     return Covariance(bread @ middle @ bread / fitted.total**2)
+
+
+def warn_of_few_clusters(count: int, parameters: int) -> None:
+    if count < parameters:
+        warnings.warn(
+            f"There are {count} clusters for {parameters} free parameters: clustered errors are too small. Use "
+            "cov_type='robust', a smaller model, or finer clusters.",
+            FewClustersWarning,
+            stacklevel=3,
+        )
 
 
 def _of_refits(fitted: Fitted, seed: int, draws: int, clusters: Clusters | None = None) -> Covariance:
@@ -274,5 +278,4 @@ def _of_refits(fitted: Fitted, seed: int, draws: int, clusters: Clusters | None 
     return Covariance(np.cov(kept.T).reshape(p, -1), kept, notes)
 
 
-_outer = eqx.filter_jit(outer)
 _cluster_scores = eqx.filter_jit(cluster_scores)

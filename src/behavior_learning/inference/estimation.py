@@ -21,7 +21,9 @@ __all__ = [
     "Convergence",
     "Optimum",
     "Search",
+    "bfgs_update",
     "local_optima",
+    "newton_step",
     "polish",
     "projected_norm",
     "search_from",
@@ -165,7 +167,7 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
     guide = jnp.where((before > NEAR) & ~state.last, jnp.minimum(search.sample, rows), rows)
     curvature = jax.lax.cond(state.refresh, lambda: hessian(problem, state.theta, guide), lambda: state.hessian)
     unmoved = jnp.isinf(state.loss) | state.last
-    trial = jnp.where(unmoved, state.theta, _moved(state._replace(hessian=curvature), signs))
+    trial = jnp.where(unmoved, state.theta, newton_step(state._replace(hessian=curvature), signs))
     loss, slope = gradient(problem, trial, rows)
     after = projected_norm(trial, slope, signs)
     rounding = 1e-13 * (1 + jnp.abs(loss))  # Near the optimum the loss no longer tells which point is better.
@@ -193,8 +195,13 @@ def _step(problem: Problem, signs: Int[Array, " p"], search: Search, state: _Sta
     )
 
 
-def _moved(state: _State, signs: Int[Array, " p"]) -> Float[Array, " p"]:
-    """θ − (|H| + μ)⁻¹ g in the units of the diagonal of H."""
+def newton_step(state: Any, signs: Int[Array, " p"]) -> Float[Array, " p"]:
+    """θ − (|H| + μ)⁻¹ g in the units of the diagonal of H, at most nine tenths of the way to zero for a sign.
+
+    Parameters
+    ----------
+    state : has ``theta``, ``gradient``, ``hessian`` and ``damping`` μ.
+    """
     free = ~_held(state.theta, state.gradient, signs)
     slope = jnp.where(free, state.gradient, 0.0)
     curvature = jnp.where(free[:, None] & free, state.hessian, jnp.eye(len(free)))

@@ -21,7 +21,7 @@ from behavior_learning.identification.parameters import (
 )
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import Problem, losses, scores
+from behavior_learning.inference.problem import Problem, losses, outer, scores
 from behavior_learning.objectives import Objective
 
 __all__ = [
@@ -139,6 +139,11 @@ class Fitted:
         with jax.enable_x64(True):
             return np.asarray(_scores(self.problem, jnp.asarray(self.theta)))
 
+    def outer_product(self, power: int = 1) -> Float[np.ndarray, "p p"]:
+        """Σ w^power ∇ℓ ∇ℓᵀ over rows."""
+        with jax.enable_x64(True):
+            return np.asarray(_outer(self.problem, jnp.asarray(self.theta), power))
+
     def restricted(
         self, matrix: Float[np.ndarray, "r p"], value: Float[np.ndarray, " r"]
     ) -> tuple[np.ndarray, Optimum]:
@@ -237,4 +242,5 @@ def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:
 
 
 _losses = eqx.filter_jit(losses)
+_outer = eqx.filter_jit(outer)
 _scores = eqx.filter_jit(scores)

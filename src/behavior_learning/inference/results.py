@@ -214,8 +214,7 @@ class InferenceResults(EstimationResults):
     @cached_property
     def tic(self) -> float:
         """−2 log L + 2 tr(J⁻¹K): Takeuchi's criterion, AIC where the model is right."""
-        s, w = self.fitted.scores(), self.fitted.weights
-        middle = (s * w[:, None]).T @ s / self.fitted.total
+        middle = self.fitted.outer_product() / self.fitted.total
         return -2 * self.loglikelihood + 2 * float(np.trace(self.fitted.information.inverse() @ middle))
 
     @cached_property

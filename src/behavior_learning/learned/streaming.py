@@ -1,21 +1,29 @@
 """What is asked of a learned model at rows that are not held in memory."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from typing import Any
 
+import jax
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.files import whole_file
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.inference.streamed import SUMMED, Block, infer_stream
+from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.predictive import predictive
-from behavior_learning.streams import Stream, as_source
+from behavior_learning.streams import Opened, Stream, as_source
 
-__all__ = ["predict_to"]
+__all__ = ["infer_rows", "predict_to"]
+
+BLOCK = 2**15
+"""Rows that inference holds at once."""
 
 
 def predict_to(
@@ -48,3 +56,51 @@ def predict_to(
         if not written:
             raise DataError("The stream has no rows to predict.")
     return written
+
+
+def infer_rows(
+    model: LearnedModel,
+    rows: Any,
+    target: str | Sequence[str],
+    *,
+    weights: str | None,
+    clusters: str | None,
+    cov_type: str,
+    **options: Any,
+) -> InferenceResults:
+    """Inference on all rows of a stream: the search on a sample of them, then on to the optimum of all.
+
+    Parameters
+    ----------
+    rows : as in `Stream`.
+    target, weights, clusters : columns of the response, of weights and of the cluster of each row.
+    options : of `infer_problem`.
+
+    Raises
+    ------
+    OptionError
+        If the objective draws noise, which a second pass would have to draw again, or `cov_type` needs more than sums.
+    """
+    if cov_type not in SUMMED:
+        raise OptionError(f"cov_type={cov_type!r} needs the rows in memory; a stream has {', '.join(SUMMED)}.")
+    if (cov_type == "clustered") != (clusters is not None):
+        raise OptionError("cov_type='clustered' and clusters=, the column of the clusters, need each other.")
+    if not model.objective.likelihood:
+        raise OptionError("Inference on a stream is for likelihoods. Fit with objective='likelihood', or pass a table.")
+    labels = () if clusters is None else (clusters,)
+    opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, needed=labels)
+    X, y, weight = opened.split(opened.survey.train.drop(columns=list(labels)))
+    sample = infer_problem(model, model.given_rows("inference", X, y), weights=weight, cov_type="robust", **options)
+
+    def encoded(table: pd.DataFrame) -> tuple[np.ndarray, ...]:
+        X, y, weight = opened.split(table.drop(columns=list(labels)))
+        own = np.ones(len(table)) if weight is None else weight
+        return *model.given_rows("inference", X, y), own, *(table[name].to_numpy(object) for name in labels)
+
+    def blocks() -> Iterator[Block]:
+        size = min(BLOCK, opened.survey.rows)
+        for x, values, own, *rest in opened.blocks(encoded, size):
+            yield Block((x, values), own, *rest)
+
+    with jax.enable_x64(True):
+        return infer_stream(sample, blocks, cov_type=cov_type)

@@ -1,6 +1,6 @@
 """A stream as users name it, and as a fit reads it."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +12,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.options import check_count
 from behavior_learning.streams.sources import Source, as_source
 from behavior_learning.streams.survey import Counted, Survey, survey
-from behavior_learning.streams.windows import Columns, ahead, windows
+from behavior_learning.streams.windows import Columns, ahead, blocks, windows
 
 __all__ = ["Opened", "Stream"]
 
@@ -69,7 +69,14 @@ class Opened:
 
     @classmethod
     def read(
-        cls, given: Any, target: str | Sequence[str], weights: str | None, *, labelled: bool, fraction: float
+        cls,
+        given: Any,
+        target: str | Sequence[str],
+        weights: str | None,
+        *,
+        labelled: bool,
+        fraction: float,
+        needed: Sequence[str] = (),
     ) -> "Opened":
         """Read a stream for the first time.
 
@@ -78,6 +85,7 @@ class Opened:
         given : a `Stream`, or what its rows are.
         labelled : whether every value of the response is a level.
         fraction : of the rows that validate.
+        needed : further columns.
 
         Raises
         ------
@@ -91,7 +99,7 @@ class Opened:
         found = survey(
             source.parts(),
             rule,
-            columns=targets if weights is None else (*targets, weights),
+            columns=(*targets, *needed, *(() if weights is None else (weights,))),
             levels=targets if labelled else (),
             sample=check_count("sample of bl.Stream", stream.sample, minimum=2),
             looked=max(1, window // LOOKED),
@@ -126,6 +134,20 @@ class Opened:
         own = partial(self._encoded, encode)
         how = {"rows": self.survey.rows, "most": self.window, "seed": seed, "first": first}
         return ahead(windows(self.source, self.rule, own, **how))
+
+    def blocks(self, encode: Callable[[pd.DataFrame], Columns], size: int) -> Iterator[Columns]:
+        """All rows that count, in blocks of one size read ahead; a last short one is filled up with rows of weight 0.
+
+        Parameters
+        ----------
+        encode : rows to arrays, weights third.
+        """
+        parts = (encode(table) for part in self.source.parts() if len(table := self.rule(part)[0]))
+        for block in ahead(blocks(parts, size, rest=True)):
+            at = np.minimum(np.arange(size), len(block[0]) - 1)
+            filled = [column[at] for column in block]
+            filled[2] = np.where(np.arange(size) < len(block[0]), filled[2], 0.0)
+            yield tuple(filled)
 
     def _encoded(self, encode: Callable[[pd.DataFrame, Any], Columns], table: pd.DataFrame) -> Columns:
         X, y, weight = self.split(table)

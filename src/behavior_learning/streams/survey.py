@@ -253,7 +253,9 @@ def survey(
         if numbers is None:
             _check_has(columns, part.table)
             numbers = [name for name in part.table.columns if part.table[name].dtype.kind in "iuf"]
-        table, hashes = rule(Part(part.piece, part.offset, _numbered(part.table, number)))
+        table, hashes = rule(
+            part._replace(table=part.table.set_axis(pd.RangeIndex(number, number + len(part.table)), axis=0))
+        )
         number += len(part.table)
         out = rule.held_out(hashes)
         train = table[~out]
@@ -262,7 +264,7 @@ def survey(
         witnesses.add(train)
         moments.add(train[numbers].to_numpy(float, na_value=np.nan))
         rows, total = rows + len(train), total + (len(train) if rule.weights is None else train[rule.weights].sum())
-    if rows < 2 or not len(held_out.rows()):
+    if rows < 2 or (rule.fraction > 0 and not len(held_out.rows())):
         raise DataError(
             f"Training needs at least 2 rows and validation at least 1; the stream has {rows} and "
             f"{len(held_out.rows())}. Add rows or change validation_fraction."
@@ -271,10 +273,6 @@ def survey(
     sampled = sampled[~sampled.index.duplicated()].sort_index()
     by_name = (dict(zip(numbers or (), values.tolist(), strict=True)) for values in (moments.mean, moments.deviation))
     return Survey(rows, total / rows, sampled, held_out.rows(), *by_name)
-
-
-def _numbered(table: pd.DataFrame, first: int) -> pd.DataFrame:
-    return table.set_axis(pd.RangeIndex(first, first + len(table)), axis=0)
 
 
 def _check_has(columns: Collection[str], table: pd.DataFrame) -> None:

@@ -66,8 +66,8 @@ def windows(
         skipped = 0
 
 
-def blocks(parts: Iterable[Columns], size: int) -> Iterator[Columns]:
-    """Rows in blocks of one size; what does not fill the last one is left out."""
+def blocks(parts: Iterable[Columns], size: int, *, rest: bool = False) -> Iterator[Columns]:
+    """Rows in blocks of one size; what does not fill the last one is left out, or comes as a `rest`."""
     waiting: list[Columns] = []
     have = 0
     for part in parts:
@@ -77,6 +77,8 @@ def blocks(parts: Iterable[Columns], size: int) -> Iterator[Columns]:
             whole = tuple(np.concatenate(columns) for columns in zip(*waiting, strict=True))
             yield tuple(column[:size] for column in whole)
             waiting, have = [tuple(column[size:] for column in whole)], have - size
+    if rest and have:
+        yield tuple(np.concatenate(columns) for columns in zip(*waiting, strict=True))
 
 
 def ahead(items: Iterator[Item]) -> Generator[Item]:

@@ -1,0 +1,255 @@
+"""The optimum of rows that are not held in memory, and its errors: sums over chunks of rows, whatever the chunks.
+
+A search on a sample ends a few steps from the optimum of all rows, and its Hessian serves for these steps: each takes
+one pass for the loss and its gradient. The last pass sums the Hessian, outer products of scores, and scores by cluster,
+whose rows may stand anywhere.
+
+Source: Theorem B.9 and B.10; Liang and Zeger (1986) for clusters.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+from typing import Any, NamedTuple, cast
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Float
+
+from behavior_learning.errors import DataError, OptionError
+from behavior_learning.identification.canonical_form import canonicalize
+from behavior_learning.identification.parameters import LocalParameters
+from behavior_learning.inference.covariance import (
+    Covariance,
+    CovarianceEstimator,
+    make_covariance,
+    sandwich,
+    warn_of_few_clusters,
+)
+from behavior_learning.inference.estimation import (
+    AIM,
+    TOLERANCE,
+    Convergence,
+    Optimum,
+    bfgs_update,
+    newton_step,
+    projected_norm,
+)
+from behavior_learning.inference.fitted import Fitted, information_at
+from behavior_learning.inference.problem import Problem, cluster_scores, gradient, hessian, outer
+from behavior_learning.inference.results import InferenceResults, estimated
+
+__all__ = ["SUMMED", "Block", "infer_stream"]
+
+SUMMED = ("robust", "hessian", "opg", "clustered")
+"""Covariances that need no more than sums over rows."""
+
+MOST_PASSES = 30
+"""Passes for gradients after which the search gives up."""
+
+STUCK = 1e10
+"""Damping beyond which no step lowers the loss."""
+
+
+class Block(NamedTuple):
+    """Rows that are held at once; all blocks have the same number, filled up with rows of weight 0.
+
+    Attributes
+    ----------
+    data : arrays with rows first, in double precision.
+    labels : of the cluster of each row, where there are any.
+    """
+
+    data: tuple[np.ndarray, ...]
+    weights: Float[np.ndarray, " rows"]
+    labels: np.ndarray | None = None
+
+
+class Unheld:
+    """Stands for the rows of a stream where something asks for them."""
+
+    def __init__(self, n: int, l2: float):
+        self.n, self.l2 = n, l2
+
+    def __getattr__(self, name: str) -> Any:
+        raise OptionError(
+            "This needs the rows in memory, and these are of a stream, of which sums are kept. Ask it of "
+            "inference(X, y) on a table, such as a sample of the rows."
+        )
+
+
+@dataclass(frozen=True)
+class StreamFitted(Fitted):
+    """An M-estimate of which sums over the rows are kept instead of the rows.
+
+    Attributes
+    ----------
+    rows_total : Σw.
+    mean_loss : of the rows, without the ridge.
+    outer_products : Σ w^power ∇ℓ ∇ℓᵀ by power.
+    """
+
+    rows_total: float = 0.0
+    mean_loss: float = 0.0
+    outer_products: tuple[Float[np.ndarray, "p p"], ...] = ()
+
+    @property
+    def total(self) -> float:
+        return self.rows_total
+
+    @property
+    def loss(self) -> float:
+        return self.mean_loss
+
+    def outer_product(self, power: int = 1) -> Float[np.ndarray, "p p"]:
+        return self.outer_products[power - 1]
+
+
+@dataclass(frozen=True)
+class ClusteredSums(CovarianceEstimator):
+    """The sandwich around Σ_g s_g s_gᵀ·G/(G − 1), from the scores of a stream summed by cluster."""
+
+    sums: Float[np.ndarray, "clusters p"]
+
+    name = "clustered"
+    description = "sandwich over clusters (rows of a cluster may depend on each other)"
+
+    def estimate(self, fitted: Fitted) -> Covariance:
+        count = len(self.sums)
+        warn_of_few_clusters(count, fitted.information.rank)
+        return sandwich(fitted, self.sums.T @ self.sums * count / (count - 1))
+
+
+class ByCluster:
+    """Sums of scores by cluster, whatever the order of the rows."""
+
+    def __init__(self, parameters: int):
+        self.known, self.sums = pd.Index([], dtype=object), np.zeros((0, parameters))
+
+    def add(self, labels: np.ndarray, sums: Float[np.ndarray, "labels p"]) -> None:
+        """Add sums of different labels."""
+        new = self.known.get_indexer(labels) < 0
+        self.known = self.known.append(pd.Index(labels[new], dtype=object))
+        self.sums = np.concatenate([self.sums, np.zeros((new.sum(), self.sums.shape[1]))])
+        self.sums[self.known.get_indexer(labels)] += sums
+
+
+class _At(NamedTuple):
+    """Where a search is; `hessian` is that of the sample, updated from gradients."""
+
+    theta: Float[Array, " p"]
+    loss: float
+    gradient: Float[Array, " p"]
+    hessian: Float[Array, "p p"]
+    damping: float
+
+
+Blocks = Callable[[], Iterator[Block]]
+
+
+def infer_stream(sample: InferenceResults, blocks: Blocks, *, cov_type: str) -> InferenceResults:
+    """Inference on all rows of a stream, from that on a sample of them; inside `jax.enable_x64`.
+
+    Parameters
+    ----------
+    sample : whose optimum the search begins at, and whose options it keeps.
+    blocks : all rows once, each time it is called.
+    cov_type : one of `SUMMED`.
+
+    Raises
+    ------
+    DataError
+        If there is one cluster only.
+    """
+    fitted = sample.fitted
+    rows = sum(int(np.sum(block.weights > 0)) for block in blocks())
+    weight = sum(float(np.sum(block.weights)) for block in blocks())
+    sampling, l2 = fitted.weight_kind == "sampling", float(fitted.problem.l2)
+    total = rows if sampling else weight
+    at, norm, passes = _searched(fitted, blocks, weight, l2 / total)
+    network = fitted.problem.network(at.theta)
+    canonical = canonicalize(network, one_hot=fitted.one_hot, signs=fitted.canonical.signs, prune=False)
+    local = LocalParameters.of(canonical, fitted.names)
+    problem = eqx.tree_at(lambda p: p.parametrization, fitted.problem, local.parametrization)
+    theta, powers, clusters = jnp.asarray(local.theta), (1, 2) if sampling else (1,), ByCluster(len(local.theta))
+    sums: tuple[Any, ...] = (0.0,) * (1 + len(powers))
+    for block in blocks():
+        own = _of_block(problem, block)
+        sums = tuple(map(jnp.add, sums, _last(own, theta, powers)))
+        if cov_type == "clustered":
+            codes, found = pd.factorize(block.labels)
+            scores = np.asarray(_cluster_scores(own, theta, jnp.asarray(codes), len(codes)))
+            clusters.add(np.asarray(found, object), scores[: len(found)])
+    curvature = np.asarray(sums[0]) / weight + l2 / total * np.eye(len(theta))
+    limited = passes >= MOST_PASSES
+    whole = StreamFitted(
+        cast(Any, Unheld(rows, l2)),
+        local,
+        Optimum(theta, *map(jnp.asarray, (at.loss, curvature, norm, passes, limited))),
+        Convergence.OPTIMUM if norm < TOLERANCE else Convergence.LIMIT if limited else Convergence.STALLED,
+        information_at(local, curvature, l2 / total),
+        canonical,
+        np.array([total / rows]),
+        fitted.weight_kind,
+        fitted.names,
+        fitted.one_hot,
+        rows_total=total,
+        mean_loss=at.loss - 0.5 * l2 / total * float(np.sum(local.theta**2)),
+        outer_products=tuple(
+            (total / weight) ** power * np.asarray(own) for power, own in zip(powers, sums[1:], strict=True)
+        ),
+    )
+    results = replace(sample, fitted=whole, rivals=())
+    if cov_type != "clustered":
+        return estimated(results, make_covariance(cov_type))
+    if len(clusters.sums) < 2:
+        raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
+    return estimated(results, ClusteredSums(total / weight * clusters.sums))
+
+
+def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tuple[_At, float, int]:
+    """The optimum of all rows by steps with the Hessian of the sample; the norm there, and the passes it took."""
+    signs = jnp.asarray(fitted.local.signs)
+
+    def look(theta: Array, curvature: Array, damping: float) -> _At:
+        parts = (_first(_of_block(fitted.problem, block), theta) for block in blocks())
+        loss, slope = reduce(lambda total, part: tuple(map(jnp.add, total, part)), parts)
+        value = float(loss / weight + 0.5 * ridge * jnp.sum(theta**2))
+        return _At(theta, value, slope / weight + ridge * theta, curvature, damping)
+
+    at, passes = look(jnp.asarray(fitted.theta), jnp.asarray(fitted.optimum.hessian), 0.0), 1
+    norm = float(projected_norm(at.theta, at.gradient, signs))
+    while norm > AIM and passes < MOST_PASSES and at.damping < STUCK:
+        trial, passes = look(newton_step(at, signs), at.hessian, 0.1 * at.damping), passes + 1
+        after = float(projected_norm(trial.theta, trial.gradient, signs))
+        if trial.loss < at.loss - 1e-13 * (1 + abs(at.loss)) or after < 0.5 * norm:
+            curvature = bfgs_update(at.hessian, trial.theta - at.theta, trial.gradient - at.gradient)
+            at, norm = trial._replace(hessian=curvature), after
+        elif norm < TOLERANCE:
+            break
+        else:
+            at = at._replace(damping=max(10 * at.damping, 1e-4))
+    return at, norm, passes
+
+
+def _of_block(problem: Problem, block: Block) -> Problem:
+    how: dict[str, Any] = {"weights": block.weights, "candidates": problem.candidates}
+    return Problem.of(problem.objective, problem.parametrization, block.data, **how)
+
+
+@eqx.filter_jit
+def _first(problem: Problem, theta: Float[Array, " p"]) -> tuple[Array, Array]:
+    """Σwℓ and its gradient."""
+    loss, slope = gradient(problem, theta)
+    return problem.total * loss, problem.total * slope
+
+
+@eqx.filter_jit
+def _last(problem: Problem, theta: Float[Array, " p"], powers: tuple[int, ...]) -> tuple[Array, ...]:
+    """Σw∇²ℓ and Σ w^power ∇ℓ∇ℓᵀ."""
+    return problem.total * hessian(problem, theta), *(outer(problem, theta, power) for power in powers)
+
+
+_cluster_scores = eqx.filter_jit(cluster_scores)
