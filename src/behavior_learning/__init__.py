@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from behavior_learning.responses import Censored, Classes, Counts, Numbers, Ordered, Response, register_response
     from behavior_learning.specification import UMP
     from behavior_learning.streams.stream import Stream
+    from behavior_learning.training.checkpoint import Checkpoint
     from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
     from behavior_learning.training.settings import Initialization, Penalty
 
@@ -63,6 +64,7 @@ __all__ = [
     "BasisFamily",
     "BehaviorNetwork",
     "Censored",
+    "Checkpoint",
     "ChoiceData",
     "Classes",
     "Counts",
@@ -127,6 +129,7 @@ _NAMES = {
     "responses": ("Censored", "Classes", "Counts", "Numbers", "Ordered", "Response", "register_response"),
     "specification": ("UMP",),
     "streams.stream": ("Stream",),
+    "training.checkpoint": ("Checkpoint",),
     "training.optimizers": ("LBFGS", "Adam", "AdamW"),
     "training.settings": ("Initialization", "Penalty"),
 }

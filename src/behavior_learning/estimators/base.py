@@ -51,6 +51,7 @@ from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
 from behavior_learning.streams import Opened, Stream
+from behavior_learning.training.checkpoint import Checkpoint
 from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
@@ -132,6 +133,7 @@ class BehaviorEstimator(FittedEstimator):
         weights: str | None = None,
         progress: Progress | None = None,
         on_interrupt: str = "raise",
+        checkpoint: Checkpoint | str | PathLike[str] | None = None,
     ):
         """Learn the optimisation problem behind y given X.
 
@@ -154,6 +156,8 @@ class BehaviorEstimator(FittedEstimator):
             with the best so far.
         on_interrupt : what Ctrl-C does: ``"raise"`` leaves the estimator as it was, ``"keep"`` ends training with the
             best so far.
+        checkpoint : a folder, or a ``bl.Checkpoint``, in which training is kept every few minutes; a process that was
+            killed goes on from there when the same is called again. Needs a `random_state`.
 
         Raises
         ------
@@ -167,6 +171,9 @@ class BehaviorEstimator(FittedEstimator):
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
         random = check_random_state(as_seed(self.random_state))
+        kept = Checkpoint(checkpoint) if isinstance(checkpoint, (str, PathLike)) else checkpoint
+        if kept is not None and self.random_state is None:
+            raise OptionError("checkpoint= needs random_state=, so that training begins alike when it is called again.")
         stream = None
         if target is None:
             _check_in_memory(X, y)
@@ -238,6 +245,7 @@ class BehaviorEstimator(FittedEstimator):
                     progress=watch,
                     feed=feed,
                     rows=None if stream is None else stream.survey.rows,
+                    checkpoint=kept,
                 )
         marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(

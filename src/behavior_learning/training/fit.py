@@ -16,6 +16,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
+from behavior_learning.training.checkpoint import Checkpoint, Keeper, fingerprint
 from behavior_learning.training.minimize import Change, Feed, Losses, Progress, Trace, minimize
 from behavior_learning.training.optimizers import Data, Optimizer, Params
 from behavior_learning.training.packing import Packing
@@ -174,6 +175,7 @@ def fit(
     chunk: int = CHUNK,
     feed: Feed | None = None,
     rows: int | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> FitResult:
     """Train every start and return the one with the lowest validation loss.
 
@@ -187,6 +189,7 @@ def fit(
     seed : of the order of the rows and of noise.
     chunk : most epochs per call of the compiled program; fewer for very many rows, brief fits and short stages.
     feed : further rows for each epoch in place of `data`, of the same shape.
+    checkpoint : where training is kept, to go on from.
     rows : that train in all, whose share of the ridge a row carries; those of `data` by default.
 
     Raises
@@ -229,6 +232,7 @@ def fit(
         feed=feed,
         refine=refine,
         progress=progress,
+        keeper=checkpoint and Keeper(checkpoint, fingerprint(data, validation, starts, stages, settings, seed, rows)),
     )
     winner = int(np.argmin(trace.best_loss))
     if not np.isfinite(trace.best_loss[winner]):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import equinox as eqx
@@ -12,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from behavior_learning.core.arrays import make_key, make_keys, to_device
+from behavior_learning.training.checkpoint import Keeper, Kept
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
 __all__ = ["Change", "Feed", "Losses", "Progress", "Refine", "Trace", "minimize", "side_by_side"]
@@ -173,6 +175,7 @@ def minimize(
     feed: Feed | None = None,
     refine: Refine | None = None,
     progress: Progress | None = None,
+    keeper: Keeper | None = None,
 ) -> tuple[Params, Trace, Losses]:
     """Lower the training loss from every start until its validation loss has not improved for `patience` epochs.
 
@@ -188,6 +191,7 @@ def minimize(
     feed : other rows for each chunk in place of `data`, of the same shape.
     refine : may replace the losses. Where the old ones are not comparable, what was best under them is
         forgotten; where they are, a start that has kept nothing yet begins anew.
+    keeper : of the checkpoint to go on from and to write.
 
     Returns
     -------
@@ -199,9 +203,22 @@ def minimize(
     limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
     rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
-    histories, done, looked = [], 0, 0
-    with closing(_same(data) if feed is None else feed(0)) as windows:
+    histories, looks, done = [], [(0, False)], 0
+    if keeper is not None and (kept := keeper.read(state)) is not None:
+        state, histories, looks, done = kept.state, [kept.history], kept.looks, kept.history[0].shape[1]
+        losses = _replayed(losses, refine, kept)
+        for stream, own in zip(streams, kept.streams, strict=True):
+            stream.bit_generator.state = own
+
+    def write() -> None:
+        if keeper is not None:
+            history = [np.concatenate(values, axis=1) for values in zip(*histories, strict=True)]
+            keeper.write(Kept(state, history, looks, [dict(stream.bit_generator.state) for stream in streams]))
+
+    with closing(_same(data) if feed is None else feed(done)) as windows:
         while done < max_epochs and np.asarray(state.active).any():
+            if keeper is not None and keeper.due and histories:
+                write()
             asked = min(chunk if every is None else every, chunk, max_epochs - done)
             chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
             state, history = _run_chunk(losses, optimizer, limits, state, chance, next(windows), validation)
@@ -210,13 +227,16 @@ def minimize(
             done += int(run.sum())
             if progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True:
                 break
-            stopped = not np.asarray(state.active).any()
+            stopped, looked = not np.asarray(state.active).any(), looks[-1][0]
             if refine is None or done >= max_epochs or not (stopped or done - looked >= (every or chunk)):
                 continue
-            latest, looked = np.concatenate([own[1] for own in histories], axis=1)[:, looked:], done
+            latest = np.concatenate([own[1] for own in histories], axis=1)[:, looked:]
+            looks.append((done, stopped))
             change = refine(losses, latest, stopped)
             if change is not None:
                 losses, state = change.losses, state.anew(begun) if change.comparable else state.forgetting()
+        else:
+            write()
     trace = Trace(
         *(np.concatenate(values, axis=1) for values in zip(*histories, strict=True)),
         best_epoch=np.asarray(state.best_epoch),
@@ -224,6 +244,14 @@ def minimize(
         stopped=~np.asarray(state.active),
     )
     return state.best, trace, losses
+
+
+def _replayed(losses: Losses, refine: Refine | None, kept: Kept) -> Losses:
+    """The losses that training had come to, by the same looks at the same history."""
+    for (since, _), (until, stopped) in pairwise(kept.looks):
+        change = None if refine is None else refine(losses, kept.history[1][:, since:until], stopped)
+        losses = losses if change is None else change.losses
+    return losses
 
 
 def _same(data: Data) -> Generator[Data]:

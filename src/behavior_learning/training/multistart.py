@@ -17,6 +17,7 @@ from behavior_learning.core.averaging import biases_of, mean_of
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
+from behavior_learning.training.checkpoint import Checkpoint
 from behavior_learning.training.fit import CHUNK, FitResult, fit
 from behavior_learning.training.minimize import Feed, Progress, side_by_side
 from behavior_learning.training.polish import polish
@@ -46,6 +47,7 @@ def fit_from(
     progress: Progress | None = None,
     feed: Feed | None = None,
     rows: int | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> FitResult:
     """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
 
@@ -57,6 +59,7 @@ def fit_from(
     starts : random networks, as many as are trained in full.
     draw : makes one more.
     feed, rows : as in `fit`; screenings use `data` alone, and only where these are all rows the optimum is sought.
+    checkpoint : as in `fit`; screenings are made again.
     """
     count, layers = len(starts), starts[0].architecture.layers
     if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
@@ -73,7 +76,7 @@ def fit_from(
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
     own: dict[str, Any] = {"settings": settings, "seed": seed, "progress": progress, "feed": feed, "rows": rows}
-    result = fit(starts, stages, data=data, validation=validation, **own)
+    result = fit(starts, stages, data=data, validation=validation, checkpoint=checkpoint, **own)
     if rows is not None and rows > len(data[0]):
         return result
     return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
