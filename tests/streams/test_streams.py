@@ -169,6 +169,13 @@ def test_stream_of_one_window_is_the_fit_in_memory(rows, streamed):
     assert streamed.history_["validation_loss"].tolist() == pytest.approx(reg.history_["validation_loss"], abs=1e-4)
 
 
+def test_windows_of_a_stream_train_a_model_that_learns(rows):
+    reg = bl.BLRegressor(**{**QUICK, "n_restarts": 1}, random_state=0)
+    reg.fit(bl.Stream([rows.assign(pay=rows["income"])] * 2, window=64), target="pay")
+    assert reg.model_.rows.of > 64
+    assert reg.history_["validation_loss"].iloc[-1] < reg.history_["validation_loss"].iloc[0]
+
+
 def test_explanation_says_that_its_rows_are_a_sample(streamed):
     assert f"sampled from a stream of {streamed.model_.rows.of}" in str(streamed.explain())
 

@@ -191,9 +191,10 @@ class BehaviorEstimator(FittedEstimator):
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
-        if chosen.average and (settings.penalty.sparse or stream is not None):
-            what = "penalties that make zeros" if settings.penalty.sparse else "streams"
-            raise OptionError(f"average=True is not for {what}. Leave average at False, or load the rows.")
+        others = {"penalties that make zeros": settings.penalty.sparse, "streams": stream, "checkpoints": kept}
+        if chosen.average and any(others.values()):
+            what = next(name for name, given in others.items() if given)
+            raise OptionError(f"average=True is not for {what}. Leave average at False, or do without.")
         turns = chosen.average and validation_data is None
         seen = np.arange(len(rows.table)) if turns else train
         encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
@@ -222,10 +223,12 @@ class BehaviorEstimator(FittedEstimator):
         )
         starts = [draw(rng, architecture) for _ in range(chosen.n_restarts)]
         bars = progress_bar(settings.max_epochs, self.verbose and progress is None)
-        data, seed = chosen_rows((x, encoded_y), weight, train), int(rng.integers(2**31))
-        feed = None if stream is None else partial(_windows, stream, encoder, response, seed)
+        data, seed, feed = chosen_rows((x, encoded_y), weight, train), int(rng.integers(2**31)), None
         told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
         with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
+            if stream is not None:
+                windows = partial(_windows, stream, encoder, response, seed)
+                data, feed = next(windows(0)), None if stream.whole else windows
             watch = partial(_goes_on, progress or bar, interrupted)
             if chosen.average:
                 fixed = response.must_train(rows.values)
@@ -238,7 +241,7 @@ class BehaviorEstimator(FittedEstimator):
                     starts,
                     lambda: draw(rng, architecture),
                     stages,
-                    data=data if feed is None else next(feed(0)),
+                    data=data,
                     validation=chosen_rows((x, encoded_y), weight, held_out),
                     settings=settings,
                     seed=seed,

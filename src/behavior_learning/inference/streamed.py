@@ -149,7 +149,9 @@ class _At(NamedTuple):
 Blocks = Callable[[], Iterator[Block]]
 
 
-def infer_stream(sample: InferenceResults, blocks: Blocks, *, cov_type: str) -> InferenceResults:
+def infer_stream(
+    sample: InferenceResults, blocks: Blocks, *, cov_type: str, rows: int, weight: float
+) -> InferenceResults:
     """Inference on all rows of a stream, from that on a sample of them; inside `jax.enable_x64`.
 
     Parameters
@@ -157,6 +159,7 @@ def infer_stream(sample: InferenceResults, blocks: Blocks, *, cov_type: str) -> 
     sample : whose optimum the search begins at, and whose options it keeps.
     blocks : all rows once, each time it is called.
     cov_type : one of `SUMMED`.
+    rows, weight : how many rows count, and the sum of their weights.
 
     Raises
     ------
@@ -164,8 +167,6 @@ def infer_stream(sample: InferenceResults, blocks: Blocks, *, cov_type: str) -> 
         If there is one cluster only.
     """
     fitted = sample.fitted
-    rows = sum(int(np.sum(block.weights > 0)) for block in blocks())
-    weight = sum(float(np.sum(block.weights)) for block in blocks())
     sampling, l2 = fitted.weight_kind == "sampling", float(fitted.problem.l2)
     total = rows if sampling else weight
     at, norm, passes = _searched(fitted, blocks, weight, l2 / total)

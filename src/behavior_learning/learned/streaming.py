@@ -102,5 +102,6 @@ def infer_rows(
         for x, values, own, *rest in opened.blocks(encoded, size):
             yield Block((x, values), own, *rest)
 
+    counted: dict[str, Any] = {"rows": opened.survey.rows, "weight": opened.survey.rows * opened.survey.weight}
     with jax.enable_x64(True):
-        return infer_stream(sample, blocks, cov_type=cov_type)
+        return infer_stream(sample, blocks, cov_type=cov_type, **counted)

@@ -50,13 +50,12 @@ class Source(ABC):
     """Rows that can be read again and again, a part at a time."""
 
     @abstractmethod
-    def parts(self, order: np.random.Generator | None = None, share: slice = slice(None)) -> Iterator[Part]:
+    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
         """All rows once, with the same columns in every part.
 
         Parameters
         ----------
         order : shuffles the pieces, where they can be read in any order.
-        share : of the pieces to read, as a slice of their numbers.
 
         Raises
         ------
@@ -72,8 +71,8 @@ class Files(Source):
         self.names, self.schema = _common_schema(dataset)
         self.pieces = [piece for fragment in dataset.get_fragments() for piece in _pieces(fragment)]
 
-    def parts(self, order: np.random.Generator | None = None, share: slice = slice(None)) -> Iterator[Part]:
-        numbers = np.arange(len(self.pieces))[share]
+    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
+        numbers = np.arange(len(self.pieces))
         waiting = iter((numbers if order is None else order.permutation(numbers)).tolist())
         reading = [self._piece(number) for number in islice(waiting, 1 if order is None else OPEN)]
         while reading:
@@ -104,9 +103,9 @@ class Tables(Source):
     def __init__(self, make: Callable[[], Iterable[Any]]):
         self.make = make
 
-    def parts(self, order: np.random.Generator | None = None, share: slice = slice(None)) -> Iterator[Part]:
+    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
         first: list[str] = []
-        for number, given in islice(enumerate(self.make()), share.start, share.stop, share.step):
+        for number, given in enumerate(self.make()):
             table = as_table(given).rename(columns=str).reset_index(drop=True)
             first = first or list(table.columns)
             _check_columns(f"Table {number}", list(table.columns), first)

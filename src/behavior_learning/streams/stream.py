@@ -107,6 +107,11 @@ class Opened:
         return cls(source, targets, weights, rule, found, window)
 
     @property
+    def whole(self) -> bool:
+        """Whether one window holds all rows that train."""
+        return self.survey.rows <= self.window
+
+    @property
     def train(self) -> tuple[pd.DataFrame, Any, Any]:
         """X, y and weights of the sample of the rows that train."""
         return self.split(self.survey.train)

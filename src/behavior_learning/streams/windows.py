@@ -52,7 +52,7 @@ def windows(
     per_pass = -(-rows // most)
     skipped = first % per_pass
     for number in count(first // per_pass):
-        parts = source.parts(np.random.default_rng([seed, number]))
+        parts = source.parts(np.random.default_rng([seed, number]) if per_pass > 1 else None)
         cut = blocks((encode(table) for part in parts if len(table := rule.training(part))), rows // per_pass)
         passed = skipped
         for window in islice(cut, skipped, per_pass):
