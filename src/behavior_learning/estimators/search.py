@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from inspect import Parameter, signature
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -239,7 +238,7 @@ def _folds(
 
 def _check_rows(estimator: BehaviorEstimator, X: Any, y: Any) -> None:
     """Refuse what `fit` would not take, before rows are dealt out."""
-    needs_y = getattr(signature(type(estimator).fit).parameters.get("y"), "default", None) is Parameter.empty
+    needs_y = estimator.__sklearn_tags__().target_tags.required
     if X is None or (y is None and needs_y):
         raise DataError(f"search needs {'X and y' if needs_y else 'a table'}; got {'X' if X is None else 'y'}=None.")
     rows = [_count("X", X), *([] if y is None else [_count("y", y)])]
