@@ -34,6 +34,7 @@ numpydoc_show_inherited_class_members = True
 templates_path = ["_templates"]
 html_static_path = ["_static"]
 html_css_files = ["style.css"]
+html_js_files = ["labels.js"]
 html_theme = "pydata_sphinx_theme"
 html_title = "behavior_learning"
 html_theme_options = {"show_prev_next": True, "navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}

@@ -144,6 +144,11 @@ _SVG_EDITS = [
     (re.compile(INK, re.I), "currentColor"),
     (re.compile(PAPER, re.I), "var(--paper)"),
     (re.compile(r"font: ((?:bold |700 )?)([\d.]+)px [^;\"]*"), r"font: \1\2px var(--font)"),
+    # The box around a text leads where the text does; one of the two is enough for keys and screen readers.
+    (
+        re.compile(r'<a xlink:href="([^"]*)" target="_blank">(\s*<path)'),
+        r'<a href="\1" tabindex="-1" aria-hidden="true">\2',
+    ),
     (re.compile(r'<a xlink:href="([^"]*)" target="_blank">'), r'<a href="\1">'),
     (re.compile(r"\n\s*"), "\n"),
 ]
