@@ -109,6 +109,25 @@ def test_plane_has_the_gaussian_log_density_and_mode(correlation):
     np.testing.assert_allclose(ask(gibbs, "mode", X), np.tile(mean, (N, 1)), atol=1e-6)
 
 
+RIDGES = {
+    "straight": lambda a, b: -0.5 * ((a - 0.4) ** 2 - 1.99 * (a - 0.4) * (b + 0.7) + (b + 0.7) ** 2) / 0.01,
+    "curved": lambda a, b: -0.5 * (a / 1.2) ** 2 - 0.5 * ((b - 0.5 * a**2 + 1) / 0.2) ** 2,
+    "kinked": lambda a, b: -3 * abs(a - b + 0.3) - 2 * abs(a + 0.5 * b),
+}
+
+
+@pytest.mark.parametrize("shape", RIDGES)
+def test_candidates_focused_together_find_ridges(shape):
+    """To 0.01 nats where the ridge is a hundredth as wide as the plane; the truth is a sum over nine million points."""
+    utility, ends = RIDGES[shape], ((-7.0, 8.0), (-14.0, 16.0))
+    space = Product([Interval(*own, 32, 2) for own in ends])
+    found = ask(Gibbs(lambda x, y: utility(y[..., 0], y[..., 1]), space), "log_normalizer", X)
+    cells = [(high - low) / 3000 for low, high in ends]
+    a, b = (low + cell * (np.arange(3000) + 0.5) for (low, _), cell in zip(ends, cells, strict=True))
+    rows = [special.logsumexp(utility(part[:, None], b)) for part in np.array_split(a, 10)]
+    np.testing.assert_allclose(found, special.logsumexp(rows) + np.log(np.prod(cells)), atol=0.01)
+
+
 @pytest.mark.parametrize("temperature", [0.25, 4.0])
 def test_temperature_scales_the_covariance_of_a_plane(temperature):
     utility, _, covariance = gaussian(0.6)

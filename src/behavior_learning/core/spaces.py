@@ -393,7 +393,7 @@ class Product(Space):
 
     The rule of the first component is that of its marginal, log ∫ exp{BL} over the others, and every candidate of the
     first component gets a rule of its own for the rest. Focused candidates thus follow curved, correlated and split
-    densities.
+    densities. The candidates of two numbers are focused together.
 
     Attributes
     ----------
@@ -428,12 +428,33 @@ class Product(Space):
         self._check_quadrature()
         if len(self.components) == 1:
             return self.components[0].rule(values, batch, dtype)
+        if len(self.components) == len(self.continuous) == 2:
+            return self._plane(values, batch, dtype)
         outer = self.components[0].rule(self._marginal(values, batch, dtype), batch, dtype)
         inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.components[0].size), dtype)
-        log_weights = outer.log_weights[..., None] + inner.log_weights
-        return Quadrature(
-            outer_product(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1)
-        )
+        return _nested(outer, inner)
+
+    def _plane(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        """The rule of two numbers: from one evaluation both are focused, the second given each candidate of the first.
+
+        The second begins, since where it is not resolved the marginal of the first is noise. When the first moves, mean
+        and spread of the second are read off between its earlier candidates.
+        """
+        first, second = cast("tuple[Interval, Interval]", self.components)
+        outer, inner = first._even(batch, dtype), second._even((*batch, first.size), dtype)
+        gap, gaps = ((box.upper - box.lower) / box.size for box in (first, second))
+        for turn in range(1 + max(first.refinements, second.refinements)):
+            at = jax.lax.stop_gradient(_given(values, outer.candidates)(inner.candidates))
+            mean, spread = inner.moments(at)
+            spread = jnp.maximum(spread, gaps)
+            if turn > 0:
+                middle, width = outer.moments(logsumexp(at + inner.log_weights, axis=-1))
+                width = jnp.maximum(width, gap)
+                before, outer = outer.candidates[..., 0], first._focused(middle, width, dtype)
+                mean, spread = (_interpolated(before, own, outer.candidates[..., 0]) for own in (mean, spread))
+                gap = 4 * width / first.size
+            inner, gaps = second._focused(mean, spread, dtype), 4 * spread / second.size
+        return _nested(outer, inner)
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
         """log ∫ exp{values} over all components but the first."""
@@ -504,6 +525,22 @@ class Product(Space):
         columns = [candidates[..., a:b] for a, b in pairwise(starts)]
         pairs = zip(self.components, columns, strict=True)
         return jnp.stack([component.responses(z) for component, z in pairs], axis=-1)
+
+
+def _nested(outer: Quadrature, inner: Quadrature) -> Quadrature:
+    """The rule of all pairs of a first candidate and one of its own second ones."""
+    log_weights = outer.log_weights[..., None] + inner.log_weights
+    return Quadrature(
+        outer_product(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1)
+    )
+
+
+def _interpolated(
+    points: Float[Array, "#*batch k"], values: Float[Array, "*batch k"], at: Float[Array, "*batch j"]
+) -> Float[Array, "*batch j"]:
+    """Linear between points that rise, level beyond them."""
+    passed = (at[..., None] - points[..., None, :-1]) / jnp.diff(points)[..., None, :]
+    return values[..., :1] + jnp.sum(jnp.clip(passed, 0, 1) * jnp.diff(values)[..., None, :], axis=-1)
 
 
 def evaluate_jointly(
