@@ -302,25 +302,25 @@ class Interval(Space):
     ) -> list[Quadrature]:
         """The rules of this box and of finer ones; in each refinement the candidates of all are evaluated together."""
         boxes = (self, *cast("Sequence[Interval]", finer))
-        rules = [box._even(batch, dtype) for box in boxes]
+        rules = [box.even(batch, dtype) for box in boxes]
         spacings = [(box.upper - box.lower) / box.size for box in boxes]
         for _ in range(self.refinements):
             at = jax.lax.stop_gradient(evaluate_jointly(values, [rule.candidates for rule in rules]))
             moments = [rule.moments(own) for own, rule in zip(at, rules, strict=True)]
             spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
             found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
-            rules = [box._focused(mean, spread, dtype) for box, mean, spread in found]
+            rules = [box.focused(mean, spread, dtype) for box, mean, spread in found]
             spacings = [4 * spread / box.size for box, _, spread in found]
         return rules
 
-    def _even(self, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+    def even(self, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in y, the same for all rows."""
         nodes, weights = unit_rule(self.size, dtype)
         width, one = (self.upper - self.lower)[..., None], (1,) * (len(batch) - self.lower.ndim)
         y, log_weights = self.lower[..., None] + width * nodes, jnp.log(weights * width)
         return Quadrature(y.reshape(*one, *y.shape, 1), log_weights.reshape(*one, *y.shape))
 
-    def _focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
+    def focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
         start, end = -_arcsinh((mean - self.lower) / spread), _arcsinh((self.upper - mean) / spread)
         nodes, weights = unit_rule(self.size, dtype)
@@ -441,7 +441,7 @@ class Product(Space):
         and spread of the second are read off between its earlier candidates.
         """
         first, second = cast("tuple[Interval, Interval]", self.components)
-        outer, inner = first._even(batch, dtype), second._even((*batch, first.size), dtype)
+        outer, inner = first.even(batch, dtype), second.even((*batch, first.size), dtype)
         gap, gaps = ((box.upper - box.lower) / box.size for box in (first, second))
         for turn in range(1 + max(first.refinements, second.refinements)):
             at = jax.lax.stop_gradient(_given(values, outer.candidates)(inner.candidates))
@@ -450,10 +450,10 @@ class Product(Space):
             if turn > 0:
                 middle, width = outer.moments(logsumexp(at + inner.log_weights, axis=-1))
                 width = jnp.maximum(width, gap)
-                before, outer = outer.candidates[..., 0], first._focused(middle, width, dtype)
+                before, outer = outer.candidates[..., 0], first.focused(middle, width, dtype)
                 mean, spread = (_interpolated(before, own, outer.candidates[..., 0]) for own in (mean, spread))
                 gap = 4 * width / first.size
-            inner, gaps = second._focused(mean, spread, dtype), 4 * spread / second.size
+            inner, gaps = second.focused(mean, spread, dtype), 4 * spread / second.size
         return _nested(outer, inner)
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
