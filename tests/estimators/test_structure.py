@@ -11,7 +11,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.estimators.structure import Columns, make_architecture, make_basis, named_products
+from behavior_learning.estimators.structure import Columns, for_many_rows, make_architecture, make_basis, named_products
 from behavior_learning.options import checked_parameters
 from behavior_learning.specification import UMP
 from tests.conftest import rng
@@ -143,3 +143,13 @@ def test_curves_of_a_constant_column_are_refused_by_name(basis):
 def test_structure_cannot_speak_of_y_in_vector_output():
     with pytest.raises(OptionError, match="output='vector' hides"):
         term_names(output="vector", structure=UMP(utility="price"))
+
+
+@pytest.mark.parametrize(("rows", "max_epochs", "epochs"), [(40_000, 500, 31), (20_000, 500, 63), (20_000, 20, 20)])
+def test_labels_of_many_rows_are_learned_in_a_budget_of_steps(rows, max_epochs, epochs):
+    chosen = SimpleNamespace(**checked_parameters(BLClassifier(max_epochs=max_epochs)))
+    found = for_many_rows(chosen, rows)
+    assert found.max_epochs == epochs
+    assert found.max_epochs * found.optimizer.steps(rows) <= 5_000
+    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")
+    assert found.penalty is chosen.penalty

@@ -24,7 +24,14 @@ from behavior_learning.core.network import Architecture, BehaviorNetwork, Multip
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.structure import FEW_ROWS, for_few_rows, make_architecture, make_basis
+from behavior_learning.estimators.structure import (
+    FEW_ROWS,
+    MANY_LABELS,
+    for_few_rows,
+    for_many_rows,
+    make_architecture,
+    make_basis,
+)
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
@@ -188,6 +195,8 @@ class BehaviorEstimator(FittedEstimator):
         )
         if len(train) < FEW_ROWS and response.short_name == "numbers":
             chosen = for_few_rows(chosen, self.penalty)
+        if self.optimizer == "auto" and response.labelled and len(train) >= MANY_LABELS and stream is None:
+            chosen = for_many_rows(chosen, len(train))
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)

@@ -55,7 +55,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         ``"score_matching"``, which need no normaliser and so take any number of responses. Both need smooth heads: with
         ``heads="auto"`` they use ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
     optimizer : ``bl.Adam(learning_rate=0.01, batch_size=64)``, ``bl.AdamW()`` or ``bl.LBFGS()`` (full batch, for smooth
-        heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam.
+        heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam, for labels of 20,000 training
+        rows and more ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps, or fewer where
+        `max_epochs` says so.
     penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups)`` with other
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.

@@ -18,9 +18,18 @@ from behavior_learning.formulas import parse_product, short
 from behavior_learning.learned.columns import Columns
 from behavior_learning.options import check_choice, check_count, check_sequence, from_plain
 from behavior_learning.specification import UMP, StatedLayer, state_layer
+from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.settings import Penalty
 
-__all__ = ["DEFAULT_LAYERS", "FEW_ROWS", "for_few_rows", "make_architecture", "make_basis"]
+__all__ = [
+    "DEFAULT_LAYERS",
+    "FEW_ROWS",
+    "MANY_LABELS",
+    "for_few_rows",
+    "for_many_rows",
+    "make_architecture",
+    "make_basis",
+]
 
 DEFAULT_LAYERS = (16, 4)
 """Blocks per layer where neither layers, degrees nor structure say otherwise."""
@@ -28,6 +37,12 @@ DEFAULT_LAYERS = (16, 4)
 FEW_ROWS = 50
 """Training rows below which the default problem of a number is linear regression: larger ones lose to it by up to 1.8
 nats (`benchmarks/tables.py`)."""
+
+MANY_LABELS = 20_000
+"""Training rows from which labels are learned in a budget of steps; with fewer, longer training may still pay (EEG)."""
+
+STEPS = 5_000
+"""Steps in which labels of many rows are learned, so that the time of a fit hardly grows with them."""
 
 LINEAR = {"layers": (1,), "heads": ("identity", None, "square")}
 
@@ -57,6 +72,13 @@ def for_few_rows(chosen: Any, penalty: Any) -> Any:
         return chosen
     ridge = {"penalty": Penalty(l2=0.1)} if penalty == "ridge" else {}
     return SimpleNamespace(**vars(chosen) | LINEAR | ridge)
+
+
+def for_many_rows(chosen: Any, rows: int) -> Any:
+    """The checked hyperparameters, with large batches and a step size that falls over a budget of steps."""
+    optimizer = Adam(learning_rate=0.02, batch_size=256, schedule="cosine")
+    epochs = min(chosen.max_epochs, max(1, STEPS // optimizer.steps(rows)))
+    return SimpleNamespace(**vars(chosen) | {"optimizer": optimizer, "max_epochs": epochs})
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:
