@@ -41,7 +41,7 @@ def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
         members = [heads(network, member, number) for member, network in enumerate(networks)]
         joined = {role: zip(*(own[role].weights for own in members), strict=True) for role in ROLES}
         stacked = {role: [Weight.joined(list(own), 0) for own in weights] for role, weights in joined.items()}
-        return Layer.of({role: Rows(*stacked[role], members[0][role].head) for role in ROLES})
+        return Layer.of({role: Rows(*stacked[role], head=members[0][role].head) for role in ROLES})
 
     def projection(number: int) -> Weight | None:
         own = [network.projections[number] for network in networks]
