@@ -33,7 +33,7 @@ from behavior_learning.estimators.structure import (
     make_basis,
 )
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.learned.columns import columns_of
+from behavior_learning.learned.columns import Columns, columns_of
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Recipe, Rows, TrainingRows, some_rows
 from behavior_learning.learned.outcome import examine_fit
@@ -177,104 +177,65 @@ class BehaviorEstimator(FittedEstimator):
         keep_programs()
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
-        random = check_random_state(as_seed(self.random_state))
-        kept = Checkpoint(checkpoint) if isinstance(checkpoint, (str, PathLike)) else checkpoint
-        if kept is not None and self.random_state is None:
-            raise OptionError("checkpoint= needs random_state=, so that training begins alike when it is called again.")
-        stream = None
-        if target is None:
-            _check_in_memory(X, y)
-        else:
-            self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
-            labelled = self._stated_response(None).labelled
-            stream = Opened.read(X, target, weights, labelled=labelled, fraction=chosen.validation_fraction)
+        random, kept = check_random_state(as_seed(self.random_state)), self._checkpoint(checkpoint)
+        stream = self._opened(X, y, sample_weight, validation_data, target, weights, chosen.validation_fraction)
+        if stream is not None:
             (X, y, sample_weight), validation_data = stream.train, stream.held_out
         X, y = in_pandas(X), in_pandas(y)
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random
         )
-        if len(train) < FEW_ROWS and response.short_name == "numbers":
-            chosen = for_few_rows(chosen, self.penalty)
-        if self.optimizer == "auto" and response.labelled and len(train) >= MANY_LABELS and stream is None:
-            chosen = for_many_rows(chosen, len(train))
+        chosen = self._suited(chosen, response, len(train), stream is not None)
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
-        others = {"penalties that make zeros": settings.penalty.sparse, "streams": stream, "checkpoints": kept}
-        if chosen.average and any(others.values()):
-            what = next(name for name, given in others.items() if given)
-            raise OptionError(f"average=True is not for {what}. Leave average at False, or do without.")
+        if chosen.average:
+            _check_average(penalties_that_make_zeros=settings.penalty.sparse, streams=stream, checkpoints=kept)
         turns = chosen.average and validation_data is None
-        seen = np.arange(len(rows.table)) if turns else train
-        encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
-        encoder = encoder if stream is None else stream.survey.exact(encoder)
-        columns = columns_of(encoder, response)
-        check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
-        weight = self._row_weights(rows.weight, response, rows.values, train)
-        x, encoded_y = encoder(rows.table, np.float32), response.encode(rows.values)
-        space = response.space()
-        if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
-            space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
-        stages = chosen.objective.stages(space, chosen.temperature, x[train], encoded_y[train])
-        if len(stages) > chosen.max_epochs:
-            raise OptionError(
-                f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
-            )
+        encoded = self._encoded(rows, response, train, np.arange(len(rows.table)) if turns else train, stream)
+        stages = _stages(chosen, encoded, train)
         rng = np.random.default_rng(random.randint(2**31))
-        basis, rules = make_basis(chosen, architecture, x[train], columns)
-        draw = partial(
-            BehaviorNetwork.random,
-            features=x.shape[1],
-            response=space.dimension,
-            basis=basis,
-            rules=rules,
-            **chosen.initialization.get_params(),
-        )
-        starts = [draw(rng, architecture) for _ in range(chosen.n_restarts)]
+        draw = _drawing(chosen, architecture, encoded, train)
+        starts, seed = [draw(rng) for _ in range(chosen.n_restarts)], int(rng.integers(2**31))
         bars = progress_bar(settings.max_epochs, self.verbose and progress is None)
-        data, seed, feed = chosen_rows((x, encoded_y), weight, train), int(rng.integers(2**31)), None
         told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
         with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
-            if stream is not None:
-                windows = partial(_windows, stream, encoder, response, seed)
-                data, feed = next(windows(0)), None if stream.whole else windows
             watch = partial(_goes_on, progress or bar, interrupted)
             if chosen.average:
-                fixed = response.must_train(rows.values)
+                fixed = encoded.response.must_train(rows.values)
                 orders = in_turn(train, held_out, fixed, rng, chosen.n_restarts if turns else 1)
-                pick = partial(chosen_rows, (x, encoded_y), weight)
-                parts = ((pick(own), pick(out)) for own, out in orders)
+                parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
                 result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
             else:
+                windows = None if stream is None else partial(_windows, stream, encoded, seed)
                 result = fit_from(
                     starts,
-                    lambda: draw(rng, architecture),
+                    partial(draw, rng),
                     stages,
-                    data=data,
-                    validation=chosen_rows((x, encoded_y), weight, held_out),
+                    data=encoded.at(train) if windows is None else next(windows(0)),
+                    validation=encoded.at(held_out),
                     settings=settings,
                     seed=seed,
                     progress=watch,
-                    feed=feed,
+                    feed=None if stream is None or stream.whole else windows,
                     rows=None if stream is None else stream.survey.rows,
                     checkpoint=kept,
                 )
-        marked = np.isin(np.arange(len(x)), held_out)
         self._adopt(
             LearnedModel(
                 network=result.network,
-                encoder=encoder,
-                response=response,
+                encoder=encoded.encoder,
+                response=encoded.response,
                 objective=result.objective,
                 temperature=chosen.temperature,
                 recipe=Recipe(
                     settings, chosen.n_restarts, chosen.validation_fraction, chosen.temperature, chosen.initialization
                 ),
                 rows=TrainingRows(
-                    encoder(rows.table),
-                    response.encode(rows.values, float),
-                    marked,
-                    weight,
+                    encoded.encoder(rows.table),
+                    encoded.response.encode(rows.values, float),
+                    np.isin(np.arange(len(rows.table)), held_out),
+                    encoded.weight,
                     None if stream is None else stream.survey.rows,
                 ),
                 history=history(result),
@@ -286,8 +247,53 @@ class BehaviorEstimator(FittedEstimator):
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
         examine_fit(self.model_, result.held_out_loss)
-        response.examine(of_inputs(self.model_, some_rows((x[train], encoded_y[train]), EXAMINED_ROWS)[0]))
+        looked, _ = some_rows((encoded.x[train], encoded.y[train]), EXAMINED_ROWS)
+        encoded.response.examine(of_inputs(self.model_, looked))
         return self
+
+    def _checkpoint(self, given: Checkpoint | str | PathLike[str] | None) -> Checkpoint | None:
+        if given is not None and self.random_state is None:
+            raise OptionError("checkpoint= needs random_state=, so that training begins alike when it is called again.")
+        return Checkpoint(given) if isinstance(given, (str, PathLike)) else given
+
+    def _opened(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        validation_data: Any,
+        target: str | Sequence[str] | None,
+        weights: str | None,
+        fraction: float,
+    ) -> Opened | None:
+        """The stream that X is, read once; None where the rows are in memory."""
+        if target is None:
+            if y is None and isinstance(X, (str, PathLike, Stream)):
+                name = str(X)[:80]
+                raise DataError(f"{name!r} is a stream of rows. Name the column to learn: fit(stream, target='price').")
+            return None
+        self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
+        return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
+
+    def _suited(self, chosen: Any, response: Response, rows: int, streamed: bool) -> Any:
+        """The checked hyperparameters, where they were left open those that suit so many training rows."""
+        if rows < FEW_ROWS and response.short_name == "numbers":
+            return for_few_rows(chosen, self.penalty)
+        if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:
+            return for_many_rows(chosen, rows)
+        return chosen
+
+    def _encoded(
+        self, rows: "_Rows", response: Response, train: np.ndarray, seen: np.ndarray, stream: Opened | None
+    ) -> "_Encoded":
+        """The rows as a network takes them, by scales, levels and ends of those that were seen."""
+        encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
+        encoder = encoder if stream is None else stream.survey.exact(encoder)
+        columns = columns_of(encoder, response)
+        check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
+        weight = self._row_weights(rows.weight, response, rows.values, train)
+        x, y = encoder(rows.table, np.float32), response.encode(rows.values)
+        return _Encoded(encoder, response, columns, x, y, weight)
 
     def _split_rows(
         self,
@@ -426,20 +432,64 @@ class _Rows(NamedTuple):
         return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
 
 
-def _check_in_memory(X: Any, y: Any) -> None:
-    if y is None and isinstance(X, (str, PathLike, Stream)):
-        raise DataError(f"{str(X)[:80]!r} is a stream of rows. Name the column to learn: fit(stream, target='price').")
+class _Encoded(NamedTuple):
+    """Rows as a network takes them."""
+
+    encoder: TableEncoder
+    response: Response
+    columns: Columns
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def at(self, rows: np.ndarray) -> tuple[Array, ...]:
+        """Some of the rows on the device, with their weights where there are any."""
+        return chosen_rows((self.x, self.y), self.weight, rows)
 
 
-def _windows(
-    stream: Opened, encoder: TableEncoder, response: Response, seed: int, first: int
-) -> Generator[tuple[Array, ...]]:
-    """Windows of encoded rows on the device."""
+def _stages(chosen: Any, encoded: _Encoded, train: np.ndarray) -> Sequence[Objective]:
+    """What is minimised, one after the other."""
+    space = encoded.response.space()
+    if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
+        space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
+    stages = chosen.objective.stages(space, chosen.temperature, encoded.x[train], encoded.y[train])
+    if len(stages) > chosen.max_epochs:
+        raise OptionError(
+            f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
+        )
+    return stages
+
+
+def _drawing(
+    chosen: Any, architecture: Architecture, encoded: _Encoded, train: np.ndarray
+) -> Callable[[np.random.Generator], BehaviorNetwork]:
+    """What draws a random network."""
+    basis, rules = make_basis(chosen, architecture, encoded.x[train], encoded.columns)
+    return partial(
+        BehaviorNetwork.random,
+        architecture=architecture,
+        features=encoded.x.shape[1],
+        response=encoded.response.space().dimension,
+        basis=basis,
+        rules=rules,
+        **chosen.initialization.get_params(),
+    )
+
+
+def _check_average(**others: Any) -> None:
+    """Refuse what the mean of several networks has no meaning for."""
+    given = [name.replace("_", " ") for name, value in others.items() if value]
+    if given:
+        raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
+
+
+def _windows(stream: Opened, encoded: _Encoded, seed: int, first: int) -> Generator[tuple[Array, ...]]:
+    """Windows of rows on the device, encoded alike."""
 
     def encode(X: pd.DataFrame, y: Any) -> Rows:
-        x = encoder.plain(X, np.float32)
-        values = response.values(y, len(X))
-        return encoder(X, np.float32) if x is None else x, response.encode(values)
+        x = encoded.encoder.plain(X, np.float32)
+        values = encoded.response.values(y, len(X))
+        return encoded.encoder(X, np.float32) if x is None else x, encoded.response.encode(values)
 
     with closing(stream.windows(encode, seed, first)) as windows:
         for window in windows:
