@@ -3,7 +3,7 @@
 from behavior_learning.encoding.frames import aligned, as_table, in_pandas, listed, unmasked, with_the_same_categories
 from behavior_learning.encoding.tables import EncodedColumn, TableEncoder
 from behavior_learning.encoding.text import what_text_hides
-from behavior_learning.encoding.values import as_floats, bulk_range, location_and_spread, robust_scale
+from behavior_learning.encoding.values import as_floats, bulk_range, location_and_spread
 
 __all__ = [
     "EncodedColumn",
@@ -15,7 +15,6 @@ __all__ = [
     "in_pandas",
     "listed",
     "location_and_spread",
-    "robust_scale",
     "unmasked",
     "what_text_hides",
     "with_the_same_categories",

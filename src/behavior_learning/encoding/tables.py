@@ -25,7 +25,6 @@ from behavior_learning.encoding.values import (
     location_and_spread,
     numbers_of,
     ordered_levels,
-    robust_scale,
 )
 from behavior_learning.errors import (
     DataError,
@@ -62,7 +61,7 @@ class EncodedColumn:
         source equals `level`; ``"step"``, 1 where it is `level` or comes after it in `levels`; ``"other"``, 1 where
         it has a value, but none with a column of its own; or ``"missing"``.
     level : the category, as text.
-    center, scale : the encoded value is (value − center)/scale; 0 and 1 for indicators. See `robust_scale`.
+    center, scale : the encoded value is (value − center)/scale; 0 and 1 for indicators.
     spread : standard deviation of the value over the training rows.
     low, high : ends beyond which a number is taken to be the end.
     levels : of ``"step"``, all in order.
@@ -247,8 +246,7 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
         center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, *bulk_range(numbers)))
         different = np.unique(np.clip(numbers, low, high)).tolist()
         pair = (different[0], different[1]) if len(different) == 2 else None
-        scale = robust_scale(numbers, spread) or 1.0
-        return [EncodedColumn(name, kind, "", center, scale, spread, low, high, pair=pair), *indicator]
+        return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high, pair=pair), *indicator]
     if kind == "step" and len(steps := _learn_steps(name, values)):
         return steps + indicator
     return _learn_levels(name, values) + indicator

@@ -22,7 +22,6 @@ __all__ = [
     "location_and_spread",
     "numbers_of",
     "ordered_levels",
-    "robust_scale",
 ]
 
 LARGEST, SMALLEST = 1e150, 1e-150
@@ -36,12 +35,6 @@ TAIL = 0.005
 
 WIDEST = 3.0
 """Widths of the bulk that a training row may be away from it and still be read as it is."""
-
-GAUSSIAN_QUARTILES = 1.349
-"""Distance between the quartiles of a Gaussian in standard deviations."""
-
-LEAST_SCALE = 0.1
-"""Share of the standard deviation that a unit has at least, so that no value is many units away."""
 
 FEW_ROWS = 20
 """Rows below which no row is left out, and from which on at least one is on each side."""
@@ -159,19 +152,6 @@ def location_and_spread(what: str, numbers: np.ndarray) -> tuple[float, float]:
     if 0 < spread < SMALLEST:
         raise DataError(f"{what} must spread by more than {SMALLEST:g}; got {spread:g}. Use a smaller unit.")
     return center, spread
-
-
-def robust_scale(numbers: np.ndarray, spread: float) -> float:
-    """The standard deviation, or that of a Gaussian with the same quartiles where it is smaller.
-
-    A few rows that lie far out would else press all others into a small part of what a block sees. Where half of the
-    rows are equal the quartiles say nothing, and the standard deviation stays.
-    """
-    if len(numbers) < FEW_ROWS:
-        return spread
-    low, high = np.quantile(numbers, (0.25, 0.75))
-    middle = float(high - low) / GAUSSIAN_QUARTILES
-    return min(spread, max(middle, LEAST_SCALE * spread)) if middle > 0 else spread
 
 
 def bulk_range(numbers: np.ndarray) -> tuple[float, float]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, UInt64
 
-from behavior_learning.encoding import EncodedColumn, TableEncoder, bulk_range, robust_scale, with_the_same_categories
+from behavior_learning.encoding import EncodedColumn, TableEncoder, bulk_range, with_the_same_categories
 from behavior_learning.errors import DataError
 from behavior_learning.streams.sources import Part
 
@@ -226,8 +226,7 @@ class Survey:
         if values.min() < low or values.max() > high:
             return column  # What lies far outside is clipped in both, and only the sample knows where.
         deviation = self.deviation[column.source]
-        scale = robust_scale(values, deviation)
-        return replace(column, center=self.center[column.source], scale=scale, spread=deviation)
+        return replace(column, center=self.center[column.source], scale=deviation, spread=deviation)
 
 
 def survey(
