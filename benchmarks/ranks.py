@@ -42,7 +42,6 @@ TABLES = {
     "steel": ("steel_plates_faults", "fault"),
 }
 OURS = {"BL default": {}, "BL average": {"average": True}}
-BINS = 15
 
 
 def encoded(classifier: Any) -> Any:
@@ -84,14 +83,6 @@ MODELS = [*OURS, "logistic", "tree", "random forest", "boosting (scikit-learn)"]
 MODELS += ["LightGBM"] * bool(find_spec("lightgbm")) + ["EBM"] * bool(find_spec("interpret"))
 
 
-def calibration_error(p: np.ndarray, truth: np.ndarray) -> float:
-    """Expected calibration error of the most likely class in bins of one width."""
-    sure, right = p.max(axis=1), p.argmax(axis=1) == truth
-    place = np.minimum((sure * BINS).astype(int), BINS - 1)
-    gaps = [abs(sure[place == b].sum() - right[place == b].sum()) for b in range(BINS)]
-    return float(sum(gaps) / len(truth))
-
-
 def record(folder: Path, table: str, name: str, seed: int) -> dict[str, Any]:
     """Fit and judge one model on one split."""
     file, target = TABLES[table]
@@ -114,7 +105,7 @@ def record(folder: Path, table: str, name: str, seed: int) -> dict[str, Any]:
         "AUC": float(roc_auc_score(truth, p if several else p[:, 1], **several)),
         "macro F1": float(f1_score(truth, p.argmax(axis=1), average="macro")),
         "NLL": float(-np.log(np.clip(p[np.arange(len(truth)), truth], 1e-12, 1)).mean()),
-        "ECE": calibration_error(p, truth),
+        "ECE": bl.metrics.calibration_error(truth, p, np.arange(p.shape[1])),
         "seconds": seconds,
         "settings": {"table": table, "model": name, "seed": seed, "version": repr(model)},
     }

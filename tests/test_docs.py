@@ -7,7 +7,7 @@ import matplotlib as mpl
 import pytest
 
 import behavior_learning as bl
-from behavior_learning import datasets, inference, interchange, plots
+from behavior_learning import datasets, inference, interchange, metrics, plots
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.md"))
@@ -15,8 +15,8 @@ EXAMPLES = sorted((ROOT / "examples").glob("*.md"))
 
 def test_every_public_name_is_in_the_reference():
     listed = set(re.findall(r"^   (\w+)$", (ROOT / "docs" / "reference.md").read_text(encoding="utf-8"), re.MULTILINE))
-    public = {name for module in (bl, datasets, inference, interchange, plots) for name in module.__all__}
-    assert listed == public - {"datasets", "inference", "interchange", "plots"}
+    public = {name for module in (bl, datasets, inference, interchange, metrics, plots) for name in module.__all__}
+    assert listed == public - {"datasets", "inference", "interchange", "metrics", "plots"}
 
 
 def test_every_example_has_its_page():

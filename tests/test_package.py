@@ -12,7 +12,7 @@ import pytest
 from jax.experimental.compilation_cache import compilation_cache
 
 import behavior_learning as bl
-from behavior_learning import datasets, interchange, plots
+from behavior_learning import datasets, interchange, metrics, plots
 from tests.fitted import ESTIMATORS, QUICK
 
 HEAVY = ("jax", "equinox", "matplotlib", "sympy", "sklearn", "pandas", "scipy", "torch", "typer")
@@ -69,9 +69,9 @@ def test_module_has_a_docstring_and_lists_what_it_defines(module):
 
 
 def public():
-    """Public functions and classes by name, those of `datasets`, `interchange` and `plots` included."""
+    """Public functions and classes by name, those of `datasets`, `interchange`, `metrics` and `plots` included."""
     names = {name: getattr(bl, name) for name in bl.__all__}
-    modules = {module.__name__.split(".")[-1]: module for module in (datasets, interchange, plots)}
+    modules = {module.__name__.split(".")[-1]: module for module in (datasets, interchange, metrics, plots)}
     own = {f"{m}.{name}": getattr(module, name) for m, module in modules.items() for name in module.__all__}
     return {name: value for name, value in (names | own).items() if not inspect.ismodule(value)}
 

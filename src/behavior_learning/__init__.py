@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from behavior_learning import datasets, inference, interchange, plots
+    from behavior_learning import datasets, inference, interchange, metrics, plots
     from behavior_learning.caching import cache_programs
     from behavior_learning.choice.data import ChoiceData
     from behavior_learning.core.basis_families import Affine, BasisFamily, Fourier, Polynomial, Spline, register_basis
@@ -98,6 +98,7 @@ __all__ = [
     "inference",
     "interchange",
     "load",
+    "metrics",
     "plots",
     "register_basis",
     "register_head",

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
@@ -285,3 +285,11 @@ def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path
 def test_average_and_penalties_that_make_zeros_exclude_each_other():
     with pytest.raises(OptionError, match="average=True is not for penalties that make zeros"):
         quick(BLClassifier, average=True, penalty=bl.Penalty(l1=1.0)).fit(mixed(), np.arange(80) % 2)
+
+
+@pytest.mark.parametrize("method", ["max_probability", "energy"])
+def test_strangeness_is_what_it_is_called(method):
+    X, clf = mixed(), fitted(BLClassifier)
+    p, log_z = clf.predict_proba(X), logsumexp([clf.utility(X, np.repeat(k, len(X))) for k in clf.classes_], axis=0)
+    expected = {"max_probability": 1 - p.max(axis=1), "energy": -log_z}
+    np.testing.assert_allclose(clf.ood_score(X, method), expected[method], rtol=1e-4, atol=1e-5)

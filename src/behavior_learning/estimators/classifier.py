@@ -10,6 +10,8 @@ from sklearn.base import ClassifierMixin
 from behavior_learning.core.network import Output
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.options import check_choice, check_number, parameter
 from behavior_learning.responses import Classes, Response, as_response
 
@@ -89,6 +91,22 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         ranked = np.take_along_axis(probabilities, order, axis=1)
         needed = np.cumsum(ranked, axis=1) - ranked < coverage
         return np.take_along_axis(needed, np.argsort(order, axis=1), axis=1)
+
+    def ood_score(self, X: Any, method: str = "max_probability") -> np.ndarray:
+        """How strange every row is to the model, larger for stranger ones; see `bl.metrics.out_of_distribution`.
+
+        Parameters
+        ----------
+        method : ``"max_probability"``, one less the probability of the most likely class, follows from p(y|x).
+            ``"energy"``, −τ log Σ_k exp(BL(x, k)/τ), often tells strange rows apart better (Liu et al. 2020), but the
+            likelihood leaves it open up to a function of x: fits of other seeds may rank rows otherwise.
+
+        Source: Hendrycks and Gimpel (2017) for the probability.
+        """
+        if check_choice("method", method, ("max_probability", "energy")) == "max_probability":
+            return 1 - self.predict_proba(X).max(axis=1)
+        model = self._fitted
+        return -model.temperature * by_rows(Gibbs.log_normalizer, model.gibbs(), (model.inputs(X),))
 
     def log_density(self, X: Any, y: Any) -> np.ndarray:
         """log p(y|x) per row, in nats."""
