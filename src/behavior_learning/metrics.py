@@ -114,8 +114,9 @@ def _checked(y: Any, probabilities: Any, classes: Any) -> tuple[np.ndarray, Floa
             f"classes; got the shape {p.shape}. Pass classes=clf.classes_ where y lacks one."
         )
     codes = pd.Index(known).get_indexer(pd.Index(labels))
-    if (codes < 0).any():
-        raise DataError(f"y has the label {labels[codes < 0].tolist()[0]!r}, which is no class. Classes: {known.tolist()}.")
+    unknown = labels[codes < 0].tolist()
+    if unknown:
+        raise DataError(f"y has the label {unknown[0]!r}, which is no class. Classes: {known.tolist()}.")
     if not (np.isfinite(p).all() and np.allclose(p.sum(axis=1), 1, atol=1e-3) and (p >= 0).all()):
         raise DataError("probabilities must be non-negative and sum to one in every row.")
     return codes, p
