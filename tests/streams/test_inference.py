@@ -41,8 +41,7 @@ def test_errors_of_a_stream_are_those_in_memory(rows, model, cov_type, weighted,
     monkeypatch.setattr(streaming, "BLOCK", 64)
     clusters = {"clusters": "who"} if cov_type == "clustered" else {}
     weights = {"weights": "w"} if weighted else {}
-    used = rows[["x", "y", *clusters.values(), *weights.values()]]
-    stream = bl.Stream([used[:100], used[100:]], sample=150)
+    stream = bl.Stream([rows[:100], rows[100:]], sample=150)  # Columns that the model does not know are passed over.
     common = {"cov_type": cov_type, "weight_kind": kind, "n_restarts": 0, "l2": 0.0}
     streamed = model.inference(stream, target="y", **common, **clusters, **weights)
     whole = model.inference(

@@ -11,6 +11,7 @@ import behavior_learning as bl
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.streams.sources import Part, as_source
+from behavior_learning.streams.stream import Opened
 from behavior_learning.streams.survey import Counted, Sample, place_hashes, survey
 from behavior_learning.streams.windows import ahead, blocks, windows
 from tests.conftest import rng
@@ -250,3 +251,12 @@ def test_predictions_of_a_broken_stream_leave_nothing(rows, streamed, tmp_path):
     with pytest.raises(DataError, match="Table 1 has other columns"):
         streamed.predict_to([rows, rows.drop(columns="age")], tmp_path / "p.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_x_are_those_that_were_stated():
+    rows = pd.DataFrame({"id": range(40), "x": np.linspace(0, 1, 40), "y": np.linspace(1, 0, 40), "w": 1.0})
+    read = lambda features: Opened.read(bl.Stream([rows], features=features), "y", "w", labelled=False, fraction=0.2)
+    assert list(read(None).train[0]) == ["id", "x"]
+    assert list(read(["x"]).train[0]) == ["x"]
+    with pytest.raises(DataError, match="no column 'z'"):
+        read(["x", "z"])

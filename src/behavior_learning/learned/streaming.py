@@ -88,12 +88,13 @@ def infer_rows(
     if not model.objective.likelihood:
         raise OptionError("Inference on a stream is for likelihoods. Fit with objective='likelihood', or pass a table.")
     labels = () if clusters is None else (clusters,)
-    opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, needed=labels)
-    X, y, weight = opened.split(opened.survey.train.drop(columns=list(labels)))
+    names = model.encoder.names
+    opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, needed=labels, features=names)
+    X, y, weight = opened.split(opened.survey.train)
     sample = infer_problem(model, model.given_rows("inference", X, y), weights=weight, cov_type="robust", **options)
 
     def encoded(table: pd.DataFrame) -> tuple[np.ndarray, ...]:
-        X, y, weight = opened.split(table.drop(columns=list(labels)))
+        X, y, weight = opened.split(table)
         own = np.ones(len(table)) if weight is None else weight
         return *model.given_rows("inference", X, y), own, *(table[name].to_numpy(object) for name in labels)
 

@@ -31,6 +31,7 @@ class Stream:
     window : training rows that are encoded and held at once, and shuffled among each other; an epoch of training is a
         window.
     sample : rows that stay in memory with the model, for quantiles, explanations, effects and plots.
+    features : columns of x; by default all but those of the response and of weights.
 
     Examples
     --------
@@ -45,6 +46,7 @@ class Stream:
     rows: Any
     window: int = 2**17
     sample: int = 100_000
+    features: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Opened:
     rule : which rows train.
     survey : what the first pass found.
     window : most rows of one.
+    features : columns of x; None for all that are neither.
     """
 
     source: Source
@@ -66,6 +69,7 @@ class Opened:
     rule: Counted
     survey: Survey
     window: int
+    features: tuple[str, ...] | None = None
 
     @classmethod
     def read(
@@ -77,6 +81,7 @@ class Opened:
         labelled: bool,
         fraction: float,
         needed: Sequence[str] = (),
+        features: Sequence[str] | None = None,
     ) -> "Opened":
         """Read a stream for the first time.
 
@@ -86,6 +91,7 @@ class Opened:
         labelled : whether every value of the response is a level.
         fraction : of the rows that validate.
         needed : further columns.
+        features : columns of x, in place of what the stream says.
 
         Raises
         ------
@@ -96,15 +102,17 @@ class Opened:
         targets = (target,) if isinstance(target, str) else tuple(target)
         source, rule = as_source(stream.rows), Counted(weights, fraction)
         window = check_count("window of bl.Stream", stream.window, minimum=2)
+        features = stream.features if features is None else features
+        others = () if weights is None else (weights,)
         found = survey(
             source.parts(),
             rule,
-            columns=(*targets, *needed, *(() if weights is None else (weights,))),
+            columns=(*targets, *needed, *others, *(features or ())),
             levels=targets if labelled else (),
             sample=check_count("sample of bl.Stream", stream.sample, minimum=2),
             looked=max(1, window // LOOKED),
         )
-        return cls(source, targets, weights, rule, found, window)
+        return cls(source, targets, weights, rule, found, window, None if features is None else tuple(features))
 
     @property
     def whole(self) -> bool:
@@ -125,8 +133,9 @@ class Opened:
     def split(self, table: pd.DataFrame) -> tuple[pd.DataFrame, Any, Any]:
         """X, y and weights of some rows."""
         y = table[self.targets[0]] if len(self.targets) == 1 else table[list(self.targets)]
-        others = (name for name in (*self.targets, self.weights) if name is not None)
-        return table.drop(columns=others), y, None if self.weights is None else table[self.weights].to_numpy(float)
+        others = {*self.targets, self.weights}
+        x = [name for name in table.columns if name not in others] if self.features is None else list(self.features)
+        return table[x], y, None if self.weights is None else table[self.weights].to_numpy(float)
 
     def windows(self, encode: Callable[[pd.DataFrame, Any], Columns], seed: int, first: int = 0) -> Generator[Columns]:
         """Windows of rows that train, from a number on, read ahead; of weights the mean over the stream is one.
