@@ -1,3 +1,4 @@
+# pyright: reportMissingImports=false
 """BL(x, y) in PyTorch: the same equations on the same numbers, with gradients of PyTorch's own."""
 
 from collections.abc import Callable, Sequence
