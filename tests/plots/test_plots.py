@@ -61,6 +61,13 @@ def legend(figure):
     return [text.get_text() for found in legends for text in found.get_texts()]
 
 
+def test_notebooks_show_a_figure_without_pyplot():
+    learned = problem("single")
+    for figure in (plots.hierarchy(learned), plots.block_graph(learned.blocks["block1.1"])):
+        assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+
 @every_shape
 def test_every_block_is_drawn_as_graphs_of_its_rows(shape):
     blocks = list(problem(shape).blocks.values())

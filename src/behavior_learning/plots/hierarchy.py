@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch
 
 from behavior_learning.plots.checks import check_kind
-from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, brief_names, styled
+from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, VERMILION, Picture, brief_names, styled
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
@@ -112,7 +112,7 @@ def hierarchy(
         boxes += own
         level = max(box.top for box in own) + _RISE
     tops = _output_boxes(outputs, width, level)
-    figure = Figure(figsize=(width, level + 0.9))
+    figure = Picture(figsize=(width, level + 0.9))
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(-0.28, level + 0.62))
     ax.set_axis_off()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import matplotlib as mpl
@@ -19,6 +20,7 @@ __all__ = [
     "ROLES",
     "SKY",
     "VERMILION",
+    "Picture",
     "RoleStyle",
     "brief_names",
     "canvas",
@@ -35,6 +37,9 @@ INK, PAPER = "#1b1b1f", "#fefefe"
 
 FONT = 9.0
 """Points."""
+
+DOTS = 110
+"""Per inch, where a notebook shows a figure."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,18 @@ styled = mpl.rc_context(_DEFAULTS)
 """Decorator of a function that draws: sizes and colours are those of this file while it runs, and only then."""
 
 
+class Picture(Figure):
+    """A figure that notebooks show without pyplot, which opens windows elsewhere."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = BytesIO()
+        self.savefig(buffer, format="png", dpi=DOTS)
+        return buffer.getvalue()
+
+
 def canvas(width: float, height: float, rows: int = 1, columns: int = 1, **options: Any) -> tuple[Figure, list[Axes]]:
     """An empty figure in inches and its axes in reading order; `options` go to `Figure.subplots`."""
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Picture(figsize=(width, height), layout="constrained")
     return figure, list(figure.subplots(rows, columns, squeeze=False, **options).ravel())
 
 
