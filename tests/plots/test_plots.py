@@ -67,7 +67,6 @@ def test_notebooks_show_a_figure_without_pyplot():
         assert figure._repr_png_().startswith(b"\x89PNG")
 
 
-
 @every_shape
 def test_every_block_is_drawn_as_graphs_of_its_rows(shape):
     blocks = list(problem(shape).blocks.values())

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.report.predictive import ClassLaw, GaussianGuess, NumberLaw, Rows, column, spaced
@@ -78,7 +79,7 @@ def _rows_of_the_fit(model: LearnedModel, j: int) -> tuple[Known, Known] | tuple
 def _gaussians(trained: Known, held_out: Known, x: np.ndarray) -> dict[str, GaussianGuess]:
     guesses = {}
     for name, regressor in NUMBERS.items():
-        fitted = clone(regressor).fit(*trained)
+        fitted = _fitted(regressor, trained)
         errors = held_out.y - fitted.predict(held_out.x)
         scale = float(np.sqrt(np.average(errors**2, weights=held_out.weight)))
         guesses[name] = GaussianGuess(fitted.predict(x), max(scale, np.finfo(float).tiny))
@@ -88,7 +89,13 @@ def _gaussians(trained: Known, held_out: Known, x: np.ndarray) -> dict[str, Gaus
 def _probabilities(trained: Known, x: np.ndarray, classes: int) -> dict[str, np.ndarray]:
     found = {}
     for name, classifier in CLASSES.items() if len(np.unique(trained.y)) > 1 else ():
-        fitted = clone(classifier).fit(*trained)
+        fitted = _fitted(classifier, trained)
         found[name] = np.zeros((len(x), classes))
         found[name][:, fitted.classes_] = fitted.predict_proba(x)
     return found
+
+
+def _fitted(estimator: Any, rows: Known) -> Any:
+    """By one thread: those that wait for each other on a busy machine take longer."""
+    with threadpool_limits(1):
+        return clone(estimator).fit(*rows)
