@@ -58,7 +58,7 @@ def effects(table: pd.DataFrame, *, most: int = MOST) -> Figure:
     ax.scatter(shown["estimate"], rows, s=22, facecolors=filled, edgecolors=BLUE, zorder=3)
     ax.axvline(0, color=GREY, linewidth=0.8)
     _names_down(ax, _joined(shown.index), rows)
-    ax.set_xlabel("effect with its interval")
+    ax.set_xlabel("effect with its interval" if shown["lower"].notna().any() else "effect, without errors")
     return figure
 
 
