@@ -27,7 +27,7 @@ from behavior_learning.report.subgroups import by_group
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.text import format_shortened, shorten_term
-from tests.conftest import SPELLED
+from tests.conftest import SPELLED, rng
 from tests.fitted import fitted, mixed, response
 from tests.jointly import density, hybrid, vector
 from tests.report.pages import ESTIMATORS, HOSTILE, Page, hostile, page
@@ -324,8 +324,12 @@ def test_a_page_names_the_simple_prediction_that_is_better_and_rows_outside_the_
     rows = rows_of(fitted(bl.BLClassifier), X, y)
     law = class_law(model, 0, rows)
     others = {"a coin": np.full((len(X), 3), 1 / 3), "a prophet": np.eye(3)[rows.y.astype(int)]}
-    said = limits(model, rows, {"mode": law.quality(others)}, [law], None, None)
-    assert "a prophet predicts these rows better" in said
+    said = limits(model, rows, {"mode": law.losses(others)}, [law], None, None)
+    ahead = -law.log_likelihood
+    error = ahead.std(ddof=1) / np.sqrt(len(ahead))
+    assert f"a prophet predicts these rows better than the model, by {ahead.mean():.2f} ± {error:.2f} nats" in said
+    chance = {"its echo": law.probabilities * (1 + 1e-6 * rng("echo").normal(size=law.probabilities.shape))}
+    assert "its echo" not in limits(model, rows, {"mode": law.losses(chance)}, [law], None, None)
     assert f"{len(X)} of {len(X)} rows have a column outside" in said
 
 

@@ -11,17 +11,15 @@ from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.report.markup import pairs_table, paragraphs
-from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows
+from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, standard_error
 
 __all__ = ["about", "fingerprint", "limits"]
 
-BETTER = 0.02
-"""Nats per row by which a simple prediction must be ahead of the model to be named."""
+AHEAD = 2.0
+"""Standard errors by which a simple prediction must be ahead of the model to be named."""
 
 FEW_ROWS = 10
 """Rows per learned number below which a report says that they are few."""
-
-SCORE = "negative log-likelihood (nats)"
 
 
 def about(
@@ -78,7 +76,7 @@ def _method(model: LearnedModel, estimated: bool) -> Iterator[str]:
 def limits(
     model: LearnedModel,
     rows: Rows | None,
-    scores: Mapping[str, pd.DataFrame],
+    losses: Mapping[str, pd.DataFrame],
     laws: Sequence[NumberLaw | ClassLaw],
     inference: InferenceResults | None,
     stability: Stability | None,
@@ -87,17 +85,17 @@ def limits(
 
     Parameters
     ----------
-    scores : of each response, a line per prediction, the model first.
+    losses : −log p of each response, a line per row and a column per prediction, the model first.
     """
     said = [*_of_the_fit(model, inference is not None), *_of_the_rows(model, rows, laws)]
-    for name, table in scores.items():
-        losses = table[SCORE].drop("this model")
-        best = str(losses.idxmin())
-        if losses[best] < table.loc["this model", SCORE] - BETTER:
+    for name, table in losses.items():
+        best = table.drop(columns="this model").mean().idxmin()
+        ahead = (table["this model"] - table[best]).to_numpy()
+        error = standard_error(ahead)
+        if ahead.mean() > AHEAD * error:
             said.append(
-                f"Of {name}, {best} predicts these rows better than the model, by "
-                f"{table.loc['this model', SCORE] - losses[best]:.2f} nats per row: the equations say less than can be "
-                "known."
+                f"Of {name}, {best} predicts these rows better than the model, by {ahead.mean():.2f} ± {error:.2f} "
+                "nats per row: the equations say less than can be known."
             )
     if inference is None:
         said.append("No standard errors were asked for (inference=): a coefficient may as well be another.")

@@ -147,12 +147,14 @@ def _judged(
     """What was learned and how well, and the data behind the rows that can be looked at."""
     judged = None if rows is None else rows.spread(len(laws[0].observed))  # With chains a few of them.
     others = [] if judged is None else [comparators(model, law, j, judged) for j, law in enumerate(laws)]
-    scores = {law.part.name: law.quality(beside) for law, beside in zip(laws, others, strict=True)}
+    pairs = list(zip(laws, others, strict=True))
+    scores = {law.part.name: law.quality(beside) for law, beside in pairs}
+    losses = {law.part.name: law.losses(beside) for law, beside in pairs}
     quality = NO_ROWS if rows is None else sections.quality(laws, scores, rows, _joint(model, rows))
     data, parts = "", {"quality": ("Fit quality", quality)}
     if judged is not None and groups:
         parts["subgroups"] = "Subgroups", by_group(groups, model.encoder, judged, laws)
-    parts["limits"] = "Limits", limits(model, rows, scores, laws, inference, stability)
+    parts["limits"] = "Limits", limits(model, rows, losses, laws, inference, stability)
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.said}

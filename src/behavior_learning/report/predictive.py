@@ -31,6 +31,7 @@ __all__ = [
     "joint_log_density",
     "number_law",
     "response_laws",
+    "standard_error",
 ]
 
 LEVELS = np.linspace(0.025, 0.975, 39, dtype=np.float32)
@@ -111,6 +112,12 @@ class NumberLaw:
         """Of every row."""
         return self.log_density
 
+    def losses(self, others: Mapping[str, "GaussianGuess"]) -> pd.DataFrame:
+        """−log p of the rows whose response was observed, a column for each prediction."""
+        known = self.at(self.known)
+        guessed = {name: -guess.at(self.known).judged(known.observed)[1] for name, guess in others.items()}
+        return pd.DataFrame({"this model": -known.log_density, **guessed})
+
     def of_group(self, index: np.ndarray) -> dict[str, float]:
         """How predictions and what was observed compare over some rows."""
         own = self.at(index[self.known[index]])
@@ -120,6 +127,7 @@ class NumberLaw:
             "observed mean": _mean(own.observed),
             "predicted mean": _mean(own.mean),
             "negative log-likelihood (nats)": -_mean(own.log_density),
+            "its standard error": standard_error(own.log_density),
             "coverage of 90 % intervals": _mean((own.observed >= low) & (own.observed <= high)),
         }
 
@@ -131,6 +139,7 @@ class NumberLaw:
             "root mean square error": float(np.sqrt(squares.mean())),
             "CRPS": float(crps.mean()),
             "negative log-likelihood (nats)": float(-log_density.mean()),
+            "its standard error": standard_error(log_density),
             "coverage of 90 % intervals": float(np.mean((self.observed >= low) & (self.observed <= high))),
         }
 
@@ -190,17 +199,25 @@ class ClassLaw:
             **{f"{word} {level}": shares[word][k] for k, level in enumerate(levels) for word in shares},
             "accuracy": _mean(own.log_probabilities.argmax(axis=1) == own.observed),
             "negative log-likelihood (nats)": -_mean(own.log_likelihood),
+            "its standard error": standard_error(own.log_likelihood),
         }
 
     def _scores(self, probabilities: np.ndarray) -> dict[str, float]:
-        hot = np.eye(probabilities.shape[1])[self.observed]
-        with np.errstate(divide="ignore"):
-            log_likelihood = np.log(probabilities[np.arange(len(hot)), self.observed]).mean()
+        hot, losses = np.eye(probabilities.shape[1])[self.observed], self._losses(probabilities)
         return {
             "accuracy": float(np.mean(probabilities.argmax(axis=1) == self.observed)),
-            "negative log-likelihood (nats)": float(-log_likelihood),
+            "negative log-likelihood (nats)": float(losses.mean()),
+            "its standard error": standard_error(losses),
             "Brier score": float(((probabilities - hot) ** 2).sum(axis=1).mean()),
         }
+
+    def _losses(self, probabilities: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return -np.log(probabilities[np.arange(len(self.observed)), self.observed])
+
+    def losses(self, others: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """−log p of the rows, a column for each prediction."""
+        return pd.DataFrame({"this model": -self.log_likelihood} | {n: self._losses(p) for n, p in others.items()})
 
     def confusion(self) -> pd.DataFrame:
         """Observed classes down, predicted ones across, as counts of rows."""
@@ -208,6 +225,12 @@ class ClassLaw:
         counts = np.bincount(self.observed * k + self.log_probabilities.argmax(axis=1), minlength=k * k).reshape(k, k)
         names = [str(name) for name in self.part.levels or ()]
         return pd.DataFrame(counts, pd.Index(names, name="observed"), [f"predicted {name}" for name in names])
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of their mean; NaN where one is infinite."""
+    with np.errstate(invalid="ignore"):
+        return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
 def _mean(values: np.ndarray) -> float:
