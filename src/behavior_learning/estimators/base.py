@@ -3,27 +3,26 @@
 import warnings
 from abc import abstractmethod
 from collections import ChainMap
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from types import SimpleNamespace
-from typing import Any, NamedTuple, Self, get_args
+from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Array
 from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
-from behavior_learning.core.arrays import to_device
 from behavior_learning.core.basis_families import BasisFamily, check_basis
 from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
-from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas, with_the_same_categories
+from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     MANY_LABELS,
@@ -33,9 +32,9 @@ from behavior_learning.estimators.structure import (
     make_basis,
 )
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.learned.columns import Columns, columns_of
+from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, Rows, TrainingRows, some_rows
+from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
 from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
@@ -63,7 +62,7 @@ from behavior_learning.training.minimize import Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
 from behavior_learning.training.settings import Initialization, Penalty, Settings
-from behavior_learning.training.weights import check_weights, chosen_rows
+from behavior_learning.training.weights import check_weights
 
 __all__ = ["BehaviorEstimator"]
 
@@ -207,7 +206,7 @@ class BehaviorEstimator(FittedEstimator):
                 parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
                 result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
             else:
-                windows = None if stream is None else partial(_windows, stream, encoded, seed)
+                windows = None if stream is None else partial(windows_of, stream, encoded, seed)
                 result = fit_from(
                     starts,
                     partial(draw, rng),
@@ -284,8 +283,8 @@ class BehaviorEstimator(FittedEstimator):
         return chosen
 
     def _encoded(
-        self, rows: "_Rows", response: Response, train: np.ndarray, seen: np.ndarray, stream: Opened | None
-    ) -> "_Encoded":
+        self, rows: ReadRows, response: Response, train: np.ndarray, seen: np.ndarray, stream: Opened | None
+    ) -> EncodedRows:
         """The rows as a network takes them, by scales, levels and ends of those that were seen."""
         encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
         encoder = encoder if stream is None else stream.survey.exact(encoder)
@@ -293,7 +292,7 @@ class BehaviorEstimator(FittedEstimator):
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
         weight = self._row_weights(rows.weight, response, rows.values, train)
         x, y = encoder(rows.table, np.float32), response.encode(rows.values)
-        return _Encoded(encoder, response, columns, x, y, weight)
+        return EncodedRows(encoder, response, columns, x, y, weight)
 
     def _split_rows(
         self,
@@ -303,14 +302,14 @@ class BehaviorEstimator(FittedEstimator):
         validation_data: Any,
         fraction: float,
         random: np.random.RandomState,
-    ) -> "tuple[Response, _Rows, np.ndarray, np.ndarray]":
+    ) -> tuple[Response, ReadRows, np.ndarray, np.ndarray]:
         """The response and the rows as read, and which of them train and which validate."""
         table = self._features(X)
         response, values = self._stated_response(y).read(y, len(table))
         self._check_read(response)
         if not response.several:
             response = replace(response, name=free_name(y, response.name, table))
-        rows = _Rows.of(table, values, sample_weight)
+        rows = ReadRows.of(table, values, sample_weight)
         if validation_data is None:
             return response, rows, *response.split(rows.values, fraction, random)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
@@ -318,7 +317,7 @@ class BehaviorEstimator(FittedEstimator):
             raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
         given, more, *weight = map(in_pandas, validation_data)
         table = self._features(given)
-        below = _Rows.of(rows.columns_of(table, given), response.values(more, len(table)), *weight)
+        below = ReadRows.of(rows.columns_of(table, given), response.values(more, len(table)), *weight)
         count, both = len(rows.table), rows.above(below)
         return response, both, np.arange(count), np.arange(count, len(both.table))
 
@@ -397,57 +396,7 @@ class BehaviorEstimator(FittedEstimator):
         return tags
 
 
-class _Rows(NamedTuple):
-    """Rows as they were read: their columns, parsed responses and weights; rows of weight 0 are left out."""
-
-    table: pd.DataFrame
-    values: np.ndarray
-    weight: np.ndarray | None
-
-    @classmethod
-    def of(cls, table: pd.DataFrame, values: np.ndarray, sample_weight: Any = None) -> "_Rows":
-        if sample_weight is None:
-            return cls(table, values, None)
-        weight = check_weights(sample_weight, len(table))
-        counted = weight > 0
-        return cls(table[counted], values[counted], weight[counted])
-
-    def columns_of(self, table: pd.DataFrame, given: Any) -> pd.DataFrame:
-        """A further table with these columns in their order; an array takes their names."""
-        names = [str(name) for name in self.table.columns]
-        if isinstance(given, pd.DataFrame):
-            return aligned(table, names)
-        if table.shape[1] != len(names):
-            raise DataError(
-                f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
-            )
-        return table.set_axis(names, axis=1)
-
-    def above(self, below: "_Rows") -> "_Rows":
-        """These rows and others below them; without weights a row counts once."""
-        tables = with_the_same_categories(*(rows.table.rename(columns=str) for rows in (self, below)))
-        unweighted = self.weight is None and below.weight is None
-        weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
-        values = np.concatenate([self.values, below.values])
-        return _Rows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
-
-
-class _Encoded(NamedTuple):
-    """Rows as a network takes them."""
-
-    encoder: TableEncoder
-    response: Response
-    columns: Columns
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray | None
-
-    def at(self, rows: np.ndarray) -> tuple[Array, ...]:
-        """Some of the rows on the device, with their weights where there are any."""
-        return chosen_rows((self.x, self.y), self.weight, rows)
-
-
-def _stages(chosen: Any, encoded: _Encoded, train: np.ndarray) -> Sequence[Objective]:
+def _stages(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:
     """What is minimised, one after the other."""
     space = encoded.response.space()
     if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
@@ -461,7 +410,7 @@ def _stages(chosen: Any, encoded: _Encoded, train: np.ndarray) -> Sequence[Objec
 
 
 def _drawing(
-    chosen: Any, architecture: Architecture, encoded: _Encoded, train: np.ndarray
+    chosen: Any, architecture: Architecture, encoded: EncodedRows, train: np.ndarray
 ) -> Callable[[np.random.Generator], BehaviorNetwork]:
     """What draws a random network."""
     basis, rules = make_basis(chosen, architecture, encoded.x[train], encoded.columns)
@@ -481,19 +430,6 @@ def _check_average(**others: Any) -> None:
     given = [name.replace("_", " ") for name, value in others.items() if value]
     if given:
         raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
-
-
-def _windows(stream: Opened, encoded: _Encoded, seed: int, first: int) -> Generator[tuple[Array, ...]]:
-    """Windows of rows on the device, encoded alike."""
-
-    def encode(X: pd.DataFrame, y: Any) -> Rows:
-        x = encoded.encoder.plain(X, np.float32)
-        values = encoded.response.values(y, len(X))
-        return encoded.encoder(X, np.float32) if x is None else x, encoded.response.encode(values)
-
-    with closing(stream.windows(encode, seed, first)) as windows:
-        for window in windows:
-            yield tuple(map(to_device, window))
 
 
 def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:

@@ -1,0 +1,83 @@
+"""Rows on their way to a network: as they were read, as they are encoded, and as a stream brings them."""
+
+from collections.abc import Generator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Array
+
+from behavior_learning.core.arrays import to_device
+from behavior_learning.encoding import TableEncoder, aligned, with_the_same_categories
+from behavior_learning.errors import DataError
+from behavior_learning.learned.columns import Columns
+from behavior_learning.learned.model import Rows
+from behavior_learning.responses import Response
+from behavior_learning.streams import Opened
+from behavior_learning.training.weights import check_weights, chosen_rows
+
+__all__ = ["EncodedRows", "ReadRows", "windows_of"]
+
+
+class ReadRows(NamedTuple):
+    """Rows as they were read: their columns, parsed responses and weights; rows of weight 0 are left out."""
+
+    table: pd.DataFrame
+    values: np.ndarray
+    weight: np.ndarray | None
+
+    @classmethod
+    def of(cls, table: pd.DataFrame, values: np.ndarray, sample_weight: Any = None) -> "ReadRows":
+        if sample_weight is None:
+            return cls(table, values, None)
+        weight = check_weights(sample_weight, len(table))
+        counted = weight > 0
+        return cls(table[counted], values[counted], weight[counted])
+
+    def columns_of(self, table: pd.DataFrame, given: Any) -> pd.DataFrame:
+        """A further table with these columns in their order; an array takes their names."""
+        names = [str(name) for name in self.table.columns]
+        if isinstance(given, pd.DataFrame):
+            return aligned(table, names)
+        if table.shape[1] != len(names):
+            raise DataError(
+                f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
+            )
+        return table.set_axis(names, axis=1)
+
+    def above(self, below: "ReadRows") -> "ReadRows":
+        """These rows and others below them; without weights a row counts once."""
+        tables = with_the_same_categories(*(rows.table.rename(columns=str) for rows in (self, below)))
+        unweighted = self.weight is None and below.weight is None
+        weights = [np.ones(len(rows.table)) if rows.weight is None else rows.weight for rows in (self, below)]
+        values = np.concatenate([self.values, below.values])
+        return ReadRows(pd.concat(tables), values, None if unweighted else np.concatenate(weights))
+
+
+class EncodedRows(NamedTuple):
+    """Rows as a network takes them."""
+
+    encoder: TableEncoder
+    response: Response
+    columns: Columns
+    x: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+    def at(self, rows: np.ndarray) -> tuple[Array, ...]:
+        """Some of the rows on the device, with their weights where there are any."""
+        return chosen_rows((self.x, self.y), self.weight, rows)
+
+
+def windows_of(stream: Opened, encoded: EncodedRows, seed: int, first: int) -> Generator[tuple[Array, ...]]:
+    """Windows of rows on the device, encoded alike."""
+
+    def encode(X: pd.DataFrame, y: Any) -> Rows:
+        x = encoded.encoder.plain(X, np.float32)
+        values = encoded.response.values(y, len(X))
+        return encoded.encoder(X, np.float32) if x is None else x, encoded.response.encode(values)
+
+    with closing(stream.windows(encode, seed, first)) as windows:
+        for window in windows:
+            yield tuple(map(to_device, window))
