@@ -36,7 +36,6 @@ HYPERPARAMETERS = [
     ({"heads": "tanh"}, "heads .*got 'tanh'"),
     ({"readout": "positive"}, "readout must be one of 'auto', 'nonnegative', 'free'.*; got 'positive'"),
     ({"readout": "identity", "layers": (2,)}, "readout must be one of 'auto', 'nonnegative', 'free'; got 'identity'"),
-    ({"readout_bias": "yes"}, "readout_bias must be one of None, True, False; got 'yes'"),
     ({"basis": "wavelet"}, r"basis must be one of 'affine', .*bl\.Spline\(\).*; got 'wavelet'"),
     ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'; got 'highway'"),
     ({"multipliers": "positive"}, "multipliers must be one of 'nonnegative', 'free'; got 'positive'"),

@@ -114,7 +114,6 @@ def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree
         ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'"),
         ({"multipliers": "any"}, "multipliers must be one of 'nonnegative', 'free'"),
         ({"identifiable": True, "heads": ("tanh", "relu", "square")}, "needs smooth heads.*'relu'"),
-        ({"identifiable": True, "readout_bias": True}, "readout without bias"),
         ({"identifiable": True, "basis": "spline"}, "has no product of x and y"),
         ({"identifiable": True, "basis": "affine"}, "has no product of x and y"),
         ({"structure": UMP(utility="price"), "extra_terms": ["rooms:price"]}, "extra_terms=.* contradicts it"),

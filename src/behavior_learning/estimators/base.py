@@ -89,7 +89,6 @@ class BehaviorEstimator(FittedEstimator):
     skip: str | None = parameter(None, check_choice, valid=(None, *get_args(Skip)))
     multipliers: str = parameter("nonnegative", check_choice, valid=get_args(Multipliers))
     readout: str = "auto"
-    readout_bias: bool | None = parameter(None, check_choice, valid=(None, True, False))
     identifiable: bool = parameter(False, check_choice, valid=(False, True))
     pure_x_terms: bool = parameter(False, check_choice, valid=(False, True))
     temperature: float = parameter(1.0, check_number)

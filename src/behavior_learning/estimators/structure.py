@@ -112,11 +112,6 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
     readout = check_choice("readout", chosen.readout, ("auto", "nonnegative", "free", *["identity"] * single))
     if readout == "auto":
         readout = "identity" if single else "nonnegative" if output == "scalar" else "free"
-    bias = chosen.readout_bias
-    if bias is None:
-        bias = output == "vector" and not chosen.identifiable
-    if chosen.identifiable and bias:
-        raise OptionError("identifiable=True has a readout without bias (Eq. 11); leave readout_bias at None.")
     return Architecture(
         layers=layers,
         rows=rows,
@@ -127,7 +122,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
         multipliers=chosen.multipliers,
         intercepts=not (chosen.identifiable and output == "scalar" and not chosen.pure_x_terms),
         readout=readout,
-        readout_bias=bias,
+        readout_bias=output == "vector" and not chosen.identifiable,
     )
 
 
