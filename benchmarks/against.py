@@ -1,17 +1,22 @@
-"""Two checkouts of this project, alternately in processes of their own: whole fits, compiled and cold.
+"""Two checkouts of this project, alternately in processes of their own: whole fits, or what a benchmark of both prints.
 
     python benchmarks/against.py OLD_CHECKOUT [--rounds 5]
+    python benchmarks/against.py OLD_CHECKOUT --script step.py --rounds 3
+    python benchmarks/against.py OLD_CHECKOUT --script fits.py --data DIR
 
-Prints, for each case, the least seconds of each checkout and their ratio. The least of several rounds is what a shared
+Prints, for each case, the least time of each checkout and their ratio. The least of several rounds is what a shared
 machine disturbs least.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+
+NUMBER = re.compile(r"\d+(\.\d+)?")
 
 CASES = {
     "a number, BL[2,1]": 'bl.BLRegressor(layers=(2, 1), max_epochs=150, patience=150, random_state=0), "number"',
@@ -46,29 +51,48 @@ print(json.dumps(seconds))
 """
 
 
-def measured(checkout: Path) -> dict[str, float]:
-    """Seconds of every case in a fresh process."""
+def printed_by(checkout: Path, *command: str) -> str:
+    """What a fresh process prints that finds the sources of a checkout, and no program compiled before."""
+    cold = {"JAX_COMPILATION_CACHE_DIR": "", "BEHAVIOR_LEARNING_CACHE": "off", "PYTHONPATH": str(checkout / "src")}
+    command = sys.executable, "-W", "ignore", *command
+    return subprocess.run(command, env=os.environ | cold, check=True, capture_output=True, text=True).stdout
+
+
+def whole_fits(checkout: Path) -> dict[str, float]:
+    """Seconds of every case."""
     cases = ", ".join(f"{name!r}: ({case})" for name, case in CASES.items())
-    environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "JAX_COMPILATION_CACHE_DIR": ""}
-    command = [sys.executable, "-W", "ignore", "-c", PROGRAM.format(cases=cases)]
-    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
-    return json.loads(printed.splitlines()[-1])
+    return json.loads(printed_by(checkout, "-c", PROGRAM.format(cases=cases)).splitlines()[-1])
+
+
+def figures(checkout: Path, script: str, *arguments: str) -> dict[str, float]:
+    """The first number of every line of the tables that a benchmark prints, by the words before it."""
+    printed = printed_by(checkout, str(checkout / "benchmarks" / script), *arguments)
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in printed.splitlines() if line[:1] == "|"]
+    found: dict[str, float] = {}
+    for cells in lines:
+        numbers = [index for index, cell in enumerate(cells) if index and NUMBER.fullmatch(cell)]
+        if numbers:
+            found.setdefault(", ".join(cells[: numbers[0]]), float(cells[numbers[0]]))
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("old", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    parser.add_argument("--script", help="a benchmark that both checkouts have; other arguments are passed on to it")
+    options, passed = parser.parse_known_args()
     checkouts = {"old": options.old.resolve(), "new": Path(__file__).resolve().parents[1]}
     best: dict[str, dict[str, float]] = {name: {} for name in checkouts}
     for _ in range(options.rounds):
         for name, checkout in checkouts.items():
-            for case, seconds in measured(checkout).items():
-                best[name][case] = min(seconds, best[name].get(case, seconds))
-    print("| case | old, s | new, s | new/old |\n|---|---|---|---|")
-    for case, seconds in best["new"].items():
-        print(f"| {case} | {best['old'][case]:.2f} | {seconds:.2f} | {seconds / best['old'][case]:.2f} |")
+            found = figures(checkout, options.script, *passed) if options.script else whole_fits(checkout)
+            for case, time in found.items():
+                best[name][case] = min(time, best[name].get(case, time))
+    print("| case | old | new | new/old |\n|---|---|---|---|")
+    for case, time in best["new"].items():
+        if before := best["old"].get(case):
+            print(f"| {case} | {before:.3g} | {time:.3g} | {time / before:.2f} |")
 
 
 if __name__ == "__main__":
