@@ -39,7 +39,7 @@ HYPERPARAMETERS = [
     ({"basis": "wavelet"}, r"basis must be one of 'affine', .*bl\.Spline\(\).*; got 'wavelet'"),
     ({"skip": "highway"}, "skip must be one of None, 'dense', 'residual', 'input'; got 'highway'"),
     ({"multipliers": "positive"}, "multipliers must be one of 'nonnegative', 'free'; got 'positive'"),
-    ({"identifiable": "yes"}, "identifiable must be one of False, True; got 'yes'"),
+    ({"identifiable": "yes"}, "identifiable must be one of False, True, 'pure_x'; got 'yes'"),
     ({"extra_terms": ["age:height"]}, "'age:height' names 'height', which is no column"),
     ({"temperature": 0.0}, r"temperature must be a number above 0; got 0\.0"),
     ({"temperature": float("inf")}, "temperature must be a number above 0; got inf"),

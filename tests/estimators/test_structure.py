@@ -71,7 +71,7 @@ def test_identifiable_takes_smooth_heads_no_biases_and_only_terms_with_y():
     assert not made.intercepts
     assert not made.readout_bias
     assert all("price" in name for name in term_names(layers=(2,), identifiable=True))
-    assert "rooms" in term_names(layers=(2,), identifiable=True, pure_x_terms=True)
+    assert "rooms" in term_names(layers=(2,), identifiable="pure_x")
 
 
 def test_extra_terms_survive_identifiability():

@@ -35,7 +35,7 @@ def linear():
     X = pd.DataFrame(generator.normal(size=(150, 2)), columns=["a", "b"])
     X["group"] = np.where(np.arange(150) % 2 == 0, "north", "south")
     y = 3 * X["a"] - 2 * X["b"] + (X["group"] == "south") + 0.5 * generator.normal(size=150)
-    options = {"layers": (1,), "heads": ("identity", None, "square"), "basis": "affine", "pure_x_terms": True}
+    options = {"layers": (1,), "heads": ("identity", None, "square"), "basis": "affine"}
     model = bl.BLRegressor(**options, identifiable=True, optimizer="lbfgs", random_state=0, n_restarts=1)
     return model.fit(X, y.rename("y")), X, y
 

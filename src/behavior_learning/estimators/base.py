@@ -89,8 +89,7 @@ class BehaviorEstimator(FittedEstimator):
     skip: str | None = parameter(None, check_choice, valid=(None, *get_args(Skip)))
     multipliers: str = parameter("nonnegative", check_choice, valid=get_args(Multipliers))
     readout: str = "auto"
-    identifiable: bool = parameter(False, check_choice, valid=(False, True))
-    pure_x_terms: bool = parameter(False, check_choice, valid=(False, True))
+    identifiable: bool | str = parameter(False, check_choice, valid=(False, True, "pure_x"))
     temperature: float = parameter(1.0, check_number)
     objective: Objective | str = parameter("likelihood", check_option, kinds=OBJECTIVES)
     optimizer: Optimizer | str = parameter("auto", check_option, kinds=OPTIMIZERS_OR_AUTO)

@@ -34,8 +34,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     class_weight : how often a row of each class counts: a dictionary by label, 1 where a label is not named;
         ``"balanced"`` gives all classes the same total; None counts every row once.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, identifiable,
-    pure_x_terms, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization,
-    n_restarts, average, random_state, verbose
+    temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization, n_restarts, average,
+    random_state, verbose
         As in BLRegressor. In vector output the readout is free unless stated otherwise, and has a bias (the prior odds
         of the classes) unless `identifiable`.
 

@@ -45,8 +45,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     multipliers : ``"nonnegative"`` keeps λ ≥ 0; ``"free"`` does not.
     readout : weights on the last layer's blocks: ``"nonnegative"``, ``"free"``, or ``"auto"``, which needs none where
         the last layer is one block.
-    identifiable : IBL: tanh, softplus, square, and only terms that involve y (Eq. 10, 11).
-    pure_x_terms : give an identifiable model the terms of x alone and intercepts all the same.
+    identifiable : IBL: tanh, softplus, square, and only terms that involve y (Eq. 10, 11); ``"pure_x"`` keeps the terms
+        of x alone and intercepts all the same.
     response : what y is: ``bl.Numbers(support=(0, 60))``, by default on the range of y widened by half of itself on
         both sides; any other response that is a number; for several a dictionary by name.
     temperature : τ, in the units of BL.

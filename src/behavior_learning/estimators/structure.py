@@ -60,7 +60,6 @@ FIRST_LAYER = (
     "extra_terms",
     "multipliers",
     "identifiable",
-    "pure_x_terms",
 )
 """Hyperparameters that say what `structure` says too."""
 
@@ -102,7 +101,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
                 raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
         problems = stated_problems(chosen)
         rows, degrees = tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES), None
-    heads = _heads(chosen.heads, chosen.identifiable)
+    heads = _heads(chosen.heads, bool(chosen.identifiable))
     if chosen.objective.derivatives:
         heads = _smoothed(heads, chosen)
     dropped = [role for role, head, count in zip(ROLES, heads, rows, strict=False) if head is None and count]
@@ -120,7 +119,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
         skip=chosen.skip,
         output=output,
         multipliers=chosen.multipliers,
-        intercepts=not (chosen.identifiable and output == "scalar" and not chosen.pure_x_terms),
+        intercepts=chosen.identifiable in (False, "pure_x") or output == "vector",
         readout=readout,
         readout_bias=output == "vector" and not chosen.identifiable,
     )
@@ -223,7 +222,7 @@ def make_basis(
     if x.shape[1] and all(pair[0] == ONE for pair in basis.pairing.pairs):
         raise OptionError(
             f"identifiable=True drops the terms of x alone, and {family!r} has no product of x and y: the response "
-            "would not depend on X. Use basis='polynomial', pure_x_terms=True or extra_terms."
+            "would not depend on X. Use basis='polynomial', identifiable='pure_x' or extra_terms."
         )
     return basis, None
 
