@@ -5,7 +5,8 @@ parameters on (so that the global optimum is not in question here; see local_opt
 holds the truth. Bootstrap: 199 samples of rows, each refitted to its optimum, as `cov_type="bootstrap"` does; or with
 `--one-step` 399 samples and one Newton step each with the Hessian of its own rows (Andrews, 2002).
 
-`default-classes`, `demand` and `weak` start from what a user starts from, see first_tries.py.
+`default-classes`, `demand` and `weak` start from what a user starts from, see first_tries.py. What they found stands in
+`results/hits-*.csv`, a line per replication; a further call adds the replications that are missing.
 
     python experiments/coverage.py continuous --n 2000 --replications 500
     python experiments/coverage.py default-classes --n 1000 --replications 100
@@ -171,14 +172,15 @@ def main() -> None:
     parser.add_argument("part", choices=("continuous", "classes", *PARTS))
     parser.add_argument("--n", type=int, required=True)
     parser.add_argument("--replications", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=np.inf, help="after which no first try begins")
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--no-bootstrap", dest="bootstrap", action="store_const", const=None, default="refit")
     kind.add_argument("--one-step", dest="bootstrap", action="store_const", const="one step")
     arguments = parser.parse_args()
     if arguments.part in PARTS:
-        for so_far in first_tries(arguments.part, arguments.n, arguments.replications):
+        records = RESULTS / f"hits-{arguments.part}-{arguments.n}.csv"
+        for so_far in first_tries(arguments.part, arguments.n, arguments.replications, records, arguments.seconds):
             print(so_far.round(3).to_string(), flush=True)
-            so_far.to_csv(RESULTS / f"coverage-{arguments.part}-{arguments.n}.csv", float_format="%.5g")
     else:
         from_the_truth(arguments)
 

@@ -3,8 +3,10 @@
 Each part yields, per replication, whether the interval of each number holds the truth; None where there is no interval.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -156,13 +158,46 @@ def _weak_results(n: int, seed: int) -> InferenceResults:
 PARTS: dict[str, Callable[[int, int], Hits]] = {"default-classes": classes_by_default, "demand": demand, "weak": weak}
 
 
-def run(part: str, n: int, replications: int, every: int = 5) -> Iterator[pd.DataFrame]:
-    """Coverage so far, with its Monte-Carlo error, after every few replications."""
-    lines: list[Hits] = []
+def run(part: str, n: int, replications: int, records: Path, seconds: float = np.inf) -> Iterator[pd.DataFrame]:
+    """Coverage so far, with its Monte-Carlo error, as replications are added to those that are on record.
+
+    Parameters
+    ----------
+    records : a table with a line per seed, which is read and appended to.
+    seconds : after which no further replication begins.
+    """
+    known = pd.read_csv(records, index_col="seed") if records.exists() else pd.DataFrame()
+    start = time.perf_counter()
     for seed in range(replications):
-        lines.append(PARTS[part](n, seed))
-        if (seed + 1) % every == 0 or seed + 1 == replications:
-            hits = pd.DataFrame(lines).astype(float)
-            share = hits.mean()
-            error = np.sqrt(share * (1 - share) / hits.notna().sum())
-            yield pd.DataFrame({"covered": share, "± simulation": error, "intervals": hits.notna().sum()})
+        if seed in known.index:
+            continue
+        if time.perf_counter() - start > seconds:
+            break
+        compiled, busy = len(COMPILATIONS), time.process_time()
+        hits = pd.DataFrame([PARTS[part](n, seed)], pd.Index([seed], name="seed")).astype(float)
+        known = pd.concat([known, hits]).rename_axis("seed")
+        known.to_csv(records)
+        print(
+            f"{seed}: {time.process_time() - busy:.1f} CPU s, {len(COMPILATIONS) - compiled} compilations", flush=True
+        )
+        if len(known) % 10 == 0:
+            yield coverage(known)
+    yield coverage(known)
+
+
+def coverage(hits: pd.DataFrame) -> pd.DataFrame:
+    share = hits.mean()
+    error = np.sqrt(share * (1 - share) / hits.notna().sum())
+    return pd.DataFrame({"covered": share, "± simulation": error, "intervals": hits.notna().sum()})
+
+
+COMPILATIONS: list[float] = []
+"""Seconds of each compilation of this process."""
+
+
+def _listen(event: str, seconds: float, **_: object) -> None:
+    if event.endswith("backend_compile_duration"):
+        COMPILATIONS.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(_listen)

@@ -1,9 +1,11 @@
 """Does `inference()` end in finite errors, by default, on tables of textbooks? One line per table.
 
-    python experiments/textbooks.py [NAME ...] [--tables FOLDER]
+    python experiments/textbooks.py [NAME ...] [--tables FOLDER ...]
 
-FOLDER holds the tables that no installed package ships: `mroz.csv` and others of Wooldridge's textbook as CSV or
-CSV.bz2; tables that are not found are left out, and the last line says how many there were.
+FOLDERS hold the tables that no installed package ships: `mroz.csv` and others of Wooldridge's textbook as CSV or
+CSV.bz2, `auto_mpg.parquet` and `concrete_strength.parquet`; tables that are not found are left out, and the last line
+says how many there were. The clocks are of `inference()` alone; without `JAX_COMPILATION_CACHE_DIR` and with one name
+they are those of a cold start.
 """
 
 import argparse
@@ -20,6 +22,8 @@ from sklearn import datasets
 
 import behavior_learning as bl
 
+Folders = list[Path]
+
 
 class Table(NamedTuple):
     """A response, a few columns, and whether the response is a label."""
@@ -34,33 +38,48 @@ def _of(frame: pd.DataFrame, y: str, columns: str, rows: int = 1000, *, classes:
     return Table(kept[columns.split()], kept[y].astype(str) if classes else kept[y].astype(float), classes)
 
 
-def _iris(folder: Path) -> Table:
+def _iris(folders: Folders) -> Table:
     frame = datasets.load_iris(as_frame=True).frame.set_axis(["sl", "sw", "pl", "pw", "species"], axis=1)
     return _of(frame, "species", "sl sw", classes=True)
 
 
-def _wine(folder: Path) -> Table:
+def _wine(folders: Folders) -> Table:
     return _of(datasets.load_wine(as_frame=True).frame, "target", "alcohol malic_acid", classes=True)
 
 
+def _cancer(folders: Folders) -> Table:
+    frame = datasets.load_breast_cancer(as_frame=True).frame
+    return _of(_joined(frame), "target", "mean_radius mean_texture", classes=True)
+
+
+def _joined(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.rename(columns=lambda name: name.replace(" ", "_"))
+
+
+def _read(folders: Folders, name: str) -> pd.DataFrame:
+    path = next(path for folder in folders for path in sorted(folder.glob(f"{name}.*")))
+    return _joined(pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path))
+
+
 def _book(name: str, y: str, columns: str, *, classes: bool = False, positive: bool = False):
-    def load(folder: Path) -> Table:
-        path = next(iter(sorted(folder.glob(f"{name}.csv*"))))
-        frame = pd.read_csv(path)
+    def load(folders: Folders) -> Table:
+        frame = _read(folders, name)
         return _of(frame[frame[y] > 0] if positive else frame, y, columns, classes=classes)
 
     return load
 
 
-def _boston(folder: Path) -> Table:
+def _boston(folders: Folders) -> Table:
     X, y = bl.datasets.load_boston()
     return _of(X.assign(MEDV=y), "MEDV", "RM LSTAT PTRATIO")
 
 
-TABLES: dict[str, Callable[[Path], Table]] = {
+TABLES: dict[str, Callable[[Folders], Table]] = {
     "mroz": _book("mroz", "hours", "age educ", positive=True),
     "mroz participation": _book("mroz", "inlf", "age educ nwifeinc", classes=True),
     "boston": _boston,
+    "auto mpg": _book("auto_mpg", "mpg", "weight horsepower acceleration"),
+    "concrete": _book("concrete_strength", "Concrete_compressive_strength", "Cement Water Age"),
     "wages": _book("wage1", "lwage", "educ exper"),
     "hedonic": _book("hprice1", "lprice", "lotsize sqrft"),
     "birth weight": _book("bwght", "bwght", "cigs faminc"),
@@ -68,8 +87,10 @@ TABLES: dict[str, Callable[[Path], Table]] = {
     "college grades": _book("gpa2", "colgpa", "sat hsperc"),
     "iris": _iris,
     "wine": _wine,
-    "diabetes": lambda folder: _of(datasets.load_diabetes(as_frame=True).frame, "target", "bmi bp"),
-    "affairs": lambda folder: _of(sm.datasets.fair.load_pandas().data, "rate_marriage", "age educ", 600),
+    "breast cancer": _cancer,
+    "grunfeld": lambda folders: _of(sm.datasets.grunfeld.load_pandas().data, "invest", "value capital"),
+    "diabetes": lambda folders: _of(datasets.load_diabetes(as_frame=True).frame, "target", "bmi bp"),
+    "affairs": lambda folders: _of(sm.datasets.fair.load_pandas().data, "rate_marriage", "age educ", 600),
 }
 
 
@@ -102,13 +123,13 @@ def line(name: str, table: Table) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", default=list(TABLES))
-    parser.add_argument("--tables", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--tables", type=Path, nargs="*", default=[Path("../shared/data")])
     arguments = parser.parse_args()
     lines, missing = [], []
     for name in arguments.names:
         try:
             table = TABLES[name](arguments.tables)
-        except (FileNotFoundError, StopIteration):
+        except StopIteration:
             missing.append(name)
             continue
         lines.append(line(name, table))

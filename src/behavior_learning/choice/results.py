@@ -14,6 +14,7 @@ from behavior_learning.errors import OptionError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.hypotheses import TestResult, chi_square_test, parse_hypotheses
 from behavior_learning.inference.tables import Estimates, EstimationResults, Summary
+from behavior_learning.printing import Printed
 
 __all__ = ["COV_TYPES", "ChoiceResults", "FitStatistics", "clusters_of_units", "covariance_of", "resolved_cov_type"]
 
@@ -76,8 +77,8 @@ def covariance_of(
     return covariance
 
 
-@dataclass(frozen=True)
-class ChoiceResults(EstimationResults):
+@dataclass(frozen=True, repr=False)
+class ChoiceResults(EstimationResults, Printed):
     """Estimates of a choice model with standard errors.
 
     Attributes
@@ -202,6 +203,9 @@ class ChoiceResults(EstimationResults):
 
     def __str__(self) -> str:
         return str(self.summary())
+
+    def _repr_html_(self) -> str:
+        return self.summary().as_html()
 
 
 def _direction(vector: np.ndarray, labels: Any) -> str:

@@ -41,7 +41,7 @@ Kind = Literal["soft", "hard"]
 Exported = TypeVar("Exported")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class DecisionProblem(LearnedProblem):
     """A learned problem with the support of its response, so that it can be solved under other conditions.
 
@@ -61,9 +61,7 @@ class DecisionProblem(LearnedProblem):
     domain : the values that the response may take.
     """
 
-    domain: Domain = field(kw_only=True, repr=False, compare=False)
-
-    __str__ = LearnedProblem.__str__
+    domain: Domain = field(kw_only=True, compare=False)
 
     @classmethod
     def of(cls, problem: Problem, domain: Domain | Mapping[str, Any]) -> Self:

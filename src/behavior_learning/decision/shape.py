@@ -15,6 +15,7 @@ import numpy as np
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.decision.rows import constraint_labels
+from behavior_learning.printing import Printed
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
@@ -54,8 +55,8 @@ class Shape(NamedTuple):
 CONSTANT = Shape(True, True, 0)
 
 
-@dataclass(frozen=True)
-class ProblemClass:
+@dataclass(frozen=True, repr=False)
+class ProblemClass(Printed):
     """The classes of the two problems that a learned problem stands for.
 
     Attributes

@@ -5,8 +5,9 @@ groups, contrasts and curves have their standard errors by one rule, however the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from itertools import product
 from typing import Any, NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ from behavior_learning.explanation.axes import Axis, find
 from behavior_learning.explanation.quantities import Quantity
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.options import check_choice, check_number
+from behavior_learning.printing import Printed
 
 __all__ = ["Effects", "Estimator", "Level", "Moves", "Question"]
 
@@ -135,8 +137,8 @@ class Answer:
         return with_intervals(estimate, loads, index, level)
 
 
-@dataclass(frozen=True)
-class Effects:
+@dataclass(frozen=True, repr=False)
+class Effects(Printed):
     """How a quantity changes with each variable of x, from each row to averages.
 
     A number's effect is a derivative per unit of it, that of a column of two values or of a category a difference
@@ -154,11 +156,11 @@ class Effects:
 
     quantity: Quantity
     axes: tuple[Axis, ...]
-    x: Float[np.ndarray, "n d"] = field(repr=False)
-    y: np.ndarray = field(repr=False)
-    weight: Float[np.ndarray, " n"] = field(repr=False)
-    gibbs: Gibbs = field(repr=False)
-    estimator: Estimator = field(repr=False)
+    x: Float[np.ndarray, "n d"]
+    y: np.ndarray
+    weight: Float[np.ndarray, " n"]
+    gibbs: Gibbs
+    estimator: Estimator
 
     def table(self, level: float = 0.95, *, standardized: bool = False) -> pd.DataFrame:
         """Average effects, a line per variable with columns estimate, std_error, z, pvalue, lower and upper.
@@ -259,12 +261,18 @@ class Effects:
         values = self.estimator.values(question, np.concatenate(x), np.concatenate([self.y[some]] * len(pairs)))
         return rows, columns, values[:, 0].reshape(len(rows), len(columns), len(some)).mean(axis=2)
 
-    def __str__(self) -> str:
+    @property
+    def _about(self) -> tuple[str, str]:
         about = "Average effects on" if self.quantity.effects else "Average of"
-        return (
-            f"{about} {self.quantity.description}, {len(self.x):,} rows\n"
-            f"Standard errors: {self.estimator.description}\n{self.table().to_string(float_format='%.4g')}"
-        )
+        rows = f"{about} {self.quantity.description}, {len(self.x):,} rows"
+        return rows, f"Standard errors: {self.estimator.description}"
+
+    def __str__(self) -> str:
+        return "\n".join((*self._about, self.table().to_string(float_format="%.4g")))
+
+    def _repr_html_(self) -> str:
+        said = "".join(f"<p>{escape(line)}</p>" for line in self._about)
+        return said + self.table().to_html(float_format="%.4g")
 
     # How it is computed.
 

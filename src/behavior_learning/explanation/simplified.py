@@ -8,6 +8,7 @@ from math import floor, log10
 import numpy as np
 
 from behavior_learning.explanation.measure import monomial_strengths, standard_deviation
+from behavior_learning.printing import Printed
 from behavior_learning.symbolic.evaluate import block_values
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.factor import factored
@@ -82,8 +83,8 @@ class Fidelity:
         )
 
 
-@dataclass(frozen=True)
-class SimplifiedProblem:
+@dataclass(frozen=True, repr=False)
+class SimplifiedProblem(Printed):
     """A simplified problem that says how faithful it is.
 
     Attributes

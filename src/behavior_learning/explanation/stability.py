@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.statements import KEPT, MOST_NAMED, NAMED, Explanation, Statement
+from behavior_learning.printing import Printed
 
 __all__ = ["Linear", "Stability", "compare_refits", "effect_recurrence", "expected_false", "match_blocks"]
 
@@ -61,8 +62,8 @@ class Linear:
         return float(np.mean(np.all(kept | ~self.named, axis=0)))
 
 
-@dataclass(frozen=True)
-class Stability:
+@dataclass(frozen=True, repr=False)
+class Stability(Printed):
     """Selection frequencies of the statements of an explanation over refits.
 
     A statement recurs in a refit where the row that matches it moves its block, names at least the same columns, and

@@ -15,6 +15,7 @@ from behavior_learning.explanation.measure import (
     movement,
 )
 from behavior_learning.explanation.names import propose_names
+from behavior_learning.printing import Printed
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
@@ -194,8 +195,8 @@ class Statement:
         return "; ".join(parts)
 
 
-@dataclass(frozen=True)
-class Explanation:
+@dataclass(frozen=True, repr=False)
+class Explanation(Printed):
     """A learned problem read bottom-up: inputs → blocks → blocks of blocks → the whole.
 
     Attributes

@@ -25,13 +25,16 @@ from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.fitted import Fitted, numbers_of
 from behavior_learning.inference.hypotheses import TestResult
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import Problem
+from behavior_learning.inference.problem import Problem, gradient
 
 __all__ = ["constraint_test"]
 
 SCORE_NUMBERS = 2**24
 """Scores (rows × directions) held at once."""
 
+
+STEP = 1e-4
+"""In λ, between the gradients whose difference is a second derivative."""
 
 NULL_STARTS = 1
 """Random starts for the model without the row, beside the estimate."""
@@ -153,20 +156,22 @@ def _process(
     inside: Array,
     candidates: Float[Array, "directions k"],
 ) -> Float[Array, "directions n"]:
-    """ℓ' along λ less J⁻¹·∂²Q/∂θ∂λ in the other parameters, for every row and direction; forward derivatives only."""
+    """ℓ' along λ less J⁻¹·∂²Q/∂θ∂λ in the other parameters, for every row and direction.
+
+    The second derivative is a central difference of gradients, which takes half as long to compile.
+    """
 
     def at(coefficients: Float[Array, " k"]) -> Float[Array, " n"]:
         values = problem.parametrization.values.at[inside].set(coefficients)
         moved = eqx.tree_at(lambda p: p.parametrization.values, problem, values)
+        sides = jnp.array([[STEP], [-STEP]])
+        ahead, behind = jax.lax.map(lambda side: gradient(moved, point + side * direction)[1], sides)
+        move = direction - inverse @ ((ahead - behind) / (2 * STEP))
 
-        def along(t: Float[Array, " p"], move: Float[Array, " p"]) -> Float[Array, "chunks rows"]:
-            def of_chunk(data: tuple[Array, ...]) -> Float[Array, " rows"]:
-                return jax.jvp(lambda t: moved.objective(moved.network(t), *data), (t,), (move,))[1]
+        def of_chunk(data: tuple[Array, ...]) -> Float[Array, " rows"]:
+            return jax.jvp(lambda t: moved.objective(moved.network(t), *data), (point,), (move,))[1]
 
-            return jax.lax.map(of_chunk, moved.data)
-
-        cross = jax.jacfwd(lambda t: jnp.sum(moved.weights * along(t, direction)) / moved.total)(point)
-        return moved.joined(along(point, direction - inverse @ cross))
+        return moved.joined(jax.lax.map(of_chunk, moved.data))
 
     return jax.lax.map(at, candidates)
 

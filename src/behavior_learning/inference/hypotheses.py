@@ -48,6 +48,9 @@ class TestResult(NamedTuple):
         freedom = "" if self.df is None else f", df {self.df}"
         return f"statistic {self.statistic:.4g}{freedom}, p-value {self.pvalue:.4g} ({self.distribution}). {self.note}"
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 LONGEST = 20_000
 """Characters of hypotheses that are read."""

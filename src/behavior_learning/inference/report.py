@@ -14,6 +14,7 @@ from behavior_learning.identification.parameters import number_places
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import NotIdentified
+from behavior_learning.printing import Printed
 
 __all__ = ["IdentificationReport", "opposite_directions"]
 
@@ -21,8 +22,8 @@ WEAK_RATIO = 3.84
 """Likelihood ratio below which the opposite direction of an inequality fits about as well (95 % of chi-square 1)."""
 
 
-@dataclass(frozen=True)
-class IdentificationReport:
+@dataclass(frozen=True, repr=False)
+class IdentificationReport(Printed):
     """Rank, spectrum and weak directions of the information in the canonical parametrization.
 
     Attributes
