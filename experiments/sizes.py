@@ -2,8 +2,10 @@
 
 y is normal around a line in d columns. `terms` fits −(a·y + b·x + c)², or tanh, softplus and square of y and x·y to
 rows from such a law, and tests every product that the basis lacks. `constraints` fits a softplus beside the square,
-which is not there, and tests for it; the first two tests are timed. Printed are the Kolmogorov-Smirnov p-value of the
-p-values being uniform, and the share below .05.
+which is not there, and tests for it; the first two tests are timed. The search for the whole model is cut to a few
+steps there: the test asks of the model without the row alone, a line, whose optimum is one. Printed are the
+Kolmogorov-Smirnov p-value of the p-values being uniform, and the share below .05. P-values stand in
+`results/sizes-*.csv`, a line per replication; a further call adds those that are missing.
 
     python experiments/sizes.py terms --replications 400
     python experiments/sizes.py constraints --d 2 --n 300 --replications 400
@@ -11,7 +13,8 @@ p-values being uniform, and the share below .05.
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -23,18 +26,20 @@ from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import Architecture, BehaviorNetwork, in_double
 from behavior_learning.core.spaces import Interval
-from behavior_learning.identification.parameters import parameter_labels
+from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.boundary import constraint_test
-from behavior_learning.inference.estimation import Convergence
+from behavior_learning.inference.estimation import Optimum, Search, polish
 from behavior_learning.inference.fitted import Fitted, at_optimum
-from behavior_learning.inference.problem import WEAK_PRIOR
+from behavior_learning.inference.problem import WEAK_PRIOR, Problem
 from behavior_learning.learned.score_tests import efficient_tests
 from behavior_learning.objectives import Likelihood
 from designs import continuous
 
 LINE = Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity")
 BENT = Architecture((1,), (0, 1, 1), (None, "softplus", "square"), readout="identity")
-SPACE = Interval(-9.0, 9.0, 96, refinements=0)
+SPACE = Interval(-7.0, 7.0, 64, refinements=0)
+RESULTS = Path(__file__).parent / "results"
+FEW_STEPS = 5
 COLUMNS = [f"x{i}" for i in range(20)]
 
 
@@ -43,8 +48,13 @@ def line_rows(rng: np.random.Generator, n: int, d: int) -> tuple[np.ndarray, np.
     return x, 0.3 + x.sum(axis=1) / d**0.5 + 0.7 * rng.normal(size=n)
 
 
+def begun(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
+    search = Search(sample=1, max_steps=FEW_STEPS)
+    return problem, polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), search)
+
+
 def estimated(
-    network: BehaviorNetwork, space: Interval, rows: tuple[np.ndarray, np.ndarray], names: list[str]
+    network: BehaviorNetwork, space: Interval, rows: tuple[np.ndarray, np.ndarray], names: list[str], **options
 ) -> Fitted:
     return at_optimum(
         Likelihood().on(space),
@@ -56,6 +66,7 @@ def estimated(
         weight_kind="frequency",
         one_hot=False,
         l2=WEAK_PRIOR,
+        **options,
     )
 
 
@@ -68,7 +79,7 @@ def network_of(architecture: Architecture, d: int, seed: int = 0) -> tuple[Behav
     return network, parameter_labels(network, COLUMNS[:d], ["y"])
 
 
-def terms(n: int, d: int, replications: int) -> Iterator[dict[str, float]]:
+def terms(n: int, d: int, seeds: Iterable[int]) -> Iterator[dict[str, float]]:
     """P-values of the products that a line in two columns, and the model of `designs.continuous`, lack."""
     network, names = network_of(LINE, 2)
     x, one, y = [Product((0,)), Product((1,))], Product(()), Product((0,))
@@ -77,7 +88,7 @@ def terms(n: int, d: int, replications: int) -> Iterator[dict[str, float]]:
     single = design.local.parametrization.network(jnp.asarray(design.truth))
     numbers = parameter_labels(single, ["x"], ["y"])
     others = {"x": (Product((0,)), one), "x^2": (Product((0, 0)), one), "y^2": (one, Product((0, 0)))}
-    for seed in range(replications):
+    for seed in seeds:
         fitted = estimated(network, SPACE, line_rows(np.random.default_rng(seed), n, 2), names)
         found = efficient_tests(fitted, list(products.values()), list(products)).set_index("term")["pvalue"]
         rows = tuple(map(np.asarray, design.draw(jax.random.key(seed), n, jnp.asarray(design.truth))))
@@ -86,16 +97,16 @@ def terms(n: int, d: int, replications: int) -> Iterator[dict[str, float]]:
         yield {f"line {k}": v for k, v in found.items()} | {f"single {k}": v for k, v in more.items()}
 
 
-def constraints(n: int, d: int, replications: int) -> Iterator[dict[str, float]]:
+def constraints(n: int, d: int, seeds: Iterable[int]) -> Iterator[dict[str, float]]:
     """P-values for a softplus that is not there."""
     network, names = network_of(BENT, d)
-    for seed in range(replications):
-        fitted = estimated(network, SPACE, line_rows(np.random.default_rng(seed), n, d), names)
+    for number, seed in enumerate(seeds):
+        fitted = estimated(network, SPACE, line_rows(np.random.default_rng(seed), n, d), names, choose=begun)
         start = time.process_time()
         test = constraint_test(fitted, "inequality", directions=64, draws=2000, seed=seed)
-        if seed < 2:
-            print(f"test {seed + 1}: {time.process_time() - start:.1f} CPU s", flush=True)
-        yield {"inequality": test.pvalue, "(converged)": float(fitted.convergence is Convergence.OPTIMUM)}
+        if number < 2:
+            print(f"test {number + 1}: {time.process_time() - start:.1f} CPU s", flush=True)
+        yield {"inequality": test.pvalue}
 
 
 PARTS = {"terms": terms, "constraints": constraints}
@@ -107,14 +118,19 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=300)
     parser.add_argument("--d", type=int, default=2)
     parser.add_argument("--replications", type=int, default=400)
+    parser.add_argument("--seconds", type=float, default=np.inf, help="after which no replication begins")
     arguments = parser.parse_args()
-    lines: list[dict[str, float]] = []
+    records = RESULTS / f"sizes-{arguments.part}-{arguments.d}-{arguments.n}.csv"
+    known = pd.read_csv(records, index_col="seed") if records.exists() else pd.DataFrame()
+    missing, start = [seed for seed in range(arguments.replications) if seed not in known.index], time.perf_counter()
     with jax.enable_x64(True):
-        for line in PARTS[arguments.part](arguments.n, arguments.d, arguments.replications):
-            lines.append(line)
-            if len(lines) % 50 == 0 or len(lines) in (10, arguments.replications):
-                print(f"{arguments.part}, n = {arguments.n}, d = {arguments.d}: {len(lines)} replications")
-                print(summary(pd.DataFrame(lines)).round(3).to_string(), flush=True)
+        for seed, line in zip(missing, PARTS[arguments.part](arguments.n, arguments.d, missing), strict=False):
+            known = pd.concat([known, pd.DataFrame([line], [seed])]).rename_axis("seed")
+            known.to_csv(records, float_format="%.6g")
+            if time.perf_counter() - start > arguments.seconds:
+                break
+    print(f"{arguments.part}, n = {arguments.n}, d = {arguments.d}: {len(known)} replications")
+    print(summary(known).round(3).to_string(), flush=True)
 
 
 def summary(pvalues: pd.DataFrame) -> pd.DataFrame:

@@ -5,16 +5,20 @@
 
 `search` compares, for every head, basis and kind of response, the directions in which the canonical form of a random
 network can move with the rank of E[Σ_y p(y|x)·s sᵀ], s the score, over a random design: the information matrix itself,
-without data. A deficit is a one-parameter family of equal distributions that no equivalence knows.
+without data. A deficit is a one-parameter family of equal distributions that no equivalence knows. What was found
+stands in `results/symmetries-*.csv`; a further call adds what is missing.
 """
 
 import argparse
+import time
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 
 from behavior_learning.core.bases import Basis, affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Weight
@@ -23,6 +27,8 @@ from behavior_learning.core.heads import registered_heads
 from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_weights
 from behavior_learning.identification.canonical_form import canonicalize, distance
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
+
+RESULTS = Path(__file__).parent / "results"
 
 RANK = 1e-11
 """Eigenvalue of the information, scaled to a unit diagonal, below which a direction is flat."""
@@ -106,17 +112,16 @@ def deficit(
     return len(values), flat, involved if flat else []
 
 
-def search(most: int) -> None:
-    """Look at so many configurations of smooth heads, drawn at random where there are more."""
+def searched(number: int) -> dict[str, object]:
+    """One configuration of smooth heads, in a random order of all."""
     choices = [chosen for chosen in configurations() if not {"relu", "abs"} & set(chosen[0])]
-    order, found = np.random.default_rng(11).permutation(len(choices))[:most], 0
-    for number, at in enumerate(order, 1):
-        heads, kind, rows = choices[at]
-        free, flat, involved = deficit(heads, kind, rows)
-        found += flat > 0
-        line = f"{free} free, {flat} flat{': ' * bool(flat)}{', '.join(involved)}"
-        print(f"{number} {kind}, {heads}, {max(rows)} rows: {line}", flush=True)
-    print(f"{len(order)} of {len(choices)} configurations, {found} with flat directions.")
+    heads, kind, rows = choices[np.random.default_rng(11).permutation(len(choices))[number % len(choices)]]
+    free, flat, involved = deficit(heads, kind, rows, number // len(choices))
+    if flat:
+        print(
+            f"{number} {kind}, {heads}, {max(rows)} rows: {free} free, {flat} flat: {', '.join(involved)}", flush=True
+        )
+    return {"kind": kind, "heads": heads, "rows": max(rows), "free": free, "flat": flat, "involved": " ".join(involved)}
 
 
 def disguised(network: BehaviorNetwork, heads: tuple[str | None, ...], kind: str, rng: np.random.Generator):
@@ -166,32 +171,44 @@ def relative(network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> np.ndarr
     return utility - utility.mean(axis=1, keepdims=True)
 
 
-def pairs(count: int) -> None:
-    rng = np.random.default_rng(7)
-    choices = list(configurations())
-    apart, gaps = [], []
-    for number in range(count):
-        heads, kind, rows = choices[rng.integers(len(choices))]
-        network, one_hot = drawn(heads, kind, rows, number), bases()[kind][2]
-        other = disguised(network, heads, kind, rng)
-        x, y = candidates(kind, rng, 6)
-        gaps.append(np.abs(relative(network, x, y) - relative(other, x, y)).max())
-        apart.append(distance(network, other, one_hot=one_hot))
-        if apart[-1] > 1e-8:
-            print(f"distance {apart[-1]:.2g}, utilities differ by {gaps[-1]:.1g}:", kind, heads, rows, flush=True)
-    print(
-        f"{count} pairs: utilities differ by at most {max(gaps):.1g}; {sum(d < 1e-8 for d in apart)} at distance below "
-        f"1e-8, the largest {max(apart):.2g}."
-    )
+def paired(number: int) -> dict[str, object]:
+    """The distance of a random network from its disguise, and by how much their utilities differ."""
+    rng, choices = np.random.default_rng([7, number]), list(configurations())
+    heads, kind, rows = choices[rng.integers(len(choices))]
+    network, one_hot = drawn(heads, kind, rows, number), bases()[kind][2]
+    other = disguised(network, heads, kind, rng)
+    x, y = candidates(kind, rng, 6)
+    gap = np.abs(relative(network, x, y) - relative(other, x, y)).max()
+    apart = distance(network, other, one_hot=one_hot)
+    if apart > 1e-8:
+        print(f"{number}: distance {apart:.2g}, utilities differ by {gap:.1g}:", kind, heads, rows, flush=True)
+    return {"kind": kind, "heads": heads, "rows": max(rows), "gap": gap, "distance": apart}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("pairs", "search"))
     parser.add_argument("count", type=int, nargs="?", default=1000)
+    parser.add_argument("--seconds", type=float, default=np.inf, help="after which nothing begins")
     arguments = parser.parse_args()
+    records = RESULTS / f"symmetries-{arguments.what}.csv"
+    known = pd.read_csv(records, index_col="number") if records.exists() else pd.DataFrame()
+    lines, start = {}, time.perf_counter()
     with jax.enable_x64(True), jax.disable_jit():
-        pairs(arguments.count) if arguments.what == "pairs" else search(arguments.count)
+        for number in np.setdiff1d(np.arange(arguments.count), known.index):
+            if time.perf_counter() - start > arguments.seconds:
+                break
+            lines[number] = paired(int(number)) if arguments.what == "pairs" else searched(int(number))
+    found = pd.concat([known, pd.DataFrame.from_dict(lines, "index")]).rename_axis("number")
+    found.to_csv(records, float_format="%.3g")
+    if arguments.what == "pairs":
+        near = int((found["distance"] < 1e-8).sum())
+        print(
+            f"{len(found)} pairs: utilities differ by at most {found['gap'].max():.1g}; {near} at distance below 1e-8, "
+            f"the largest {found['distance'].max():.2g}."
+        )
+    else:
+        print(f"{len(found)} configurations, {int((found['flat'] > 0).sum())} with flat directions.")
 
 
 if __name__ == "__main__":

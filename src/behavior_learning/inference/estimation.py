@@ -15,7 +15,7 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
 
 from behavior_learning.identification.canonical_form import distance
-from behavior_learning.inference.problem import Problem, gradient, hessian
+from behavior_learning.inference.problem import Problem, compiled, gradient, hessian
 
 __all__ = [
     "Convergence",
@@ -40,6 +40,9 @@ NEAR = 1e-2
 """Norm of the gradient above which a sample of the rows gives a good enough Hessian."""
 
 MAX_STEPS = 100
+
+BRIEF = 1000
+"""Rows times candidates up to which a search of many steps is compiled quickly."""
 
 AT_BOUND = 1e-8
 """Size of a number with a sign below which it counts as zero."""
@@ -113,7 +116,7 @@ class _State(NamedTuple):
     done: Bool[Array, ""]
 
 
-@eqx.filter_jit
+@compiled(BRIEF)
 def polish(problem: Problem, start: Float[Array, " p"], signs: Int[Array, " p"], search: Search) -> Optimum:
     """Lower the mean loss from one start by damped Newton steps until its gradient vanishes.
 

@@ -21,7 +21,7 @@ from behavior_learning.identification.parameters import (
 )
 from behavior_learning.inference.estimation import Convergence, Optimum, Search, polish, status_of
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import Problem, losses, outer, scores
+from behavior_learning.inference.problem import ONCE, Problem, compiled, losses, outer, scores
 from behavior_learning.objectives import Objective
 
 __all__ = [
@@ -241,6 +241,4 @@ def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:
     return np.concatenate([np.asarray(weight.raw, float).ravel() for weight in network.weights])
 
 
-_losses = eqx.filter_jit(losses)
-_outer = eqx.filter_jit(outer)
-_scores = eqx.filter_jit(scores)
+_losses, _outer, _scores = map(compiled(ONCE), (losses, outer, scores))

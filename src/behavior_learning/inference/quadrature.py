@@ -17,7 +17,7 @@ from behavior_learning.core.numerics import PANEL
 from behavior_learning.core.spaces import Interval, Product, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
-from behavior_learning.inference.problem import Problem
+from behavior_learning.inference.problem import ONCE, Problem, compiled
 
 __all__ = ["MOST", "enough_candidates", "quadrature_gap"]
 
@@ -79,6 +79,6 @@ def quadrature_gap(fitted: Fitted) -> float:
         return float(jnp.mean(jnp.abs(plain - fine)))
 
 
-@eqx.filter_jit
+@compiled(ONCE)
 def _chunk_losses(problem: Problem, theta: Float[Array, " p"]) -> Float[Array, " rows"]:
     return problem.objective(problem.network(theta), *jax.tree.map(lambda column: column[0], problem.data))

@@ -4,14 +4,20 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
 from behavior_learning.core.block import Layer
 from behavior_learning.core.heads import Identity, Tanh
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.identification.canonical_form import Canonical, Change, canonicalize
-from behavior_learning.identification.parameters import number_places
+from behavior_learning.identification.parameters import Parametrization, null_space, number_places
+from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
+from behavior_learning.inference.information import Information
 
 __all__ = ["Submodel", "bic", "submodels", "without_idle_rows"]
 
@@ -52,23 +58,63 @@ def without_idle_rows(fitted: Fitted) -> Submodel | None:
 
 
 def submodels(fitted: Fitted) -> Iterator[Submodel]:
-    """Smaller models whose limits the runaway directions of a single layer tend to."""
+    """Smaller models whose limits the runaway directions of a single layer tend to, if their BIC is about as low.
+
+    That is judged near each limit in the compiled program of the whole model: a submodel takes seconds to compile.
+    """
     network = fitted.network
     if len(network.architecture.layers) > 1:
         return
     blocks = "each block" if network.layers[0].n_blocks > 1 else "the block"
     linear = _with_linear_utility(network)
-    if linear is not None:
+    if linear is not None and _pays(fitted, *_nearly_linear(fitted)):
         reason = f"The tanh of {blocks} is linear on these data: estimated as identity."
         yield Submodel(linear, fitted.canonical.signs, reason)
-    rows = [i for i, place in enumerate(number_places(network)) if (place.role, place.part) == PENALTY]
-    if rows and len(network.layers[0].parts) > 1:
+    places = number_places(network)
+    rows = [i for i, place in enumerate(places) if (place.role, place.part) == PENALTY]
+    silent = np.array([place.role == PENALTY[0] for place in places])
+    if rows and len(network.layers[0].parts) > 1 and _pays(fitted, np.where(silent, 0.0, numbers_of(network)), silent):
         pruned = _pruned(fitted, rows)
         reason = f"The data do not support the inequality of {blocks} beside its other rows: estimated without it."
         yield Submodel(pruned.network, pruned.signs, reason)
 
 
 PENALTY = ("inequality", "multiplier")
+
+FLAT = 1e3
+"""λ of a tanh that is as good as linear: λ·tanh(u/λ) = u − u³/3λ²."""
+
+SLACK = 2.0
+"""By how much the BIC of a submodel near its limit may be above that of the whole."""
+
+FEW_STEPS = 60
+
+
+def _nearly_linear(fitted: Fitted) -> tuple[Float[np.ndarray, " numbers"], Bool[np.ndarray, " numbers"]]:
+    """The numbers with λ·u as FLAT·tanh(λ·u/FLAT), and which of them are held there."""
+    numbers, places = numbers_of(fitted.network), number_places(fitted.network)
+    strengths = {p.of_row: at for at, p in enumerate(places) if (p.role, p.part) == ("utility", "multiplier")}
+    factors = np.array([numbers[strengths[p.of_row]] / FLAT if p.of_row in strengths else 1.0 for p in places])
+    held = np.isin(np.arange(len(places)), list(strengths.values()))
+    return np.where(held, FLAT, numbers * factors), held
+
+
+def _pays(fitted: Fitted, numbers: Float[np.ndarray, " numbers"], held: Bool[np.ndarray, " numbers"]) -> bool:
+    """Whether the model with some numbers held has about as low a BIC, by a short search without the prior."""
+    old = fitted.local.parametrization
+    learned = np.asarray(old.learned)
+    silent = held[learned]
+    places = np.where(silent, len(numbers), learned)  # Beyond the end: dropped.
+    with jax.enable_x64(True):
+        parametrization = Parametrization(old.template, jnp.asarray(numbers), jnp.asarray(places))
+        plain = eqx.tree_at(
+            lambda p: (p.parametrization, p.l2), fitted.problem, (parametrization, 0.0 * fitted.problem.l2)
+        )
+        signs = jnp.asarray(np.where(silent, 0, fitted.local.signs))
+        end = polish(plain, jnp.asarray(numbers[learned]), signs, fitted.search(max_steps=FEW_STEPS))
+    tangent_space = fitted.local.tangent_space @ null_space(fitted.local.tangent_space[silent])
+    information = Information(fitted.local.labels, np.asarray(end.hessian), tangent_space, silent)
+    return 2 * fitted.total * float(end.loss) + np.log(fitted.total) * information.rank < bic(fitted) + SLACK
 
 
 def _with_linear_utility(network: BehaviorNetwork) -> BehaviorNetwork | None:
