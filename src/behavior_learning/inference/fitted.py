@@ -241,4 +241,4 @@ def numbers_of(network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:
     return np.concatenate([np.asarray(weight.raw, float).ravel() for weight in network.weights])
 
 
-_losses, _outer, _scores = map(compiled(ONCE), (losses, outer, scores))
+_losses, _outer, _scores = compiled(ONCE)(losses), compiled(ONCE)(outer), compiled(ONCE)(scores)
