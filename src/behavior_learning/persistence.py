@@ -105,6 +105,7 @@ def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> 
         "biases": model.biases,
         "deviations": model.deviations._asdict(),
         "block_names": model.block_names,
+        "legend": asdict(model.legend),
         "history": model.history.to_dict("list"),
         "restarts": model.restarts.to_dict("list"),
         "l2": model.l2,
@@ -179,7 +180,7 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         raise ValueError("arrays of another network")
     weights = [_weight(arrays[name], header["rules"][name]) for name in blank.weight_names]
     known = {name: from_plain(header["deviations"][name]) for name in StandardDeviations._fields}
-    return LearnedModel(
+    model = LearnedModel(
         network=jax.tree.map(to_device, with_weights(blank, weights)),
         encoder=encoder,
         response=response,
@@ -195,6 +196,8 @@ def _model(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> LearnedMode
         l2=_ridge(header.get("l2")),
         procedure=Forgotten() if header.get("selected") else None,
     )
+    legend = header.get("legend", {"descriptions": {}, "themes": {}})
+    return model.described(legend["descriptions"], legend["themes"])
 
 
 def _basis(state: dict[str, Any], features: int, response: int) -> Basis:
@@ -226,7 +229,7 @@ def _check_shapes(architecture: Architecture, terms: int, outputs: int, arrays: 
     for number, width in enumerate(architecture.layers):
         seen = architecture.inputs(number)
         inputs = seen.n_terms(terms) + sum(seen.widths[layer] for layer in seen.layers)
-        for role, rows in architecture.head_rows.items():
+        for role, rows in architecture.rows_of(number).items():
             place = f"layers[{number}].{role}"
             expected[f"{place}.coef"] = (width, rows, inputs)
             expected |= dict.fromkeys((f"{place}.intercept", f"{place}.multiplier"), (width, rows))

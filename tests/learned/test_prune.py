@@ -62,6 +62,15 @@ def test_loss_is_within_tolerance(small, model):
 
 
 @pytest.mark.slow
+def test_so_many_terms_are_left_as_they_are_printed(model):
+    """A row of the two columns that matter, and y, is what three terms can say."""
+    brief = model.prune(terms=3, max_epochs=25)
+    terms = [m for term in brief.problem_.blocks["block1.1"].head_terms for m in term.polynomial.monomials]
+    assert {name for ((name, _),) in terms} == {"a", "b", "y"}
+    assert brief.model_.printed_terms(brief.network_) == len(terms) == 3
+
+
+@pytest.mark.slow
 def test_given_model_stays_as_it_was(small, model):
     assert model.n_parameters_ == 2 * 3 * (6 + 2) + 2 == model.network_.n_parameters
     assert type(small) is type(model)

@@ -429,6 +429,30 @@ def test_a_tornado_has_the_largest_effect_on_top():
     assert heights["subsidy"].get_y() > heights["tax"].get_y()
 
 
+def test_a_graph_shows_no_edge_below_the_threshold():
+    """|coefficient| · scale · standard deviations: 0.6 of RM, 0.2 of TAX and 0.5 of their product."""
+    polynomial = Polynomial({(("RM", 1),): 3.0, (("TAX", 1),): 0.1, (("RM", 1), ("TAX", 1)): 1.25})
+    term = HeadTerm(get_head("equality", "abs"), 1.0, polynomial, 2.0)
+    block = Block("block1.1", (term,), (), {"RM": 0.1, "TAX": 1.0})
+    shown = {t: texts(plots.block_graph(block, terms=None, threshold=t)) for t in (0.0, 0.22, 0.3, 0.7)}
+    assert [("3" in own, "0.1" in own, "1.25" in own) for own in shown.values()] == [
+        (True, True, True),
+        (True, False, True),
+        (True, False, False),
+        (False, False, False),
+    ]
+
+
+def test_violations_are_drawn_by_temperature_and_multiplier():
+    lines = [(sweep, value, "T", value, 2 * value) for sweep in ("temperature", "multiplier") for value in (0.5, 1.0)]
+    table = pd.DataFrame(lines, columns=["sweep", "value", "row", "mean", "percentile_95"])
+    axes = plots.violations(table).axes
+    assert [axis.get_xlabel().split(",")[0] for axis in axes] == ["temperature", "multiplier"]
+    np.testing.assert_array_equal(axes[0].lines[1].get_ydata(), [1.0, 2.0])
+    with pytest.raises(DataError, match=r"model\.violations"):
+        plots.violations(table.drop(columns="mean"))
+
+
 def test_every_public_figure_is_covered_here():
     """A new figure fails until it has a claim."""
     source = Path(__file__).read_text(encoding="utf-8")

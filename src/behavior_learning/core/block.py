@@ -92,8 +92,9 @@ class Rule:
 
 
 def _compact(values: np.ndarray) -> np.ndarray:
-    """One value where all are the same; not to be written to."""
-    same = values.size and ((values == values.flat[0]) | (np.isnan(values) & np.isnan(values.flat[0]))).all()
+    """One value where all are the same, that of no rule where there are none; not to be written to."""
+    values = values if values.size else np.full(1, np.nan if values.dtype.kind == "f" else 0, values.dtype)
+    same = ((values == values.flat[0]) | (np.isnan(values) & np.isnan(values.flat[0]))).all()
     values = np.where(np.isnan(values), np.nan, values).astype(values.dtype)
     values = np.array(values.flat[0]) if same else values
     values.flags.writeable = False

@@ -46,6 +46,9 @@ __all__ = [
     "with_weights",
 ]
 
+SENSES = {"utility": 1, "inequality": -1, "equality": 0}
+"""Sign of a coefficient with which a block rises in what stands inside each head; none does for an equality."""
+
 NARROW = 32
 """Most rows of a layer with which candidates are evaluated rows first: every operation then runs along rows of data
 times candidates. Rows last, products of 2,000 candidates with three columns take longer than all heads together."""
@@ -54,12 +57,13 @@ Output = Literal["scalar", "vector"]
 ReadoutKind = Literal["identity", "nonnegative", "free"]
 Skip = Literal["dense", "residual", "input"]
 Multipliers = Literal["nonnegative", "free"]
-
+Aggregation = Literal["free", "nonnegative"]
 
 _VALID = {
     "skip": (None, *get_args(Skip)),
     "output": get_args(Output),
     "multipliers": get_args(Multipliers),
+    "aggregation": get_args(Aggregation),
     "readout": get_args(ReadoutKind),
 }
 
@@ -87,6 +91,9 @@ class Architecture:
     intercepts : whether rows have an intercept.
     readout : ``"identity"`` (a single scalar block is the utility), ``"nonnegative"`` or ``"free"``.
     readout_bias : whether the readout has a bias; in scalar output it cancels in the normaliser.
+    aggregation : ``"nonnegative"`` makes every layer non-decreasing in the blocks below, so that raising the utility of
+        a block never lowers BL: blocks enter utility rows with coefficients ≥ 0, inequality rows with ≤ 0, and equality
+        rows not at all. ``"free"`` is the paper's.
     """
 
     layers: tuple[int, ...] = (1,)
@@ -99,6 +106,7 @@ class Architecture:
     intercepts: bool = True
     readout: ReadoutKind = "nonnegative"
     readout_bias: bool = False
+    aggregation: Aggregation = "free"
 
     def __post_init__(self):
         for name, valid in _VALID.items():
@@ -123,17 +131,38 @@ class Architecture:
                 "readout='identity' needs output='scalar' and a last layer of one block; "
                 f"got output={self.output!r} and layers={self.layers!r}. Use 'nonnegative' or 'free'."
             )
+        if self.aggregation == "nonnegative":
+            self._check_aggregation()
         named = zip(ROLES, self.heads, strict=True)
         heads = tuple(None if head is None else get_head(role, head).name for role, head in named)
         object.__setattr__(self, "heads", heads)
         for name in ("layers", "rows"):  # NumPy's whole numbers neither save nor hash like Python's.
             object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
 
+    def _check_aggregation(self) -> None:
+        free = next((name for name in ("readout", "multipliers") if getattr(self, name) == "free"), None)
+        if free or self.output == "vector":
+            other = f"{free}='free'" if free else "output='vector'"
+            raise OptionError(
+                f"aggregation='nonnegative' says that BL rises with every block, which {other} contradicts. "
+                f"Use {'another ' + free if free else 'output=' + repr('scalar')}, or aggregation='free'."
+            )
+        if len(self.layers) > 1 and not any(self.head_rows[role] for role in ("utility", "inequality")):
+            raise OptionError(
+                "aggregation='nonnegative' lets blocks enter utility and inequality rows alone, and both heads are "
+                "dropped. Name one of them, or use aggregation='free'."
+            )
+
     @property
     def head_rows(self) -> dict[str, int]:
-        """Rows per head and block, 0 where a head is dropped."""
+        """Rows per head and block of the first layer, 0 where a head is dropped."""
         named = zip(ROLES, self.heads, self.rows, strict=True)
         return {role: rows if name is not None else 0 for role, name, rows in named}
+
+    def rows_of(self, layer: int) -> dict[str, int]:
+        """Rows per head and block of a layer; an equality that no block may enter has none where it sees no terms."""
+        silent = self.aggregation == "nonnegative" and not self.inputs(layer).terms
+        return self.head_rows | ({"equality": 0} if silent else {})
 
     @property
     def head_degrees(self) -> dict[str, tuple[int, ...] | None]:
@@ -375,25 +404,30 @@ class _Draw:
     def rules(self, number: int, role: str) -> RowRules:
         architecture = self.architecture
         return RowRules(
-            self.degree_rule(number, role),
+            self.coef_rule(number, role),
             FREE if architecture.intercepts else ZERO,
             NONNEGATIVE if architecture.multipliers == "nonnegative" else FREE,
         )
 
-    def degree_rule(self, number: int, role: str) -> Rule:
-        """Fix the coefficients of terms above a row's degree at zero."""
-        degrees = self.architecture.head_degrees[role]
-        inputs = self.architecture.inputs(number)
-        if not degrees or not inputs.terms:
+    def coef_rule(self, number: int, role: str) -> Rule:
+        """Fix coefficients of terms above a row's degree at zero, and give those of blocks below their sign."""
+        architecture, inputs = self.architecture, self.architecture.inputs(number)
+        degrees, terms = architecture.head_degrees[role], inputs.n_terms(self.basis.size)
+        rows, signed = architecture.rows_of(number)[role], architecture.aggregation == "nonnegative" and inputs.blocks
+        if not rows or not (signed or (degrees and terms)):
             return FREE
-        above = np.array(self.basis.degrees) > np.array(degrees)[:, None]
-        fixed = np.full((1, len(degrees), self.basis.size + len(inputs.blocks)), np.nan)
-        fixed[0, :, : self.basis.size][above] = 0.0
-        return Rule(fixed=fixed)
+        shape = (1, rows, terms + len(inputs.blocks))
+        fixed, signs = np.full(shape, np.nan), np.zeros(shape, int)
+        if degrees and terms:
+            fixed[0, :, :terms][np.array(self.basis.degrees) > np.array(degrees)[:, None]] = 0.0
+        if signed:
+            signs[..., terms:] = SENSES[role]
+            fixed[..., terms:] = np.nan if SENSES[role] else 0.0
+        return Rule(signs, fixed)
 
     def rows(self, number: int, role: str, rules: RowRules) -> Rows:
         architecture = self.architecture
-        seen, rows = architecture.inputs(number), architecture.head_rows[role]
+        seen, rows = architecture.inputs(number), architecture.rows_of(number)[role]
         inputs = seen.n_terms(self.basis.size) + len(seen.blocks)
         shape = (architecture.layers[number], rows)
         spread = self.coef_scale if self.coef_scale is not None else 1 / max(inputs, 1) ** 0.5
@@ -417,7 +451,8 @@ class _Draw:
         return tuple(self.projection(pair) if residual and pair[0] != pair[1] else None for pair in pairs)
 
     def projection(self, shape: tuple[int, int]) -> Weight:
-        return Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5)
+        rule = NONNEGATIVE if self.architecture.aggregation == "nonnegative" else FREE
+        return Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5, rule)
 
     def readout(self, outputs: int) -> Readout:
         architecture, shape = self.architecture, (outputs, self.architecture.layers[-1])

@@ -18,7 +18,7 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
 from behavior_learning.core.basis_families import BasisFamily, check_basis
-from behavior_learning.core.network import Architecture, BehaviorNetwork, Multipliers, Output, Skip
+from behavior_learning.core.network import Aggregation, Architecture, BehaviorNetwork, Multipliers, Output, Skip
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
@@ -88,6 +88,7 @@ class BehaviorEstimator(FittedEstimator):
     extra_terms: Sequence[str] = parameter((), check_sequence, example='["RM:MEDV"]')
     skip: str | None = parameter(None, check_choice, valid=(None, *get_args(Skip)))
     multipliers: str = parameter("nonnegative", check_choice, valid=get_args(Multipliers))
+    aggregation: str = parameter("free", check_choice, valid=get_args(Aggregation))
     readout: str = "auto"
     identifiable: bool | str = parameter(False, check_choice, valid=(False, True, "pure_x"))
     temperature: float = parameter(1.0, check_number)

@@ -33,9 +33,9 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
         otherwise.
     class_weight : how often a row of each class counts: a dictionary by label, 1 where a label is not named;
         ``"balanced"`` gives all classes the same total; None counts every row once.
-    layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, readout, identifiable,
-    temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization, n_restarts, average,
-    random_state, verbose
+    layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, aggregation, readout,
+    identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization,
+    n_restarts, average, random_state, verbose
         As in BLRegressor. In vector output the readout is free unless stated otherwise, and has a bias (the prior odds
         of the classes) unless `identifiable`.
 

@@ -38,6 +38,7 @@ from behavior_learning.learned.records import counting_bar, status_line
 from behavior_learning.learned.score_tests import suggest_terms
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.learned.streaming import infer_rows, predict_to
+from behavior_learning.learned.violations import violations_of
 from behavior_learning.options import check_count, check_number
 from behavior_learning.persistence import Saved, save
 
@@ -181,6 +182,34 @@ class FittedEstimator(BaseEstimator):
         self.model_ = self._fitted.renamed(names)
         return self
 
+    def describe_columns(
+        self, descriptions: Mapping[str, str] | None = None, *, themes: Mapping[str, Sequence[str]] | None = None
+    ) -> Self:
+        """Say what columns mean; explanations, tables of coefficients and reports then say so, and `save` keeps it.
+
+        Parameters
+        ----------
+        descriptions : a line of text by column, ``{"RM": "average rooms per dwelling"}``.
+        themes : columns by what they have in common, ``{"location": ["CHAS", "RAD"]}``; blocks are named for themes,
+            "location-sensitive", where columns have one. A theme may hold the response.
+
+        Raises
+        ------
+        OptionError
+            If a column is not there, has two themes, or a description is no text.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> _ = reg.describe_columns({"RM": "average rooms per dwelling"}, themes={"size": ["RM"]})
+        >>> reg.explain().types.columns.tolist()
+        ['layer', 'type', 'represents', 'share', 'sign_share']
+        """
+        self.model_ = self._fitted.described(descriptions or {}, themes or {})
+        return self
+
     def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Explanation:
         """Explain the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
 
@@ -279,7 +308,14 @@ class FittedEstimator(BaseEstimator):
         return suggest_terms(self._fitted, self._rows("suggest_terms", X, y)).head(check_count("n", n))
 
     def prune(
-        self, tolerance: float = 0.01, X: Any = None, y: Any = None, *, max_epochs: int = 100, random_state: int = 0
+        self,
+        tolerance: float = 0.01,
+        X: Any = None,
+        y: Any = None,
+        *,
+        terms: int | None = None,
+        max_epochs: int = 100,
+        random_state: int = 0,
     ) -> Self:
         """Return an estimator with the smallest model whose held-out loss is at most `tolerance` above this one's.
 
@@ -296,6 +332,8 @@ class FittedEstimator(BaseEstimator):
         X, y : rows to train and hold out in place of those of `fit`, a share `validation_fraction` of them held out;
             needed for a model that was loaded from a file. By default the held-out rows are those of `fit`, and all
             rows keep their weights.
+        terms : the best model found of at most so many printed terms instead, whatever it loses: a problem brief enough
+            to print whole. `distribution(X).log_prob(y)` of both says what it costs.
         max_epochs : of training after each step, at most.
         random_state : seed of batches, noise and, for given rows, of the split.
 
@@ -309,7 +347,9 @@ class FittedEstimator(BaseEstimator):
         """
         small = copy(self)
         rows = self._given_or_none("prune", X, y)
-        small.model_ = pruned(self._fitted, rows, tolerance=tolerance, max_epochs=max_epochs, random_state=random_state)
+        small.model_ = pruned(
+            self._fitted, rows, tolerance=tolerance, max_epochs=max_epochs, random_state=random_state, terms=terms
+        )
         return small
 
     def pruning_path(
@@ -543,6 +583,38 @@ class FittedEstimator(BaseEstimator):
         [('block2.1', 'utility'), ('block2.1', 'inequality'), ('block2.1', 'equality')]
         """
         return contributions_of(self._fitted, self._rows("contributions", X, y))
+
+    def violations(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        temperatures: Sequence[float] = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+        multipliers: Sequence[float] = (0.1, 0.3, 1.0, 3.0, 10.0),
+    ) -> pd.DataFrame:
+        """How far responses drawn at other τ and λ violate the constraints that the model has learned (Figure 6).
+
+        Parameters
+        ----------
+        X, y : the rows; by default those given to `fit`.
+        temperatures : in multiples of the fitted τ.
+        multipliers : in multiples of the fitted λ of the first layer's constraints, all of them at once.
+
+        Returns
+        -------
+        A line per sweep, value and row: mean and 95th percentile of |T| or of max(0, C), in the units of the printed
+        row. `plots.violations` draws it.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(1,), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
+        >>> reg.violations(temperatures=[1.0], multipliers=[2.0])["row"].tolist()
+        ['block1.1.C', 'block1.1.T', 'block1.1.C', 'block1.1.T']
+        """
+        rows = self._rows("violations", X, y)
+        return violations_of(self._fitted, rows, temperatures=temperatures, multipliers=multipliers)
 
     def _inputs_alone(self, X: Any) -> Rows:
         """Encoded rows whose response is not asked for."""

@@ -43,6 +43,8 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
     skip : None, ``"dense"``, ``"residual"`` (projected where widths differ) or ``"input"`` (A.2, A.3.3).
     multipliers : ``"nonnegative"`` keeps λ ≥ 0; ``"free"`` does not.
+    aggregation : ``"nonnegative"`` makes every layer non-decreasing in the blocks below, so that what a block wants is
+        wanted by the whole (Table 10 and Figure 2 presume it); ``"free"`` is the paper's model.
     readout : weights on the last layer's blocks: ``"nonnegative"``, ``"free"``, or ``"auto"``, which needs none where
         the last layer is one block.
     identifiable : IBL: tanh, softplus, square, and only terms that involve y (Eq. 10, 11); ``"pure_x"`` keeps the terms

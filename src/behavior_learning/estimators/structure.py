@@ -119,6 +119,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
         skip=chosen.skip,
         output=output,
         multipliers=chosen.multipliers,
+        aggregation=chosen.aggregation,
         intercepts=chosen.identifiable in (False, "pure_x") or output == "vector",
         readout=readout,
         readout_bias=output == "vector" and not chosen.identifiable,

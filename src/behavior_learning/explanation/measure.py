@@ -6,7 +6,8 @@ row. A function of x alone cancels in p(y|x), so movement is what remains after 
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,15 @@ from behavior_learning.symbolic.evaluate import block_values, head_term_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
-__all__ = ["MeasuredBlock", "MeasuredTerm", "measure_blocks", "monomial_strengths", "movement", "standard_deviation"]
+__all__ = [
+    "Below",
+    "MeasuredBlock",
+    "MeasuredTerm",
+    "measure_blocks",
+    "monomial_strengths",
+    "movement",
+    "standard_deviation",
+]
 
 Values = Mapping[str, np.ndarray]
 
@@ -98,6 +107,14 @@ class MeasuredTerm:
         )
 
 
+class Below(NamedTuple):
+    """How a block below enters a block: what its utility, held at its mean, takes from the movement of the block, and
+    the share of rows and draws in which the block rises with it."""
+
+    lost: float
+    sign_share: float
+
+
 @dataclass(frozen=True)
 class MeasuredBlock:
     """A block, its rows, and how far it moves.
@@ -106,6 +123,7 @@ class MeasuredBlock:
     ----------
     layer : counted from 1.
     moves : movement of its utility.
+    below : by name, how the blocks that it sees enter it.
     raises : mean of ∂BL/∂s, the utility of the whole by that of the block.
     sign_share : share of rows and draws in which it is positive.
     """
@@ -114,6 +132,7 @@ class MeasuredBlock:
     layer: int
     terms: tuple[MeasuredTerm, ...]
     moves: float
+    below: Mapping[str, Below] = field(default_factory=dict)
     raises: float = 1.0
     sign_share: float = 1.0
 
@@ -142,7 +161,8 @@ def measure_blocks(problem: Problem, values: Values) -> tuple[list[MeasuredBlock
                 counts[term.head.role] += 1
                 terms.append(MeasuredTerm.of(term, counts[term.head.role], block, known))
             known[block.name] = _wide(block_values(block, known), values)
-            measured.append(MeasuredBlock(block, layer, tuple(terms), movement(known[block.name])))
+            seen = {name: _below(block, name, known) for name in block.variables if name in problem.blocks}
+            measured.append(MeasuredBlock(block, layer, tuple(terms), movement(known[block.name]), seen))
     return [_entering(problem, block, known) for block in measured], known
 
 
@@ -150,7 +170,7 @@ def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> Measu
     """The block with how it enters the whole, by raising its utility a little."""
     if not problem.outputs:
         return measured
-    name, step = measured.block.name, STEP * (standard_deviation(known[measured.block.name]) or 1.0)
+    name, step = measured.block.name, _step(known[measured.block.name])
     ends = []
     for sign in (1.0, -1.0):
         changed = dict(known) | {name: known[name] + sign * step}
@@ -162,8 +182,24 @@ def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> Measu
             utilities = utilities - utilities.mean(axis=-1, keepdims=True)
         ends.append(utilities)
     slope = (ends[0] - ends[1]) / (2 * step)
-    share = np.mean(slope > 0) + 0.5 * np.mean(slope == 0)
-    return replace(measured, raises=float(slope.mean()), sign_share=float(share))
+    return replace(measured, raises=float(slope.mean()), sign_share=_share_above_zero(slope))
+
+
+def _below(block: Block, name: str, known: Values) -> Below:
+    """How a block enters another that sees it, by holding its utility and by raising it a little."""
+    held = block_values(block, dict(known) | {name: np.asarray(np.mean(known[name]))})
+    step = _step(known[name])
+    up, down = (block_values(block, dict(known) | {name: known[name] + move}) for move in (step, -step))
+    lost = movement(_wide(known[block.name] - held, known))
+    return Below(lost, _share_above_zero(_wide(up - down, known)))
+
+
+def _step(values: np.ndarray) -> float:
+    return STEP * (standard_deviation(values) or 1.0)
+
+
+def _share_above_zero(slope: np.ndarray) -> float:
+    return float(np.mean(slope > 0) + 0.5 * np.mean(slope == 0))
 
 
 def _wide(values: object, like: Values) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.core.heads import ROLES
+from behavior_learning.explanation.legend import Legend
 from behavior_learning.explanation.measure import (
     MeasuredBlock,
     MeasuredTerm,
@@ -14,19 +15,14 @@ from behavior_learning.explanation.measure import (
     monomial_strengths,
     movement,
 )
-from behavior_learning.explanation.names import propose_names
+from behavior_learning.explanation.names import DEFINITE, NAMED, propose_names
+from behavior_learning.explanation.types import BlockType, block_types
 from behavior_learning.printing import Printed
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
 
 __all__ = ["Explanation", "Statement", "Term", "explain_problem", "named_columns"]
-
-DEFINITE = 0.95
-"""Share of rows in which a block must raise the whole for its utility to be one: below it the block wants nothing."""
-
-NAMED = 0.3
-"""A statement names the columns that move it at least this share of what the strongest does."""
 
 KEPT = 0.15
 """A statement recurs where its columns move the matching row at least this share of what the strongest does."""
@@ -207,6 +203,8 @@ class Explanation(Printed):
     rows : rows of data behind the numbers.
     of : how many rows trained, where those are a sample of a stream.
     members : of how many problems the one that is read is the mean.
+    kinds : what every block stands for, as in Tables 10 and 11.
+    legend : what the columns mean.
 
     Source: Section 4, Figure 4.
     """
@@ -217,6 +215,8 @@ class Explanation(Printed):
     rows: int
     of: int | None = None
     members: int = 1
+    kinds: tuple[BlockType, ...] = ()
+    legend: Legend = field(default_factory=Legend)
 
     def text(self) -> str:
         """The statements, each with its numbers below it."""
@@ -227,7 +227,7 @@ class Explanation(Printed):
         ]
         if self.members > 1:
             lines.append(f"It is the mean of {self.members} problems, to predict with; members_[0] is one to read.")
-        layer, block = 0, ""
+        layer, block, represents = 0, "", {kind.block: kind.represents for kind in self.kinds}
         for statement in self.said:
             if statement.layer != layer:
                 layer, outputs = statement.layer, statement.head == "output"
@@ -237,7 +237,10 @@ class Explanation(Printed):
                 title = "" if statement.title == block else f", {statement.title}"
                 enters = "" if statement.head == "output" else f" ({statement.entering})"
                 lines.append(f"  {block}{title}{enters}")
+                lines += [f"    {represents[block]}"] if block in represents else []
             lines += [f"    {statement.text}", f"        {statement.numbers}"]
+        lines += ["", "Columns"] * bool(self.legend.descriptions)
+        lines += [f"  {column}: {text}" for column, text in self.legend.descriptions.items()]
         return "\n".join(lines)
 
     def __str__(self) -> str:
@@ -248,6 +251,16 @@ class Explanation(Printed):
         """One line per statement: block, head, columns, text, moves, share and sign_share."""
         lines = [(s.block, s.head, s.variables, s.text, s.moves, s.share, s.sign_share) for s in self.said]
         return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "moves", "share", "sign_share"])
+
+    @property
+    def types(self) -> pd.DataFrame:
+        """What every block stands for, a line each: layer, type, represents, share and sign_share.
+
+        Source: Tables 10 and 11. Deviation: by the rule of `behavior_learning.explanation.types`, from movements over
+        p(y|x) and from signs, which data determine; names of mechanisms in a literature are the reader's to add.
+        """
+        lines = [kind._asdict() for kind in self.kinds]
+        return pd.DataFrame(lines, columns=BlockType._fields).rename(columns={"title": "type"}).set_index("block")
 
     def to_frame(self) -> pd.DataFrame:
         """Everything known of each statement, a line each."""
@@ -284,7 +297,11 @@ class Explanation(Printed):
 
 
 def explain_problem(
-    problem: Problem, values: Mapping[str, np.ndarray], *, original: Collection[str] = ()
+    problem: Problem,
+    values: Mapping[str, np.ndarray],
+    *,
+    original: Collection[str] = (),
+    legend: Legend | None = None,
 ) -> Explanation:
     """Say what a problem says, on rows of data.
 
@@ -292,19 +309,23 @@ def explain_problem(
     ----------
     values : every variable that blocks read, curves included, one number per row of data.
     original : names of blocks that the user has not changed; these get the proposed name as a title.
+    legend : what the columns mean; blocks are named for themes where columns have one.
     """
-    problem = pooled(problem)
+    problem, legend = pooled(problem), legend or Legend()
     blocks, known = measure_blocks(problem, values)
     response = tuple(dict.fromkeys(blocks[0].block.column_of(name) for name in problem.response))
-    names = propose_names(blocks, response)
+    names = propose_names(blocks, response, legend.theme_of)
     own = {*original, *(name for name in problem.blocks if name.endswith(POOL))}
-    words = _Words(known, response, {name: title if name in own else name for name, title in names.items()})
+    titles = {name: title if name in own else name for name, title in names.items()}
+    words = _Words(known, response, titles)
     statements = [statement for block in blocks for statement in words.statements(block)]
     for name, output in problem.readouts.items():
         top, likely = blocks[-1], f"the most likely {', '.join(response)} maximises"
         whole = words.weighted_sum(output, top, "output", likely if problem.chooses else "gains from")
         statements.append(replace(whole, layer=top.layer + 1, block=name, title=name))
-    return Explanation(tuple(statements), names, response, len(next(iter(known.values()))))
+    kinds = block_types(blocks, response, titles, legend)
+    rows = len(next(iter(known.values())))
+    return Explanation(tuple(statements), names, response, rows, kinds=kinds, legend=legend)
 
 
 def pooled(problem: Problem) -> Problem:

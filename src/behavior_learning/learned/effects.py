@@ -28,7 +28,7 @@ from behavior_learning.learned.refits import refits
 from behavior_learning.options import check_choice, check_count, check_returned, check_seed
 from behavior_learning.responses import Response
 
-__all__ = ["Errors", "axes_of", "effects_of"]
+__all__ = ["Errors", "answers", "axes_of", "effects_of"]
 
 EFFECT_ROWS = 2_000
 """Rows that effects are taken at, at most, evenly spaced."""
@@ -65,7 +65,7 @@ class Point:
         return "none were asked for"
 
     def values(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
-        return _answers(question, self.network, x, y)
+        return answers(question, self.network, x, y)
 
     def loadings(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q r"]:
         return np.zeros((len(x), _outputs(question, self.network, x, y), 0))
@@ -142,7 +142,7 @@ class Refitted(Point):
         return f"bootstrap, {len(self.networks)} refits"
 
     def loadings(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q r"]:
-        found = np.stack([_answers(question, network, x, y) for network in self.networks], axis=-1)
+        found = np.stack([answers(question, network, x, y) for network in self.networks], axis=-1)
         return (found - found.mean(axis=-1, keepdims=True)) / np.sqrt(len(self.networks) - 1)
 
 
@@ -292,7 +292,7 @@ def _part(response: Response) -> Part:
     return (Counted if levels else Number)(response.name, center, float(response.unit), levels)
 
 
-def _answers(question: Question, network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
+def answers(question: Question, network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
     """What a network answers in every row."""
     with jax.enable_x64(True):
         values = question.gibbs.space.size * network.width * _outputs(question, network, x, y)

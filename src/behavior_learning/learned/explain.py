@@ -91,7 +91,8 @@ def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None =
     problem = model.problem
     values = explained_values(model, problem, some_rows(rows, EXPLANATION_ROWS))
     original = set(problem.blocks) - set(model.block_names.values())
-    found = replace(explain_problem(problem, values, original=original), members=model.members)
+    found = explain_problem(problem, values, original=original, legend=model.legend)
+    found = replace(found, members=model.members)
     if model.rows is not None and rows[0] is model.rows.x:
         found = replace(found, of=model.rows.of)
     return found if stability is None else found.with_frequencies(stability.frequencies, stability.by_column)

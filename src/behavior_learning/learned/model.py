@@ -3,7 +3,7 @@
 Everything that can be asked of it is a function of it, in the other modules of this folder.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
@@ -18,6 +18,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Space
 from behavior_learning.encoding import TableEncoder, aligned, as_table, in_pandas
 from behavior_learning.errors import DataError
+from behavior_learning.explanation.legend import Legend
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import Columns, columns_of
 from behavior_learning.learned.records import StandardDeviations, standard_deviations
@@ -103,6 +104,7 @@ class LearnedModel:
     recipe : how it was fitted.
     rows : what it was fitted to; absent in a model from a file.
     block_names : names that the user gave to blocks, by the original ones.
+    legend : what the user said of columns.
     history, restarts : losses by epoch, and the outcome of every start.
     known_deviations : what printing goes by, where it is not to be computed from the rows.
     procedure : how it was made; None for a fit of a network of its own shape.
@@ -119,6 +121,7 @@ class LearnedModel:
     recipe: Recipe
     rows: TrainingRows | None
     block_names: Mapping[str, str] = field(default_factory=dict)
+    legend: Legend = field(default_factory=Legend)
     history: pd.DataFrame = field(default_factory=pd.DataFrame)
     restarts: pd.DataFrame = field(default_factory=pd.DataFrame)
     known_deviations: StandardDeviations | None = None
@@ -152,6 +155,21 @@ class LearnedModel:
             block_standard_deviations=deviations.of_blocks,
         )
         return problem.renamed(self.block_names)
+
+    def printed_terms(self, network: BehaviorNetwork) -> int:
+        """How many terms the rows and readouts of a network of the same columns have in the user's units.
+
+        A product of standardised columns is up to four terms of the table's.
+        """
+        problem = read_problem(
+            network,
+            inputs=self.encoder.variables,
+            response=self.response.variables,
+            curve_standard_deviations=[1.0] * len(network.basis.x_functions),
+            block_standard_deviations=[[1.0] * width for width in network.architecture.layers],
+        )
+        rows = [term.polynomial for block in problem.blocks.values() for term in block.head_terms]
+        return sum(len(polynomial.monomials) for polynomial in (*rows, *problem.readouts.values()))
 
     @cached_property
     def deviations(self) -> StandardDeviations:
@@ -192,6 +210,17 @@ class LearnedModel:
         again = replace(self, block_names=kept | {original.get(old, old): new for old, new in names.items()})
         _ = again.problem
         return again
+
+    def described(self, descriptions: Mapping[str, str], themes: Mapping[str, Sequence[str]]) -> "LearnedModel":
+        """The same model with what columns of x and y mean.
+
+        Raises
+        ------
+        OptionError
+            If a column is not there, has two themes, or a description is no text.
+        """
+        columns = [*self.encoder.names, *dict.fromkeys(part.name for part in self.response.components)]
+        return replace(self, legend=Legend.of(descriptions, themes, columns))
 
     def gibbs(self, temperature: float | None = None) -> Gibbs:
         """p_τ(y|x) on encoded columns, at another τ where one is given."""

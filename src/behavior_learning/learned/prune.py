@@ -14,7 +14,7 @@ from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.responses.base import checked_split
 from behavior_learning.training.active_set import kept_blocks
 from behavior_learning.training.polish import polish
-from behavior_learning.training.prune import Pruner, Stage, path, smallest
+from behavior_learning.training.prune import Pruner, Stage, path, smallest, with_terms
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["pruned", "pruning_path"]
@@ -38,20 +38,31 @@ class Pruning:
 
 
 def pruned(
-    model: LearnedModel, rows: Rows | None, *, tolerance: float, max_epochs: int, random_state: int
+    model: LearnedModel,
+    rows: Rows | None,
+    *,
+    tolerance: float,
+    max_epochs: int,
+    random_state: int,
+    terms: int | None = None,
 ) -> LearnedModel:
     """The smallest model whose held-out loss is at most `tolerance` above that of the given one.
 
     Parameters
     ----------
     rows : to train on and to hold out; None for those of the fit.
+    terms : the best model of at most so many terms instead, whatever it loses.
     """
     tolerance = check_number("tolerance", tolerance, inclusive=True)
     pruner = _pruner(model, rows, max_epochs, random_state)
-    stage = smallest(pruner, model.network, tolerance)
+    if terms is None:
+        stage = smallest(pruner, model.network, tolerance)
+    else:
+        stage = with_terms(pruner, model.network, check_count("terms", terms), model.printed_terms)
     if stage.result is None:
         return model
-    objective, rise = stage.result.objective, stage.rise(pruner.begin(model.network))[0]
+    objective = stage.result.objective
+    rise = stage.rise(pruner.begin(model.network))[0] if terms is None else 0.0
     found = polish(
         stage.smaller,
         objective,
@@ -73,7 +84,7 @@ def pruned(
         block_names={},
         procedure=Pruning(
             model.procedure or Fitting(model.network),
-            {"tolerance": tolerance, "max_epochs": max_epochs, "random_state": random_state},
+            {"tolerance": tolerance, "max_epochs": max_epochs, "random_state": random_state, "terms": terms},
         ),
     )
     return replace(small, block_names=_names_of_kept(model, small, kept_blocks(stage.network, stage.support)))

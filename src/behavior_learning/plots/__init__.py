@@ -13,6 +13,7 @@ from behavior_learning.plots.graphs import block_graph, polynomial_graph
 from behavior_learning.plots.hierarchy import hierarchy
 from behavior_learning.plots.intervals import prediction_intervals
 from behavior_learning.plots.landscape import feasible_region, landscape
+from behavior_learning.plots.violations import violations
 
 __all__ = [
     "block_graph",
@@ -34,4 +35,5 @@ __all__ = [
     "surface",
     "tornado",
     "training",
+    "violations",
 ]

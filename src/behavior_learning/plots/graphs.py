@@ -14,13 +14,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
 from behavior_learning.core.heads import ROLES as SIGNS
+from behavior_learning.options import check_number
 from behavior_learning.plots.checks import check_kind
 from behavior_learning.plots.style import BLUE, GREY, INK, PAPER, ROLES, SKY, VERMILION, brief_names, canvas, styled
+from behavior_learning.symbolic.coefficients import row_name
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.text import Shortened, format_head_term, format_monomial, format_number, shorten
 
-__all__ = ["block_graph", "polynomial_graph", "row_name"]
+__all__ = ["block_graph", "polynomial_graph"]
 
 TERMS = 6
 """Terms that a graph shows by default."""
@@ -49,6 +51,7 @@ def polynomial_graph(
     name: str = "F",
     response: Sequence[str] = (),
     terms: int | None = TERMS,
+    threshold: float = 0.0,
 ) -> Figure:
     """A polynomial as a graph: an edge per variable, and edges on edges for squares and interactions (Figure 7).
 
@@ -61,6 +64,7 @@ def polynomial_graph(
     name : what the polynomial is called.
     response : variables to be marked as choices.
     terms : how many of the strongest terms to show, None for all.
+    threshold : smallest strength that is shown.
 
     Examples
     --------
@@ -72,19 +76,22 @@ def polynomial_graph(
     """
     check_kind("polynomial", polynomial, Polynomial, "the polynomial of a row, such as head_term.polynomial")
     figure, (ax,) = canvas(PANEL, PANEL - 0.1)
-    shown = _draw(ax, polynomial, standard_deviations or {}, name, response, terms)
+    shown = _strong(polynomial, standard_deviations or {}, terms, check_number("threshold", threshold, inclusive=True))
+    _draw(ax, shown, standard_deviations or {}, name, response)
     ax.set_title(_left_out(shown), fontsize="small", loc="center", y=-0.02, va="top")
     _legend(figure)
     return figure
 
 
 @styled
-def block_graph(block: Block, *, terms: int | None = TERMS) -> Figure:
+def block_graph(block: Block, *, terms: int | None = TERMS, threshold: float = 0.0) -> Figure:
     """The rows of a block's utility, inequality and equality heads, each as a computation graph (Figure 2a).
 
     Parameters
     ----------
     terms : how many of the strongest terms to show in each graph, None for all.
+    threshold : smallest strength that is shown, of what stands inside the head. Strengths are coefficients of columns
+        divided by their standard deviations, so that the paper's 0.3 is ``terms=None, threshold=0.3``.
 
     Examples
     --------
@@ -98,27 +105,25 @@ def block_graph(block: Block, *, terms: int | None = TERMS) -> Figure:
     1
     """
     check_kind("block", block, Block, "one block, such as model.problem_.blocks['block1.1']")
-    panels = [(term, row_name(block, term)) for role in SIGNS for term in block.terms_of(role)]
+    check_number("threshold", threshold, inclusive=True)
+    deviations = block.standard_deviations
+    panels = [
+        (term, row_name(block, term), _strong(term.polynomial, deviations, terms, threshold / term.scale))
+        for role in SIGNS
+        for term in block.terms_of(role)
+    ]
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1
-    reach = max((_reach(term.polynomial, block.standard_deviations, terms) for term, _ in panels), default=_HIGH)
+    reach = max((_reach(_edges(shown, deviations)) for _, _, shown in panels), default=_HIGH)
     figure, axes = canvas(PANEL * columns, (2 * reach + 0.8) * rows + 0.4, rows, columns)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
-    for ax, (term, name) in zip(axes, panels, strict=False):
-        color = ROLES[term.head.role].color
-        shown = _draw(ax, term.polynomial, block.standard_deviations, name, block.response, terms, color, reach)
+    for ax, (term, name, shown) in zip(axes, panels, strict=False):
+        _draw(ax, shown, deviations, name, block.response, ROLES[term.head.role].color, reach)
         ax.set_title(_headline(term, name, bool(block.response)), loc="center")
         ax.text(0.5, -0.01, _left_out(shown), transform=ax.transAxes, ha="center", va="top", fontsize="small")
     _legend(figure)
     return figure
-
-
-def row_name(block: Block, term: HeadTerm) -> str:
-    """The letter of a row's head, numbered where the head has several: U, C2, T1."""
-    rows = block.terms_of(term.head.role)
-    letter = ROLES[term.head.role].letter
-    return letter if len(rows) == 1 else f"{letter}{rows.index(term) + 1}"
 
 
 def _headline(term: HeadTerm, name: str, chooses: bool) -> str:
@@ -169,9 +174,14 @@ def _edges(shown: Shortened, deviations: Mapping[str, float]) -> list[_Edge]:
     return [edge(monomial) for monomial in shown.order]
 
 
-def _reach(polynomial: Polynomial, deviations: Mapping[str, float], terms: int | None) -> float:
-    """How far the graph of a polynomial reaches above its centre."""
-    edges = _edges(shorten(polynomial, deviations, terms), deviations)
+def _strong(polynomial: Polynomial, deviations: Mapping[str, float], terms: int | None, threshold: float) -> Shortened:
+    """The strongest terms, none weaker than the threshold."""
+    strong = sum(strength >= threshold for strength in polynomial.strengths(deviations).values())
+    return shorten(polynomial, deviations, strong if terms is None else min(strong, terms))
+
+
+def _reach(edges: Sequence[_Edge]) -> float:
+    """How far a graph reaches above its centre."""
     return _LOW if len(edges) <= 2 and not any(edge.actors for edge in edges) else _HIGH
 
 
@@ -189,16 +199,14 @@ def _around(edges: Sequence[_Edge]) -> list[str]:
 
 def _draw(
     ax: Axes,
-    polynomial: Polynomial,
+    shown: Shortened,
     deviations: Mapping[str, float],
     name: str,
     response: Sequence[str],
-    terms: int | None,
     color: str = GREY,
     reach: float = _HIGH,
-) -> Shortened:
-    """Draw one graph around its centre, and return what it shows."""
-    shown = shorten(polynomial, deviations, terms)
+) -> None:
+    """Draw one graph around its centre."""
     edges = _edges(shown, deviations)
     names = _around(edges)
     turn = 2 * pi / max(len(names), 1)
@@ -218,7 +226,6 @@ def _draw(
     ax.text(0, 0, name, ha="center", va="center", bbox=center, zorder=4, fontweight="bold")
     ax.set(xlim=(-1.75, 1.75), ylim=(-reach, reach), aspect="equal")
     ax.set_axis_off()
-    return shown
 
 
 def _draw_edges(

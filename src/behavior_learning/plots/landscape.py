@@ -13,7 +13,6 @@ from matplotlib.patches import Patch
 
 from behavior_learning.errors import OptionError
 from behavior_learning.plots.checks import check_kind, check_numbers
-from behavior_learning.plots.graphs import row_name
 from behavior_learning.plots.style import (
     BLUE,
     FONT,
@@ -28,6 +27,7 @@ from behavior_learning.plots.style import (
     plain,
     styled,
 )
+from behavior_learning.symbolic.coefficients import row_name
 from behavior_learning.symbolic.evaluate import table_values
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.problem import HeadTerm

@@ -44,17 +44,16 @@ DOTS = 110
 
 @dataclass(frozen=True)
 class RoleStyle:
-    """How a head is drawn: its colour, the letter of its rows (U, C, T) and what it does in a word."""
+    """How a head is drawn: its colour, and what it does in a word."""
 
     color: str
-    letter: str
     word: str
 
 
 ROLES = {
-    "utility": RoleStyle(GREEN, "U", "wants"),
-    "inequality": RoleStyle(ORANGE, "C", "limited by"),
-    "equality": RoleStyle(PURPLE, "T", "believes"),
+    "utility": RoleStyle(GREEN, "wants"),
+    "inequality": RoleStyle(ORANGE, "limited by"),
+    "equality": RoleStyle(PURPLE, "believes"),
 }
 
 _DEFAULTS: dict[Any, Any] = {

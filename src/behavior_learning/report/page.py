@@ -188,7 +188,7 @@ def _made(
     parts = {} if inference is None else {"inference": ("Inference", sections.inference(inference))}
     if len(model.history):  # A problem that was discovered was not trained by epochs.
         parts["training"] = "Training", sections.training(model.history, model.restarts)
-    parts["data"] = "Data", sections.data(model.encoder, rows)
+    parts["data"] = "Data", sections.data(model.encoder, rows, model.legend)
     parts["settings"] = "Settings", sections.settings(settings, _facts(model))
     return parts
 

@@ -12,14 +12,15 @@ import pandas as pd
 from behavior_learning import plots
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.explanation.effects import Effects
+from behavior_learning.explanation.legend import Legend
 from behavior_learning.explanation.simplified import SimplifiedProblem
 from behavior_learning.explanation.statements import Explanation, Statement
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.plots.graphs import row_name
 from behavior_learning.report.explorer import decoded
 from behavior_learning.report.markup import inline_svg, pairs_table, paragraphs, sortable_table, template
 from behavior_learning.report.mathml import block_rows, sum_row
 from behavior_learning.report.predictive import ClassLaw, NumberLaw, Rows, spaced
+from behavior_learning.symbolic.coefficients import row_name
 from behavior_learning.symbolic.polynomials import Monomial
 from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.text import format_monomial, shorten
@@ -190,7 +191,9 @@ def explanation(found: Explanation) -> str:
     layers: dict[int, dict[str, list[Statement]]] = {}
     for statement in found.said:
         layers.setdefault(statement.layer, {}).setdefault(statement.block, []).append(statement)
-    parts = [paragraphs(note)]
+    types = found.types.assign(share=100 * found.types["share"], sign_share=100 * found.types["sign_share"])
+    columns = {"share": "share of its layer (%)", "sign_share": "raises the whole (% of cases)"}
+    parts = [paragraphs(note), sortable_table(types.rename(columns=columns), "What every block stands for")]
     for number, blocks in layers.items():
         outputs = all(statement.head == "output" for own in blocks.values() for statement in own)
         parts.append(f"<h3>{'The whole' if outputs else f'Layer {number}'}</h3>")
@@ -306,11 +309,15 @@ def training(history: pd.DataFrame, restarts: pd.DataFrame) -> str:
     return figure + sortable_table(table, "Every start: its best epoch and validation loss")
 
 
-def data(encoder: TableEncoder, rows: Rows | None) -> str:
+def data(encoder: TableEncoder, rows: Rows | None, legend: Legend) -> str:
     """What the columns are, in training and in the rows of the report."""
     if not encoder.names:
         return paragraphs("The model has no inputs: it is a distribution of its responses.")
     table = pd.DataFrame({name: _column(encoder, name) for name in encoder.names}).T.rename_axis("column")
+    if legend.descriptions:
+        table.insert(0, "description", [legend.descriptions.get(name, "") for name in encoder.names])
+    if legend.themes:
+        table.insert(0, "theme", [legend.theme_of.get(name, "") for name in encoder.names])
     if rows is not None:
         shown = decoded(encoder, rows.x)
         numbers = shown.select_dtypes("number")

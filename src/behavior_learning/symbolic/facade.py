@@ -8,6 +8,7 @@ import numpy as np
 
 from behavior_learning.errors import OptionError
 from behavior_learning.symbolic import sympy_latex
+from behavior_learning.symbolic.coefficients import coefficient_tables
 from behavior_learning.symbolic.evaluate import output_values, table_values
 from behavior_learning.symbolic.problem import Block, Problem
 from behavior_learning.symbolic.python_source import problem_source
@@ -15,6 +16,7 @@ from behavior_learning.symbolic.text import DIGITS, TERMS_SHOWN, check_shown, pr
 from behavior_learning.symbolic.to_json import problem_json
 
 if TYPE_CHECKING:
+    import pandas as pd
     import sympy
 
 __all__ = ["LearnedProblem", "check_renaming"]
@@ -90,6 +92,18 @@ class LearnedProblem(Problem):
         For vector output it returns a dictionary with an array for every class.
         """
         return problem_source(self)
+
+    def coefficients(
+        self, *, standardized: bool = False, descriptions: Mapping[str, str] | None = None
+    ) -> "list[pd.DataFrame]":
+        """The coefficients of every layer as a table, columns (block, row), as in Tables 14 to 16.
+
+        Parameters
+        ----------
+        standardized : coefficients times the standard deviations of their variables, by which unlike columns compare.
+        descriptions : of columns, written before the name.
+        """
+        return coefficient_tables(self, standardized=standardized, descriptions=descriptions)
 
     def to_json(self) -> str:
         """The problem as JSON; `behavior_learning.symbolic.from_json` reads it."""

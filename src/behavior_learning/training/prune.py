@@ -8,7 +8,7 @@ Source: optimal brain damage (LeCun, Denker and Solla 1989). Deviation: Fisher i
 the Hessian, which also covers rows and blocks.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from behavior_learning.training.active_set import Support, count, gated, reduced
 from behavior_learning.training.fit import FitResult, fit, row_losses
 from behavior_learning.training.settings import Settings
 
-__all__ = ["Pruner", "Stage", "path", "smallest"]
+__all__ = ["Pruner", "Stage", "path", "smallest", "with_terms"]
 
 STRENGTH_ROWS, CHUNK_ROWS = 2048, 64
 """Rows from which strengths are read, and rows whose gradients are held at once."""
@@ -213,6 +213,27 @@ def smallest(pruner: Pruner, network: BehaviorNetwork, tolerance: float) -> Stag
     for share in SMALL_SHARES:
         best = _walked(pruner, start, best, share, tolerance)
     return best
+
+
+def with_terms(pruner: Pruner, network: BehaviorNetwork, terms: int, count: Callable[[BehaviorNetwork], int]) -> Stage:
+    """The network found of at most so many terms with the lowest held-out loss.
+
+    It walks down in steps of several sizes, each at the end part by part.
+
+    Parameters
+    ----------
+    count : terms of a network.
+    """
+    ends: list[Stage] = []
+    for share in LARGE_SHARES:
+        stage = pruner.begin(network)
+        while (over := count(stage.smaller) - terms) > 0:
+            following = pruner.without(stage, max(1, min(int(share * stage.size), over // 2)))
+            if following is None:
+                break
+            stage = following
+        ends.append(stage)
+    return min(ends, key=lambda stage: (count(stage.smaller) > terms, stage.loss))
 
 
 def _walked(pruner: Pruner, start: Stage, stage: Stage, share: float, tolerance: float) -> Stage:
