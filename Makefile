@@ -10,12 +10,15 @@ QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1
 FLAGS := XLA_FLAGS=--xla_cpu_use_fusion_emitters=false
 KNOWN = $(shell $(FLAGS) $(BIN)/python -c "import jax; jax.devices()" >/dev/null 2>&1 && echo $(FLAGS))
 
-.PHONY: demo test test-all test-oldest lint fuzz mutants docs bench
+.PHONY: demo test quick test-all test-oldest lint fuzz mutants docs bench
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
 
-test: lint
+test: $(VENV)/.tested
+	@$(MAKE) --no-print-directory -j 2 quick lint
+
+quick: $(VENV)/.tested
 	$(QUICKLY) $(KNOWN) $(BIN)/pytest -n 2 --dist loadfile -m "not slow"
 
 test-all: lint
@@ -43,8 +46,10 @@ mutants: $(VENV)/.tested
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
 
-$(VENV)/.installed: pyproject.toml
+$(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q -e .
 	touch $@
 
@@ -56,9 +61,9 @@ $(VENV)/.documented: $(VENV)/.installed
 	$(BIN)/pip install -q -e ".[docs]"
 	touch $@
 
-$(VENV)/.tested: $(VENV)/.installed
+$(VENV)/.tested: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install -q -e ".[test]"
-	touch $@
+	touch $(VENV)/.installed $@
 
 $(OLDEST)/.tested: pyproject.toml
 	$(PYTHON) -m venv $(OLDEST)

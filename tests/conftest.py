@@ -38,7 +38,7 @@ SPELLED = {role: tuple(name for head in registered_heads(role) for name in spell
 
 COSTLY = frozenset((Path(__file__).parent / "costly.txt").read_text(encoding="utf-8").splitlines())
 """What only `make test-all` runs: with nothing compiled before, of several cases of a claim all but the cheapest above
-1.5 CPU seconds and all but the two cheapest above 0.6, and claims that cost most."""
+0.6 CPU seconds and all but the two cheapest above 0.25, and claims that cost most."""
 
 
 @pytest.hookimpl(tryfirst=True)
