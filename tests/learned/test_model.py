@@ -9,6 +9,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.learned.predictive import predictive
+from behavior_learning.report.sections import data
 from tests.fitted import amounts, fitted, labels, numbers, quick
 from tests.jointly import few, pair
 
@@ -46,6 +47,19 @@ def test_other_names_make_another_model():
     assert str(back.problem) == str(model.problem)
     with pytest.raises(OptionError, match="There is no block 'the buyer'"):
         model.renamed({"the buyer": "x"})
+
+
+def test_what_columns_mean_stays_in_files_and_reports(tmp_path):
+    reg = copy(fitted(bl.BLRegressor, "numbers"))
+    reg.describe_columns({"a": "what is earned"}, themes={"money": ["a", "b", "c", "d", "e", "f", "g"]})
+    assert fitted(bl.BLRegressor, "numbers").model_.legend.descriptions == {}
+    reg.save(tmp_path / "model.bl")
+    legend = bl.load(tmp_path / "model.bl").model_.legend
+    assert legend == reg.model_.legend
+    assert reg.explain().types.loc["block1.1", "type"] == "money-sensitive"
+    page = data(reg.model_.encoder, None, legend)
+    assert "what is earned" in page
+    assert "money" in page
 
 
 def test_copies_of_an_estimator_part_when_one_is_renamed_or_calibrated():

@@ -26,7 +26,7 @@ from behavior_learning.report.predictive import LEVELS, Rows, class_law, number_
 from behavior_learning.report.subgroups import by_group
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
-from behavior_learning.symbolic.text import format_shortened, shorten_term
+from behavior_learning.symbolic.text import format_number, format_shortened, shorten_term
 from tests.conftest import SPELLED, rng
 from tests.fitted import fitted, mixed, response
 from tests.jointly import density, hybrid, vector
@@ -426,6 +426,14 @@ def test_a_report_with_inference_has_the_section():
     assert "inference" in [section["id"] for section in parsed.all("section")]
     assert all(label in parsed.text for label in results.params.index)
     assert all(note in parsed.text for note in results.summary().notes)
+    terms = [term for block in results.problem_.blocks.values() for term in block.head_terms]
+    said = re.findall(r"λ = ([^;]*);", parsed.text)  # Of the explanation; one λ for one row everywhere.
+    assert said == [format_number(term.multiplier, 2) for term in terms]
+    shown = [f"{row}.multiplier" for row in ("utility", "inequality", "equality")]
+    known = results.original.params
+    assert [known[name] for name in shown if name in known] == pytest.approx(
+        [t.multiplier for t in terms if f"{t.head.role}.multiplier" in known]
+    )
 
 
 def test_what_cannot_be_reported_is_refused(tmp_path):

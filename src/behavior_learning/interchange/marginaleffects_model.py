@@ -38,6 +38,7 @@ class BehaviorModel(ModelAbstract):
         vault = ModelVault(
             coef=np.asarray(results.fitted.local.theta, float),
             coefnames=np.array(results.fitted.local.labels),
+            formula=f"`{model.response.name}` ~ {' + '.join(f'`{name}`' for name in model.encoder.names)}",
             modeldata=pl.from_pandas(data),
             package="behavior_learning",
             vcov=covariance,
@@ -52,8 +53,11 @@ class BehaviorModel(ModelAbstract):
         return self.vault.vcov if vcov else None
 
     def get_exog(self, newdata: pl.DataFrame) -> np.ndarray:
-        """Encoded columns."""
-        return self._model.encoder(self._model.table(newdata.to_pandas()))
+        """Encoded columns; rows that only pad the levels of categories, which are cut off later, are zero."""
+        own = newdata["rowid"].to_numpy() >= 0 if "rowid" in newdata.columns else np.ones(len(newdata), bool)
+        encoded = np.zeros((len(newdata), len(self._model.encoder.columns)))
+        encoded[own] = self._model.encoder(self._model.table(newdata.filter(own).to_pandas()))
+        return encoded
 
     def get_predict(self, params: Any, newdata: np.ndarray) -> pl.DataFrame:
         """The quantity in every row, at given parameters; by outcome where there are several."""
