@@ -233,18 +233,21 @@ def optimum(arguments: argparse.Namespace) -> None:
     """The fit to Boston as the truth, 4,000 rows of it: training losses of the truth and of a refit, in nats."""
     X, y = bl.datasets.load_boston()
     truth = bl.BLRegressor(layers=(2, 1), random_state=0).fit(X, y)
+    options = {"layers": (2, 1), "n_restarts": arguments.restarts, "penalty": bl.Penalty(l2=arguments.ridge)}
+    name = "optimum" if (arguments.ridge, arguments.restarts) == (10.0, 4) else f"optimum-{arguments.ridge:g}"
 
     def run(number: int) -> list[dict]:
         rows = np.random.default_rng([3, number]).integers(len(X), size=4000)
         own = X.iloc[rows].reset_index(drop=True)
         drawn = pd.Series(truth.sample(own, random_state=number)[:, 0], name=y.name)
-        model = bl.BLRegressor(layers=(2, 1), random_state=number).fit(own, drawn)
+        model = bl.BLRegressor(random_state=number, **options).fit(own, drawn)
         train = ~model.model_.rows.held_out
         gap = np.mean(truth.distribution(own[train]).log_prob(drawn[train]))
         gap -= np.mean(model.distribution(own[train]).log_prob(drawn[train]))
         return [{"gap": gap, "l2": model.l2_}]
 
-    found = replicated("optimum", [(number,) for number in range(arguments.replications)], run, arguments)
+    sets = arguments.sets or range(arguments.replications)
+    found = replicated(name, [(number,) for number in sets], run, arguments)
     print(f"training loss not above the truth's in {(found['gap'] <= 0).sum()} of {len(found)}")
 
 
@@ -308,6 +311,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--l2", type=float, default=0.1)
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
+    parser.add_argument("--ridge", type=float, default=10.0, help="of the refits of --part optimum")
+    parser.add_argument("--restarts", type=int, default=4, help="of the refits of --part optimum")
+    parser.add_argument("--sets", type=int, nargs="+", help="of --part optimum, in place of --replications")
     parser.add_argument("--minutes", type=float, default=600.0, help="start no replication after so many")
     parser.add_argument("--mroz", type=Path, help="mroz.csv, as linearmodels ships it")
     parser.add_argument("--small", action="store_true", help="Boston alone")
