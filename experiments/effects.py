@@ -234,7 +234,8 @@ def optimum(arguments: argparse.Namespace) -> None:
     X, y = bl.datasets.load_boston()
     truth = bl.BLRegressor(layers=(2, 1), random_state=0).fit(X, y)
     options = {"layers": (2, 1), "n_restarts": arguments.restarts, "penalty": bl.Penalty(l2=arguments.ridge)}
-    name = "optimum" if (arguments.ridge, arguments.restarts) == (10.0, 4) else f"optimum-{arguments.ridge:g}"
+    changed = (arguments.ridge, arguments.restarts) != (10.0, 4)
+    name = f"optimum-{arguments.ridge:g}-{arguments.restarts}" if changed else "optimum"
 
     def run(number: int) -> list[dict]:
         rows = np.random.default_rng([3, number]).integers(len(X), size=4000)
