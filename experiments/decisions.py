@@ -1,21 +1,24 @@
 """Decisions with known truth: a consumer whose problem is stated, convex problems against CVXPY, and Theorem 2.1.
 
-The consumer draws q with log-density 6·(4q − q²/2) − 8·log(1 + exp(price·q − income)) on [0, 6]; 1,000 households per
-replication with prices on [1, 3] and incomes on [2, 6]. Structure is stated, numbers are learned. The scenario raises
-prices by a tenth, up to 3. True effects, elasticities, shadow prices and variations are of the same households, by
-quadrature on 2,001 points.
+The consumer draws q with log-density 6·(4q − q²/2) − 8·log(1 + exp(u·(price·q − income))) on [0, 6], u the inverse of
+the spread of incomes, as the learned row is printed; 1,000 households with prices on [1, 3] and incomes on [2, 6], the
+same in all replications. Structure is stated, numbers are learned. The scenario raises prices by a tenth, up to 3. True
+effects, elasticities, shadow prices and variations are of the same households, by quadrature on 2,001 points.
 
-    python experiments/decisions.py consumer --replications 20
+    python experiments/decisions.py consumer --first 0 --replications 20
     python experiments/decisions.py convex --problems 100
     python experiments/decisions.py penalties
+    python experiments/decisions.py textbooks --tables FOLDER    # of mroz.csv, which is not shipped
     python experiments/decisions.py timing
 """
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
@@ -26,35 +29,39 @@ from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 
+RESULTS = Path(__file__).parent / "results"
 ROWS = 1000
 Q = np.linspace(0, 6, 2001)
 STATED = bl.UMP(utility="q + q^2", inequalities="price:q - income")
 
 
-def utility(X: pd.DataFrame, q: np.ndarray) -> np.ndarray:
+def utility(X: pd.DataFrame, q: np.ndarray, unit: float) -> np.ndarray:
     price, income = X["price"].to_numpy()[:, None], X["income"].to_numpy()[:, None]
-    return 6 * (4 * q - 0.5 * q**2) - 8 * np.logaddexp(0, price * q - income)
+    return 6 * (4 * q - 0.5 * q**2) - 8 * np.logaddexp(0, unit * (price * q - income))
 
 
-def probabilities(X: pd.DataFrame) -> np.ndarray:
-    at = utility(X, Q[None])
+def probabilities(X: pd.DataFrame, unit: float) -> np.ndarray:
+    at = utility(X, Q[None], unit)
     return np.exp(at - logsumexp(at, axis=1, keepdims=True))
 
 
-def mean(X: pd.DataFrame) -> np.ndarray:
-    return probabilities(X) @ Q
+def mean(X: pd.DataFrame, unit: float) -> np.ndarray:
+    return probabilities(X, unit) @ Q
 
 
-def welfare(X: pd.DataFrame) -> np.ndarray:
-    return logsumexp(utility(X, Q[None]), axis=1) - utility(X, np.zeros((1, 1)))[:, 0]
+def welfare(X: pd.DataFrame, unit: float) -> np.ndarray:
+    return logsumexp(utility(X, Q[None], unit), axis=1) - utility(X, np.zeros((1, 1)), unit)[:, 0]
 
 
-def compensation(before: pd.DataFrame, after: pd.DataFrame) -> float:
+def compensation(before: pd.DataFrame, after: pd.DataFrame, unit: float) -> float:
     """Mean of what may be taken away after the change, by root finding per household."""
-    goal, paid = welfare(before), []
+    goal, paid = welfare(before, unit), []
     for i in range(len(before)):
         row = after.iloc[[i]]
-        gap = lambda amount, row=row, i=i: welfare(row.assign(income=row["income"] - amount)).item() - goal[i]
+
+        def gap(amount: float, row: pd.DataFrame = row, wanted: float = goal[i]) -> float:
+            return welfare(row.assign(income=row["income"] - amount), unit).item() - wanted
+
         paid.append(brentq(gap, -3, 3))
     return float(np.mean(paid))
 
@@ -67,58 +74,88 @@ def dearer(X: pd.DataFrame) -> pd.DataFrame:
     return X.assign(price=np.minimum(1.1 * X["price"], 3))
 
 
-def truths(X: pd.DataFrame) -> dict[str, float]:
-    step = 1e-4
-    up, down = (mean(X.assign(price=X["price"] * np.exp(side * step))) for side in (1, -1))
-    best = Q[np.argmax(utility(X, Q[None]), axis=1)]
+def truths(X: pd.DataFrame, unit: float) -> dict[str, float]:
+    def elasticity(column: str, step: float = 1e-4) -> float:
+        up, down = (mean(X.assign(**{column: X[column] * np.exp(side * step)}), unit) for side in (1, -1))
+        return float(np.mean((np.log(up) - np.log(down)) / (2 * step)))
+
+    price, income = X["price"].to_numpy(), X["income"].to_numpy()
+
+    def best(i: int) -> float:
+        """Where marginal utility is what the budget takes."""
+
+        def slope(q: float) -> float:
+            return 6 * (4 - q) - 8 * unit * price[i] * expit(unit * (price[i] * q - income[i]))
+
+        return brentq(slope, 0, 6)
+
+    modes = np.array([best(i) for i in range(len(X))])
     return {
-        "effect": float(np.mean(mean(dearer(X)) - mean(X))),
-        "elasticity": float(np.mean((np.log(up) - np.log(down)) / (2 * step))),
-        "compensating variation": compensation(X, dearer(X)),
-        "shadow price": float(np.mean(8 * expit(X["price"] * best - X["income"]))),
+        "effect of prices": float(np.mean(mean(dearer(X), unit) - mean(X, unit))),
+        "price elasticity": elasticity("price"),
+        "income elasticity": elasticity("income"),
+        "compensating variation": compensation(X, dearer(X), unit),
+        "shadow price": float(np.mean(8 * expit(unit * (price * modes - income)))),
     }
 
 
-def learned(X: pd.DataFrame, q: pd.Series, seed: int):
+def learned(X: pd.DataFrame, q: pd.Series):
+    """The split of the rows is that of one seed, so that encodings are equal in all replications."""
     options = {"heads": ("identity", "softplus", None), "response": bl.Numbers(support=(0, 6)), "n_restarts": 1}
-    return bl.BLRegressor(structure=STATED, max_epochs=60, random_state=seed, **options).fit(X, q)
+    return bl.BLRegressor(structure=STATED, max_epochs=60, random_state=0, **options).fit(X, q)
 
 
-def replication(seed: int) -> list[dict[str, float | str]]:
-    rng = np.random.default_rng(seed)
-    X = households(rng, ROWS)
-    cumulative = np.cumsum(probabilities(X), axis=1)
-    q = pd.Series(Q[(cumulative < rng.random((ROWS, 1))).sum(axis=1).clip(0, len(Q) - 1)], name="q")
-    reg = learned(X, q, seed)
+def drawn(X: pd.DataFrame, p: np.ndarray, seed: int) -> pd.Series:
+    below = np.cumsum(p, axis=1) < np.random.default_rng(seed).random((len(X), 1))
+    return pd.Series(Q[below.sum(axis=1).clip(0, len(Q) - 1)], name="q")
+
+
+def estimates(X: pd.DataFrame, q: pd.Series) -> dict[str, pd.Series]:
+    """Line by name with estimate and interval, all by the delta method."""
+    reg = learned(X, q)
     results = reg.inference(n_restarts=0)
     scenario = reg.counterfactual(X, change=dearer, inference=results)
-    found = {
-        "effect": scenario.effect().loc["q"],
-        "elasticity": reg.counterfactual(X, inference=results).elasticity("price").loc["q"],
+    same = reg.counterfactual(X, inference=results)
+    return {
+        "effect of prices": scenario.effect().loc["q"],
+        "price elasticity": same.elasticity("price").loc["q"],
+        "income elasticity": same.elasticity("income").loc["q"],
         "compensating variation": scenario.surplus("income").loc["compensating variation"],
+        "shadow price": scenario.prices().loc["baseline"].iloc[0],
     }
-    price = scenario.problem.solve(X).prices.iloc[:, 0]
-    row = scenario.problem.layers[0][0].terms_of("inequality")[0].polynomial.coefficients[(("price", 1), ("q", 1))]
-    true = truths(X)
-    lines: list[dict[str, float | str]] = [
-        {
-            "what": name,
-            "truth": true[name],
-            "estimate": line["estimate"],
-            "covered": line["lower"] <= true[name] <= line["upper"],
-        }
-        for name, line in found.items()
-    ]
-    unit = {"what": "shadow price", "truth": true["shadow price"], "estimate": float(price.mean() * row)}
-    return [*lines, {**unit, "covered": np.nan}]
 
 
-def consumer(replications: int) -> None:
-    table = pd.DataFrame([line for seed in range(replications) for line in replication(seed)])
-    table["relative error"] = (table["estimate"] / table["truth"] - 1).abs()
-    columns = {"truth": "mean", "estimate": "mean", "relative error": ["mean", "max"], "covered": "mean"}
-    print(f"{replications} replications of {ROWS} households, 95 % intervals by the delta method")
-    print(table.groupby("what", sort=False).agg(columns).round(4).to_string())
+def row_unit(X: pd.DataFrame) -> float:
+    """What one unit of money is in the printed row of the budget, and so in the softplus: it depends on X alone."""
+    budget = learned(X, pd.Series(mean(X, 1.0), name="q")).problem_.layers[0][0].terms_of("inequality")[0]
+    return budget.polynomial.coefficients[(("price", 1), ("q", 1))]
+
+
+def consumer(first: int, replications: int, out: Path) -> None:
+    """Replications are appended to a file, so that several runs add up; what is printed is of all of them."""
+    X = households(np.random.default_rng(0), ROWS)
+    unit = row_unit(X)
+    true, p = truths(X, unit), probabilities(X, unit)
+    for seed in range(first, first + replications):
+        found = estimates(X, drawn(X, p, seed))
+        lines = [{"seed": seed, "what": name, "truth": true[name], **line} for name, line in found.items()]
+        pd.DataFrame(lines).to_csv(out, mode="a", header=not out.exists(), index=False)
+        print(seed, flush=True)
+    print(consumer_summary(pd.read_csv(out)))
+
+
+def consumer_summary(table: pd.DataFrame) -> str:
+    table = table.drop_duplicates(["seed", "what"], keep="last")
+    table["covered %"] = 100 * table["truth"].between(table["lower"], table["upper"])
+    table["error %"] = 100 * (table["estimate"] / table["truth"] - 1)
+    groups = table.groupby("what", sort=False)
+    shown = groups[["truth", "estimate", "std_error", "covered %"]].mean()
+    shown.insert(3, "sd of estimates", groups["estimate"].std())
+    shown["mean error %"], shown["largest error %"] = (
+        groups["error %"].mean(),
+        groups["error %"].agg(lambda e: e.abs().max()),
+    )
+    return f"{table['seed'].nunique()} replications of {ROWS} households\n{shown.round(4).to_string()}"
 
 
 def random_convex(seed: int, numbers: int = 3) -> DecisionProblem:
@@ -173,7 +210,7 @@ def penalties() -> None:
 def timing() -> None:
     rng = np.random.default_rng(0)
     X = households(rng, ROWS)
-    reg = learned(X, pd.Series(mean(X) + 0.3 * rng.normal(size=ROWS), name="q").clip(0, 6), 0)
+    reg = learned(X, pd.Series(mean(X, 1.0) + 0.3 * rng.normal(size=ROWS), name="q").clip(0, 6))
     many, results = households(rng, 10_000), reg.inference(n_restarts=0)
     scenario = reg.counterfactual(many, change=dearer, inference=results, draws="normal")
     for name, ask in (
@@ -188,16 +225,45 @@ def timing() -> None:
             print(f"{name}, 10,000 rows, {state}: {spent[0]:.1f} s, of which {spent[1]:.1f} s of a processor")
 
 
+def textbooks(folder: Path) -> None:
+    """One unit more of a column: the change of the mean, beside least squares with robust errors on the same rows."""
+    X, y = bl.datasets.load_boston()
+    work = next(iter(sorted(folder.glob("mroz.csv*"))), None)
+    cases = [("Boston", X[["RM", "LSTAT", "PTRATIO", "NOX", "DIS", "CRIM"]], y, ("RM", "LSTAT"))]
+    if work is not None:
+        women = pd.read_csv(work).query("hours > 0").reset_index(drop=True)
+        cases.append(("Mroz", women[["wage", "educ", "exper", "age", "kidslt6"]], women["hours"], ("wage",)))
+    for name, table, response, columns in cases:
+        table, response = table.astype(float), response.astype(float)
+        reg = bl.BLRegressor(layers=(1,), identifiable=True, random_state=0).fit(table, response)
+        results = reg.inference()
+        ols = sm.OLS(response, sm.add_constant(table)).fit(cov_type="HC1")
+        print(f"{name}: {len(table)} rows, {results.convergence.value}, {results.cov_type} errors")
+        for column in columns:
+            more = reg.counterfactual(table, change={column: table[column] + 1}, inference=results)
+            lines = {"BL, one unit more": more.effect().iloc[0]}
+            lines["BL, slope"] = reg.effects(inference=results).table().loc[column]
+            ends = ols.conf_int().loc[column]
+            found = [ols.params[column], ols.bse[column], ends[0], ends[1]]
+            lines["least squares"] = pd.Series(found, ["estimate", "std_error", "lower", "upper"])
+            shown = pd.DataFrame(lines).T[["estimate", "std_error", "lower", "upper"]]
+            print(f"{column}\n{shown.astype(float).round(3).to_string()}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("consumer", "convex", "penalties", "timing"))
+    parser.add_argument("part", choices=("consumer", "convex", "penalties", "textbooks", "timing"))
+    parser.add_argument("--first", type=int, default=0, help="seed of the first replication")
     parser.add_argument("--replications", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=RESULTS / "consumer.csv")
+    parser.add_argument("--tables", type=Path, default=Path("."), help="folder of mroz.csv or mroz.csv.bz2")
     parser.add_argument("--problems", type=int, default=100)
     given = parser.parse_args()
     parts = {
-        "consumer": lambda: consumer(given.replications),
+        "consumer": lambda: consumer(given.first, given.replications, given.out),
         "convex": lambda: convex(given.problems),
         "penalties": penalties,
+        "textbooks": lambda: textbooks(given.tables),
         "timing": timing,
     }
     parts[given.part]()

@@ -1,4 +1,7 @@
-"""The small language in which users write terms: ``rooms + price + rooms:price``, ``0.3*income``, ``LSTAT^2``."""
+"""The small language in which users write terms: ``rooms + price + rooms:price``, ``0.3*income``, ``LSTAT^2``.
+
+A function of a column, ``log(income)``, is read as a name; who resolves names says which functions there are.
+"""
 
 import math
 import re
@@ -11,7 +14,8 @@ __all__ = ["Term", "parse_product", "parse_sum", "short", "write_product"]
 Factors = tuple[tuple[str, int], ...]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<quoted>`(?:[^`]|``)+`)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
+    r"\s*(?:(?P<quoted>`(?:[^`]|``)+`)|(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
+    r"|(?P<name>[^\W\d]\w*\((?:`[^`]+`|[^()`])+\)|[^\W\d][\w.\[\]]*)|(?P<op>[+\-*:^]))"
 )
 
 

@@ -3,35 +3,49 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from behavior_learning.core.bases import ONE, Basis, Pairing, position
 from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
-from behavior_learning.core.features import Monomials, Product
+from behavior_learning.core.features import (
+    BSpline,
+    BSplines,
+    Curve,
+    FeatureMap,
+    Monomials,
+    Product,
+    Transform,
+    Transforms,
+)
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
 from behavior_learning.formulas import Factors, Term, parse_product, parse_sum, short
 from behavior_learning.options import Option
 
-__all__ = ["UMP", "StatedLayer", "state_layer"]
+__all__ = ["UMP", "StatedLayer", "state_layer", "state_upper_layer"]
 
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
-Pair = tuple[Product, Product]
+Pair = tuple[Product | Curve, Product]
 
 
 @dataclass(frozen=True)
 class UMP(Option):
-    """State a utility-maximisation problem, known in part, as a block of the first layer.
+    """State a utility-maximisation problem, known in part, as a block.
 
-    Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``); ``1`` is an intercept, and rows hold
-    exactly the terms written. In `utility` and `minimize`, and on the right of a relation, a bare term has a
-    coefficient to be learned, and a number fixes it (``0.3*income``). On the left of a relation, and in a constraint
-    without one, everything is taken at face value. Numbers are in the table's units.
+    Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``) and of functions of columns of x:
+    ``log(income)``, ``sqrt``, ``inverse``, ``poly(income, 2)`` and cubic splines ``bs(income, 5)`` with so many knots;
+    ``1`` is an intercept, and rows hold exactly the terms written. Blocks above the first layer, whose structure is
+    ``[[first, second], [upper]]``, have blocks of the layer below as their terms: ``block1.1 + block1.2``.
+
+    In `utility` and `minimize`, and on the right of a relation, a bare term has a coefficient to be learned, and a
+    number fixes it (``0.3*income``). On the left of a relation, and in a constraint without one, everything is taken at
+    face value. Numbers are in the table's units.
 
     Parameters
     ----------
@@ -123,6 +137,7 @@ def state_layer(
     products: Callable[[str], Sequence[Pair]],
     x_units: Sequence[tuple[float, float]],
     y_units: Sequence[tuple[float, float]],
+    counts: Sequence[int] | None = None,
 ) -> StatedLayer:
     """Turn stated problems into a basis and rules for the weights on it.
 
@@ -130,6 +145,7 @@ def state_layer(
     ----------
     products : the products of encoded columns that a term stands for.
     x_units, y_units : center and scale of every encoded column.
+    counts : rows of each head, those of the largest block by default; what a block does not state has λ = 0.
 
     Raises
     ------
@@ -146,12 +162,41 @@ def state_layer(
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
     basis, order = _basis(pairs, x_units, y_units)
     sizes = {pair: _unit(pair[0], x_units) * _unit(pair[1], y_units) for pair in order}
-    rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values())
+    rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values()) if counts is None else tuple(counts)
     rules = {
         role: _rules(blocks, count, sizes, found, role != "utility")
         for (role, blocks), count in zip(parsed.items(), rows, strict=True)
     }
     return StatedLayer(basis, rows, rules)
+
+
+def state_upper_layer(problems: Sequence[UMP], below: Sequence[str], counts: Sequence[int]) -> dict[str, RowRules]:
+    """Rules for the weights of a layer whose rows are stated in blocks of the layer below.
+
+    Parameters
+    ----------
+    below : names of those blocks, in the order of the layer's inputs.
+    counts : rows of each head, which all layers share; those that a block does not state have λ = 0.
+
+    Raises
+    ------
+    OptionError
+        If a term is no block below.
+    """
+    for problem in problems:
+        _check_conditions(problem)
+    parsed = {role: [[_read_row(p, *row) for row in p.rows(role)] for p in problems] for role in ROLES}
+    entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
+    named = {entry.term.text: entry.term.factors for entry in entries if entry.term.factors}
+    for text, factors in named.items():
+        if len(factors) != 1 or factors[0][1] != 1 or factors[0][0] not in below:
+            raise OptionError(
+                f"Rows of an upper layer are sums of blocks of the layer below, {', '.join(below)}; got {short(text)}."
+            )
+    found = {text: (factors[0][0],) for text, factors in named.items()}
+    sizes = dict.fromkeys(below, 1.0)
+    stated = zip(parsed.items(), counts, strict=True)
+    return {role: _rules(blocks, count, sizes, found, role != "utility") for (role, blocks), count in stated}
 
 
 def _read_row(problem: UMP, how: Spelling, text: str) -> list[_Entry]:
@@ -263,28 +308,36 @@ def _basis(
     y_units: Sequence[tuple[float, float]],
 ) -> tuple[Basis, list[Pair]]:
     """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
-    x = list(dict.fromkeys(pair[0] for pair in pairs if pair[0].columns))
+    given = list(dict.fromkeys(x for x, _ in pairs))
+    products = [x for x in given if isinstance(x, Product) and x.columns]
+    curves = [[x for x in given if isinstance(x, kind)] for kind in CURVES]
+    x = [*products, *chain.from_iterable(curves)]
     y = list(dict.fromkeys(pair[1] for pair in pairs if pair[1].columns))
-    pairing = Pairing.ordered([(position(a, x), position(b, y)) for a, b in pairs])
+    pairing = Pairing.ordered([(x.index(a) if a in x else ONE, position(b, y)) for a, b in pairs])
     one = Product(())
     order = [(x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in pairing.pairs]
     shifts = [tuple(center / scale for center, scale in units) for units in (x_units, y_units)]
-    x_map, y_map = (
-        Monomials(tuple(p.columns for p in products), shift) for products, shift in zip((x, y), shifts, strict=True)
+    straight, y_map = (
+        Monomials(tuple(p.columns for p in own), shift) for own, shift in zip((products, y), shifts, strict=True)
     )
-    return Basis((x_map,), y_map, pairing), order
+    curved = [kind(tuple(own)) for kind, own in zip(CURVES.values(), curves, strict=True) if own]
+    return Basis((straight, *curved), y_map, pairing), order
 
 
-def _unit(product: Product, units: Sequence[tuple[float, float]]) -> float:
-    """What one unit of a product of scaled columns is in the table's units."""
-    return prod(units[column][1] for column in product.columns)
+CURVES: dict[type, Callable[..., FeatureMap]] = {BSpline: BSplines, Transform: Transforms}
+"""Kinds of functions that may be stated, and what evaluates them."""
+
+
+def _unit(function: Product | Curve, units: Sequence[tuple[float, float]]) -> float:
+    """What one unit of a product of scaled columns is in the table's units; functions have their own."""
+    return prod(units[column][1] for column in function.columns) if isinstance(function, Product) else 1.0
 
 
 def _rules(
     blocks: Sequence[Sequence[Sequence[_Entry]]],
     count: int,
-    sizes: Mapping[Pair, float],
-    found: Mapping[str, Sequence[Pair]],
+    sizes: Mapping[Any, float],
+    found: Mapping[str, Sequence[Any]],
     constraint: bool,
 ) -> RowRules:
     """Rules of one head over blocks and rows; a block with fewer rows than the others has λ = 0 in the rest."""
@@ -298,14 +351,14 @@ def _rules(
 
 
 def _read_rule(
-    row: Sequence[_Entry], sizes: Mapping[Pair, float], found: Mapping[str, Sequence[Pair]], constraint: bool
+    row: Sequence[_Entry], sizes: Mapping[Any, float], found: Mapping[str, Sequence[Any]], constraint: bool
 ) -> tuple[tuple[int, ...], tuple[float | None, ...], float | None]:
     """Signs and fixed numbers of a row's coefficients on every term, 0 where it lacks one, and its intercept.
 
     A constraint is divided by its largest fixed coefficient on scaled columns, so that neither λ nor the learned
     coefficients depend on the units of the table; rows of the utility head are kept as written.
     """
-    stated: dict[Pair, tuple[float | None, int]] = {}
+    stated: dict[Any, tuple[float | None, int]] = {}
     for entry in row:
         for pair in found.get(entry.term.text, ()) if entry.term.factors else ():
             if pair in stated:

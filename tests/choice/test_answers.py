@@ -144,3 +144,34 @@ def test_signs_and_fixed_numbers_hold():
     assert model.params.tolist() == [-1.5, 0.0]
     assert model.inference().bse.isna().all()
     assert model.inference().degrees_of_freedom == 0
+
+
+def test_willingness_to_pay_space_is_the_same_logit():
+    """Ratios are parameters, with the errors that the delta method gives the logit's."""
+    paid = bl.BLChoice("cost + time + C(alternative)", money="cost").fit(DATA)
+    results, pay = paid.inference(), fitted("logit").willingness_to_pay("time", "cost").loc["all"]
+    assert paid.loglik == pytest.approx(fitted("logit").loglik)
+    assert results.params["wtp(time)"] == pytest.approx(pay["estimate"])
+    assert results.bse["wtp(time)"] == pytest.approx(pay["std. error"], rel=1e-3)
+
+
+def test_an_alternative_like_another_takes_from_all_in_proportion():
+    """A copy of the first alternative, whose constant is 0, has its probability in the larger set."""
+    after = fitted("logit").counterfactual(DATA, add={"coach": {"like": "bus"}}).shares()["estimate"]
+    assert after["coach"] == pytest.approx(after["bus"])
+    dearer = fitted("logit").counterfactual(DATA, add={"coach": {"like": "bus", "cost": 2.0}}).shares()["estimate"]
+    assert dearer["coach"] < after["coach"]
+
+
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        ({"coach": {"cost": 2.0}}, "which alternative it is 'like'"),
+        ({"car": {"like": "bus"}}, "already"),
+        ({"coach": {"like": "tram"}}, "no alternative 'tram'"),
+        ({"coach": {"like": "bus", "colour": 2.0}}, "'colour' is no attribute"),
+    ],
+)
+def test_new_alternatives_that_cannot_be_are_refused(add, message: str):
+    with pytest.raises((DataError, OptionError), match=message):
+        fitted("logit").counterfactual(DATA, add=add)

@@ -29,6 +29,25 @@ def test_utility_falls_in_cost_and_time(layers: tuple[int, ...]):
             assert (moved <= base).all()
 
 
+def test_tastes_keep_their_sign_and_vary_with_the_chooser_alone():
+    """TasteNet: the slope in cost is a function of the chooser, falling whatever the numbers of the network are."""
+    signs = {"cost": "decreasing", "time": "decreasing"}
+    options = {"tastes": True, "heads": (None, "softplus", None), "monotone": signs, "l2": 0.3, "max_epochs": 5}
+    model = bl.BLChoice("cost + C(alternative)", layers=(3,), **options).fit(DATA).fitted_.model
+    theta = model.theta + np.random.default_rng(0).normal(size=len(model.theta)) * (np.arange(len(model.theta)) > 2)
+    base = model.on(DATA).utilities(theta)[:, 0]
+    for name in signs:
+        slope = (model.on(DATA.changed({name: lambda t: t + 1.0})).utilities(theta)[:, 0] - base).reshape(len(DATA), -1)
+        assert (slope < 0).all()
+        assert np.allclose(slope, slope[:, :1])
+        assert np.ptp(slope[:, 0]) > 1e-4
+
+
+def test_tastes_of_unlike_blocks_refuse_signs():
+    with pytest.raises(OptionError, match="blocks of one sign"):
+        bl.BLChoice("cost", layers=(2,), tastes=True, monotone={"cost": "decreasing"}).fit(DATA)
+
+
 def test_blocks_raise_the_likelihood():
     readable = bl.BLChoice("cost + C(alternative)").fit(DATA)
     assert fitted().score(DATA) > readable.score(DATA) + 0.01

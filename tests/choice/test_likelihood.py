@@ -34,6 +34,15 @@ def mixed(random: str, nodes: Nodes | None = None, kernel: Logit | Nests | None 
     return Likelihood(utility.on(DATA), kernel or Logit(), mixing, nodes, WEIGHTS, DATA.panel)
 
 
+def paid(random: str) -> Likelihood:
+    """Coefficients in units of the first term."""
+    utility = Utility.read("cost + time + C(alternative)", DATA).paid_in("cost")
+    named = {label.replace("time", "wtp(time)"): kind for label, kind in RANDOM[random][0].items()}
+    mixing = Mixing.of(named, utility.coefficients, RANDOM[random][1])
+    nodes = sobol(int(DATA.panel.max()) + 1, 16, len(mixing.random), 0)
+    return Likelihood(utility.on(DATA), Logit(), mixing, nodes, WEIGHTS, DATA.panel)
+
+
 def classes() -> LatentClasses:
     utility = Utility.read("cost + time", DATA)
     terms = Utility.read("income:C(alternative)[car]", DATA).terms
@@ -51,6 +60,8 @@ TARGETS = {
         for name, nests in NESTS.items()
     },
     **{name: lambda name=name: mixed(name) for name in RANDOM},
+    "paid": lambda: paid("normal"),
+    "paid, random money": lambda: paid("correlated"),
     "mixed nests": lambda: mixed("normal", kernel=Nests.read(NESTS["shared"], DATA.alternatives)),
     "classes": classes,
 }

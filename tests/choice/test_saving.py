@@ -20,6 +20,16 @@ MODELS = {
     "powers": {"utility": "boxcox(cost) + log(time)"},
     "nests": {"utility": "cost + time", "nests": {"road": ("bus", "car")}},
     "mixed": {"utility": "cost + time", "random": {"cost": "lognormal"}, "draws": 16},
+    "paid": {"utility": "cost + time", "money": "cost"},
+    "tastes": {
+        "utility": "cost + C(alternative)",
+        "layers": (2,),
+        "tastes": True,
+        "heads": (None, "softplus", None),
+        "monotone": SIGNS,
+        "max_epochs": 5,
+        "l2": 0.3,
+    },
     "classes": {"utility": "cost + time", "classes": 2, "membership": "income"},
     "blocks": {"utility": "cost + C(alternative)", "layers": (2, 1), "monotone": SIGNS, "max_epochs": 5, "l2": 0.3},
 }

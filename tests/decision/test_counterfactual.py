@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.decision.summary import scenario_tables
 from behavior_learning.decision.tables import changed, decoded, distances
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError, OptionError, OutsideDataWarning
@@ -79,6 +80,57 @@ def test_a_dropped_budget_raises_demand_and_a_new_limit_lowers_it(consumer):
     reg, X, res = consumer
     assert reg.counterfactual(X, drop="block1.1.inequality", inference=res).effect()["lower"].item() > 0
     assert reg.counterfactual(X, add={"q <= 1": 30.0}, inference=res).effect()["upper"].item() < 0
+
+
+def test_prices_are_those_of_the_soft_optimum(consumer, dearer):
+    reg, X, res = consumer
+    prices = dearer.prices()
+    label = dearer.problem.solve(X).prices.columns[0]
+    for state, rows in (("baseline", X), ("scenario", dearer.after)):
+        solved = dearer.problem.solve(rows).prices[label].mean()
+        assert prices.loc[(state, label), "estimate"] == pytest.approx(solved, rel=1e-5)
+    drawn = reg.counterfactual(X, change={"price": dearer.after["price"]}, inference=res, draws="normal", n_draws=200)
+    np.testing.assert_allclose(drawn.prices()["std_error"], prices["std_error"], rtol=0.3)
+
+
+def test_parts_of_an_effect_sum_to_it(consumer, dearer):
+    reg, X, res = consumer
+    assert dearer.decomposition()["estimate"].sum() == pytest.approx(dearer.effect()["estimate"].item(), rel=1e-4)
+    rationed = reg.counterfactual(X, change={"income": X["income"].clip(3)}, add={"q <= 2": 3.0}, inference=res)
+    parts = rationed.decomposition()
+    assert parts["estimate"].sum() == pytest.approx(rationed.effect()["estimate"].item(), rel=1e-3)
+    assert parts.loc[("added", "inequality", "q"), "upper"] < 0
+
+
+def test_a_report_shows_optima_effects_parts_and_prices(dearer):
+    tables = scenario_tables({"Prices up by a tenth": dearer})
+    assert [len(table) for table in tables.values()] == [5, 3, 2, 3, 2]
+    assert all("Prices up" in caption for caption in list(tables)[1:])
+    with pytest.raises(OptionError, match="what counterfactual returned"):
+        scenario_tables({"effect": dearer.effect()})
+
+
+def test_a_multiplier_set_to_zero_is_a_dropped_row(consumer):
+    reg, X, res = consumer
+    label = next(name for name in res.params.index if name.endswith("multiplier"))
+    gone = reg.counterfactual(X, coefficients={label: 0.0}, inference=res).effect()["estimate"]
+    assert gone.item() == pytest.approx(
+        reg.counterfactual(X, drop="block1.1.inequality", inference=res).effect()["estimate"].item()
+    )
+    same = reg.counterfactual(X, coefficients={label: lambda price: 1 * price}, inference=res).effect()
+    assert same["std_error"].item() == pytest.approx(0, abs=1e-9)
+    with pytest.raises(OptionError, match="names 'budget', which is no parameter"):
+        reg.counterfactual(X, coefficients={"budget": 1.0}, inference=res)
+
+
+def test_kinked_heads_have_errors_by_refits():
+    """Refits that are the model itself leave no error; by default heads with kinks ask for refits."""
+    model = fitted(BLClassifier).model_
+    model.refitted["bootstrap", 3, 0] = (model.network,) * 3
+    shares = fitted(BLClassifier).counterfactual(drop="bus", n_refits=3).shares()
+    del model.refitted["bootstrap", 3, 0]
+    np.testing.assert_allclose(shares["std_error"], 0, atol=1e-6)
+    np.testing.assert_allclose(shares["lower"], shares["estimate"], atol=1e-5)
 
 
 def test_figure_shows_both_states(dearer):

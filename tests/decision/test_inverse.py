@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from scipy.optimize import linprog
+from scipy.stats import norm
 
 from behavior_learning.decision.inverse import Decision, learn_costs
+from behavior_learning.decision.noisy_costs import learn_noisy_costs
 from behavior_learning.errors import DataError
 
 
@@ -51,3 +53,31 @@ def test_what_no_linear_objective_chooses_is_refused(x, message):
     box = np.vstack([np.eye(2), -np.eye(2)]), np.array([1.0, 1, 0, 0])
     with pytest.raises(DataError, match=message):
         learn_costs([Decision(*box, np.array(x))])
+
+
+def corners(*counts: int) -> list[Decision]:
+    """So many choices of each corner (0, 0), (0, 1), (1, 0) of the unit square."""
+    box = np.vstack([np.eye(2), -np.eye(2)]), np.array([1.0, 1, 0, 0])
+    points = np.repeat([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]], counts, axis=0)
+    return [Decision(*box, point) for point in points]
+
+
+def test_noisy_costs_of_a_square_in_closed_form():
+    """A corner says the sign of each cost by itself: a probit of each, with its textbook errors."""
+    found = learn_noisy_costs(corners(60, 40, 5))
+    shares = np.array([100 / 105, 65 / 105])
+    np.testing.assert_allclose(found.scaled, norm.ppf(shares), atol=5e-3)
+    errors = np.sqrt(shares * (1 - shares) / 105) / norm.pdf(norm.ppf(shares))
+    np.testing.assert_allclose(np.sqrt(np.diag(found.cov)), errors, rtol=2e-2)
+    assert found.log_likelihood < 0
+    assert found.table().loc["noise", "estimate"] == pytest.approx(1 / np.linalg.norm(norm.ppf(shares)), rel=1e-3)
+
+
+def test_noise_that_is_not_to_be_seen_is_refused():
+    with pytest.raises(DataError, match="No decision contradicts another"):
+        learn_noisy_costs(corners(5, 0, 0))
+
+
+def test_mean_of_consistent_costs_is_the_middle_of_an_arc():
+    """One corner leaves a quarter of the circle."""
+    np.testing.assert_allclose(learn_costs(corners(1, 0, 0), center="mean").direction, [0.5**0.5] * 2, atol=0.02)

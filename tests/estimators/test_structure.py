@@ -119,7 +119,7 @@ def test_spline_curves_the_numeric_columns_and_leaves_indicators_straight(degree
         ({"structure": UMP(utility="price"), "extra_terms": ["rooms:price"]}, "extra_terms=.* contradicts it"),
         ({"structure": UMP(utility="price"), "multipliers": "free"}, "multipliers='free' contradicts it"),
         ({"structure": "rooms"}, "structure must be a list or tuple"),
-        ({"structure": ["rooms"]}, "must be a bl.UMP or a list of them"),
+        ({"structure": ["rooms"]}, "must be a bl.UMP, a list of them"),
         ({"structure": UMP(utility="price"), "layers": (2, 1)}, "states 1 blocks for the first layer"),
         ({"structure": UMP(utility="prize")}, "'prize', which is no column"),
         ({"structure": UMP(utility="price", signs={"price": ">= 0"}, monotone={"price": "decreasing"})}, "contradict"),
@@ -152,3 +152,58 @@ def test_labels_of_many_rows_are_learned_in_a_budget_of_steps(rows, max_epochs, 
     assert found.max_epochs * found.optimizer.steps(rows) <= 5_000
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")
     assert found.penalty is chosen.penalty
+
+
+def stated(structure, x=None):
+    """A random network of a stated problem."""
+    estimator = BLRegressor(structure=structure)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    made = make_architecture(chosen, "scalar", estimator)
+    basis, rules = make_basis(chosen, made, rows() if x is None else x, COLUMNS)
+    return BehaviorNetwork.random(
+        rng("stated"), made, features=3, response=1, basis=basis, rules=rules[0], upper_rules=rules[1:]
+    )
+
+
+def test_functions_of_a_column_are_terms():
+    x = np.abs(rows())
+    basis = stated(UMP(utility="price + log(rooms):price + bs(rooms, 4) + poly(rooms, 2):price"), x).basis
+    assert [name.split("(")[0] for name in basis.names(COLUMNS.x, COLUMNS.y)].count("bspline") == 5
+    assert {"log(rooms)*price", "rooms*price", "rooms^2*price", "price"} <= set(basis.names(COLUMNS.x, COLUMNS.y))
+    log = basis(np.asarray(x, np.float32), np.zeros((1, 1, 1), np.float32)).x[:, -1]
+    np.testing.assert_allclose(log, np.log(6.0 + 0.7 * x[:, 0]), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("log(price)", "'price' is the response"),
+        ("log(rooms):rooms:price", "nothing else"),
+        ("cos(rooms):price", "no function"),
+        ("bs(rooms):price", "at least two knots"),
+        ("log(depth):price", "no column of numbers"),
+    ],
+)
+def test_functions_that_cannot_be_are_refused(text, message):
+    with pytest.raises(OptionError, match=message):
+        stated(UMP(utility=f"price + {text}"))
+
+
+def test_logarithms_need_positive_columns():
+    with pytest.raises(DataError, match="'rooms' above 0"):
+        stated(UMP(utility="price + log(rooms)"), rows() - 20.0)
+
+
+def test_upper_layers_keep_signs_and_structure():
+    wants = [UMP(utility="price + rooms:price"), UMP(utility="price", inequalities="price - rooms")]
+    upper = UMP(utility="block1.1 + 0.5*block1.2", inequalities="-1*block1.1 <= 1", signs={"block1.1": ">= 0"})
+    layer = stated([wants, [upper]]).layers[1].heads
+    coef = np.asarray(layer["utility"].coef.value)[0, 0]
+    assert coef[0] > 0
+    assert coef[1] == 0.5
+    assert np.asarray(layer["inequality"].coef.value)[0, 0].tolist() == [-1, 0]
+
+
+def test_upper_layers_speak_of_blocks_below():
+    with pytest.raises(OptionError, match="blocks of the layer below, "):
+        stated([[UMP(utility="price + rooms:price")], [UMP(utility="rooms")]])

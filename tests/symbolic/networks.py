@@ -3,8 +3,17 @@
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.bases import affine_basis, fourier_basis, polynomial_basis, spline_basis, with_terms
-from behavior_learning.core.features import Product
+from behavior_learning.core.bases import (
+    ONE,
+    Basis,
+    Pairing,
+    affine_basis,
+    fourier_basis,
+    polynomial_basis,
+    spline_basis,
+    with_terms,
+)
+from behavior_learning.core.features import TRANSFORMS, Monomials, Product, Transform, Transforms
 from behavior_learning.core.network import Architecture
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
@@ -15,11 +24,22 @@ NAMES = ("rooms", "tax rate", "job[teacher]")
 CLASSES = ("mode[bus]", "mode[car]")
 DEFAULT = ("tanh", "relu", "abs")
 
+
+def _transforms(x, m):
+    """A logarithm, a root and an inverse of columns from below their smallest value on, beside the columns."""
+    kinds = zip(TRANSFORMS, x.min(axis=0) - 1, strict=True)
+    curves = tuple(Transform(j, name, float(zero), 0.7, float(zero) + 0.3) for j, (name, zero) in enumerate(kinds))
+    straight = Monomials(tuple((j,) for j in range(x.shape[1])))
+    pairs = [(i, ONE) for i in range(6)] + [(ONE, j) for j in range(m)] + [(3 + j, 0) for j in range(3 * m)]
+    return Basis((straight, Transforms(curves)), Monomials(((0,),) * m), Pairing.ordered(pairs))
+
+
 BASES = {
     "affine": lambda x, m: affine_basis(x.shape[1], m),
     "polynomial": lambda x, m: polynomial_basis(x.shape[1], m, degree=2),
     "ramps": lambda x, m: spline_basis(x, m, knots=4),
     "cubic": lambda x, m: spline_basis(x, m, knots=3, degree=3),
+    "transforms": lambda x, m: _transforms(x, m),
     "waves": lambda x, m: fourier_basis(x, m, frequencies=2),
     "named": lambda x, m: with_terms(affine_basis(x.shape[1], m), [(Product((0, 0, 1)), Product((0,) if m else ()))]),
 }

@@ -56,9 +56,12 @@ def start_network(
                 f"monotone needs attributes ({', '.join(encoder.attributes)}) that are 'decreasing' or 'increasing'; "
                 f"got {name!r}: {direction!r}."
             )
-    m = len(encoder.names)
-    basis = affine_basis(features, m)
-    sign = np.array([0] * features + [DIRECTIONS[monotone[n]] if n in monotone else 0 for n in encoder.names])
+    m, vector = len(encoder.names), architecture.output == "vector"
+    basis = affine_basis(features, 0 if vector else m)
+    signs = [DIRECTIONS[monotone[n]] if n in monotone else 0 for n in encoder.names]
+    if vector:
+        return _tastes(architecture, features, np.array(signs), seed)
+    sign = np.array([0] * features + signs)
     rules = {role: RowRules(_monotone(sense, sign[None, None]), FREE, NONNEGATIVE) for role, sense in SENSES.items()}
     rng = np.random.default_rng(seed)
     network = BehaviorNetwork.random(
@@ -68,6 +71,29 @@ def start_network(
         for layer in range(1, len(architecture.layers)):
             network = _rising(network, layer)
     return network
+
+
+def _tastes(architecture: Architecture, features: int, signs: Int[np.ndarray, " m"], seed: int) -> BehaviorNetwork:
+    """Blocks that read the chooser alone and give the coefficient of every column of y (TasteNet).
+
+    A coefficient keeps its sign where all blocks have one: a readout of that sign on inequalities alone, −λ·softplus.
+
+    Source: Han, Pereira, Ben-Akiva and Zegras (2022).
+    """
+    heads = [role for role, head in zip(SENSES, architecture.heads, strict=True) if head is not None]
+    if signs.any() and heads != ["inequality"]:
+        raise OptionError(
+            "tastes=True with monotone= needs blocks of one sign: heads=(None, 'softplus', None). "
+            f"Got heads={architecture.heads!r}."
+        )
+    rng = np.random.default_rng(seed)
+    network = BehaviorNetwork.random(
+        rng, architecture, features=features, response=len(signs), basis=affine_basis(features, 0), coef_scale=0.1
+    )
+    weight = network.readout.weight
+    rule = Rule(sign=np.repeat(-signs[:, None], architecture.layers[-1], axis=1))
+    small = np.where(signs[:, None] == 0, weight_value(weight), -0.1 * signs[:, None])
+    return eqx.tree_at(lambda n: n.readout.weight, network, Weight.from_value(small, rule))
 
 
 def _monotone(sense: int, sign: Int[np.ndarray, "..."]) -> Rule:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from behavior_learning.choice.tables import LongTable, WideTable
+from behavior_learning.choice.tables import LongTable, WideTable, as_frame, need_columns, numbers
 from behavior_learning.errors import DataError
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.responses.columns import shown
@@ -125,6 +125,86 @@ class ChoiceData:
         """
         names = None if alternatives is None else tuple(alternatives)
         return cls(**LongTable(table, case, alternative, chosen, tuple(chooser), available, id, names).read())
+
+    @classmethod
+    def from_rankings(
+        cls,
+        table: Any,
+        case: str,
+        alternative: str,
+        rank: str,
+        chooser: Sequence[str] = (),
+        available: str | None = None,
+        id: str | None = None,
+        alternatives: Sequence[str] | None = None,
+        places: int | None = None,
+    ) -> "ChoiceData":
+        """Read rankings as the choices that they imply: the best of all, the best of the rest, and so on.
+
+        A logit of these cases is the exploded (rank-ordered) logit. Who ranks is the chooser of all of them, so that
+        errors are clustered.
+
+        Parameters
+        ----------
+        table, case, alternative, chooser, available, id, alternatives : as in `from_long`; without `id` every ranking
+            is another chooser's.
+        rank : a column that is 1 for the best, 2 for the next, …, and missing for what was not ranked, which is worse
+            than all that was.
+        places : how many places are used; lower ones are often filled with less care.
+
+        Raises
+        ------
+        DataError
+            If ranks of a case are not 1, 2, … without ties, or none is given.
+
+        Source: Beggs, Cardell and Hausman (1981).
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> table = pd.DataFrame({"who": [1, 1, 1], "game": ["a", "b", "c"], "price": [1.0, 2, 3], "place": [2, 1, 3]})
+        >>> ChoiceData.from_rankings(table, case="who", alternative="game", rank="place").sizes.tolist()
+        [3, 2]
+        """
+        frame = as_frame(table)
+        need_columns(frame, [rank])
+        ranks = numbers(frame, rank)
+        if (ranks < 1).any():
+            raise DataError(
+                f"Ranks are 1 for the best, 2, …; column {rank!r} holds {ranks[ranks < 1][0]:g}. Add to it."
+            )
+        ranked = frame.assign(**{rank: np.nan_to_num(ranks)})
+        data = cls.from_long(ranked, case, alternative, None, chooser, available, id, alternatives)
+        stages = data._stages(rank, len(data.alternatives) if places is None else places)
+        numbered = np.repeat(np.arange(len(data)), stages)
+        stage = np.arange(len(numbered)) - np.repeat(np.cumsum(stages) - stages, stages) + 1
+        repeated = data.reordered(numbered)
+        ranks = repeated.attributes[rank]
+        kept = (ranks == 0) | (ranks >= stage[repeated.case])
+        names = np.array(
+            [f"{label}, place {place}" for label, place in zip(repeated.labels, stage, strict=True)], object
+        )
+        exploded = replace(repeated, chosen=ranks == stage[repeated.case], labels=names)
+        exploded = exploded._with_lines(kept, slice(None))
+        attributes = {name: values for name, values in exploded.attributes.items() if name != rank}
+        ids = data.labels[numbered] if id is None else exploded.ids
+        return replace(exploded, attributes=attributes, ids=ids)
+
+    def _stages(self, rank: str, places: int) -> Int[np.ndarray, " cases"]:
+        """Choices that each ranking implies."""
+        ranks, counts = self.attributes[rank], np.zeros(len(self), int)
+        np.add.at(counts, self.case, ranks > 0)
+        order = np.lexsort((ranks, self.case))
+        order = order[ranks[order] > 0]
+        wanted = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        wrong = np.unique(np.concatenate([np.flatnonzero(counts == 0), self.case[order][ranks[order] != wanted]]))
+        if len(wrong):
+            given = [f"{value:g}" for value in ranks[self.case == wrong[0]] if value != 0]
+            raise DataError(
+                f"Ranks must be 1, 2, … without ties, and missing where nothing was ranked; those of case "
+                f"{shown(self.labels[wrong[0]])} are {', '.join(given) or 'all missing'} ({len(wrong)} such cases)."
+            )
+        return np.minimum(np.minimum(counts, self.sizes - 1), places)
 
     # Sizes and positions.
 
@@ -240,6 +320,34 @@ class ChoiceData:
         cases = np.bincount(self.case[kept], minlength=len(self)) > 0
         kept_cases = replace(self, chosen=None)._with_lines(kept, cases)
         return replace(kept_cases, case=(np.cumsum(cases) - 1)[self.case[kept]])
+
+    def with_alternative(self, name: str, like: str, change: Mapping[str, Any] | None = None) -> "ChoiceData":
+        """The data with one more alternative, where that which it resembles was there; choices are no longer known.
+
+        Parameters
+        ----------
+        like : the alternative whose attributes it takes.
+        change : attributes that differ, a factor or a function each.
+
+        Raises
+        ------
+        DataError
+            If the name is taken, or there is no such alternative or attribute.
+        """
+        self.check_alternatives([like])
+        if name in self.alternatives:
+            raise DataError(f"There is an alternative {name!r} already. Give the new one another name.")
+        own = np.flatnonzero(self.alternative == self.alternatives.index(like))
+        order = np.argsort(np.concatenate([self.case, self.case[own]]), kind="stable")
+        lines = np.concatenate([np.arange(self.lines), own])[order]
+        wider = replace(self, alternatives=(*self.alternatives, name), chosen=None)._with_lines(lines, slice(None))
+        new = np.where(order >= self.lines, len(self.alternatives), wider.alternative)
+        unknown = [column for column in change or {} if column not in self.attributes]
+        if unknown:
+            known = ", ".join(self.attributes)
+            raise DataError(f"{unknown[0]!r} is no attribute that a new alternative could have. Attributes: {known}.")
+        moved = {column: {name: how} for column, how in (change or {}).items()}
+        return replace(wider, alternative=new).changed(moved)
 
     def changed(self, change: Mapping[str, Any]) -> "ChoiceData":
         """The data with other values of attributes or columns of the chooser.

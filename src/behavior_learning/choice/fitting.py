@@ -53,6 +53,7 @@ class Specification:
     panel: bool = True
     draws: int | None = None
     seed: int = 0
+    money: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,8 @@ class ChoiceModel:
             return f"Latent classes: a mixture of {self.classes} logits"
         shared = any(label.startswith("alpha(") for label in self.kernel.labels)
         kind = "logit" if not self.kernel.labels else "cross-nested logit" if shared else "nested logit"
-        return f"Mixed {kind}" if self.mixing.random else kind.capitalize()
+        where = " in willingness-to-pay space" * (self.utility.money is not None)
+        return (f"Mixed {kind}" if self.mixing.random else kind.capitalize()) + where
 
     @property
     def params(self) -> pd.Series:
@@ -161,10 +163,17 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
     weights = np.ones(len(data)) if weights is None else np.asarray(weights, float)
     utility = Utility.read(spec.utility, data)
     kernel = Logit() if spec.nests is None else Nests.read(spec.nests, data.alternatives)
-    if spec.classes is not None and (spec.nests or spec.random):
-        raise OptionError("classes= goes with neither nests= nor random=. Choose one of them.")
+    if spec.classes is not None and (spec.nests or spec.random or spec.money):
+        raise OptionError("classes= goes with none of nests=, random= and money=. Choose one of them.")
+    if spec.money is not None and set(spec.monotone) - {spec.money}:
+        raise OptionError("With money= coefficients are ratios: use bounds={'wtp(time)': (0, None)}, not monotone.")
     if spec.classes is not None:
         return _fit_classes(spec, utility, data, weights)
+    start = np.concatenate([utility.start, kernel.start])
+    if spec.money is not None:
+        start[: len(utility.terms)] = maximize(of_cases(utility.on(data), Logit(), weights), utility.start).theta
+        utility = utility.paid_in(spec.money)
+        start[: len(utility.terms)] = utility.as_paid(start[: len(utility.terms)])
     plain = of_cases(utility.on(data), kernel, weights)
     mixing = Mixing.of(spec.random or {}, utility.coefficients, spec.correlated)
     _check_powers(utility, mixing)
@@ -172,7 +181,6 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
     p = len(utility.labels)
     spreads = slice(p, p + len(mixing.labels))
     own = Limits(*(np.delete(end, np.arange(p, p + len(mixing.labels))) for end in (limits.lower, limits.upper)))
-    start = np.concatenate([utility.start, kernel.start])
     optimum = maximize(plain, start, own)
     order, unit, fitted = np.arange(len(data)), np.arange(len(data)), plain
     integration = integration_of(len(mixing.random), spec.draws, spec.seed)

@@ -90,7 +90,8 @@ class Likelihood:
     @property
     def concave(self) -> bool:
         """Whether it is a logit that is linear in its parameters, with a Hessian in closed form."""
-        return not self.mixing.random and not self.kernel.labels and not self.design.utility.powers
+        utility = self.design.utility
+        return not (self.mixing.random or self.kernel.labels or utility.powers) and utility.money is None
 
     def split(self, theta: Float[np.ndarray, " p"]) -> list[np.ndarray]:
         """The parameters of the utility, of the mixing and of the nests."""
@@ -107,16 +108,23 @@ class Likelihood:
         """`__call__` with the parameters split, on all units at once."""
         data, mixing = self.data, self.mixing
         jacobian, coefficients = self.design.jacobian(own), mixing.coefficients(own, spreads, self.nodes)
-        values = self.kernel(self._utilities(own, coefficients.values), structure, data)
+        inner, price = self._inner(own, coefficients.values)
+        values = self.kernel(inner if price is None else inner * price, structure, data)
         joint = self.nodes.log_weights + self._by_unit(self.weights[:, None] * values.log_chosen)
         log_l = _log_sum(joint)
         posterior = np.exp(joint - log_l[:, None])[self.unit] * self.weights[:, None]
         slope = values.by_utility * posterior[data.case]
+        money, by_money = self.design.utility.money, slope
+        if price is not None:
+            by_money, slope = slope * inner, slope * price
         scores = self._by_unit(np.add.reduceat(slope.sum(axis=1)[:, None] * jacobian, data.starts))
+        if money is not None:
+            scores[:, money] = self._by_unit(np.add.reduceat(by_money.sum(axis=1), data.starts))
         scores[:, list(mixing.random)] = 0.0
         spread_scores = np.zeros((len(log_l), len(mixing.labels)))
         for place, column in enumerate(mixing.random):
-            moved = self._by_unit(np.add.reduceat(slope * jacobian[:, column, None], data.starts))
+            by_coefficient = by_money if column == money else slope * jacobian[:, column, None]
+            moved = self._by_unit(np.add.reduceat(by_coefficient, data.starts))
             scores[:, column] = (moved * coefficients.by_mean[place]).sum(axis=1)
             for entry, derivative in coefficients.by_spread[place].items():
                 spread_scores[:, entry] += (moved * derivative).sum(axis=1)
@@ -173,13 +181,26 @@ class Likelihood:
         self, own: np.ndarray, random: Float[np.ndarray, " k #units nodes"]
     ) -> Float[np.ndarray, "lines nodes"]:
         """V of every line and node."""
+        inner, price = self._inner(own, random)
+        return inner if price is None else inner * price
+
+    def _inner(
+        self, own: np.ndarray, random: Float[np.ndarray, " k #units nodes"]
+    ) -> tuple[Float[np.ndarray, "lines nodes"], Float[np.ndarray, "..."] | None]:
+        """V of every line and node; in willingness-to-pay space what the coefficient of money multiplies, and that."""
         columns, fixed = self.design.columns(own), own[: self.design.x.shape[1]].copy()
+        money, price = self.design.utility.money, None
         fixed[list(self.mixing.random)] = 0.0
+        if money is not None:
+            price, fixed[money] = own[money, None], 1.0
         v = np.repeat((columns @ fixed)[:, None], self.nodes.count, axis=1)
         for column, values in zip(self.mixing.random, random, strict=True):
-            wide = np.broadcast_to(values, (self.units, self.nodes.count))
-            v += columns[:, column, None] * wide[self.unit[self.data.case]]
-        return v
+            wide = np.broadcast_to(values, (self.units, self.nodes.count))[self.unit[self.data.case]]
+            if column == money:
+                price = wide
+            else:
+                v += columns[:, column, None] * wide
+        return v, price
 
     def _by_unit(self, values: Float[np.ndarray, " cases *rest"]) -> Float[np.ndarray, " units *rest"]:
         """Sums over the cases of each unit."""

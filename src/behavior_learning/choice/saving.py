@@ -111,13 +111,14 @@ def state_of(fitted: FittedChoice | FittedBlocks | LoadedChoice) -> tuple[dict[s
     else:
         membership = [_term_state(term) for term in model.membership]
         header["mixture"] = {"labels": model.labels, "signs": model.mixing.signs, "membership": membership}
+        header["money"] = model.utility.money
     return header, {name: np.ascontiguousarray(values) for name, values in arrays.items()}
 
 
 def restored(header: dict[str, Any], arrays: Mapping[str, np.ndarray], parameters: Mapping[str, Any]) -> LoadedChoice:
     """What `state_of` wrote, with the hyperparameters it was fitted with."""
     alternatives = tuple(header["alternatives"])
-    utility = Utility(tuple(map(_term, header["terms"])), alternatives)
+    utility = Utility(tuple(map(_term, header["terms"])), alternatives, header.get("money"))
     theta, fit = np.array(arrays["theta"]), FitStatistics(**header["fit"])
     if "blocks" in header:
         model: ChoiceModel | BlockModel = _blocks(header["blocks"], arrays, utility, parameters)

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.responses.columns import shown
 
-__all__ = ["LongTable", "WideTable", "as_frame"]
+__all__ = ["LongTable", "WideTable", "as_frame", "need_columns", "numbers"]
 
 AVAILABLE = "available"
 

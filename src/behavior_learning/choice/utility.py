@@ -1,7 +1,7 @@
 """V(θ), the readable utility of every line, and its derivatives: linear in coefficients, but for estimated powers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from jaxtyping import Float
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.factors import BoxCox
 from behavior_learning.choice.formula import Term, read_formula
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = ["Design", "Utility"]
 
@@ -24,10 +24,13 @@ class Utility:
     Attributes
     ----------
     alternatives : of the training data, whose names terms may carry.
+    money : the place of the term in whose units the other coefficients are (willingness-to-pay space), V =
+        β_money·(money + Σ w_k·x_k); None where coefficients are utilities.
     """
 
     terms: tuple[Term, ...]
     alternatives: tuple[str, ...]
+    money: int | None = None
 
     @classmethod
     def read(cls, formula: str, data: ChoiceData) -> "Utility":
@@ -43,9 +46,31 @@ class Utility:
             utility.on(data).check_rank(data, utility.coefficients)
         return utility
 
+    def paid_in(self, money: str) -> "Utility":
+        """The same utility with coefficients in units of a term: ``wtp(time)`` is β_time/β_money.
+
+        Raises
+        ------
+        OptionError
+            If there is no such term, or powers are estimated.
+        """
+        if money not in self.coefficients or self.powers:
+            raise OptionError(
+                f"money must be a term of the utility, beside none with boxcox; got {money!r}. Terms: "
+                f"{', '.join(self.coefficients)}."
+            )
+        return replace(self, money=self.coefficients.index(money))
+
+    def as_paid(self, coefficients: Float[np.ndarray, " terms"]) -> Float[np.ndarray, " terms"]:
+        """Coefficients of utility as willingness to pay, but that of money."""
+        paid = coefficients / coefficients[self.money]
+        paid[self.money] = coefficients[self.money]
+        return paid
+
     @property
     def coefficients(self) -> tuple[str, ...]:
-        return tuple(term.label for term in self.terms)
+        paid = self.money is not None
+        return tuple(f"wtp({t.label})" if paid and j != self.money else t.label for j, t in enumerate(self.terms))
 
     @property
     def powers(self) -> tuple[BoxCox, ...]:

@@ -8,7 +8,7 @@ stays a sum of one-variable curves that can be drawn.
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self, TypeVar
@@ -31,6 +31,8 @@ __all__ = [
     "Product",
     "Ramp",
     "Ramps",
+    "Transform",
+    "Transforms",
     "Wave",
     "Waves",
     "feature_map_from_json",
@@ -127,7 +129,30 @@ class Wave:
         return Wave(self.column, self.function, self.frequency, center + scale * self.low, center + scale * self.high)
 
 
-Curve = Ramp | BSpline | Wave
+TRANSFORMS: dict[str, Callable[[Any], Any]] = {"log": jnp.log, "sqrt": jnp.sqrt, "inverse": jnp.reciprocal}
+"""Functions of a positive column by name."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """A function of a positive column in the user's units, (z − zero)/unit; level below `low`, where z ends."""
+
+    column: int
+    function: str
+    zero: float
+    unit: float
+    low: float
+    degree = 1
+
+    def name(self, columns: Sequence[str], digits: int = 4) -> str:
+        return f"{self.function}({columns[self.column]})"
+
+    def rescaled(self, center: float, scale: float) -> "Transform":
+        zero, low = center + scale * self.zero, center + scale * self.low
+        return Transform(self.column, self.function, zero, scale * self.unit, low)
+
+
+Curve = Ramp | BSpline | Wave | Transform
 """A function of one column that is no monomial."""
 
 
@@ -289,6 +314,19 @@ def _cox_de_boor(z: Float[Array, "*batch functions"], knots: np.ndarray) -> Floa
 def _ratio(numerator: Float[Array, "*batch functions"], width: np.ndarray) -> Float[Array, "*batch functions"]:
     """numerator/width, and zero where knots coincide."""
     return jnp.where(width > 0, numerator / np.where(width > 0, width, 1.0), 0.0)
+
+
+@register_feature_map
+class Transforms(Curves):
+    """Logarithms, square roots and inverses of columns."""
+
+    kind = Transform
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        values = [
+            TRANSFORMS[t.function]((jnp.maximum(z[..., t.column], t.low) - t.zero) / t.unit) for t in self.functions
+        ]
+        return jnp.stack(values, axis=-1)
 
 
 @register_feature_map

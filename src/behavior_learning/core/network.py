@@ -367,6 +367,7 @@ class BehaviorNetwork(eqx.Module):
         response: int,
         basis: Basis | None = None,
         rules: Mapping[str, RowRules] | None = None,
+        upper_rules: Sequence[Mapping[str, RowRules]] = (),
         coef_scale: float | None = None,
         multiplier_scale: float | None = None,
     ) -> "BehaviorNetwork":
@@ -377,14 +378,17 @@ class BehaviorNetwork(eqx.Module):
         features, response : d and m; in vector output m is the number of classes.
         basis : affine by default.
         rules : what the weights of the first layer may be, by head; by default what `architecture` says.
+        upper_rules : the same for each layer above it.
         coef_scale : standard deviation of M and b, σ_params in C.2; by default 1/√(number of inputs of the row).
         multiplier_scale : λ = |N(0, σ_λ²)| as in C.2; by default uniform on [0.5, 1.5].
         """
         vector = architecture.output == "vector"
         basis = affine_basis(features, 0 if vector else response) if basis is None else basis
         draw = _Draw(rng, architecture, basis, coef_scale, multiplier_scale)
+        by_layer = [rules or {}, *upper_rules]
         layers = tuple(
-            draw.layer(number, (rules or {}) if number == 0 else {}) for number in range(len(architecture.layers))
+            draw.layer(number, by_layer[number] if number < len(by_layer) else {})
+            for number in range(len(architecture.layers))
         )
         readout = draw.readout(response if vector else 1)
         return cls(basis, layers, draw.projections(), readout, architecture)

@@ -1,6 +1,7 @@
 """A learned problem changed: constraints moved, dropped and added, alternatives taken away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -20,7 +21,7 @@ from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import HeadTerm
 from behavior_learning.symbolic.read import basis_polynomials
 
-__all__ = ["Edits", "edits_of"]
+__all__ = ["Edited", "Edits", "Place", "edits_of", "places_of"]
 
 FORBIDDEN = 1e6
 """Utility that an alternative loses which is taken away."""
@@ -104,6 +105,16 @@ class Edited(eqx.Module):
         return utility
 
 
+@dataclass(frozen=True)
+class Constant:
+    """A function of one value, which compiled programs know by it."""
+
+    value: float
+
+    def __call__(self, was: Any) -> float:
+        return self.value
+
+
 class Edits(eqx.Module):
     """What a scenario does to the problem.
 
@@ -113,6 +124,7 @@ class Edits(eqx.Module):
     drops : rows that are gone.
     added : penalties that are new.
     without : columns of the candidates that no choice may have.
+    numbers, functions : positions of parameters that change, and how.
     """
 
     moves: tuple[Place, ...] = ()
@@ -120,8 +132,37 @@ class Edits(eqx.Module):
     drops: tuple[Place, ...] = ()
     added: tuple[Added, ...] = ()
     without: tuple[int, ...] = eqx.field(static=True, default=())
+    numbers: tuple[int, ...] = eqx.field(static=True, default=())
+    functions: tuple[Callable[[Any], Any], ...] = eqx.field(static=True, default=())
 
-    def __call__(self, network: BehaviorNetwork) -> Any:
+    def with_coefficients(self, changes: Mapping[str, Any], labels: Sequence[str]) -> "Edits":
+        """These edits and coefficients that change, each a number or a function of what it was.
+
+        Parameters
+        ----------
+        labels : of the parameters; none where the scenario has no parameters.
+
+        Raises
+        ------
+        OptionError
+            If a label is no parameter.
+        """
+        for label, change in changes.items():
+            if label not in labels:
+                known = f"There are: {', '.join(labels)}." if labels else "Parameters need draws='delta' or 'normal'."
+                raise OptionError(f"coefficients names {label!r}, which is no parameter of the inference. {known}")
+            if not callable(change):
+                check_number(f"coefficients[{label!r}]", change, above=-np.inf)
+        functions = tuple(how if callable(how) else Constant(float(how)) for how in changes.values())
+        return replace(self, numbers=tuple(map(list(labels).index, changes)), functions=functions)
+
+    def moved_numbers(self, theta: Float[Array, " p"]) -> Float[Array, " p"]:
+        """θ with the coefficients that the scenario changes, each a function of what it was."""
+        for place, function in zip(self.numbers, self.functions, strict=True):
+            theta = theta.at[place].set(function(theta[place]))
+        return theta
+
+    def __call__(self, network: BehaviorNetwork) -> Edited:
         """The changed utility at any parameters."""
         for place, amount in zip(self.moves, self.amounts, strict=True):
             rows = network.layers[place.layer].heads[place.role]
@@ -134,8 +175,6 @@ class Edits(eqx.Module):
             value = network.layers[place.layer].heads[place.role].multiplier.value
             gone = Weight(value.at[place.block, place.row].set(0.0))
             network = with_head(network, place.layer, place.role, multiplier=gone)
-        if not (self.added or self.without):
-            return network
         return Edited(network, self.added, self.without)
 
 
@@ -152,7 +191,7 @@ def edits_of(
     OptionError
         If a label is no row or alternative, or an added constraint cannot be read.
     """
-    places = _places(model)
+    places = places_of(model)
     levels = {str(level): j for j, level in enumerate(model.response.levels or ()) if model.response.one_hot}
     dropped = [drop] if isinstance(drop, str) else list(drop)
     for label in [*(relax or {}), *dropped]:
@@ -169,7 +208,7 @@ def edits_of(
     )
 
 
-def _places(model: LearnedModel) -> dict[str, Place]:
+def places_of(model: LearnedModel) -> dict[str, Place]:
     """Where each constraint of the printed problem stands in the network."""
     problem, network = model.problem, model.network
     labels = {id(term): label for label, term in constraint_labels(problem).items()}

@@ -11,18 +11,23 @@ least-distance problem, solved exactly by non-negative least squares (Lawson and
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 from scipy.optimize import linprog, nnls
+from scipy.stats import truncnorm
 
 from behavior_learning.errors import DataError
+from behavior_learning.options import check_choice
 
-__all__ = ["Costs", "Decision", "learn_costs"]
+__all__ = ["Costs", "Decision", "consistent_costs", "edges_of", "learn_costs"]
 
 BINDING = 1e-7
 """Slack below which a constraint binds."""
+
+CHAINS, SWEEPS = 50, 400
+"""Chains that average over consistent costs, and steps of each before and while they count."""
 
 RIDGE = 1e-3
 """Weight of Σ|cost| against the mean violation where decisions contradict each other."""
@@ -52,13 +57,18 @@ class Costs:
     consistent: bool
 
 
-def learn_costs(decisions: Sequence[Decision], *, nonnegative: bool = False) -> Costs:
-    """The costs for which decisions are optimal, with the largest margin.
+def learn_costs(
+    decisions: Sequence[Decision], *, nonnegative: bool = False, center: Literal["margin", "mean"] = "margin"
+) -> Costs:
+    """The costs for which decisions are optimal, in the middle of all such costs.
 
     Parameters
     ----------
     decisions : vertices of their feasible sets.
     nonnegative : whether costs are known to be ≥ 0.
+    center : ``"margin"`` is farthest from contradicting a decision; ``"mean"`` is the mean of all directions that
+        contradict none, the best guess where all are equally likely beforehand. Where decisions contradict each other,
+        both are the costs of least violation.
 
     Raises
     ------
@@ -72,13 +82,16 @@ def learn_costs(decisions: Sequence[Decision], *, nonnegative: bool = False) -> 
     >>> learn_costs([Decision(*box, np.array([0.0, 0.0]))]).direction.round(3).tolist()
     [0.707, 0.707]
     """
-    edges = [_edges(decision, number) for number, decision in enumerate(decisions)]
+    edges = [edges_of(decision, number) for number, decision in enumerate(decisions)]
     if not edges:
         raise DataError("Costs are learned from one decision at least; got none.")
     rows = np.concatenate([*edges, np.eye(edges[0].shape[1])] if nonnegative else edges)
-    found = _least_distance(rows)
+    check_choice("center", center, ("margin", "mean"))
+    found = consistent_costs(rows)
     if found is None:
         found = _least_violation(rows)
+    elif center == "mean":
+        found = _mean_direction(rows, found / np.linalg.norm(found))
     size = float(np.linalg.norm(found))
     if size == 0:
         raise DataError("These decisions contradict each other so much that no costs explain them. Model their noise.")
@@ -87,7 +100,7 @@ def learn_costs(decisions: Sequence[Decision], *, nonnegative: bool = False) -> 
     return Costs(direction, max(margin, 0.0), margin >= -BINDING)
 
 
-def _edges(decision: Decision, number: int) -> Float[np.ndarray, "edges n"]:
+def edges_of(decision: Decision, number: int) -> Float[np.ndarray, "edges n"]:
     """Unit directions of the edges that leave a vertex."""
     slack = decision.limits - decision.matrix @ decision.x
     if slack.min() < -1e-6 * (1 + np.abs(decision.limits).max()):
@@ -109,7 +122,7 @@ def _edges(decision: Decision, number: int) -> Float[np.ndarray, "edges n"]:
     return np.array(found)
 
 
-def _least_distance(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " n"] | None:
+def consistent_costs(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " n"] | None:
     """The shortest c with rows·c ≥ 1; None where there is none."""
     target = np.zeros(rows.shape[1] + 1)
     target[-1] = 1.0
@@ -118,6 +131,28 @@ def _least_distance(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " n
         return None
     residual = np.vstack([rows.T, np.ones(len(rows))]) @ weights - target
     return -residual[:-1] / residual[-1]
+
+
+def _mean_direction(rows: Float[np.ndarray, "edges n"], start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """E[u | rows·u ≥ 0] of u ~ N(0, I), whose direction is the mean of directions: hit and run from inside.
+
+    Source: Smith (1984); along a line u + t·v, t is normal and cut where a row is met.
+    """
+    rng, n = np.random.default_rng(0), len(start)
+    u, total = np.tile(start, (CHAINS, 1)), np.zeros(n)
+    for step in range(2 * SWEEPS):
+        v = rng.standard_normal((CHAINS, n))
+        v /= np.linalg.norm(v, axis=1, keepdims=True)
+        slope, slack = v @ rows.T, u @ rows.T
+        with np.errstate(divide="ignore"):
+            ends = -slack / slope
+        low = np.where(slope > 0, ends, -np.inf).max(axis=1)
+        high = np.where(slope < 0, ends, np.inf).min(axis=1)
+        along = (u * v).sum(axis=1)
+        t = truncnorm.ppf(rng.random(CHAINS), low + along, np.maximum(high, low) + along) - along
+        u = u + np.clip(np.nan_to_num(t), np.minimum(low, 0), np.maximum(high, 0))[:, None] * v
+        total += u.sum(axis=0) if step >= SWEEPS else 0.0
+    return total
 
 
 def _least_violation(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " n"]:

@@ -6,10 +6,11 @@ row intervals is no interval of the average.
 Source: Krinsky and Robb (1986) for draws; the delta method is one derivative of the aggregate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +19,8 @@ from jaxtyping import Array, Float
 from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
+from behavior_learning.core.block import FREE, Weight
+from behavior_learning.core.network import BehaviorNetwork, weight_value, with_weights
 from behavior_learning.errors import OptionError
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.inference.estimation import Convergence
@@ -25,13 +28,40 @@ from behavior_learning.inference.functions import normal_draws
 from behavior_learning.inference.information import UNIDENTIFIED
 from behavior_learning.inference.results import InferenceResults
 
-__all__ = ["DRAWS", "Parameters", "Uncertain", "in_precision"]
+__all__ = ["DRAWS", "ENOUGH", "Flat", "Parameters", "Uncertain", "in_precision"]
 
 DRAWS = 500
 """Draws behind an interval."""
 
+ENOUGH = 100
+"""Draws from which on their quantiles make an interval."""
+
 MOVED = 1e-4
 """Share of a slope in directions that the data do not determine above which an outcome has no standard error."""
+
+
+class Flat(eqx.Module):
+    """Numbers of a network side by side ↦ network, whatever its heads.
+
+    Attributes
+    ----------
+    template : of the same architecture.
+    """
+
+    template: BehaviorNetwork
+
+    def numbers(self, network: BehaviorNetwork) -> Float[np.ndarray, " p"]:
+        """The numbers of a network of this architecture."""
+        return np.concatenate([np.asarray(weight_value(weight), float).ravel() for weight in network.weights])
+
+    def network(self, theta: Float[Array, " p"]) -> BehaviorNetwork:
+        """The network of these numbers."""
+        weights, start = [], 0
+        for weight in self.template.weights:
+            values = theta[start : start + weight.raw.size].reshape(weight.raw.shape)
+            weights.append(Weight(values, FREE))
+            start += weight.raw.size
+        return with_weights(self.template, weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +78,7 @@ class Parameters:
     how : a few words about the errors.
     """
 
-    parametrization: Parametrization | None
+    parametrization: "Parametrization | Flat | None"
     theta: Float[np.ndarray, " p"]
     cov: Float[np.ndarray, "p p"] | None
     undetermined: Float[np.ndarray, "p q"]
@@ -59,6 +89,16 @@ class Parameters:
     def without_errors(cls) -> "Parameters":
         """No uncertainty: for models without standard errors."""
         return cls(None, np.zeros(0), None, np.zeros((0, 0)), None, "no standard errors")
+
+    @classmethod
+    def of_refits(cls, network: BehaviorNetwork, refits: Sequence[BehaviorNetwork]) -> "Parameters":
+        """All numbers of a network, with those of the same model made again as draws: for networks with kinks."""
+        flat = Flat(network)
+        theta, *draws = (flat.numbers(own) for own in (network, *refits))
+        if len({len(numbers) for numbers in (theta, *draws)}) > 1:
+            raise OptionError("Refits of this model have other shapes than it, as pruning chose anew. Use draws=None.")
+        how = f"bootstrap, {len(draws)} refits"
+        return cls(flat, theta, None, np.zeros((len(theta), 0)), np.array(draws), how)
 
     @classmethod
     def of(cls, results: InferenceResults, draws: Any, n_draws: int, seed: int) -> "Parameters":
@@ -77,7 +117,7 @@ class Parameters:
         if results.convergence is not Convergence.OPTIMUM:
             raise OptionError(
                 f"Scenarios with errors need an optimum: {results.convergence.value}. Search again with inference("
-                "n_restarts=20), or ask with draws=None."
+                "n_restarts=20), or ask with draws='refits' or None."
             )
         fitted = results.fitted
         with jax.enable_x64(True):
@@ -109,7 +149,7 @@ class Parameters:
                 return self._drawn(known.to_numpy(), "bootstrap")
             case _:
                 raise OptionError(
-                    "draws must be 'delta', 'normal', 'bootstrap' (with inference=reg.inference("
+                    "draws must be 'auto', 'delta', 'normal', 'refits', 'bootstrap' (with inference=reg.inference("
                     "cov_type='bootstrap')), None, or a table with a column for each of the parameters "
                     f"({labels[0]}, …); got {_described(draws)}."
                 )
@@ -153,11 +193,11 @@ class Uncertain:
         return cov
 
     def table(self, level: float) -> pd.DataFrame:
-        """Estimate, standard error and interval: normal by the delta method, quantiles of draws otherwise."""
+        """Estimate, standard error and interval: quantiles of draws where these are many, normal otherwise."""
         error = np.sqrt(np.maximum(np.diag(self.cov), 0.0))
         half = norm.ppf((1 + level) / 2) * error
         lower, upper = self.value - half, self.value + half
-        if self.draws is not None:
+        if self.draws is not None and len(self.draws) >= ENOUGH:
             lower, upper = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
         return pd.DataFrame({"estimate": self.value, "std_error": error, "lower": lower, "upper": upper})
 

@@ -18,7 +18,8 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import padded, power_of_two
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Quadrature, Space
-from behavior_learning.decision.edits import Edits
+from behavior_learning.decision.attribution import Decomposed
+from behavior_learning.decision.edits import Edits, places_of
 from behavior_learning.decision.outcomes import (
     At,
     Change,
@@ -35,9 +36,11 @@ from behavior_learning.decision.outcomes import (
     Surplus,
     Variation,
 )
-from behavior_learning.decision.parameters import Parameters, Uncertain, in_precision
+from behavior_learning.decision.parameters import ENOUGH, Flat, Parameters, Uncertain, in_precision
 from behavior_learning.decision.problem import DecisionProblem, problem_of
+from behavior_learning.decision.shadow import Prices
 from behavior_learning.errors import OptionError
+from behavior_learning.explanation.contributions import head_names
 from behavior_learning.gibbs.distribution import Gibbs, OnCandidates
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.learned.model import LearnedModel
@@ -157,6 +160,43 @@ class Scenario:
         """Per cent by which E[y|x] moves if a column moves by one per cent, averaged over the rows of the scenario."""
         asked = Elasticity(self._column(column), self._mean)
         return self._averaged(asked, self._outcomes, ("elasticity",)).loc["elasticity"]
+
+    def prices(self) -> pd.DataFrame:
+        """What a unit of each constraint is worth at the mode, λ·ρ'(C), averaged over the rows, in both states.
+
+        In utility per unit of the printed row, as `Solution.prices` of the soft problem; lines by state and constraint.
+
+        Raises
+        ------
+        OptionError
+            If heads have kinks, at which a price is no function of the parameters, or no constraint meets the response.
+        """
+        if not self.model.network.architecture.smooth:
+            raise OptionError(
+                "prices() needs smooth heads such as softplus and square; these have kinks, at which a price may be "
+                "anything up to the multiplier. scenario.problem.solve(X).prices has them without errors."
+            )
+        places = places_of(self.model)
+        if not places:
+            raise OptionError("There is no constraint that the response can move, and so no price.")
+        return self._averaged(Change(Prices(tuple(places.values()))), list(places))
+
+    def decomposition(self) -> pd.DataFrame:
+        """The effect split over blocks and their heads, and what constraints that are new add; they sum to the effect.
+
+        Raises
+        ------
+        OptionError
+            If alternatives are gone, so that no path leads to the scenario.
+        """
+        if self.edits.without:
+            raise OptionError("An effect cannot be split where alternatives are gone. Change x or the constraints.")
+        names = [tuple(reversed(name)) for name in head_names(self.model.network)]
+        parts = [(self.model.block_names.get(block, block), head) for block, head in names] + [("added", "inequality")]
+        found = self._aggregated(Decomposed(self._mean.scale), self._average)
+        labels = [(*part, outcome) for part in parts for outcome in self._outcomes]
+        table = self._table(found, labels, ["block", "head", "outcome"])
+        return table if self.edits.added else table.drop(index="added", level="block")
 
     def surplus(self, money: str | None = None, reference: Any = None) -> pd.DataFrame:
         """What the scenario is worth to those who choose, averaged over the rows.
@@ -304,10 +344,12 @@ class Scenario:
             drawn = np.concatenate(self._at_draws(outcome), axis=1)[:, :n] + values
             error, (lower, upper) = drawn.std(axis=0, ddof=1), np.quantile(drawn, tails, axis=0)
         else:
+            drawn = np.zeros((0, 0))
             variance = (
                 np.full(values.shape, np.nan) if cov is None else np.einsum("inq,ij,jnq->nq", slopes, cov, slopes)
             )
             error = np.sqrt(np.maximum(variance, 0.0))
+        if len(drawn) < ENOUGH:
             lower, upper = (values + norm.ppf(tail) * error for tail in tails)
         columns = {"estimate": values, "std_error": error, "lower": lower, "upper": upper}
         return pd.DataFrame({name: column.reshape(-1) for name, column in columns.items()})
@@ -364,14 +406,16 @@ class _World(eqx.Module):
     source : θ ↦ network, or a network without parameters.
     """
 
-    source: Parametrization | BehaviorNetwork
+    source: Parametrization | Flat | BehaviorNetwork
     edits: Edits
     space: Space
     temperature: Float[Any, ""]
 
     def utilities(self, theta: Float[Array, " p"]) -> tuple[Any, Any]:
-        network = self.source.network(theta) if isinstance(self.source, Parametrization) else self.source
-        return network, self.edits(network)
+        def network(theta: Array) -> BehaviorNetwork:
+            return self.source if isinstance(self.source, BehaviorNetwork) else self.source.network(theta)
+
+        return Edits()(network(theta)), self.edits(network(self.edits.moved_numbers(theta)))
 
     def rules(self, theta: Array, x0: Array, x1: Array) -> tuple[Quadrature, ...]:
         """The candidates of both states."""

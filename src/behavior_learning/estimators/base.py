@@ -419,7 +419,8 @@ def _drawing(
         features=encoded.x.shape[1],
         response=encoded.response.space().dimension,
         basis=basis,
-        rules=rules,
+        rules=rules[0] if rules else None,
+        upper_rules=rules[1:],
         **chosen.initialization.get_params(),
     )
 

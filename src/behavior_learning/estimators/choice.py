@@ -58,7 +58,11 @@ class BLChoice(BaseEstimator):
     bounds : by label the lowest and highest value of a parameter, None where there is none.
     panel : whether random coefficients and classes belong to choosers, else to cases.
     draws : scrambled Sobol draws per chooser; by default a grid for one or two random coefficients, 1000 for more.
+    money : a term, such as ``"cost"``, in whose units all other coefficients are: ``wtp(time)`` (willingness-to-pay
+        space), random ones too, so that their distribution is that of willingness to pay.
     layers : blocks per layer of a learned part beside the formula, over all columns of the chooser and all attributes.
+    tastes : whether blocks read the chooser alone and give a coefficient of every attribute and constant (TasteNet);
+        with `monotone` they need one sign, ``heads=(None, "softplus", None)``.
     heads, rows : of the blocks, as in `BLRegressor`.
     optimizer : of the blocks, ``"lbfgs"`` or another of `behavior_learning.training`.
     l2 : ridge of the blocks' weights, times the cases per chooser: a chooser who repeats says less than as many others.
@@ -92,7 +96,9 @@ class BLChoice(BaseEstimator):
         bounds: Mapping[str, tuple[float | None, float | None]] | None = None,
         panel: bool = True,
         draws: int | None = None,
+        money: str | None = None,
         layers: Sequence[int] | None = None,
+        tastes: bool = False,
         heads: Sequence[Any] = ("tanh", "softplus", "square"),
         rows: Sequence[int] = (1, 1, 1),
         optimizer: Any = "lbfgs",
@@ -111,7 +117,9 @@ class BLChoice(BaseEstimator):
         self.bounds = bounds
         self.panel = panel
         self.draws = draws
+        self.money = money
         self.layers = layers
+        self.tastes = tastes
         self.heads = heads
         self.rows = rows
         self.optimizer = optimizer
@@ -155,16 +163,19 @@ class BLChoice(BaseEstimator):
 
     def _fit_blocks(self, data: ChoiceData, weights: np.ndarray) -> FittedBlocks:
         """Blocks beside the readable utility, from where that ends alone."""
-        if self.nests or self.random or self.classes or self.fixed or self.bounds:
+        if self.nests or self.random or self.classes or self.fixed or self.bounds or self.money:
             raise OptionError(
-                "layers= goes with utility= and monotone=, not with nests, random, classes, fixed or bounds."
+                "layers= goes with utility= and monotone=, not with nests, random, classes, fixed, bounds or money."
             )
         readable = fit_choice(Specification(self.utility, monotone=self.monotone or {}), data, weights)
         if readable.model.utility.powers:
             raise OptionError("layers= goes with terms that are linear in their coefficients; drop boxcox.")
         encoder = SetEncoder.learn(data)
-        architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads))
+        output = {"output": "vector", "readout": "free"} if self.tastes else {}
+        architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads), **output)
         features = 0 if encoder.chooser is None else len(encoder.chooser.columns)
+        if self.tastes and not features:
+            raise OptionError("tastes=True needs columns of the chooser: read the data with chooser=[...].")
         network = start_network(encoder, features, architecture, self.monotone or {}, self.random_state)
         model = train_blocks(
             readable.model.utility,
@@ -195,6 +206,7 @@ class BLChoice(BaseEstimator):
             panel=self.panel,
             draws=self.draws,
             seed=self.random_state,
+            money=self.money,
         )
 
     @property
@@ -338,6 +350,7 @@ class BLChoice(BaseEstimator):
         *,
         change: Mapping[str, Any] | None = None,
         remove: str | None = None,
+        add: Mapping[str, Mapping[str, Any]] | None = None,
         scenario: ChoiceData | None = None,
         method: str = "delta",
         level: float = 0.95,
@@ -350,6 +363,8 @@ class BLChoice(BaseEstimator):
         change : by attribute or column of the chooser a factor or a function, or by alternative, such as
             ``{"cost": {"train": 0.9}}``.
         remove : an alternative that is no longer there.
+        add : new alternatives, each with the one that it is ``"like"`` and the attributes that differ, factors or
+            functions: ``{"night bus": {"like": "bus", "cost": 0.8}}``. Constants that name other alternatives are 0.
         scenario : the same cases with other or new alternatives, read as `data` was.
 
         Raises
@@ -357,11 +372,16 @@ class BLChoice(BaseEstimator):
         OptionError
             If nothing changes.
         """
-        if (change is None) + (remove is None) + (scenario is None) == 3:
-            raise OptionError("counterfactual needs change=, remove= or scenario=.")
+        if (change is None) + (remove is None) + (add is None) + (scenario is None) == 4:
+            raise OptionError("counterfactual needs change=, remove=, add= or scenario=.")
         after = data if scenario is None else scenario
         after = after if change is None else after.changed(change)
         after = after if remove is None else after.without(remove)
+        for name, own in (add or {}).items():
+            if "like" not in own:
+                raise OptionError(f"add[{name!r}] must say which alternative it is 'like', as in {{'like': 'bus'}}.")
+            differing = {column: how for column, how in own.items() if column != "like"}
+            after = after.with_alternative(name, own["like"], differing)
         return Counterfactual(self._fitted.answers(method, level, cov_type), data, after)
 
 

@@ -19,6 +19,7 @@ from behavior_learning.decision.counterfactual import counterfactual_of
 from behavior_learning.decision.parameters import DRAWS
 from behavior_learning.decision.problem import DecisionProblem, problem_of
 from behavior_learning.decision.scenario import Scenario
+from behavior_learning.decision.summary import scenario_tables
 from behavior_learning.decision.tables import Change
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.effects import Effects
@@ -468,9 +469,11 @@ class FittedEstimator(BaseEstimator):
         relax: Mapping[str, float] | None = None,
         drop: Sequence[str] | str = (),
         add: Mapping[str, float] | None = None,
-        draws: Any = "delta",
+        coefficients: Mapping[str, Any] | None = None,
+        draws: Any = "auto",
         inference: InferenceResults | None = None,
         n_draws: int = DRAWS,
+        n_refits: int = 20,
         level: float = 0.95,
         seed: int = 0,
     ) -> Scenario:
@@ -485,11 +488,14 @@ class FittedEstimator(BaseEstimator):
             labels are those of ``scenario.problem``, such as ``"block1.1.inequality"``.
         drop : rows that are gone, or classes that cannot be chosen.
         add : constraints such as ``"price <= 30"`` with the utility that each unit of breaking them costs.
-        draws : ``"delta"``, ``"normal"`` (Krinsky and Robb), ``"bootstrap"``, a table of draws of the parameters by
-            label, or None for no errors.
+        coefficients : parameters of `inference` by label, each a new value or a function of the estimate, such as
+            ``{"inequality.multiplier": lambda price: 2 * price}``; in each draw of the draw's.
+        draws : ``"delta"``, ``"normal"`` (Krinsky and Robb), ``"bootstrap"`` (of the inference), ``"refits"`` (the
+            whole fit repeated on rows drawn with replacement), a table of draws of the parameters by label, None for no
+            errors, or ``"auto"``: delta where heads are smooth or there is an inference, refits where they have kinks.
         inference : what `inference` returned; by default it is done here, from the fitted network alone. The scenario's
             model is the one at its optimum.
-        n_draws, seed : of ``"normal"``.
+        n_draws, n_refits, seed : of ``"normal"`` and of ``"refits"``.
         level : of intervals.
 
         Raises
@@ -513,9 +519,11 @@ class FittedEstimator(BaseEstimator):
             relax=relax,
             drop=drop,
             add=add,
+            coefficients=coefficients,
             draws=draws,
             inference=inference,
             n_draws=n_draws,
+            n_refits=n_refits,
             level=level,
             seed=seed,
         )
@@ -662,6 +670,7 @@ class FittedEstimator(BaseEstimator):
         source: str | None = None,
         subgroups: Sequence[str] = (),
         tables: Mapping[str, pd.DataFrame] | None = None,
+        scenarios: Mapping[str, Scenario] | None = None,
         inference: InferenceResults | None = None,
         stability: Stability | None = None,
     ) -> "pages.Report":
@@ -675,7 +684,8 @@ class FittedEstimator(BaseEstimator):
         purpose : what the model is for, and who answers for it.
         source : where the rows come from, and when.
         subgroups : columns by whose values the fit is judged as well; a number by its quarters.
-        tables : further results by their captions, such as ``{"NOX down by 0.05": scenario.effect}``.
+        tables : further results by their captions.
+        scenarios : what `counterfactual` returned, by name: a section of optima, effects, what carries them and prices.
         inference, stability : what `inference` and `stability` returned, to include.
 
         Examples
@@ -697,6 +707,7 @@ class FittedEstimator(BaseEstimator):
             source=source,
             subgroups=subgroups,
             tables=tables,
+            scenarios=scenario_tables(scenarios or {}),
             inference=inference,
             stability=stability,
         )

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +15,10 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import Architecture, Output, RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
-from behavior_learning.formulas import parse_product, short
+from behavior_learning.estimators.terms import named_products, stated_products
 from behavior_learning.learned.columns import Columns
 from behavior_learning.options import check_choice, check_count, check_sequence, from_plain
-from behavior_learning.specification import UMP, StatedLayer, state_layer
+from behavior_learning.specification import UMP, StatedLayer, state_layer, state_upper_layer
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.settings import Penalty
 
@@ -49,9 +50,6 @@ LINEAR = {"layers": (1,), "heads": ("identity", None, "square")}
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
 
-
-MOST_PRODUCTS = 10_000
-"""Products that a term may stand for at most."""
 
 FIRST_LAYER = (
     "n_terms",
@@ -99,7 +97,7 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
             value = getattr(estimator, part.name)
             if part.name in FIRST_LAYER and from_plain(value) != part.default:
                 raise OptionError(f"structure states the first layer; {part.name}={value!r} contradicts it. Drop one.")
-        problems = stated_problems(chosen)
+        problems = [problem for layer in stated_layers(chosen) for problem in layer]
         rows, degrees = tuple(max(len(problem.rows(role)) for problem in problems) for role in ROLES), None
     heads = _heads(chosen.heads, bool(chosen.identifiable))
     if chosen.objective.derivatives:
@@ -126,25 +124,34 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
     )
 
 
-def stated_problems(chosen: Any) -> tuple[UMP, ...]:
-    """The problems of `structure`, which may be one."""
+def stated_layers(chosen: Any) -> tuple[tuple[UMP, ...], ...]:
+    """The problems of `structure` by layer: one, those of the first layer, or a list of them per layer."""
     structure = chosen.structure
     problems = (structure,) if isinstance(structure, UMP) else check_sequence("structure", structure, "[bl.UMP(...)]")
-    if not problems or not all(isinstance(problem, UMP) for problem in problems):
-        raise OptionError(f"structure must be a bl.UMP or a list of them; got {structure!r}.")
-    return problems
+    layers = tuple(map(tuple, problems)) if all(isinstance(own, (list, tuple)) for own in problems) else (problems,)
+    if not problems or not all(layer and all(isinstance(own, UMP) for own in layer) for layer in layers):
+        raise OptionError(f"structure must be a bl.UMP, a list of them, or a list of such lists; got {structure!r}.")
+    if len(layers) > 1 and chosen.skip not in (None, "residual"):
+        raise OptionError(
+            f"structure of upper layers is in blocks of the layer below; skip={chosen.skip!r} lets them see more. Use "
+            "skip=None or 'residual'."
+        )
+    return layers
 
 
 def _layers(chosen: Any) -> tuple[int, ...]:
     if chosen.structure is None:
         default = DEFAULT_LAYERS if chosen.degrees is None else (1,)
         return default if chosen.layers is None else check_sequence("layers", chosen.layers, "(2, 1)")
-    stated = len(stated_problems(chosen))
+    stated = tuple(map(len, stated_layers(chosen)))
     if chosen.layers is None:
-        return (stated,)
+        return stated
     layers = check_sequence("layers", chosen.layers, "(2, 1)")
-    if layers[:1] != (stated,):
-        raise OptionError(f"structure states {stated} blocks for the first layer, but layers={layers!r}.")
+    if layers[: len(stated)] != stated:
+        which = "for the first layer" if len(stated) == 1 else "for the first layers"
+        raise OptionError(
+            f"structure states {', '.join(map(str, stated))} blocks {which}, but layers={layers!r}. Leave layers out."
+        )
     return layers
 
 
@@ -203,8 +210,8 @@ def _rows_and_degrees(chosen: Any) -> tuple[tuple[int, ...], tuple[tuple[int, ..
 
 def make_basis(
     chosen: Any, architecture: Architecture, x: np.ndarray, columns: Columns
-) -> tuple[Basis, dict[str, RowRules] | None]:
-    """The terms of the first layer's rows, and rules for its weights where `structure` states them.
+) -> tuple[Basis, list[dict[str, RowRules]]]:
+    """The terms of the first layer's rows, and rules for the weights of each layer that `structure` states.
 
     Parameters
     ----------
@@ -212,8 +219,10 @@ def make_basis(
     """
     y_columns = 0 if architecture.output == "vector" else len(columns.y)
     if chosen.structure is not None:
-        stated = _stated_layer(chosen, columns, y_columns > 0)
-        return stated.basis, stated.rules
+        counts, (first, *upper) = tuple(architecture.rows), stated_layers(chosen)
+        stated = _stated_layer(first, columns, y_columns > 0, x, counts)
+        below = [[f"block{n}.{i}" for i in range(1, width + 1)] for n, width in enumerate(architecture.layers, 1)]
+        return stated.basis, [stated.rules, *map(partial(state_upper_layer, counts=counts), upper, below)]
     family = _chosen_basis(chosen.basis, architecture, x, columns.x)
     basis = family(x, columns.choices[:y_columns])
     if not architecture.intercepts:
@@ -225,7 +234,7 @@ def make_basis(
             f"identifiable=True drops the terms of x alone, and {family!r} has no product of x and y: the response "
             "would not depend on X. Use basis='polynomial', identifiable='pure_x' or extra_terms."
         )
-    return basis, None
+    return basis, []
 
 
 def _added(text: str, columns: Columns, with_y: bool, x: np.ndarray) -> list[tuple[Product, Product]]:
@@ -240,18 +249,13 @@ def _added(text: str, columns: Columns, with_y: bool, x: np.ndarray) -> list[tup
     return kept
 
 
-def _stated_layer(chosen: Any, columns: Columns, with_y: bool) -> StatedLayer:
+def _stated_layer(
+    problems: Sequence[UMP], columns: Columns, with_y: bool, x: np.ndarray, counts: Sequence[int]
+) -> StatedLayer:
     if not with_y:
         raise OptionError("structure speaks of the response, which output='vector' hides from blocks; use 'scalar'.")
-
-    def products(text: str) -> list[tuple[Product, Product]]:
-        return [
-            (Product(x.columns, uncentered=bool(x.columns)), Product(y.columns, uncentered=bool(y.columns)))
-            for x, y in named_products(text, columns, with_y)
-        ]
-
-    problems = stated_problems(chosen)
-    return state_layer(problems, products=products, x_units=columns.x_units, y_units=columns.y_units)
+    products = partial(stated_products, columns=columns, x=x)
+    return state_layer(problems, products=products, x_units=columns.x_units, y_units=columns.y_units, counts=counts)
 
 
 def _chosen_basis(basis: Any, architecture: Architecture, x: np.ndarray, names: Sequence[str]) -> BasisFamily:
@@ -263,36 +267,3 @@ def _chosen_basis(basis: Any, architecture: Architecture, x: np.ndarray, names: 
     if constant:
         raise DataError(f"basis={basis.short_name!r} needs columns that vary; {constant[0]!r} is constant. Drop it.")
     return basis.of_degree(max(stated)) if stated else basis
-
-
-def _named_columns(name: str, columns: Sequence[str], sources: Sequence[str]) -> list[int]:
-    """The columns with a name: one by its own, or all levels of a category, but no indicator of missing values."""
-    named = zip(columns, sources, strict=True)
-    return [j for j, (c, source) in enumerate(named) if c == name or (source == name and c != f"{name}[missing]")]
-
-
-def named_products(text: str, columns: Columns, with_y: bool) -> list[tuple[Product, Product]]:
-    """Products of encoded columns that a term such as ``"RM:MEDV"`` or ``"LSTAT^2"`` stands for.
-
-    A categorical column stands for each of its levels.
-
-    Raises
-    ------
-    OptionError
-        If the term names no column.
-    """
-    products: list[tuple[tuple[int, ...], tuple[int, ...]]] = [((), ())]
-    for name, power in parse_product(text):
-        x = _named_columns(name, columns.x, columns.x_sources)
-        y = _named_columns(name, columns.y, columns.y_sources)
-        y = y if with_y else []
-        if not x and not y:
-            known = ", ".join(dict.fromkeys((*columns.x_sources, *(columns.y_sources if with_y else ()))))
-            raise OptionError(f"The term {short(text)} names {name!r}, which is no column. Columns: {known}.")
-        choices = [((j,) * power, ()) for j in x] + [((), (j,) * power) for j in y]
-        if len(products) * len(choices) > MOST_PRODUCTS:
-            raise OptionError(
-                f"The term {short(text)} stands for more than {MOST_PRODUCTS} products. Write fewer factors."
-            )
-        products = [(a + c, b + d) for a, b in products for c, d in choices]
-    return [(Product(tuple(sorted(x))), Product(tuple(sorted(y)))) for x, y in products]

@@ -17,7 +17,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.symbolic.read import block_name
 
-__all__ = ["head_contributions"]
+__all__ = ["added_by_heads", "head_contributions", "head_names"]
 
 SHORTCUT = "shortcut"
 """What a residual skip adds to a block, listed beside its heads."""
@@ -32,24 +32,31 @@ def head_contributions(p: Gibbs, x: Float[np.ndarray, "n d"], y: Float[np.ndarra
     y : responses as candidates.
     """
     network = cast(BehaviorNetwork, p.utility)
+    columns = head_names(network)
+    values = p.space.size * network.width * len(columns.levels[0])
+    added = by_batches(lambda x, y: _centred(p, x, y), (x, y), values)
+    return pd.DataFrame(added, columns=columns).swaplevel(axis=1)
+
+
+def head_names(network: BehaviorNetwork) -> pd.MultiIndex:
+    """(head, block) of every part of `added_by_heads`."""
     number, layer = len(network.layers), network.layers[-1]
     roles = [role for role in ROLES if layer.heads[role].head is not None]
     roles += [SHORTCUT] if network.architecture.skip == "residual" and number > 1 else []
     blocks = [block_name(number, block + 1) for block in range(network.architecture.layers[-1])]
-    values = p.space.size * network.width * len(roles)
-    added = by_batches(lambda x, y: _centred(p, x, y), (x, y), values)
-    columns = pd.MultiIndex.from_product([roles, blocks], names=["head", "block"])
-    return pd.DataFrame(added, columns=columns).swaplevel(axis=1)
+    return pd.MultiIndex.from_product([roles, blocks], names=["head", "block"])
 
 
 @eqx.filter_jit
 def _centred(p: Gibbs, x: Float[Array, "n d"], y: Float[Array, "n m"]) -> Float[Array, "n parts"]:
     network, candidates = cast(BehaviorNetwork, p.utility), p.space.quadrature(p.scaled, x).candidates
-    mean = jnp.sum(p.mass(x)[..., None] * _added(network, x, candidates), axis=1)
-    return _added(network, x, y[:, None])[:, 0] - mean
+    mean = jnp.sum(p.mass(x)[..., None] * added_by_heads(network, x, candidates), axis=1)
+    return added_by_heads(network, x, y[:, None])[:, 0] - mean
 
 
-def _added(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k parts"]:
+def added_by_heads(
+    network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
+) -> Float[Array, "n k parts"]:
     """What each head of each block of the last layer adds to the utility of each candidate."""
     layer, at = network.layers[-1], network.trace(x, y)[-1]
     parts = [

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from behavior_learning.core.block import Layer, Weight
-from behavior_learning.core.features import BSplines, Monomials, Ramps, Waves
+from behavior_learning.core.features import BSplines, Monomials, Ramps, Transforms, Waves
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.errors import OptionError
 from behavior_learning.learned.model import LearnedModel
@@ -189,6 +189,14 @@ def _(feature_map: Waves, z: Tensor) -> Tensor:
         [(w.low, w.high, w.frequency, 0.0 if w.function == "sin" else 0.5) for w in waves], dtype=z.dtype
     ).T
     return torch.sin(torch.pi * (turns * (z[..., [w.column for w in waves]] - low) / (high - low) + shift))
+
+
+@values.register
+def _(feature_map: Transforms, z: Tensor) -> Tensor:
+    known = {"log": torch.log, "sqrt": torch.sqrt, "inverse": torch.reciprocal}
+    inside = [(z[..., t.column].clamp(min=t.low) - t.zero) / t.unit for t in feature_map.functions]
+    named = zip(feature_map.functions, inside, strict=True)
+    return torch.stack([known[t.function](u) for t, u in named], dim=-1)
 
 
 @values.register

@@ -201,20 +201,26 @@ class Errors:
             results = infer_problem(model, rows, n_restarts=0, seed=self.seed, l2=RIDGE)
             if self.method == "delta" or results.convergence is Convergence.OPTIMUM:
                 return Delta(network, results)
-        found = self._refitted(model, rows)
-        if len(found) < 2:
-            raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")
+        found = self.refitted(model, rows)
         with jax.enable_x64(True):
             return Refitted(network, tuple(map(in_double, found)))
 
-    def _refitted(self, model: LearnedModel, rows: Rows) -> tuple[BehaviorNetwork, ...]:
-        """Networks of refits; those on the rows of the fit are made once."""
+    def refitted(self, model: LearnedModel, rows: Rows) -> tuple[BehaviorNetwork, ...]:
+        """Networks of refits, two at least; those on the rows of the fit are made once.
+
+        Raises
+        ------
+        ConvergenceError
+            If fewer found parameters.
+        """
         own = model.rows is not None and rows[0] is model.rows.x
         key, weight = ("bootstrap", self.n_refits, self.seed), model.rows.weight if own and model.rows else None
         if own and key in model.refitted:
             return model.refitted[key]
         made = refits(model, rows, self.n_refits, "bootstrap", self.seed, weight)
         found = tuple(again.network for again, _ in made if again)
+        if len(found) < 2:
+            raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")
         if own:
             model.refitted[key] = found
         return found

@@ -80,6 +80,7 @@ def write_report(
     source: str | None = None,
     subgroups: Sequence[str] = (),
     tables: Mapping[str, pd.DataFrame] | None = None,
+    scenarios: Mapping[str, pd.DataFrame] | None = None,
     inference: InferenceResults | None = None,
     stability: Stability | None = None,
 ) -> Report:
@@ -95,7 +96,8 @@ def write_report(
     purpose : what the model is for, and who answers for it.
     source : where the rows come from, and when.
     subgroups : columns by whose values the fit is judged as well.
-    tables : further results by their captions, such as effects of changed conditions.
+    tables : further results by their captions.
+    scenarios : tables of optima and of changed conditions by their captions, a section of their own.
     inference, stability : what `model.inference(...)` and `model.stability(...)` returned, to include; the report
         itself does not fit the model again. With `inference` the whole page is of the model at its estimates.
 
@@ -125,7 +127,7 @@ def write_report(
     laws = [] if shown is None else response_laws(reported, shown)
     parts, data = _judged(reported, shown, laws, groups, inference, stability)
     first = {"about": ("About this report", about(model, inference, shown, purpose, source))}
-    parts = first | parts | _further(tables or {}) | _made(reported, shown, settings, inference)
+    parts = first | parts | _further(scenarios or {}, tables or {}) | _made(reported, shown, settings, inference)
     page = Report(title, _filled(title, _subtitle(reported, shown), parts, data))
     if path is not None:
         page.save(path)
@@ -172,10 +174,14 @@ def _judged(
     return parts, data
 
 
-def _further(tables: Mapping[str, pd.DataFrame]) -> Parts:
-    """Results that were passed, such as those of changed conditions."""
-    shown = "".join(sortable_table(table, caption) for caption, table in tables.items())
-    return {"further": ("Further results", shown)} if shown else {}
+def _further(scenarios: Mapping[str, pd.DataFrame], tables: Mapping[str, pd.DataFrame]) -> Parts:
+    """Results that were passed: the problem solved again under other conditions, and others."""
+    given = {"decisions": ("Decisions and scenarios", scenarios), "further": ("Further results", tables)}
+    return {
+        place: (title, "".join(sortable_table(table, caption) for caption, table in own.items()))
+        for place, (title, own) in given.items()
+        if own
+    }
 
 
 def _made(

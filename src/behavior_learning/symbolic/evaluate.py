@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from behavior_learning.core.features import BSpline, BSplines, Curve, Ramp, Ramps, Wave, Waves
+from behavior_learning.core.features import BSpline, BSplines, Curve, Ramp, Ramps, Transform, Transforms, Wave, Waves
 from behavior_learning.core.heads import ROLES
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from behavior_learning.symbolic.sources import read_variables
@@ -17,7 +17,7 @@ __all__ = ["block_utilities", "block_values", "curve_values", "head_term_values"
 
 Values = Mapping[str, np.ndarray]
 
-_MAPS = {Ramp: Ramps, BSpline: BSplines, Wave: Waves}
+_MAPS = {Ramp: Ramps, BSpline: BSplines, Wave: Waves, Transform: Transforms}
 
 
 def table_values(blocks: Iterable[Block], table: Mapping[str, Any]) -> dict[str, np.ndarray]:

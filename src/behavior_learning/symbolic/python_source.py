@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from textwrap import indent, wrap
 
-from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
+from behavior_learning.core.features import BSpline, Curve, Ramp, Transform, Wave
 from behavior_learning.core.heads import ROLES, Head, registered_heads
 from behavior_learning.errors import DataError
 from behavior_learning.symbolic.forms import NumPy, by_name
@@ -186,7 +186,17 @@ def _wave(wave: Wave, column: str, names: Mapping[str, str]) -> str:
     return f"np.{WAVES[wave.function]}(np.pi * {int(wave.frequency)} * ({names[column]} - {low!r}) / {high - low!r})"
 
 
-_CURVES: dict[type[Curve], Callable[..., str]] = {Ramp: _ramp, BSpline: _bspline, Wave: _wave}
+def _transform(curve: Transform, column: str, names: Mapping[str, str]) -> str:
+    inside = f"(np.maximum({names[column]}, {float(curve.low)!r}) - {float(curve.zero)!r}) / {float(curve.unit)!r}"
+    return f"1 / ({inside})" if curve.function == "inverse" else f"np.{curve.function}({inside})"
+
+
+_CURVES: dict[type[Curve], Callable[..., str]] = {
+    Ramp: _ramp,
+    BSpline: _bspline,
+    Wave: _wave,
+    Transform: _transform,
+}
 
 
 def _block(block: Block, names: Mapping[str, str]) -> str:

@@ -85,7 +85,7 @@ def _polynomial(terms: list[list[Any]]) -> Polynomial:
 
 def _curve(kind: str, of: str, **state: Any) -> tuple[Curve, str]:
     curve = built(CURVES[kind], from_plain(state))
-    if not all(isfinite(value) for value in (curve.low, curve.high)):
+    if not all(isfinite(value) for name, value in vars(curve).items() if name in ("low", "high", "zero", "unit")):
         raise ValueError(f"a {kind} without ends")
     return curve, _text(of)
 

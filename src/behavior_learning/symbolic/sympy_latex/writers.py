@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import sympy
 
-from behavior_learning.core.features import BSpline, Curve, Ramp, Wave
+from behavior_learning.core.features import BSpline, Curve, Ramp, Transform, Wave
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
@@ -63,7 +63,17 @@ def _bspline(curve: BSpline, z: sympy.Expr) -> sympy.Expr:
     return sympy.Piecewise(*pieces, (0, True))
 
 
-_CURVES: dict[type[Curve], Callable[..., sympy.Expr]] = {Ramp: _ramp, Wave: _wave, BSpline: _bspline}
+def _transform(curve: Transform, z: sympy.Expr) -> sympy.Expr:
+    inside = (sympy.Max(z, curve.low, evaluate=False) - curve.zero) / curve.unit
+    return 1 / inside if curve.function == "inverse" else getattr(sympy, curve.function)(inside)
+
+
+_CURVES: dict[type[Curve], Callable[..., sympy.Expr]] = {
+    Ramp: _ramp,
+    Wave: _wave,
+    BSpline: _bspline,
+    Transform: _transform,
+}
 
 
 def _cubic(z: sympy.Expr, t: tuple[float, ...], interval: int) -> sympy.Expr:
