@@ -194,5 +194,5 @@ def test_money_that_is_wanted_here_and_not_there_is_refused():
 
 def test_unknown_draws_are_refused(consumer):
     reg, X, res = consumer
-    with pytest.raises(OptionError, match="draws must be 'delta', 'normal', 'bootstrap'"):
+    with pytest.raises(OptionError, match="draws must be 'auto', 'delta', 'normal', 'refits', 'bootstrap'"):
         reg.counterfactual(X, inference=res, draws="jackknife")
