@@ -5,23 +5,26 @@ recurrence on half-samples (median and smallest over statements), that of linear
 NLL of BL[2,1] on the same split.
 
 Agents (`agents`): two agents with two columns each among four and the noise columns; an upper block that wants what
-the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); or their sum (`--sum`). Told
-are the support of y and that there may be a hierarchy. The problem is the one that Schwarz's criterion prefers on all
-rows, without folds. Of a layered set `columns` counts where there are two blocks in the first layer that name exactly
-the columns of the agents, and `heads` where these also have exactly the agents' heads; of a sum, where there is one
-block that names exactly their columns. The gap is the loss on 4,000 new rows above the truth's.
+the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (`--kind three`) the
+third has two columns of its own and is kept at a level; two may share a column (`shared`), or add up (`sum`). Told are
+the support of y and that there may be a hierarchy. The problem is the one that Schwarz's criterion prefers on all rows,
+without folds. Of a layered set `columns` counts where the blocks of the first layer name exactly the columns of the
+agents, and `heads` where these also have exactly the agents' heads; of a sum, where there is one block that names
+exactly their columns. `training` is the mean loss of the rows above the truth's (the truth learned again would be some
+.004 below), `gap` that on 4,000 new rows.
 
-Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told are
-degree 2, the support, and that there is a utility which is a sum and an inequality. A set counts where the inequality
-names p, m and the response and no other column. Elasticities of mean demand in p and m are relative to the truth's.
+Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
+degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). A set counts where
+an inequality names p, m and the response and no other column. Elasticities of mean demand in p and m are relative to
+the truth's.
 
-Noise (`noise`): y = a + noise beside nine noise columns: how many columns of rows recur in at least 0.6 of the halves,
-beside the bound.
+Noise (`noise`): y = a + noise beside nine noise columns: how many of these the statements name, and how many recur in
+the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
 
     python experiments/discovery.py frontier --data boston auto_mpg --splits 1
-    python experiments/discovery.py agents --sets 50 [--sum] [--noise 10]
+    python experiments/discovery.py agents --sets 50 [--kind three] [--noise 10 --correlation 0.9]
     python experiments/discovery.py consumer --sets 50
-    python experiments/discovery.py noise --sets 50
+    python experiments/discovery.py noise --sets 50 [--correlation 0.9]
 
 Seeds that count begin at 700; development used 0 to 9.
 """
@@ -97,25 +100,42 @@ LEVELS = np.linspace(-4, 4, 1001)
 
 
 class Agents:
-    """Which columns the agents have, and what they ask for."""
+    """Which columns the agents have, and what they ask for.
 
-    def __init__(self, rng: np.random.Generator, noise: int, added: bool):
-        self.names = [f"x{j + 1}" for j in range(4 + noise)]
-        self.columns = rng.permutation(len(self.names))[:4]
-        self.slopes = rng.choice([-1, 1], 4) * rng.uniform(0.8, 1.4, 4)
-        self.upper, self.added = rng.choice(["relu", "abs"]), added
+    Attributes
+    ----------
+    owned : columns of each agent; the last two share one where `shared`.
+    heads : of each agent.
+    """
+
+    def __init__(self, rng: np.random.Generator, noise: int, kind: str, correlation: float):
+        counts = (2, 2, 2) if kind == "three" else (2, 2)
+        own = sum(counts) - (kind == "shared")
+        self.names = [f"x{j + 1}" for j in range(own + noise)]
+        columns = [int(column) for column in rng.permutation(len(self.names))[:own]]
+        self.columns = [*columns, columns[1]] if kind == "shared" else columns
+        self.slopes = rng.choice([-1, 1], sum(counts)) * rng.uniform(0.8, 1.4, sum(counts))
+        self.upper, self.kind, self.correlation = rng.choice(["relu", "abs"]), kind, correlation
+        named = [frozenset(self.names[column] for column in self.columns[i : i + 2]) for i in (0, 2, 4)]
+        self.owned = [frozenset().union(*named)] if kind == "sum" else named[: len(counts)]
+        self.heads = [frozenset({"utility", "inequality"}), frozenset({"equality"}), frozenset({"inequality"})]
 
     def utility(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        a, b, c, d = (slope * x[:, [column]] for slope, column in zip(self.slopes, self.columns, strict=True))
+        a, b, c, d, *more = (slope * x[:, [column]] for slope, column in zip(self.slopes, self.columns, strict=True))
         first = 1.5 * np.tanh(1.2 * (y - a)) - 2 * np.maximum(0, y - b - 0.5)
         second = -np.abs(y - c - d)
-        if self.added:
+        if self.kind == "sum":
             return 2 * first + 2 * second
+        if more:
+            third = -np.maximum(0, sum(more) - y)
+            return 3 * np.tanh(0.8 * first) - 3 * np.maximum(0, -second - 0.5) - 2 * np.abs(third + 0.7)
         kept = np.maximum(0, -second - 0.5) if self.upper == "relu" else np.abs(second + 0.5)
         return 3 * np.tanh(0.8 * first) - 3 * kept
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, pd.Series]:
         x = rng.normal(size=(n, len(self.names)))
+        if self.correlation:
+            x = self.correlation**0.5 * rng.normal(size=(n, 1)) + (1 - self.correlation) ** 0.5 * x
         utility = self.utility(x, LEVELS[None])
         cdf = np.cumsum(np.exp(utility - utility.max(axis=1, keepdims=True)), axis=1)
         place = (cdf / cdf[:, -1:] < rng.uniform(size=(n, 1))).sum(axis=1)
@@ -129,41 +149,40 @@ class Agents:
 
     def right(self, statements: pd.DataFrame) -> tuple[bool, bool]:
         """Whether the blocks of the first layer name exactly the agents' columns, and whether with their heads."""
-        at = [self.names[column] for column in self.columns]
         lines = statements[[bool(set(columns) & set(self.names)) for columns in statements["columns"]]]
         blocks = [
             (frozenset(own["head"]), frozenset(name for names in own["columns"] for name in names) - {"y"})
             for _, own in lines.groupby("block")
         ]
-        owned = [frozenset(at)] if self.added else [frozenset(at[:2]), frozenset(at[2:])]
-        columns = sorted(map(sorted, (names for _, names in blocks))) == sorted(map(sorted, owned))
-        heads = self.added or {(frozenset({"utility", "inequality"}), owned[0]), (frozenset({"equality"}), owned[-1])}
-        return columns, columns and (self.added or set(blocks) == heads)
+        columns = sorted(sorted(names) for _, names in blocks) == sorted(map(sorted, self.owned))
+        heads = self.kind == "sum" or set(blocks) == set(zip(self.heads, self.owned, strict=False))
+        return columns, columns and heads
 
 
-def agents(sets: int, first: int, noise: int, added: bool) -> pd.DataFrame:
+def agents(sets: int, first: int, noise: int, kind: str, correlation: float) -> pd.DataFrame:
     lines = []
     for seed in range(first, first + sets):
         rng = np.random.default_rng([seed, 1])
-        truth = Agents(rng, noise, added)
+        truth = Agents(rng, noise, kind, correlation)
         X, y = truth.draw(rng, 2000)
         new = truth.draw(rng, 4000)
         start, how = time.perf_counter(), {"degree": 1, "most": 30, "knowledge": Knowledge(), "seed": seed}
         space = bl.Numbers(support=(-4.0, 4.0))
         shapes = [shape_of(LAYERED, X, y, response=space, **plan, **how) for plan in POOL_AND_LAYERS]
-        data = Rows(*in_single(shapes[0].model.given_rows("agents"))).data()
+        model = shapes[0].model
+        data, unseen = (Rows(*in_single(model.given_rows("agents", *given))).data() for given in ((), new))
         found = searched(shapes, data, rng)
         best = lowest_criterion(found.path.refits.values(), data)
-        rows = Rows(*in_single(found.shape.model.given_rows("agents", *new))).data()
-        gap = float(found.shape.finer.losses(best, rows).mean() - truth.loss(*new))
-        gap += float(np.log(found.shape.model.response.variables[0].scale))
+        unit = float(np.log(model.response.variables[0].scale))
         said = pd.DataFrame(
             [(s.block, s.head, s.variables) for s in found.shape.explained(best).said if s.layer == 1 and not s.faint],
             columns=["block", "head", "columns"],
         )
         columns, heads = truth.right(said)
-        lines.append({"seed": seed, "columns": columns, "heads": heads, "gap": gap})
-        true = [truth.names[column] for column in truth.columns]
+        training = best.loss + unit - truth.loss(X, y)
+        gap = float(found.shape.finer.losses(best, unseen).mean()) + unit - truth.loss(*new)
+        lines.append({"seed": seed, "columns": columns, "heads": heads, "training": training, "gap": gap})
+        true = [sorted(names) for names in truth.owned]
         seconds = time.perf_counter() - start
         print(lines[-1], f"{seconds:.0f} s; {true}, {truth.upper}; said: {said.to_numpy().tolist()}", flush=True)
     return pd.DataFrame(lines)
@@ -192,46 +211,44 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
     return float(np.log(more / less) / np.log(1.02 / 0.98))
 
 
-def consumer(sets: int, first: int) -> pd.DataFrame:
+def consumer(sets: int, first: int, told: bool) -> pd.DataFrame:
+    known = {"heads": ("identity", "relu", None), "response": bl.Numbers(support=(0.0, 4.0))} if told else {}
     lines = []
     for seed in range(first, first + sets):
         X, y = consumers(2000, seed)
         start = time.perf_counter()
-        found = bl.discover(
-            X,
-            y,
-            degree=2,
-            heads=("identity", "relu", None),
-            folds=2,
-            pairs=0,
-            response=bl.Numbers(support=(0.0, 4.0)),
-            random_state=seed,
-        )
+        found = bl.discover(X, y, degree=2, folds=2, pairs=0, random_state=seed, **known)
         seconds, some = time.perf_counter() - start, X.head(500)
-        rows = {line.head: set(line.columns) for line in found.statements.itertuples()}
+        rows = [(line.head, set(line.columns)) for line in found.statements.itertuples()]
         miss = {
             f"elasticity in {name}": elasticity(found.model.predict, some, name)
             / elasticity(lambda table: bought(table) @ GRID, some, name)
             - 1
             for name in "pm"
         }
-        lines.append({"seed": seed, "budget": rows.get("inequality", set()) == {"p", "m", "q"}, **miss})
-        print(lines[-1], f"{seconds:.0f} s; said: {rows}", flush=True)
+        lines.append({"seed": seed, "budget": ("inequality", {"p", "m", "q"}) in rows, **miss})
+        print(lines[-1], f"{seconds:.0f} s", found, sep="\n", flush=True)
     return pd.DataFrame(lines)
 
 
-def noise(sets: int, first: int) -> pd.DataFrame:
+def noise(sets: int, first: int, correlation: float, pairs: int) -> pd.DataFrame:
     lines = []
     for seed in range(first, first + sets):
         rng = np.random.default_rng(seed)
-        X = pd.DataFrame(rng.normal(size=(300, 10)), columns=list("abcdefghij"))
-        found = bl.discover(X, pd.Series(X["a"] + 0.5 * rng.normal(size=300), name="y"), random_state=seed)
+        x = rng.normal(size=(300, 10))
+        if correlation:
+            x = correlation**0.5 * rng.normal(size=(300, 1)) + (1 - correlation) ** 0.5 * x
+        X = pd.DataFrame(x, columns=list("abcdefghij"))
+        y = pd.Series(X["a"] + 0.5 * rng.normal(size=300), name="y")
+        found = bl.discover(X, y, pairs=pairs, random_state=seed)
         columns = found.stability.columns
-        often = columns[(columns["frequency"] >= found.threshold) & ~columns["column"].isin(["a", "y"])]
+        false = columns.loc[~columns["column"].isin(["a", "y"]), "frequency"]
         named = {name for names in found.statements["columns"] for name in names} - {"a", "y"}
-        lines.append(
-            {"seed": seed, "recurring noise": len(often), "bound": found.false_statements, "named": len(named)}
-        )
+        line = {"seed": seed, "correlation": correlation, "named": len(named)}
+        for threshold in (0.6, 0.75, 0.9):
+            line[f"recurring in {threshold}"] = int((false >= threshold).sum())
+            line[f"bound {threshold}"] = found.stability.false_columns(threshold)
+        lines.append(line)
         print(lines[-1], flush=True)
     return pd.DataFrame(lines)
 
@@ -245,16 +262,18 @@ if __name__ == "__main__":
     parser.add_argument("--degree", type=int, default=1)
     parser.add_argument("--sets", type=int, default=3)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
+    parser.add_argument("--told", action="store_true", help="heads and support, to the consumer's search")
     parser.add_argument("--noise", type=int, default=2, help="noise columns beside agents")
-    parser.add_argument("--sum", action="store_true", help="agents whose utilities add up")
+    parser.add_argument("--kind", choices=("two", "three", "shared", "sum"), default="two", help="of agents")
+    parser.add_argument("--correlation", type=float, default=0.0, help="of columns, of agents and noise")
     given = parser.parse_args()
     match given.part:
         case "frontier":
             result = frontier(given.data, given.splits, given.first, given.pairs, given.degree)
         case "agents":
-            result = agents(given.sets, given.first, given.noise, given.sum)
+            result = agents(given.sets, given.first, given.noise, given.kind, given.correlation)
         case "consumer":
-            result = consumer(given.sets, given.first)
+            result = consumer(given.sets, given.first, given.told)
         case _:
-            result = noise(given.sets, given.first)
+            result = noise(given.sets, given.first, given.correlation, given.pairs)
     print(result.drop(columns="rows", errors="ignore").mean(numeric_only=True).round(3))

@@ -1,14 +1,124 @@
 """Claims about what a search for agents tries."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 
-from behavior_learning.discovery.groupings import EVERY, splits
+import behavior_learning as bl
+from behavior_learning.core.network import drawn_like
+from behavior_learning.discovery import moves
+from behavior_learning.discovery.groupings import EVERY, grouped, halved, refined
+from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.shapes import LAYERED, shape_of
+from behavior_learning.training.refit import Refit
+from tests.conftest import rng
+
+
+def groups(partition):
+    """The units of each agent, whatever the agents' numbers."""
+    return frozenset(frozenset(np.flatnonzero(np.equal(partition, agent))) for agent in set(partition))
 
 
 @pytest.mark.parametrize("units", range(2, EVERY + 1))
-def test_every_split_in_two_is_tried_once(units):
-    tried = [tuple(split) for split in splits(units, np.random.default_rng(0))]
-    assert len(tried) == 2 ** (units - 1) - 1
-    assert len({frozenset([split, tuple(not own for own in split)]) for split in tried}) == len(tried)
-    assert all(0 < sum(split) < units for split in tried)
+def test_every_partition_in_two_is_tried_once(units):
+    tried = [groups(each) for each in halved(units, np.random.default_rng(0))]
+    assert len(set(tried)) == len(tried) == 2 ** (units - 1) - 1
+    assert all(len(each) == 2 for each in tried)
+
+
+def test_a_partition_is_refined_in_every_way():
+    finer = [groups(each) for each in refined(np.array([0, 1, 1, 1]))]
+    apart = [({1}, {2, 3}), ({2}, {1, 3}), ({3}, {1, 2})]
+    assert set(finer) == {frozenset(map(frozenset, ({0}, *both))) for both in apart}
+    assert len(finer) == 3
+
+
+@cache
+def shape():
+    """Room for three agents of one number, and two columns."""
+    X = rng("groupings").normal(size=(60, 4))
+    told = {"knowledge": Knowledge(), "response": bl.Numbers(support=(-4.0, 4.0))}
+    return shape_of(LAYERED, X, np.tanh(X[:, 0]), degree=1, most=9, seed=0, layers=(3, 1), **told)
+
+
+@cache
+def problem():
+    """Two agents of two columns each, at random numbers."""
+    family, menu = shape().family, shape().menu
+    vector = family.drawn(drawn_like(family.template, rng("agents")))
+    support = grouped(menu, list(menu.units), np.array([0, 0, 1, 1]))
+    return Refit(vector * family.gates(support), support, 0.0)
+
+
+def network(vector, support):
+    family = shape().family
+    return family.network(Refit(np.float32(vector * family.gates(support)), support, 0.0))
+
+
+def utility(vector, support):
+    x, y = (np.float32(rng(name).normal(size=size)) for name, size in (("x", (5, 4)), ("y", (5, 3, 1))))
+    return np.asarray(network(vector, support)(x, y))
+
+
+def owners(support):
+    """The agents that see each column."""
+    menu = shape().menu
+    return [
+        {a for a in range(3) if any(coef[a][:, unit].any() for coef in support.coefs[0].values())}
+        for unit in menu.units
+    ]
+
+
+def test_a_column_is_handed_over_shared_or_given_up():
+    menu = shape().menu
+    found = [owners(menu.settled(s)) for _, s in moves.reassigned(menu, problem(), list(menu.units))]
+    before = owners(problem().support)
+    assert before == [{0}, {0}, {1}, {1}]
+    for column, (own,) in enumerate(before):
+        for new in ({0, 1}, {1 - own}):
+            assert [*before[:column], new, *before[column + 1 :]] in found
+    shared = problem()._replace(support=next(moves.reassigned(menu, problem(), list(menu.units)))[1])
+    assert before in [owners(s) for _, s in moves.reassigned(menu, shared, list(menu.units))]
+
+
+def test_sharing_a_column_changes_no_utility_before_it_is_learned():
+    menu = shape().menu
+    vector, support = next(moves.reassigned(menu, problem(), list(menu.units)))
+    np.testing.assert_allclose(utility(vector, support), utility(problem().vector, problem().support), rtol=1e-5)
+
+
+def without(role, agent):
+    support = problem().support.copy()
+    support.coefs[0][role][agent] = False
+    return problem()._replace(support=support)
+
+
+def test_another_head_takes_the_numbers_of_a_row():
+    family, before = shape().family, without("equality", 1)
+    found = [s for _, s in moves.exchanged(family, before)]
+    assert len(found) == 2  # tanh or relu of the second agent to abs; the other rows have no free place.
+    for vector, support in moves.exchanged(family, before):
+        lost = next(role for role in ("utility", "inequality") if not support.coefs[0][role][1].any())
+        coef = family.coefs[0]
+        np.testing.assert_array_equal(vector[coef["equality"][1]], before.vector[coef[lost][1]])
+        assert support.size == before.size
+
+
+def test_an_agent_that_is_split_off_and_joined_again_is_as_before():
+    family, menu = shape().family, shape().menu
+    vector, support = next(moves.split_off(family, problem()))
+    assert support.blocks(0).all()
+    apart = Refit(vector, menu.settled(support), 0.0)
+    again = [menu.settled(s) for _, s in moves.joined(family, apart)]
+    assert any(
+        all(np.array_equal(a, b) for a, b in zip(s.coefs[0].values(), problem().support.coefs[0].values(), strict=True))
+        for s in again
+    )
+
+
+def test_every_structure_that_is_tried_explains_the_response():
+    family, menu = shape().family, shape().menu
+    for vector, support in moves.structures(family, menu, problem(), list(menu.units), np.random.default_rng(0)):
+        assert menu.explains(support)
+        assert np.isfinite(utility(vector, support)).all()

@@ -21,8 +21,10 @@ def discover(
     read: Read,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the model.")] = None,
     degree: Annotated[int, typer.Option(help="1 for columns alone, 2 with their products and squares.")] = 1,
-    pairs: Annotated[int, typer.Option(help="Random splits into halves on which statements are to recur.")] = 10,
-    hierarchy: Annotated[bool, typer.Option("--hierarchy", help="Search two agents below a block, too.")] = False,
+    pairs: Annotated[
+        int | None, typer.Option(help="Random splits into halves on which statements are to recur.")
+    ] = None,
+    hierarchy: Annotated[bool, typer.Option("--hierarchy", help="Search agents below a block, too.")] = False,
     known: Annotated[list[str] | None, typer.Option(help="A column that every problem holds; repeat for more.")] = None,
     forbidden: Annotated[list[str] | None, typer.Option(help="A column that no problem holds.")] = None,
     rising: Annotated[list[str] | None, typer.Option(help="A column in which the target never falls.")] = None,

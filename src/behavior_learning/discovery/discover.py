@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -23,7 +25,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.identification.orientation import oriented
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
-from behavior_learning.learned.records import standard_deviations
+from behavior_learning.learned.records import counting_bar, standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
 from behavior_learning.training.active_set import reduced
 from behavior_learning.training.refit import Refit
@@ -36,8 +38,11 @@ FEWEST_ROWS = 40
 SEARCH_ROWS = 4_000
 """Rows that are searched on; the chosen problem is learned again from all."""
 
-POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers": (2, 1)})
-"""Shapes that a search for a hierarchy compares: a block of two rows per head, and two agents below a block."""
+POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers": (3, 1)})
+"""Shapes that a search for a hierarchy compares: a block of two rows per head, and up to three agents below a block."""
+
+USUAL = {False: (5, 10), True: (2, 4)}
+"""Folds and pairs of halves without a hierarchy and with one, whose searches take ten times as long."""
 
 Progress = Callable[[int, int], None]
 """Called with the searches done and their number."""
@@ -53,8 +58,8 @@ def discover(
     heads: Sequence[str | None] | None = None,
     degree: int = 1,
     max_terms: int = 30,
-    folds: int = 5,
-    pairs: int = 10,
+    folds: int | None = None,
+    pairs: int | None = None,
     threshold: float = 0.6,
     choose: str | int = "one_se",
     known: Sequence[str] = (),
@@ -65,6 +70,7 @@ def discover(
     response: Any = None,
     random_state: Any = None,
     progress: Progress | None = None,
+    verbose: bool = False,
 ) -> Discovery:
     """Find the smallest problem that predicts as well as larger ones, and say how much of it recurs.
 
@@ -76,8 +82,9 @@ def discover(
     Parameters
     ----------
     X, y : a table and a number or a class per row.
-    hierarchy : also search two agents below a block: every split of the columns that matter is tried. It is kept where
-        Schwarz's criterion prefers it to one block, in which agents whose utilities only add up are a pool.
+    hierarchy : also search two or three agents below a block, over partitions of the columns that matter, which agents
+        may share. It is kept where Schwarz's criterion prefers it to one block, in which agents whose utilities only
+        add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
     honest : choose on one half of the rows and learn the chosen problem from the other, so that `model.inference()`
         has the rows to itself.
@@ -86,8 +93,9 @@ def discover(
         a utility that is a sum; in a hierarchy it is the paper's heads.
     degree : 1 for the columns alone, 2 with their products and squares.
     max_terms : of the largest problem.
-    folds : parts that are held out in turn.
-    pairs : random splits into halves; 0 measures no recurrence.
+    folds : parts that are held out in turn: 5, and 2 with `hierarchy`.
+    pairs : random splits into halves: 10, and 4 with `hierarchy`. Half of them choose the size and the others judge
+        what it says; 0 measures no recurrence, and one does both.
     threshold : share of half-samples from which the false statements are bounded.
     choose : ``"one_se"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
     known : columns that every problem but the empty one holds.
@@ -98,6 +106,7 @@ def discover(
     response : what y is, such as ``bl.Numbers(support=(0, 60))``.
     random_state : seed of splits and starts.
     progress : called with the searches done and their number.
+    verbose : show on standard error how many searches are done, of how many.
 
     Raises
     ------
@@ -116,6 +125,7 @@ def discover(
     """
     knowledge = Knowledge(known, forbidden, rising, falling, themes)
     _check(hierarchy, degree, choose, threshold, knowledge)
+    folds, pairs = (usual if own is None else own for own, usual in zip((folds, pairs), USUAL[hierarchy], strict=True))
     folds, pairs = check_count("folds", folds, minimum=2), check_count("pairs", pairs, minimum=0)
     max_terms = check_count("max_terms", max_terms, minimum=2)
     table, random = as_table(X), check_random_state(random_state)
@@ -133,28 +143,31 @@ def discover(
         shape_of(each, table.iloc[first], y.iloc[first], seed=int(rng.integers(2**31)), **plan, **how)
         for each, plan in plans(hierarchy, degree, heads)
     ]
-    count, total = iter(range(1, 10**9)), 1 + folds + 2 * pairs
-
-    def done() -> None:
-        number = next(count)
-        if progress is not None:
-            progress(number, total)
-
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
-    whole = searched(shapes, rows.data(), rng)
-    done()
-    sizes = list(whole.path.refits)
-    losses, without = held_out_losses(shapes, rows, sizes, folds=folds, rng=rng, done=done)
-    parts, samples = halves(len(rows.x), pairs, rng), []
-    for part in parts:
-        samples.append(searched(shapes, rows.at(part).data(), rng))
+    numbers, total = count(1), 1 + folds + 2 * pairs
+    with counting_bar("searches", total, verbose and progress is None) as bar:
+        told = progress or bar
+
+        def done() -> None:
+            number = next(numbers)
+            if told is not None:
+                told(number, total)
+
+        whole = searched(shapes, rows.data(), rng)
         done()
+        search = whole.again if hierarchy else partial(searched, shapes)
+        sizes = list(whole.path.refits)
+        losses, without = held_out_losses(search, rows, sizes, folds=folds, rng=rng, done=done)
+        parts, samples = halves(len(rows.x), pairs, rng), []
+        for part in parts:
+            samples.append(search(rows.at(part).data(), rng))
+            done()
     refits = [whole.path.empty, *whole.path.refits.values()]
-    compared = [whole.recurring(refit, samples) for refit in refits]
-    recurrence = [recurrence_of(each) for each in compared]
+    choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
+    recurrence = [recurrence_of(whole.recurring(refit, choosing)) for refit in refits]
     path = path_table([refit.size for refit in refits], losses, recurrence, choose)
     at = int(np.argmax(path["chosen"]))
-    stability = compared[at]
+    stability = whole.recurring(refits[at], judging)
     model = whole.shape.model
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
@@ -170,9 +183,9 @@ def discover(
         stability=stability,
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
-        notes=_notes(len(first), len(table), honest, folds, pairs, whole),
+        notes=_notes(len(first), len(table), hierarchy, honest, folds, pairs, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
-        reference=_reference(model, rows, parts, len(columns)),
+        reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
         remainder=_remainder(whole, refits[at], rows, int(rng.integers(2**31))) if remainder else None,
     )
 
@@ -234,7 +247,9 @@ def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "recurrence", "share"])
 
 
-def _notes(searched_on: int, rows: int, honest: bool, folds: int, pairs: int, whole: Found) -> tuple[str, ...]:
+def _notes(
+    searched_on: int, rows: int, hierarchy: bool, honest: bool, folds: int, pairs: int, whole: Found
+) -> tuple[str, ...]:
     notes = [
         f"Searched on {searched_on:,} of {rows:,} rows; losses are of rows held out of the whole search, {folds} folds."
     ]
@@ -243,8 +258,11 @@ def _notes(searched_on: int, rows: int, honest: bool, folds: int, pairs: int, wh
     if pairs:
         notes.append(
             f"Recurrence: the search repeated on {2 * pairs} complementary halves, in the largest problem of each; "
-            "columns are named from 0.3 of the strongest and kept from 0.15. The same halves chose among the sizes."
+            "columns are named from 0.3 of the strongest and kept from 0.15. "
+            + ("Half of them chose the size, the others judge it." if pairs > 1 else "They also chose the size.")
         )
+    if hierarchy:
+        notes.append("Folds and halves search again among the groupings, or in the pool, that did best on all rows.")
     heads = ", ".join(str(head) for head in whole.shape.estimator.heads)
     return (*notes, f"Heads {heads}, by Schwarz's criterion in every search.")
 

@@ -1,41 +1,54 @@
 """Problems above problems: which columns belong to which agent, and which heads.
 
-Groupings are local optima of the likelihood, and no step leads from one to the next. So they are tried: for every split
-of the columns between two agents random problems are learned on some of the rows; for the best splits, every choice of
-heads of both agents; the best of these are learned on all rows and thinned. All of it shares one compiled program: a
-grouping is a set of gates.
+Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. So they are tried:
+for every partition of the columns between two agents random problems descend with much noise (`wander`); the best
+partitions are refined and have more starts; the best ends are learned to the optimum and thinned; the best of all goes
+on by moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled
+program: a structure is a set of gates.
 """
 
-from collections.abc import Iterable, Iterator
-from itertools import combinations, product
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
-from behavior_learning.core.network import drawn_like
-from behavior_learning.discovery.path import LAST_STEPS, Menu, Path, by_size, criterion, downward, learned
+from behavior_learning.discovery.moves import Units, structures
+from behavior_learning.discovery.path import (
+    LAST_STEPS,
+    Menu,
+    Path,
+    by_size,
+    criterion,
+    downward,
+    learned,
+    lowest_criterion,
+)
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
+from behavior_learning.training.wander import wandered
 
-__all__ = ["grouped", "headed", "learned_groupings", "splits", "without_rows"]
+__all__ = ["grouped", "halved", "improved", "learned_again", "learned_groupings", "opened", "refined"]
 
-STARTS, SCREENED, SCREENED_ROWS = 2, 50, 400
-"""Random starts of a split or a choice of heads, the evaluations each is screened by, and the rows."""
+FEW, STARTS, SCREENED, SCREENED_ROWS = 4, 8, 50, 400
+"""Random starts of any partition and further ones of a good one; evaluations and rows by which moves are screened."""
 
-EVERY = 6
-"""Units up to which every split is tried, and of more as many random ones."""
+EVERY, RANDOM = 6, 30
+"""Units up to which every partition in two is tried, and how many random ones of more."""
 
-SPLITS, LEARNED, FINISHED, THINNED = 2, 6, 3, 2
-"""Splits that are kept; starts that are learned on all rows, those that reach the optimum, and the optima thinned."""
+GOOD, FINISHED = 3, 3
+"""Partitions that are refined and have more starts, and ends that are learned to the optimum and thinned."""
 
-Split = Bool[np.ndarray, " units"]
-"""Which units the first agent has; the second has the others."""
+TRIED, ROUNDS = 3, 15
+"""Moves that are learned on all rows before a problem counts as one that none improves, and moves at most."""
+
+Partition = Int[np.ndarray, " units"]
+"""The agent of each unit."""
 
 
 def learned_groupings(
     family: Family, data: Data, menu: Menu, seen: Bool[np.ndarray, " terms"], rng: np.random.Generator
 ) -> Path:
-    """The best problem of each size of two agents below a block.
+    """The best problem of each size of agents below a block.
 
     Parameters
     ----------
@@ -44,82 +57,102 @@ def learned_groupings(
     units = [unit for unit in menu.units if (unit & seen).any()]
     if len(units) < 2:
         return by_size(family, data, menu, [], rng)
+    found: list[tuple[Refit, Partition]] = []
+
+    def tried(some: Iterable[Partition], count: int) -> list[Partition]:
+        """Random starts of each; the partitions of the best so far."""
+        each = [partition for partition in some for _ in range(count)]
+        supports = [grouped(menu, units, partition) for partition in each]
+        found.extend(zip(wandered(family, data, supports, rng), each, strict=True))
+        found.sort(key=lambda end: criterion(end[0], data))
+        return [np.array(one) for one in dict.fromkeys(tuple(partition) for _, partition in found)][:GOOD]
+
+    good = tried(halved(len(units), rng), FEW)
+    if family.template.architecture.layers[0] > 2:
+        good = tried([finer for partition in good for finer in refined(partition)], FEW)
+    good = tried(good, STARTS)
+    thinned = _thinned(family, data, menu, [refit for refit, _ in found])
     some = tuple(part[:SCREENED_ROWS] for part in data)
-
-    def begun(supports: Iterable[Support]) -> list[Refit]:
-        """The best start of each, the most promising first."""
-        found = [
-            min(
-                (
-                    family.refit(some, family.drawn(drawn_like(family.template, rng)), support, SCREENED)
-                    for _ in range(STARTS)
-                ),
-                key=lambda refit: refit.loss,
-            )
-            for support in supports
-        ]
-        return sorted(found, key=lambda refit: criterion(refit, data))
-
-    groups = begun(grouped(menu, units, split) for split in splits(len(units), rng))
-    found = begun(support for group in groups[:SPLITS] for support in headed(menu, group.support))
-    for count, steps in ((LEARNED, SCREENED), (FINISHED, LAST_STEPS)):
-        found = [learned(family, data, menu, start.vector, start.support, steps) for start in found[:count]]
-        found.sort(key=lambda refit: criterion(refit, data))
-    found += [thinner for end in found[:THINNED] for thinner in downward(family, data, menu, end)]
-    found += without_rows(family, data, menu, min(found, key=lambda refit: criterion(refit, data)))
-    return by_size(family, data, menu, found, rng)
+    end = improved(family, data, some, menu, lowest_criterion(thinned, data), units, rng)
+    path = by_size(family, data, menu, [*thinned, end, *downward(family, data, menu, end)], rng)
+    groupings = [opened(menu, end.support), *(grouped(menu, units, partition) for partition in good)]
+    return path._replace(groupings=tuple(groupings))
 
 
-def without_rows(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
-    """Without one row of an agent after the other, as long as Schwarz's criterion falls.
-
-    Two rows of one agent can say together what one of them says alone: |t| = 2·relu(t) − t. Neither is then weak.
-    """
-    while True:
-        trials = []
-        for role, coef in refit.support.coefs[0].items():
-            for agent, row in np.argwhere(coef.any(axis=-1)):
-                support = refit.support.copy()
-                support.coefs[0][role][agent, row] = False
-                support = menu.settled(support)
-                if menu.explains(support) and menu.holds_known(support):
-                    trials.append(learned(family, data, menu, refit.vector, support, SCREENED))
-        best = min(trials, key=lambda trial: criterion(trial, data), default=refit)
-        if criterion(best, data) >= criterion(refit, data):
-            return
-        refit = best
-        yield refit
+def learned_again(
+    family: Family, data: Data, menu: Menu, groupings: Sequence[Support], rng: np.random.Generator
+) -> Path:
+    """The best problem of each size on other rows, of groupings that a search on all rows found good."""
+    begun = wandered(family, data, [support for support in groupings for _ in range(STARTS)], rng)
+    begun.sort(key=lambda refit: criterion(refit, data))
+    return by_size(family, data, menu, _thinned(family, data, menu, begun), rng)
 
 
-def splits(units: int, rng: np.random.Generator) -> Iterator[Split]:
-    """Every split of a few units in two parts, or random ones of many."""
-    others = range(1, units)
+def _thinned(family: Family, data: Data, menu: Menu, begun: Sequence[Refit]) -> list[Refit]:
+    """The best of the first few at their optima, without more and more of its terms."""
+    ends = [learned(family, data, menu, start.vector, start.support, LAST_STEPS) for start in begun[:FINISHED]]
+    best = lowest_criterion(ends, data)
+    return [*ends, *downward(family, data, menu, best)]
+
+
+def improved(
+    family: Family, data: Data, some: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
+) -> Refit:
+    """The problem after moves between structures, as long as one makes Schwarz's criterion fall on all rows."""
+    for _ in range(ROUNDS):
+        starts = structures(family, menu, refit, units, rng)
+        trials = [learned(family, some, menu, vector, support, SCREENED) for vector, support in starts]
+        trials.sort(key=lambda trial: criterion(trial, data))
+        better = None
+        for trial in trials[:TRIED]:
+            end = learned(family, data, menu, trial.vector, trial.support, SCREENED)
+            if criterion(end, data) < criterion(refit, data):
+                better = end
+                break
+        if better is None:
+            return refit
+        refit = better
+    return refit
+
+
+def halved(units: int, rng: np.random.Generator) -> Iterator[Partition]:
+    """Every partition of a few units in two, or random ones of many."""
     if units <= EVERY:
-        for count in range(units - 1):
-            for own in combinations(others, count):
-                yield np.isin(np.arange(units), [0, *own])
+        for number in range(1, 2 ** (units - 1)):
+            yield number >> np.arange(units) & 1
     else:
-        for _ in range(2 ** (EVERY - 1)):
-            yield rng.random(units) < 0.5
+        yield from (rng.integers(2, size=units) for _ in range(RANDOM))
 
 
-def grouped(menu: Menu, units: list[Bool[np.ndarray, " terms"]], split: Split) -> Support:
-    """All terms of the response, and for each agent those of its units."""
+def refined(partition: Partition) -> Iterator[Partition]:
+    """With the units of one agent in every way between it and a new one."""
+    for agent in range(max(partition) + 1):
+        own = np.flatnonzero(partition == agent)
+        for number in range(1, 2 ** max(len(own) - 1, 0)):
+            finer = partition.copy()
+            finer[own[(number >> np.arange(len(own)) & 1) == 1]] = max(partition) + 1
+            yield finer
+
+
+def opened(menu: Menu, support: Support) -> Support:
+    """Every head of every agent in use, on the columns that it sees."""
+    support = support.copy()
+    for agent in np.flatnonzero(support.blocks(0)):
+        seen = np.any([coef[agent].any(axis=0) for coef in support.coefs[0].values()], axis=0)
+        for role, coef in support.coefs[0].items():
+            coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent]
+    for coef in support.coefs[1].values():
+        coef[...] = support.blocks(0)
+    return menu.settled(support)
+
+
+def grouped(menu: Menu, units: Units, partition: Partition) -> Support:
+    """All terms of the response, and for each agent those of its units; agents without units are out of use."""
     support = menu.allowed.copy()
-    for agent, own in enumerate((split, ~split)):
-        owned = np.any([unit for unit, has in zip(units, own, strict=True) if has], axis=0)
+    for agent in range(len(next(iter(support.coefs[0].values())))):
+        own = [unit for unit, owner in zip(units, partition, strict=True) if owner == agent]
+        owned = np.any(own, axis=0) if own else np.zeros_like(menu.moves)
         for coef in support.coefs[0].values():
             coef[agent, :, menu.moves & ~owned] = False
-    return support
-
-
-def headed(menu: Menu, support: Support) -> Iterator[Support]:
-    """Every choice of heads of both agents."""
-    roles = [role for role, coef in support.coefs[0].items() if coef.size]
-    choices = [own for count in range(1, len(roles) + 1) for own in combinations(roles, count)]
-    for own in product(choices, choices):
-        chosen = support.copy()
-        for agent, heads in enumerate(own):
-            for role in set(roles) - set(heads):
-                chosen.coefs[0][role][agent] = False
-        yield menu.settled(chosen)
+            coef[agent] &= bool(own)
+    return menu.settled(support)

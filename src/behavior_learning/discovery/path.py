@@ -39,10 +39,12 @@ class Path(NamedTuple):
     ----------
     empty : with terms of the response alone.
     refits : by number of terms, the problem of the lowest loss; larger ones have lower losses.
+    groupings : of columns among agents that did best, in a search for a hierarchy.
     """
 
     empty: Refit
     refits: dict[int, Refit]
+    groupings: tuple[Support, ...] = ()
 
     @property
     def largest(self) -> Refit:

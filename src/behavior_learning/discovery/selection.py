@@ -52,6 +52,10 @@ class Found:
         """What the largest problem of the path says."""
         return self.shape.explained(self.path.largest)
 
+    def again(self, data: Data, rng: np.random.Generator) -> "Found":
+        """The search on other rows, of the same shape and among the groupings that did best here."""
+        return Found(self.shape, self.shape.path_again(data, self.path, rng))
+
     def recurring(self, refit: Refit, samples: Sequence["Found"]) -> Stability | None:
         """How often what a problem says recurs on samples, in the largest problem of each.
 
@@ -76,6 +80,10 @@ def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> F
     return next(each for each, best in found if best is chosen)
 
 
+Search = Callable[[Data, np.random.Generator], Found]
+"""The search on some rows."""
+
+
 @dataclass(frozen=True, eq=False)
 class Searching:
     """The search, and the largest problem of at most so many terms.
@@ -96,7 +104,7 @@ class Searching:
 
 
 def held_out_losses(
-    shapes: Sequence[Shape],
+    search: Search,
     rows: Rows,
     sizes: Sequence[int],
     *,
@@ -113,7 +121,7 @@ def held_out_losses(
     for fold in np.array_split(rng.permutation(n), folds):
         weight = np.ones(n)
         weight[fold] = 0.0
-        here = searched(shapes, rows.data(weight), rng)
+        here = search(rows.data(weight), rng)
         known: dict[int, np.ndarray] = {}
         for column, refit in enumerate([here.path.empty, *map(here.path.of, sizes)]):
             if id(refit) not in known:

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from behavior_learning.core.basis_families import Affine, Polynomial
 from behavior_learning.core.features import Product
-from behavior_learning.discovery.groupings import learned_groupings
+from behavior_learning.discovery.groupings import learned_again, learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import Menu, Path, learned_path
 from behavior_learning.estimators.base import BehaviorEstimator
@@ -73,6 +73,12 @@ class Shape:
         if len(self.family.template.layers) == 1 or seen is None:
             return learned_path(self.family, data, self.menu, rng)
         return learned_groupings(self.family, data, self.menu, seen, rng)
+
+    def path_again(self, data: Data, path: Path, rng: np.random.Generator) -> Path:
+        """The path for other rows; in layers, of the groupings that did best in a search before."""
+        if path.groupings:
+            return learned_again(self.family, data, self.menu, path.groupings, rng)
+        return learned_path(self.family, data, self.menu, rng)
 
     def learned(self, refit: Refit) -> LearnedModel:
         """A problem of the family as a learned model, printed by the spreads of the template."""

@@ -6,6 +6,7 @@ the loss of every row, in every number, say what to take out and what to let in.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import equinox as eqx
@@ -56,6 +57,14 @@ class Refit(NamedTuple):
         return self.support.size
 
 
+class RowPlaces(NamedTuple):
+    """Where the numbers of the rows of a head stand in the packed vector."""
+
+    coef: Int[np.ndarray, "blocks rows inputs"]
+    intercept: Int[np.ndarray, "blocks rows"]
+    multiplier: Int[np.ndarray, "blocks rows"]
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """All networks of one shape, whichever of their coefficients are in use, and what they minimise.
@@ -86,35 +95,28 @@ class Family:
         return with_arrays(packing.blank, at).weights
 
     @cached_property
-    def coefs(self) -> list[dict[str, Int[np.ndarray, "blocks rows inputs"]]]:
-        """Where each coefficient stands in the packed vector, by layer and head."""
-        return [part[0] for part in self._rows]
+    def rows(self) -> list[dict[str, RowPlaces]]:
+        """Where coefficients, intercepts and multipliers stand in the packed vector, by layer and head."""
+        left = iter(np.asarray(weight.raw, int) for weight in self.places)
+        return [{role: RowPlaces(*islice(left, 3)) for role in layer.heads} for layer in self.template.layers]
 
     @cached_property
-    def _rows(self) -> list[tuple[dict[str, np.ndarray], dict[str, np.ndarray]]]:
-        """Places of coefficients and of intercepts, by layer and head."""
-        left, layers = iter(self.places), []
-        for layer in self.template.layers:
-            coefs, intercepts = {}, {}
-            for role in layer.heads:
-                coef, intercept, _ = (np.asarray(next(left).raw) for _ in range(3))
-                coefs[role], intercepts[role] = coef, intercept
-            layers.append((coefs, intercepts))
-        return layers
+    def coefs(self) -> list[dict[str, Int[np.ndarray, "blocks rows inputs"]]]:
+        """Where each coefficient stands in the packed vector, by layer and head."""
+        return [{role: places.coef for role, places in layer.items()} for layer in self.rows]
 
     @cached_property
     def multipliers(self) -> Int[np.ndarray, " rows"]:
         """Where the multipliers stand in the packed vector."""
-        heads = sum(len(layer.heads) for layer in self.template.layers)
-        return np.concatenate([np.asarray(weight.raw).ravel() for weight in self.places[2 : 3 * heads : 3]]).astype(int)
+        return np.concatenate([places.multiplier.ravel() for layer in self.rows for places in layer.values()])
 
     def gates(self, support: Support) -> Float[np.ndarray, " numbers"]:
         """0 for coefficients out of use and intercepts of rows without any: such a row adds a constant at most."""
         gates = np.ones(sum(int(np.prod(shape)) for shape in self.packing.shapes), np.float32)
-        for (coefs, intercepts), used in zip(self._rows, support.coefs, strict=True):
+        for places, used in zip(self.rows, support.coefs, strict=True):
             for role, coef in used.items():
-                gates[coefs[role]] = coef
-                gates[intercepts[role]] = coef.any(axis=-1)
+                gates[places[role].coef] = coef
+                gates[places[role].intercept] = coef.any(axis=-1)
         return gates
 
     def drawn(self, network: BehaviorNetwork) -> Float[np.ndarray, " numbers"]:

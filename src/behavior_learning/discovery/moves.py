@@ -1,0 +1,158 @@
+"""Moves between structures of agents below a block: what one step of a search for groupings may change.
+
+Each gives the numbers to start from and what is in use. The likelihood says which of them pay.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from behavior_learning.core.network import drawn_like
+from behavior_learning.discovery.path import Menu
+from behavior_learning.training.active_set import Support
+from behavior_learning.training.refit import Family, Refit
+
+__all__ = ["Start", "exchanged", "joined", "linked", "reassigned", "redrawn", "split_off", "structures", "without_rows"]
+
+Start = tuple[Float[np.ndarray, " numbers"], Support]
+"""Numbers to learn from, and what is in use."""
+
+Units = list[Bool[np.ndarray, " terms"]]
+"""The terms of each column, or of each group of columns that stays together."""
+
+
+def structures(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Iterator[Start]:
+    """All that one move makes of a problem, as far as it keeps what is known and is not empty."""
+    moves = (
+        without_rows(refit),
+        exchanged(family, refit),
+        reassigned(menu, refit, units),
+        linked(refit),
+        split_off(family, refit),
+        joined(family, refit),
+        redrawn(family, menu, refit, rng),
+    )
+    for vector, support in (start for each in moves for start in each):
+        settled = menu.settled(support)
+        if not settled.empty and menu.explains(settled) and menu.holds_known(settled):
+            yield vector, settled
+
+
+def _rows(refit: Refit, layer: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Head, and block and number, of every row in use."""
+    for role, coef in refit.support.coefs[layer].items():
+        yield from ((role, (int(block), int(row))) for block, row in np.argwhere(coef.any(axis=-1)))
+
+
+def without_rows(refit: Refit) -> Iterator[Start]:
+    """Without each row: |t| = 2·relu(t) − t, so that two can say what one says alone, and neither is weak."""
+    for layer in (0, 1):
+        for role, at in _rows(refit, layer):
+            support = refit.support.copy()
+            support.coefs[layer][role][at] = False
+            yield refit.vector, support
+
+
+def exchanged(family: Family, refit: Refit) -> Iterator[Start]:
+    """With another head around what a row holds, where its block has no row of that head."""
+    for layer in (0, 1):
+        for role, at in _rows(refit, layer):
+            for other, coef in refit.support.coefs[layer].items():
+                if coef.size and not coef[at].any():
+                    yield _moved(family, refit, layer, (role, at), (other, at))
+
+
+def _moved(family: Family, refit: Refit, layer: int, one: tuple[str, tuple], other: tuple[str, tuple]) -> Start:
+    """With the numbers of one row in the place of another that is out of use."""
+    (role, at), (new, place) = one, other
+    vector, support, where = refit.vector.copy(), refit.support.copy(), family.rows[layer]
+    for own, others in zip(where[role], where[new], strict=True):
+        vector[others[place]] = refit.vector[own[at]]
+    support.coefs[layer][new][place] = support.coefs[layer][role][at]
+    support.coefs[layer][role][at] = False
+    return vector, support
+
+
+def reassigned(menu: Menu, refit: Refit, units: Units) -> Iterator[Start]:
+    """With each column handed to another agent, shared with it, or given up by one that shares it."""
+    agents = np.flatnonzero(refit.support.blocks(0))
+    lower = refit.support.coefs[0]
+    for unit in units:
+        terms = unit & menu.moves
+        owners = [a for a in agents if any(coef[a][:, terms].any() for coef in lower.values())]
+        for agent in agents:
+            if agent not in owners:
+                shared = _with_unit(menu, refit.support, agent, terms)
+                yield refit.vector, shared
+                yield refit.vector, _without_unit(shared, owners, terms)
+            elif len(owners) > 1:
+                yield refit.vector, _without_unit(refit.support, [agent], terms)
+
+
+def _with_unit(menu: Menu, support: Support, agent: int, terms: Bool[np.ndarray, " terms"]) -> Support:
+    """The unit in every row in use of an agent."""
+    support = support.copy()
+    for role, coef in support.coefs[0].items():
+        used = coef[agent].any(axis=-1, keepdims=True)
+        coef[agent] |= used & terms & menu.allowed.coefs[0][role][agent]
+    return support
+
+
+def _without_unit(support: Support, agents: list[int], terms: Bool[np.ndarray, " terms"]) -> Support:
+    support = support.copy()
+    for coef in support.coefs[0].values():
+        coef[np.ix_(agents, range(coef.shape[1]), np.flatnonzero(terms))] = False
+    return support
+
+
+def linked(refit: Refit) -> Iterator[Start]:
+    """With each agent in one more row of the block above."""
+    agents = refit.support.blocks(0)
+    for role, coef in refit.support.coefs[1].items():
+        for index in np.argwhere(~coef & coef.any(axis=-1, keepdims=True) & agents):
+            support = refit.support.copy()
+            support.coefs[1][role][tuple(index)] = True
+            yield refit.vector, support
+
+
+def split_off(family: Family, refit: Refit) -> Iterator[Start]:
+    """With each row of an agent of several as an agent of its own, where there is room for one."""
+    room = np.flatnonzero(~refit.support.blocks(0))
+    rows = list(_rows(refit, 0))
+    for role, (agent, row) in rows if len(room) else ():
+        if sum(block == agent for _, (block, _) in rows) > 1:
+            new = int(room[0])
+            vector, support = _moved(family, refit, 0, (role, (agent, row)), (role, (new, row)))
+            for above, coef in support.coefs[1].items():
+                coef[..., new] = coef[..., agent]
+                places = family.coefs[1][above]
+                vector[places[..., new]] = refit.vector[places[..., agent]]
+            yield vector, support
+
+
+def joined(family: Family, refit: Refit) -> Iterator[Start]:
+    """With the rows of two agents in one, where none stands in the place of another."""
+    agents = np.flatnonzero(refit.support.blocks(0))
+    for one, other in ((a, b) for a in agents for b in agents if a < b):
+        moving = [(role, at) for role, at in _rows(refit, 0) if at[0] == other]
+        if all(not refit.support.coefs[0][role][one, at[1]].any() for role, at in moving):
+            vector, support = refit.vector, refit.support
+            for role, at in moving:
+                vector, support = _moved(
+                    family, Refit(vector, support, refit.loss), 0, (role, at), (role, (int(one), at[1]))
+                )
+            yield vector, support
+
+
+def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Start]:
+    """With each agent drawn anew, with a row of every head that sees its columns."""
+    for agent in np.flatnonzero(refit.support.blocks(0)):
+        drawn = family.drawn(drawn_like(family.template, rng))
+        vector, support = refit.vector.copy(), refit.support.copy()
+        seen = np.any([coef[agent].any(axis=0) for coef in support.coefs[0].values()], axis=0)
+        for role, coef in support.coefs[0].items():
+            coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent]
+            for places in family.rows[0][role]:
+                vector[places[agent]] = drawn[places[agent]]
+        yield vector, support

@@ -1,0 +1,66 @@
+"""Descents by Adam on few random rows at a time, many at once: their noise carries them over optima near the start.
+
+Of problems of layers BFGS from a random start ends in the next local optimum; a large rate and small batches pass many
+of these by, and BFGS then goes from where they end to the optimum.
+"""
+
+from collections.abc import Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from behavior_learning.core.arrays import make_key, to_device
+from behavior_learning.core.network import drawn_like
+from behavior_learning.training.active_set import Support
+from behavior_learning.training.fit import PenalizedLoss
+from behavior_learning.training.refit import Data, Family, Refit
+
+__all__ = ["wandered"]
+
+STEPS, BATCH, RATE, TOGETHER = 500, 64, 0.1, 8
+"""Steps, rows of each, the first rate, which falls as half a cosine, and the descents of one call of the program."""
+
+MEAN, SQUARE = 0.9, 0.999
+"""Adam's memory of the slope and of its square."""
+
+
+def wandered(family: Family, data: Data, supports: Sequence[Support], rng: np.random.Generator) -> list[Refit]:
+    """Where a descent from a random start ends for each support, near an optimum, and its loss on all rows."""
+    rows = float(np.sum(np.asarray(data[2]) > 0))
+    loss = PenalizedLoss(family.objective, family.packing, to_device(np.float32(family.l2 / (2 * rows))))
+    found = []
+    for first in range(0, len(supports), TOGETHER):
+        some = supports[first : first + TOGETHER]
+        starts = np.array([family.drawn(drawn_like(family.template, rng)) for _ in range(TOGETHER)], np.float32)
+        gates = np.array([family.gates(some[i % len(some)]) for i in range(TOGETHER)], np.float32)
+        key = make_key(int(rng.integers(2**31)))
+        ends = np.asarray(_descended(loss, to_device(starts), to_device(gates), data, key))
+        found += [family.refit(data, end, support, 1) for end, support in zip(ends, some, strict=False)]
+    return found
+
+
+@eqx.filter_jit
+def _descended(
+    loss: PenalizedLoss, starts: Float[Array, "k p"], gates: Float[Array, "k p"], data: Data, key: PRNGKeyArray
+) -> Float[Array, "k p"]:
+    x, y, weight = data
+
+    def mean_loss(vector: Array, rows: Array) -> Array:
+        losses = loss.objective(loss.packing.evaluated((vector,)), x[rows], y[rows])
+        return jnp.mean(losses * weight[rows]) + loss.ridge * loss.packing.squared((vector,))
+
+    def step(number: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        vectors, mean, square = state
+        rows = jax.random.randint(jax.random.fold_in(key, number), (len(starts), BATCH), 0, len(x))
+        slopes = jax.vmap(jax.grad(mean_loss))(vectors, rows) * gates
+        slopes = jnp.where(jnp.isfinite(slopes), slopes, 0.0)
+        mean, square = MEAN * mean + (1 - MEAN) * slopes, SQUARE * square + (1 - SQUARE) * slopes**2
+        rate = RATE * 0.5 * (1 + jnp.cos(jnp.pi * number / STEPS))
+        size = jnp.sqrt(square / (1 - SQUARE ** (number + 1))) + 1e-8
+        return vectors - rate * mean / (1 - MEAN ** (number + 1)) / size, mean, square
+
+    begun = (starts * gates, jnp.zeros_like(starts), jnp.zeros_like(starts))
+    return jax.lax.fori_loop(0, STEPS, step, begun)[0]
