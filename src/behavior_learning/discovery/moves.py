@@ -132,17 +132,21 @@ def split_off(family: Family, refit: Refit) -> Iterator[Start]:
 
 
 def joined(family: Family, refit: Refit) -> Iterator[Start]:
-    """With the rows of two agents in one, where none stands in the place of another."""
-    agents = np.flatnonzero(refit.support.blocks(0))
-    for one, other in ((a, b) for a in agents for b in agents if a < b):
-        moving = [(role, at) for role, at in _rows(refit, 0) if at[0] == other]
-        if all(not refit.support.coefs[0][role][one, at[1]].any() for role, at in moving):
-            vector, support = refit.vector, refit.support
-            for role, at in moving:
-                vector, support = _moved(
-                    family, Refit(vector, support, refit.loss), 0, (role, at), (role, (int(one), at[1]))
-                )
-            yield vector, support
+    """With two agents in one that sees the columns of both; of two rows of one head that of the first stays."""
+    agents = [int(agent) for agent in np.flatnonzero(refit.support.blocks(0))]
+    for one, other in ((a, b) for a in agents for b in agents if a != b):
+        joint = refit
+        for role, at in _rows(refit, 0):
+            place = (one, at[1])
+            if at[0] == other and not refit.support.coefs[0][role][place].any():
+                vector, support = _moved(family, joint, 0, (role, at), (role, place))
+                joint = Refit(vector, support, refit.loss)
+        seen = np.any([coef[[one, other]].any(axis=(0, 1)) for coef in refit.support.coefs[0].values()], axis=0)
+        support = joint.support.copy()
+        for coef in support.coefs[0].values():
+            coef[one] |= seen & coef[one].any(axis=-1, keepdims=True)
+            coef[other] = False
+        yield joint.vector, support
 
 
 def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Start]:

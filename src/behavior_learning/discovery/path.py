@@ -163,9 +163,9 @@ def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.
 
 
 def criterion(refit: Refit, data: Data) -> float:
-    """Schwarz's criterion on the rows that count, in nats."""
+    """Schwarz's criterion on the rows that count, in nats, with the intercept of every row in use among the numbers."""
     rows = float(np.sum(np.asarray(data[2]) > 0))
-    return rows * refit.loss + 0.5 * np.log(rows) * refit.size
+    return rows * refit.loss + 0.5 * np.log(rows) * (refit.size + refit.support.n_rows)
 
 
 def lowest_criterion(refits: Iterable[Refit], data: Data) -> Refit:

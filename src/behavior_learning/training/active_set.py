@@ -91,6 +91,11 @@ class Support:
         readout = 0 if self.readout is None else int(self.readout.sum())
         return readout + sum(int(coef.sum()) for layer in self.coefs for coef in layer.values())
 
+    @property
+    def n_rows(self) -> int:
+        """Rows in use."""
+        return sum(int(coef.any(axis=-1).sum()) for layer in self.coefs for coef in layer.values())
+
     def _uses(self, network: BehaviorNetwork, layer: int) -> list[np.ndarray]:
         """Where the blocks of a layer enter: views with the blocks last."""
         above = range(layer + 1, len(self.coefs))
