@@ -18,6 +18,9 @@ __all__ = ["Start", "exchanged", "joined", "linked", "reassigned", "redrawn", "s
 Start = tuple[Float[np.ndarray, " numbers"], Support]
 """Numbers to learn from, and what is in use."""
 
+Row = tuple[str, tuple[int, int]]
+"""Its head, and its block and number."""
+
 Units = list[Bool[np.ndarray, " terms"]]
 """The terms of each column, or of each group of columns that stays together."""
 
@@ -39,8 +42,8 @@ def structures(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.r
             yield vector, settled
 
 
-def _rows(refit: Refit, layer: int) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Head, and block and number, of every row in use."""
+def _rows(refit: Refit, layer: int) -> Iterator[Row]:
+    """Every row in use."""
     for role, coef in refit.support.coefs[layer].items():
         yield from ((role, (int(block), int(row))) for block, row in np.argwhere(coef.any(axis=-1)))
 
@@ -63,7 +66,7 @@ def exchanged(family: Family, refit: Refit) -> Iterator[Start]:
                     yield _moved(family, refit, layer, (role, at), (other, at))
 
 
-def _moved(family: Family, refit: Refit, layer: int, one: tuple[str, tuple], other: tuple[str, tuple]) -> Start:
+def _moved(family: Family, refit: Refit, layer: int, one: Row, other: Row) -> Start:
     """With the numbers of one row in the place of another that is out of use."""
     (role, at), (new, place) = one, other
     vector, support, where = refit.vector.copy(), refit.support.copy(), family.rows[layer]
@@ -76,33 +79,27 @@ def _moved(family: Family, refit: Refit, layer: int, one: tuple[str, tuple], oth
 
 def reassigned(menu: Menu, refit: Refit, units: Units) -> Iterator[Start]:
     """With each column handed to another agent, shared with it, or given up by one that shares it."""
-    agents = np.flatnonzero(refit.support.blocks(0))
-    lower = refit.support.coefs[0]
+    agents = np.flatnonzero(refit.support.blocks(0)).tolist()
     for unit in units:
         terms = unit & menu.moves
-        owners = [a for a in agents if any(coef[a][:, terms].any() for coef in lower.values())]
+        owners = [a for a in agents if any(coef[a][:, terms].any() for coef in refit.support.coefs[0].values())]
         for agent in agents:
             if agent not in owners:
-                shared = _with_unit(menu, refit.support, agent, terms)
+                shared = refit.support.copy()
+                for role, coef in shared.coefs[0].items():
+                    used = coef[agent].any(axis=-1, keepdims=True)
+                    coef[agent] |= used & terms & menu.allowed.coefs[0][role][agent]
                 yield refit.vector, shared
                 yield refit.vector, _without_unit(shared, owners, terms)
             elif len(owners) > 1:
                 yield refit.vector, _without_unit(refit.support, [agent], terms)
 
 
-def _with_unit(menu: Menu, support: Support, agent: int, terms: Bool[np.ndarray, " terms"]) -> Support:
-    """The unit in every row in use of an agent."""
-    support = support.copy()
-    for role, coef in support.coefs[0].items():
-        used = coef[agent].any(axis=-1, keepdims=True)
-        coef[agent] |= used & terms & menu.allowed.coefs[0][role][agent]
-    return support
-
-
 def _without_unit(support: Support, agents: list[int], terms: Bool[np.ndarray, " terms"]) -> Support:
     support = support.copy()
     for coef in support.coefs[0].values():
-        coef[np.ix_(agents, range(coef.shape[1]), np.flatnonzero(terms))] = False
+        for agent in agents:
+            coef[agent][:, terms] = False
     return support
 
 
