@@ -201,7 +201,7 @@ OTHERS = {
                 nests={"land": ["bus", "car", "train"]},
             ),
             "mixed": bl.BLChoice(
-                "wait + travel + vcost + C(alternative) + income:C(alternative)", random={"travel": "normal"}
+                "wait + travel + vcost + C(alternative) + income:C(alternative)", random={"wait": "normal"}
             ),
             "BL": bl.BLChoice("wait + travel + vcost + C(alternative) + income:C(alternative)", layers=(4,), l2=3.0),
         },

@@ -23,6 +23,9 @@ FINEST = 4
 
 SCRAMBLES = 8
 
+COARSE = 64
+"""Draws with which a search begins."""
+
 
 @dataclass(frozen=True)
 class Integration:
@@ -110,6 +113,15 @@ class Sobol(Integration):
 
     def nodes(self, units: int, k: int) -> Nodes:
         return sobol(units, self.draws, k, self.seed)
+
+    def maximize(
+        self, likelihood: Likelihood, start: Float[np.ndarray, " p"], limits: Limits
+    ) -> tuple[Likelihood, Optimum]:
+        """With many draws from where the search with few ends."""
+        if self.draws > 2 * COARSE:
+            few = sobol(likelihood.units, COARSE, likelihood.nodes.z.shape[2], self.seed)
+            start = maximize(replace(likelihood, nodes=few), start, limits).theta
+        return super().maximize(likelihood, start, limits)
 
     def error(self, likelihood: Likelihood, theta: Float[np.ndarray, " p"]) -> float:
         """Standard deviation of the log-likelihood over other scramblings, at these parameters."""
