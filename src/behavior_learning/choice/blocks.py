@@ -7,7 +7,7 @@ none in its equality; a layer above keeps that if it rises in the blocks below i
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -90,7 +90,7 @@ def _tastes(architecture: Architecture, features: int, signs: Int[np.ndarray, " 
     network = BehaviorNetwork.random(
         rng, architecture, features=features, response=len(signs), basis=affine_basis(features, 0), coef_scale=0.1
     )
-    weight = network.readout.weight
+    weight = cast(Weight, network.readout.weight)
     rule = Rule(sign=np.repeat(-signs[:, None], architecture.layers[-1], axis=1))
     small = np.where(signs[:, None] == 0, weight_value(weight), -0.1 * signs[:, None])
     return eqx.tree_at(lambda n: n.readout.weight, network, Weight.from_value(small, rule))

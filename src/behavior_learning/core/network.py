@@ -518,12 +518,18 @@ def in_double(network: BehaviorNetwork) -> BehaviorNetwork:
     return with_arrays(network, [Weight(jnp.asarray(np.asarray(w.raw, float)), w.rule) for w in network.arrays])
 
 
-def drawn_like(network: BehaviorNetwork, rng: np.random.Generator, **scales: float | None) -> BehaviorNetwork:
+def drawn_like(
+    network: BehaviorNetwork,
+    rng: np.random.Generator,
+    *,
+    coef_scale: float | None = None,
+    multiplier_scale: float | None = None,
+) -> BehaviorNetwork:
     """A random network of the same shape whose weights, in every layer, have the same rules.
 
     Parameters
     ----------
-    scales : as `BehaviorNetwork.random` takes them.
+    coef_scale, multiplier_scale : as `BehaviorNetwork.random` takes them.
     """
     rules = {
         role: RowRules(*(weight.rule for weight in rows.weights)) for role, rows in network.layers[0].heads.items()
@@ -531,7 +537,14 @@ def drawn_like(network: BehaviorNetwork, rng: np.random.Generator, **scales: flo
     weight = network.readout.weight
     outputs = 1 if weight is None else np.shape(weight.raw)[0]
     drawn = BehaviorNetwork.random(
-        rng, network.architecture, features=0, response=outputs, basis=network.basis, rules=rules, **scales
+        rng,
+        network.architecture,
+        features=0,
+        response=outputs,
+        basis=network.basis,
+        rules=rules,
+        coef_scale=coef_scale,
+        multiplier_scale=multiplier_scale,
     )
     pairs = zip(drawn.weights, network.weights, strict=True)
     return with_weights(drawn, [Weight(new.raw, old.rule) for new, old in pairs])

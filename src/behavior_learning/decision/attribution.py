@@ -6,6 +6,8 @@ sum over heads: the parts ∫₀¹ Cov_t(y, Δhead)/τ dt sum to the effect and 
 Source: Aumann and Shapley (1974); Sundararajan, Taly and Yan (2017), integrated gradients.
 """
 
+from typing import cast
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -48,7 +50,7 @@ class Decomposed(Outcome):
 
 def _parts(at: At, y: Float[Array, "n k m"]) -> Float[Array, "n k parts"]:
     """What every head of the last layer adds to BL, and then what added constraints take from it."""
-    utility: Edited = at.gibbs.utility
+    utility = cast(Edited, at.gibbs.utility)
     added = [jnp.broadcast_to(-penalty(at.x, y), y.shape[:2])[..., None] for penalty in utility.added]
     new = sum(added, start=jnp.zeros((*y.shape[:2], 1), y.dtype))
     return jnp.concatenate([added_by_heads(utility.network, at.x, y), new], axis=-1)

@@ -115,11 +115,10 @@ def learn_noisy_costs(decisions: Sequence[Decision], *, seed: int = 0) -> NoisyC
     for _ in range(STEPS):
         hessian = (at.cov - np.eye(n)).sum(axis=0)
         step = np.linalg.solve(hessian, at.score.sum(axis=0))
-        for share in 0.5 ** np.arange(12):
-            moved = _moments(stacked, gamma - share * step, uniforms)
-            if moved.log_p.sum() > at.log_p.sum() - 1e-9:
-                break
-        gamma, at = gamma - share * step, moved
+        least = at.log_p.sum() - 1e-9
+        shorter = (gamma - share * step for share in 0.5 ** np.arange(12))
+        ends = ((end, _moments(stacked, end, uniforms)) for end in shorter)
+        gamma, at = next((end for end in ends if end[1].log_p.sum() > least), (gamma, at))
         if np.abs(step).max() < 1e-4:
             bread = np.linalg.inv(hessian)
             return NoisyCosts(gamma, bread @ (at.score.T @ at.score) @ bread, float(at.log_p.sum()))

@@ -342,15 +342,15 @@ class Scenario:
         values, slopes = np.concatenate(parts[0])[:n], np.concatenate(parts[1], axis=1)[:, :n]
         if self.parameters.draws is not None:
             drawn = np.concatenate(self._at_draws(outcome), axis=1)[:, :n] + values
-            error, (lower, upper) = drawn.std(axis=0, ddof=1), np.quantile(drawn, tails, axis=0)
+            error = drawn.std(axis=0, ddof=1)
         else:
             drawn = np.zeros((0, 0))
             variance = (
                 np.full(values.shape, np.nan) if cov is None else np.einsum("inq,ij,jnq->nq", slopes, cov, slopes)
             )
             error = np.sqrt(np.maximum(variance, 0.0))
-        if len(drawn) < ENOUGH:
-            lower, upper = (values + norm.ppf(tail) * error for tail in tails)
+        enough = len(drawn) >= ENOUGH
+        lower, upper = np.quantile(drawn, tails, axis=0) if enough else (values + norm.ppf(q) * error for q in tails)
         columns = {"estimate": values, "std_error": error, "lower": lower, "upper": upper}
         return pd.DataFrame({name: column.reshape(-1) for name, column in columns.items()})
 

@@ -4,13 +4,14 @@ The mode follows ∂BL/∂y = 0 as parameters move, so that a price has the deri
 """
 
 from dataclasses import replace
+from typing import cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from behavior_learning.decision.edits import Edits, Place
+from behavior_learning.decision.edits import Edited, Edits, Place
 from behavior_learning.decision.outcomes import At, Number
 
 __all__ = ["Prices"]
@@ -30,7 +31,7 @@ class Prices(Number):
     rows: tuple[Place, ...]
 
     def __call__(self, at: At) -> Float[Array, "n constraints"]:
-        utility, y = at.gibbs.utility, _mode(at)[:, None]
+        utility, y = cast(Edited, at.gibbs.utility), _mode(at)[:, None]
 
         def relaxed(amounts: Float[Array, " constraints"]) -> Float[Array, " n"]:
             moved = Edits(self.rows, tuple(amounts))(utility.network)

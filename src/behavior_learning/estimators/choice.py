@@ -171,7 +171,7 @@ class BLChoice(BaseEstimator):
         if readable.model.utility.powers:
             raise OptionError("layers= goes with terms that are linear in their coefficients; drop boxcox.")
         encoder = SetEncoder.learn(data)
-        output = {"output": "vector", "readout": "free"} if self.tastes else {}
+        output: dict[str, Any] = {"output": "vector", "readout": "free"} if self.tastes else {}
         architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads), **output)
         features = 0 if encoder.chooser is None else len(encoder.chooser.columns)
         if self.tastes and not features:

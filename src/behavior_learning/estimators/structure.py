@@ -127,7 +127,8 @@ def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architectu
 def stated_layers(chosen: Any) -> tuple[tuple[UMP, ...], ...]:
     """The problems of `structure` by layer: one, those of the first layer, or a list of them per layer."""
     structure = chosen.structure
-    problems = (structure,) if isinstance(structure, UMP) else check_sequence("structure", structure, "[bl.UMP(...)]")
+    stated = isinstance(structure, UMP)
+    problems: Any = (structure,) if stated else check_sequence("structure", structure, "[bl.UMP(...)]")
     layers = tuple(map(tuple, problems)) if all(isinstance(own, (list, tuple)) for own in problems) else (problems,)
     if not problems or not all(layer and all(isinstance(own, UMP) for own in layer) for layer in layers):
         raise OptionError(f"structure must be a bl.UMP, a list of them, or a list of such lists; got {structure!r}.")

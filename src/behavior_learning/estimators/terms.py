@@ -53,13 +53,11 @@ def stated_products(text: str, columns: Columns, x: np.ndarray) -> list[tuple[Pr
         raise OptionError(
             f"{short(text)}: a function of a column of x may meet the response and nothing else. Add a column for more."
         )
-    return [(_times(a, c), _times(b, d)) for a, b in functions for c, d in around]
+    return [(_times(a, c) if isinstance(a, Product) else a, _times(b, d)) for a, b in functions for c, d in around]
 
 
-def _times(a: Product | Curve, b: Product) -> Product | Curve:
-    """A product of uncentred columns, or a function by itself."""
-    if not isinstance(a, Product):
-        return a
+def _times(a: Product, b: Product) -> Product:
+    """A product of uncentred columns."""
     together = tuple(sorted((*a.columns, *b.columns)))
     return Product(together, uncentered=bool(together))
 
