@@ -388,6 +388,8 @@ class InferenceResults(EstimationResults):
             f"{'All parameters' if everything else ', '.join(labels)}: no standard error, because {why.value}"
             for why, labels in by_reason
         ]
+        if int(self.local_optima["reached"].iloc[0]) == 1 and len(self.local_optima) > 2:
+            reasons.append(ONCE_FOUND.format(int(self.local_optima["reached"].sum())))
         if any(str(label).endswith(".multiplier") for label in self.params.index):
             reasons.append(
                 "z and P of a multiplier do not say whether its row is there: zero ends its range. "
@@ -447,6 +449,11 @@ def estimated(results: InferenceResults, covariance: CovarianceEstimator) -> Inf
         rivals=rivals,
     )
 
+
+ONCE_FOUND = (
+    "One search of {} ended in the best optimum: a better one may exist, with numbers far from these, and errors are "
+    "those of this one. Search again with n_restarts=50."
+)
 
 WEAKLY_KNOWN = (
     "The likelihood has no finite maximum near the best fit, as where a tanh is nearly linear. Estimates are under a "
