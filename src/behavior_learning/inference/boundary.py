@@ -168,7 +168,8 @@ def _second_order(problem: Problem, theta: Float[Array, " p"], information: Info
     fall with the number of rows.
     """
     sizes, directions = np.linalg.eigh(information.inverse())
-    here, second = np.asarray(_losses(problem, theta)), 0.0
+    here = np.asarray(_losses(problem, theta))
+    second = np.zeros(len(here))
     for size, direction in zip(sizes, directions.T, strict=True):
         if size > 1e-12 * sizes[-1]:
             step = CURVED * np.sqrt(size) * direction
