@@ -14,6 +14,7 @@ contradict each other have no errors and are counted apart.
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -74,29 +75,30 @@ def run(stream: np.random.RandomState, test: bool) -> list[dict[str, float]]:
     return lines
 
 
-def noisy(replications: int, decisions: int, noise: float) -> None:
-    lines, without, spent = [], 0, []
-    for seed in range(replications):
+def noisy(first: int, replications: int, decisions: int, noise: float, out: Path) -> None:
+    """Replications are appended to a file, so that several runs add up; what is printed is of all of them."""
+    for seed in range(first, first + replications):
         stream = np.random.RandomState(seed)
         costs = stream.rand(VARIABLES)
         sample = drawn(costs, decisions, stream, noise)
-        started = time.perf_counter()
+        truth = np.append(costs, noise) / np.linalg.norm(costs)
         try:
             found = learn_noisy_costs(sample).table()
         except (ConvergenceError, DataError):
-            without += 1
-            continue
-        spent.append(time.perf_counter() - started)
-        truth = np.append(costs / np.linalg.norm(costs), noise / np.linalg.norm(costs))
-        margin = learn_costs(sample).direction
-        errors = [np.linalg.norm(way - truth[:-1]) for way in (found["estimate"].to_numpy()[:-1], margin)]
-        held = (found["lower"] <= truth) & (truth <= found["upper"])
-        lines.append({**held, "error": errors[0], "error of learn_costs": errors[1]})
-    table = pd.DataFrame(lines).astype(float)
-    print(f"noise {noise}, {decisions} decisions, {len(table)} replications; {without} more without an estimate")
-    print(table.mean().round(4).to_string())
-    costs = table[[name for name in table if name.startswith("cost")]].to_numpy()
-    print(f"all coordinates of the direction {costs.mean():.4f}; {np.mean(spent):.2f} s each")
+            found = pd.DataFrame(np.nan, range(VARIABLES + 1), ["estimate", "std_error", "lower", "upper"])
+        lines = found.reset_index(names="what").assign(truth=truth, seed=seed, decisions=decisions, noise=noise)
+        lines.to_csv(out, mode="a", header=not out.exists(), index=False)
+    table = pd.read_csv(out)
+    table = table[(table["decisions"] == decisions) & (table["noise"] == noise)]
+    known = table.dropna()
+    covered = known["truth"].between(known["lower"], known["upper"])
+    error = (known["estimate"] - known["truth"]) ** 2
+    of_costs = known["what"] != "noise"
+    print(
+        f"noise {noise}, {decisions} decisions: {known['seed'].nunique()} of {table['seed'].nunique()} have an estimate"
+    )
+    print(f"covered: costs {covered[of_costs].mean():.3f}, noise {covered[~of_costs].mean():.3f}")
+    print(f"error of the direction {np.sqrt(error[of_costs].groupby(known['seed']).sum()).mean():.3f}")
 
 
 def noiseless() -> None:
@@ -113,10 +115,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part", nargs="?", default="noiseless", choices=("noiseless", "noise"))
     parser.add_argument("--replications", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="seed of the first replication")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "noisy_costs.csv")
     parser.add_argument("--decisions", type=int, default=50)
     parser.add_argument("--noise", type=float, default=0.3)
     given = parser.parse_args()
-    noiseless() if given.part == "noiseless" else noisy(given.replications, given.decisions, given.noise)
+    noiseless() if given.part == "noiseless" else noisy(
+        given.first, given.replications, given.decisions, given.noise, given.out
+    )
 
 
 if __name__ == "__main__":
