@@ -66,7 +66,7 @@ def explore(
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
     sample = problem.chunks_of(max(EXPLORING_ROWS, 20 * len(learned)))
     points = [numbers_of(canonicalize(other, one_hot=one_hot, prune=False).network)[learned] for other in networks]
-    rows = rows_that_flip(start, one_hot)
+    rows = rows_that_flip(start)
     everything = sample == problem.chunks or (len(networks) == 1 and not 0 < len(rows) <= sign_flips)
 
     def follow(point: Any, **options: float) -> Optimum:
@@ -123,13 +123,11 @@ def _with_flips(
     return found
 
 
-def rows_that_flip(local: LocalParameters, one_hot: bool = False) -> dict[str, Int[np.ndarray, " places"]]:
+def rows_that_flip(local: LocalParameters) -> dict[str, Int[np.ndarray, " places"]]:
     """Rows that mean something else with their coefficients negated, and their places among the parameters.
 
     Optima of a block are often each other's reflections, a row that points the wrong way while others make up for it.
-    Even heads flip for free, an identity never gets stuck, and rows with stated numbers or signs stay. Of one-hot
-    candidates each sees the terms of its own class alone, so that the part of a row that speaks of a class may point
-    the wrong way by itself.
+    Even heads flip for free, an identity never gets stuck, and rows with stated numbers or signs stay.
     """
     network = local.parametrization.template
     rows: dict[str, list[int]] = {}
@@ -138,13 +136,8 @@ def rows_that_flip(local: LocalParameters, one_hot: bool = False) -> dict[str, I
         place = places[at]
         head = network.layers[place.layer].head(place.role) if place.role else None
         for_free = head is None or head.parity == "even" or head == Identity()
-        if place.part not in ("coef", "intercept") or for_free:
-            continue
-        row = row_label(network, place.of_row)
-        rows.setdefault(row, []).append(number)
-        if one_hot and place.layer == 0 and place.part == "coef":
-            for choice in set(network.basis.terms[place.column][1].columns):
-                rows.setdefault(f"{row} of class {choice + 1}", []).append(number)
+        if place.part in ("coef", "intercept") and not for_free:
+            rows.setdefault(row_label(network, place.of_row), []).append(number)
     return {row: np.array(own) for row, own in rows.items() if not local.signs[own].any()}
 
 

@@ -31,7 +31,7 @@ __all__ = ["infer_network", "infer_problem", "model_at", "original_units"]
 QUADRATURE_TOLERANCE = 1e-7
 """Nats by which twice the candidates may change the loss of a row, on average."""
 
-N_RESTARTS, SIGN_FLIPS = 4, 16
+N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
 """Row evaluations times parameters that restarts and sign flips may cost by default."""
 
