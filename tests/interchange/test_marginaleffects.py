@@ -12,6 +12,8 @@ from tests.conftest import rng
 
 marginaleffects = pytest.importorskip("marginaleffects")
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Its own, of polars.
+
 NAMES = ["a", "b"]
 
 
