@@ -55,8 +55,9 @@ class BehaviorModel(ModelAbstract):
     def get_exog(self, newdata: pl.DataFrame) -> np.ndarray:
         """Encoded columns; rows that only pad the levels of categories, which are cut off later, are zero."""
         own = newdata["rowid"].to_numpy() >= 0 if "rowid" in newdata.columns else np.ones(len(newdata), bool)
+        columns = newdata.select(self._model.encoder.names)
         encoded = np.zeros((len(newdata), len(self._model.encoder.columns)))
-        encoded[own] = self._model.encoder(self._model.table(newdata.filter(own).to_pandas()))
+        encoded[own] = self._model.encoder(self._model.table(columns.filter(own).to_pandas()))
         return encoded
 
     def get_predict(self, params: Any, newdata: np.ndarray) -> pl.DataFrame:
