@@ -29,8 +29,11 @@ __all__ = ["NoisyCosts", "learn_noisy_costs"]
 POINTS = 256
 """Sobol points behind every probability."""
 
-STEPS = 100
+STEPS = 30
 """Newton steps at most."""
+
+SIMULATED = 0.01
+"""Fall of the log-likelihood that a step may bring: its scores are simulated by themselves and no exact slope of it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ def learn_noisy_costs(decisions: Sequence[Decision], *, seed: int = 0) -> NoisyC
     for _ in range(STEPS):
         hessian = (at.cov - np.eye(n)).sum(axis=0)
         step = np.linalg.solve(hessian, at.score.sum(axis=0))
-        least = at.log_p.sum() - 1e-9
+        least = at.log_p.sum() - SIMULATED
         shorter = (gamma - share * step for share in 0.5 ** np.arange(12))
         ends = ((end, _moments(stacked, end, uniforms)) for end in shorter)
         gamma, at = next((end for end in ends if end[1].log_p.sum() > least), (gamma, at))
