@@ -122,7 +122,7 @@ def test_published_held_out_log_likelihood():
     [
         (lambda m: m.willingness_to_pay("speed", "cost"), DataError, "no attribute 'speed'"),
         (lambda m: m.elasticities(DATA, "income"), DataError, "no attribute 'income'"),
-        (lambda m: m.counterfactual(DATA), OptionError, "change=, remove= or scenario="),
+        (lambda m: m.counterfactual(DATA), OptionError, "change=, remove=, add= or scenario="),
         (lambda m: m.counterfactual(DATA, remove="plane"), DataError, "no alternative 'plane'"),
         (lambda m: m.shares(DATA, method="guess"), OptionError, "'delta' or 'simulation'"),
         (lambda m: m.inference("white"), OptionError, "cov_type must be"),

@@ -36,7 +36,7 @@ def linear():
     X["group"] = np.where(np.arange(150) % 2 == 0, "north", "south")
     y = 3 * X["a"] - 2 * X["b"] + (X["group"] == "south") + 0.5 * generator.normal(size=150)
     options = {"layers": (1,), "heads": ("identity", None, "square"), "basis": "affine"}
-    model = bl.BLRegressor(**options, identifiable=True, optimizer="lbfgs", random_state=0, n_restarts=1)
+    model = bl.BLRegressor(**options, identifiable="pure_x", optimizer="lbfgs", random_state=0, n_restarts=1)
     return model.fit(X, y.rename("y")), X, y
 
 
