@@ -72,7 +72,7 @@ def test_networks_drawn_like_it_have_its_rules():
     [
         ({"readout": "free"}, "BL rises with every block, which readout='free' contradicts. Use another readout"),
         ({"multipliers": "free"}, "which multipliers='free' contradicts"),
-        ({"output": "vector", "readout": "nonnegative"}, "which output='vector' contradicts. Use output='scalar'"),
+        ({"output": "vector", "readout": "nonnegative"}, "which output='vector' contradicts. Use another output"),
         ({"heads": (None, None, "abs")}, "lets blocks enter utility and inequality rows alone"),
     ],
 )

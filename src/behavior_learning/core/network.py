@@ -140,12 +140,12 @@ class Architecture:
             object.__setattr__(self, name, tuple(map(int, getattr(self, name))))
 
     def _check_aggregation(self) -> None:
-        free = next((name for name in ("readout", "multipliers") if getattr(self, name) == "free"), None)
-        if free or self.output == "vector":
-            other = f"{free}='free'" if free else "output='vector'"
+        others = {"output": "vector", "readout": "free", "multipliers": "free"}
+        clash = next((name for name, value in others.items() if getattr(self, name) == value), None)
+        if clash is not None:
             raise OptionError(
-                f"aggregation='nonnegative' says that BL rises with every block, which {other} contradicts. "
-                f"Use {'another ' + free if free else 'output=' + repr('scalar')}, or aggregation='free'."
+                "aggregation='nonnegative' says that BL rises with every block, which "
+                f"{clash}={others[clash]!r} contradicts. Use another {clash}, or aggregation='free'."
             )
         if len(self.layers) > 1 and not any(self.head_rows[role] for role in ("utility", "inequality")):
             raise OptionError(
