@@ -11,6 +11,8 @@ from behavior_learning.discovery.result import path_table
 from behavior_learning.errors import DataError, OptionError
 from tests.conftest import rng
 
+pytestmark = pytest.mark.filterwarnings("error::behavior_learning.errors.TrainingWarning")  # None is of its own fits.
+
 N = 160
 OPTIONS = {"pairs": 2, "folds": 2, "max_terms": 9, "random_state": 0}
 

@@ -1,5 +1,6 @@
 """The shapes of problem that are compared: sets of heads, each with every term that its rows may hold."""
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +15,7 @@ from behavior_learning.core.features import Product
 from behavior_learning.discovery.groupings import learned_again, learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import Menu, Path, learned_path
+from behavior_learning.errors import TrainingWarning
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
@@ -150,7 +152,10 @@ def shape_of(
         n_restarts=1,
         random_state=seed,
         **options,
-    ).fit(X, y)
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", TrainingWarning)  # One epoch finds units and terms, not a problem.
+        estimator.fit(X, y)
     model = estimator.model_
     space = model.response.space(NODES) if model.space.continuous else model.space
     objective = model.objective.on(space, 1.0)
