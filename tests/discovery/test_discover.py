@@ -37,7 +37,7 @@ def found():
 @cache
 def found_of_classes():
     labels = np.where(table()["b"] + 0.3 * rng("noise").normal(size=N) > 0, "yes", "no")
-    return bl.discover(table(), pd.Series(labels, name="answer"), **OPTIONS)
+    return bl.discover(table(), pd.Series(labels, name="answer"), **OPTIONS | {"pairs": 4})
 
 
 def named(discovery):

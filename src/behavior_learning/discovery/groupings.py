@@ -29,14 +29,14 @@ from behavior_learning.training.wander import wandered
 
 __all__ = ["grouped", "halved", "improved", "learned_again", "learned_groupings", "opened", "refined"]
 
-FEW, STARTS, SCREENED, SCREENED_ROWS = 4, 8, 50, 400
+FEW, STARTS, SCREENED, SCREENED_ROWS = 4, 24, 50, 400
 """Random starts of any partition and further ones of a good one; evaluations and rows by which moves are screened."""
 
 EVERY, RANDOM = 6, 30
 """Units up to which every partition in two is tried, and how many random ones of more."""
 
-GOOD, FINISHED = 3, 3
-"""Partitions that are refined and have more starts, and ends that are learned to the optimum and thinned."""
+GOOD, BEST, FINISHED = 3, 2, 3
+"""Partitions that are refined, those that have more starts, and ends that are learned to the optimum and thinned."""
 
 TRIED, ROUNDS = 3, 15
 """Moves that are learned on all rows before a problem counts as one that none improves, and moves at most."""
@@ -67,10 +67,10 @@ def learned_groupings(
         found.sort(key=lambda end: criterion(end[0], data))
         return [np.array(one) for one in dict.fromkeys(tuple(partition) for _, partition in found)][:GOOD]
 
-    good = tried(halved(len(units), rng), FEW)
+    good = tried(tried(halved(len(units), rng), FEW)[:BEST], STARTS)
     if family.template.architecture.layers[0] > 2:
         good = tried([finer for partition in good for finer in refined(partition)], FEW)
-    good = tried(good, STARTS)
+        good = tried(good[:BEST], STARTS)
     thinned = _thinned(family, data, menu, [refit for refit, _ in found])
     some = tuple(part[:SCREENED_ROWS] for part in data)
     end = improved(family, data, some, menu, lowest_criterion(thinned, data), units, rng)
@@ -83,7 +83,7 @@ def learned_again(
     family: Family, data: Data, menu: Menu, groupings: Sequence[Support], rng: np.random.Generator
 ) -> Path:
     """The best problem of each size on other rows, of groupings that a search on all rows found good."""
-    begun = wandered(family, data, [support for support in groupings for _ in range(STARTS)], rng)
+    begun = wandered(family, data, [support for support in groupings for _ in range(STARTS // len(groupings))], rng)
     begun.sort(key=lambda refit: criterion(refit, data))
     return by_size(family, data, menu, _thinned(family, data, menu, begun), rng)
 
