@@ -115,6 +115,17 @@ def test_an_agent_that_is_split_off_and_joined_again_has_its_rows_and_columns():
     assert problem().support.n_rows in rows
 
 
+def test_agents_that_add_up_in_every_row_above_are_joined_without_a_change_of_the_utility():
+    family = shape().family
+    vector, support = next(moves.split_off(family, problem()))
+    (new,) = np.flatnonzero(support.blocks(0) & ~problem().support.blocks(0))
+    for role, places in family.coefs[1].items():
+        vector[places[..., new]] *= 2 * support.coefs[1][role][..., new]
+    before = utility(vector, support)
+    joined = moves.joined(family, Refit(vector, support, 0.0))
+    assert any(s.blocks(0).sum() == 2 and np.allclose(utility(v, s), before, rtol=1e-4) for v, s in joined)
+
+
 def test_every_structure_that_is_tried_explains_the_response():
     family, menu = shape().family, shape().menu
     for vector, support in moves.structures(family, menu, problem(), list(menu.units), np.random.default_rng(0)):

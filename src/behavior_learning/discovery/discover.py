@@ -165,7 +165,8 @@ def discover(
     refits = [whole.path.empty, *whole.path.refits.values()]
     choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
     recurrence = [recurrence_of(whole.recurring(refit, choosing)) for refit in refits]
-    path = path_table([refit.size for refit in refits], losses, recurrence, choose)
+    sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
+    path = path_table(sizes, losses, recurrence, choose)
     at = int(np.argmax(path["chosen"]))
     stability = whole.recurring(refits[at], judging)
     model = whole.shape.model

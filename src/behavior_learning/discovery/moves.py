@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool, Float
 
+from behavior_learning.core.block import NONNEGATIVE, Weight
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery.path import Menu
 from behavior_learning.training.active_set import Support
@@ -129,21 +130,34 @@ def split_off(family: Family, refit: Refit) -> Iterator[Start]:
 
 
 def joined(family: Family, refit: Refit) -> Iterator[Start]:
-    """With two agents in one that sees the columns of both; of two rows of one head that of the first stays."""
+    """With two agents in one, whose rows see their own columns or those of both; of two rows of one head one stays."""
     agents = [int(agent) for agent in np.flatnonzero(refit.support.blocks(0))]
     for one, other in ((a, b) for a in agents for b in agents if a != b):
-        joint = refit
+        joint, louder = refit, _relative_weight(family, refit, one, other)
         for role, at in _rows(refit, 0):
             place = (one, at[1])
             if at[0] == other and not refit.support.coefs[0][role][place].any():
                 vector, support = _moved(family, joint, 0, (role, at), (role, place))
+                weight = family.rows[0][role].multiplier[place]
+                vector[weight] = Weight.from_value(louder * np.logaddexp(0, vector[weight]), NONNEGATIVE).raw
                 joint = Refit(vector, support, refit.loss)
         seen = np.any([coef[[one, other]].any(axis=(0, 1)) for coef in refit.support.coefs[0].values()], axis=0)
         support = joint.support.copy()
         for coef in support.coefs[0].values():
-            coef[one] |= seen & coef[one].any(axis=-1, keepdims=True)
             coef[other] = False
         yield joint.vector, support
+        wider = support.copy()
+        for coef in wider.coefs[0].values():
+            coef[one] |= seen & coef[one].any(axis=-1, keepdims=True)
+        yield joint.vector, wider
+
+
+def _relative_weight(family: Family, refit: Refit, one: int, other: int) -> float:
+    """How much more the rows above make of another agent than of one: b of w_other ≈ b·w_one; 1 where they disagree."""
+    rows = [refit.vector[family.coefs[1][role][coef.any(axis=-1)]] for role, coef in refit.support.coefs[1].items()]
+    above = np.concatenate(rows)
+    share = float(above[:, other] @ above[:, one] / max(above[:, one] @ above[:, one], 1e-12))
+    return share if share > 0 else 1.0
 
 
 def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Start]:

@@ -132,7 +132,7 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
 
     Parameters
     ----------
-    sizes : terms of the empty problem and of the others.
+    sizes : terms of the empty problem, whose terms of the response alone count as none, and of the others.
     losses : (rows, sizes).
     recurrence : median over the statements of each.
     choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
