@@ -8,11 +8,12 @@ program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from behavior_learning.discovery.moves import Units, structures
+from behavior_learning.discovery.moves import Units, joined, kept, structures
 from behavior_learning.discovery.path import (
     LAST_STEPS,
     Menu,
@@ -98,17 +99,17 @@ def _thinned(family: Family, data: Data, menu: Menu, begun: Sequence[Refit]) -> 
 def improved(
     family: Family, data: Data, some: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
 ) -> Refit:
-    """The problem after moves between structures, as long as one makes Schwarz's criterion fall on all rows."""
+    """The problem after moves between structures, as long as one makes Schwarz's criterion fall on all rows.
+
+    Moves are screened on some rows, but for agents that become one: where they add up, what is gained is a number less.
+    """
     for _ in range(ROUNDS):
         starts = structures(family, menu, refit, units, rng)
         trials = [learned(family, some, menu, vector, support, SCREENED) for vector, support in starts]
         trials.sort(key=lambda trial: criterion(trial, data))
-        better = None
-        for trial in trials[:TRIED]:
-            end = learned(family, data, menu, trial.vector, trial.support, SCREENED)
-            if criterion(end, data) < criterion(refit, data):
-                better = end
-                break
+        ends = (learned(family, data, menu, trial.vector, trial.support, SCREENED) for trial in trials[:TRIED])
+        pooled = (learned(family, data, menu, *start, LAST_STEPS) for start in kept(menu, joined(family, refit)))
+        better = next((end for end in chain(ends, pooled) if criterion(end, data) < criterion(refit, data)), None)
         if better is None:
             return refit
         refit = better

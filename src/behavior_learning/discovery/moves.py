@@ -3,7 +3,8 @@
 Each gives the numbers to start from and what is in use. The likelihood says which of them pay.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -14,7 +15,18 @@ from behavior_learning.discovery.path import Menu
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Family, Refit
 
-__all__ = ["Start", "exchanged", "joined", "linked", "reassigned", "redrawn", "split_off", "structures", "without_rows"]
+__all__ = [
+    "Start",
+    "exchanged",
+    "joined",
+    "kept",
+    "linked",
+    "reassigned",
+    "redrawn",
+    "split_off",
+    "structures",
+    "without_rows",
+]
 
 Start = tuple[Float[np.ndarray, " numbers"], Support]
 """Numbers to learn from, and what is in use."""
@@ -27,7 +39,7 @@ Units = list[Bool[np.ndarray, " terms"]]
 
 
 def structures(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Iterator[Start]:
-    """All that one move makes of a problem, as far as it keeps what is known and is not empty."""
+    """All that one move makes of a problem."""
     moves = (
         without_rows(refit),
         exchanged(family, refit),
@@ -37,7 +49,12 @@ def structures(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.r
         joined(family, refit),
         redrawn(family, menu, refit, rng),
     )
-    for vector, support in (start for each in moves for start in each):
+    return kept(menu, chain.from_iterable(moves))
+
+
+def kept(menu: Menu, starts: Iterable[Start]) -> Iterator[Start]:
+    """Those that keep what is known and are not empty."""
+    for vector, support in starts:
         settled = menu.settled(support)
         if not settled.empty and menu.explains(settled) and menu.holds_known(settled):
             yield vector, settled
