@@ -2,17 +2,22 @@
 
 import os
 import platform
+from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
+from functools import cache, wraps
 from hashlib import sha256
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
+import equinox as eqx
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["cache_programs", "keep_programs", "let_go_of_programs", "quick_options"]
+__all__ = ["cache_programs", "keep_programs", "let_go_of_programs", "quickly"]
+
+Of = TypeVar("Of", bound=Callable[..., Any])
 
 SWITCH = "BEHAVIOR_LEARNING_CACHE"
 """Environment variable that is ``off`` where compiled programs are to be kept on request only."""
@@ -31,7 +36,7 @@ MOST = 0.5
 
 
 @cache
-def quick_options() -> dict[str, bool | int]:
+def _quick_options() -> dict[str, bool | int]:
     """Options by which a program compiles in a quarter of the time and runs for several times as long.
 
     Empty where this version of XLA does not know them.
@@ -42,6 +47,20 @@ def quick_options() -> dict[str, bool | int]:
     except jax.errors.JaxRuntimeError:
         return {}
     return options
+
+
+def quickly(function: Of) -> Of:
+    """Compile a function that runs a few times only, with few optimizations."""
+
+    @cache
+    def program() -> Any:
+        return cast(Any, eqx.filter_jit)(function, compiler_options=_quick_options())
+
+    @wraps(function)
+    def run(*arguments: Any) -> Any:
+        return program()(*arguments)
+
+    return cast(Of, run)
 
 
 def let_go_of_programs() -> bool:

@@ -23,7 +23,7 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules, weight_value, with_head
+from behavior_learning.core.network import SENSES, Architecture, BehaviorNetwork, RowRules, weight_value, with_head
 from behavior_learning.errors import OptionError
 from behavior_learning.training.minimize import Losses, minimize
 from behavior_learning.training.optimizers import Optimizer
@@ -35,9 +35,6 @@ ABSENT = -1e9
 """Utility of a place without an alternative: finite, so that no gradient is lost."""
 
 DIRECTIONS = {"decreasing": -1, "increasing": 1}
-
-SENSES = {"utility": 1, "inequality": -1, "equality": 0}
-"""Sign that a coefficient needs for BL to rise in what it multiplies; 0 where only zero is monotone."""
 
 
 def start_network(

@@ -31,6 +31,7 @@ from behavior_learning.errors import OptionError
 from behavior_learning.options import is_number
 
 __all__ = [
+    "SENSES",
     "Architecture",
     "BehaviorNetwork",
     "LayerInputs",

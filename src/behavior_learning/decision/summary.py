@@ -30,7 +30,7 @@ def scenario_tables(scenarios: Mapping[str, Scenario]) -> dict[str, pd.DataFrame
             raise OptionError(f"scenarios are what counterfactual returned, by name; that of {name!r} is {scenario!r}.")
         places = places_of(scenario.model)
         if places and not tables:
-            tables |= optima(scenario)
+            tables |= _optima(scenario)
         tables[f"{name}: means and their change ({scenario.parameters.how})"] = scenario.levels()
         if not scenario.edits.without:
             tables[f"{name}: what each head adds to the change"] = scenario.decomposition()
@@ -41,7 +41,7 @@ def scenario_tables(scenarios: Mapping[str, Scenario]) -> dict[str, pd.DataFrame
     return tables
 
 
-def optima(scenario: Scenario) -> dict[str, pd.DataFrame]:
+def _optima(scenario: Scenario) -> dict[str, pd.DataFrame]:
     """The soft and the hard optimum at some rows of the baseline, with prices."""
     problem = scenario.problem
     rows = scenario.before.iloc[np.unique(np.linspace(0, len(scenario.before) - 1, ROWS).astype(int))]

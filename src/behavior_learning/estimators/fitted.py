@@ -611,7 +611,8 @@ class FittedEstimator(BaseEstimator):
         Returns
         -------
         A line per sweep, value and row: mean and 95th percentile of |T| or of max(0, C), in the units of the printed
-        row. `plots.violations` draws it.
+        row. `plots.violations` draws it. They describe the learned law as it is, without errors; `inference()` says
+        which of its rows are determined.
 
         Examples
         --------

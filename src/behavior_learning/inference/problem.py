@@ -5,8 +5,8 @@ l2/(2Σw)·|θ|², which vanishes as rows are added and keeps parameters finite 
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, wraps
-from typing import Any, TypeVar, cast
+from functools import wraps
+from typing import Any, cast
 
 import equinox as eqx
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
-from behavior_learning.caching import quick_options
+from behavior_learning.caching import Of, quickly
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.objectives import Objective
@@ -128,25 +128,18 @@ class Problem(eqx.Module):
         return eqx.tree_at(lambda p: p.weights, self, self.cut(weights))
 
 
-Of = TypeVar("Of", bound=Callable[..., Any])
-
-
 def compiled(quickly_up_to: int) -> Callable[[Of], Of]:
     """Compile a function of a problem and more: quickly where rows times candidates are so few that it runs briefly
     anyway, else with all optimizations.
     """
 
     def of(function: Of) -> Of:
-        thoroughly = eqx.filter_jit(function)
-
-        @cache
-        def quickly() -> Any:
-            return cast(Any, eqx.filter_jit)(function, compiler_options=quick_options())
+        small, large = quickly(function), eqx.filter_jit(function)
 
         @wraps(function)
         def run(problem: Problem, *arguments: Any) -> Any:
-            small = problem.n * problem.candidates <= quickly_up_to
-            return (quickly() if small else thoroughly)(problem, *arguments)
+            few = problem.n * problem.candidates <= quickly_up_to
+            return (small if few else large)(problem, *arguments)
 
         return cast(Of, run)
 

@@ -34,7 +34,8 @@ def violations_of(
 
     Returns
     -------
-    A line per sweep, value and row, with columns mean and percentile_95.
+    A line per sweep, value and row, with columns mean and percentile_95. They describe the learned law as it is,
+    without errors: `inference()` says which of its rows are determined.
 
     Source: Section 3.4 and Figure 6. Deviation: of the constraints of a fitted model, by quadrature instead of chains.
 

@@ -7,7 +7,7 @@ the lower held-out loss is kept. Kinks are no obstacle to BFGS (Lewis and Overto
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
@@ -146,19 +147,14 @@ def _held_out(objective: Objective, packing: Packing, vector: np.ndarray, valida
     return fine if np.abs(fine - coarse).mean() <= QUADRATURE_TOLERANCE else np.full_like(fine, np.inf)
 
 
-def _both_of(objective: Objective, packing: Packing, vector: Float[Array, " p"], rows: Data) -> tuple[Array, Array]:
+@quickly  # It runs three times a fit.
+def _both(objective: Objective, packing: Packing, vector: Float[Array, " p"], rows: Data) -> tuple[Array, Array]:
     network, finer = packing.evaluated((vector,)), objective.refined(2)
     if finer is objective:
         losses = objective(network, *rows)
         return losses, losses
     coarse, fine = objective.with_finer(finer, network, *rows)
     return fine, coarse
-
-
-_both: Callable[..., tuple[Array, Array]] = cast(Any, eqx.filter_jit)(
-    _both_of, compiler_options={"xla_backend_optimization_level": 0}
-)
-"""It runs three times a fit: compiling with few optimizations is what counts."""
 
 
 def descend(

@@ -10,6 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import make_key, to_device
@@ -23,8 +24,8 @@ __all__ = ["wandered"]
 STEPS, BATCH, RATE, TOGETHER = 500, 64, 0.1, 8
 """Steps, rows of each, the first rate, which falls as half a cosine, and the descents of one call of the program."""
 
-MEAN, SQUARE = 0.9, 0.999
-"""Adam's memory of the slope and of its square."""
+ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
+"""Of all descents at once: it treats every number by itself."""
 
 
 def wandered(family: Family, data: Data, supports: Sequence[Support], rng: np.random.Generator) -> list[Refit]:
@@ -52,15 +53,12 @@ def _descended(
         losses = loss.objective(loss.packing.evaluated((vector,)), x[rows], y[rows])
         return jnp.mean(losses * weight[rows]) + loss.ridge * loss.packing.squared((vector,))
 
-    def step(number: Array, state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-        vectors, mean, square = state
+    def step(number: Array, at: tuple[Array, optax.OptState]) -> tuple[Array, optax.OptState]:
+        vectors, state = at
         rows = jax.random.randint(jax.random.fold_in(key, number), (len(starts), BATCH), 0, len(x))
         slopes = jax.vmap(jax.grad(mean_loss))(vectors, rows) * gates
-        slopes = jnp.where(jnp.isfinite(slopes), slopes, 0.0)
-        mean, square = MEAN * mean + (1 - MEAN) * slopes, SQUARE * square + (1 - SQUARE) * slopes**2
-        rate = RATE * 0.5 * (1 + jnp.cos(jnp.pi * number / STEPS))
-        size = jnp.sqrt(square / (1 - SQUARE ** (number + 1))) + 1e-8
-        return vectors - rate * mean / (1 - MEAN ** (number + 1)) / size, mean, square
+        moves, state = ADAM.update(jnp.where(jnp.isfinite(slopes), slopes, 0.0), state)
+        return vectors + jnp.asarray(moves), state
 
-    begun = (starts * gates, jnp.zeros_like(starts), jnp.zeros_like(starts))
-    return jax.lax.fori_loop(0, STEPS, step, begun)[0]
+    begun = starts * gates
+    return jax.lax.fori_loop(0, STEPS, step, (begun, ADAM.init(begun)))[0]
