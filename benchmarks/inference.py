@@ -59,9 +59,10 @@ def drawn_from_a_problem(n: int, d: int):
     """An IBL(Single) with all products of x and y, whose parameters the data can tell, and rows from it."""
     import jax.numpy as jnp
 
+    from behavior_learning.core.architecture import Architecture
     from behavior_learning.core.bases import polynomial_basis, without_pure_x
     from behavior_learning.core.block import Weight
-    from behavior_learning.core.network import Architecture, BehaviorNetwork, with_head
+    from behavior_learning.core.network import BehaviorNetwork, with_head
     from behavior_learning.core.spaces import Interval
     from behavior_learning.gibbs.distribution import Gibbs
 
@@ -90,10 +91,11 @@ def refits() -> None:
     import jax
     import jax.numpy as jnp
 
+    from behavior_learning.core.architecture import Architecture
     from behavior_learning.core.bases import polynomial_basis, with_terms, without_pure_x
     from behavior_learning.core.block import Rule
     from behavior_learning.core.features import Product
-    from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+    from behavior_learning.core.network import BehaviorNetwork, RowRules
     from behavior_learning.core.spaces import Interval
     from behavior_learning.gibbs.distribution import Gibbs
     from behavior_learning.identification.canonical_form import canonicalize
@@ -127,8 +129,9 @@ def memory() -> None:
     import jax
     import jax.numpy as jnp
 
+    from behavior_learning.core.architecture import Architecture
     from behavior_learning.core.bases import affine_basis
-    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.core.network import BehaviorNetwork
     from behavior_learning.core.spaces import Categories
     from behavior_learning.identification.canonical_form import canonicalize
     from behavior_learning.identification.parameters import LocalParameters, parameter_labels

@@ -15,9 +15,10 @@ import pandas as pd
 from scipy.special import logsumexp
 
 import behavior_learning as bl
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis, without_pure_x
 from behavior_learning.core.block import Rule
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules, in_double
+from behavior_learning.core.network import BehaviorNetwork, RowRules, in_double
 from behavior_learning.core.spaces import Categories
 from behavior_learning.encoding.tables import TableEncoder
 from behavior_learning.identification.canonical_form import canonicalize

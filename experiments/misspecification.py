@@ -14,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Interval
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels

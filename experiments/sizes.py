@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import kstest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork, in_double
+from behavior_learning.core.network import BehaviorNetwork, in_double
 from behavior_learning.core.spaces import Interval
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference.boundary import constraint_test

@@ -20,11 +20,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import Basis, affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Weight
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import registered_heads
-from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_weights
+from behavior_learning.core.network import BehaviorNetwork, weight_value, with_weights
 from behavior_learning.identification.canonical_form import canonicalize, distance
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 

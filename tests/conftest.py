@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.heads import ROLES, Head, registered_heads
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 
 os.environ.setdefault("BEHAVIOR_LEARNING_CACHE", "off")  # Tests leave the user's folders alone.
 

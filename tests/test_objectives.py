@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate, special
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis
-from behavior_learning.core.network import Architecture
 from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 from tests import oracle

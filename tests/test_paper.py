@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.network import BehaviorNetwork
 
 TABLE_13 = {
     ("MNIST", (88,)): 208_384,

@@ -12,10 +12,11 @@ import pytest
 from scipy import integrate, special, stats
 
 from behavior_learning import objectives
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import Weight
 from behavior_learning.core.heads import get_head
-from behavior_learning.core.network import Architecture, with_head
+from behavior_learning.core.network import with_head
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
     CrossEntropy,

@@ -4,10 +4,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import BlockInput
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.specification import UMP, state_layer
 from tests.conftest import randomize, rng

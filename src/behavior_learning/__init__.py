@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from behavior_learning import datasets, inference, interchange, metrics, plots
     from behavior_learning.caching import cache_programs
     from behavior_learning.choice.data import ChoiceData
+    from behavior_learning.core.architecture import Architecture
     from behavior_learning.core.basis_families import Affine, BasisFamily, Fourier, Polynomial, Spline, register_basis
     from behavior_learning.core.heads import (
         Abs,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
         Tanh,
         register_head,
     )
-    from behavior_learning.core.network import Architecture, BehaviorNetwork
+    from behavior_learning.core.network import BehaviorNetwork
     from behavior_learning.discovery.discover import discover
     from behavior_learning.estimators.choice import BLChoice, cross_val_choice
     from behavior_learning.estimators.classifier import BLClassifier
@@ -114,7 +115,8 @@ _NAMES = {
     "core.heads": (
         *("Abs", "Head", "Huber", "Identity", "Relu", "SmoothAbs", "Softplus", "Square", "Tanh", "register_head"),
     ),
-    "core.network": ("Architecture", "BehaviorNetwork"),
+    "core.architecture": ("Architecture",),
+    "core.network": ("BehaviorNetwork",),
     "discovery.discover": ("discover",),
     "estimators.choice": ("BLChoice", "cross_val_choice"),
     "estimators.classifier": ("BLClassifier",),

@@ -22,11 +22,12 @@ import pandas as pd
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import Monomials, Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
+from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
 from behavior_learning.files import check_writable, write_whole

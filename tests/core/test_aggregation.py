@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import BlockInput
-from behavior_learning.core.network import Architecture, BehaviorNetwork, drawn_like
+from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import OptionError
 from behavior_learning.identification.canonical_form import canonicalize
 from tests.conftest import random_network, rng

@@ -4,9 +4,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.averaging import biases_of, mean_of, member_of
 from behavior_learning.core.block import Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, with_arrays
+from behavior_learning.core.network import BehaviorNetwork, with_arrays
 from tests.conftest import rng
 
 SHAPES = {

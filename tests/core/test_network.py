@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from behavior_learning.core import network as network_module
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from tests import oracle
 from tests.conftest import SPELLED, random_network, randomize, rng

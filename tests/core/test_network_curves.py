@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import fourier_basis, spline_basis, with_terms
 from behavior_learning.core.features import BSpline, Product, Ramp
-from behavior_learning.core.network import Architecture
 from tests import oracle
 from tests.conftest import random_network, rng
 

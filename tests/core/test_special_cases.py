@@ -4,7 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.network import BehaviorNetwork
 from tests.conftest import randomize, rng
 
 

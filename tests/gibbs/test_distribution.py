@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.network import Architecture, with_head
+from behavior_learning.core.network import with_head
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.gibbs.distribution import Gibbs
 from tests import oracle

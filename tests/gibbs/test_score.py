@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
-from behavior_learning.core.network import Architecture
 from behavior_learning.gibbs import score as module
 from behavior_learning.gibbs.score import score, score_and_curvature
 from tests.conftest import SPELLED, random_network, rng

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Rule, Weight
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value, with_head, with_weights
+from behavior_learning.core.network import BehaviorNetwork, weight_value, with_head, with_weights
 from behavior_learning.core.spaces import Categories
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import Change, canonicalize, distance

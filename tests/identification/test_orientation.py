@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from behavior_learning.core.network import Architecture, BehaviorNetwork, weight_value
+from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.network import BehaviorNetwork, weight_value
 from behavior_learning.identification.orientation import oriented
 
 HEADS = {"softplus": (None, "softplus", "square"), "relu": ("tanh", "relu", "square"), "abs": (None, "relu", "abs")}

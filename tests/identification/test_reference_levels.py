@@ -4,10 +4,11 @@ import jax
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.block import Rule
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules, in_double
+from behavior_learning.core.network import BehaviorNetwork, RowRules, in_double
 from behavior_learning.identification.parameters import learned_numbers
 from behavior_learning.identification.reference_levels import equal_sums, with_reference_levels
 from tests.conftest import rng

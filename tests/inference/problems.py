@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis, with_terms, without_pure_x
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import canonicalize

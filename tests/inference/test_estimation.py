@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+from behavior_learning.core.network import BehaviorNetwork, RowRules
 from behavior_learning.core.spaces import Interval
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import distance

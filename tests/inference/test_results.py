@@ -210,7 +210,7 @@ def test_likelihood_ratios_are_refused_where_weights_are_shares_of_a_population(
 
 
 def single_without_utility():
-    from behavior_learning.core.network import Architecture
+    from behavior_learning.core.architecture import Architecture
     from behavior_learning.core.spaces import Interval
     from behavior_learning.identification.parameters import parameter_labels
     from behavior_learning.inference import infer

@@ -6,9 +6,10 @@ import pytest
 from scipy import stats
 
 import behavior_learning as bl
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.features import Product
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.learned.score_tests import with_zero_terms
 from tests.conftest import rng

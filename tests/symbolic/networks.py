@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import (
     ONE,
     Basis,
@@ -14,7 +15,6 @@ from behavior_learning.core.bases import (
     with_terms,
 )
 from behavior_learning.core.features import TRANSFORMS, Monomials, Product, Transform, Transforms
-from behavior_learning.core.network import Architecture
 from behavior_learning.symbolic.polynomials import Variable
 from behavior_learning.symbolic.read import read_problem
 from tests.conftest import random_network, rng

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import sympy
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.heads import get_head
-from behavior_learning.core.network import Architecture
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.symbolic.facade import LearnedProblem

@@ -6,16 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import (
-    Architecture,
-    BehaviorNetwork,
-    drawn_like,
-    weight_value,
-    with_head,
-    with_weights,
-)
+from behavior_learning.core.network import BehaviorNetwork, drawn_like, weight_value, with_head, with_weights
 from behavior_learning.training.active_set import Support, gated, reduced
 from tests import oracle
 from tests.conftest import rng

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.block import Rule
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules
+from behavior_learning.core.network import BehaviorNetwork, RowRules
 from behavior_learning.core.spaces import Categories, Interval, Product
 from behavior_learning.objectives import (
     DenoisingScoreMatching,

@@ -5,7 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.training import multistart
 from behavior_learning.training.fit import CHUNK

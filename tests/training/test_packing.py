@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from behavior_learning.core import network as network_module
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, RowRules, with_arrays, with_head
+from behavior_learning.core.network import BehaviorNetwork, RowRules, with_arrays, with_head
 from behavior_learning.training import packing as packing_module
 from behavior_learning.training.active_set import Support, gated
 from behavior_learning.training.packing import Packing

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.network import Architecture, BehaviorNetwork, with_weights
+from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.core.spaces import Categories
 from behavior_learning.objectives import Likelihood
 from behavior_learning.training import minimize

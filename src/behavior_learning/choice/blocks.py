@@ -19,11 +19,12 @@ from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.logit import log_softmax, log_sum
 from behavior_learning.choice.sets import SetEncoder, Sets
 from behavior_learning.choice.utility import Design, Utility
+from behavior_learning.core.architecture import SENSES, Architecture
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import SENSES, Architecture, BehaviorNetwork, RowRules, weight_value, with_head
+from behavior_learning.core.network import BehaviorNetwork, RowRules, weight_value, with_head
 from behavior_learning.errors import OptionError
 from behavior_learning.training.minimize import Losses, minimize
 from behavior_learning.training.optimizers import Optimizer

@@ -21,7 +21,7 @@ from behavior_learning.choice.nests import Nests
 from behavior_learning.choice.results import COV_TYPES, ChoiceResults, FitStatistics, resolved_cov_type
 from behavior_learning.choice.sets import SetEncoder
 from behavior_learning.choice.utility import Utility
-from behavior_learning.core.network import Architecture
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.tables import Estimates

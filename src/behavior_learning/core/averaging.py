@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from behavior_learning.core.architecture import LayerInputs
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.block import NONNEGATIVE, Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES
-from behavior_learning.core.network import BehaviorNetwork, LayerInputs, Readout, weight_value
+from behavior_learning.core.network import BehaviorNetwork, Readout, weight_value
 
 __all__ = ["biases_of", "mean_of", "member_of"]
 

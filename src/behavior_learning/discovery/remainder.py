@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.core.bases import affine_basis
-from behavior_learning.core.network import Architecture, BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Utility
 from behavior_learning.learned.model import LearnedModel, in_single
 from behavior_learning.objectives import Objective

@@ -17,8 +17,9 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
+from behavior_learning.core.architecture import Aggregation, Architecture, Multipliers, Output, Skip
 from behavior_learning.core.basis_families import BasisFamily, check_basis
-from behavior_learning.core.network import Aggregation, Architecture, BehaviorNetwork, Multipliers, Output, Skip
+from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator

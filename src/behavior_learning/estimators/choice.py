@@ -20,7 +20,7 @@ from behavior_learning.choice.results import ChoiceResults
 from behavior_learning.choice.saving import LoadedChoice, restored, state_of
 from behavior_learning.choice.sets import SetEncoder
 from behavior_learning.choice.validation import ChoiceValidation, Folds, folds_of, validated
-from behavior_learning.core.network import Architecture
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.files import check_writable, write_whole
 from behavior_learning.inference.tables import html_table

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, cast, get_args
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from behavior_learning.core.network import Output
+from behavior_learning.core.architecture import Output
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.gibbs.distribution import Gibbs

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from behavior_learning.core.architecture import Architecture, Output
 from behavior_learning.core.bases import ONE, Basis, informative, with_terms, without_pure_x
 from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
-from behavior_learning.core.network import Architecture, Output, RowRules
+from behavior_learning.core.network import RowRules
 from behavior_learning.errors import DataError, OptionError, SmoothHeadsWarning
 from behavior_learning.estimators.terms import named_products, stated_products
 from behavior_learning.learned.columns import Columns

@@ -50,7 +50,7 @@ def canonicalize(
 
     Examples
     --------
-    >>> from behavior_learning.core.network import Architecture
+    >>> from behavior_learning.core.architecture import Architecture
     >>> square = Architecture((1,), heads=("tanh", "softplus", "square"), readout="identity")
     >>> network = BehaviorNetwork.random(np.random.default_rng(0), square, features=2, response=1)
     >>> float(canonicalize(network).network.layers[0].heads["equality"].multiplier.value[0, 0])
@@ -73,7 +73,7 @@ def distance(a: BehaviorNetwork, b: BehaviorNetwork, *, one_hot: bool = False) -
 
     Examples
     --------
-    >>> from behavior_learning.core.network import Architecture
+    >>> from behavior_learning.core.architecture import Architecture
     >>> network = BehaviorNetwork.random(np.random.default_rng(0), Architecture((2, 1)), features=2, response=1)
     >>> distance(network, network)
     0.0

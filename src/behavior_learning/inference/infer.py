@@ -77,7 +77,7 @@ def infer(
     --------
     >>> from behavior_learning.core.bases import affine_basis
     >>> from behavior_learning.identification.parameters import parameter_labels
-    >>> from behavior_learning.core.network import Architecture
+    >>> from behavior_learning.core.architecture import Architecture
     >>> from behavior_learning.core.spaces import Interval
     >>> from behavior_learning.objectives import Likelihood
     >>> rng = np.random.default_rng(0)

@@ -6,9 +6,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.block import Layer, Rows, Weight
 from behavior_learning.core.heads import ROLES
-from behavior_learning.core.network import Architecture, BehaviorNetwork, Readout
+from behavior_learning.core.network import BehaviorNetwork, Readout
 from behavior_learning.errors import DataError
 
 __all__ = ["read_blnetwork"]
