@@ -17,7 +17,8 @@ from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import Weight
 from behavior_learning.core.heads import get_head
 from behavior_learning.core.network import with_head
-from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import (
     CrossEntropy,
     DenoisingScoreMatching,

@@ -8,7 +8,8 @@ import pytest
 from jaxtyping import Array
 from scipy import special, stats
 
-from behavior_learning.core.spaces import MOST_DIMENSIONS, Categories, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import MOST_DIMENSIONS, Categories, Interval
 from behavior_learning.errors import NoQuadratureError
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng

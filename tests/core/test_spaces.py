@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from behavior_learning.core import spaces
-from behavior_learning.core.spaces import Categories, Finite, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Finite, Interval
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng
 

@@ -10,7 +10,8 @@ import pytest
 from jaxtyping import Array
 from scipy import special
 
-from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.gibbs.components import Conditioned, Marginalized, marginal_distribution, subspace
 from behavior_learning.gibbs.distribution import Gibbs
 from tests.conftest import rng

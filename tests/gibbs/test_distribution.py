@@ -14,7 +14,8 @@ from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import with_head
-from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.gibbs.distribution import Gibbs
 from tests import oracle
 from tests.conftest import SPELLED, random_network, rng

@@ -10,7 +10,8 @@ import pytest
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.block import Rule
 from behavior_learning.core.network import BehaviorNetwork, RowRules
-from behavior_learning.core.spaces import Categories, Interval, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import (
     DenoisingScoreMatching,
     Hybrid,

@@ -11,7 +11,8 @@ import numpy as np
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
-from behavior_learning.core.spaces import Product, Space, Utility, outer_product
+from behavior_learning.core.products import Product, outer_product
+from behavior_learning.core.spaces import Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 
 __all__ = ["Conditioned", "Marginalized", "marginal_distribution", "subspace"]

@@ -14,7 +14,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from behavior_learning.core.numerics import PANEL
-from behavior_learning.core.spaces import Interval, Product, Space, Utility
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import ONCE, Problem, compiled

@@ -16,7 +16,8 @@ from jaxtyping import Array
 
 from behavior_learning.core.batches import SMALLEST, VALUES_IN_MEMORY, by_batches, padded, power_of_two
 from behavior_learning.core.numerics import climbed
-from behavior_learning.core.spaces import MOST_DIMENSIONS, Product
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import MOST_DIMENSIONS
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.gibbs.sampling import anneal, sample, spread_starts

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import pandas as pd
 
-from behavior_learning.core.spaces import Product
+from behavior_learning.core.products import Product
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.options import learned
 from behavior_learning.responses.base import Response, as_response, checked_split, register_response, response_from_json
