@@ -6,22 +6,18 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Float
 from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import padded, power_of_two
-from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.core.spaces import Quadrature, Space
 from behavior_learning.decision.attribution import Decomposed
 from behavior_learning.decision.edits import Edits, places_of
 from behavior_learning.decision.outcomes import (
-    At,
     Change,
     Column,
     Elasticity,
@@ -36,13 +32,12 @@ from behavior_learning.decision.outcomes import (
     Surplus,
     Variation,
 )
-from behavior_learning.decision.parameters import ENOUGH, Flat, Parameters, Uncertain, in_precision
+from behavior_learning.decision.parameters import ENOUGH, Parameters, Uncertain, in_precision
 from behavior_learning.decision.problem import DecisionProblem, problem_of
 from behavior_learning.decision.shadow import Prices
+from behavior_learning.decision.world import World, at_draws, at_estimate
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.contributions import head_names
-from behavior_learning.gibbs.distribution import Gibbs, OnCandidates
-from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice
 
@@ -360,7 +355,7 @@ class Scenario:
         with jax.enable_x64(True):
             world, asked = in_precision((self._world(FINER), outcome), float)
             theta = to_device(self.parameters.theta)
-            found = [_at_estimate(world, asked, sloped, theta, *part) for part in self._batches(weights)]
+            found = [at_estimate(world, asked, sloped, theta, *part) for part in self._batches(weights)]
             return [(np.asarray(value), np.asarray(slope)) for value, slope in found]
 
     def _at_draws(self, outcome: Outcome, weights: np.ndarray | None = None) -> list[np.ndarray]:
@@ -369,14 +364,14 @@ class Scenario:
         thetas = np.vstack([self.parameters.theta, self.parameters.draws]).astype(np.float32)
         world, asked = in_precision((self._world(COARSER), outcome), np.float32)
         batches = self._batches(weights, np.float32)
-        found = [np.asarray(_at_draws(world, asked, to_device(thetas), *part), float) for part in batches]
+        found = [np.asarray(at_draws(world, asked, to_device(thetas), *part), float) for part in batches]
         return [at[1:] - at[0] for at in found]
 
-    def _world(self, finer: float) -> "_World":
+    def _world(self, finer: float) -> World:
         """What compiled programs take."""
         known = self.parameters.parametrization
         source = self.model.network if known is None else known
-        return _World(source, self.edits, self.model.space.refined(finer), np.asarray(self.model.temperature))
+        return World(source, self.edits, self.model.space.refined(finer), np.asarray(self.model.temperature))
 
     @cached_property
     def _encoded(self) -> tuple[np.ndarray, np.ndarray]:
@@ -396,58 +391,3 @@ class Scenario:
                 part = (*part, to_device(np.pad(own, ((0, size - len(own)), (0, 0)))))
             batches.append(part)
         return batches
-
-
-class _World(eqx.Module):
-    """A problem at any parameters, and a changed one.
-
-    Attributes
-    ----------
-    source : θ ↦ network, or a network without parameters.
-    """
-
-    source: Parametrization | Flat | BehaviorNetwork
-    edits: Edits
-    space: Space
-    temperature: Float[Any, ""]
-
-    def utilities(self, theta: Float[Array, " p"]) -> tuple[Any, Any]:
-        def network(theta: Array) -> BehaviorNetwork:
-            return self.source if isinstance(self.source, BehaviorNetwork) else self.source.network(theta)
-
-        return Edits()(network(theta)), self.edits(network(self.edits.moved_numbers(theta)))
-
-    def rules(self, theta: Array, x0: Array, x1: Array) -> tuple[Quadrature, ...]:
-        """The candidates of both states."""
-        pairs = zip(self.utilities(theta), (x0, x1), strict=True)
-        rules = [self.space.quadrature(Gibbs(u, self.space, self.temperature).scaled, x) for u, x in pairs]
-        return tuple(jax.lax.stop_gradient(rule) for rule in rules)
-
-    def numbers(
-        self, outcome: Outcome, rules: tuple[Quadrature, ...], theta: Array, x0: Array, x1: Array, *weight: Array
-    ) -> Array:
-        """Numbers per row, or their weighted sums."""
-        states = [
-            At(OnCandidates(utility, self.space, self.temperature, rule=rule), x)
-            for utility, rule, x in zip(self.utilities(theta), rules, (x0, x1), strict=True)
-        ]
-        found = outcome(*states)
-        return (weight[0].T @ found).reshape(-1) if weight else found
-
-
-@eqx.filter_jit
-def _at_estimate(
-    world: _World, outcome: Outcome, sloped: bool, theta: Array, x0: Array, x1: Array, *weight: Array
-) -> tuple[Array, Array]:
-    rules = world.rules(theta, x0, x1)
-    if not sloped:
-        value = world.numbers(outcome, rules, theta, x0, x1, *weight)
-        return value, jnp.zeros((0, *value.shape))
-    value, along = jax.linearize(lambda theta: world.numbers(outcome, rules, theta, x0, x1, *weight), theta)
-    return value, jax.vmap(along)(jnp.eye(len(theta)))
-
-
-@eqx.filter_jit
-def _at_draws(world: _World, outcome: Outcome, thetas: Array, x0: Array, x1: Array, *weight: Array) -> Array:
-    rules = world.rules(thetas[0], x0, x1)
-    return jax.lax.map(lambda theta: world.numbers(outcome, rules, theta, x0, x1, *weight), thetas)
