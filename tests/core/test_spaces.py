@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from behavior_learning.core import spaces
+from behavior_learning.core import products, spaces
 from behavior_learning.core.products import Product
 from behavior_learning.core.spaces import Categories, Finite, Interval
 from behavior_learning.gibbs.distribution import Gibbs
@@ -48,11 +48,8 @@ def rows(*seed):
 
 
 def test_every_space_is_tested():
-    defined = {
-        name
-        for name in spaces.__all__
-        if inspect.isclass(getattr(spaces, name)) and hasattr(getattr(spaces, name), "inverse_cdf") and name != "Space"
-    }
+    classes = [value for module in (spaces, products) for value in vars(module).values() if inspect.isclass(value)]
+    defined = {c.__name__ for c in classes if issubclass(c, spaces.Space) and c is not spaces.Space}
     assert defined == {name.split("-")[0] for name in SPACES}
 
 
