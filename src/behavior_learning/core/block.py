@@ -308,19 +308,17 @@ class Layer(eqx.Module):
     @property
     def heads(self) -> dict[str, Rows]:
         """Every head as it is read; one that is dropped has no rows."""
-        ends, inputs = self._ends, np.shape(self.coef.raw)[0]
-        views = {role: Rows(*self._view(slice(0, 0), 0, inputs), None) for role in ROLES}
-        for part, end in zip(self.parts, ends, strict=True):
-            own = slice(int(end) - part.rows * self.n_blocks, int(end))
-            views[part.role] = Rows(*self._view(own, part.rows, inputs), part.head)
-        return views
+        parts = zip(self.parts, self._ends, strict=True)
+        given = {part.role: self._view(part.rows, int(end), part.head) for part, end in parts}
+        return {role: given[role] if role in given else self._view(0, 0, None) for role in ROLES}
 
-    def _view(self, own: slice, rows: int, inputs: int) -> tuple[Weight, Weight, Weight]:
-        shape = (self.n_blocks, rows)
-        return (
+    def _view(self, rows: int, end: int, head: Head | None) -> Rows:
+        own, shape, inputs = slice(end - rows * self.n_blocks, end), (self.n_blocks, rows), np.shape(self.coef.raw)[0]
+        return Rows(
             self.coef.moved(lambda values: values[:, own].T.reshape(*shape, inputs)),
             self.intercept.moved(lambda values: values[own].reshape(shape)),
             self.multiplier.moved(lambda values: values[own].reshape(shape)),
+            head,
         )
 
 
