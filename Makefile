@@ -5,8 +5,8 @@ OLDEST := .venv-oldest
 DATA ?= ../shared/data
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
-# Tests compile more than they compute. A version of XLA that does not know the flag would end every process.
-QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1
+# Tests compile more than they compute, and two run at once. A version of XLA that does not know the flag would end every process.
+QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 OMP_NUM_THREADS=1
 FLAGS := XLA_FLAGS=--xla_cpu_use_fusion_emitters=false
 KNOWN = $(shell $(FLAGS) $(BIN)/python -c "import jax; jax.devices()" >/dev/null 2>&1 && echo $(FLAGS))
 
