@@ -1,6 +1,7 @@
 """Discrete choice on real data: published estimates, held-out likelihood, value of time, coverage, speed.
 
-    python experiments/choice.py published | swissmetro | folds | time | coverage [replications] | speed | large
+    python experiments/choice.py published | swissmetro | folds | time | coverage [replications] | speed
+    python experiments/choice.py large [blocks]
 
 Data are read from `../shared/data`. Held-out figures are by five folds of choosers, `cross_val_choice(folds=5)`.
 """
@@ -285,48 +286,53 @@ def _ratio(model: bl.BLChoice) -> float:
 
 
 def speed() -> Iterator[dict]:
-    """Wall seconds in a warm process, reading of the table not counted."""
+    """Wall seconds with errors, reading of the table not counted: BL with nothing compiled, the others warm."""
     data, plain = swissmetro(), "cost + time + C(alternative)"
     models = {
+        "BL, six blocks": swiss_blocks(),
         "logit": bl.BLChoice(plain),
         "nested": bl.BLChoice(plain, nests={"existing": ["train", "car"]}),
         "mixed, panel, grid": bl.BLChoice(plain, random={"time": "normal"}),
         "mixed, panel, 1000 Sobol draws": bl.BLChoice(plain, random={"time": "normal"}, draws=1000),
     }
     for name, model in models.items():
-        model.fit(data.select(range(200))) if "draws" not in name else None
+        if "draws" not in name and "BL" not in name:
+            model.fit(data.select(range(200)))
         begun, cpu = time.perf_counter(), time.process_time()
-        model.fit(data).inference()
+        model.fit(as_text(data) if "BL" in name else data).inference()
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         yield {"model": name, "seconds": round(seconds, 2), "CPU s": round(cpu, 2)}
 
 
-def large() -> Iterator[dict]:
+def large(blocks: int = 0, n: int = 1_000_000) -> Iterator[dict]:
     """1e6 situations x 5 alternatives x 10 attributes: time and the largest resident memory."""
-    rng, n, k, m = np.random.default_rng(0), 1_000_000, 5, 10
+    rng, k, m = np.random.default_rng(0), 5, 10
     attributes = {f"a{j}": rng.standard_normal(n * k) for j in range(m)}
     v = sum(attributes.values()) * 0.2 + rng.gumbel(size=n * k)
     chosen = np.zeros(n * k, bool)
     chosen[np.arange(0, n * k, k) + v.reshape(n, k).argmax(axis=1)] = True
+    case, alternative = np.repeat(np.arange(n), k), np.tile(np.arange(k), n)
     data = bl.ChoiceData(
-        tuple("abcde"),
-        np.repeat(np.arange(n), k),
-        np.tile(np.arange(k), n),
-        attributes,
-        chosen,
-        pd.DataFrame(index=range(n)),
-        np.arange(n),
+        tuple("abcde"), case, alternative, attributes, chosen, pd.DataFrame(index=range(n)), np.arange(n)
     )
+    before = _peak()
     begun = time.perf_counter()
-    model = bl.BLChoice(" + ".join(attributes)).fit(data)
-    seconds = time.perf_counter() - begun
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    model = bl.BLChoice(" + ".join(attributes), layers=(blocks,) if blocks else None, max_epochs=30).fit(data)
+    fitted, seconds = _peak(), time.perf_counter() - begun
     yield {
         "cases": n,
+        "blocks": blocks,
         "first coefficient (0.2)": round(model.params["a0"], 4),
+        "log-likelihood per choice": round(model.loglik / n, 5) if not blocks else round(model.score(data), 5),
         "seconds": round(seconds, 1),
-        "GiB": round(memory, 2),
+        "GiB, data alone": round(before, 2),
+        "GiB, fitted": round(fitted, 2),
     }
+
+
+def _peak() -> float:
+    """The largest resident memory of the process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 PARTS: dict[str, Callable[..., Iterator[dict]]] = {

@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import behavior_learning as bl
@@ -131,7 +132,18 @@ def test_published_held_out_log_likelihood():
         (lambda m: bl.BLChoice("cost", random={"cost": "cauchy"}).fit(DATA), OptionError, "'cauchy'"),
         (lambda m: bl.BLChoice("cost", monotone={"cost": "down"}).fit(DATA), OptionError, "'down'"),
         (lambda m: bl.BLChoice("cost", fixed={"time": 1}).fit(DATA), OptionError, "no parameter"),
-        (lambda m: bl.BLChoice("cost").fit([1, 2]), DataError, "takes bl.ChoiceData"),
+        (lambda m: bl.BLChoice("cost").fit([1, 2]), DataError, "bl.ChoiceData; got list"),
+        (lambda m: m.predict_proba(pd.DataFrame()), DataError, "bl.ChoiceData; got DataFrame"),
+        (lambda m: m.counterfactual(DATA, scenario=pd.DataFrame()), DataError, "got DataFrame"),
+        (lambda m: m.counterfactual(DATA, change={"cost": "2"}), DataError, "change of 'cost' is a factor"),
+        (lambda m: m.counterfactual(DATA, change={"purpose": 2}), DataError, "change of 'purpose' is a factor"),
+        (lambda m: m.counterfactual(DATA, change={"cost": lambda c: c * np.nan}), DataError, "no finite values"),
+        (lambda m: m.counterfactual(DATA, change={"cost": lambda c: c[:3]}), DataError, r"shape \(3,\) for"),
+        (lambda m: bl.BLChoice("time").fit(DATA).willingness_to_pay("time", "cost"), DataError, "not depend on 'cost'"),
+        (lambda m: m.counterfactual(DATA, change={"k": 2}).welfare("cost"), DataError, "no column 'k'"),
+        (lambda m: bl.cross_val_choice(m, DATA, folds=2.5), OptionError, "folds must be"),
+        (lambda m: bl.cross_val_choice(m, DATA, folds=np.zeros(len(DATA))), DataError, "These folds are one"),
+        (lambda m: bl.cross_val_choice(m, DATA, folds=np.full(len(DATA), np.nan)), DataError, "got 0 of"),
     ],
 )
 def test_what_cannot_be_answered(ask, error: type[Exception], message: str):

@@ -1,5 +1,6 @@
 """Blocks beside a readable utility: monotone, ragged, and with the logit's errors where they add nothing."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -64,6 +65,16 @@ def test_probabilities_do_not_depend_on_the_padding():
     assert np.allclose(p.sum(axis=1), 1)
     assert np.allclose(model.predict_proba(alone).to_numpy()[0], p.loc[alone.labels[0]].to_numpy())
     assert (p.to_numpy()[ragged.wide(np.ones(ragged.lines)).to_numpy() == 0] == 0).all()
+
+
+def test_cases_in_parts_are_the_same_model(monkeypatch: pytest.MonkeyPatch):
+    """300 cases in parts of 128, the last one filled up, and slopes of some cases at a time."""
+    whole = fitted()
+    monkeypatch.setattr("behavior_learning.choice.blocks.CASES_AT_ONCE", 128)
+    monkeypatch.setattr("behavior_learning.choice.block_errors.NUMBERS_AT_ONCE", 2**13)
+    parts = bl.BLChoice(**whole.get_params()).fit(DATA)
+    assert parts.loglik == pytest.approx(whole.loglik, abs=0.05)
+    assert np.allclose(replace(whole.fitted_).results().bse, whole.inference().bse, rtol=1e-6)
 
 
 def test_errors_are_the_logits_where_the_ridge_leaves_no_blocks():

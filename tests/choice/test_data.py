@@ -73,11 +73,33 @@ def test_polars_and_parquet_read_alike(tmp_path):
         ({"cost": [np.nan, 5, 3, 4, 6, 4, 5]}, "'cost' is nan for alternative 'bus' of case 1"),
         ({"income": [3, 4, 5, 5, 5, 2, 2]}, "varies within case 1"),
         ({"who": ["a", "b", "a", "a", "a", "b", "b"]}, "varies within case 1"),
+        ({"income": [3, np.nan, 5, 5, 5, 2, 2]}, "'income' of the chooser is missing in 1 rows"),
+        ({"taken": [1, np.nan, 0, 0, 1, 1, 0]}, "'taken' is missing in 1 rows"),
+        ({"mode": [1, "1", "bus", "car", "train", "car", "train"]}, "Case 1 has alternative '1' twice"),
     ],
 )
 def test_bad_long_data_names_the_case(change: dict[str, list[object]], message: str):
     with pytest.raises(DataError, match=message):
         read(trips().assign(**change))
+
+
+def test_tables_that_hold_no_choice_are_refused():
+    one = {"trip": range(7), "mode": "bus", "taken": 1, "income": 1.0, "who": list("abcdefg")}
+    with pytest.raises(OptionError, match="two alternatives at least; 'mode' has 'bus'"):
+        read(trips().assign(**one))
+    for empty in (lambda: read(trips()[:0]), lambda: bl.ChoiceData.from_wide(wide()[0][:0], wide()[1], "mode", CODES)):
+        with pytest.raises(DataError, match="no rows"):
+            empty()
+    with pytest.raises(DataError, match="two columns named 'cost'"):
+        read(pd.concat([trips(), trips()[["cost"]]], axis=1))
+
+
+def test_names_of_the_chooser_are_a_list_and_no_attributes():
+    with pytest.raises(OptionError, match="chooser must be a list"):
+        read(trips(), chooser="income")
+    table, names = wide()
+    with pytest.raises(OptionError, match="'cost' is an attribute and a column of the chooser"):
+        bl.ChoiceData.from_wide(table.assign(cost=1.0), names, "mode", CODES, chooser=["cost"])
 
 
 def test_chosen_but_unavailable_names_the_case():

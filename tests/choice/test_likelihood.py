@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from behavior_learning.choice.classes import LatentClasses
+from behavior_learning.choice.estimation import maximize
 from behavior_learning.choice.likelihood import Likelihood, of_cases
 from behavior_learning.choice.logit import Logit
 from behavior_learning.choice.mixing import Mixing, Nodes, grid, single_node, sobol
@@ -132,6 +133,17 @@ def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch):
     assert len(parts._chunks) > 3
     assert np.allclose(parts(theta).scores, whole(theta).scores)
     assert np.allclose(parts.probabilities(theta), whole.probabilities(theta))
+
+
+def test_the_maximum_is_the_same_from_a_hessian_of_fewer_draws():
+    """The search with many draws goes on from the few, by their Hessian, and ends where a search from afar does."""
+    target, few = mixed("normal", sobol(15, 256, 1, 0)), mixed("normal", sobol(15, 32, 1, 1))
+    start = np.array([-1.0, -0.5, 0.2, 0.3, 0.8])
+    coarse, far = maximize(few, start), maximize(target, start)
+    near = maximize(target, coarse.theta, hessian=coarse.hessian)
+    assert near.converged
+    assert near.log_likelihood == pytest.approx(far.log_likelihood, abs=1e-6)
+    assert np.allclose(near.hessian, far.hessian, rtol=1e-2, atol=1e-2)
 
 
 def test_a_grid_integrates_a_normal_density():

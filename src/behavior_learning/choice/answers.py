@@ -100,6 +100,8 @@ class Answers:
         give its distribution: mean, standard deviation and quantiles over choosers.
         """
         slopes = [self._slope(data, name) for name in (attribute, cost)]
+        if not np.abs(slopes[1](self.theta)).max() > 0:
+            raise _worthless(cost)
         weights = np.exp(self.on(data).log_sums(self.theta)[1])[data.case]
         if weights.shape[1] == 1:
             return self._fixed_ratio(data, slopes)
@@ -248,6 +250,8 @@ class Counterfactual:
         width = STEP * max(float(np.abs(self.before.attributes[cost]).mean()), 1e-12)
         before, after = self._pair()
         up, down = (self.answers.on(self.before.changed({cost: _Shift(sign * width)})) for sign in (1, -1))
+        if not np.abs(up.utilities(self.answers.theta) - down.utilities(self.answers.theta)).max() > 0:
+            raise _worthless(cost)
 
         def of_theta(theta: np.ndarray) -> np.ndarray:
             (base, logs), (changed, _) = before.log_sums(theta), after.log_sums(theta)
@@ -255,6 +259,10 @@ class Counterfactual:
             return np.atleast_1d(((changed - base) / price * np.exp(logs)).sum(axis=1).mean())
 
         return self.answers.interval(of_theta, ["compensating variation"])
+
+
+def _worthless(cost: str) -> DataError:
+    return DataError(f"Utility does not depend on {cost!r}, so that nothing has a worth in it. Add it to utility=.")
 
 
 def _names(data: ChoiceData) -> pd.Index:

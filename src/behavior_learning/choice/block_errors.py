@@ -6,6 +6,7 @@ this ridge and these blocks; what the ridge shrinks is in none of them.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -24,6 +25,9 @@ from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.tables import Estimates
 
 __all__ = ["FittedBlocks"]
+
+NUMBERS_AT_ONCE = 2**22
+"""Slopes of utilities that are held at once."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +54,17 @@ class FittedBlocks:
     @cached_property
     def _curvature(self) -> tuple[np.ndarray, np.ndarray]:
         """Scores, and H."""
-        on = self.model.on(self.data)
-        p, slopes = on.probabilities(self.model.theta), on.slopes(self.model.theta)
-        mean = np.add.reduceat(p[:, None] * slopes, self.data.starts)
-        scores = self.weights[:, None] * (slopes[self.data.chosen_lines] - mean)
-        return scores, information(p, slopes, self.weights, self.data) + np.diag(self._ridge)
+        theta, count = self.model.theta, -(-self.data.lines * len(self.model.theta) // NUMBERS_AT_ONCE)
+        ends = np.unique(np.linspace(0, len(self.data), count + 1).astype(int))
+        scores, total = np.empty((len(self.data), len(theta))), np.diag(self._ridge)
+        for first, last in pairwise(ends):
+            data, weights = self.data.between(first, last), self.weights[first:last]
+            on = self.model.on(data)
+            p, slopes = on.probabilities(theta), on.slopes(theta)
+            mean = np.add.reduceat(p[:, None] * slopes, data.starts)
+            scores[first:last] = weights[:, None] * (slopes[data.chosen_lines] - mean)
+            total += information(p, slopes, weights, data)
+        return scores, total
 
     @cached_property
     def _ridge(self) -> Float[np.ndarray, " p"]:

@@ -5,7 +5,7 @@ none in its equality; a layer above keeps that if it rises in the blocks below i
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any, cast
 
@@ -34,6 +34,9 @@ __all__ = ["BlockModel", "BlocksOnData", "SetLoss", "start_network", "train_bloc
 
 ABSENT = -1e9
 """Utility of a place without an alternative: finite, so that no gradient is lost."""
+
+CASES_AT_ONCE = 2**15
+"""Cases whose loss and its gradient are computed at once; it bounds the memory."""
 
 DIRECTIONS = {"decreasing": -1, "increasing": 1}
 
@@ -111,19 +114,52 @@ def _rising(network: BehaviorNetwork, layer: int) -> BehaviorNetwork:
 
 
 class SetLoss(eqx.Module):
-    """−log P of what was chosen, mean over cases, and the ridge of the blocks."""
+    """−log P of what was chosen, mean over cases, and the ridge of the blocks.
+
+    Attributes
+    ----------
+    parts : one after the other, with nothing kept for the gradient but what goes in; their number divides the cases.
+    """
 
     packing: Packing
     ridge: Float[Array, ""]
     signs: Rule = eqx.field(static=True)
+    parts: int = eqx.field(static=True, default=1)
 
     def __call__(self, params: Any, data: tuple[Array, ...]) -> Float[Array, ""]:
-        x, y, there, design, chosen, weight = data
         raw, *packed = params
-        beta = Weight(raw, self.signs).value
-        v = jnp.where(there, design @ beta + self.packing.evaluated(tuple(packed))(x, y), ABSENT)
-        log_p = jnp.take_along_axis(jax.nn.log_softmax(v), chosen[:, None], axis=1)[:, 0]
-        return -jnp.mean(weight * log_p) + self.ridge * self.packing.squared(tuple(packed))
+        beta, network = Weight(raw, self.signs).value, self.packing.evaluated(tuple(packed))
+
+        def total(part: tuple[Array, ...]) -> Float[Array, ""]:
+            x, y, there, design, chosen, weight = part
+            v = jnp.where(there, design @ beta + network(x, y), ABSENT)
+            log_p = jnp.take_along_axis(jax.nn.log_softmax(v), chosen[:, None], axis=1)[:, 0]
+            return jnp.sum(weight * log_p)
+
+        cut = jax.tree.map(
+            lambda column: column.reshape(self.parts, len(column) // self.parts, *column.shape[1:]), data
+        )
+        whole = total(data) if self.parts == 1 else jnp.sum(jax.lax.map(jax.checkpoint(total), cut))
+        return -whole / len(data[0]) + self.ridge * self.packing.squared(tuple(packed))
+
+
+def _arrays(
+    utility: Utility, encoder: SetEncoder, data: ChoiceData, weights: Float[np.ndarray, " cases"], parts: int
+) -> tuple[tuple[Array, ...], Float[np.ndarray, " p"]]:
+    """What the loss reads, in single precision, and the scale of the readable columns in it.
+
+    Copies of the last case, of no weight, make parts of one size.
+    """
+    x, sets, single = utility.on(data).x, encoder(data, np.float32), np.float32
+    scale = np.maximum(x.std(axis=0), 1e-12)
+    wide = np.zeros((*sets.there.shape, x.shape[1]), single)
+    for j, column in enumerate(x.T):
+        wide[data.case, sets.place, j] = column / scale[j]
+    more = -len(data) % parts
+    weight = np.pad(weights * ((len(data) + more) / weights.sum()), (0, more)).astype(single)
+    columns = (sets.x.astype(single), sets.y, sets.there, wide, sets.place[data.chosen_lines])
+    padded = (np.pad(own, [(0, more)] + [(0, 0)] * (own.ndim - 1), "edge") if more else own for own in columns)
+    return (*map(to_device, padded), to_device(weight)), scale
 
 
 def train_blocks(
@@ -146,20 +182,14 @@ def train_blocks(
     signs : that readable coefficients keep, 0 where they are free.
     l2 : ridge of the blocks' weights, in units of log-likelihood.
     """
-    design, sets, packing = utility.on(data), encoder(data), Packing.of(network)
-    wide = np.zeros((*sets.there.shape, design.x.shape[1]))
-    wide[data.case, sets.place] = design.x
-    scale = np.maximum(design.x.std(axis=0), 1e-12)
-    chosen, weight = sets.place[data.chosen_lines], weights / weights.mean()
-    numbers = (sets.x, sets.y, wide / scale, weight)
-    x, y, wide, weight = (to_device(values.astype(np.float32)) for values in numbers)
-    arrays = (x, y, to_device(sets.there), wide, to_device(chosen), weight)
+    packing, parts = Packing.of(network), -(-len(data) // CASES_AT_ONCE)
+    arrays, scale = _arrays(utility, encoder, data, weights, parts)
     readable = Weight.from_value(beta * scale, Rule(sign=signs))
     start = (readable.raw, *packing.packed(network, np))
-    loss = SetLoss(packing, to_device(np.float32(l2 / (2 * weights.sum()))), readable.rule)
+    whole = SetLoss(packing, to_device(np.float32(l2 / (2 * weights.sum()))), readable.rule, parts)
     best, _, _ = minimize(
         tuple(to_device(np.asarray(a)[None]) for a in start),
-        Losses(loss, loss),
+        Losses(replace(whole, parts=1) if optimizer.stochastic else whole, whole),
         optimizer.on(decay=0.0, half_squared=_nothing, proximal=None),
         data=arrays,
         validation=arrays,

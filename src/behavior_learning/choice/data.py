@@ -12,10 +12,12 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
+from scipy.sparse import csr_array
 
-from behavior_learning.choice.tables import LongTable, WideTable, as_frame, need_columns, numbers
+from behavior_learning.choice.tables import LongTable, WideTable, as_frame, listed, need_columns, numbers
 from behavior_learning.errors import DataError
 from behavior_learning.inference.clusters import Clusters
+from behavior_learning.options import check_count, is_number
 from behavior_learning.responses.columns import shown
 
 __all__ = ["ChoiceData"]
@@ -92,7 +94,7 @@ class ChoiceData:
         >>> ChoiceData.from_wide(table, costs, chosen="mode", codes={1: "bus", 2: "car"}).shares.to_dict()
         {'bus': 0.5, 'car': 0.5}
         """
-        return cls(**WideTable(table, alternatives, chosen, codes, tuple(chooser), id).read())
+        return cls(**WideTable(table, alternatives, chosen, codes, listed("chooser", chooser), id).read())
 
     @classmethod
     def from_long(
@@ -124,7 +126,8 @@ class ChoiceData:
             If a case has none or two chosen, the same alternative twice, or a missing attribute.
         """
         names = None if alternatives is None else tuple(alternatives)
-        return cls(**LongTable(table, case, alternative, chosen, tuple(chooser), available, id, names).read())
+        columns = listed("chooser", chooser)
+        return cls(**LongTable(table, case, alternative, chosen, columns, available, id, names).read())
 
     @classmethod
     def from_rankings(
@@ -175,7 +178,7 @@ class ChoiceData:
             )
         ranked = frame.assign(**{rank: np.nan_to_num(ranks)})
         data = cls.from_long(ranked, case, alternative, None, chooser, available, id, alternatives)
-        stages = data._stages(rank, len(data.alternatives) if places is None else places)
+        stages = data._stages(rank, len(data.alternatives) if places is None else check_count("places", places))
         numbered = np.repeat(np.arange(len(data)), stages)
         stage = np.arange(len(numbered)) - np.repeat(np.cumsum(stages) - stages, stages) + 1
         repeated = data.reordered(numbered)
@@ -228,6 +231,20 @@ class ChoiceData:
         return np.diff(self.starts, append=self.lines)
 
     @cached_property
+    def membership(self) -> csr_array:
+        """Cases × lines, 1 where a line is of a case: a product with it is faster than `np.add.reduceat`."""
+        ends = np.append(self.starts, self.lines)
+        return csr_array((np.ones(self.lines), np.arange(self.lines), ends), shape=(len(self), self.lines))
+
+    def highest(self, values: Float[np.ndarray, " lines *rest"]) -> Float[np.ndarray, " cases *rest"]:
+        """The largest value of each case."""
+        found, sizes = values[self.starts], self.sizes
+        for place in range(1, int(sizes.max())):
+            longer = np.flatnonzero(sizes > place)
+            found[longer] = np.maximum(found[longer], values[self.starts[longer] + place])
+        return found
+
+    @cached_property
     def chosen_lines(self) -> Int[np.ndarray, " cases"]:
         """The line of each case that was chosen.
 
@@ -278,7 +295,10 @@ class ChoiceData:
         if name in self.chooser:
             return self.chooser[name].to_numpy()[self.case]
         known = ", ".join([*self.attributes, *self.chooser.columns])
-        raise DataError(f"There is no column {name!r}. Attributes and columns of the chooser: {known}.")
+        raise DataError(
+            f"There is no column {name!r}. Attributes and columns of the chooser: {known}. Attributes are numbers; a "
+            "column of the chooser is named in chooser=."
+        )
 
     def named(self, line: int) -> str:
         """Case and alternative of a line, for messages."""
@@ -360,24 +380,24 @@ class ChoiceData:
         Raises
         ------
         DataError
-            If there is no such column or alternative.
+            If there is no such column or alternative, or a number becomes none.
         """
         attributes, chooser = dict(self.attributes), self.chooser.copy()
         for name, how in change.items():
             if name in attributes:
-                attributes[name] = self._changed(attributes[name], how)
+                attributes[name] = self._changed(name, how)
             else:
                 self.column(name)
-                chooser[name] = how(chooser[name]) if callable(how) else chooser[name] * how
+                chooser[name] = _moved(name, chooser[name], how)
         return replace(self, attributes=attributes, chooser=chooser)
 
-    def _changed(self, values: Float[np.ndarray, " lines"], how: Any) -> Float[np.ndarray, " lines"]:
+    def _changed(self, attribute: str, how: Any) -> Float[np.ndarray, " lines"]:
         by_alternative = how if isinstance(how, Mapping) else dict.fromkeys(self.alternatives, how)
         self.check_alternatives(cast(Any, by_alternative))
-        new = values.copy()
+        new = self.attributes[attribute].copy()
         for name, move in by_alternative.items():
             own = self.alternative == self.alternatives.index(name)
-            new[own] = move(values[own]) if callable(move) else values[own] * move
+            new[own] = _moved(attribute, new[own], move)
         return new
 
     def check_alternatives(self, names: Sequence[str]) -> None:
@@ -408,3 +428,18 @@ class ChoiceData:
         ]
         available = f"{smallest} to {largest} available" if smallest < largest else f"{largest} available"
         return f"ChoiceData({', '.join(parts)}; {available}; attributes: {', '.join(self.attributes)})"
+
+
+def _moved(name: str, values: Any, how: Any) -> np.ndarray:
+    """Values times a number, or what a function makes of them; numbers must stay numbers."""
+    numeric = values.dtype.kind in "biuf"
+    if not callable(how) and not (numeric and is_number(how)):
+        raise DataError(f"A change of {name!r} is a factor, where it holds numbers, or a function of it; got {how!r}.")
+    new = np.asarray(how(values) if callable(how) else values * how)
+    finite = not numeric or (new.dtype.kind in "biuf" and np.isfinite(new).all())
+    if new.shape != values.shape or not finite:
+        raise DataError(
+            f"The change of {name!r} gives {'other' if finite else 'no finite'} values of shape {new.shape} for "
+            f"{len(values)} rows. Give a value for each, and a finite number where it holds numbers."
+        )
+    return new

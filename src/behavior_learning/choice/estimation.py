@@ -19,6 +19,11 @@ TOLERANCE = 1e-9
 
 MAX_STEPS = 60
 MAX_SEARCH = 400
+BORROWED = 15
+"""Steps at most with the Hessian of a like log-likelihood."""
+
+NEAR, SETTLED = 1e-3, 1e-5
+"""Gap below which a Hessian is kept for the steps that are left, and below which it is that of the maximum."""
 
 
 class Target(Protocol):
@@ -106,11 +111,23 @@ class Optimum:
         )
 
 
-def maximize(target: Target, start: Float[np.ndarray, " p"], limits: Limits | None = None) -> Optimum:
-    """Raise the log-likelihood from a start until Newton's step says that there is nothing left to gain."""
+def maximize(
+    target: Target,
+    start: Float[np.ndarray, " p"],
+    limits: Limits | None = None,
+    hessian: Float[np.ndarray, "p p"] | None = None,
+) -> Optimum:
+    """Raise the log-likelihood from a start until Newton's step says that there is nothing left to gain.
+
+    Parameters
+    ----------
+    hessian : of a like log-likelihood at its maximum, where that is the start.
+    """
     limits = Limits.none(len(start)) if limits is None else limits
     theta, free, steps = limits.clip(start), ~limits.fixed, 0
-    if not target.concave or limits.bounded:
+    if hessian is not None and not limits.bounded:
+        theta, steps = _quasi_newton(target, theta, free, limits, hessian)
+    elif not target.concave or limits.bounded:
         theta, steps = _search(target, theta, limits)
         span = np.where(free, np.maximum(np.abs(theta), 1), 0)
         free = (theta > limits.lower + 1e-7 * span) & (theta < limits.upper - 1e-7 * span)
@@ -165,23 +182,43 @@ def _units(scores: Float[np.ndarray, "units p"], diagonal: bool) -> Float[np.nda
     return (vectors / np.sqrt(np.maximum(values, 1e-6))) / scale[:, None]
 
 
+def _quasi_newton(
+    target: Target, theta: np.ndarray, free: np.ndarray, limits: Limits, hessian: np.ndarray
+) -> tuple[np.ndarray, int]:
+    """BFGS from the Hessian of a like log-likelihood, near the maximum."""
+    values, curvature = target(theta), -hessian[np.ix_(free, free)]
+    for steps in range(BORROWED):
+        gradient = values.scores.sum(axis=0)[free]
+        step = _solved(curvature, gradient)
+        moved = None if gradient @ step / 2 < TOLERANCE else _line_search(target, theta, values, free, step, limits)
+        if moved is None:
+            return theta, steps
+        along, change = (moved[0] - theta)[free], gradient - moved[1].scores.sum(axis=0)[free]
+        if along @ change > 0:
+            old = curvature @ along
+            curvature = curvature + np.outer(change, change) / (change @ along) - np.outer(old, old) / (old @ along)
+        theta, values = moved
+    return theta, BORROWED
+
+
 def _newton(target: Target, theta: np.ndarray, free: np.ndarray, limits: Limits, steps: int) -> Optimum:
-    values, hessian, gap, kept = target(theta), np.zeros((len(theta),) * 2), np.inf, False
+    """Newton's method; near the maximum a Hessian by differences is kept."""
+    values, hessian, gap, taken, fresh = target(theta), np.zeros((len(theta),) * 2), np.inf, np.inf, False
     at = np.ix_(free, free)
     for _ in range(MAX_STEPS):
-        gradient = values.scores.sum(axis=0)[free]
-        if not kept:
+        gradient, fresh = values.scores.sum(axis=0)[free], target.concave or taken > NEAR
+        if fresh:
             hessian = target.hessian(theta) if target.concave else _differences(target, theta, values.scores, free)
         step = _solved(-hessian[at], gradient)
         gap = float(gradient @ step) / 2
+        taken = gap if fresh else taken
         if not np.isfinite(gap) or gap < TOLERANCE:
             break
         moved = _line_search(target, theta, values, free, step, limits)
         if moved is None:
             break
-        theta, values = moved
-        steps, kept = steps + 1, not target.concave and gap < 1e-3
-    if kept:
+        (theta, values), steps = moved, steps + 1
+    if not fresh and taken > SETTLED:
         hessian = _differences(target, theta, values.scores, free)
     total = float(values.log_likelihood.sum())
     return Optimum(theta, total, values.log_likelihood, values.scores, hessian, free, gap, steps)

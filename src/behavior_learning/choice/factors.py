@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.responses.columns import shown
 
 __all__ = ["FUNCTIONS", "AlternativeIs", "BoxCox", "Factor", "Number", "Piece", "Transformed", "ValueIs"]
 
@@ -141,10 +142,16 @@ class AlternativeIs(Factor):
 
 @dataclass(frozen=True)
 class ValueIs(Factor):
-    """1 where a column has a value, 0 elsewhere."""
+    """1 where a column has a value, 0 elsewhere.
+
+    Attributes
+    ----------
+    known : all values of the training data, as text; others are refused.
+    """
 
     name: str
     value: Any
+    known: Sequence[str] = ()
 
     @classmethod
     def read(cls, name: str, level: str | None, data: ChoiceData) -> list["ValueIs"]:
@@ -155,17 +162,25 @@ class ValueIs(Factor):
         if level is not None:
             if level not in known:
                 raise DataError(f"Column {name!r} has no value {level!r}. Values: {', '.join(known)}.")
-            return [cls(name, known[level])]
+            return [cls(name, known[level], tuple(known))]
         if len(values) > 100:
             raise OptionError(f"C({name}) would make {len(values)} indicators. Use the number itself or fewer groups.")
-        return [cls(name, value) for value in values[1:]]
+        return [cls(name, value, tuple(known)) for value in values[1:]]
 
     @property
     def label(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
         return f"C({self.name})[{self.value}]"
 
     def __call__(self, data: ChoiceData) -> Float[np.ndarray, " lines"]:
-        return (data.column(self.name).astype(str) == str(self.value)).astype(float)
+        values = data.column(self.name).astype(str)
+        unknown = np.flatnonzero(~np.isin(values, list(self.known)))
+        if self.known and len(unknown):
+            line = int(unknown[0])
+            raise DataError(
+                f"Column {self.name!r} is {shown(values[line])} for {data.named(line)}, which no row of the training "
+                f"data was, so that {self.label} says nothing of it. Known: {', '.join(self.known)}."
+            )
+        return (values == str(self.value)).astype(float)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from behavior_learning.choice.answers import Answers
 from behavior_learning.choice.classes import LatentClasses
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.estimation import Limits, Optimum, maximize
-from behavior_learning.choice.formula import Term, read_terms
+from behavior_learning.choice.factors import AlternativeIs
+from behavior_learning.choice.formula import Term, read_terms, varies_within_cases
 from behavior_learning.choice.integration import Integration, integration_of
 from behavior_learning.choice.likelihood import Kernel, Likelihood, of_cases
 from behavior_learning.choice.logit import Logit
@@ -26,10 +27,20 @@ from behavior_learning.choice.results import (
     resolved_cov_type,
 )
 from behavior_learning.choice.utility import Utility
-from behavior_learning.errors import OptionError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.tables import Estimates
+from behavior_learning.options import check_count, check_sequence, is_number
 
 __all__ = ["ChoiceModel", "FittedChoice", "Specification", "fit_choice"]
+
+EXAMPLES = {
+    "nests": "{'land': ['bus', 'car']}",
+    "random": "{'time': 'normal'}",
+    "monotone": "{'cost': 'decreasing'}",
+    "fixed": "{'cost': -1}",
+    "bounds": "{'time': (None, 0)}",
+}
+"""Options that are mappings, and how they are written."""
 
 SIGNS = {"decreasing": (-np.inf, 0.0), "increasing": (0.0, np.inf)}
 
@@ -161,8 +172,12 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
     """
     data.chosen_lines  # noqa: B018  (raises where choices are not known)
     weights = np.ones(len(data)) if weights is None else np.asarray(weights, float)
+    _check_specification(spec, data)
     utility = Utility.read(spec.utility, data)
-    kernel = Logit() if spec.nests is None else Nests.read(spec.nests, data.alternatives)
+    _check_chosen(utility, data)
+    kernel = Nests.read(spec.nests, data.alternatives) if spec.nests else Logit()
+    if isinstance(kernel, Nests):
+        kernel.check_determined(spec.fixed)
     if spec.classes is not None and (spec.nests or spec.random or spec.money):
         raise OptionError("classes= goes with none of nests=, random= and money=. Choose one of them.")
     if spec.money is not None and set(spec.monotone) - {spec.money}:
@@ -200,12 +215,15 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
 
 
 def _fit_classes(spec: Specification, utility: Utility, data: ChoiceData, weights: np.ndarray) -> FittedChoice:
-    count = spec.classes or 1
-    if count < 2:
-        raise OptionError(f"classes= must be a whole number of at least 2; got {count!r}.")
+    count = check_count("classes", spec.classes, minimum=2)
     terms = () if spec.membership is None else tuple(
         term for text in spec.membership.split("+") for term in read_terms(text.strip(), data)
     )  # fmt: skip
+    varying = [term.label for term in terms if varies_within_cases(term(data), data)]
+    if varying:
+        raise DataError(
+            f"membership= is of choosers, and {varying[0]!r} varies within a case. Name columns of chooser=."
+        )
     order, unit = _units(data, spec.panel)
     target = LatentClasses(utility.on(data.reordered(order)), count, terms, weights[order], unit)
     single = maximize(of_cases(utility.on(data), Logit(), weights), utility.start)
@@ -281,12 +299,45 @@ def _limits(spec: Specification, utility: Utility, labels: Sequence[str], kernel
         if label not in labels:
             raise OptionError(f"{label!r} is no parameter. Parameters: {', '.join(labels)}.")
         at = list(labels).index(label)
+        if len(check_sequence(f"bounds[{label!r}]", ends, "(None, 0)")) != 2:
+            raise OptionError(
+                f"bounds[{label!r}] must be a lowest and a highest value, such as (None, 0); got {ends!r}."
+            )
+        if not all(end is None or (is_number(end) and not np.isnan(end)) for end in ends):
+            raise OptionError(f"fixed= and bounds= take numbers, and None for no bound; got {ends!r} for {label!r}.")
         lower, upper = ends
         limits.lower[at] = -np.inf if lower is None else lower
         limits.upper[at] = np.inf if upper is None else upper
         if limits.lower[at] > limits.upper[at]:
             raise OptionError(f"The bounds of {label!r} are in the wrong order: {ends}.")
     return limits
+
+
+def _check_specification(spec: Specification, data: ChoiceData) -> None:
+    """Refuse options of the wrong kind, and those that say nothing without another."""
+    if not isinstance(spec.utility, str):
+        raise OptionError(f"utility= is a formula such as 'cost + time + C(alternative)'; got {spec.utility!r}.")
+    for name in EXAMPLES:
+        if not isinstance(getattr(spec, name) or {}, Mapping):
+            raise OptionError(f"{name}= is a mapping, such as {EXAMPLES[name]}; got {getattr(spec, name)!r}.")
+    for name, needed in (("membership", "classes"), ("correlated", "random"), ("draws", "random")):
+        if getattr(spec, name) and not getattr(spec, needed):
+            raise OptionError(f"{name}= says nothing without {needed}=. Give both or drop it.")
+    if spec.draws is not None:
+        check_count("draws", spec.draws)
+    for name in spec.monotone:
+        data.column(name)
+
+
+def _check_chosen(utility: Utility, data: ChoiceData) -> None:
+    """Refuse constants of alternatives that nobody chose: their maximum is at minus infinity."""
+    counts = np.bincount(data.alternative[data.chosen_lines], minlength=len(data.alternatives))
+    constants = {AlternativeIs(name).label: name for name, n in zip(data.alternatives, counts, strict=True) if n == 0}
+    for label in set(utility.coefficients) & set(constants):
+        raise DataError(
+            f"Nobody chose {constants[label]!r}, so that {label} has no finite estimate. Leave the alternative out, or "
+            "write the constants of the others one by one."
+        )
 
 
 def _check_powers(utility: Utility, mixing: Mixing) -> None:

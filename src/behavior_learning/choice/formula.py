@@ -27,7 +27,7 @@ from behavior_learning.choice.factors import (
 )
 from behavior_learning.errors import DataError, OptionError
 
-__all__ = ["Term", "read_formula", "read_terms"]
+__all__ = ["Term", "read_formula", "read_terms", "varies_within_cases"]
 
 _CALL = re.compile(r"(\w+)\((.*)\)(?:\[(.*)\])?")
 _NAME = re.compile(r"(`[^`]+`|[^\W\d][\w.]*)(?:\^(\d+))?")
@@ -131,6 +131,8 @@ def _factors(text: str, data: ChoiceData) -> Sequence[Factor | BoxCox]:
         raise OptionError(f"{text!r} cannot be read in the formula of the utility. {_SYNTAX}")
     function, inside, level = call[1], [part.strip() for part in call[2].split(",")], call[3]
     name = inside[0].strip("`")
+    if len(inside) > 1 and function != "piecewise":
+        raise OptionError(f"{text!r}: {function} takes one column and nothing else.")
     match function:
         case "C" if name == "alternative":
             data.check_alternatives([level])

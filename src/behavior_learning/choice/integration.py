@@ -117,11 +117,12 @@ class Sobol(Integration):
     def maximize(
         self, likelihood: Likelihood, start: Float[np.ndarray, " p"], limits: Limits
     ) -> tuple[Likelihood, Optimum]:
-        """With many draws from where the search with few ends."""
-        if self.draws > 2 * COARSE:
-            few = sobol(likelihood.units, COARSE, likelihood.nodes.z.shape[2], self.seed)
-            start = maximize(replace(likelihood, nodes=few), start, limits).theta
-        return super().maximize(likelihood, start, limits)
+        """With many draws from where the search with few ends, by its Hessian first."""
+        if self.draws <= 2 * COARSE:
+            return super().maximize(likelihood, start, limits)
+        few = sobol(likelihood.units, COARSE, likelihood.nodes.z.shape[2], self.seed)
+        coarse = maximize(replace(likelihood, nodes=few), start, limits)
+        return likelihood, maximize(likelihood, coarse.theta, limits, coarse.hessian)
 
     def error(self, likelihood: Likelihood, theta: Float[np.ndarray, " p"]) -> float:
         """Standard deviation of the log-likelihood over other scramblings, at these parameters."""

@@ -13,6 +13,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.choice.logit import Logit, Values, information
@@ -21,8 +22,8 @@ from behavior_learning.choice.utility import Design
 
 __all__ = ["Kernel", "Likelihood", "Scored"]
 
-NUMBERS_AT_ONCE = 1_500_000
-"""Lines times nodes that are evaluated at once; it bounds the memory."""
+NUMBERS_AT_ONCE = 200_000
+"""Lines times nodes that are evaluated at once; more would leave the cache of a core."""
 
 
 class Kernel(Protocol):
@@ -113,18 +114,19 @@ class Likelihood:
         joint = self.nodes.log_weights + self._by_unit(self.weights[:, None] * values.log_chosen)
         log_l = _log_sum(joint)
         posterior = np.exp(joint - log_l[:, None])[self.unit] * self.weights[:, None]
-        slope = values.by_utility * posterior[data.case]
+        slope = posterior.take(data.case, axis=0)
+        slope *= values.by_utility
         money, by_money = self.design.utility.money, slope
         if price is not None:
             by_money, slope = slope * inner, slope * price
-        scores = self._by_unit(np.add.reduceat(slope.sum(axis=1)[:, None] * jacobian, data.starts))
+        scores = self._by_unit(data.membership @ (slope.sum(axis=1)[:, None] * jacobian))
         if money is not None:
-            scores[:, money] = self._by_unit(np.add.reduceat(by_money.sum(axis=1), data.starts))
+            scores[:, money] = self._by_unit(data.membership @ by_money.sum(axis=1))
         scores[:, list(mixing.random)] = 0.0
         spread_scores = np.zeros((len(log_l), len(mixing.labels)))
         for place, column in enumerate(mixing.random):
             by_coefficient = by_money if column == money else slope * jacobian[:, column, None]
-            moved = self._by_unit(np.add.reduceat(by_coefficient, data.starts))
+            moved = self._by_unit(data.membership @ by_coefficient)
             scores[:, column] = (moved * coefficients.by_mean[place]).sum(axis=1)
             for entry, derivative in coefficients.by_spread[place].items():
                 spread_scores[:, entry] += (moved * derivative).sum(axis=1)
@@ -193,18 +195,25 @@ class Likelihood:
         fixed[list(self.mixing.random)] = 0.0
         if money is not None:
             price, fixed[money] = own[money, None], 1.0
-        v = np.repeat((columns @ fixed)[:, None], self.nodes.count, axis=1)
+        v = np.empty((len(columns), self.nodes.count))
+        v[:] = (columns @ fixed)[:, None]
         for column, values in zip(self.mixing.random, random, strict=True):
-            wide = np.broadcast_to(values, (self.units, self.nodes.count))[self.unit[self.data.case]]
+            wide = np.broadcast_to(values, (self.units, self.nodes.count)).take(self.unit[self.data.case], axis=0)
             if column == money:
                 price = wide
             else:
-                v += columns[:, column, None] * wide
+                v += np.multiply(wide, columns[:, column, None], out=wide)
         return v, price
 
     def _by_unit(self, values: Float[np.ndarray, " cases *rest"]) -> Float[np.ndarray, " units *rest"]:
         """Sums over the cases of each unit."""
-        return values if self.units == len(values) else np.add.reduceat(values, self._unit_starts)
+        return values if self.units == len(values) else self._membership @ values
+
+    @cached_property
+    def _membership(self) -> csr_array:
+        """Units × cases, 1 where a case is of a unit."""
+        ends = np.append(self._unit_starts, len(self.unit))
+        return csr_array((np.ones(len(self.unit)), np.arange(len(self.unit)), ends), shape=(self.units, len(self.unit)))
 
     @cached_property
     def _unit_starts(self) -> Int[np.ndarray, " units"]:

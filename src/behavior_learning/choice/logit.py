@@ -23,8 +23,16 @@ def log_softmax(v: Float[np.ndarray, " lines *draws"], data: ChoiceData) -> Floa
 
 def log_sum(v: Float[np.ndarray, " lines *draws"], data: ChoiceData) -> Float[np.ndarray, " cases *draws"]:
     """log Σ exp V over the alternatives of each case."""
-    highest = np.maximum.reduceat(v, data.starts)
-    return highest + np.log(np.add.reduceat(np.exp(v - highest[data.case]), data.starts))
+    highest, total, _ = _exponentials(v, data)
+    return highest + np.log(total)
+
+
+def _exponentials(v: Float[np.ndarray, " lines *draws"], data: ChoiceData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The highest V of each case, Σ exp(V − highest) over its alternatives, and the exponentials of every line."""
+    highest = data.highest(v)
+    own = highest.take(data.case, axis=0)
+    np.exp(np.subtract(v, own, out=own), out=own)
+    return highest, data.membership @ own, own
 
 
 class Values(NamedTuple):
@@ -63,10 +71,11 @@ class Logit:
         self, v: Float[np.ndarray, " lines *draws"], structure: Float[np.ndarray, " q"], data: ChoiceData
     ) -> Values:
         """log P of what was chosen: ∂/∂V = chosen − P."""
-        log_p = log_softmax(v, data)
-        slope = -np.exp(log_p)
+        highest, total, slope = _exponentials(v, data)
+        slope /= -total.take(data.case, axis=0)
         slope[data.chosen_lines] += 1
-        return Values(log_p[data.chosen_lines], slope, np.zeros((0, len(data), *v.shape[1:])))
+        log_chosen = v[data.chosen_lines] - highest - np.log(total)
+        return Values(log_chosen, slope, np.zeros((0, len(data), *v.shape[1:])))
 
 
 def information(

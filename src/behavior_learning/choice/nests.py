@@ -7,7 +7,7 @@ P of an alternative is the sum over the ways to it of the products along each.
 Source: Daly and Bierlaire (2006), "A general and operational representation of Generalised Extreme Value models".
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +97,23 @@ class Nests:
     @property
     def upper(self) -> Float[np.ndarray, " q"]:
         return np.concatenate([np.full(len(self.nests) - 1, np.inf), np.full(len(self.shared), 1 - 1e-6)])
+
+    def check_determined(self, fixed: Collection[str]) -> None:
+        """Refuse scales that no choice tells of, but for those that are fixed.
+
+        Raises
+        ------
+        OptionError
+            If a nest has one member, or one nest holds everything.
+        """
+        single = [nest for nest in self.nests[:-1] if len(nest.children) == 1]
+        whole = [self.nests[-2]] if len(self.nests[-1].children) == 1 else []
+        for nest in (nest for nest in (*single, *whole) if f"mu({nest.name})" not in fixed):
+            holds = "everything" if nest in whole else "one member"
+            raise OptionError(
+                f"Nest {nest.name!r} holds {holds}, so that choices say nothing of mu({nest.name}). Leave it "
+                f"out (what is in no nest stands alone), or fix it: fixed={{'mu({nest.name})': 1}}."
+            )
 
     def log_probabilities(self, v: np.ndarray, structure: np.ndarray, data: ChoiceData) -> np.ndarray:
         """log P of every line."""

@@ -170,7 +170,10 @@ def _term_state(term: Term) -> dict[str, Any]:
 
 def _factor_state(factor: Any) -> dict[str, Any]:
     values = {part.name: getattr(factor, part.name) for part in fields(factor)}
-    plain = {name: value if isinstance(value, (str, int, float)) else str(value) for name, value in values.items()}
+    plain = {
+        name: value if isinstance(value, (str, int, float, tuple, list)) else str(value)
+        for name, value in values.items()
+    }
     return {"kind": type(factor).__name__, **plain}
 
 

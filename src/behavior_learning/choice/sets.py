@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import DTypeLike
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.encoding import TableEncoder
@@ -48,19 +49,17 @@ class SetEncoder:
     @classmethod
     def learn(cls, data: ChoiceData) -> "SetEncoder":
         """Scales and categories of the training data."""
-        values = np.stack([data.attributes[name] for name in data.attributes], axis=1)
-        spread = values.std(axis=0)
+        centre, spread = (np.array([f(own) for own in data.attributes.values()]) for f in (np.mean, np.std))
         chooser = TableEncoder.learn(data.chooser) if data.chooser.shape[1] else None
-        centre, scale = values.mean(axis=0), np.where(spread > 0, spread, 1.0)
-        return cls(chooser, tuple(data.attributes), centre, scale, data.alternatives)
+        return cls(chooser, tuple(data.attributes), centre, np.where(spread > 0, spread, 1.0), data.alternatives)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of the columns of y."""
         return (*self.attributes, *(f"C(alternative)[{name}]" for name in self.alternatives))
 
-    def __call__(self, data: ChoiceData) -> Sets:
-        """The arrays of any data with these columns.
+    def __call__(self, data: ChoiceData, dtype: DTypeLike = float) -> Sets:
+        """The arrays of any data with these columns, y in a precision.
 
         Raises
         ------
@@ -72,9 +71,9 @@ class SetEncoder:
             raise DataError(f"Alternative {unknown.pop()!r} was not in the training data, and blocks know those only.")
         place = np.arange(data.lines) - data.starts[data.case]
         shape = (len(data), int(data.sizes.max()))
-        y = np.zeros((*shape, len(self.names)))
-        values = np.stack([data.column(name) for name in self.attributes], axis=1)
-        y[data.case, place, : len(self.attributes)] = (values - self.centre) / self.scale
+        y = np.zeros((*shape, len(self.names)), dtype)
+        for j, name in enumerate(self.attributes):
+            y[data.case, place, j] = (data.column(name) - self.centre[j]) / self.scale[j]
         number = np.array([self.alternatives.index(name) for name in data.alternatives])[data.alternative]
         y[data.case, place, len(self.attributes) + number] = 1.0
         there = np.zeros(shape, bool)

@@ -10,9 +10,10 @@ import pandas as pd
 from jaxtyping import Bool, Float
 
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.options import check_sequence
 from behavior_learning.responses.columns import shown
 
-__all__ = ["LongTable", "WideTable", "as_frame", "need_columns", "numbers"]
+__all__ = ["LongTable", "WideTable", "as_frame", "listed", "need_columns", "numbers"]
 
 AVAILABLE = "available"
 
@@ -29,17 +30,23 @@ def as_frame(table: Any) -> pd.DataFrame:
     """
     match table:
         case pd.DataFrame():
-            return table.reset_index(drop=True)
+            frame = table.reset_index(drop=True)
         case str() | Path():
             path = Path(table)
             if path.suffix not in READERS or not path.is_file():
                 raise DataError(f"A table must be an existing .csv or .parquet file or a DataFrame; got {str(path)!r}.")
-            return READERS[path.suffix](path)
+            frame = READERS[path.suffix](path)
         case _ if callable(getattr(table, "to_pandas", None)):
-            return table.to_pandas()
+            frame = table.to_pandas()
         case _:
             given = type(table).__name__
             raise DataError(f"A table must be a DataFrame of pandas or Polars, or the path of one; got {given}.")
+    if not len(frame):
+        raise DataError("The table has no rows, and so no choices. Look at how it was read or filtered.")
+    again = frame.columns[frame.columns.duplicated()]
+    if len(again):
+        raise DataError(f"The table has two columns named {again[0]!r}. Rename or drop one of them.")
+    return frame
 
 
 def need_columns(table: pd.DataFrame, names: Sequence[Any]) -> None:
@@ -60,6 +67,10 @@ def numbers(table: pd.DataFrame, name: Any) -> Float[np.ndarray, " rows"]:
 def flags(table: pd.DataFrame, name: str, rule: str) -> Bool[np.ndarray, " rows"]:
     """A column of 0 and 1 as truth values."""
     values = table[name]
+    if values.isna().any():
+        raise DataError(
+            f"{rule}; column {name!r} is missing in {int(values.isna().sum())} rows. Drop them or fill it in."
+        )
     if not values.isin([0, 1]).all():
         other = values[~values.isin([0, 1])].iloc[0]
         raise DataError(
@@ -93,15 +104,20 @@ def check_attributes(
             )
 
 
-def check_chooser(chooser: pd.DataFrame) -> pd.DataFrame:
-    """Refuse columns of the chooser with missing values."""
-    for name in chooser:
-        missing = chooser[name].isna()
+def check_chooser(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The columns of the chooser, of which no value may be missing."""
+    for name in names:
+        missing = table[name].isna()
         if missing.any():
             raise DataError(
-                f"Column {name!r} of the chooser is missing in {int(missing.sum())} cases. Drop them or fill it in."
+                f"Column {name!r} of the chooser is missing in {int(missing.sum())} rows. Drop them or fill it in."
             )
-    return chooser.reset_index(drop=True)
+    return table[list(names)]
+
+
+def listed(what: str, names: Any) -> tuple[str, ...]:
+    """Several names; one text would be read letter by letter."""
+    return check_sequence(what, names, "['income', 'age']")
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,7 @@ class WideTable:
             "alternative": alternative,
             "attributes": columns,
             "chosen": None if self.chosen is None else self._chosen(table, names, there)[there],
-            "chooser": check_chooser(table[list(self.chooser)]),
+            "chooser": check_chooser(table, self.chooser),
             "labels": np.arange(n),
             "ids": check_ids(table, self.id),
         }
@@ -152,6 +168,11 @@ class WideTable:
                     f"the number that it has for all, such as {{{lacking[0]!r}: 0}}."
                 )
         need_columns(table, [name for name in (*self.chooser, self.chosen, self.id) if name is not None])
+        both = [name for name in self.chooser if name in self._attributes]
+        if both:
+            raise OptionError(
+                f"{both[0]!r} is an attribute and a column of the chooser. Give one of them another name."
+            )
 
     def _check_not_empty(self, there: Bool[np.ndarray, "cases alternatives"]) -> None:
         empty = np.flatnonzero(~there.any(axis=1))
@@ -219,6 +240,7 @@ class LongTable:
             raise DataError(f"Columns {self.case!r} and {self.alternative!r} must not be missing. Drop such rows.")
         table = table.iloc[np.argsort(pd.factorize(table[self.case])[0], kind="stable")].reset_index(drop=True)
         self._check_duplicates(table)
+        chooser = check_chooser(table, self.chooser)
         chosen = None if self.chosen is None else self._chosen(table)
         table, chosen = self._available(table, chosen)
         case, labels = pd.factorize(table[self.case])
@@ -236,13 +258,15 @@ class LongTable:
             "alternative": alternative,
             "attributes": attributes,
             "chosen": chosen,
-            "chooser": check_chooser(table[list(self.chooser)].iloc[first]),
+            "chooser": chooser.iloc[first].reset_index(drop=True),
             "labels": np.asarray(labels),
             "ids": None if ids is None else ids[first],
         }
 
     def _check_duplicates(self, table: pd.DataFrame) -> None:
-        again = table.duplicated([self.case, self.alternative])
+        again = table.assign(**{self.alternative: table[self.alternative].astype(str)}).duplicated(
+            [self.case, self.alternative]
+        )
         if again.any():
             row = table[again].iloc[0]
             raise DataError(
@@ -281,7 +305,10 @@ class LongTable:
         column = table[self.alternative]
         in_order = column.cat.categories if isinstance(column.dtype, pd.CategoricalDtype) else column.unique()
         present = set(map(str, column.unique()))
-        names = self.alternatives or tuple(str(name) for name in in_order if str(name) in present)
+        names = self.alternatives or tuple(dict.fromkeys(str(name) for name in in_order if str(name) in present))
+        if len(names) < 2:
+            alone = ", ".join(names)
+            raise OptionError(f"A choice needs two alternatives at least; {self.alternative!r} has {alone!r} alone.")
         missing = [name for name in present if name not in names]
         if missing:
             raise OptionError(f"alternatives= leaves out {missing[0]!r}, which the table has.")
@@ -292,7 +319,7 @@ class LongTable:
         """Refuse columns of the chooser that vary within a case."""
         for name in (*self.chooser, *([self.id] if self.id else [])):
             values = table[name].astype(object).to_numpy()
-            differs = (values != values[first][case]) & ~pd.isna(values)
+            differs = values != values[first][case]
             if differs.any():
                 label = table[self.case].iloc[int(np.argmax(differs))]
                 raise DataError(

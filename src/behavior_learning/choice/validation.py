@@ -1,6 +1,7 @@
 """Held-out log-likelihood of choice models, whole choosers held out."""
 
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int
 
 from behavior_learning.choice.data import ChoiceData
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.options import is_number
 
 __all__ = ["ChoiceValidation", "Folds", "folds_of", "validated"]
 
@@ -78,12 +80,15 @@ def folds_of(data: ChoiceData, folds: Folds, seed: int) -> Int[np.ndarray, " cas
     choosers = data.panel if data.ids is None else pd.factorize(data.ids, sort=True)[0]
     count = int(choosers.max()) + 1
     if np.ndim(folds) == 0:
-        if not 2 <= int(folds) <= count:
+        if not is_number(folds, Integral) or not 2 <= int(folds) <= count:
             raise OptionError(f"folds must be from 2 to the number of choosers, {count}; got {folds!r}.")
         return (np.random.default_rng(seed).permutation(count) % int(folds))[choosers]
     labels = pd.factorize(np.asarray(folds))[0]
-    if len(labels) != len(data):
-        raise DataError(f"folds needs a label for each of {len(data)} cases; got {len(labels)}.")
+    if len(labels) != len(data) or (labels < 0).any():
+        known = int((labels >= 0).sum())
+        raise DataError(f"folds needs a label for each of {len(data)} cases; got {known} of {len(labels)}.")
+    if labels.max() < 1:
+        raise DataError("These folds are one: nothing is left to learn from where it is held out. Give two or more.")
     cut = pd.Series(labels).groupby(choosers).nunique()
     if (cut > 1).any():
         raise DataError(

@@ -24,7 +24,7 @@ from behavior_learning.core.architecture import Architecture
 from behavior_learning.errors import ConvergenceWarning, DataError, OptionError
 from behavior_learning.files import check_writable, write_whole
 from behavior_learning.inference.tables import html_table
-from behavior_learning.options import check_count, check_number, check_option, from_plain, to_plain
+from behavior_learning.options import check_count, check_number, check_option, check_sequence, from_plain, to_plain
 from behavior_learning.persistence import write_contents
 from behavior_learning.training.optimizers import OPTIMIZERS
 from behavior_learning.training.weights import check_weights
@@ -36,6 +36,10 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 table {{ border-collapse: collapse; margin: 1rem 0 }} td, th {{ padding: .2rem .8rem; text-align: right }}
 th:first-child {{ text-align: left }} tr {{ border-bottom: 1px solid #ddd }}
 </style></head><body>{}</body></html>"""
+
+
+PERFECT = 1e-4
+"""Nats per case below which a utility predicts every choice."""
 
 
 class BLChoice(BaseEstimator):
@@ -141,17 +145,22 @@ class BLChoice(BaseEstimator):
         DataError
             If a term is the same for all alternatives of every case, or terms are collinear.
         """
-        if not isinstance(data, ChoiceData):
-            raise DataError(
-                f"fit takes bl.ChoiceData; got {type(data).__name__}. Make one with bl.ChoiceData.from_wide(...) or "
-                "bl.ChoiceData.from_long(...)."
-            )
+        _check_data(data)
         keep_programs()
         weights = None if sample_weight is None else check_weights(sample_weight, len(data))
         if self.layers is not None:
             self.fitted_ = self._fit_blocks(data, np.ones(len(data)) if weights is None else weights)
             return self
+        if self.tastes:
+            raise OptionError("tastes=True says nothing without layers=. Give both or drop it.")
         self.fitted_ = fit_choice(self._specification(), data, weights)
+        if self.loglik > -PERFECT * len(data):
+            warnings.warn(
+                "The utility predicts every choice, so that the likelihood has no maximum: coefficients would grow "
+                "without end, and their errors mean nothing. Drop terms, or look for a column that tells the choice.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         if not self.fitted_.optimum.converged:
             warnings.warn(
                 "The search for the maximum likelihood did not converge. Rescale columns to similar sizes, look at "
@@ -172,7 +181,9 @@ class BLChoice(BaseEstimator):
             raise OptionError("layers= goes with terms that are linear in their coefficients; drop boxcox.")
         encoder = SetEncoder.learn(data)
         output: dict[str, Any] = {"output": "vector", "readout": "free"} if self.tastes else {}
-        architecture = Architecture(tuple(self.layers or ()), tuple(self.rows), tuple(self.heads), **output)
+        architecture = Architecture(
+            check_sequence("layers", self.layers, "(6,)"), tuple(self.rows), tuple(self.heads), **output
+        )
         features = 0 if encoder.chooser is None else len(encoder.chooser.columns)
         if self.tastes and not features:
             raise OptionError("tastes=True needs columns of the chooser: read the data with chooser=[...].")
@@ -249,6 +260,7 @@ class BLChoice(BaseEstimator):
 
     def predict_proba(self, data: ChoiceData) -> pd.DataFrame:
         """The probability of every alternative in every case, 0 where it was not available."""
+        _check_data(data)
         return data.wide(self._fitted.model.probabilities(data))
 
     def predict(self, data: ChoiceData) -> pd.Series:
@@ -257,6 +269,7 @@ class BLChoice(BaseEstimator):
 
     def log_density(self, data: ChoiceData) -> np.ndarray:
         """log P of what was chosen in every case, before anything else is known of the chooser."""
+        _check_data(data)
         p = self._fitted.model.probabilities(data)[data.chosen_lines]
         return np.log(np.maximum(p, np.finfo(float).tiny))
 
@@ -321,6 +334,7 @@ class BLChoice(BaseEstimator):
         data = self._fitted.data if data is None else data
         if data is None:
             raise OptionError("This model was read from a file, which holds no data: pass data=.")
+        _check_data(data)
         answers = self._fitted.answers("delta" if method == "fieller" else method, level, cov_type)
         if method != "fieller":
             return answers.willingness_to_pay(data, attribute, cost)
@@ -336,12 +350,14 @@ class BLChoice(BaseEstimator):
         self, data: ChoiceData, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
     ) -> pd.DataFrame:
         """The mean probability of each alternative."""
+        _check_data(data)
         return self._fitted.answers(method, level, cov_type).shares(data)
 
     def elasticities(
         self, data: ChoiceData, attribute: str, *, method: str = "delta", level: float = 0.95, cov_type: str = "auto"
     ) -> pd.DataFrame:
         """Per cent by which the share of each alternative changes per per cent of an attribute, own and cross."""
+        _check_data(data)
         return self._fitted.answers(method, level, cov_type).elasticities(data, attribute)
 
     def counterfactual(
@@ -375,6 +391,8 @@ class BLChoice(BaseEstimator):
         if (change is None) + (remove is None) + (add is None) + (scenario is None) == 4:
             raise OptionError("counterfactual needs change=, remove=, add= or scenario=.")
         after = data if scenario is None else scenario
+        for given in (data, after):
+            _check_data(given)
         after = after if change is None else after.changed(change)
         after = after if remove is None else after.without(remove)
         for name, own in (add or {}).items():
@@ -383,6 +401,14 @@ class BLChoice(BaseEstimator):
             differing = {column: how for column, how in own.items() if column != "like"}
             after = after.with_alternative(name, own["like"], differing)
         return Counterfactual(self._fitted.answers(method, level, cov_type), data, after)
+
+
+def _check_data(data: Any) -> None:
+    if not isinstance(data, ChoiceData):
+        raise DataError(
+            f"Choices are read from bl.ChoiceData; got {type(data).__name__}. Make one with bl.ChoiceData.from_wide "
+            "or bl.ChoiceData.from_long."
+        )
 
 
 def cross_val_choice(model: BLChoice, data: ChoiceData, folds: Folds = 5, *, random_state: int = 0) -> ChoiceValidation:
@@ -408,4 +434,5 @@ def cross_val_choice(model: BLChoice, data: ChoiceData, folds: Folds = 5, *, ran
     >>> bl.cross_val_choice(bl.BLChoice("cost + C(alternative)"), data, folds=5).folds.shape
     (5, 2)
     """
+    _check_data(data)
     return validated(clone(model), data, folds_of(data, folds, random_state))
