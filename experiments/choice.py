@@ -317,7 +317,7 @@ def large(blocks: int = 0, n: int = 1_000_000) -> Iterator[dict]:
     )
     before = _peak()
     begun = time.perf_counter()
-    model = bl.BLChoice(" + ".join(attributes), layers=(blocks,) if blocks else None, max_epochs=30).fit(data)
+    model = bl.BLChoice(" + ".join(attributes), layers=(blocks,) if blocks else None, max_epochs=15).fit(data)
     fitted, seconds = _peak(), time.perf_counter() - begun
     yield {
         "cases": n,

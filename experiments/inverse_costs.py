@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from scipy.optimize import linprog
 
-from behavior_learning.decision.inverse import Decision, learn_costs
+from behavior_learning.decision.inverse import Decision, consistent_costs, edges_of, learn_costs
 from behavior_learning.decision.noisy_costs import learn_noisy_costs
 from behavior_learning.errors import ConvergenceError, DataError
 
@@ -61,7 +61,7 @@ def run(stream: np.random.RandomState, test: bool) -> list[dict[str, float]]:
         found = learn_costs(train[:count])
         seconds = time.perf_counter() - started
         known = learn_costs(train[:count], nonnegative=True)
-        mean = learn_costs(train[:count], center="mean")
+        others = {f"error, {way}": learn_costs(train[:count], center=way) for way in ("margin", "mean")}
         chosen = {"train": train[:count], "test": held_out}
         missed = {
             name: np.mean([np.linalg.norm(decide(found.direction, d.matrix, d.limits) - d.x) for d in part])
@@ -69,8 +69,11 @@ def run(stream: np.random.RandomState, test: bool) -> list[dict[str, float]]:
             if part
         }
         truth = costs / np.linalg.norm(costs)
-        ways = {"error": found, "error, costs >= 0": known, "error, mean": mean}
+        ways = {"error": found, "error, costs >= 0": known, **others}
         errors = {name: float(np.linalg.norm(way.direction - truth)) for name, way in ways.items()}
+        edges = np.concatenate([edges_of(decision, 0) for decision in train[:count]])
+        theirs = consistent_costs(edges / np.abs(edges).max(axis=1, keepdims=True))
+        errors["error, invopt's margin"] = float(np.linalg.norm(theirs / np.linalg.norm(theirs) - truth))
         lines.append({"decisions": count, **errors, "seconds": seconds, **missed})
     return lines
 

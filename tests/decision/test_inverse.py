@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import linprog
 from scipy.stats import norm
 
-from behavior_learning.decision.inverse import Decision, learn_costs
+from behavior_learning.decision.inverse import Decision, edges_of, learn_costs
 from behavior_learning.decision.noisy_costs import learn_noisy_costs
 from behavior_learning.errors import DataError
 
@@ -38,7 +38,7 @@ def test_every_decision_is_optimal_for_the_learned_costs(count):
 
 def test_more_decisions_come_nearer_to_the_truth():
     errors = [np.linalg.norm(learn_costs(decisions(TRUTH, n, 1)).direction - TRUTH) for n in (5, 40)]
-    assert errors[1] < 0.1 < errors[0]
+    assert errors[1] < errors[0] < 0.1
 
 
 def test_contradicting_decisions_are_said_to_be_so():
@@ -63,14 +63,18 @@ def corners(*counts: int) -> list[Decision]:
 
 
 def test_noisy_costs_of_a_square_in_closed_form():
-    """A corner says the sign of each cost by itself: a probit of each, with its textbook errors."""
-    found = learn_noisy_costs(corners(60, 40, 5))
-    shares = np.array([100 / 105, 65 / 105])
-    np.testing.assert_allclose(found.scaled, norm.ppf(shares), atol=5e-3)
-    errors = np.sqrt(shares * (1 - shares) / 105) / norm.pdf(norm.ppf(shares))
+    """A corner says the sign of each cost by itself: a probit of each, with its textbook errors and its jackknife."""
+    found, held = learn_noisy_costs(corners(25, 20, 5)), np.array([45, 30])
+    shares = held / 50
+    less, same = norm.ppf((held - 1) / 49), norm.ppf(held / 49)
+    jackknife = 50 * norm.ppf(shares) - 49 * (shares * less + (1 - shares) * same)
+    np.testing.assert_allclose(found.scaled, jackknife, atol=2e-2)
+    errors = np.sqrt(shares * (1 - shares) / 50) / norm.pdf(norm.ppf(shares))
     np.testing.assert_allclose(np.sqrt(np.diag(found.cov)), errors, rtol=2e-2)
     assert found.log_likelihood < 0
-    assert found.table().loc["noise", "estimate"] == pytest.approx(1 / np.linalg.norm(norm.ppf(shares)), rel=1e-3)
+    noise = found.table().loc["noise"]
+    assert noise["estimate"] == pytest.approx(1 / np.linalg.norm(found.scaled))
+    assert noise["upper"] / noise["estimate"] == pytest.approx(noise["estimate"] / noise["lower"])
 
 
 def test_noise_that_is_not_to_be_seen_is_refused():
@@ -78,6 +82,20 @@ def test_noise_that_is_not_to_be_seen_is_refused():
         learn_noisy_costs(corners(5, 0, 0))
 
 
-def test_mean_of_consistent_costs_is_the_middle_of_an_arc():
+@pytest.mark.parametrize(("center", "tolerance"), [("analytic", 1e-8), ("margin", 1e-8), ("mean", 0.02)])
+def test_centers_of_consistent_costs_are_the_middle_of_an_arc(center, tolerance):
     """One corner leaves a quarter of the circle."""
-    np.testing.assert_allclose(learn_costs(corners(1, 0, 0), center="mean").direction, [0.5**0.5] * 2, atol=0.02)
+    found = learn_costs(corners(1, 0, 0), center=center).direction
+    np.testing.assert_allclose(found, [0.5**0.5] * 2, atol=tolerance)
+
+
+def test_analytic_center_maximises_the_product_of_margins_over_what_bounds_the_costs():
+    chosen = decisions(TRUTH, 6, seed=2)
+    rows, found = np.concatenate([edges_of(d, 0) for d in chosen]), learn_costs(chosen).direction
+    least = [
+        linprog(row, A_ub=-np.delete(rows, i, axis=0), b_ub=np.zeros(len(rows) - 1), bounds=(-1, 1)).fun
+        for i, row in enumerate(rows)
+    ]
+    facets = rows[np.array(least) < -1e-6]
+    slope = (facets / (facets @ found)[:, None]).sum(axis=0)
+    np.testing.assert_allclose(slope / np.linalg.norm(slope), found, atol=1e-6)

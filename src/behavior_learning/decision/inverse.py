@@ -1,11 +1,13 @@
 """Costs from noiseless decisions with known feasible sets: inverse linear optimisation.
 
-A vertex says of the costs that no edge leaving it is cheaper. The costs returned have the largest margin over all
-edges of all decisions: the incenter of what is consistent with them, as far as can be from contradicting any.
+A vertex says of the costs that no edge leaving it is cheaper: consistent costs are a cone. The costs returned are its
+analytic centre, which has the largest product of the margins over those edges that bound it; or its incenter, whose
+smallest margin is largest.
 
-Source: Zattoni Scroccaro, Atasoy and Mohajerin Esfahani (2024), the incenter and the augmented suboptimality loss.
-Deviation: distances are measured along edges, which bounds those to all other vertices; the margin is then a
-least-distance problem, solved exactly by non-negative least squares (Lawson and Hanson 1974, chapter 23).
+Source: Zattoni Scroccaro, Atasoy and Mohajerin Esfahani (2024), the incenter and the augmented suboptimality loss;
+Sonnevend (1986), the analytic centre. Deviation: distances are measured along edges, which bounds those to all other
+vertices; the smallest margin is then a least-distance problem, solved exactly by non-negative least squares (Lawson and
+Hanson 1974, chapter 23).
 """
 
 from collections.abc import Sequence
@@ -28,6 +30,9 @@ BINDING = 1e-7
 
 CHAINS, SWEEPS = 50, 400
 """Chains that average over consistent costs, and steps of each before and while they count."""
+
+NEWTON_STEPS = 50
+"""Of the search for the analytic centre, at most."""
 
 RIDGE = 1e-3
 """Weight of Σ|cost| against the mean violation where decisions contradict each other."""
@@ -58,7 +63,10 @@ class Costs:
 
 
 def learn_costs(
-    decisions: Sequence[Decision], *, nonnegative: bool = False, center: Literal["margin", "mean"] = "margin"
+    decisions: Sequence[Decision],
+    *,
+    nonnegative: bool = False,
+    center: Literal["analytic", "margin", "mean"] = "analytic",
 ) -> Costs:
     """The costs for which decisions are optimal, in the middle of all such costs.
 
@@ -66,9 +74,9 @@ def learn_costs(
     ----------
     decisions : vertices of their feasible sets.
     nonnegative : whether costs are known to be ≥ 0.
-    center : ``"margin"`` is farthest from contradicting a decision; ``"mean"`` is the mean of all directions that
-        contradict none, the best guess where all are equally likely beforehand. Where decisions contradict each other,
-        both are the costs of least violation.
+    center : ``"analytic"`` is in the middle of all that bounds the consistent costs; ``"margin"`` is farthest from
+        contradicting a decision; ``"mean"`` is the mean of all directions that contradict none, the best guess where
+        all are equally likely beforehand. Where decisions contradict each other, all are the costs of least violation.
 
     Raises
     ------
@@ -86,12 +94,14 @@ def learn_costs(
     if not edges:
         raise DataError("Costs are learned from one decision at least; got none.")
     rows = np.concatenate([*edges, np.eye(edges[0].shape[1])] if nonnegative else edges)
-    check_choice("center", center, ("margin", "mean"))
+    check_choice("center", center, ("analytic", "margin", "mean"))
     found = consistent_costs(rows)
     if found is None:
         found = _least_violation(rows)
     elif center == "mean":
         found = _mean_direction(rows, found / np.linalg.norm(found))
+    elif center == "analytic":
+        found = _analytic_center(_bounding(rows), found / np.linalg.norm(found))
     size = float(np.linalg.norm(found))
     if size == 0:
         raise DataError("These decisions contradict each other so much that no costs explain them. Model their noise.")
@@ -131,6 +141,30 @@ def consistent_costs(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " 
         return None
     residual = np.vstack([rows.T, np.ones(len(rows))]) @ weights - target
     return -residual[:-1] / residual[-1]
+
+
+def _bounding(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, "facets n"]:
+    """The rows that bound {c: rows·c ≥ 0}: those that are no sum of others with weights ≥ 0 (Farkas)."""
+    kept = np.unique(rows.round(9), axis=0)
+    for row in kept.copy():
+        others = kept[(kept != row).any(axis=1)]
+        if len(others) and nnls(others.T, row)[1] < 1e-7:
+            kept = others
+    return kept
+
+
+def _analytic_center(rows: Float[np.ndarray, "facets n"], start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """max Σ log(rows·c) over |c| = 1, which is min Σ {|c|²/2 − log(rows·c)}, by Newton's method."""
+    c, facets, n = start, *rows.shape
+    for _ in range(NEWTON_STEPS):
+        slack = rows @ c
+        gradient = facets * c - (rows / slack[:, None]).sum(axis=0)
+        step = np.linalg.solve(facets * np.eye(n) + (rows / slack[:, None] ** 2).T @ rows, gradient)
+        decrement = np.sqrt(gradient @ step)
+        if decrement < 1e-8:
+            break
+        c = c - step / (1 + decrement)
+    return c
 
 
 def _mean_direction(rows: Float[np.ndarray, "edges n"], start: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
