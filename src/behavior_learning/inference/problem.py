@@ -134,7 +134,7 @@ def compiled(quickly_up_to: int) -> Callable[[Of], Of]:
     """
 
     def of(function: Of) -> Of:
-        small, large = quickly(function), eqx.filter_jit(function)
+        small, large = quickly()(function), eqx.filter_jit(function)
 
         @wraps(function)
         def run(problem: Problem, *arguments: Any) -> Any:

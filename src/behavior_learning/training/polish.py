@@ -5,8 +5,6 @@ the mean training loss with the stated ridge, and with twice of it, is lowered t
 the lower held-out loss is kept. Kinks are no obstacle to BFGS (Lewis and Overton 2013), but slow it down.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 import equinox as eqx
@@ -19,20 +17,12 @@ from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
+from behavior_learning.training.descent import descend
 from behavior_learning.training.fit import EVALUATIONS, QUADRATURE_TOLERANCE, PenalizedLoss
 from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
 
-__all__ = ["Polished", "descend", "polish"]
-
-ARMIJO, WOLFE = 1e-4, 0.9
-"""Shares of the slope that a step must bring and must leave."""
-
-TRIALS = 15
-"""Evaluations of a line search."""
-
-FLAT, PATIENCE = 1e-6, 5
-"""Fall of the loss below which a step counts as none, and such steps after which the descent ends."""
+__all__ = ["Polished", "polish"]
 
 FEWEST, SHARE = 40, 0.4
 """Evaluations that are worth while, and those for a first ridge as a share of the epochs of training; each takes about
@@ -51,24 +41,6 @@ better than any ridge (Boston, BL[16,4]: by 0.1 nats)."""
 
 MOST_NUMBERS = 2_000
 """Numbers of a network up to which it is polished: beyond, nobody reads them, and the Hessian does not fit."""
-
-Evaluate = Callable[[Float[np.ndarray, " p"]], tuple[float, Float[np.ndarray, " p"]]]
-"""A loss and its gradient."""
-
-
-class Descent(NamedTuple):
-    """Where a descent is.
-
-    Attributes
-    ----------
-    vector, value, slope : the point, the loss and its gradient.
-    inverse : of the Hessian, as gradients show it.
-    """
-
-    vector: Float[np.ndarray, " p"]
-    value: float
-    slope: Float[np.ndarray, " p"]
-    inverse: Float[np.ndarray, "p p"]
 
 
 class Polished(NamedTuple):
@@ -116,12 +88,13 @@ def polish(
     if evaluations < FEWEST or packing.large or network.n_parameters > most or objective.noise(make_key(0), data[1]):
         return None
     weighted = Weighted.where(objective, data)
-    at, inverse, found = np.asarray(packing.packed(network, np)[0], float), None, []
-    trained = _held_out(weighted, packing, at, validation)
+    at, found = packing.packed(network, np)[0], []
+    trained, inverse = _held_out(weighted, packing, at, validation), np.eye(len(at), dtype=np.float32)
     for ridge, share in {factor * l2: share for factor, share in RIDGES.items()}.items():
         loss = PenalizedLoss(weighted, packing, to_device(np.float32(ridge / (2 * rows))))
-        end = descend(partial(_evaluated, loss, data), at, inverse, int(share * evaluations))
-        at, inverse = end.vector, end.inverse
+        limit = to_device(np.int32(share * evaluations))
+        end = descend(eqx.Partial(_mean_and_slope, loss, data), to_device(at), to_device(inverse), limit)
+        at, inverse = end.at.vector, end.inverse
         found.append((_held_out(weighted, packing, at, validation), ridge, at))
     losses, ridge, at = min(found, key=lambda end: end[0].mean())
     if not (np.isfinite(losses).all() and np.isfinite(trained).all()):
@@ -129,25 +102,16 @@ def polish(
     worse = losses - trained
     if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
-    return Polished(jax.tree.map(to_device, packing.network((_single(at),))), ridge, float(losses.mean()))
+    return Polished(jax.tree.map(to_device, packing.network((at,))), ridge, float(losses.mean()))
 
 
-def _single(vector: np.ndarray) -> Array:
-    return to_device(vector.astype(np.float32))
-
-
-def _evaluated(loss: PenalizedLoss, data: Data, vector: np.ndarray) -> tuple[float, np.ndarray]:
-    value, slope = _mean_and_slope(loss, _single(vector), data)
-    return float(value), np.asarray(slope, float)
-
-
-def _held_out(objective: Objective, packing: Packing, vector: np.ndarray, validation: Data) -> np.ndarray:
+def _held_out(objective: Objective, packing: Packing, vector: Array, validation: Data) -> np.ndarray:
     """The loss of every row by the finer of two rules; infinite where they disagree."""
-    fine, coarse = map(np.asarray, _both(objective, packing, _single(vector), validation))
+    fine, coarse = map(np.asarray, _both(objective, packing, to_device(vector), validation))
     return fine if np.abs(fine - coarse).mean() <= QUADRATURE_TOLERANCE else np.full_like(fine, np.inf)
 
 
-@quickly  # It runs three times a fit.
+@quickly()  # It runs three times a fit.
 def _both(objective: Objective, packing: Packing, vector: Float[Array, " p"], rows: Data) -> tuple[Array, Array]:
     network, finer = packing.evaluated((vector,)), objective.refined(2)
     if finer is objective:
@@ -157,65 +121,7 @@ def _both(objective: Objective, packing: Packing, vector: Float[Array, " p"], ro
     return fine, coarse
 
 
-def descend(
-    evaluate: Evaluate, start: Float[np.ndarray, " p"], inverse: np.ndarray | None, evaluations: int
-) -> Descent:
-    """Lower a loss by BFGS with a line search that also gets along kinks.
-
-    Source: Lewis and Overton (2013).
-
-    Parameters
-    ----------
-    inverse : first guess of the inverse Hessian.
-    evaluations : at most, up to one line search.
-    """
-    value, slope = evaluate(start)
-    first = inverse is None
-    guess = np.eye(len(start)) / max(1.0, float(np.linalg.norm(slope))) if inverse is None else inverse
-    at, left, flat = Descent(start, value, slope, guess), evaluations, 0
-    while left > 0 and flat < PATIENCE:
-        move = -at.inverse @ at.slope
-        if move @ at.slope >= 0:
-            break
-        length, value, slope, used = _searched(evaluate, at, move)
-        left -= used
-        step, change = length * move, slope - at.slope
-        if not value < at.value:
-            break
-        flat = 0 if at.value - value > FLAT * (1 + abs(value)) else flat + 1
-        along = step @ change
-        inverse = at.inverse
-        if along > 1e-12:
-            if first:
-                inverse, first = np.eye(len(step)) * along / (change @ change), False
-            bent = inverse @ change
-            outer = np.outer(step, bent)
-            inverse = inverse - (outer + outer.T) / along + (change @ bent / along + 1) / along * np.outer(step, step)
-        at = Descent(at.vector + step, value, slope, inverse)
-    return at
-
-
-def _searched(evaluate: Evaluate, at: Descent, move: np.ndarray) -> tuple[float, float, np.ndarray, int]:
-    """A length that lowers the loss and leaves less slope, by doubling and halving."""
-    slope = float(move @ at.slope)
-    low, high, length = 0.0, np.inf, 1.0
-    best = (0.0, at.value, at.slope)
-    for trial in range(TRIALS):
-        value, gradient = evaluate(at.vector + length * move)
-        sound = np.isfinite(value) and np.isfinite(gradient).all()
-        if not sound or value > at.value + ARMIJO * length * slope:
-            high = length
-        else:
-            best = (length, value, gradient)
-            if gradient @ move >= WOLFE * slope:
-                return (*best, trial + 1)
-            low = length
-        length = 2 * low if np.isinf(high) else 0.5 * (low + high)
-    return (*best, TRIALS)
-
-
-@eqx.filter_jit
-def _mean_and_slope(loss: PenalizedLoss, vector: Float[Array, " p"], data: Data) -> tuple[Array, Array]:
+def _mean_and_slope(loss: PenalizedLoss, data: Data, vector: Float[Array, " p"]) -> tuple[Array, Array]:
     """The penalised mean loss of all rows and its gradient, so many rows at a time as memory holds."""
     rows, size = len(data[0]), max(1, EVALUATIONS // loss.objective.evaluations)
     if rows <= size:
