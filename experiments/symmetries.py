@@ -40,6 +40,9 @@ HEADS = tuple(
 )
 CLASSES = 3
 
+CHUNK = 25
+"""Pairs or configurations after which the table is written."""
+
 
 def bases() -> dict[str, tuple[Basis, int, bool]]:
     """Basis, dimension of y and whether it is one-hot, by name."""
@@ -194,14 +197,16 @@ def main() -> None:
     arguments = parser.parse_args()
     records = RESULTS / f"symmetries-{arguments.what}.csv"
     known = pd.read_csv(records, index_col="number") if records.exists() else pd.DataFrame()
-    lines, start = {}, time.perf_counter()
-    with jax.enable_x64(True), jax.disable_jit():
-        for number in np.setdiff1d(np.arange(arguments.count), known.index):
-            if time.perf_counter() - start > arguments.seconds:
-                break
-            lines[number] = paired(int(number)) if arguments.what == "pairs" else searched(int(number))
-    found = pd.concat([known, pd.DataFrame.from_dict(lines, "index")]).rename_axis("number")
-    found.to_csv(records, float_format="%.3g")
+    one, start = {"pairs": paired, "search": searched}[arguments.what], time.perf_counter()
+    missing = np.setdiff1d(np.arange(arguments.count), known.index)
+    found = known
+    for chunk in np.split(missing, range(CHUNK, len(missing), CHUNK)):
+        if time.perf_counter() - start > arguments.seconds:
+            break
+        with jax.enable_x64(True), jax.disable_jit():
+            lines = {number: one(int(number)) for number in chunk}
+        found = pd.concat([found, pd.DataFrame.from_dict(lines, "index")]).rename_axis("number")
+        found.to_csv(records, float_format="%.3g")
     if arguments.what == "pairs":
         near = int((found["distance"] < 1e-8).sum())
         print(

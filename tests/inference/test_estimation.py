@@ -19,7 +19,7 @@ from behavior_learning.core.spaces import Interval
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import distance
 from behavior_learning.identification.parameters import parameter_labels
-from behavior_learning.inference import Convergence, NotIdentified, exploration, infer
+from behavior_learning.inference import Convergence, NotIdentified, exploration, infer, wander
 from behavior_learning.inference.estimation import Search, polish, status_of
 from behavior_learning.inference.exploration import explore, rows_that_flip
 from behavior_learning.inference.problem import (
@@ -155,6 +155,44 @@ def test_a_sample_is_explored_only_where_there_is_a_row_to_negate(fit, flips, ex
     )
     explore(problem, fitted.local, [fitted.network], one_hot=False, sign_flips=flips)
     assert (int(searched[0].chunks) == 1) == explores
+
+
+def ends_at(*losses):
+    fitted = single().fitted
+    return [fitted.optimum._replace(loss=loss, theta=fitted.theta + at) for at, loss in enumerate(losses)]
+
+
+@pytest.mark.parametrize(
+    ("losses", "contested"), [((1, 1, 1, 1.5, 2), False), ((1, 1.01, 1.02), False), ((1, 2, 3), True)]
+)
+def test_descents_follow_where_half_of_the_searches_end_far_above_the_best(losses, contested):
+    assert exploration._contested(ends_at(*losses), 1.0, total=100.0) == contested
+
+
+def test_descents_end_where_rounds_find_nothing_better_and_are_told_apart_by_loss(monkeypatch):
+    """The first round begins at random; later ones draw a part of known optima anew."""
+    known, rounds = ends_at(1.0, 1.2), []
+
+    def descended(problem, starts, signs, key):
+        rounds.append(np.asarray(starts))
+        return starts, np.arange(len(starts))
+
+    monkeypatch.setattr(wander, "_descended", descended)
+    better, same = ends_at(0.9, 0.95)
+    ends = wander.wandered(
+        None, single().fitted.local, lambda end: better if len(rounds) == 1 else same, known, rounds=9, seed=0
+    )
+    assert [end.loss for end in ends] == [0.9, 0.95]
+    assert len(rounds) == 1 + wander.PATIENCE
+    kept = [np.mean([np.isclose(start, known[0].theta).any() for start in starts]) for starts in rounds]
+    assert kept[0] == 0 < kept[1] < 1
+
+
+def test_what_is_drawn_anew_together_is_a_row_or_all_of_a_class():
+    """A row of a number is one part; of a class each row's own terms are."""
+    groups, parts = wander._parts(logit().fitted.local)
+    assert sorted(np.concatenate(groups)) == sorted(np.concatenate(parts))
+    assert len(groups) <= len(parts)
 
 
 @pytest.mark.slow

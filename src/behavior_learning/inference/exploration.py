@@ -1,6 +1,7 @@
 """Where to search from: random networks, and the best optimum with a row negated."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -24,8 +25,12 @@ from behavior_learning.inference.estimation import (
 )
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
+from behavior_learning.inference.wander import wandered
 
 __all__ = ["Exploration", "Progress", "explore", "random_networks", "released", "rows_that_flip"]
+
+BRIEF_STEPS, KEPT = 30, 8
+"""Steps that follow a noisy descent, and how many of the optima found so are kept."""
 
 LAST_STEPS = 400
 """Steps that the best search may go on for."""
@@ -54,6 +59,9 @@ def explore(
     one_hot: bool,
     sign_flips: int = 0,
     progress: Progress | None = None,
+    *,
+    rounds: int = 0,
+    seed: int = 0,
 ) -> Exploration:
     """Search on a sample of the rows from every network and from the best with rows negated, then on all from the best.
 
@@ -61,6 +69,7 @@ def explore(
     ----------
     sign_flips : searches at most that start from the best optimum with one row negated, see `rows_that_flip`.
     progress : is told of every search that ends.
+    rounds : of noisy descents at most (`wandered`), where these searches end in optima that differ.
     """
     learned = np.asarray(problem.parametrization.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
@@ -79,7 +88,14 @@ def explore(
         return end
 
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
-    found |= _with_flips(rows, min(found.values(), key=_loss), look, sign_flips)
+    alone = [*found.values()]
+    found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
+    if rounds and _contested(alone, min(map(_loss, found.values())), float(problem.total)):
+        brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
+        ends = wandered(problem, start, brief, [*found.values()], rounds=rounds, seed=seed)
+        found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}
+        if progress is not None:
+            progress(f"noisy descents found {len(ends)} optima, the best at a mean loss of {_loss(ends[0]):.5f}")
     table = local_optima(problem, list(found.values()), list(found), one_hot=one_hot)
     best = min(found.values(), key=_loss)
     if not everything or best.limited:
@@ -88,6 +104,15 @@ def explore(
     return Exploration(
         best, table.assign(rows=min(problem.n, sample * problem.weights.shape[1])), others, problem.network
     )
+
+
+CONTESTED = 4.0
+"""Nats by which half of the searches end above the best optimum where more is tried."""
+
+
+def _contested(alone: Sequence[Optimum], best: float, total: float) -> bool:
+    """Whether half of the searches that begin at a network of their own ended far above the best."""
+    return len(alone) > 2 and total * (float(np.median([*map(_loss, alone)])) - best) > CONTESTED
 
 
 RELEASED_STEPS = 60

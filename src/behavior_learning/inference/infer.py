@@ -40,6 +40,7 @@ def infer(
     one_hot: bool = False,
     starts: Sequence[BehaviorNetwork] = (),
     sign_flips: int = 0,
+    rounds: int = 0,
     cov_type: str = "robust",
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
@@ -62,6 +63,7 @@ def infer(
     one_hot : whether candidates are indicators of a class.
     starts : further networks to search from.
     sign_flips : searches at most from the best optimum with one row negated, which finds out reflections.
+    rounds : of noisy descents at most, where these searches end in optima that differ.
     cov_type : see `InferenceResults.with_covariance`.
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
@@ -116,7 +118,8 @@ def infer(
     explored: list[Exploration] = []
 
     def choose(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
-        explored.append(explore(problem, start, [network, *starts], one_hot, sign_flips, progress))
+        networks, wander = [network, *starts], {"rounds": rounds, "seed": seed}
+        explored.append(explore(problem, start, networks, one_hot, sign_flips, progress, **wander))
         best = explored[0].best
         return (problem, best) if l2 is not None else released(problem, start, best)
 

@@ -18,6 +18,7 @@ from behavior_learning.inference.infer import infer
 from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.inference.units import RowTerms, Units
+from behavior_learning.inference.wander import cost_of_round
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.objectives import Objective
@@ -34,6 +35,9 @@ QUADRATURE_TOLERANCE = 1e-7
 N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
 """Row evaluations times parameters that restarts and sign flips may cost by default."""
+
+ROUNDS, WANDERING = 4, 5e9
+"""Rounds of noisy descents at most, and the row evaluations times parameters that they may cost."""
 
 
 def infer_problem(
@@ -127,6 +131,7 @@ def infer_network(
                 one_hot=one_hot,
                 starts=random_networks(network, count, seed),
                 sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
+                rounds=min(int(WANDERING // cost_of_round(losses.evaluations, network.n_parameters)), ROUNDS),
                 units=units,
                 seed=seed,
                 **options,

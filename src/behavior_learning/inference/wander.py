@@ -1,0 +1,147 @@
+"""Noisy descents, many at once, from random networks and from the best optima with some rows drawn anew.
+
+Where every row has to find its place among the others, one in some hundred searches does. Adam on few random rows of
+the data passes small optima by, and rows that are drawn anew find theirs beside those that have found it.
+
+Source: Lourenço, Martin and Stützle (2003), iterated local search. Deviation: of several optima at once.
+"""
+
+from collections.abc import Callable, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from behavior_learning.identification.parameters import LocalParameters, number_places
+from behavior_learning.inference.estimation import SAME_LOSS, Optimum
+from behavior_learning.inference.problem import Problem
+
+__all__ = ["cost_of_round", "wandered"]
+
+DESCENTS, STEPS, BATCH, RATE = 144, 1500, 64, 0.05
+"""Of a round: descents, their steps, the rows of each, and the first rate, which falls as half a cosine."""
+
+FOLLOWED, PARENTS = 8, 12
+"""Descents of a round that are followed to the optimum, and optima whose rows are drawn anew."""
+
+FRESH, REDRAWN = 0.25, 0.33
+"""Share of the later descents that begin at random, and of the parts of rows that are drawn anew in a child."""
+
+SPREAD, LEAST = 0.5, 1e-3
+"""Standard deviation of a random coefficient, and the smallest size of a number with a sign."""
+
+PATIENCE = 2
+"""Rounds without a better optimum after which there are no more."""
+
+ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
+
+
+def cost_of_round(candidates: int, parameters: int) -> float:
+    """Row evaluations times parameters."""
+    return float(DESCENTS) * STEPS * BATCH * candidates * parameters
+
+
+def wandered(
+    problem: Problem,
+    local: LocalParameters,
+    follow: Callable[[Array], Optimum],
+    known: Sequence[Optimum],
+    *,
+    rounds: int,
+    seed: int,
+) -> list[Optimum]:
+    """Different optima that descents lead to, best first.
+
+    Parameters
+    ----------
+    follow : brings a point to the next optimum.
+    known : optima that were found before.
+    """
+    rng, signs = np.random.default_rng([seed, 6]), jnp.asarray(local.signs)
+    groups, parts = _parts(local)
+    found, new, idle = sorted(known, key=_loss), [], 0
+    for number in range(rounds):
+        parents = [np.asarray(optimum.theta) for optimum in _distinct(found)[: PARENTS if number else 0]]
+        starts = np.array([_child(parents, groups, parts, local.signs, rng) for _ in range(DESCENTS)])
+        ends, losses = _descended(problem, jnp.asarray(starts), signs, jax.random.key(int(rng.integers(2**31))))
+        before = _loss(found[0])
+        new += [follow(ends[at]) for at in np.argsort(np.asarray(losses))[:FOLLOWED]]
+        found = sorted((*known, *new), key=_loss)
+        idle = 0 if _loss(found[0]) < before - SAME_LOSS else idle + 1
+        if idle == PATIENCE:
+            break
+    return _distinct(sorted(new, key=_loss))
+
+
+def _loss(optimum: Optimum) -> float:
+    return float(np.nan_to_num(float(optimum.loss), nan=np.inf))
+
+
+def _distinct(found: Sequence[Optimum]) -> list[Optimum]:
+    """One optimum of each loss, in order."""
+    gaps = np.diff([_loss(optimum) for optimum in found], prepend=-np.inf)
+    return [optimum for optimum, gap in zip(found, gaps, strict=True) if gap > SAME_LOSS]
+
+
+def _parts(local: LocalParameters) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Places among the parameters of what moves together: all of a class, or of a row; and a row's terms of a class."""
+    network = local.parametrization.template
+    numbers, terms = number_places(network), network.basis.terms
+    groups: dict[object, list[int]] = {}
+    parts: dict[object, list[int]] = {}
+    for own, at in enumerate(np.asarray(local.parametrization.learned)):
+        place = numbers[at]
+        if place.part in ("coef", "intercept"):
+            seen = place.part == "coef" and place.layer == 0 and place.column < len(terms)
+            of = terms[place.column][1].columns if seen else ()
+            groups.setdefault(of or place.of_row, []).append(own)
+            parts.setdefault((place.of_row, of), []).append(own)
+    return [np.array(own) for own in groups.values()], [np.array(own) for own in parts.values()]
+
+
+def _child(
+    parents: Sequence[np.ndarray],
+    groups: Sequence[np.ndarray],
+    parts: Sequence[np.ndarray],
+    signs: Int[np.ndarray, " p"],
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " p"]:
+    """A random point, or a parent with one group of its numbers, or some of its parts, drawn anew."""
+    random = np.where(signs == 0, SPREAD * rng.normal(size=len(signs)), signs)
+    if not parents or rng.random() < FRESH or not parts:
+        return random
+    anew = (
+        [groups[int(rng.integers(len(groups)))]]
+        if rng.random() < 0.67
+        else [p for p in parts if rng.random() < REDRAWN]
+    )
+    theta = parents[int(rng.integers(len(parents)))].copy()
+    for own in anew:
+        theta[own] = random[own]
+    return theta
+
+
+@eqx.filter_jit
+def _descended(
+    problem: Problem, starts: Float[Array, "k p"], signs: Int[Array, " p"], key: PRNGKeyArray
+) -> tuple[Float[Array, "k p"], Float[Array, " k"]]:
+    """Where descents end, and their mean losses."""
+    data = tuple(map(problem.joined, problem.data))
+    weights = problem.joined(problem.weights) * (problem.n / problem.total)
+
+    def mean_loss(theta: Array, rows: Array) -> Array:
+        own = problem.objective(problem.network(theta), *(column[rows] for column in data))
+        return jnp.mean(own * weights[rows]) + problem.penalty(theta)
+
+    def step(number: Array, at: tuple[Array, optax.OptState]) -> tuple[Array, optax.OptState]:
+        thetas, state = at
+        rows = jax.random.randint(jax.random.fold_in(key, number), (len(thetas), BATCH), 0, problem.n)
+        slopes = jax.vmap(jax.grad(mean_loss))(thetas, rows)
+        moves, state = ADAM.update(jnp.where(jnp.isfinite(slopes), slopes, 0.0), state)
+        return jnp.where(signs == 0, thetas + moves, signs * jnp.maximum(signs * (thetas + moves), LEAST)), state
+
+    ends = jax.lax.fori_loop(0, STEPS, step, (starts, ADAM.init(starts)))[0]
+    return ends, jax.lax.map(lambda theta: mean_loss(theta, jnp.arange(problem.n)), ends)
