@@ -107,6 +107,19 @@ def test_unreadable_hypotheses_are_refused(text):
         parse_hypotheses(text, ["a.coef[x*y]", "a.coef[y]", "b"])
 
 
+@pytest.mark.parametrize("given", [None, 3, [1], np.full((1, 3), np.nan), np.zeros((1, 3)), np.eye(2)])
+def test_what_is_no_hypothesis_is_refused(given):
+    with pytest.raises(OptionError, match=r"hypothesis is a text|hypothesis matrix needs"):
+        parse_hypotheses(given, ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("test", ["lr_test", "score_test"])
+def test_a_value_that_a_parameter_cannot_have_is_not_tested(test):
+    found = getattr(single(), test)(f"{INEQUALITY}.multiplier = -1")
+    assert np.isnan(found.pvalue)
+    assert "multiplier cannot be -1" in found.note
+
+
 NAMES = ["budget.inequality[LSTAT]", "budget.inequality[RM*MEDV]", "budget.utility[RM*MEDV]", "budget.utility[MEDV]"]
 
 

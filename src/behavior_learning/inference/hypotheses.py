@@ -71,8 +71,14 @@ def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Seque
         matrix, p = np.atleast_2d(np.asarray(hypotheses, float)), len(labels)
         if matrix.shape[1] != p:
             raise OptionError(f"A hypothesis matrix needs a column per parameter, {p}; got {matrix.shape[1]}.")
+        if not (np.isfinite(matrix).all() and matrix.any(axis=1).all()):
+            raise OptionError("A hypothesis matrix needs finite numbers, and one that is not zero in every row.")
         return Hypothesis(matrix, np.zeros(len(matrix)))
-    texts = [hypotheses] if isinstance(hypotheses, str) else list(hypotheses)
+    texts = [hypotheses] if isinstance(hypotheses, str) or not isinstance(hypotheses, Sequence) else list(hypotheses)
+    if not all(isinstance(text, str) for text in texts):
+        raise OptionError(
+            f"A hypothesis is a text such as 'a = b', a list of such, or a matrix; got {hypotheses!r:.80}."
+        )
     length = sum(map(len, texts))
     if length > LONGEST:
         raise OptionError(f"Hypotheses of at most {LONGEST:,} characters are read; got {length:,}. Pass a matrix R.")

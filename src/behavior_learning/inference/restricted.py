@@ -10,7 +10,7 @@ from scipy.stats import chi2
 
 from behavior_learning.identification.parameters import number_places
 from behavior_learning.inference.covariance import CovarianceEstimator
-from behavior_learning.inference.estimation import Convergence
+from behavior_learning.inference.estimation import Convergence, Optimum, status_of
 from behavior_learning.inference.fitted import Fitted, information_at
 from behavior_learning.inference.hypotheses import Hypothesis, TestResult, chi_square_test
 from behavior_learning.inference.information import NotIdentified
@@ -24,8 +24,6 @@ RESTRICTED_TOLERANCE = 1e-6
 ONE_SIDED = "half of 0, half of chi-square 1"
 """The distribution of a statistic where the hypothesis is the end of a range, which estimates leave one way only."""
 
-UNCONVERGED = TestResult.unavailable(NotIdentified.UNCONVERGED.value)
-
 
 def likelihood_ratio_test(fitted: Fitted, hypothesis: Hypothesis) -> TestResult:
     """2n(Q(θ̃) − Q(θ̂)) against χ² with the rank of R as degrees of freedom, or half of it at the end of a range."""
@@ -33,9 +31,11 @@ def likelihood_ratio_test(fitted: Fitted, hypothesis: Hypothesis) -> TestResult:
     refused = _refused(fitted, hypothesis, ends)
     if refused is not None:
         return refused
+    if fitted.convergence is not Convergence.OPTIMUM:
+        return TestResult.unavailable(NotIdentified.UNCONVERGED.value)
     _, optimum = fitted.restricted(*hypothesis)
-    if float(optimum.gradient_norm) > RESTRICTED_TOLERANCE or fitted.convergence is not Convergence.OPTIMUM:
-        return UNCONVERGED
+    if float(optimum.gradient_norm) > RESTRICTED_TOLERANCE:
+        return _unconverged(optimum)
     statistic = max(2 * fitted.total * (float(optimum.loss) - float(fitted.optimum.loss)), 0.0)
     l2 = float(fitted.problem.l2)
     note = "Likelihood-ratio test." if l2 == 0 else f"Likelihood-ratio test with the ridge l2={l2:g} in both models."
@@ -45,6 +45,10 @@ def likelihood_ratio_test(fitted: Fitted, hypothesis: Hypothesis) -> TestResult:
     return TestResult(statistic, df, float(chi2.sf(statistic, df)), "chi-square", note)
 
 
+def _unconverged(optimum: Optimum) -> TestResult:
+    return TestResult.unavailable(f"The model under the hypothesis: {status_of(optimum).value} Or use .wald_test.")
+
+
 def _ends_of_ranges(fitted: Fitted, hypothesis: Hypothesis) -> list[int]:
     """Parameters with a sign that an equation puts at zero."""
     alone = [np.flatnonzero(line) for line, value in zip(*hypothesis, strict=True) if value == 0]
@@ -52,8 +56,14 @@ def _ends_of_ranges(fitted: Fitted, hypothesis: Hypothesis) -> list[int]:
 
 
 def _refused(fitted: Fitted, hypothesis: Hypothesis, ends: list[int]) -> TestResult | None:
-    """Why there is no test: numbers that mean nothing under the hypothesis, several ends, or a ridge that decides."""
+    """Why there is no test: a value out of range, numbers that mean nothing there, several ends, or a ridge decides."""
     places, learned = number_places(fitted.network), np.asarray(fitted.local.parametrization.learned)
+    for line, value in zip(*hypothesis, strict=True):
+        only = np.flatnonzero(line)
+        if len(only) == 1 and fitted.local.signs[only[0]] * value / line[only[0]] < 0:
+            return TestResult.unavailable(
+                f"{fitted.local.labels[only[0]]} cannot be {value / line[only[0]]:g}: it keeps its sign."
+            )
     for end in ends:
         place = places[learned[end]]
         others = [at for at in learned if places[at].of_row == place.of_row and at != learned[end]]
@@ -85,7 +95,7 @@ def score_test(fitted: Fitted, hypothesis: Hypothesis, covariance: CovarianceEst
         return refused
     theta, optimum = fitted.restricted(*hypothesis)
     if float(optimum.gradient_norm) > RESTRICTED_TOLERANCE:
-        return UNCONVERGED
+        return _unconverged(optimum)
     matrix = hypothesis.matrix
     with jax.enable_x64(True):
         point = jnp.asarray(theta)
