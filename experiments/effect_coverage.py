@@ -4,8 +4,8 @@
 
 The BL law is that of designs.py. For the hard maximiser an identifiable BL is learned once from other rows by the
 library. Replications go to the optimum from the true parameters, or from those of that fit (so that the global optimum
-is not in question here; see local_optima.py), all in one compiled program. The interval is the delta method on the
-sandwich, as `effects(inference=...)` has it.
+is not in question here; see local_optima.py), all in one compiled program. Intervals are those of `effects(std_errors="delta")`,
+put right by what y leaves over, and with `correct=False`; both on the sandwich.
 """
 
 import argparse
@@ -22,6 +22,8 @@ from jax import Array
 
 import behavior_learning as bl
 from behavior_learning.core.spaces import Space
+from behavior_learning.explanation.axes import Axis
+from behavior_learning.explanation.correction import Correction, Terms
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.estimation import Search, search_from
@@ -62,7 +64,7 @@ def average_effects(problem: Problem, space: Space, theta: Array, x: Array) -> A
 def replicate(problem: Problem, space: Space, start: Array, signs: Array, tangent: Array, rows: tuple[Array, Array]):
     """Estimates of average effects and their standard errors, of many sets of rows one after the other."""
 
-    def one(data: tuple[Array, Array]) -> tuple[Array, Array, Array]:
+    def one(data: tuple[Array, Array]) -> tuple[Array, ...]:
         own = with_rows(problem, data)
         optimum = search_from(own, start, signs, Search(aim=1e-9, max_steps=60))
         bread = tangent @ jnp.linalg.solve(tangent.T @ optimum.hessian @ tangent, tangent.T)
@@ -72,11 +74,25 @@ def replicate(problem: Problem, space: Space, start: Array, signs: Array, tangen
         def effects(theta: Array) -> Array:
             return average_effects(problem, space, theta, data[0])
 
-        slopes = jax.jacfwd(effects)(optimum.theta)
-        errors = jnp.sqrt(jnp.diag(slopes @ covariance @ slopes.T))
-        return effects(optimum.theta), errors, optimum.gradient_norm
+        def mean(theta: Array) -> Array:
+            return Gibbs(problem.network(theta), space).mean(data[0])[:, 0]
+
+        values, vectors = jnp.linalg.eigh(covariance)
+        root, at = vectors * jnp.sqrt(jnp.maximum(values, 0.0)), optimum.theta
+        own = effects(at), jax.jacfwd(effects)(at) @ root
+        return *own, data[1] - mean(at), jax.jacfwd(mean)(at) @ root, optimum.gradient_norm
 
     return jax.lax.map(one, rows)
+
+
+def corrected(x: np.ndarray, own: np.ndarray, residuals: np.ndarray, loadings: np.ndarray) -> tuple:
+    """What the library's correction adds to average effects by column, and the errors with it."""
+    axes = [Axis(str(at), (at,), (str(at),)) for at in range(x.shape[1])]
+    terms = Terms.of(axes, x.shape[1])
+    found = Correction(terms, x, residuals[:, None], np.ones(len(x)), lambda: loadings[:, None])
+    changes = [terms.slope(x, direction) for direction in np.eye(x.shape[1])]
+    sums = found(changes, np.full((1, len(x), x.shape[1]), 1 / len(x)))
+    return found.shift(sums), np.linalg.norm(found.errors(sums, own), axis=1)
 
 
 @eqx.filter_jit
@@ -152,12 +168,16 @@ def run(name: str, arguments: argparse.Namespace) -> pd.DataFrame:
         for first in range(0, len(law.x), CHUNK):
             at = slice(first, first + CHUNK)
             rows = jnp.asarray(law.x[at]), jnp.asarray(law.y[at])
-            estimate, error, gradient = (np.asarray(part) for part in replicate(law.problem, law.space, *local, rows))
+            found = map(np.asarray, replicate(law.problem, law.space, *local, rows))
+            estimate, own, residuals, loadings, gradient = found
+            shift, error = map(np.array, zip(*map(corrected, law.x[at], own, residuals, loadings), strict=True))
             columns = {
                 "number": np.repeat(np.arange(first, first + len(estimate)), estimate.shape[1]),
                 "column": np.tile(np.arange(estimate.shape[1]), len(estimate)),
                 "truth": law.truth[at].ravel(),
-                "estimate": (estimate * law.scales).ravel(),
+                "model": (estimate * law.scales).ravel(),
+                "model_error": (np.linalg.norm(own, axis=2) * law.scales).ravel(),
+                "estimate": ((estimate + shift) * law.scales).ravel(),
                 "std_error": (error * law.scales).ravel(),
                 "gradient": np.repeat(gradient, estimate.shape[1]),
             }
@@ -173,13 +193,15 @@ def run(name: str, arguments: argparse.Namespace) -> pd.DataFrame:
 
 def summarize(name: str, lines: pd.DataFrame, rows: int) -> None:
     """Coverage, and errors in standard errors."""
-    share, off = lines["inside"].mean(), (lines["estimate"] - lines["truth"]) / lines["std_error"]
-    print(
-        f"{name}: {share:.1%} of {len(lines)} intervals, {lines['number'].nunique()} replications of {rows} rows; "
-        f"errors have spread {off.std():.2f} and mean {off.mean():+.2f} standard errors; largest gradient "
-        f"{lines['gradient'].max():.0e}",
-        flush=True,
-    )
+    count, steep = lines["number"].nunique(), lines["gradient"].max()
+    print(f"{name}, {count} replications of {rows} rows; largest gradient {steep:.0e}")
+    for label, (estimate, error) in {"put right": ("estimate", "std_error"), "model": ("model", "model_error")}.items():
+        off = (lines[estimate] - lines["truth"]) / lines[error]
+        print(
+            f"  {label}: {(off.abs() <= Z).mean():.1%} of {len(lines)} intervals; errors have spread {off.std():.2f} and "
+            f"mean {off.mean():+.2f} standard errors, which are {lines[error].mean():.4f} on average",
+            flush=True,
+        )
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ classifier = cache(lambda: fitted(bl.BLClassifier))
 
 
 def effects(of="mean", estimator=bl.BLRegressor, **options):
-    return fitted(estimator).effects(of=of, std_errors="none", **options)
+    return fitted(estimator).effects(of=of, std_errors="none", correct=False, **options)
 
 
 @cache
@@ -147,7 +147,7 @@ def test_probabilities_of_classes_move_against_each_other():
 def test_of_two_classes_the_second_has_effects():
     X = mixed()
     two = quick(bl.BLClassifier).fit(X, amounts(X) > 250)
-    table = two.effects(std_errors="none").table()["estimate"]
+    table = two.effects(std_errors="none", correct=False).table()["estimate"]
     yes, no = (two.predict_proba(X.assign(owner=value))[:, 1] for value in (True, False))
     assert table["owner"] == pytest.approx((yes - no).mean(), abs=1e-4)
 
@@ -226,7 +226,8 @@ def test_weights_of_an_answer_add_up_with_their_errors():
     generator = rng("answer")
     values, loadings = generator.normal(size=(6, 2)), generator.normal(size=(6, 2, 4))
     weights = generator.normal(size=(3, 6, 2))
-    table = Answer(values, loadings).table(weights, pd.RangeIndex(6), 0.9)
+    asked = SimpleNamespace(values=lambda *_: 2 * values, loadings=lambda *_: 2 * loadings)
+    table = Answer(asked, None, None, None, np.full(2, 2.0)).table(weights, pd.RangeIndex(6), 0.9)
     covariance = np.einsum("nqr,mqr->qnm", loadings, loadings)
     expected = [[np.sqrt(w[:, q] @ covariance[q] @ w[:, q]) for q in range(2)] for w in weights]
     np.testing.assert_allclose(table["std_error"], np.ravel(expected))
@@ -279,5 +280,7 @@ def test_bad_questions_are_refused(tmp_path):
     with pytest.raises(DataError, match=r"Pass X and y to effects\(\)"):
         loaded.effects()
     np.testing.assert_allclose(
-        loaded.effects(mixed(), std_errors="none").table()["estimate"], found.table()["estimate"], rtol=1e-9
+        loaded.effects(mixed(), std_errors="none", correct=False).table()["estimate"],
+        found.table()["estimate"],
+        rtol=1e-9,
     )

@@ -189,6 +189,7 @@ class FittedEstimator(ReadableEstimator):
         inference: InferenceResults | None = None,
         n_refits: int = 20,
         seed: int = 0,
+        correct: bool | None = None,
     ) -> Effects:
         """How what p(y|x) says changes with each variable: averages, groups, rows, curves and contrasts with intervals.
 
@@ -204,6 +205,9 @@ class FittedEstimator(ReadableEstimator):
             and bootstrap otherwise. They are computed when they are first looked at.
         inference : what `inference` returned; effects and errors are then those of its optimum.
         n_refits, seed : of the bootstrap.
+        correct : whether averages of effects on means and probabilities are put right, in one step, by what y leaves
+            over in the rows of `fit`, so that the model need not be right; by default where there are ten rows for
+            every column and no inference is given. Single rows and curves are always the model's.
 
         Examples
         --------
@@ -216,12 +220,13 @@ class FittedEstimator(ReadableEstimator):
         >>> effects.curve("RM", points=5).shape
         (5, 6)
         """
-        errors = Errors(std_errors, inference, n_refits, seed).checked()
+        errors = Errors(std_errors, inference, n_refits, seed, correct).checked()
         asked_of_y = of not in ("mean", "quantile", "probability")
         rows = self._rows("effects", X, y) if X is None or y is not None or asked_of_y else self._inputs_alone(X)
         trained = self._fitted.rows
         to = (lambda: self._rows("effects", X, y)) if trained is None else (lambda: (trained.x, trained.y))
-        return effects_of(self._fitted, rows, of=of, q=q, errors=errors, fitted_to=to)
+        known = trained is not None or y is not None
+        return effects_of(self._fitted, rows, of=of, q=q, errors=errors, fitted_to=to, with_responses=known)
 
     def report(
         self,

@@ -4,7 +4,7 @@ Every answer is linear in numbers per row, which come with loadings on independe
 groups, contrasts and curves have their standard errors by one rule, however the errors were had.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -22,6 +22,7 @@ from scipy.stats import norm
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.axes import Axis, find
+from behavior_learning.explanation.correction import Correction, Terms
 from behavior_learning.explanation.quantities import Quantity
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.options import check_choice, check_number
@@ -50,6 +51,10 @@ class Question(eqx.Module):
     def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
         raise NotImplementedError
 
+    def changes(self, terms: Terms, x: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "n terms"]]:
+        """What it asks of a distribution, asked of terms of x instead."""
+        raise NotImplementedError
+
     def of(self, network: BehaviorNetwork) -> Gibbs:
         """The distribution of a network."""
         return Gibbs(network, self.gibbs.space, self.gibbs.temperature)
@@ -60,6 +65,9 @@ class Level(Question):
 
     def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
         return self.quantity(self.of(network), x, y)
+
+    def changes(self, terms: Terms, x: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "n terms"]]:
+        yield terms(x)
 
 
 class Moves(Question):
@@ -90,6 +98,11 @@ class Moves(Question):
         moved = [jax.vmap(slope, out_axes=1)(self.directions)] if len(self.directions) else []
         moved += [jax.vmap(step, out_axes=1)(self.touched, self.after, self.before)] if len(self.touched) else []
         return jnp.concatenate(moved, axis=1).reshape(len(x), -1)
+
+    def changes(self, terms: Terms, x: Float[np.ndarray, "n d"]) -> Iterator[Float[np.ndarray, "n terms"]]:
+        yield from (terms.slope(x, direction) for direction in np.asarray(self.directions))
+        for touched, after, before in zip(*map(np.asarray, (self.touched, self.after, self.before)), strict=True):
+            yield terms(np.where(touched, after, x)) - terms(np.where(touched, before, x))
 
 
 class Estimator(Protocol):
@@ -123,18 +136,44 @@ class Change(NamedTuple):
     present: Bool[np.ndarray, " n"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
-    """Numbers per row with their loadings."""
+    """Numbers per row, with loadings that are computed when they are first looked at.
 
-    values: Float[np.ndarray, "n q"]
-    loadings: Float[np.ndarray, "n q r"]
+    Attributes
+    ----------
+    estimator, question, x, y : who is asked what of which rows.
+    unit : of every number.
+    """
 
-    def table(self, weights: Float[np.ndarray, "lines n q"], index: pd.Index, level: float) -> pd.DataFrame:
-        """Weighted sums over rows, one line for every (line, q)."""
+    estimator: Estimator
+    question: Question
+    x: Float[np.ndarray, "n d"]
+    y: np.ndarray
+    unit: Float[np.ndarray, " q"]
+
+    @cached_property
+    def values(self) -> Float[np.ndarray, "n q"]:
+        return self.estimator.values(self.question, self.x, self.y) / self.unit
+
+    @cached_property
+    def loadings(self) -> Float[np.ndarray, "n q r"]:
+        return self.estimator.loadings(self.question, self.x, self.y) / self.unit[:, None]
+
+    def table(
+        self, weights: Float[np.ndarray, "lines n q"], index: pd.Index, level: float, by: Correction | None = None
+    ) -> pd.DataFrame:
+        """Weighted sums over rows, one line for every (line, q), put right by a correction where there is one."""
         estimate = np.einsum("gnq,nq->gq", weights, self.values).ravel()
         loads = np.einsum("gnq,nqr->gqr", weights, self.loadings).reshape(len(estimate), self.loadings.shape[2])
+        if by is not None:
+            sums = self.sums(weights, by)
+            estimate, loads = estimate + by.shift(sums), loads if self.estimator.unknown else by.errors(sums, loads)
         return with_intervals(estimate, loads, index, level)
+
+    def sums(self, weights: Float[np.ndarray, "lines n q"], by: Correction) -> Float[np.ndarray, "lines m k terms"]:
+        """Weighted sums of the same changes of the terms of a correction."""
+        return by(self.question.changes(by.terms, self.x), weights / self.unit)
 
 
 @dataclass(frozen=True, repr=False)
@@ -152,6 +191,7 @@ class Effects(Printed):
     weight : how much each row counts in averages.
     gibbs : the fitted distribution.
     estimator : where numbers and standard errors come from.
+    correction : of averages over rows and groups and of contrasts; rows and curves are the model's.
     """
 
     quantity: Quantity
@@ -161,6 +201,7 @@ class Effects(Printed):
     weight: Float[np.ndarray, " n"]
     gibbs: Gibbs
     estimator: Estimator
+    correction: Correction | None = None
 
     def table(self, level: float = 0.95, *, standardized: bool = False) -> pd.DataFrame:
         """Average effects, a line per variable with columns estimate, std_error, z, pvalue, lower and upper.
@@ -172,7 +213,7 @@ class Effects(Printed):
         level : of the intervals.
         standardized : effects of numbers per standard deviation of the column, by which unlike columns compare.
         """
-        units = np.repeat([change.deviation if standardized else 1.0 for change in self._changes], self._repeats)
+        units = self._deviations if standardized else 1.0
         return self._averages(np.ones((1, len(self.x))), self._index, level, units)
 
     def by(self, column: Any, level: float = 0.95) -> pd.DataFrame:
@@ -214,7 +255,9 @@ class Effects(Printed):
         share = self.weight / self.weight.sum()
         first, second = (value if axis.levels else f"{value:g}" for value in (start, end))
         names = pd.Index([f"{variable}[{second}] - {variable}[{first}]"], name="variable")
-        return self._combined(np.concatenate(rows), np.concatenate([-share, share])[None], names, level)
+        return self._combined(
+            np.concatenate(rows), np.concatenate([-share, share])[None], names, level, self.correction
+        )
 
     def curve(
         self,
@@ -246,7 +289,7 @@ class Effects(Printed):
         some = _spaced(len(self.x), CURVE_ROWS)
         x = np.concatenate([axis.at(self.x[some], [value] * len(some)) for value in values])
         share = self.weight[some] / self.weight[some].sum()
-        return self._combined(x, np.kron(np.eye(len(values)), share), pd.Index(values, name=variable), level, some)
+        return self._combined(x, np.kron(np.eye(len(values)), share), pd.Index(values, name=variable), level, some=some)
 
     def surface(
         self, first: str, second: str, *, points: int = SURFACE_POINTS
@@ -262,10 +305,18 @@ class Effects(Printed):
         return rows, columns, values[:, 0].reshape(len(rows), len(columns), len(some)).mean(axis=2)
 
     @property
-    def _about(self) -> tuple[str, str]:
+    def _about(self) -> tuple[str, ...]:
         about = "Average effects on" if self.quantity.effects else "Average of"
         rows = f"{about} {self.quantity.description}, {len(self.x):,} rows"
-        return rows, f"Standard errors: {self.estimator.description}"
+        errors = f"Standard errors: {self.estimator.description}"
+        if self.correction is None:
+            return rows, errors
+        weights, count = self._weights(np.ones((1, len(self.x)))), len(self.correction.terms)
+        own = np.einsum("gnq,nq->q", weights, self._answer.values)
+        shift = self.correction.shift(self._answer.sums(weights, self.correction))
+        most = int(np.argmax(np.abs(np.nan_to_num(shift * self._deviations))))
+        moved = f"{self._index[most]} moved most, from {own[most]:.3g} to {own[most] + shift[most]:.3g}"
+        return rows, f"Put right by what y leaves over, regressed on {count} terms of x: {moved}", errors
 
     def __str__(self) -> str:
         return "\n".join((*self._about, self.table().to_string(float_format="%.4g")))
@@ -290,7 +341,7 @@ class Effects(Printed):
         middle = stretch.sum(axis=1) @ (0.5 * (up_to[1:] + up_to[:-1])) / share.sum()
         weights = up_to - middle
         both = np.concatenate([axis.at(x, ends[inside]), axis.at(x, ends[inside + 1])])
-        return self._combined(both, np.hstack([-weights, weights]), pd.Index(ends, name=axis.name), level, known)
+        return self._combined(both, np.hstack([-weights, weights]), pd.Index(ends, name=axis.name), level, some=known)
 
     def _combined(
         self,
@@ -298,33 +349,35 @@ class Effects(Printed):
         weights: Float[np.ndarray, "lines copies*n"],
         names: pd.Index,
         level: float,
+        correction: Correction | None = None,
         some: Any = slice(None),
     ) -> pd.DataFrame:
         """Weighted sums of the quantity over changed copies of some rows."""
         y = self.y[some]
-        answer = self._ask(Level(self.quantity, self.gibbs), x, np.concatenate([y] * (len(x) // len(y))))
-        wide = np.repeat(weights[..., None], answer.values.shape[1], axis=2)
-        return answer.table(wide, self._with_outcomes(names), level)
+        question, y = Level(self.quantity, self.gibbs), np.concatenate([y] * (len(x) // len(y)))
+        wide = np.repeat(weights[..., None], len(self.quantity.outcomes), axis=2)
+        return self._asked(question, x, y).table(wide, self._with_outcomes(names), level, correction)
 
     def _averages(
         self, members: Float[np.ndarray, "groups n"], index: pd.Index, level: float, units: Any = 1.0
     ) -> pd.DataFrame:
-        """Means over the rows of each group that have the variable."""
+        return self._answer.table(self._weights(members) * units, index, level, self.correction)
+
+    def _weights(self, members: Float[np.ndarray, "groups n"]) -> Float[np.ndarray, "groups n q"]:
+        """Of means over the rows of each group that have the variable."""
         weights = (members * self.weight)[..., None] * self._present
-        weights = weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
-        return self._answer.table(weights * units, index, level)
+        return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
 
     @cached_property
     def _answer(self) -> Answer:
         """The effects of every row, in the units of the table."""
         if not self.quantity.effects:
-            return self._ask(Level(self.quantity, self.gibbs), self.x, self.y)
-        answer = self._ask(self._question, self.x, self.y)
+            return self._asked(Level(self.quantity, self.gibbs), self.x, self.y)
         units = np.repeat([change.unit for change in self._changes], self._repeats)
-        return Answer(answer.values / units, answer.loadings / units[:, None])
+        return Answer(self.estimator, self._question, self.x, self.y, units)
 
-    def _ask(self, question: Question, x: np.ndarray, y: np.ndarray) -> Answer:
-        return Answer(self.estimator.values(question, x, y), self.estimator.loadings(question, x, y))
+    def _asked(self, question: Question, x: np.ndarray, y: np.ndarray) -> Answer:
+        return Answer(self.estimator, question, x, y, np.ones(len(self.quantity.outcomes)))
 
     @cached_property
     def _changes(self) -> list[Change]:
@@ -339,6 +392,10 @@ class Effects(Printed):
         pairs = zip(slopes, deviations, strict=True)
         lines = [Change(axis.name, axis.scale, deviation, ~axis.absent(self.x)) for axis, deviation in pairs]
         return lines + [Change(step.name, 1.0, 1.0, everywhere) for axis in self.axes for step in axis.steps]
+
+    @property
+    def _deviations(self) -> Float[np.ndarray, " q"]:
+        return np.repeat([change.deviation for change in self._changes], self._repeats)
 
     @property
     def _repeats(self) -> int:

@@ -21,6 +21,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.errors import OptionError
@@ -59,6 +60,10 @@ class Part(ABC):
         """Names of the outcomes of `marginal_utility`."""
         return (self.name,)
 
+    def held(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        """Which of the levels of `probabilities` observed responses are."""
+        return np.eye(len(self.levels))[y.astype(int)][:, -len(self.probabilities) :]
+
     @property
     def probabilities(self) -> tuple[str, ...]:
         """Names of the levels; of two the second alone, whose effects are those of the first negated."""
@@ -75,6 +80,10 @@ class Part(ABC):
         return self.center + self.unit * p.mean(x)
 
     @abstractmethod
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        """What `mean` is the expectation of, at observed responses."""
+
+    @abstractmethod
     def quantile(self, p: Gibbs, x: Rows, q: float) -> Values: ...
 
     @abstractmethod
@@ -88,6 +97,9 @@ class Part(ABC):
 
 class Number(Part):
     """A continuous number."""
+
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n 1"]:
+        return self.center + self.unit * y[:, None]
 
     def quantile(self, p: Gibbs, x: Rows, q: float) -> Values:
         return self.center + self.unit * p.quantile(x, jnp.array([q]))
@@ -127,6 +139,9 @@ class Finite(Part):
 class Counted(Finite):
     """A whole number; its marginal utility is that of one more."""
 
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n 1"]:
+        return np.array(self.levels, float)[y.astype(int)][:, None]
+
     def marginal_utility(self, p: Gibbs, x: Rows, y: Array) -> Values:
         rises = jnp.diff(self.at_levels(p, x), axis=1)
         return jnp.take_along_axis(rises, jnp.minimum(y.astype(int), rises.shape[1] - 1).reshape(-1, 1), axis=1)
@@ -150,6 +165,9 @@ class Labels(Finite):
 
     def mean(self, p: Gibbs, x: Rows) -> Values:
         return self.probability(p, x)
+
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        return self.held(y)
 
     def quantile(self, p: Gibbs, x: Rows, q: float) -> Values:
         raise OptionError(f"The classes of {self.name!r} have no order, and so no quantiles. Use of='probability'.")
@@ -188,6 +206,9 @@ class Quantity(ABC):
     effects = True
     """Whether the table is of its changes with x, and not of itself."""
 
+    expected = False
+    """Whether it is the mean of `observed`."""
+
     @property
     @abstractmethod
     def outcomes(self) -> tuple[str, ...]:
@@ -206,6 +227,15 @@ class Quantity(ABC):
         """Its derivative along a direction of x."""
         return jax.jvp(lambda x: self(p, x, y), (x,), (direction,))[1]
 
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        """What it is the mean of, at observed responses."""
+        raise NotImplementedError
+
+    def responses(self, y: Any) -> list[tuple[Part, Any]]:
+        """Each response with its own column."""
+        several = len(self.parts) > 1
+        return [(part, y[:, at] if several else y) for at, part in enumerate(self.parts)]
+
     def distributions(self, p: Gibbs) -> "list[tuple[Part, Gibbs]]":
         """Each response with its own distribution."""
         if len(self.parts) == 1:
@@ -215,6 +245,11 @@ class Quantity(ABC):
 
 class Mean(Quantity):
     """E[y|x], and of labels their probabilities."""
+
+    expected = True
+
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        return np.concatenate([part.observed(own) for part, own in self.responses(y)], axis=1)
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -230,6 +265,11 @@ class Mean(Quantity):
 
 class Probability(Quantity):
     """P(y = level|x)."""
+
+    expected = True
+
+    def observed(self, y: np.ndarray) -> Float[np.ndarray, "n outcomes"]:
+        return np.concatenate([part.held(own) for part, own in self.responses(y) if part.levels], axis=1)
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -295,10 +335,8 @@ class MarginalUtility(Quantity):
         return f"the marginal utility of {', '.join(part.name for part in self.parts)}"
 
     def __call__(self, p: Gibbs, x: Rows, y: Array) -> Values:
-        several = len(self.parts) > 1
-        own_y = [y[:, at] for at in range(len(self.parts))] if several else [y]
-        pairs = zip(self.distributions(p), own_y, strict=True)
-        return jnp.concatenate([part.marginal_utility(own, x, y) for (part, own), y in pairs], axis=1)
+        pairs = zip(self.distributions(p), self.responses(y), strict=True)
+        return jnp.concatenate([part.marginal_utility(own, x, y) for (part, own), (_, y) in pairs], axis=1)
 
 
 class Cross(MarginalUtility):

@@ -16,7 +16,8 @@ from behavior_learning.core.spaces import MOST_DIMENSIONS
 from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.errors import ConvergenceError, OptionError
 from behavior_learning.explanation.axes import Axis
-from behavior_learning.explanation.effects import Effects, Question
+from behavior_learning.explanation.correction import Correction, Terms
+from behavior_learning.explanation.effects import Effects, Level, Question
 from behavior_learning.explanation.quantities import Counted, Labels, Number, Ordered, Part, make_quantity
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.parameters import Parametrization
@@ -30,8 +31,11 @@ from behavior_learning.responses import Response
 
 __all__ = ["Errors", "answers", "axes_of", "effects_of"]
 
-EFFECT_ROWS = 2_000
-"""Rows that effects are taken at, at most, evenly spaced."""
+ROWS_PER_COLUMN = 10
+"""Rows from which averages are corrected, per column."""
+
+EFFECT_ROWS, CORRECTION_ROWS = 2_000, 20_000
+"""Rows that effects are taken at, and whose residuals correct averages, at most, evenly spaced."""
 
 REFINEMENT = 2
 """Candidates of an effect, in multiples of those of training."""
@@ -156,12 +160,14 @@ class Errors:
         parameters are at most 200 and inference finds an optimum, and bootstrap refits otherwise.
     inference : results of the model's; the effects are then those at its optimum.
     n_refits, seed : of the bootstrap.
+    correct : whether averages of effects on means are corrected; None where that is possible and no inference given.
     """
 
     method: str = "none"
     inference: InferenceResults | None = None
     n_refits: int = 20
     seed: int = 0
+    correct: bool | None = False
 
     def checked(self) -> "Errors":
         """The same, checked.
@@ -205,6 +211,27 @@ class Errors:
         with jax.enable_x64(True):
             return Refitted(network, tuple(map(in_double, found)))
 
+    def correction(self, effects: Effects, model: LearnedModel, rows: Rows | None) -> Correction | None:
+        """Of averages, from rows with responses; None where there is none.
+
+        Raises
+        ------
+        OptionError
+            If one was asked for that is not possible.
+        """
+        wanted = self.inference is None if self.correct is None else self.correct
+        seen = effects.quantity.expected and all(part.columns == 1 for part in model.response.components)
+        terms = Terms.of(effects.axes, effects.x.shape[1]) if wanted and seen else None
+        if rows is not None and terms is not None and len(rows[0]) >= ROWS_PER_COLUMN * effects.x.shape[1]:
+            return _correction(effects, model, terms, rows)
+        if not self.correct:
+            return None
+        raise OptionError(
+            f"correct=True needs effects on a mean or probabilities, and {ROWS_PER_COLUMN} rows with known y for every "
+            f"column; got {effects.quantity.description}, {0 if rows is None else len(rows[0]):,} rows and "
+            f"{effects.x.shape[1]} columns. Leave it out."
+        )
+
     def refitted(self, model: LearnedModel, rows: Rows) -> tuple[BehaviorNetwork, ...]:
         """Networks of refits, two at least; those on the rows of the fit are made once.
 
@@ -227,13 +254,21 @@ class Errors:
 
 
 def effects_of(
-    model: LearnedModel, rows: Rows, *, of: str, q: float = 0.5, errors: Errors, fitted_to: Callable[[], Rows]
+    model: LearnedModel,
+    rows: Rows,
+    *,
+    of: str,
+    q: float = 0.5,
+    errors: Errors,
+    fitted_to: Callable[[], Rows],
+    with_responses: bool = True,
 ) -> Effects:
     """Effects of a model at encoded rows, in the user's names and units.
 
     Parameters
     ----------
     fitted_to : the rows that standard errors use.
+    with_responses : whether those have any.
     """
     if len(model.space.continuous) > MOST_DIMENSIONS:
         raise OptionError(
@@ -251,9 +286,23 @@ def effects_of(
         estimator = errors.of(model, fitted_to)
         gibbs = Gibbs(estimator.network, model.space.refined(REFINEMENT), jnp.asarray(model.temperature, float))
     weights = np.ones(len(rows[0])) if weight is None else weight
-    return Effects(
+    found = Effects(
         quantity, tuple(axes), rows[0][chosen].astype(float), rows[1][chosen], weights[chosen], gibbs, estimator
     )
+    return replace(found, correction=errors.correction(found, model, fitted_to() if with_responses else None))
+
+
+def _correction(effects: Effects, model: LearnedModel, terms: Terms, rows: Rows) -> Correction:
+    """By the residuals of rows, as much as each counts."""
+    own = model.rows is not None and rows[0] is model.rows.x
+    weight = model.rows.weight if own and model.rows is not None else None
+    positions = np.arange(len(rows[0]))
+    at = some_rows((positions, positions), CORRECTION_ROWS)[0]
+    x, y = rows[0][at].astype(float), rows[1][at]
+    asked = Level(effects.quantity, effects.gibbs), x, y
+    residuals = effects.quantity.observed(y) - effects.estimator.values(*asked)
+    weights = np.ones(len(x)) if weight is None else weight[at]
+    return Correction(terms, x, residuals, weights, lambda: effects.estimator.loadings(*asked))
 
 
 def axes_of(encoder: TableEncoder) -> list[Axis]:
