@@ -4,8 +4,8 @@
 
 The BL law is that of designs.py. For the hard maximiser an identifiable BL is learned once from other rows by the
 library. Replications go to the optimum from the true parameters, or from those of that fit (so that the global optimum
-is not in question here; see local_optima.py), all in one compiled program. Intervals are those of `effects(std_errors="delta")`,
-put right by what y leaves over, and with `correct=False`; both on the sandwich.
+is not in question here; see local_optima.py), all in one compiled program. Intervals are those of
+`effects(std_errors="delta")`, put right by what y leaves over, and with `correct=False`; both on the sandwich.
 """
 
 import argparse
@@ -198,8 +198,8 @@ def summarize(name: str, lines: pd.DataFrame, rows: int) -> None:
     for label, (estimate, error) in {"put right": ("estimate", "std_error"), "model": ("model", "model_error")}.items():
         off = (lines[estimate] - lines["truth"]) / lines[error]
         print(
-            f"  {label}: {(off.abs() <= Z).mean():.1%} of {len(lines)} intervals; errors have spread {off.std():.2f} and "
-            f"mean {off.mean():+.2f} standard errors, which are {lines[error].mean():.4f} on average",
+            f"  {label}: {(off.abs() <= Z).mean():.1%} of {len(lines)} intervals; errors have spread {off.std():.2f} "
+            f"and mean {off.mean():+.2f} standard errors, which are {lines[error].mean():.4f} on average",
             flush=True,
         )
 

@@ -28,7 +28,7 @@ import behavior_learning as bl
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.quantities import Number, make_quantity
 from behavior_learning.explanation.stability import compare_refits
-from behavior_learning.learned.effects import Errors, effects_of
+from behavior_learning.learned.effects import Errors, axes_of, effects_of
 from behavior_learning.learned.explain import fidelity
 from behavior_learning.learned.refits import refits
 from behavior_learning.symbolic.text import format_number
@@ -80,7 +80,9 @@ def seeds(arguments: argparse.Namespace) -> None:
     """Signs over seeds of the effects that one of them reports with |z| > 2, and cosines between its refits."""
     for table in tables(arguments.small):
         for label in arguments.models:
-            print(of_seeds(effects_of_fits(*table, label, arguments)), flush=True)
+            found = effects_of_fits(*table, label, arguments)
+            for which in ("effect", "model"):
+                print(which, of_seeds(found, which), flush=True)
 
 
 def effects_of_fits(
@@ -94,20 +96,27 @@ def effects_of_fits(
 
     def run(table: str, model: str, kind: str, number: int) -> list[dict]:
         made = fit(number if kind == "seed" else 0).model_
-        rows = made.rows.x, made.rows.y
+        units = [np.std(axis.values(made.rows.x)) if axis.sloped else 1.0 for axis in axes_of(made.encoder)]
         if kind == "refit":
-            ((made, _),) = refits(made, rows, 1, "bootstrap", number)
-        found = effects_of(made, rows, of="mean", errors=Errors(), fitted_to=lambda: rows).table(standardized=True)
-        return [{"variable": variable, "effect": effect} for variable, effect in found["estimate"].items()]
+            ((made, _),) = refits(made, (made.rows.x, made.rows.y), 1, "bootstrap", number)
+        rows = made.rows.x, made.rows.y
+        own, found = (
+            effects_of(made, rows, of="mean", errors=Errors(correct=correct), fitted_to=lambda: rows)
+            .table()
+            .loc[[axis.name for axis in axes_of(made.encoder)], "estimate"]
+            for correct in (False, True)
+        )
+        lines = pd.DataFrame({"variable": found.index, "effect": found * units, "model": own * units})
+        return lines.to_dict("records")
 
     keys = [(name, label, "seed", n) for n in range(arguments.seeds)]
     keys += [(name, label, "refit", n) for n in range(arguments.refits)]
     return replicated("seeds", keys, run, arguments)
 
 
-def of_seeds(lines: pd.DataFrame) -> dict[str, object]:
-    """What effects of seeds and refits say together."""
-    wide = lines.pivot(index=["key2", "key3"], columns="variable", values="effect")
+def of_seeds(lines: pd.DataFrame, which: str) -> dict[str, object]:
+    """What effects of seeds and refits say together: put right by what y leaves over, or the model's."""
+    wide = lines.pivot(index=["key2", "key3"], columns="variable", values=which)
     fits, again = wide.loc["seed"], wide.loc["refit"] if "refit" in wide.index else wide.loc["seed"].iloc[:0]
     deviation = again.std() if len(again) > 1 else fits.std()
     reported = (fits.iloc[0] / deviation).abs() > 2

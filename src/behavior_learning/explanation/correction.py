@@ -7,8 +7,8 @@ An average L(m) of effects is linear in m(x) = E[y|x]. With a representer α, L(
 has an error of the second order: that of m times that of α. Here α = b(x)'(G + ridge)⁻¹L(b), with G = mean b·b' over
 standardised terms b of x, its columns, their squares and products; so the correction is L of the regression of what y
 leaves over on b. Without a ridge a model that errs by a sum of terms is put right exactly, and a linear one becomes
-least squares where terms are linear. Errors, rows of x held fixed, are those of that regression (White 1980) beside
-those of the part of the model that it does not see, L(m) − mean α·m, which are unrelated.
+least squares where terms are linear. Errors, rows of x held fixed, are those of mean α·(y − m) by the residuals (White
+1980) beside those of the part of the model that the regression does not see, L(m) − mean α·m, taken as unrelated.
 
 Source: Chernozhukov, Newey and Singh (2022). Deviation: a ridge in place of the lasso, no cross-fitting, and the part
 that is not seen counts.
@@ -131,12 +131,10 @@ class Correction:
 
     @cached_property
     def _root(self) -> Float[np.ndarray, "k terms terms"]:
-        """Square roots of the covariance of coefficients of the residuals."""
+        """Square roots of the covariance of coefficients of the residuals, by the residuals themselves."""
         b, scale, inverse = self._standardised
         share = (self.weight / self.weight.sum())[:, None]
-        mean = share[:, 0] @ self.residuals
-        rest = self.residuals - mean - b @ (scale[:, None] * self._regressed(self.residuals))
         used = 1 + float(np.sum(inverse * ((b * share).T @ b)))
-        rest = rest * np.sqrt(len(b) / (len(b) - used))
-        roots = [np.asarray(np.linalg.qr(b * share * own[:, None], mode="r")) for own in rest.T]
+        left = (self.residuals - share[:, 0] @ self.residuals) * np.sqrt(len(b) / (len(b) - used))
+        roots = [np.asarray(np.linalg.qr(b * share * own[:, None], mode="r")) for own in left.T]
         return np.stack([inverse @ root.T / scale[:, None] for root in roots])
