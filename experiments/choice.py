@@ -1,7 +1,7 @@
 """Discrete choice on real data: published estimates, held-out likelihood, value of time, coverage, speed.
 
     python experiments/choice.py published | swissmetro | folds | time | coverage [replications] | speed
-    python experiments/choice.py large [blocks]
+    python experiments/choice.py tastes | large [blocks]
 
 Data are read from `../shared/data`. Held-out figures are by five folds of choosers, `cross_val_choice(folds=5)`.
 """
@@ -335,11 +335,30 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def tastes() -> Iterator[dict]:
+    """Swissmetro: held-out likelihood of coefficients from a network of the chooser, and mixtures of value of time."""
+    data, plain = swissmetro(), "cost + time + C(alternative)"
+    for kind in ("normal", "lognormal"):
+        model = bl.BLChoice(plain, money="cost", random={"wtp(time)": kind}).fit(data)
+        pay = model.willingness_to_pay("time", "cost")["estimate"] * 60
+        yield {
+            "model": f"willingness-to-pay space, {kind}",
+            "log-likelihood": round(model.loglik, 3),
+            "CHF per hour, median": round(pay["median"], 1),
+            "mean": round(pay["mean"], 1),
+        }
+    heads = (None, "softplus", None)
+    network = bl.BLChoice(plain, layers=(6,), tastes=True, heads=heads, monotone=SIGNS)
+    models = {"readable logit": (bl.BLChoice(SWISS_LOGIT), data), "tastes": (network, as_text(data))}
+    yield from _compared(models, "readable logit")
+
+
 PARTS: dict[str, Callable[..., Iterator[dict]]] = {
     "published": published,
     "swissmetro": swissmetro_held_out,
     "folds": by_folds,
     "time": value_of_time,
+    "tastes": tastes,
     "coverage": coverage,
     "speed": speed,
     "large": large,

@@ -6,7 +6,7 @@ same in all replications. Structure is stated, numbers are learned. The scenario
 effects, elasticities, shadow prices and variations are of the same households, by quadrature on 2,001 points.
 
     python experiments/decisions.py consumer --first 1 --replications 20
-    python experiments/decisions.py convex --problems 100
+    python experiments/decisions.py convex | ipopt --problems 100
     python experiments/decisions.py penalties
     python experiments/decisions.py textbooks --tables FOLDER    # of mroz.csv, which is not shipped
     python experiments/decisions.py timing
@@ -192,6 +192,20 @@ def convex(problems: int) -> None:
         print(f"{kind}, {said}: {problems} problems, farthest {max(apart):.1e}, largest gap {max(gaps):.1e}")
 
 
+def ipopt(problems: int) -> None:
+    """The same problems by IPOPT from `to_scipy()`; `pip install cyipopt-wheels` has both."""
+    from cyipopt import minimize_ipopt
+
+    for kind in ("hard", "soft"):
+        apart = []
+        for seed in range(problems):
+            solved = random_convex(seed)
+            found = minimize_ipopt(**solved.to_scipy(kind=kind), tol=1e-10)
+            apart.append(np.abs(found.x - solved.solve(kind=kind).y[0].astype(float)).max())
+            if seed % 10 == 9:
+                print(f"{kind}, IPOPT: {seed + 1} problems, farthest {max(apart):.1e}", flush=True)
+
+
 def penalties() -> None:
     """Theorem 2.1: maximise 4q − q²/2 under price·q ≤ 2 or = 2, penalty 5 times the head, at prices 1 and 2."""
     X = pd.DataFrame({"price": [1.0, 2.0], "income": 2.0})
@@ -255,7 +269,7 @@ def textbooks(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("consumer", "convex", "penalties", "textbooks", "timing"))
+    parser.add_argument("part", choices=("consumer", "convex", "ipopt", "penalties", "textbooks", "timing"))
     parser.add_argument("--first", type=int, default=1, help="seed of the first replication; 0 is that of households")
     parser.add_argument("--replications", type=int, default=20)
     parser.add_argument("--out", type=Path, default=RESULTS / "consumer.csv")
@@ -265,6 +279,7 @@ def main() -> None:
     parts = {
         "consumer": lambda: consumer(given.first, given.replications, given.out),
         "convex": lambda: convex(given.problems),
+        "ipopt": lambda: ipopt(given.problems),
         "penalties": penalties,
         "textbooks": lambda: textbooks(given.tables),
         "timing": timing,
