@@ -242,7 +242,7 @@ def timing() -> None:
             print(f"{name}, 10,000 rows, {state}: {spent[0]:.1f} s, of which {spent[1]:.1f} s of a processor")
 
 
-def textbooks(folder: Path) -> None:
+def textbooks(folder: Path, only: str) -> None:
     """One unit more of a column: the change of the mean, beside least squares with robust errors on the same rows."""
     X, y = bl.datasets.load_boston()
     work = next(iter(sorted(folder.glob("mroz.csv*"))), None)
@@ -250,7 +250,7 @@ def textbooks(folder: Path) -> None:
     if work is not None:
         women = pd.read_csv(work).query("hours > 0").reset_index(drop=True)
         cases.append(("Mroz", women[["wage", "educ", "exper", "age", "kidslt6"]], women["hours"], ("wage",)))
-    for name, table, response, columns in cases:
+    for name, table, response, columns in (case for case in cases if only in case[0]):
         table, response = table.astype(float), response.astype(float)
         reg = bl.BLRegressor(layers=(1,), identifiable=True, random_state=0).fit(table, response)
         results = reg.inference()
@@ -274,6 +274,7 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=20)
     parser.add_argument("--out", type=Path, default=RESULTS / "consumer.csv")
     parser.add_argument("--tables", type=Path, default=Path("."), help="folder of mroz.csv or mroz.csv.bz2")
+    parser.add_argument("--only", default="", help="Boston or Mroz, of the textbooks")
     parser.add_argument("--problems", type=int, default=100)
     given = parser.parse_args()
     parts = {
@@ -281,7 +282,7 @@ def main() -> None:
         "convex": lambda: convex(given.problems),
         "ipopt": lambda: ipopt(given.problems),
         "penalties": penalties,
-        "textbooks": lambda: textbooks(given.tables),
+        "textbooks": lambda: textbooks(given.tables, given.only),
         "timing": timing,
     }
     parts[given.part]()
