@@ -191,7 +191,9 @@ def fit_choice(spec: Specification, data: ChoiceData, weights: np.ndarray | None
         start[: len(utility.terms)] = utility.as_paid(start[: len(utility.terms)])
     plain = of_cases(utility.on(data), kernel, weights)
     mixing = Mixing.of(spec.random or {}, utility.coefficients, spec.correlated)
-    _check_powers(utility, mixing)
+    powered = {term.label for term in utility.terms if term.boxcox is not None} & set(mixing.names)
+    if powered:
+        raise OptionError(f"{powered.pop()!r} has an estimated power and cannot be random too. Drop one of the two.")
     limits = _limits(spec, utility, (*utility.labels, *mixing.labels, *kernel.labels), kernel)
     p = len(utility.labels)
     spreads = slice(p, p + len(mixing.labels))
@@ -338,10 +340,3 @@ def _check_chosen(utility: Utility, data: ChoiceData) -> None:
             f"Nobody chose {constants[label]!r}, so that {label} has no finite estimate. Leave the alternative out, or "
             "write the constants of the others one by one."
         )
-
-
-def _check_powers(utility: Utility, mixing: Mixing) -> None:
-    powered = {term.label for term in utility.terms if term.boxcox is not None}
-    both = powered & set(mixing.names)
-    if both:
-        raise OptionError(f"{both.pop()!r} has an estimated power and cannot be random too. Drop one of the two.")

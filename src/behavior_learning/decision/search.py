@@ -4,7 +4,6 @@ One and two numbers are searched on a grid; more, on a Sobol sequence. Several s
 Classes and counts are enumerated.
 """
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -148,7 +147,7 @@ class _Boxed(eqx.Module):
     def grid(self) -> Float[Array, "1 k m"]:
         """Points all over the box."""
         if self.m > MOST_DIMENSIONS:
-            return jnp.asarray(_sobol(self.m))[None]
+            return jnp.asarray(qmc.Sobol(self.m, seed=0).random(SOBOL))[None]
         axes = np.meshgrid(*[np.linspace(0, 1, GRID[self.m])] * self.m, indexing="ij") if self.m else [np.zeros(1)]
         return jnp.asarray(np.stack(axes, -1).reshape(1, -1, len(axes))[..., : self.m])
 
@@ -165,11 +164,6 @@ class _Boxed(eqx.Module):
         numbers = self.lower + (self.upper - self.lower) * z
         none = jnp.zeros(len(z), int)
         return Optima(numbers, none, utilities, prices, at.constraints[:, 0], jnp.zeros(len(z)))
-
-
-@lru_cache
-def _sobol(m: int) -> np.ndarray:
-    return qmc.Sobol(m, seed=0).random(SOBOL)
 
 
 def _soft(at: _Boxed) -> Optima:

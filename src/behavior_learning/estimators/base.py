@@ -188,8 +188,10 @@ class BehaviorEstimator(FittedEstimator):
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
-        if chosen.average:
-            _check_average(penalties_that_make_zeros=settings.penalty.sparse, streams=stream, checkpoints=kept)
+        alone = {"penalties that make zeros": settings.penalty.sparse, "streams": stream, "checkpoints": kept}
+        given = [name for name, value in alone.items() if value]
+        if chosen.average and given:
+            raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
         turns = chosen.average and validation_data is None
         encoded = self._encoded(rows, response, train, np.arange(len(rows.table)) if turns else train, stream)
         stages = _stages(chosen, encoded, train)
@@ -424,13 +426,6 @@ def _drawing(
         upper_rules=rules[1:],
         **chosen.initialization.get_params(),
     )
-
-
-def _check_average(**others: Any) -> None:
-    """Refuse what the mean of several networks has no meaning for."""
-    given = [name.replace("_", " ") for name, value in others.items() if value]
-    if given:
-        raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
 
 
 def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:

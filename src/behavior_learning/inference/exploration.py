@@ -32,6 +32,9 @@ __all__ = ["Exploration", "Progress", "explore", "random_networks", "released", 
 BRIEF_STEPS, KEPT = 30, 8
 """Steps that follow a noisy descent, and how many of the optima found so are kept."""
 
+CONTESTED = 4.0
+"""Nats above the best optimum; noisy descents follow where half of the searches from other networks end there."""
+
 LAST_STEPS = 400
 """Steps that the best search may go on for."""
 
@@ -90,7 +93,8 @@ def explore(
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
     alone = [*found.values()]
     found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
-    if rounds and _contested(alone, min(map(_loss, found.values())), float(problem.total)):
+    above = float(np.median([*map(_loss, alone)])) - min(map(_loss, found.values()))
+    if rounds and len(alone) > 2 and float(problem.total) * above > CONTESTED:
         brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
         ends = wandered(problem, start, brief, [*found.values()], rounds=rounds, seed=seed)
         found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}
@@ -104,15 +108,6 @@ def explore(
     return Exploration(
         best, table.assign(rows=min(problem.n, sample * problem.weights.shape[1])), others, problem.network
     )
-
-
-CONTESTED = 4.0
-"""Nats by which half of the searches end above the best optimum where more is tried."""
-
-
-def _contested(alone: Sequence[Optimum], best: float, total: float) -> bool:
-    """Whether half of the searches that begin at a network of their own ended far above the best."""
-    return len(alone) > 2 and total * (float(np.median([*map(_loss, alone)])) - best) > CONTESTED
 
 
 RELEASED_STEPS = 60

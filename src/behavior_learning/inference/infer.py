@@ -181,7 +181,8 @@ def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) 
     runs_off = likelihood and float(fitted.problem.l2) > 0
     while runs_off:
         tried = ((smaller, again(smaller.network, signs=smaller.signs)) for smaller in submodels(fitted))
-        chosen = next(((smaller, found) for smaller, found in tried if _supported(found, fitted)), None)
+        optima = (own for own in tried if own[1].convergence is Convergence.OPTIMUM)
+        chosen = next((own for own in optima if bic(own[1]) < bic(fitted) - 1e-6), None)
         if chosen is None:
             break
         smaller, found = chosen
@@ -197,11 +198,6 @@ def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) 
 
 FAR = 10 * WEAK_PRIOR**-0.5
 """Ten standard deviations of the weak prior: a parameter beyond is as good as infinite, whatever the gradient."""
-
-
-def _supported(found: Fitted, whole: Fitted) -> bool:
-    """Whether a submodel has an optimum of lower BIC."""
-    return found.convergence is Convergence.OPTIMUM and bic(found) < bic(whole) - 1e-6
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import jax
@@ -50,6 +49,12 @@ def infer_problem(
     data : encoded rows in double precision.
     n_restarts : random starts beside the trained network; None is 4, or fewer where they would take long.
     """
+
+    def problem_of(network: BehaviorNetwork) -> LearnedProblem:
+        """The problem that another network of the model's kind stands for; strengths are those over the rows."""
+        known = standard_deviations(network, model.space, *data)
+        return replace(model, network=network, known_deviations=known).problem
+
     return infer_network(
         model.network,
         model.objective,
@@ -61,16 +66,11 @@ def infer_problem(
         one_hot=model.response.one_hot,
         log_unit=model.response.log_unit,
         block_names=model.block_names,
-        problem=partial(_problem_of, model, data),
+        problem=problem_of,
         n_restarts=n_restarts,
         seed=seed,
         **options,
     )
-
-
-def _problem_of(model: LearnedModel, data: Rows, network: BehaviorNetwork) -> LearnedProblem:
-    """The problem that another network of the model's kind stands for; strengths are those over the rows."""
-    return replace(model, network=network, known_deviations=standard_deviations(network, model.space, *data)).problem
 
 
 def model_at(model: LearnedModel, results: InferenceResults) -> LearnedModel:

@@ -114,7 +114,9 @@ def block_graph(block: Block, *, terms: int | None = TERMS, threshold: float = 0
     ]
     columns = min(len(panels), 3) or 1
     rows = -(-len(panels) // columns) or 1
-    reach = max((_reach(_edges(shown, deviations)) for _, _, shown in panels), default=_HIGH)
+    edges = [_edges(shown, deviations) for _, _, shown in panels]
+    low = [len(own) <= 2 and not any(edge.actors for edge in own) for own in edges]
+    reach = max((_LOW if own else _HIGH for own in low), default=_HIGH)
     figure, axes = canvas(PANEL * columns, (2 * reach + 0.8) * rows + 0.4, rows, columns)
     for ax in axes[len(panels) :]:
         ax.set_axis_off()
@@ -178,11 +180,6 @@ def _strong(polynomial: Polynomial, deviations: Mapping[str, float], terms: int 
     """The strongest terms, none weaker than the threshold."""
     strong = sum(strength >= threshold for strength in polynomial.strengths(deviations).values())
     return shorten(polynomial, deviations, strong if terms is None else min(strong, terms))
-
-
-def _reach(edges: Sequence[_Edge]) -> float:
-    """How far a graph reaches above its centre."""
-    return _LOW if len(edges) <= 2 and not any(edge.actors for edge in edges) else _HIGH
 
 
 def _around(edges: Sequence[_Edge]) -> list[str]:

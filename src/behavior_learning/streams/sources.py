@@ -69,7 +69,9 @@ class Files(Source):
 
     def __init__(self, dataset: Any):
         self.names, self.schema = _common_schema(dataset)
-        self.pieces = [piece for fragment in dataset.get_fragments() for piece in _pieces(fragment)]
+        rows = arrow_datasets().ParquetFileFragment
+        parts = (own.split_by_row_group() if isinstance(own, rows) else [own] for own in dataset.get_fragments())
+        self.pieces = [piece for own in parts for piece in own]
 
     def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
         numbers = np.arange(len(self.pieces))
@@ -167,11 +169,6 @@ def _opened(paths: Sequence[str] | str) -> Any:
         return arrow_datasets().dataset(paths, format=kind)
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{first} could not be read as {kind}: {str(error)[:300]}") from error
-
-
-def _pieces(fragment: Any) -> list[Any]:
-    """The row groups of a Parquet file; else the file."""
-    return fragment.split_by_row_group() if isinstance(fragment, arrow_datasets().ParquetFileFragment) else [fragment]
 
 
 def _common_schema(dataset: Any) -> tuple[list[str], pa.Schema]:
