@@ -15,8 +15,8 @@ exactly their columns. `training` is the mean loss of the rows above the truth's
 
 Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
 degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). A set counts where
-an inequality names p, m and the response and no other column. Elasticities of mean demand in p and m, and what a unit
-of m is worth at the mode, are relative to the truth's.
+an inequality names p, m and the response and no other column. Elasticities of mean demand in p and m are relative to
+the truth's.
 
 Noise (`noise`): y = a + noise beside nine noise columns: how many of these the statements name, and how many recur in
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
@@ -211,23 +211,6 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
     return float(np.log(more / less) / np.log(1.02 / 0.98))
 
 
-def worth_of_money(X: pd.DataFrame) -> np.ndarray:
-    """What a unit more of m adds to the consumer's best utility: the slope that the budget holds, at most 6."""
-    p, m, s = (X[name].to_numpy() for name in "pms")
-    bought_at_most = np.minimum(np.maximum(2 + 0.5 * s - p, 0), m / p)
-    return np.clip(3 * (2 + 0.5 * s - p - bought_at_most) / p, 0, 6)
-
-
-def learned_worth(problem, X: pd.DataFrame) -> np.ndarray:
-    """The same of a learned problem: prices of its inequality rows times their slopes in m."""
-    prices, total = problem.solve(X).prices, np.zeros(len(X))
-    for block in problem.layers[0]:
-        for number, row in enumerate(block.terms_of("inequality")):
-            label = [name for name in prices if name.startswith(f"{block.name}.inequality")][number]
-            total -= prices[label].to_numpy() * row.polynomial.coefficients.get((("m", 1),), 0.0)
-    return total
-
-
 def consumer(sets: int, first: int, told: bool) -> pd.DataFrame:
     known = {"heads": ("identity", "relu", None), "response": bl.Numbers(support=(0.0, 4.0))} if told else {}
     lines = []
@@ -243,8 +226,6 @@ def consumer(sets: int, first: int, told: bool) -> pd.DataFrame:
             - 1
             for name in "pm"
         }
-        problem = found.model.problem_
-        miss["worth of money"] = learned_worth(problem, some).mean() / worth_of_money(some).mean() - 1
         lines.append({"seed": seed, "budget": ("inequality", {"p", "m", "q"}) in rows, **miss})
         print(lines[-1], f"{seconds:.0f} s", found, sep="\n", flush=True)
     return pd.DataFrame(lines)
