@@ -166,7 +166,7 @@ def ends_at(*losses):
     ("losses", "contested"), [((1, 1, 1, 1.5, 2), False), ((1, 1.01, 1.02), False), ((1, 2, 3), True)]
 )
 def test_descents_follow_where_half_of_the_searches_end_far_above_the_best(losses, contested):
-    assert exploration._contested(ends_at(*losses), 1.0, total=100.0) == contested
+    assert exploration.contested(ends_at(*losses), 1.0, total=100.0) == contested
 
 
 def test_descents_end_where_rounds_find_nothing_better_and_are_told_apart_by_loss(monkeypatch):

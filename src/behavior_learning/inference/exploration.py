@@ -27,13 +27,13 @@ from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 from behavior_learning.inference.wander import wandered
 
-__all__ = ["Exploration", "Progress", "explore", "random_networks", "released", "rows_that_flip"]
+__all__ = ["Exploration", "Progress", "contested", "explore", "random_networks", "released", "rows_that_flip"]
 
 BRIEF_STEPS, KEPT = 30, 8
 """Steps that follow a noisy descent, and how many of the optima found so are kept."""
 
 CONTESTED = 4.0
-"""Nats above the best optimum; noisy descents follow where half of the searches from other networks end there."""
+"""Nats by which half of the searches end above the best optimum where more is tried."""
 
 LAST_STEPS = 400
 """Steps that the best search may go on for."""
@@ -93,8 +93,7 @@ def explore(
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
     alone = [*found.values()]
     found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
-    above = float(np.median([*map(_loss, alone)])) - min(map(_loss, found.values()))
-    if rounds and len(alone) > 2 and float(problem.total) * above > CONTESTED:
+    if rounds and contested(alone, min(map(_loss, found.values())), float(problem.total)):
         brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
         ends = wandered(problem, start, brief, [*found.values()], rounds=rounds, seed=seed)
         found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}
@@ -108,6 +107,11 @@ def explore(
     return Exploration(
         best, table.assign(rows=min(problem.n, sample * problem.weights.shape[1])), others, problem.network
     )
+
+
+def contested(alone: Sequence[Optimum], best: float, total: float) -> bool:
+    """Whether half of the searches that begin at a network of their own ended far above the best."""
+    return len(alone) > 2 and total * (float(np.median([*map(_loss, alone)])) - best) > CONTESTED
 
 
 RELEASED_STEPS = 60
