@@ -309,4 +309,4 @@ def test_normalizer_of_three_numbers_is_refused_with_the_way_out(boxes, quantity
 
 def test_quantile_of_several_responses_is_refused():
     with pytest.raises(NotImplementedError, match="take that of one component"):
-        Gibbs(gaussian(0.0)[0], plane()).quantile(X, jnp.array([0.5]))
+        plane().inverse_cdf(None, jnp.zeros((1, 4)), jnp.array([[0.5]]))
