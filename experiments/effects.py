@@ -245,16 +245,17 @@ def optimum(arguments: argparse.Namespace) -> None:
     options = {"layers": (2, 1), "n_restarts": arguments.restarts, "penalty": bl.Penalty(l2=arguments.ridge)}
     changed = (arguments.ridge, arguments.restarts) != (10.0, 4)
     name = f"optimum-{arguments.ridge:g}-{arguments.restarts}" if changed else "optimum"
+    name = name if arguments.polish is None else f"{name}-polished-{arguments.polish:g}"
 
     def run(number: int) -> list[dict]:
         rows = np.random.default_rng([3, number]).integers(len(X), size=4000)
         own = X.iloc[rows].reset_index(drop=True)
         drawn = pd.Series(truth.sample(own, random_state=number)[:, 0], name=y.name)
         model = bl.BLRegressor(random_state=number, **options).fit(own, drawn)
-        train = ~model.model_.rows.held_out
-        gap = np.mean(truth.distribution(own[train]).log_prob(drawn[train]))
-        gap -= np.mean(model.distribution(own[train]).log_prob(drawn[train]))
-        return [{"gap": gap, "l2": model.l2_}]
+        model = model if arguments.polish is None else model.polish(l2=arguments.polish)
+        true, fitted = (of.log_density(own, drawn) for of in (truth, model))
+        out = model.model_.rows.held_out
+        return [{"gap": (true - fitted)[~out].mean(), "held_out": (true - fitted)[out].mean(), "l2": model.l2_}]
 
     sets = arguments.sets or range(arguments.replications)
     found = replicated(name, [(number,) for number in sets], run, arguments)
@@ -323,6 +324,7 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", choices=list(MODELS), default=list(MODELS))
     parser.add_argument("--ridge", type=float, default=10.0, help="of the refits of --part optimum")
     parser.add_argument("--restarts", type=int, default=4, help="of the refits of --part optimum")
+    parser.add_argument("--polish", type=float, help="polish the refits of --part optimum with this ridge")
     parser.add_argument("--sets", type=int, nargs="+", help="of --part optimum, in place of --replications")
     parser.add_argument("--minutes", type=float, default=600.0, help="start no replication after so many")
     parser.add_argument("--mroz", type=Path, help="mroz.csv, as linearmodels ships it")

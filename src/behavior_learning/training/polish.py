@@ -5,7 +5,7 @@ the mean training loss with the stated ridge, and with twice of it, is lowered t
 the lower held-out loss is kept. Kinks are no obstacle to BFGS (Lewis and Overton 2013), but slow it down.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,12 +17,12 @@ from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
-from behavior_learning.training.descent import descend
+from behavior_learning.training.descent import Descent, descend
 from behavior_learning.training.fit import EVALUATIONS, QUADRATURE_TOLERANCE, PenalizedLoss
 from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
 
-__all__ = ["Polished", "polish"]
+__all__ = ["MOST_NUMBERS", "Polished", "lowered", "polish"]
 
 FEWEST, SHARE = 40, 0.4
 """Evaluations that are worth while, and those for a first ridge as a share of the epochs of training; each takes about
@@ -88,12 +88,10 @@ def polish(
     if evaluations < FEWEST or packing.large or network.n_parameters > most or objective.noise(make_key(0), data[1]):
         return None
     weighted = Weighted.where(objective, data)
-    at, found = packing.packed(network, np)[0], []
-    trained, inverse = _held_out(weighted, packing, at, validation), np.eye(len(at), dtype=np.float32)
+    at, inverse, found = packing.packed(network, np)[0], None, []
+    trained = _held_out(weighted, packing, at, validation)
     for ridge, share in {factor * l2: share for factor, share in RIDGES.items()}.items():
-        loss = PenalizedLoss(weighted, packing, to_device(np.float32(ridge / (2 * rows))))
-        limit = to_device(np.int32(share * evaluations))
-        end = descend(eqx.Partial(_mean_and_slope, loss, data), to_device(at), to_device(inverse), limit)
+        end = _descended(weighted, packing, data, ridge, at, inverse, int(share * evaluations))
         at, inverse = end.at.vector, end.inverse
         found.append((_held_out(weighted, packing, at, validation), ridge, at))
     losses, ridge, at = min(found, key=lambda end: end[0].mean())
@@ -103,6 +101,25 @@ def polish(
     if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
     return Polished(jax.tree.map(to_device, packing.network((at,))), ridge, float(losses.mean()))
+
+
+def lowered(
+    network: BehaviorNetwork, objective: Objective, *, data: Data, l2: float, evaluations: int
+) -> BehaviorNetwork:
+    """The network where a descent of the mean loss of some rows ends, with a ridge of all rows together."""
+    packing = Packing.of(network)
+    start, weighted = packing.packed(network, np)[0], Weighted.where(objective, data)
+    end = _descended(weighted, packing, data, l2, start, None, evaluations)
+    return jax.tree.map(to_device, packing.network((end.at.vector,)))
+
+
+def _descended(
+    objective: Objective, packing: Packing, data: Data, l2: float, start: Any, inverse: Array | None, evaluations: int
+) -> Descent:
+    loss = PenalizedLoss(objective, packing, to_device(np.float32(l2 / (2 * len(data[0])))))
+    guess = np.eye(len(start), dtype=np.float32) if inverse is None else inverse
+    evaluate = eqx.Partial(_mean_and_slope, loss, data)
+    return descend(evaluate, to_device(start), to_device(guess), to_device(np.int32(evaluations)))
 
 
 def _held_out(objective: Objective, packing: Packing, vector: Array, validation: Data) -> np.ndarray:

@@ -1,0 +1,68 @@
+"""The optimum of a stated loss, near a learned model."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from behavior_learning.core.arrays import make_key, to_device
+from behavior_learning.errors import OptionError
+from behavior_learning.learned.model import LearnedModel, Procedure, TrainingRows, in_single
+from behavior_learning.learned.records import standard_deviations
+from behavior_learning.learned.refits import Fitting
+from behavior_learning.options import check_count, check_number
+from behavior_learning.training.polish import MOST_NUMBERS, lowered
+from behavior_learning.training.weights import chosen_rows
+
+__all__ = ["polished"]
+
+
+@dataclass(frozen=True, eq=False)
+class Polishing:
+    """What made a model, and polishing after it.
+
+    Attributes
+    ----------
+    before : what made the model that was polished.
+    l2, evaluations : of `polished`.
+    """
+
+    before: Procedure
+    l2: float
+    evaluations: int
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        return polished(self.before(model, rows, rng), l2=self.l2, evaluations=self.evaluations)
+
+
+def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> LearnedModel:
+    """The model at the optimum, near it, of the mean loss of the rows that trained it, with a ridge.
+
+    Parameters
+    ----------
+    l2 : ridge of all rows together; None for that of the fit.
+    evaluations : of the loss and its gradient on all rows, at most.
+    """
+    rows, objective, numbers = model.training_rows("polish"), model.objective, model.network.n_parameters
+    reasons = {
+        "a loss with noise": bool(objective.noise(make_key(0), to_device(rows.y[:1]))),
+        f"the mean of {model.members} fits": model.members > 1,
+        f"{numbers:,} parameters": numbers > MOST_NUMBERS,
+    }
+    for reason in (reason for reason, holds in reasons.items() if holds):
+        raise OptionError(
+            f"polish() needs a loss without noise, a single fit and {MOST_NUMBERS:,} parameters at most; this model has"
+            f" {reason}. Fit another with objective='likelihood', average=False or fewer layers."
+        )
+    fitted = model.recipe.settings.penalty.l2 if model.l2 is None else model.l2
+    l2 = fitted if l2 is None else check_number("l2", l2, inclusive=True)
+    train = np.flatnonzero(~rows.held_out)
+    data = chosen_rows(in_single((rows.x, rows.y)), rows.weight, train)
+    evaluations = check_count("evaluations", evaluations)
+    network = lowered(model.network, objective, data=data, l2=l2, evaluations=evaluations)
+    return replace(
+        model,
+        network=network,
+        l2=l2,
+        known_deviations=standard_deviations(network, objective.space, *map(np.asarray, data[:2])),
+        procedure=Polishing(model.procedure or Fitting(model.network), l2, evaluations),
+    )
