@@ -1,11 +1,14 @@
 """Claims about `polish`: it ends at the optimum of the stated loss, and says what it cannot do."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from behavior_learning.errors import OptionError
+from behavior_learning.learned.polish import polished
 from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
 from tests.fitted import logistic
@@ -21,16 +24,16 @@ def slope_of_loss(model, l2):
 
 def test_what_is_polished_is_an_optimum_with_its_ridge():
     whole = logistic()
-    polished = whole.polish(l2=5.0)
-    assert polished.l2_ == 5.0
+    closer = whole.polish(l2=5.0)
+    assert closer.l2_ == 5.0
     assert slope_of_loss(whole.model_, 5.0) > 0.01
-    assert slope_of_loss(polished.model_, 5.0) == pytest.approx(0, abs=2e-3)
+    assert slope_of_loss(closer.model_, 5.0) == pytest.approx(0, abs=2e-3)
     assert whole.l2_ == 0.0
 
 
 def test_polishing_is_repeated_with_the_fit():
-    polished = logistic().polish(l2=5.0, evaluations=60)
-    again = polished.model_.procedure(polished.model_, polished.model_.rows, np.random.default_rng(0))
+    closer = logistic().polish(l2=5.0, evaluations=60).model_
+    again = closer.procedure(closer, closer.rows, np.random.default_rng(0))
     assert again.l2 == 5.0
     assert slope_of_loss(again, 5.0) < 0.02
 
@@ -41,3 +44,16 @@ def test_polishing_is_repeated_with_the_fit():
 def test_bad_options_are_named(options, said):
     with pytest.raises(OptionError, match=said):
         logistic().polish(**options)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (lambda model: {"biases": (0.0, 0.0)}, "the mean of 2 fits"),
+        (lambda model: {"rows": replace(model.rows, of=10**6)}, "a sample of the stream"),
+    ],
+)
+def test_what_has_no_optimum_of_its_own_is_refused(changed, said):
+    model = logistic().model_
+    with pytest.raises(OptionError, match=said):
+        polished(replace(model, **changed(model)), l2=1.0, evaluations=10)

@@ -176,7 +176,7 @@ class ReadableEstimator(ModelHolder):
         Raises
         ------
         OptionError
-            If the loss has noise, the model is an average, or there are more than 2,000 parameters.
+            If the loss has noise, the model is an average or of a stream, or there are more than 2,000 parameters.
         DataError
             If the model comes from a file, which holds no rows.
 

@@ -240,11 +240,10 @@ class Errors:
         ConvergenceError
             If fewer found parameters.
         """
-        own = model.rows is not None and rows[0] is model.rows.x
-        key, weight = ("bootstrap", self.n_refits, self.seed), model.rows.weight if own and model.rows else None
+        own, key = _are_of_fit(model, rows), ("bootstrap", self.n_refits, self.seed)
         if own and key in model.refitted:
             return model.refitted[key]
-        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, weight)
+        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, _weight(model, rows))
         found = tuple(again.network for again, _ in made if again)
         if len(found) < 2:
             raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")
@@ -278,9 +277,7 @@ def effects_of(
     quantity, axes = make_quantity(of, q, list(map(_part, model.response.components))), axes_of(model.encoder)
     if quantity.effects and not axes:
         raise OptionError("A model without inputs has no effects of them. Use of='marginal_utility'.")
-    own = model.rows is not None and rows[0] is model.rows.x
-    weight = model.rows.weight if own and model.rows is not None else None
-    positions = np.arange(len(rows[0]))
+    weight, positions = _weight(model, rows), np.arange(len(rows[0]))
     chosen = some_rows((positions, positions), EFFECT_ROWS)[0]
     with jax.enable_x64(True):
         estimator = errors.of(model, fitted_to)
@@ -294,15 +291,22 @@ def effects_of(
 
 def _correction(effects: Effects, model: LearnedModel, terms: Terms, rows: Rows) -> Correction:
     """By the residuals of rows, as much as each counts."""
-    own = model.rows is not None and rows[0] is model.rows.x
-    weight = model.rows.weight if own and model.rows is not None else None
-    positions = np.arange(len(rows[0]))
+    weight, positions = _weight(model, rows), np.arange(len(rows[0]))
     at = some_rows((positions, positions), CORRECTION_ROWS)[0]
     x, y = rows[0][at].astype(float), rows[1][at]
     asked = Level(effects.quantity, effects.gibbs), x, y
     residuals = effects.quantity.observed(y) - effects.estimator.values(*asked)
     weights = np.ones(len(x)) if weight is None else weight[at]
     return Correction(terms, x, residuals, weights, lambda: effects.estimator.loadings(*asked))
+
+
+def _are_of_fit(model: LearnedModel, rows: Rows) -> bool:
+    return model.rows is not None and rows[0] is model.rows.x
+
+
+def _weight(model: LearnedModel, rows: Rows) -> Float[np.ndarray, " n"] | None:
+    """How much each row counts; rows of a fit have its weights."""
+    return model.rows.weight if model.rows is not None and _are_of_fit(model, rows) else None
 
 
 def axes_of(encoder: TableEncoder) -> list[Axis]:

@@ -47,11 +47,12 @@ def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> Lear
         "a loss with noise": bool(objective.noise(make_key(0), to_device(rows.y[:1]))),
         f"the mean of {model.members} fits": model.members > 1,
         f"{numbers:,} parameters": numbers > MOST_NUMBERS,
+        "a sample of the stream that trained it": rows.of is not None,
     }
     for reason in (reason for reason, holds in reasons.items() if holds):
         raise OptionError(
-            f"polish() needs a loss without noise, a single fit and {MOST_NUMBERS:,} parameters at most; this model has"
-            f" {reason}. Fit another with objective='likelihood', average=False or fewer layers."
+            f"polish() needs all rows, a loss without noise, a single fit and {MOST_NUMBERS:,} parameters at most; "
+            f"this model has {reason}. Fit another: rows in memory, objective='likelihood', average=False, fewer layers."
         )
     fitted = model.recipe.settings.penalty.l2 if model.l2 is None else model.l2
     l2 = fitted if l2 is None else check_number("l2", l2, inclusive=True)

@@ -222,7 +222,10 @@ def effects(found: Effects, contributions: pd.DataFrame) -> str:
         f"or between levels. Standard errors: {found.estimator.description}."
     )
     if found.estimator.unknown:
-        note += " Pass inference=model.inference() to the report, or see model.effects() for bootstrap errors."
+        note += (
+            " Averages are the model's own. Pass inference=model.inference() to the report for errors, or see "
+            "model.effects(), which puts averages right by what y leaves over and has bootstrap errors."
+        )
     standardized = found.table(standardized=True)
     parts = contributions.std(ddof=0).rename("standard deviation")
     figures = [
