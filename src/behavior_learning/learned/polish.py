@@ -52,7 +52,7 @@ def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> Lear
     for reason in (reason for reason, holds in reasons.items() if holds):
         raise OptionError(
             f"polish() needs all rows, a loss without noise, a single fit and {MOST_NUMBERS:,} parameters at most; "
-            f"this model has {reason}. Fit another: rows in memory, objective='likelihood', average=False, fewer layers."
+            f"this model has {reason}. Fit another: in memory, objective='likelihood', average=False, fewer layers."
         )
     fitted = model.recipe.settings.penalty.l2 if model.l2 is None else model.l2
     l2 = fitted if l2 is None else check_number("l2", l2, inclusive=True)
