@@ -62,8 +62,8 @@ def quickly(*, level: int = 0) -> Callable[[Of], Of]:
             return cast(Any, eqx.filter_jit)(function, compiler_options=_quick_options(level))
 
         @wraps(function)
-        def run(*arguments: Any, **options: Any) -> Any:
-            return program()(*arguments, **options)
+        def run(*arguments: Any) -> Any:
+            return program()(*arguments)
 
         return cast(Of, run)
 

@@ -1,7 +1,7 @@
 """Lower a loss to its optimum by BFGS, all steps of it one compiled program.
 
-A step must bring its share of the fall that the slope promises, and may have to leave less slope behind; its length is
-doubled and halved until it does. Kinks are no obstacle then, but slow the search down.
+A step must bring its share of the fall that the slope promises and leave less slope behind; its length is doubled and
+halved until it does. Kinks are no obstacle then, but slow the search down.
 
 Source: Lewis and Overton (2013), "Nonsmooth optimization via quasi-Newton methods".
 """
@@ -15,15 +15,14 @@ from jaxtyping import Array, Bool, Float, Int
 
 from behavior_learning.caching import quickly
 
-__all__ = ["ANY_SLOPE", "LESS_SLOPE", "Descent", "descend"]
+__all__ = ["FALL", "FLAT", "PATIENCE", "Descent", "bfgs", "descend"]
 
 FALL, FLAT, PATIENCE = 1e-4, 1e-6, 5
 """Share of the fall promised by the slope that a step must bring; fall below which a step counts as none; such steps
 after which the descent ends."""
 
-LESS_SLOPE, ANY_SLOPE = 0.9, 1e9
-"""Shares of the slope that a step may leave: along kinks and where curvature is not known yet, and where the first
-step that falls is as good as any."""
+LEFT = 0.9
+"""Share of the slope that a step may leave."""
 
 TRIALS = 15
 """Evaluations of a line search."""
@@ -73,15 +72,12 @@ def descend(
     start: Float[Array, " p"],
     guess: Float[Array, "p p"],
     evaluations: Int[Array, ""],
-    *,
-    leaving: float = LESS_SLOPE,
 ) -> Descent:
     """Follow a loss downhill until steps bring nothing or the evaluations are used.
 
     Parameters
     ----------
     guess : of the inverse Hessian.
-    leaving : share of the slope that a step may leave.
     """
 
     def trial(state: Descent) -> Descent:
@@ -94,7 +90,7 @@ def descend(
         low, high = jnp.where(falls, state.length, state.low), jnp.where(falls, state.high, state.length)
         longer = jnp.where(jnp.isinf(high), 2 * low, 0.5 * (low + high))
         going_on = state._replace(best=best, low=low, high=high, length=longer, trials=state.trials + 1)
-        enough = falls & (point.slope @ move >= leaving * promised) | (going_on.trials == TRIALS)
+        enough = falls & (point.slope @ move >= LEFT * promised) | (going_on.trials == TRIALS)
         taken = _either(enough, _stepped(going_on), going_on)
         return taken._replace(evaluations=state.evaluations + 1)
 
@@ -124,7 +120,7 @@ def _stepped(state: Descent) -> Descent:
     flat = jnp.where(best.value < at.value, jnp.where(fallen, 0, state.flat + 1), PATIENCE)
     return Descent(
         at=best,
-        inverse=_bfgs(guess, move, change),
+        inverse=bfgs(guess, move, change),
         best=best,
         low=zero,
         high=zero + jnp.inf,
@@ -140,7 +136,7 @@ def _either(condition: Bool[Array, ""], one: NamedTuple, other: NamedTuple):
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), one, other)
 
 
-def _bfgs(inverse: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]) -> Float[Array, "p p"]:
+def bfgs(inverse: Float[Array, "p p"], move: Float[Array, " p"], change: Float[Array, " p"]) -> Float[Array, "p p"]:
     """(I − ρsyᵀ)H(I − ρysᵀ) + ρssᵀ after a step s that changed the gradient by y; H where yᵀs is not positive."""
     along = move @ change
     sound = along > 1e-10

@@ -20,7 +20,7 @@ from behavior_learning.core.block import Weight
 from behavior_learning.core.network import BehaviorNetwork, with_arrays
 from behavior_learning.objectives import Objective
 from behavior_learning.training.active_set import Support
-from behavior_learning.training.descent import ANY_SLOPE, descend
+from behavior_learning.training.descent import FALL, FLAT, PATIENCE, bfgs
 from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
 
@@ -143,9 +143,8 @@ class Family:
         rows = float(np.sum(np.asarray(data[2]) > 0))
         loss = PenalizedLoss(self.objective, self.packing, to_device(np.float32(self.l2 / (2 * rows))))
         guess = to_device(np.eye(len(at), dtype=np.float32) if scores is None else scores.guess(at > 0))
-        evaluate, start = eqx.Partial(_gated, loss, gates, data), to_device(np.float32(vector) * at)
-        end = descend(evaluate, start, guess, to_device(np.int32(steps)), leaving=ANY_SLOPE).at
-        return Refit(np.asarray(end.vector), support, float(_without_ridge(loss, end.vector, end.value)))
+        found, value = _descended(loss, to_device(np.float32(vector)), gates, guess, data, to_device(np.int32(steps)))
+        return Refit(np.asarray(found), support, float(value))
 
     def losses(self, refit: Refit, data: Data) -> Float[np.ndarray, " rows"]:
         """The loss of every row."""
@@ -210,23 +209,64 @@ class Scores:
         return falls
 
 
+class _Descent(NamedTuple):
+    """A point, the step that is tried from it, and the inverse Hessian as its gradients show it."""
+
+    vector: Float[Array, " p"]
+    value: Float[Array, ""]
+    slope: Float[Array, " p"]
+    inverse: Float[Array, "p p"]
+    length: Float[Array, ""]
+    flat: Int[Array, ""]
+    evaluations: Int[Array, ""]
+
+
 @eqx.filter_jit
-def _without_ridge(loss: PenalizedLoss, vector: Float[Array, " p"], value: Float[Array, ""]) -> Float[Array, ""]:
-    return value - loss.ridge * loss.packing.squared((vector,))
-
-
-def _gated(
-    loss: PenalizedLoss, gates: Float[Array, " p"], data: Data, vector: Float[Array, " p"]
-) -> tuple[Float[Array, ""], Float[Array, " p"]]:
-    """The penalised mean loss of weighted rows, and its gradient in the numbers in use."""
-    x, y, weight = data
-
-    def weighted(vector: Array) -> Array:
+def _descended(
+    loss: PenalizedLoss,
+    start: Float[Array, " p"],
+    gates: Float[Array, " p"],
+    guess: Float[Array, "p p"],
+    data: Data,
+    steps: Int[Array, ""],
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    def weighted(vector: Array) -> tuple[Array, Array]:
+        x, y, weight = data
         mean = jnp.mean(loss.objective(loss.packing.evaluated((vector,)), x, y) * weight)
-        return mean + loss.ridge * loss.packing.squared((vector,))
+        return mean + loss.ridge * loss.packing.squared((vector,)), mean
 
-    value, slope = jax.value_and_grad(weighted)(vector)
-    return value, slope * gates
+    value_and_slope = jax.value_and_grad(weighted, has_aux=True)
+
+    def step(state: _Descent) -> _Descent:
+        move = -(state.inverse @ state.slope)
+        downhill = move @ state.slope < 0
+        inverse = jnp.where(downhill, state.inverse, guess)
+        move = jnp.where(downhill, move, -(guess @ state.slope))
+        longest = 1 + jnp.linalg.norm(state.vector)
+        move = move * state.length * jnp.minimum(1.0, longest / jnp.maximum(jnp.linalg.norm(move), 1e-20))
+        (value, _), slope = value_and_slope(state.vector + move)
+        slope = slope * gates
+        sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
+        taken = sound & (value <= state.value + FALL * (move @ state.slope))
+        updated = bfgs(inverse, move, jnp.where(sound, slope, state.slope) - state.slope)
+        flat = jnp.where(taken & (state.value - value > FLAT * (1 + jnp.abs(value))), 0, state.flat + 1)
+        return _Descent(
+            jnp.where(taken, state.vector + move, state.vector),
+            jnp.where(taken, value, state.value),
+            jnp.where(taken, slope, state.slope),
+            jnp.where(taken, updated, inverse),
+            jnp.where(taken, 1.0, 0.3 * state.length),
+            jnp.where(taken | (state.length < 1e-3), flat, state.flat),
+            state.evaluations + 1,
+        )
+
+    start = start * gates
+    (value, _), slope = value_and_slope(start)
+    slope = slope * gates
+    scale = jnp.minimum(1.0, 1 / jnp.maximum(jnp.linalg.norm(guess @ slope), 1e-20))
+    first = _Descent(start, value, slope, scale * guess, jnp.ones(()), jnp.int32(0), jnp.int32(1))
+    end = jax.lax.while_loop(lambda s: (s.evaluations < steps) & (s.flat < PATIENCE), step, first)
+    return end.vector, end.value - loss.ridge * loss.packing.squared((end.vector,))
 
 
 @eqx.filter_jit
