@@ -262,6 +262,7 @@ def test_bad_questions_are_refused(tmp_path):
         ("std_errors", "robust"): "std_errors must be one of",
         ("inference", 3): r"inference must be what model\.inference",
         ("n_refits", 1): "n_refits must be",
+        ("correct", "yes"): "correct must be one of",
     }.items():
         with pytest.raises(OptionError, match=message):
             model.effects(**{options[0]: options[1]})

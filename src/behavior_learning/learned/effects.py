@@ -178,6 +178,7 @@ class Errors:
             If a value is invalid, or inference comes with another method.
         """
         check_choice("std_errors", self.method, ("auto", "delta", "bootstrap", "none"))
+        check_choice("correct", self.correct, (None, True, False))
         check_returned("inference", self.inference, InferenceResults)
         if self.inference is not None and self.method in ("bootstrap", "none"):
             raise OptionError(
