@@ -31,7 +31,7 @@ def problem(space, *seed, readout_bias=False):
     else:
         basis = affine_basis(D, 1)
         y, space = generator.uniform(LOWER, UPPER, size=N), Interval(LOWER, UPPER, 256)
-    network = random_network(architecture, basis, basis.y_map.columns[-1][0] + 1, generator)
+    network = random_network(architecture, basis, basis.y_functions[-1].columns[0] + 1, generator)
     return network, space, jnp.asarray(x), jnp.asarray(y)
 
 

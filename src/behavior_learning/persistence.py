@@ -205,16 +205,16 @@ def _basis(state: dict[str, Any], features: int, response: int) -> Basis:
     """The terms of a file, each of columns that there are."""
     basis = Basis.from_json(state)
     columns = [(function, features) for function in basis.x_functions]
-    columns += [(function, response) for function in basis.y_map.functions]
+    columns += [(function, response) for function in basis.y_functions]
     for function, count in columns:
         own = function.columns if isinstance(function, Product) else (function.column,)
         if len(own) > MOST_POWERS or not all(0 <= column < count for column in own):
             raise ValueError(f"a term of columns {own[:5]} of {count}")
-    sizes = len(basis.x_functions), len(basis.y_map.functions)
+    sizes = len(basis.x_functions), len(basis.y_functions)
     pairs = basis.pairing.pairs
     if not all(type(i) is type(j) is int and ONE <= i < sizes[0] and ONE <= j < sizes[1] for i, j in pairs):
         raise ValueError("a term of functions that are not there")
-    maps = [(own, features) for own in basis.x_maps] + [(basis.y_map, response)]
+    maps = [(own, features) for own in basis.x_maps] + [(own, response) for own in basis.y_maps]
     shifts = [(own.shift, count) for own, count in maps if isinstance(own, Monomials) and own.shift is not None]
     if not all(len(shift) == count and all(type(part) in (int, float) for part in shift) for shift, count in shifts):
         raise ValueError("a shift of other columns")

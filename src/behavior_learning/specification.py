@@ -3,11 +3,10 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
-from behavior_learning.core.bases import ONE, Basis, Pairing, position
+from behavior_learning.core.bases import ONE, Basis, Pairing
 from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
 from behavior_learning.core.features import (
     BSpline,
@@ -31,17 +30,18 @@ _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
-Pair = tuple[Product | Curve, Product]
+Pair = tuple[Product | Curve, Product | Curve]
 
 
 @dataclass(frozen=True)
 class UMP(Option):
     """State a utility-maximisation problem, known in part, as a block.
 
-    Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``) and of functions of columns of x:
-    ``log(income)``, ``sqrt``, ``inverse``, ``poly(income, 2)`` and cubic splines ``bs(income, 5)`` with so many knots;
-    ``1`` is an intercept, and rows hold exactly the terms written. Blocks above the first layer, whose structure is
-    ``[[first, second], [upper]]``, have blocks of the layer below as their terms: ``block1.1 + block1.2``.
+    Terms are products of columns (``rooms``, ``rooms:price``, ``price^2``) and of functions of columns:
+    ``log(income)``, ``sqrt``, ``inverse`` and ``poly(income, 2)``, of the response too, ``taste:log(quantity)``; and
+    cubic splines ``bs(income, 5)`` of columns of x with so many knots. ``1`` is an intercept, and rows hold exactly the
+    terms written. Blocks above the first layer, whose structure is ``[[first, second], [upper]]``, have blocks of
+    the layer below as their terms: ``block1.1 + block1.2``.
 
     In `utility` and `minimize`, and on the right of a relation, a bare term has a coefficient to be learned, and a
     number fixes it (``0.3*income``). On the left of a relation, and in a constraint without one, everything is taken at
@@ -158,10 +158,10 @@ def state_layer(
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
     pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
-    if not any(y.columns for _, y in pairs):
+    if not any(y.degree for _, y in pairs):
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
     basis, order = _basis(pairs, x_units, y_units)
-    sizes = {pair: _unit(pair[0], x_units) * _unit(pair[1], y_units) for pair in order}
+    sizes = {(a, b): _unit(a, x_units) * _unit(b, y_units) for a, b in order}
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values()) if counts is None else tuple(counts)
     rules = {
         role: _rules(blocks, count, sizes, found, role != "utility")
@@ -308,20 +308,20 @@ def _basis(
     y_units: Sequence[tuple[float, float]],
 ) -> tuple[Basis, list[Pair]]:
     """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
-    given = list(dict.fromkeys(x for x, _ in pairs))
-    products = [x for x in given if isinstance(x, Product) and x.columns]
-    curves = [[x for x in given if isinstance(x, kind)] for kind in CURVES]
-    x = [*products, *chain.from_iterable(curves)]
-    y = list(dict.fromkeys(pair[1] for pair in pairs if pair[1].columns))
-    pairing = Pairing.ordered([(x.index(a) if a in x else ONE, position(b, y)) for a, b in pairs])
-    one = Product(())
-    order = [(x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in pairing.pairs]
-    shifts = [tuple(center / scale for center, scale in units) for units in (x_units, y_units)]
-    straight, y_map = (
-        Monomials(tuple(p.columns for p in own), shift) for own, shift in zip((products, y), shifts, strict=True)
-    )
-    curved = [kind(tuple(own)) for kind, own in zip(CURVES.values(), curves, strict=True) if own]
-    return Basis((straight, *curved), y_map, pairing), order
+    x_maps, y_maps = _maps([a for a, _ in pairs], x_units), _maps([b for _, b in pairs], y_units)
+    x, y = ([f for each in maps for f in each.functions] for maps in (x_maps, y_maps))
+    pairing = Pairing.ordered([(x.index(a) if a in x else ONE, y.index(b) if b in y else ONE) for a, b in pairs])
+    basis = Basis(x_maps, y_maps, pairing)
+    return basis, list(basis.terms)
+
+
+def _maps(given: Sequence[Product | Curve], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
+    """What evaluates the functions of one side: products of uncentred columns, then curves by their kind."""
+    functions = list(dict.fromkeys(given))
+    products = tuple(f.columns for f in functions if isinstance(f, Product) and f.columns)
+    curves = [(evaluated, tuple(f for f in functions if isinstance(f, kind))) for kind, evaluated in CURVES.items()]
+    straight = Monomials(products, tuple(center / scale for center, scale in units))
+    return (straight, *(evaluated(own) for evaluated, own in curves if own))
 
 
 CURVES: dict[type, Callable[..., FeatureMap]] = {BSpline: BSplines, Transform: Transforms}

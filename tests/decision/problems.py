@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from behavior_learning.core.features import Transform
 from behavior_learning.core.heads import get_head
 from behavior_learning.decision.problem import DecisionProblem
 from behavior_learning.symbolic.facade import LearnedProblem
@@ -30,6 +31,14 @@ def consumer(head: str = "softplus", multiplier: float = 5.0) -> DecisionProblem
     wanted = term("utility", "identity", {("q",): 4.0, ("q", "q"): -0.5})
     budget = term("inequality", head, {("price", "q"): 1.0, ("income",): -1.0}, multiplier)
     return problem([wanted, budget], {"q": (0.0, 20.0)})
+
+
+def cobb_douglas() -> DecisionProblem:
+    """maximise 4·log(q) − price·q: q = 4/price."""
+    spent = term("utility", "identity", {("log(q)",): 4.0, ("price", "q"): -1.0})
+    curves = {"log(q)": (Transform(0, "log", 0.0, 1.0, 1e-3), "q")}
+    block = Block("block1.1", (spent,), ("q",), {}, curves=curves)
+    return DecisionProblem.of(LearnedProblem.of_block(block), {"q": (0.0, 20.0)})
 
 
 def households(n: int, seed: int = 0) -> pd.DataFrame:

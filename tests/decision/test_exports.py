@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from tests.decision.problems import consumer, households, problem, random_convex, term
+from tests.decision.problems import cobb_douglas, consumer, households, problem, random_convex, term
 from tests.fitted import fitted, mixed
 
 ROW = households(1)
@@ -54,6 +54,24 @@ def test_pyomo_holds_the_same_numbers(kind, head):
         slack.set_value(max(0.0, -best.slacks.iloc[0, 0]))
     assert model.gap < 1e-9
     assert model.value(model.utility) == pytest.approx(best.utility[0], abs=1e-9)
+
+
+def test_logarithms_of_the_response_reach_solvers():
+    """4·log(q) is concave, and its optimum 4/price everybody's."""
+    pytest.importorskip("cvxpy")
+    solved, optimum = cobb_douglas(), 4 / ROW["price"][0]
+    assert (solved.problem_class.hard, solved.problem_class.soft) == ("convex", "convex")
+    model = solved.to_cvxpy(ROW)
+    assert model.solve(solver="CLARABEL") < 1e-7
+    for q in (model.y["q"], minimize(**solved.to_scipy(ROW), method="SLSQP").x.item()):
+        assert q == pytest.approx(optimum, abs=1e-4)
+
+
+def test_logarithms_of_the_response_reach_pyomo():
+    pytest.importorskip("pyomo")
+    model = cobb_douglas().to_pyomo(ROW)
+    model.variables["q"].set_value(4 / ROW["price"][0])
+    assert model.gap < 1e-9
 
 
 def squared(role: str, head: str, size: float):

@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from tests.decision.problems import consumer, households, problem, term
+from tests.decision.problems import cobb_douglas, consumer, households, problem, term
 from tests.fitted import fitted, mixed
 
 X = households(12)
@@ -29,6 +29,11 @@ def test_theorem_2_1_soft_and_hard_agree_where_the_penalty_is_exact(head, exact)
     assert np.allclose(found.gap, 0.0, atol=1e-5) is exact
     assert np.allclose(found.y, DEMAND, atol=1e-5) is exact
     assert np.allclose(found.prices["block1.1.inequality"], SHADOW_PRICE, atol=1e-3) is exact
+
+
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_demand_of_a_logarithmic_utility_is_the_closed_form(kind):
+    np.testing.assert_allclose(cobb_douglas().solve(X, kind=kind).y, 4 / X["price"], rtol=1e-6)
 
 
 def test_relu_below_the_multiplier_is_no_exact_penalty():

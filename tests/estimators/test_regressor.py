@@ -397,7 +397,7 @@ def test_spreads_are_those_of_the_training_rows():
     X = numbers()
     reg = quick(BLRegressor).fit(X, amounts(X), validation_data=(X.mean() + 1.5 * (X - X.mean()), amounts(X)))
     own = [column.spread / column.scale for column in reg.model_.encoder.columns]
-    np.testing.assert_allclose(reg.model_.deviations.of_functions, own, atol=1e-5)
+    np.testing.assert_allclose(reg.model_.deviations.of_functions[: len(own)], own, atol=1e-5)
 
 
 def test_history_of_a_start_ends_where_it_stopped():

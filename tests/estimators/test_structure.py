@@ -24,6 +24,7 @@ COLUMNS = Columns(
     x_units=((6.0, 0.7), (0.0, 1.0), (0.0, 1.0)),
     y_units=((22.0, 9.0),),
     choices=(None,),
+    y_least=(0.0,),
 )
 
 
@@ -154,12 +155,12 @@ def test_labels_of_many_rows_are_learned_in_a_budget_of_steps(rows, max_epochs, 
     assert found.penalty is chosen.penalty
 
 
-def stated(structure, x=None):
+def stated(structure, x=None, columns=COLUMNS):
     """A random network of a stated problem."""
     estimator = BLRegressor(structure=structure)
     chosen = SimpleNamespace(**checked_parameters(estimator))
     made = make_architecture(chosen, "scalar", estimator)
-    basis, rules = make_basis(chosen, made, rows() if x is None else x, COLUMNS)
+    basis, rules = make_basis(chosen, made, rows() if x is None else x, columns)
     return BehaviorNetwork.random(
         rng("stated"), made, features=3, response=1, basis=basis, rules=rules[0], upper_rules=rules[1:]
     )
@@ -177,16 +178,34 @@ def test_functions_of_a_column_are_terms():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("log(price)", "'price' is the response"),
+        ("bs(price, 4)", "'price' is the response"),
         ("log(rooms):rooms:price", "nothing else"),
+        ("log(price):price", "nothing else"),
+        ("log(price)^2", "nothing else"),
         ("cos(rooms):price", "no function"),
         ("bs(rooms):price", "at least two knots"),
-        ("log(depth):price", "no column of numbers"),
+        ("log(depth):price", "'depth' is none"),
     ],
 )
 def test_functions_that_cannot_be_are_refused(text, message):
     with pytest.raises(OptionError, match=message):
         stated(UMP(utility=f"price + {text}"))
+
+
+def test_functions_of_the_response_are_terms():
+    basis = stated(UMP(utility="log(price) + rooms:sqrt(price) + poly(price, 2) + log(rooms):log(price)")).basis
+    names = basis.names(COLUMNS.x, COLUMNS.y)
+    assert names == ["log(price)", "price", "price^2", "rooms*sqrt(price)", "log(rooms)*log(price)"]
+    terms = basis(np.zeros((1, 3), np.float32), np.full((1, 1, 1), 2.0, np.float32))
+    by_function = dict(zip(basis.y_functions, terms.y[0, 0], strict=True))
+    found = {f.name(COLUMNS.y): float(value) for f, value in by_function.items()}
+    assert found["log(price)"] == pytest.approx(np.log(40.0), rel=1e-5)
+    assert found["sqrt(price)"] == pytest.approx(np.sqrt(40.0), rel=1e-5)
+
+
+def test_functions_of_a_response_that_may_be_negative_are_refused():
+    with pytest.raises(DataError, match="support begins at -3"):
+        stated(UMP(utility="log(price)"), columns=replace(COLUMNS, y_least=(-3.0,)))
 
 
 def test_logarithms_need_positive_columns():

@@ -70,7 +70,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_utility_stays_and_the_terms_are_independent(case):
     x, basis, categories, pinned = CASES[case]
-    response = max((max(m) + 1 for m in basis.y_map.columns if m), default=1)
+    response = max((max(f.columns) + 1 for f in basis.y_functions if f.columns), default=1)
     architecture = Architecture((1,), (2, 2, 2), HEADS, readout="identity")
     network = in_double(BehaviorNetwork.random(rng(case), architecture, features=0, response=response, basis=basis))
     chosen = with_reference_levels(network, equal_sums(basis, x, categories))
@@ -91,7 +91,10 @@ def learned(network):
 def rank_of_first_row(network, x, y):
     """Rank of the learned terms of a row over rows and candidates."""
     values = [np.asarray(each(x)) for each in network.basis.x_maps]
-    of_x, of_y = np.concatenate([*values, np.ones((ROWS, 1))], axis=1), np.asarray(network.basis.y_map(y))
+    of_x, of_y = (
+        np.concatenate([*values, np.ones((ROWS, 1))], axis=1),
+        np.concatenate([each(y) for each in network.basis.y_maps], axis=-1),
+    )
     of_y = np.concatenate([of_y, np.ones((*y.shape[:2], 1))], axis=2)
     pairs = [*network.basis.pairing.pairs, (-1, -1)]
     mask = network.layers[0].heads["utility"].coef.rule.numbers

@@ -69,7 +69,9 @@ class Drawn:
             self.network,
             inputs=self.inputs,
             response=self.response,
-            curve_standard_deviations=np.exp(generator.normal(size=len(built.x_functions))).tolist(),
+            curve_standard_deviations=np.exp(
+                generator.normal(size=len(built.x_functions + built.y_functions))
+            ).tolist(),
             block_standard_deviations=[np.exp(generator.normal(size=width)).tolist() for width in layers],
         )
 

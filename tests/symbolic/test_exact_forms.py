@@ -254,7 +254,7 @@ def test_curves_whose_knots_agree_in_four_digits_stay_apart():
         drawn.network,
         inputs=far,
         response=drawn.response,
-        curve_standard_deviations=[1.0] * len(drawn.network.basis.x_functions),
+        curve_standard_deviations=[1.0] * len(drawn.network.basis.x_functions + drawn.network.basis.y_functions),
         block_standard_deviations=[[1.0, 1.0], [1.0]],
     )
     table = drawn.table | {"rooms": 1e6 + drawn.x[:, 0]}

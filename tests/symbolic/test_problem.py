@@ -63,7 +63,7 @@ class Case:
             self.network,
             inputs=self.inputs,
             response=self.response,
-            curve_standard_deviations=[1.0] * len(basis.x_functions),
+            curve_standard_deviations=[1.0] * len(basis.x_functions + basis.y_functions),
             block_standard_deviations=self.deviations,
         )
 

@@ -153,32 +153,35 @@ def _take(values: Float[Array, "*batch functions"], index: tuple[int, ...]) -> F
     return values if index == tuple(range(values.shape[-1])) else values[..., np.array(index, dtype=int)]
 
 
+def _values(maps: Sequence[FeatureMap], z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+    values = [feature_map(z) for feature_map in maps]
+    return values[0] if len(values) == 1 else jnp.concatenate(values, axis=-1)
+
+
 class Basis(eqx.Module):
     """The terms of a block's rows: functions of x, functions of y, and how they pair.
 
     Attributes
     ----------
-    x_maps : turn x into values of its functions, one after the other.
-    y_map : turns y into values of its functions.
+    x_maps, y_maps : turn x and y into values of their functions, one after the other.
     pairing : one pair of functions per term.
     """
 
     x_maps: tuple[FeatureMap, ...]
-    y_map: Monomials
+    y_maps: tuple[FeatureMap, ...]
     pairing: Pairing = eqx.field(static=True)
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Terms:
-        values = [feature_map(x) for feature_map in self.x_maps]
-        return Terms(values[0] if len(values) == 1 else jnp.concatenate(values, axis=-1), self.y_map(y), self.pairing)
+        return Terms(_values(self.x_maps, x), _values(self.y_maps, y), self.pairing)
 
     @property
     def size(self) -> int:
         return len(self.pairing)
 
     @property
-    def terms(self) -> tuple[tuple[Product | Curve, Product], ...]:
+    def terms(self) -> tuple[tuple[Product | Curve, Product | Curve], ...]:
         """What each term multiplies; the empty product stands for 1."""
-        x, y = self.x_functions, self.y_map.functions
+        x, y = self.x_functions, self.y_functions
         one = Product(())
         return tuple((x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in self.pairing.pairs)
 
@@ -187,13 +190,18 @@ class Basis(eqx.Module):
         return tuple(function for feature_map in self.x_maps for function in feature_map.functions)
 
     @property
+    def y_functions(self) -> tuple[Product | Curve, ...]:
+        return tuple(function for feature_map in self.y_maps for function in feature_map.functions)
+
+    @property
     def degrees(self) -> tuple[int, ...]:
         """Total degree of each term over (x, y); a curve counts as one."""
         return tuple(x.degree + y.degree for x, y in self.terms)
 
     def to_json(self) -> dict[str, Any]:
-        x_maps = [feature_map.to_json() for feature_map in self.x_maps]
-        return {"x_maps": x_maps, "y_map": self.y_map.to_json(), "pairs": self.pairing.pairs}
+        maps = {"x_maps": self.x_maps, "y_maps": self.y_maps}
+        written = {name: [feature_map.to_json() for feature_map in own] for name, own in maps.items()}
+        return written | {"pairs": self.pairing.pairs}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> "Basis":
@@ -204,8 +212,8 @@ class Basis(eqx.Module):
         OptionError
             If it has a feature map that is not registered.
         """
-        x_maps = tuple(map(feature_map_from_json, state["x_maps"]))
-        return cls(x_maps, Monomials.from_json(state["y_map"]), Pairing(tuple(map(tuple, state["pairs"]))))
+        x_maps, y_maps = (tuple(map(feature_map_from_json, state[name])) for name in ("x_maps", "y_maps"))
+        return cls(x_maps, y_maps, Pairing(tuple(map(tuple, state["pairs"]))))
 
     def names(self, x_names: Sequence[str], y_names: Sequence[str]) -> list[str]:
         """Name each term from the columns it multiplies, such as ``RM*MEDV``."""
@@ -300,16 +308,13 @@ def fourier_basis(x: np.ndarray, m: int, *, frequencies: int) -> Basis:
 def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Basis:
     """Append products of columns of x and of y that the basis lacks (A.3.2, higher-order terms on demand)."""
     missing = [pair for pair in products if pair not in basis.terms]
-    x_functions, y_functions = list(basis.x_functions), list(basis.y_map.functions)
-    new_x = [x for x in dict.fromkeys(x for x, _ in missing) if x.columns and x not in x_functions]
-    new_y = [y for y in dict.fromkeys(y for _, y in missing) if y.columns and y not in y_functions]
-    x_functions, y_functions = x_functions + new_x, y_functions + new_y
+    new_x = [x for x in dict.fromkeys(x for x, _ in missing) if x.columns and x not in basis.x_functions]
+    new_y = [y for y in dict.fromkeys(y for _, y in missing) if y.columns and y not in basis.y_functions]
+    x_functions, y_functions = [*basis.x_functions, *new_x], [*basis.y_functions, *new_y]
     pairs = [(position(x, x_functions), position(y, y_functions)) for x, y in missing]
-    return Basis(
-        (*basis.x_maps, Monomials(tuple(x.columns for x in new_x))),
-        Monomials(tuple(y.columns for y in y_functions), basis.y_map.shift),
-        Pairing.ordered((*basis.pairing.pairs, *pairs)),
-    )
+    x_map, y_map = (Monomials(tuple(product.columns for product in new)) for new in (new_x, new_y))
+    y_maps = (*basis.y_maps, y_map) if new_y else basis.y_maps
+    return Basis((*basis.x_maps, x_map), y_maps, Pairing.ordered((*basis.pairing.pairs, *pairs)))
 
 
 def position(product: Product, products: Sequence[Any]) -> int:
@@ -319,7 +324,7 @@ def position(product: Product, products: Sequence[Any]) -> int:
 
 def without_pure_x(basis: Basis) -> Basis:
     """Drop the terms that do not involve y (Section B.3.1)."""
-    return Basis(basis.x_maps, basis.y_map, Pairing(tuple(pair for pair in basis.pairing.pairs if pair[1] != ONE)))
+    return Basis(basis.x_maps, basis.y_maps, Pairing(tuple(pair for pair in basis.pairing.pairs if pair[1] != ONE)))
 
 
 def _paired(x_maps: tuple[FeatureMap, ...], y_map: Monomials, degree: int) -> Basis:
@@ -328,7 +333,7 @@ def _paired(x_maps: tuple[FeatureMap, ...], y_map: Monomials, degree: int) -> Ba
     y = y_map.functions
     x_only, y_only = [(i, ONE) for i in range(len(x))], [(ONE, j) for j in range(len(y))]
     joint = [(i, j) for j, b in enumerate(y) for i, c in enumerate(x) if b.degree + c.degree <= degree]
-    return Basis(x_maps, y_map, Pairing(tuple(x_only + y_only + joint)))
+    return Basis(x_maps, (y_map,), Pairing(tuple(x_only + y_only + joint)))
 
 
 def _monomials(columns: int, degree: int) -> tuple[tuple[int, ...], ...]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from behavior_learning.core.features import Transform
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.decision.domain import Domain
 from behavior_learning.decision.rows import ProblemRows, Sum
@@ -125,6 +126,7 @@ def expressions(
     variables: Values,
     polynomial: Callable[[Sum, Values], Any],
     head: Callable[[Head, Any], Any],
+    functions: Mapping[str, Callable[[Any], Any]],
     *,
     hard: bool,
 ) -> Expressions:
@@ -134,9 +136,14 @@ def expressions(
     ----------
     polynomial : writes a polynomial in variables and blocks.
     head : writes a head of an argument.
+    functions : of a response, by the names in `TRANSFORMS`.
     hard : whether heads of constraints are left out.
     """
     values, constraints = dict(variables), {}
+    for name, curve, column in rows.curves:
+        if not isinstance(curve, Transform):
+            raise OptionError(f"{name!r} is no function of the response that solvers take. Use to_scipy().")
+        values[name] = functions[curve.function](values[column])
     for block in rows.blocks:
         total = polynomial(block.shortcut, values)
         for row in block.rows:

@@ -14,8 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.core.arrays import to_device
+from behavior_learning.core.features import Curve
 from behavior_learning.core.heads import ROLES, Head
-from behavior_learning.symbolic.evaluate import table_values
+from behavior_learning.symbolic.evaluate import curve_at, table_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import HeadTerm, Problem
 
@@ -101,6 +102,7 @@ class ProblemRows(eqx.Module):
     names : of the columns of a candidate.
     labels : of the constraints, in the order of `Evaluated.constraints`.
     equalities : which of them are equalities.
+    curves : by name, functions of a column of a candidate.
     """
 
     blocks: tuple[BlockRows, ...]
@@ -108,6 +110,7 @@ class ProblemRows(eqx.Module):
     names: tuple[str, ...] = eqx.field(static=True)
     labels: tuple[str, ...] = eqx.field(static=True)
     equalities: tuple[bool, ...] = eqx.field(static=True)
+    curves: tuple[tuple[str, Curve, str], ...] = eqx.field(static=True)
 
     def __len__(self) -> int:
         return len(self.output.coef)
@@ -130,6 +133,7 @@ class ProblemRows(eqx.Module):
 
     def _evaluate(self, y: Array, relaxed: Array, width: Width, hard: bool) -> Evaluated:
         values = {name: y[..., j] for j, name in enumerate(self.names)}
+        values |= {name: curve_at(curve, values[column]) for name, curve, column in self.curves}
         constraints: dict[str, Array] = {}
         for block in self.blocks:
             utility = block.shortcut(values)
@@ -164,7 +168,8 @@ def rows_of(problem: Problem, inputs: Mapping[str, np.ndarray], names: tuple[str
     names : of the columns of a candidate.
     n : rows.
     """
-    free, labels = {*names, *problem.blocks}, constraint_labels(problem)
+    curves = tuple((name, *own) for name, own in problem.response_curves.items())
+    free, labels = {*names, *problem.blocks, *problem.response_curves}, constraint_labels(problem)
     named = {id(term): label for label, term in labels.items()}
 
     def split(polynomial: Polynomial) -> Sum:
@@ -187,7 +192,7 @@ def rows_of(problem: Problem, inputs: Mapping[str, np.ndarray], names: tuple[str
             BlockRows(tuple(map(row, block.head_terms)), split(block.shortcut), block.name)
             for block in problem.blocks.values()
         ]
-        return ProblemRows(tuple(blocks), split(output), names, tuple(labels), equalities)
+        return ProblemRows(tuple(blocks), split(output), names, tuple(labels), equalities, curves)
 
 
 def constraint_labels(problem: Problem) -> dict[str, HeadTerm]:
@@ -195,7 +200,7 @@ def constraint_labels(problem: Problem) -> dict[str, HeadTerm]:
 
     Rows of x alone are no decision's: they cancel where they add to the utility.
     """
-    moved = set(problem.response if problem.chooses else ())
+    moved = {*problem.response, *problem.response_curves} if problem.chooses else set[str]()
     labels: dict[str, HeadTerm] = {}
     for block in problem.blocks.values():
         for role in ("inequality", "equality"):
@@ -220,7 +225,8 @@ def read_inputs(problem: Problem, table: Mapping[str, Any]) -> tuple[dict[str, n
     columns = {name: table[name] for name in table}
     values = table_values(problem.blocks.values(), columns | dict.fromkeys(problem.response, 0.0))
     lengths = [len(column) for column in columns.values() if np.ndim(column)]
-    return {k: np.atleast_1d(v) for k, v in values.items() if k not in problem.response}, max(lengths, default=1)
+    free = {*problem.response, *problem.response_curves}
+    return {k: np.atleast_1d(v) for k, v in values.items() if k not in free}, max(lengths, default=1)
 
 
 def _indicator(name: str) -> Polynomial:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from behavior_learning.core.arrays import to_device
+from behavior_learning.core.features import Curve, Transform
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.decision.rows import constraint_labels
 from behavior_learning.printing import Printed
@@ -53,6 +54,7 @@ class Shape(NamedTuple):
 
 
 CONSTANT = Shape(True, True, 0)
+CONVEX, CONCAVE, NEITHER = Shape(True, False, 3), Shape(False, True, 3), Shape(False, False, 3)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,7 +80,8 @@ class ProblemClass(Printed):
 
 def problem_class(problem: Problem) -> ProblemClass:
     """The class of a problem whose responses are numbers."""
-    hard_blocks, soft_blocks, hard_rows = {}, {}, {}
+    curves = {name: curve_shape(curve) for name, (curve, _) in problem.response_curves.items()}
+    hard_blocks, soft_blocks, hard_rows = dict(curves), dict(curves), {}
     labels = {id(term): label for label, term in constraint_labels(problem).items()}
     for name, block in problem.blocks.items():
         hard_rows |= {
@@ -118,6 +121,12 @@ def head_shape(head: Head) -> tuple[bool, bool, int]:
     return bool((bends >= -1e-3).all()), bool((slopes >= -1e-3).all()), degree
 
 
+def curve_shape(curve: Curve) -> Shape:
+    """The shape of a function of the response above its floor."""
+    known = {"log": CONCAVE, "sqrt": CONCAVE, "inverse": CONVEX}
+    return known.get(curve.function, NEITHER) if isinstance(curve, Transform) else NEITHER
+
+
 def polynomial_shape(polynomial: Polynomial, block: Block, blocks: Mapping[str, Shape]) -> Shape:
     """The shape of a polynomial in the response and in blocks; what x gives is a number."""
     free = {*block.response, *blocks}
@@ -126,13 +135,13 @@ def polynomial_shape(polynomial: Polynomial, block: Block, blocks: Mapping[str, 
     square = {o: polynomial.coefficients[m] for m, o in outside.items() if _degree(o) == 2}
     settled = all(len(m) == len(o) for m, o in outside.items() if _degree(o) == 2)
     if any(_degree(o) > 2 for o in outside.values()) or any(n in blocks for o in square for n, _ in o):
-        return Shape(False, False, 3)
+        return NEITHER
     parts = []
     for monomial, ((name, _),) in affine:
         shape = blocks.get(name, Shape(True, True, 1))
         known = len(monomial) == 1 or shape.affine
         factor = polynomial.coefficients[monomial]
-        parts.append(shape.scaled(factor) if known else Shape(False, False, 3))
+        parts.append(shape.scaled(factor) if known else NEITHER)
     if square:
         curvature = np.linalg.eigvalsh(_hessian(square, block.response)) if settled else np.array([-1.0, 1.0])
         size = 1e-9 * np.abs(curvature).max()

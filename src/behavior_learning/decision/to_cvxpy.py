@@ -26,7 +26,8 @@ def cvxpy_model(rows: ProblemRows, domain: Domain, kind: str) -> SolverModel:
     check_exportable(rows, domain)
     variables = {name: cp.Variable(name=name) for name in domain.numbers}
     hard = kind == "hard"
-    found = expressions(rows, variables, _polynomial(cp), _head(cp), hard=hard)
+    functions = {"log": cp.log, "sqrt": cp.sqrt, "inverse": cp.inv_pos}
+    found = expressions(rows, variables, _polynomial(cp), _head(cp), functions, hard=hard)
     pairs = zip(rows.labels, rows.equalities, strict=True) if hard else ()
     constraints = {
         label: found.constraints[label] == 0 if equality else found.constraints[label] <= 0 for label, equality in pairs

@@ -41,7 +41,8 @@ def pyomo_model(rows: ProblemRows, domain: Domain, kind: str) -> SolverModel:
     def head(own: Head, argument: Any) -> Any:
         return _kinked(model, own, argument) if not own.smooth else _smooth(pyo, own, argument)
 
-    found = expressions(rows, variables, sum_of_products, head, hard=hard)
+    functions = {"log": pyo.log, "sqrt": pyo.sqrt, "inverse": lambda t: 1 / t}
+    found = expressions(rows, variables, sum_of_products, head, functions, hard=hard)
     labels = list(rows.labels) if hard else []
     equal = dict(zip(rows.labels, rows.equalities, strict=True))
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Weight
+from behavior_learning.core.features import Curve, Product
 from behavior_learning.core.heads import ROLES, Square
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.identification.head_table import HeadTable, ParameterBlock
@@ -181,10 +182,11 @@ class Canonicalizer:
         basis = self.network.basis
         if not self.one_hot or layer > 0:
             return []
-        classes = max((len(m) and max(m) + 1 for m in basis.y_map.columns), default=0)
+        named = [y.columns for y in basis.y_functions if isinstance(y, Product)]
+        classes = max((len(m) and max(m) + 1 for m in named), default=0)
         by_x: dict[int, list[int]] = {}
         for term, (i, j) in enumerate(basis.pairing.pairs):
-            if j != ONE and len(basis.y_map.columns[j]) == 1:
+            if j != ONE and basis.y_functions[j].degree == 1:
                 by_x.setdefault(i, []).append(term)
         return [np.array(terms) for terms in by_x.values() if len(terms) == classes > 1]
 
@@ -314,8 +316,8 @@ class Canonicalizer:
 
 def _class_columns(basis: Basis) -> list[Int[np.ndarray, " columns"]]:
     """For each class the terms that name it."""
-    y = basis.y_map.columns
-    named: dict[tuple[int, ...], list[int]] = {}
+    y = basis.y_functions
+    named: dict[Product | Curve, list[int]] = {}
     for term, (_, j) in enumerate(basis.pairing.pairs):
         if j != ONE:
             named.setdefault(y[j], []).append(term)

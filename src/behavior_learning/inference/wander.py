@@ -15,6 +15,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from behavior_learning.core.features import Product
 from behavior_learning.identification.parameters import LocalParameters, number_places
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum
 from behavior_learning.inference.problem import Problem
@@ -96,8 +97,8 @@ def _parts(local: LocalParameters) -> tuple[list[np.ndarray], list[np.ndarray]]:
         place = numbers[at]
         if place.part in ("coef", "intercept"):
             seen = place.part == "coef" and place.layer == 0 and place.column < len(terms)
-            of = terms[place.column][1].columns if seen else ()
-            groups.setdefault(of or place.of_row, []).append(own)
+            of = terms[place.column][1] if seen else Product(())
+            groups.setdefault(of if of.degree else place.of_row, []).append(own)
             parts.setdefault((place.of_row, of), []).append(own)
     return [np.array(own) for own in groups.values()], [np.array(own) for own in parts.values()]
 

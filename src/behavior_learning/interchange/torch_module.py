@@ -102,7 +102,8 @@ class BehaviorModule(nn.Module):
         """m(x, y): a function of x times a function of y each; the last of both is the constant 1."""
         of_x = [values(feature_map, x) for feature_map in self.basis.x_maps]
         of_x = torch.cat([*of_x, torch.ones_like(x[:, :1]) if x.shape[1] else x.new_ones(len(x), 1)], dim=-1)
-        of_y = torch.cat([values(self.basis.y_map, y), y.new_ones(*y.shape[:-1], 1)], dim=-1)
+        of_y = [values(feature_map, y) for feature_map in self.basis.y_maps]
+        of_y = torch.cat([*of_y, y.new_ones(*y.shape[:-1], 1)], dim=-1)
         i, j = np.array(self.basis.pairing.pairs, int).reshape(-1, 2).T
         return of_x[:, None, i] * of_y[..., j]
 

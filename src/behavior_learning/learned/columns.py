@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.responses import Response
 
@@ -18,6 +20,7 @@ class Columns:
     x_sources, y_sources : the user's column behind each.
     x_units, y_units : center and scale of each encoded column.
     choices : for each column of y the choice it is an indicator of, None for numbers.
+    y_least : the smallest value of each column of y, in the user's units; of an indicator −∞.
     """
 
     x: tuple[str, ...]
@@ -27,6 +30,7 @@ class Columns:
     x_units: tuple[tuple[float, float], ...]
     y_units: tuple[tuple[float, float], ...]
     choices: tuple[int | None, ...]
+    y_least: tuple[float, ...]
 
 
 def columns_of(encoder: TableEncoder, response: Response) -> Columns:
@@ -41,4 +45,5 @@ def columns_of(encoder: TableEncoder, response: Response) -> Columns:
         x_units=tuple((column.center, column.scale) for column in encoder.columns),
         y_units=tuple((variable.center, variable.scale) for variable in variables),
         choices=tuple(i if part.indicators else None for i, part in owners),
+        y_least=tuple(-np.inf if part.labelled else part.ends()[0] for _, part in owners),
     )

@@ -165,7 +165,7 @@ class LearnedModel:
             network,
             inputs=self.encoder.variables,
             response=self.response.variables,
-            curve_standard_deviations=[1.0] * len(network.basis.x_functions),
+            curve_standard_deviations=[1.0] * len(network.basis.x_functions + network.basis.y_functions),
             block_standard_deviations=[[1.0] * width for width in network.architecture.layers],
         )
         rows = [term.polynomial for block in problem.blocks.values() for term in block.head_terms]

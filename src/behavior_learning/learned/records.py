@@ -53,7 +53,7 @@ class StandardDeviations(NamedTuple):
     Attributes
     ----------
     of_blocks : of the utility of every block, a list per layer.
-    of_functions : of every function of x in the basis.
+    of_functions : of every function of x in the basis, then of y.
     """
 
     of_blocks: list[list[float]]
@@ -70,8 +70,9 @@ def standard_deviations(network: BehaviorNetwork, space: Space, x: np.ndarray, y
 
 @eqx.filter_jit
 def _values(network: BehaviorNetwork, space: Space, x: Array, y: Array) -> tuple[tuple[Array, ...], list[Array]]:
-    utilities = network.block_utilities(x, space.candidates(space.points(y))[:, None])
-    return utilities, [feature_map(x) for feature_map in network.basis.x_maps]
+    candidates, basis = space.candidates(space.points(y)), network.basis
+    of_x, of_y = [own(x) for own in basis.x_maps], [own(candidates) for own in basis.y_maps]
+    return network.block_utilities(x, candidates[:, None]), [*of_x, *of_y]
 
 
 @contextmanager

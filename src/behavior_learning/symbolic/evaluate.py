@@ -7,13 +7,22 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from behavior_learning.core.features import BSpline, BSplines, Curve, Ramp, Ramps, Transform, Transforms, Wave, Waves
 from behavior_learning.core.heads import ROLES
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from behavior_learning.symbolic.sources import read_variables
 
-__all__ = ["block_utilities", "block_values", "curve_values", "head_term_values", "output_values", "table_values"]
+__all__ = [
+    "block_utilities",
+    "block_values",
+    "curve_at",
+    "curve_values",
+    "head_term_values",
+    "output_values",
+    "table_values",
+]
 
 Values = Mapping[str, np.ndarray]
 
@@ -39,10 +48,14 @@ def table_values(blocks: Iterable[Block], table: Mapping[str, Any]) -> dict[str,
 
 
 def curve_values(curve: Curve, column: np.ndarray) -> np.ndarray:
-    """A ramp, B-spline or wave at the values of its column."""
-    feature_map = _MAPS[type(curve)]((replace(curve, column=0),))
+    """A ramp, B-spline, wave or transform at the values of its column."""
     with jax.enable_x64(True):
-        return np.asarray(feature_map(jnp.asarray(column, float)[..., None]))[..., 0]
+        return np.asarray(curve_at(curve, jnp.asarray(column, float)))
+
+
+def curve_at(curve: Curve, column: Array) -> Array:
+    """The same in JAX, in the precision of the column."""
+    return _MAPS[type(curve)]((replace(curve, column=0),))(column[..., None])[..., 0]
 
 
 def head_term_values(term: HeadTerm, values: Values) -> np.ndarray:

@@ -134,6 +134,12 @@ class Problem:
         return bool(self.layers[0][0].response)
 
     @property
+    def response_curves(self) -> dict[str, tuple[Curve, str]]:
+        """By name, the curves of the response that blocks read, with the response that each is a function of."""
+        curves = {name: curve for block in self.blocks.values() for name, curve in block.curves.items()}
+        return {name: curve for name, curve in curves.items() if curve[1] in self.response}
+
+    @property
     def readouts(self) -> Mapping[str, Polynomial]:
         """The outputs that are sums of blocks; none where the problem is a single block."""
         first = self.layers[0][0]

@@ -41,7 +41,7 @@ def read_problem(
     Parameters
     ----------
     inputs, response : the columns of x and y.
-    curve_standard_deviations : over the training rows, of each function of x in the basis.
+    curve_standard_deviations : over the training rows, of each function of x in the basis, then of y.
     block_standard_deviations : the same of each block's utility, by layer.
 
     A block whose name a column has already gets an apostrophe.
@@ -76,11 +76,14 @@ def _common(
     basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable], curve_deviations: Sequence[float]
 ) -> Block:
     """What all blocks have in common: the response, the curves, where columns come from and how far each moves."""
-    variables, named = (*inputs, *response), _curve_names(basis, inputs)
+    variables, sides = (*inputs, *response), ((basis.x_functions, inputs), (basis.y_functions, response))
     deviations = {variable.name: variable.standard_deviation for variable in variables}
     sources = {variable.name: variable.source for variable in variables if variable.source is not None}
-    curves = {name: (_user_curve(c, inputs), inputs[c.column].name) for c, name in named.items()}
-    deviations |= {named[f]: sd for f, sd in zip(basis.x_functions, curve_deviations, strict=True) if f in named}
+    of_functions, curves = iter(curve_deviations), {}
+    for functions, own in sides:
+        named = _curve_names(functions, own, variables)
+        deviations |= {named[f]: sd for f, sd in zip(functions, of_functions, strict=False) if f in named}
+        curves |= {name: (_user_curve(c, own), own[c.column].name) for c, name in named.items()}
     return Block("", (), tuple(v.name for v in response), deviations, curves=curves, sources=sources)
 
 
@@ -89,23 +92,29 @@ def _free(name: str, block: Block) -> str:
     return _free(f"{name}'", block) if name in block.standard_deviations else name
 
 
-def _curve_names(basis: Basis, inputs: Sequence[Variable]) -> dict[Curve, str]:
-    """Curves by name, with as many digits as it takes to tell them apart."""
-    curves = [function for function in basis.x_functions if not isinstance(function, Product)]
-    columns = [variable.name for variable in inputs]
+def _curve_names(
+    functions: Sequence[Product | Curve], own: Sequence[Variable], known: Sequence[Variable]
+) -> dict[Curve, str]:
+    """Curves of one side by name, with as many digits as it takes to tell them apart, and from known variables."""
+    curves = [function for function in functions if not isinstance(function, Product)]
+    columns, taken = [variable.name for variable in own], {variable.name for variable in known}
     for digits in NAME_DIGITS:
-        names = [_user_curve(curve, inputs).name(columns, digits) for curve in curves]
-        if len({*names, *columns}) == len(names) + len(columns):
+        names = [_user_curve(curve, own).name(columns, digits) for curve in curves]
+        if len({*names, *taken}) == len(names) + len(taken):
             return dict(zip(curves, names, strict=True))
-    return {curve: f"curve{i}" for i, curve in enumerate(curves, 1)}
+    return {curve: f"curve{i} of {columns[curve.column]}" for i, curve in enumerate(curves, 1)}
 
 
 def basis_polynomials(basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable]) -> list[Polynomial]:
     """Each term of a basis as a polynomial in the user's units, standardised columns multiplied out."""
-    names = _curve_names(basis, inputs)
-    expanded: dict[Product | Curve, Polynomial] = {c: Polynomial({((name, 1),): 1.0}) for c, name in names.items()}
-    expanded |= {f: _expand(f, inputs) for f in (*basis.x_functions, Product(())) if isinstance(f, Product)}
-    return [expanded[x] * _expand(y, response) for x, y in basis.terms]
+
+    def expanded(functions: Sequence[Product | Curve], own: Sequence[Variable]) -> dict[Product | Curve, Polynomial]:
+        names = _curve_names(functions, own, (*inputs, *response))
+        curves = {c: Polynomial({((name, 1),): 1.0}) for c, name in names.items()}
+        return curves | {f: _expand(f, own) for f in (*functions, Product(())) if isinstance(f, Product)}
+
+    of_x, of_y = expanded(basis.x_functions, inputs), expanded(basis.y_functions, response)
+    return [of_x[x] * of_y[y] for x, y in basis.terms]
 
 
 def _expand(product: Product, variables: Sequence[Variable]) -> Polynomial:
@@ -142,7 +151,7 @@ def _head_terms(layer: Layer, block: int, visible: Sequence[Polynomial], common:
 def solved_scale(polynomial: Polynomial, common: Block, role: str) -> float:
     """|a| of a constraint a·y + g(x) where y matters, which is divided by it to be solved for y, and 1 otherwise."""
     strengths = polynomial.strengths(common.standard_deviations)
-    with_response = [m for m in strengths if any(name in common.response for name, _ in m)]
+    with_response = [m for m in strengths if any(common.plain_variable(name) in common.response for name, _ in m)]
     solvable = len(common.response) == 1 and with_response == [((common.response[0], 1),)] and role != "utility"
     if not solvable or strengths[with_response[0]] < SOLVED_SHARE * max(strengths.values()):
         return 1.0

@@ -183,7 +183,7 @@ def reduced(network: BehaviorNetwork, support: Support) -> BehaviorNetwork:
         every = np.arange(len(support.readout))[:, None]
         weight = _cut(readout.weight, (every, kept[-1]), support.readout[:, kept[-1]])
         readout = Readout(weight, readout.bias)
-    return BehaviorNetwork(Basis(basis.x_maps, basis.y_map, pairing), cut, network.projections, readout, architecture)
+    return BehaviorNetwork(Basis(basis.x_maps, basis.y_maps, pairing), cut, network.projections, readout, architecture)
 
 
 def _inputs(network: BehaviorNetwork, layer: int, terms: np.ndarray, kept: Sequence[np.ndarray]) -> np.ndarray:
