@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.optimize import minimize
 from scipy.special import k1
-from scipy.stats import truncnorm
+from scipy.stats import gamma, truncnorm
 
 import behavior_learning as bl
 from tests.conftest import rng
@@ -160,6 +160,21 @@ def test_exponential_regression_is_that_of_its_rate():
 
     estimates, errors = maximum(loss, [-0.02, -0.001])
     assert_same(exponential(), ["utility[y]", "utility[x*y]"], estimates, errors)
+
+
+def test_cobb_douglas_demand_is_gamma_regression():
+    """p(y|x) ∝ y^a·exp(r·y): a gamma law of shape a + 1 and rate −r = −(b + c·x)."""
+    X, _, level = columns()
+    y = pd.Series(gamma.ppf(level, 4.0) / (0.02 + 0.005 * X["x"]), name="y")
+    options = stated(("identity", None, None), utility="log(y) + y + x:y", signs={"log(y)": ">= 0"})
+    reg = bl.BLRegressor(**options, response=bl.Numbers(support=(0, 800))).fit(X, y)
+    results = reg.inference(cov_type="hessian", n_restarts=0)
+
+    def loss(t):
+        return -np.sum(gamma.logpdf(y, t[0] + 1, scale=-1 / (t[1] + t[2] * X["x"])))
+
+    estimates, errors = maximum(loss, [3.0, -0.02, -0.005])
+    assert_same(results, ["utility[log(y)]", "utility[y]", "utility[x*y]"], estimates, errors)
 
 
 def test_stated_choice_is_a_logit():

@@ -26,12 +26,13 @@ DEFAULT = ("tanh", "relu", "abs")
 
 
 def _transforms(x, m):
-    """A logarithm, a root and an inverse of columns from below their smallest value on, beside the columns."""
+    """A logarithm, a root and an inverse of columns from below their smallest value on, and a root of y, beside them."""
     kinds = zip(TRANSFORMS, x.min(axis=0) - 1, strict=True)
     curves = tuple(Transform(j, name, float(zero), 0.7, float(zero) + 0.3) for j, (name, zero) in enumerate(kinds))
     straight = Monomials(tuple((j,) for j in range(x.shape[1])))
-    pairs = [(i, ONE) for i in range(6)] + [(ONE, j) for j in range(m)] + [(3 + j, 0) for j in range(3 * m)]
-    return Basis((straight, Transforms(curves)), Monomials(((0,),) * m), Pairing.ordered(pairs))
+    pairs = [(i, ONE) for i in range(6)] + [(ONE, j) for j in range(2 * m)] + [(3 + j, j % 2) for j in range(3 * m)]
+    of_y = Monomials(((0,),) * m), Transforms((Transform(0, "sqrt", -1.5, 0.7, -1.2),) * m)
+    return Basis((straight, Transforms(curves)), of_y[: 1 + m], Pairing.ordered(pairs))
 
 
 BASES = {
