@@ -26,7 +26,7 @@ DEFAULT = ("tanh", "relu", "abs")
 
 
 def _transforms(x, m):
-    """A logarithm, a root and an inverse of columns from below their smallest value on, and a root of y, beside them."""
+    """A logarithm, a root and an inverse of columns from below their smallest value on, and a root of y, beside all."""
     kinds = zip(TRANSFORMS, x.min(axis=0) - 1, strict=True)
     curves = tuple(Transform(j, name, float(zero), 0.7, float(zero) + 0.3) for j, (name, zero) in enumerate(kinds))
     straight = Monomials(tuple((j,) for j in range(x.shape[1])))
