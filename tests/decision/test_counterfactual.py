@@ -143,6 +143,28 @@ def test_a_class_that_is_gone_is_not_chosen():
     assert shares.loc["scenario"].sum() == pytest.approx(1)
 
 
+def test_a_class_like_another_takes_from_all_in_proportion():
+    """A red bus beside a blue one: every odds of classes that were there stay."""
+    clf = fitted(BLClassifier)
+    scenario = clf.counterfactual(mixed(), add={"red bus": {"like": "bus"}}, draws=None)
+    before = pd.DataFrame(clf.predict_proba(mixed()), columns=[f"P({label})" for label in clf.classes_])
+    after = before.assign(**{"P(red bus)": before["P(bus)"]}).div(1 + before["P(bus)"], axis=0).mean()
+    levels = scenario.levels()["estimate"]
+    np.testing.assert_allclose(levels["scenario"][after.index], after, atol=1e-5)
+    np.testing.assert_allclose(levels["baseline"][before.columns], before.mean(), atol=1e-5)
+    assert levels["baseline", "P(red bus)"] == pytest.approx(0, abs=1e-6)
+    with pytest.raises(OptionError, match="cannot be split"):
+        scenario.decomposition()
+
+
+@pytest.mark.parametrize(
+    "add", [{"bus": {"like": "bus"}}, {"tram": {"like": "boat"}}, {"tram": {"like": "bus", "fare": 2}}]
+)
+def test_a_new_class_is_like_one_that_is_there(add):
+    with pytest.raises(OptionError, match="new classes by a name of their own"):
+        fitted(BLClassifier).counterfactual(mixed(), add=add, draws=None)
+
+
 def test_tables_come_back_from_their_encoding():
     table = mixed()
     encoder = TableEncoder.learn(table)

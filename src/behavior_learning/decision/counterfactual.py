@@ -29,7 +29,7 @@ def counterfactual_of(
     change: Change,
     relax: Mapping[str, float] | None,
     drop: Sequence[str] | str,
-    add: Mapping[str, float] | None,
+    add: Mapping[str, Any] | None,
     coefficients: Mapping[str, Any] | None,
     draws: Any,
     inference: InferenceResults | None,

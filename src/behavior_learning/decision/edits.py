@@ -86,20 +86,29 @@ class Added(eqx.Module):
 
 
 class Edited(eqx.Module):
-    """A utility with penalties that a scenario adds and alternatives that it takes away."""
+    """A utility with penalties that a scenario adds, alternatives that it takes away, and new ones.
+
+    Attributes
+    ----------
+    twins : for each new alternative, whose columns of the candidates come last, the column of the one that it is like.
+    """
 
     network: BehaviorNetwork
     added: tuple[Added, ...]
     without: tuple[int, ...] = eqx.field(static=True)
+    twins: tuple[int, ...] = eqx.field(static=True)
 
     @property
     def width(self) -> int:
         return self.network.width
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
-        utility = self.network(x, y)
+        known = y[..., : y.shape[-1] - len(self.twins)]
+        for place, like in enumerate(self.twins, known.shape[-1]):
+            known = known.at[..., like].add(y[..., place])
+        utility = self.network(x, known)
         for penalty in self.added:
-            utility = utility - penalty(x, y)
+            utility = utility - penalty(x, known)
         for column in self.without:
             utility = utility - FORBIDDEN * y[..., column]
         return utility
@@ -124,6 +133,7 @@ class Edits(eqx.Module):
     drops : rows that are gone.
     added : penalties that are new.
     without : columns of the candidates that no choice may have.
+    twins : new alternatives by name, and the column of the candidates of the one that each is like.
     numbers, functions : positions of parameters that change, and how.
     """
 
@@ -132,6 +142,7 @@ class Edits(eqx.Module):
     drops: tuple[Place, ...] = ()
     added: tuple[Added, ...] = ()
     without: tuple[int, ...] = eqx.field(static=True, default=())
+    twins: tuple[tuple[str, int], ...] = eqx.field(static=True, default=())
     numbers: tuple[int, ...] = eqx.field(static=True, default=())
     functions: tuple[Callable[[Any], Any], ...] = eqx.field(static=True, default=())
 
@@ -156,6 +167,10 @@ class Edits(eqx.Module):
         functions = tuple(how if callable(how) else Constant(float(how)) for how in changes.values())
         return replace(self, numbers=tuple(map(list(labels).index, changes)), functions=functions)
 
+    def baseline(self, network: BehaviorNetwork) -> Edited:
+        """The utility before anything is changed, on the candidates of the scenario: nobody chooses what is new."""
+        return Edited(network, (), tuple(range(-len(self.twins), 0)), tuple(like for _, like in self.twins))
+
     def moved_numbers(self, theta: Float[Array, " p"]) -> Float[Array, " p"]:
         """θ with the coefficients that the scenario changes, each a function of what it was."""
         for place, function in zip(self.numbers, self.functions, strict=True):
@@ -175,21 +190,21 @@ class Edits(eqx.Module):
             value = network.layers[place.layer].heads[place.role].multiplier.value
             gone = Weight(value.at[place.block, place.row].set(0.0))
             network = with_head(network, place.layer, place.role, multiplier=gone)
-        return Edited(network, self.added, self.without)
+        return Edited(network, self.added, self.without, tuple(like for _, like in self.twins))
 
 
 def edits_of(
     model: LearnedModel,
     relax: Mapping[str, float] | None,
     drop: Sequence[str] | str,
-    add: Mapping[str, float] | None,
+    add: Mapping[str, Any] | None,
 ) -> Edits:
     """Read what a scenario changes of the problem.
 
     Raises
     ------
     OptionError
-        If a label is no row or alternative, or an added constraint cannot be read.
+        If a label is no row or alternative, or an added constraint or alternative cannot be read.
     """
     places = places_of(model)
     levels = {str(level): j for j, level in enumerate(model.response.levels or ()) if model.response.one_hot}
@@ -198,14 +213,29 @@ def edits_of(
         if label not in places and not (label in dropped and label in levels):
             known = ", ".join([*places, *levels]) or "none"
             raise OptionError(f"There is no constraint {label!r} that the response can move. There are: {known}.")
+    alternatives = {name: like for name, like in (add or {}).items() if isinstance(like, Mapping)}
+    constraints = {text: price for text, price in (add or {}).items() if text not in alternatives}
     moved = {label: check_number(f"relax[{label!r}]", v, above=-np.inf) for label, v in (relax or {}).items()}
     return Edits(
         tuple(places[label] for label in moved),
         tuple(np.float64(amount) for amount in moved.values()),
         tuple(places[label] for label in dropped if label in places),
-        tuple(Added.read(model, text, price) for text, price in (add or {}).items()),
+        tuple(Added.read(model, text, price) for text, price in constraints.items()),
         tuple(levels[label] for label in dropped if label not in places),
+        tuple((str(name), _twin(str(name), like, levels)) for name, like in alternatives.items()),
     )
+
+
+def _twin(name: str, stated: Mapping[str, Any], levels: Mapping[str, int]) -> int:
+    """The column of the class that a new one is like."""
+    like = str(stated.get("like", ""))
+    if list(stated) != ["like"] or like not in levels or name in levels:
+        known = ", ".join(levels) or "none, since the response is no class"
+        raise OptionError(
+            f"add takes new classes by a name of their own and the class that each is like, such as "
+            f"{{'night bus': {{'like': 'bus'}}}}; got {name!r}: {dict(stated)!r}. Classes: {known}."
+        )
+    return levels[like]
 
 
 def places_of(model: LearnedModel) -> dict[str, Place]:

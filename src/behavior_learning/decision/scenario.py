@@ -15,6 +15,7 @@ from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import padded, power_of_two
+from behavior_learning.core.spaces import Categories
 from behavior_learning.decision.attribution import Decomposed
 from behavior_learning.decision.edits import Edits, places_of
 from behavior_learning.decision.outcomes import (
@@ -164,16 +165,17 @@ class Scenario:
         Raises
         ------
         OptionError
-            If heads have kinks, at which a price is no function of the parameters, or no constraint meets the response.
+            If heads have kinks, at which a price is no function of the parameters, no constraint meets the response, or
+            alternatives are new.
         """
         if not self.model.network.architecture.smooth:
             raise OptionError(
                 "prices() needs smooth heads such as softplus and square; these have kinks, at which a price may be "
                 "anything up to the multiplier. scenario.problem.solve(X).prices has them without errors."
             )
-        places = places_of(self.model)
+        places = {} if self.edits.twins else places_of(self.model)
         if not places:
-            raise OptionError("There is no constraint that the response can move, and so no price.")
+            raise OptionError("There is no constraint that the response can move, or alternatives are new: no price.")
         return self._averaged(Change(Prices(tuple(places.values()))), list(places))
 
     def decomposition(self) -> pd.DataFrame:
@@ -182,10 +184,10 @@ class Scenario:
         Raises
         ------
         OptionError
-            If alternatives are gone, so that no path leads to the scenario.
+            If alternatives are gone or new, so that no path leads to the scenario.
         """
-        if self.edits.without:
-            raise OptionError("An effect cannot be split where alternatives are gone. Change x or the constraints.")
+        if self.edits.without or self.edits.twins:
+            raise OptionError("An effect cannot be split where alternatives are gone or new. Change x or constraints.")
         names = [tuple(reversed(name)) for name in head_names(self.model.network)]
         parts = [(self.model.block_names.get(block, block), head) for block, head in names] + [("added", "inequality")]
         found = self._aggregated(Decomposed(self._mean.scale), self._average)
@@ -251,12 +253,13 @@ class Scenario:
     def _outcomes(self) -> list[str]:
         response = self.model.response
         if response.one_hot:
-            return [f"P({level})" for level in response.levels or ()]
+            return [f"P({level})" for level in (*(response.levels or ()), *(name for name, _ in self.edits.twins))]
         return [variable.name for variable in response.variables]
 
     @property
     def _mean(self) -> Mean:
-        units = np.array([(v.center, v.scale) for v in self.model.response.variables])
+        new = [(0.0, 1.0)] * len(self.edits.twins)
+        units = np.array([*((v.center, v.scale) for v in self.model.response.variables), *new])
         return Mean(units[:, 0], units[:, 1])
 
     def _number(self, asked: str) -> tuple[float, float]:
@@ -290,7 +293,7 @@ class Scenario:
                 f"The reference response {value!r} lies outside the support of {response.name!r}. Name another one, or "
                 "fit with a wider support."
             )
-        return self.model.candidates(encoded)[0]
+        return np.append(self.model.candidates(encoded)[0], np.zeros(len(self.edits.twins)))
 
     def _money(self, name: str, welfare: Number) -> Money:
         """The money column, if its marginal utility has one sign at every row of both states."""
@@ -371,7 +374,9 @@ class Scenario:
         """What compiled programs take."""
         known = self.parameters.parametrization
         source = self.model.network if known is None else known
-        return World(source, self.edits, self.model.space.refined(finer), np.asarray(self.model.temperature))
+        space, twins = self.model.space.refined(finer), self.edits.twins
+        wider = Categories(space.size + len(twins)) if twins else space
+        return World(source, self.edits, wider, np.asarray(self.model.temperature))
 
     @cached_property
     def _encoded(self) -> tuple[np.ndarray, np.ndarray]:

@@ -35,7 +35,7 @@ class World(eqx.Module):
         def network(theta: Array) -> BehaviorNetwork:
             return self.source if isinstance(self.source, BehaviorNetwork) else self.source.network(theta)
 
-        return Edits()(network(theta)), self.edits(network(self.edits.moved_numbers(theta)))
+        return self.edits.baseline(network(theta)), self.edits(network(self.edits.moved_numbers(theta)))
 
     def rules(self, theta: Array, x0: Array, x1: Array) -> tuple[Quadrature, ...]:
         """The candidates of both states."""

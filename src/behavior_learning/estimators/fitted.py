@@ -118,7 +118,7 @@ class FittedEstimator(ReadableEstimator):
         change: Change = None,
         relax: Mapping[str, float] | None = None,
         drop: Sequence[str] | str = (),
-        add: Mapping[str, float] | None = None,
+        add: Mapping[str, Any] | None = None,
         coefficients: Mapping[str, Any] | None = None,
         draws: Any = "auto",
         inference: InferenceResults | None = None,
@@ -137,7 +137,9 @@ class FittedEstimator(ReadableEstimator):
         relax : by row of the problem, how far a constraint is moved, C ≤ amount, in the units of the printed row;
             labels are those of ``scenario.problem``, such as ``"block1.1.inequality"``.
         drop : rows that are gone, or classes that cannot be chosen.
-        add : constraints such as ``"price <= 30"`` with the utility that each unit of breaking them costs.
+        add : constraints such as ``"price <= 30"`` with the utility that each unit of breaking them costs; and classes
+            that are new, ``{"night bus": {"like": "bus"}}``, each with the utility of one that is there, so that it
+            takes from all in proportion to their shares.
         coefficients : parameters of `inference` by label, each a new value or a function of the estimate, such as
             ``{"inequality.multiplier": lambda price: 2 * price}``; in each draw of the draw's.
         draws : ``"delta"``, ``"normal"`` (Krinsky and Robb), ``"bootstrap"`` (of the inference), ``"refits"`` (the
