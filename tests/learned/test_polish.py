@@ -11,14 +11,20 @@ from behavior_learning.errors import OptionError
 from behavior_learning.learned.polish import polished
 from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
-from tests.fitted import logistic
+from behavior_learning.training.scores import row_scores
+from tests.fitted import logistic, numbers
+
+
+def rows_of(model):
+    """The training rows of a model, as losses take them."""
+    train = ~model.rows.held_out
+    return jnp.asarray(model.rows.x[train], jnp.float32), jnp.asarray(model.rows.y[train])
 
 
 def slope_of_loss(model, l2):
     """Norm of the gradient of the mean loss of the training rows with a ridge of all rows together."""
-    train, packing = ~model.rows.held_out, Packing.of(model.network)
-    rows = jnp.asarray(model.rows.x[train], jnp.float32), jnp.asarray(model.rows.y[train])
-    loss = PenalizedLoss(model.objective, packing, jnp.asarray(l2 / (2 * train.sum())))
+    rows, packing = rows_of(model), Packing.of(model.network)
+    loss = PenalizedLoss(model.objective, packing, jnp.asarray(l2 / (2 * len(rows[0]))))
     return np.linalg.norm(jax.grad(loss)(packing.packed(model.network), rows)[0])
 
 
@@ -29,6 +35,20 @@ def test_what_is_polished_is_an_optimum_with_its_ridge():
     assert slope_of_loss(whole.model_, 5.0) > 0.01
     assert slope_of_loss(closer.model_, 5.0) == pytest.approx(0, abs=2e-3)
     assert whole.l2_ == 0.0
+
+
+def test_scores_of_rows_add_up_to_the_slope():
+    model = logistic().polish(l2=5.0).model_
+    packing = Packing.of(model.network)
+    scores = row_scores(model.objective, packing, packing.packed(model.network)[0], rows_of(model))
+    assert np.linalg.norm(scores.mean(axis=0)) == pytest.approx(slope_of_loss(model, 0.0), rel=1e-3)
+
+
+def test_going_on_from_an_optimum_brings_nothing():
+    closer = logistic().polish(l2=5.0)
+    again = closer.polish()
+    assert again.l2_ == 5.0
+    assert again.predict_proba(numbers()) == pytest.approx(closer.predict_proba(numbers()), abs=1e-3)
 
 
 def test_polishing_is_repeated_with_the_fit():

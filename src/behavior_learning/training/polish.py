@@ -17,10 +17,11 @@ from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
-from behavior_learning.training.descent import Descent, descend
+from behavior_learning.training.descent import FLAT, Descent, descend
 from behavior_learning.training.fit import EVALUATIONS, QUADRATURE_TOLERANCE, PenalizedLoss
 from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
+from behavior_learning.training.scores import inverse_curvature, row_scores
 
 __all__ = ["MOST_NUMBERS", "Polished", "lowered", "polish"]
 
@@ -38,6 +39,9 @@ CLEARLY = 2.0
 ROWS_PER_NUMBER = 2
 """Rows per number of a network from which its optimum is worth reading: with fewer, training that stops early predicts
 better than any ridge (Boston, BL[16,4]: by 0.1 nats)."""
+
+INFORMING_ROWS = 10_000
+"""Rows whose scores guess the curvature, at most, evenly spaced."""
 
 MOST_NUMBERS = 2_000
 """Numbers of a network up to which it is polished: beyond, nobody reads them, and the Hessian does not fit."""
@@ -106,15 +110,25 @@ def polish(
 def lowered(
     network: BehaviorNetwork, objective: Objective, *, data: Data, l2: float, evaluations: int
 ) -> BehaviorNetwork:
-    """The network where a descent of the mean loss of some rows ends, with a ridge of all rows together."""
-    packing = Packing.of(network)
-    start, weighted = packing.packed(network, np)[0], Weighted.where(objective, data)
-    end = _descended(weighted, packing, data, l2, start, None, evaluations)
-    return jax.tree.map(to_device, packing.network((end.at.vector,)))
+    """The network where descents of the mean loss of some rows end, with a ridge of all rows together.
+
+    BFGS ends where kinks leave it nothing to gain by the curvature it has gathered. It begins anew from there, with the
+    information of the scores as its first guess, until that brings nothing.
+    """
+    packing, weighted = Packing.of(network), Weighted.where(objective, data)
+    chosen = np.linspace(0, len(data[0]) - 1, min(len(data[0]), INFORMING_ROWS)).astype(int)
+    some = tuple(column[chosen] for column in data)
+    at, inverse, before, loss = packing.packed(network, np)[0], None, np.inf, np.finfo(float).max
+    while evaluations > 0 and before - loss > FLAT * (1 + abs(loss)):
+        end = _descended(weighted, packing, data, l2, at, inverse, evaluations)
+        at, evaluations, before, loss = end.at.vector, evaluations - int(end.evaluations), loss, float(end.at.value)
+        scores = np.asarray(row_scores(weighted, packing, at, some), float)
+        inverse = inverse_curvature(scores, l2 / len(data[0])).astype(np.float32)
+    return jax.tree.map(to_device, packing.network((at,)))
 
 
 def _descended(
-    objective: Objective, packing: Packing, data: Data, l2: float, start: Any, inverse: Array | None, evaluations: int
+    objective: Objective, packing: Packing, data: Data, l2: float, start: Any, inverse: Any, evaluations: int
 ) -> Descent:
     loss = PenalizedLoss(objective, packing, to_device(np.float32(l2 / (2 * len(data[0])))))
     guess = np.eye(len(start), dtype=np.float32) if inverse is None else inverse

@@ -23,14 +23,9 @@ from behavior_learning.training.active_set import Support
 from behavior_learning.training.descent import FALL, FLAT, PATIENCE, bfgs
 from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
+from behavior_learning.training.scores import inverse_curvature, row_scores
 
 __all__ = ["Data", "Family", "Refit", "Scores"]
-
-DAMPING = 1e-3
-"""Share of the information that is added to its diagonal before it guides the first steps."""
-
-SCORED_ROWS = 256
-"""Rows whose derivatives are held at once."""
 
 Data = tuple[Array, ...]
 
@@ -153,7 +148,7 @@ class Family:
     def scores(self, refit: Refit, data: Data) -> "Scores":
         """What the loss of every row that counts says of every number."""
         vector = to_device(refit.vector)
-        table = np.asarray(_scores(self.objective, self.packing, vector, data[:2]), float)
+        table = np.asarray(row_scores(self.objective, self.packing, vector, data[:2]), float)
         counted = np.asarray(data[2]) > 0
         in_use = self.gates(refit.support) > 0
         in_use[self.multipliers] = False
@@ -186,12 +181,8 @@ class Scores:
 
     def guess(self, in_use: Bool[np.ndarray, " numbers"]) -> Float[np.ndarray, "numbers numbers"]:
         """(I + damping)⁻¹ of some numbers, and ones for the others."""
-        own = self.table[:, in_use]
-        information = own.T @ own / max(len(own), 1)
-        size = np.diag(information)
-        damped = information + np.diag(DAMPING * size + DAMPING * size.mean() + self.ridge)
         guess = np.eye(len(in_use))
-        guess[np.ix_(in_use, in_use)] = np.linalg.inv(damped)
+        guess[np.ix_(in_use, in_use)] = inverse_curvature(self.table[:, in_use], self.ridge)
         return guess.astype(np.float32)
 
     def rises(self) -> Float[np.ndarray, " numbers"]:
@@ -272,11 +263,3 @@ def _descended(
 @eqx.filter_jit
 def _losses(objective: Objective, packing: Packing, vector: Array, data: Data) -> Float[Array, " rows"]:
     return objective(packing.evaluated((vector,)), *data)
-
-
-@eqx.filter_jit
-def _scores(objective: Objective, packing: Packing, vector: Array, data: Data) -> Float[Array, "rows numbers"]:
-    def score(row: Data) -> Float[Array, " numbers"]:
-        return jax.grad(lambda v: objective(packing.evaluated((v,)), *(part[None] for part in row))[0])(vector)
-
-    return jax.lax.map(score, data, batch_size=SCORED_ROWS)
