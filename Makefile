@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OLDEST := .venv-oldest
 DATA ?= ../shared/data
+# Of all that is installed few modules are imported; each is compiled when it first is.
+INSTALL := $(BIN)/pip install -q --no-compile
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 # Tests compile more than they compute, and two run at once. A version of XLA that does not know the flag would end every process.
@@ -50,19 +52,19 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e .
+	$(INSTALL) -e .
 	touch $@
 
 $(VENV)/.compared: $(VENV)/.tested
-	$(BIN)/pip install -q -e ".[experiments]"
+	$(INSTALL) -e ".[experiments]"
 	touch $@
 
 $(VENV)/.documented: $(VENV)/.installed
-	$(BIN)/pip install -q -e ".[docs]"
+	$(INSTALL) -e ".[docs]"
 	touch $@
 
 $(VENV)/.tested: pyproject.toml | $(BIN)/python
-	$(BIN)/pip install -q -e ".[test]"
+	$(INSTALL) -e ".[test]"
 	touch $(VENV)/.installed $@
 
 $(OLDEST)/.tested: pyproject.toml
