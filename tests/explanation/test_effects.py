@@ -12,10 +12,11 @@ from scipy.stats import norm
 
 import behavior_learning as bl
 from behavior_learning.core.network import in_double
+from behavior_learning.encoding.tables import TableEncoder
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.effects import Answer
 from behavior_learning.explanation.quantities import QUANTITIES
-from behavior_learning.learned.effects import Refitted
+from behavior_learning.learned.effects import Refitted, axes_of
 from tests.conftest import rng
 from tests.fitted import amounts, fitted, mixed, quick
 
@@ -78,6 +79,12 @@ def test_rows_groups_contrasts_and_curves_of_a_linear_mean_agree(of_least_square
         rise = np.diff(curve["estimate"]) / np.diff(curve.index)
         np.testing.assert_allclose(rise, slope, rtol=1e-4)
         assert (curve["upper"] > curve["lower"]).all()
+
+
+def test_groups_of_unlike_labels_are_told_apart(of_least_squares):
+    found = of_least_squares.found
+    labels = np.array(["b", 2, None, "b", 1.5] * 30, dtype=object)
+    assert found.by(labels).index.get_level_values("group").unique().tolist() == [1.5, 2, "b"]
 
 
 def test_units_are_those_of_the_table(of_least_squares):
@@ -173,6 +180,15 @@ def test_every_quantity_has_every_answer(of, estimator):
     assert variable in found.rows().index.get_level_values("variable")
 
 
+def test_a_curve_of_a_column_of_two_values_has_these():
+    assert effects().curve("owner").index.tolist() == [0.0, 1.0]
+
+
+def test_columns_that_never_varied_have_no_effects():
+    table = mixed().assign(flat=3.0, one="level")
+    assert [axis.name for axis in axes_of(TableEncoder.learn(table))] == list(mixed())
+
+
 def test_marginal_utility_is_that_of_the_response_alone():
     model, X = regressor(), mixed()
     y, step = amounts(X), 1e-2
@@ -266,14 +282,20 @@ def test_bad_questions_are_refused(tmp_path):
     }.items():
         with pytest.raises(OptionError, match=message):
             model.effects(**{options[0]: options[1]})
-    with pytest.raises(OptionError, match=r"no variable 'size'\. Variables: age, income, owner, job"):
+    with pytest.raises(OptionError, match=r"'size' varied in training.* did: age, income, owner, job"):
         found.curve("size")
     with pytest.raises(OptionError, match="'job' has no level 'd'"):
         found.contrast("job", "clerk", "d")
     with pytest.raises(OptionError, match="ALE needs an order"):
         found.curve("job", kind="ale")
+    with pytest.raises(OptionError, match="of 'age' there are 1"):
+        found.curve("age", grid=[40.0], kind="ale")
+    with pytest.raises(OptionError, match=r"Values of 'age' must be a list of finite numbers; got \[30, nan\]"):
+        found.contrast("age", 30, np.nan)
     with pytest.raises(OptionError, match="a label for each of 80 rows"):
         found.by([1, 2])
+    with pytest.raises(OptionError, match="all of 'group' are missing"):
+        found.by([None] * 80)
     with pytest.raises(DataError, match="needs both X and y"):
         model.effects(mixed(), of="cross")
     model.save(tmp_path / "model.bl")

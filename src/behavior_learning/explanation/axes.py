@@ -109,7 +109,7 @@ class Axis:
         return np.zeros(len(z), bool) if self.missing is None else z[:, self.missing] == 1
 
     def grid(self, z: Float[np.ndarray, "n columns"], points: int) -> np.ndarray:
-        """All levels, or evenly spaced numbers over the range of the rows.
+        """All levels, the two values of a number that has no others, or evenly spaced ones over the range of the rows.
 
         Raises
         ------
@@ -119,10 +119,12 @@ class Axis:
         points = check_count("points", points)
         if self.levels:
             return np.array(self.levels, dtype=object)
+        if self.pair is not None:
+            return np.array(self.pair)
         if self.absent(z).all():
             raise OptionError(f"{self.name!r} is missing in all of the rows, so that it has no range. Use other rows.")
         values = self.values(z)
-        return np.linspace(np.nanmin(values), np.nanmax(values), points)
+        return np.unique(np.linspace(np.nanmin(values), np.nanmax(values), points))
 
     def given(self, grid: Any) -> np.ndarray:
         """Values of the user's choice.
@@ -139,7 +141,7 @@ class Axis:
             values = np.array(None)
         finite = bool(self.levels) or bool(np.isfinite(values.astype(float)).all())
         if values.ndim != 1 or not len(values) or not finite:
-            raise OptionError(f"grid must be a list of {kind} of {self.name!r}; got {grid!r}.")
+            raise OptionError(f"Values of {self.name!r} must be a list of {kind}; got {grid!r}.")
         return values
 
     def _position(self, level: Any) -> int:
@@ -161,4 +163,6 @@ def find(axes: Sequence[Axis], name: str) -> Axis:
     for axis in axes:
         if axis.name == name:
             return axis
-    raise OptionError(f"There is no variable {name!r}. Variables: {', '.join(axis.name for axis in axes)}.")
+    raise OptionError(
+        f"No variable {name!r} varied in training. Those that did: {', '.join(axis.name for axis in axes)}."
+    )

@@ -232,7 +232,10 @@ class Effects(Printed):
         groups = pd.Series(labels)
         if pd.api.types.is_numeric_dtype(groups) and groups.nunique() > GROUPS:
             groups = pd.qcut(groups, 4, duplicates="drop")
-        found = list(groups.dropna().sort_values().unique())
+        found, numeric = groups.dropna().unique(), groups.dtype != object
+        if not len(found):
+            raise OptionError(f"by() needs a group for some of the rows; all of {name!r} are missing.")
+        found = sorted(found, key=None if numeric else str)
         members = np.stack([(groups == group).to_numpy(float) for group in found])
         return self._averages(members, _crossed(pd.Index(found, name=name), self._index), level)
 
@@ -272,7 +275,8 @@ class Effects(Printed):
 
         Parameters
         ----------
-        grid : values; by default all levels, or `points` numbers over the variable's range (quantiles for ALE).
+        grid : values; by default all levels, both values of a column of two, or `points` numbers over the variable's
+            range (quantiles for ALE).
         kind : ``"partial_dependence"`` gives every row each value in turn and averages; ``"ale"`` adds up local
             effects in the rows that are near (Apley and Zhu 2020), so that no unlikely rows are made up, around a mean
             of zero.
@@ -280,7 +284,7 @@ class Effects(Printed):
         Raises
         ------
         OptionError
-            If the values are none of the variable's, or ALE is asked of a category.
+            If the values are none of the variable's, or ALE is asked of a category or of fewer than two values.
         """
         axis, kind = find(self.axes, variable), check_choice("kind", kind, ("partial_dependence", "ale"))
         values = axis.grid(self.x, points) if grid is None else axis.given(grid)
@@ -333,7 +337,12 @@ class Effects(Printed):
             raise OptionError(f"ALE needs an order; {axis.name!r} is a category. Use kind='partial_dependence'.")
         known = np.flatnonzero(~axis.absent(self.x))
         x, own, share = self.x[known], axis.values(self.x)[known], self.weight[known]
-        ends = np.unique(np.quantile(own, np.linspace(0, 1, grid))) if isinstance(grid, int) else np.unique(grid)
+        ends = np.unique(np.quantile(own, np.linspace(0, 1, grid)) if isinstance(grid, int) and len(own) else grid)
+        if len(ends) < 2:
+            raise OptionError(
+                f"ALE adds up changes between values; of {axis.name!r} there are {len(ends)}. "
+                "Give more rows or a longer grid, or use kind='partial_dependence'."
+            )
         inside = np.clip(np.searchsorted(ends, own, side="left") - 1, 0, len(ends) - 2)
         stretch = np.eye(len(ends) - 1)[inside].T * share
         steps = stretch / np.maximum(stretch.sum(axis=1, keepdims=True), 1e-300)

@@ -427,7 +427,9 @@ class _Words:
             return f"{word} nothing that varies"
         if head == "utility" and above:  # Blocks that raise a utility, less those that lower it.
             raising, lowering = ([n for n in named if (measured.directions[n] >= 0) == up] for up in (True, False))
-            return f"{word} {_listed(raising) or 'nothing'}" + (f" less {_listed(lowering)}" if lowering else "")
+            if not raising:
+                return f"opposes {_listed(lowering)}"
+            return f"{word} {_listed(raising)}" + (f" less {_listed(lowering)}" if lowering else "")
         if head == "utility":
             directed = {1: "higher {}", -1: "lower {}", 0: "{} (either way)"}
             return f"{word} {_listed([directed[measured.directions[name]].format(name) for name in named])}"

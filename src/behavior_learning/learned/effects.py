@@ -277,7 +277,7 @@ def effects_of(
         )
     quantity, axes = make_quantity(of, q, list(map(_part, model.response.components))), axes_of(model.encoder)
     if quantity.effects and not axes:
-        raise OptionError("A model without inputs has no effects of them. Use of='marginal_utility'.")
+        raise OptionError("A model without inputs that vary has no effects of them. Use of='marginal_utility'.")
     weight, positions = _weight(model, rows), np.arange(len(rows[0]))
     chosen = some_rows((positions, positions), EFFECT_ROWS)[0]
     with jax.enable_x64(True):
@@ -311,8 +311,8 @@ def _weight(model: LearnedModel, rows: Rows) -> Float[np.ndarray, " n"] | None:
 
 
 def axes_of(encoder: TableEncoder) -> list[Axis]:
-    """The variables of x."""
-    sources = dict.fromkeys(column.source for column in encoder.columns)
+    """The variables of x that varied in training: of others the data say nothing."""
+    sources = dict.fromkeys(column.source for column in encoder.columns if column.spread > 0)
     return [_input_axis(source, list(enumerate(encoder.columns))) for source in sources]
 
 
