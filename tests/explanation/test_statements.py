@@ -107,6 +107,12 @@ def test_sentences_say_what_a_row_wants_is_limited_by_and_believes(explanation):
     assert said(explanation, "utility", "output").text == "the most likely y maximises 1.5*block2.1"
 
 
+def test_a_utility_that_only_falls_with_the_blocks_below_opposes_them(values):
+    above = block("block2.1", row("utility", "tanh", linear(**{"block1.1": -1.0, "block1.2": -0.8})))
+    found = explain_problem(replace(WHOLE, layers=((BUYER, CROWD), (above,))), values)
+    assert said(found, "block2.1", "utility").text == "opposes block1.2 and block1.1"
+
+
 def test_an_inequality_that_holds_the_response_from_below_says_so(values):
     problem = alone(row("inequality", "relu", linear(1.0, y=-1.0, income=2.0)))
     assert explain_problem(problem, values).said[0].text == "is limited by y >= 2*income + 1"
