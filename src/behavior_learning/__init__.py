@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from behavior_learning.discovery.discover import discover
     from behavior_learning.estimators.choice import BLChoice, cross_val_choice
     from behavior_learning.estimators.classifier import BLClassifier
+    from behavior_learning.estimators.decisions import TunedDecision
     from behavior_learning.estimators.density import BLDensity
     from behavior_learning.estimators.hybrid import BLHybrid
     from behavior_learning.estimators.loading import load
@@ -92,6 +93,7 @@ __all__ = [
     "Square",
     "Stream",
     "Tanh",
+    "TunedDecision",
     "cache_programs",
     "cross_val_choice",
     "datasets",
@@ -120,6 +122,7 @@ _NAMES = {
     "discovery.discover": ("discover",),
     "estimators.choice": ("BLChoice", "cross_val_choice"),
     "estimators.classifier": ("BLClassifier",),
+    "estimators.decisions": ("TunedDecision",),
     "estimators.density": ("BLDensity",),
     "estimators.hybrid": ("BLHybrid",),
     "estimators.loading": ("load",),

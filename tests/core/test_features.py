@@ -17,12 +17,39 @@ def training_rows():
     return x
 
 
+def knots_of(basis, column):
+    ramps = [ramp for ramp in basis.x_functions if getattr(ramp, "column", None) == column]
+    return [ramps[0].low, *(ramp.high for ramp in ramps)]
+
+
+def test_knots_are_quantiles_of_rows_where_all_differ():
+    x = np.random.default_rng(0).permutation(np.arange(101.0))[:, None]
+    assert knots_of(spline_basis(x, 0, knots=6), 0) == [0, 20, 40, 60, 80, 100]
+
+
+def test_a_value_of_most_rows_leaves_half_of_the_knots_to_others():
+    x = np.concatenate([np.zeros(900), 1 + np.arange(100.0)])[:, None]
+    assert len(knots_of(spline_basis(x, 0, knots=20), 0)) > 10
+
+
+@pytest.mark.parametrize(("rows_per_value", "knots"), [(100, 12), (99, 5)])
+def test_values_of_many_rows_each_are_knots(rows_per_value, knots):
+    x = np.repeat(np.arange(12.0), rows_per_value)[:, None]
+    assert len(knots_of(spline_basis(x, 0, knots=5), 0)) == knots
+
+
+def test_straight_columns_stand_beside_their_curves():
+    names = spline_basis(training_rows(), 1, knots=3, straight=True).names("abc", "y")
+    assert names[:3] == ["a", "b", "c"]
+    assert names[3:] == spline_basis(training_rows(), 1, knots=3).names("abc", "y")[1:]
+
+
 @pytest.mark.usefixtures("float64")
 class TestCurves:
     def test_ramps_sum_to_the_share_of_knots_below(self):
         x = training_rows()
         basis = spline_basis(x, 1, knots=6)
-        knots = np.quantile(x[:, 0], np.linspace(0, 1, 6))
+        knots = knots_of(basis, 0)
         z = np.linspace(-4, 4, 50)
         values = np.asarray(basis.x_maps[1](jnp.asarray(np.stack([z, z, z], axis=1))))[:, :5]
         np.testing.assert_allclose(values.sum(axis=1), np.interp(z, knots, np.arange(6)), atol=1e-12)
@@ -30,7 +57,7 @@ class TestCurves:
     def test_weighted_ramps_interpolate_any_values_at_the_knots(self):
         x = training_rows()
         basis = spline_basis(x, 1, knots=6)
-        knots, heights = np.quantile(x[:, 1], np.linspace(0, 1, 6)), rng("heights").normal(size=6)
+        knots, heights = knots_of(basis, 1), rng("heights").normal(size=6)
         z = np.linspace(-4, 4, 50)
         ramps = np.asarray(basis.x_maps[1](jnp.asarray(np.stack([z, z, z], axis=1))))[:, 5:]
         np.testing.assert_allclose(heights[0] + ramps @ np.diff(heights), np.interp(z, knots, heights), atol=1e-12)

@@ -14,7 +14,7 @@ from jaxtyping import Float
 
 from behavior_learning.core.bases import Basis, affine_basis, fourier_basis, polynomial_basis, spline_basis
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option, check_count, check_option, parameter, register
+from behavior_learning.options import Option, check_choice, check_count, check_option, parameter, register
 
 __all__ = ["BASES", "Affine", "BasisFamily", "Fourier", "Polynomial", "Spline", "check_basis", "register_basis"]
 
@@ -54,7 +54,6 @@ class BasisFamily(Option):
     Attributes
     ----------
     short_name : the spelling that selects it with its defaults.
-    curved : whether it draws curves over the range of every column of x, so that none may be constant.
 
     Examples
     --------
@@ -64,7 +63,11 @@ class BasisFamily(Option):
     """
 
     short_name: ClassVar[str]
-    curved: ClassVar[bool] = False
+
+    @property
+    def curved(self) -> bool:
+        """Whether curves stand in place of the columns of x, so that none of them may be constant."""
+        return False
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         """The basis of encoded training rows.
@@ -135,6 +138,9 @@ def _check_spline_degree(name: str, degree: Any) -> int:
 class Spline(BasisFamily):
     """Curves of each column of x between its quantiles, straight pieces (degree 1) or cubic ones (degree 3).
 
+    Knots are quantiles in which rows and distinct values count half each, or all values of a column with a hundred rows
+    per distinct value. `straight` keeps the columns beside their curves, so that a ridge draws curves towards lines.
+
     Examples
     --------
     >>> import behavior_learning as bl
@@ -144,12 +150,16 @@ class Spline(BasisFamily):
 
     knots: int = parameter(8, check_count, minimum=2)
     degree: int = parameter(1, _check_spline_degree)
+    straight: bool = parameter(False, check_choice, valid=(False, True))
 
     short_name: ClassVar[str] = "spline"
-    curved: ClassVar[bool] = True
+
+    @property
+    def curved(self) -> bool:
+        return not self.straight
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
-        return spline_basis(x, len(choices), knots=self.knots, degree=self.degree)
+        return spline_basis(x, len(choices), knots=self.knots, degree=self.degree, straight=self.straight)
 
 
 @register_basis
@@ -167,7 +177,10 @@ class Fourier(BasisFamily):
     frequencies: int = parameter(3, check_count)
 
     short_name: ClassVar[str] = "fourier"
-    curved: ClassVar[bool] = True
+
+    @property
+    def curved(self) -> bool:
+        return True
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return fourier_basis(x, len(choices), frequencies=self.frequencies)
