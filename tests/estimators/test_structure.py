@@ -11,7 +11,14 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.estimators.structure import Columns, for_many_rows, make_architecture, make_basis, named_products
+from behavior_learning.estimators.structure import (
+    Columns,
+    for_average,
+    for_many_rows,
+    make_architecture,
+    make_basis,
+    named_products,
+)
 from behavior_learning.options import checked_parameters
 from behavior_learning.specification import UMP
 from tests.conftest import rng
@@ -226,3 +233,33 @@ def test_upper_layers_keep_signs_and_structure():
 def test_upper_layers_speak_of_blocks_below():
     with pytest.raises(OptionError, match="blocks of the layer below, "):
         stated([[UMP(utility="price + rooms:price")], [UMP(utility="rooms")]])
+
+
+@pytest.mark.parametrize(
+    ("rows", "l2", "batch_size", "epochs"), [(700, 10.0, 128, 200), (4_000, 2.5, 128, 200), (40_000, 1.0, 256, 50)]
+)
+def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_size, epochs):
+    estimator = BLClassifier(average=True)
+    found = for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, columns=20)
+    assert (found.layers, found.basis) == ((32, 8), bl.Spline(knots=16, straight=True))
+    assert found.penalty == bl.Penalty(l2=l2)
+    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
+    assert found.max_epochs == epochs
+
+
+def test_what_is_stated_of_an_average_stays():
+    stated = {"layers": (2,), "basis": "affine", "optimizer": "lbfgs", "penalty": bl.Penalty(l2=3.0), "max_epochs": 7}
+    estimator = BLClassifier(average=True, **stated)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    assert vars(for_average(chosen, estimator, 700, columns=20)) == vars(chosen)
+
+
+def test_tables_of_many_columns_draw_no_curves():
+    estimator = BLClassifier(average=True)
+    assert for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, columns=500).basis == "auto"
+
+
+def test_an_average_of_few_rows_has_the_networks_of_a_single_fit():
+    estimator = BLClassifier(average=True)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    assert for_average(chosen, estimator, 499, columns=5) is chosen

@@ -287,8 +287,8 @@ def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1, straight
     Parameters
     ----------
     x : the encoded training rows.
-    knots : per column, the ends included; repeated ones are merged. Columns with `ROWS_PER_KNOT` rows per value have one
-        at each value.
+    knots : per column, the ends included; repeated ones are merged. Columns with `ROWS_PER_KNOT` rows per value have
+        one at each value.
     degree : 1 for piecewise-linear ramps, 3 for cubic B-splines.
     straight : whether a column stands beside its curves too.
     """

@@ -27,6 +27,7 @@ from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     MANY_LABELS,
+    for_average,
     for_few_rows,
     for_many_rows,
     make_architecture,
@@ -184,7 +185,7 @@ class BehaviorEstimator(FittedEstimator):
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random
         )
-        chosen = self._suited(chosen, response, len(train), stream is not None)
+        chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None)
         architecture = make_architecture(chosen, self._output, self)
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
@@ -276,8 +277,10 @@ class BehaviorEstimator(FittedEstimator):
         self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
         return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
 
-    def _suited(self, chosen: Any, response: Response, rows: int, streamed: bool) -> Any:
-        """The checked hyperparameters, where they were left open those that suit so many training rows."""
+    def _suited(self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool) -> Any:
+        """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
+        if self.average and self._output == "vector":
+            return for_average(chosen, self, rows, columns)
         if rows < FEW_ROWS and response.short_name == "numbers":
             return for_few_rows(chosen, self.penalty)
         if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:

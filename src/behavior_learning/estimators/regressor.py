@@ -69,7 +69,10 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
         of them: more accurate, and no single problem to read; `members_` has each of them. Without `validation_data`
-        the held-out rows take turns, so that every row trains.
+        the held-out rows take turns, so that every row trains. For labels in vector output and 500 training rows or
+        more what is left open is chosen to predict: ``layers=(32, 8)``, ``basis=bl.Spline(knots=16, straight=True)`` up
+        to 200 columns, ``bl.Penalty(l2=10_000 / rows)`` between 10 and 1, and Adam with a cosine schedule in up to
+        8,000 steps or 200 epochs.
     random_state : seed of the split, the starts and the batches.
     verbose : show a progress bar on standard error.
 

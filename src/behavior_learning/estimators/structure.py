@@ -11,7 +11,7 @@ import numpy as np
 
 from behavior_learning.core.architecture import Architecture, Output
 from behavior_learning.core.bases import ONE, Basis, informative, with_terms, without_pure_x
-from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial
+from behavior_learning.core.basis_families import Affine, BasisFamily, Polynomial, Spline
 from behavior_learning.core.features import Product
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.network import RowRules
@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_LAYERS",
     "FEW_ROWS",
     "MANY_LABELS",
+    "for_average",
     "for_few_rows",
     "for_many_rows",
     "make_architecture",
@@ -45,6 +46,18 @@ MANY_LABELS = 20_000
 
 STEPS = 5_000
 """Steps in which labels of many rows are learned, so that the time of a fit hardly grows with them."""
+
+AVERAGED_STEPS, AVERAGED_EPOCHS = 8_000, 200
+"""Steps and epochs at most in which each network of an average of labels is learned."""
+
+AVERAGED_FEW, AVERAGED_ROWS = 500, 8_000
+"""Training rows below which networks of an average of labels stay small, and from which they have large batches."""
+
+RIDGED_ROWS = 10_000
+"""Over this number of training rows goes the ridge of networks of an average of labels, from 10 down to 1."""
+
+AVERAGED_COLUMNS = 200
+"""Columns up to which networks of an average of labels draw curves."""
 
 LINEAR = {"layers": (1,), "heads": ("identity", None, "square")}
 
@@ -77,6 +90,27 @@ def for_many_rows(chosen: Any, rows: int) -> Any:
     optimizer = Adam(learning_rate=0.02, batch_size=256, schedule="cosine")
     epochs = min(chosen.max_epochs, max(1, STEPS // optimizer.steps(rows)))
     return SimpleNamespace(**vars(chosen) | {"optimizer": optimizer, "max_epochs": epochs})
+
+
+def for_average(chosen: Any, estimator: Any, rows: int, columns: int) -> Any:
+    """The checked hyperparameters of networks whose mean predicts labels, where they were left open.
+
+    Nobody reads such a mean, so that its networks are wide and see a curve of every column.
+    """
+    if rows < AVERAGED_FEW:
+        return chosen
+    optimizer = Adam(learning_rate=0.02, batch_size=256 if rows >= AVERAGED_ROWS else 128, schedule="cosine")
+    epochs = min(chosen.max_epochs, AVERAGED_EPOCHS, max(1, AVERAGED_STEPS // optimizer.steps(rows)))
+    suited: dict[str, Any] = {}
+    if estimator.layers is None:
+        suited |= {"layers": (32, 8)}
+    if estimator.basis == "auto" and columns <= AVERAGED_COLUMNS:
+        suited |= {"basis": Spline(knots=16, straight=True)}
+    if estimator.optimizer == "auto":
+        suited |= {"optimizer": optimizer, "max_epochs": epochs}
+    if estimator.penalty == "ridge":
+        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, 10.0)))}
+    return SimpleNamespace(**vars(chosen) | suited)
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:

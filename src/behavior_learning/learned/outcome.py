@@ -83,12 +83,9 @@ def _no_better(model: LearnedModel, loss: float) -> str:
 
 
 def _crowded(model: LearnedModel) -> str:
-    """There are many more parameters than rows that they were learned from."""
-    rows, parameters = (
-        int((~model.training_rows("fit").held_out).sum()),
-        model.network.n_parameters // model.members,
-    )
-    if parameters < CROWDED * rows:
+    """There are many more parameters than rows that they were learned from; an average of networks bears that."""
+    rows, parameters = int((~model.training_rows("fit").held_out).sum()), model.network.n_parameters
+    if parameters < CROWDED * rows or model.members > 1:
         return ""
     return (
         f"{parameters} parameters were learned from {rows} rows. Use fewer layers, such as layers=(1,), or a larger "
