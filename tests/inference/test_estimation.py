@@ -173,11 +173,11 @@ def test_descents_end_where_rounds_find_nothing_better_and_are_told_apart_by_los
     """The first round begins at random; later ones draw a part of known optima anew."""
     known, rounds = ends_at(1.0, 1.2), []
 
-    def descended(problem, starts, signs, key):
+    def ends(problem, starts, signs, seed):
         rounds.append(np.asarray(starts))
         return starts, np.arange(len(starts))
 
-    monkeypatch.setattr(wander, "_descended", descended)
+    monkeypatch.setattr(wander, "_ends", ends)
     better, same = ends_at(0.9, 0.95)
     ends = wander.wandered(
         None, single().fitted.local, lambda end: better if len(rounds) == 1 else same, known, rounds=9, seed=0
