@@ -6,10 +6,11 @@ A function of a column, ``log(income)``, is read as a name; who resolves names s
 import math
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from behavior_learning.errors import OptionError
 
-__all__ = ["Term", "parse_product", "parse_sum", "short", "write_product"]
+__all__ = ["Call", "Term", "called", "parse_product", "parse_sum", "short", "write_product"]
 
 Factors = tuple[tuple[str, int], ...]
 
@@ -19,10 +20,26 @@ _TOKEN = re.compile(
 )
 
 
+_CALL = re.compile(r"(\w+)\(\s*(`[^`]+`|[^,]+?)\s*(?:,\s*(\d+)\s*)?\)")
+
 LONGEST, MOST_TERMS, HIGHEST = 100_000, 2_000, 20
 """Characters of a text, terms of a sum and degree of a product at most."""
 
 _PLAIN_NAME = re.compile(r"[^\W\d][\w.\[\]]*")
+
+
+class Call(NamedTuple):
+    """A function of a column as it is written: ``bs(income, 5)``; the number is 0 where there is none."""
+
+    function: str
+    column: str
+    number: int
+
+
+def called(name: str) -> Call | None:
+    """What a name calls, where it is written as a function of a column."""
+    found = _CALL.fullmatch(name)
+    return Call(found[1], found[2].strip("`"), int(found[3] or 0)) if found else None
 
 
 @dataclass(frozen=True)

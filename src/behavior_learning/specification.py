@@ -21,7 +21,7 @@ from behavior_learning.core.features import (
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import RowRules
 from behavior_learning.errors import OptionError
-from behavior_learning.formulas import Factors, Term, parse_product, parse_sum, short
+from behavior_learning.formulas import Factors, Term, called, parse_product, parse_sum, short
 from behavior_learning.options import Option
 
 __all__ = ["UMP", "StatedLayer", "state_layer", "state_upper_layer"]
@@ -29,6 +29,9 @@ __all__ = ["UMP", "StatedLayer", "state_layer", "state_upper_layer"]
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
+
+RISING = {"log": 1, "sqrt": 1, "inverse": -1}
+"""Whether a function rises with its column or falls; others do both."""
 
 Pair = tuple[Product | Curve, Product | Curve]
 
@@ -268,7 +271,8 @@ def _check_conditions(problem: UMP) -> None:
             raise OptionError(f"monotone[{name!r}] must be 'increasing' or 'decreasing'; got {direction!r}.")
     entries = [entry for role in ROLES for row in problem.rows(role) for entry in _read_row(problem, *row)]
     learned = {_canonical(entry.term.factors) for entry in entries if entry.number is None}
-    columns = {name for entry in entries for name, _ in entry.term.factors}
+    names = [name for entry in entries for name, _ in entry.term.factors]
+    columns = {call.column if (call := called(name)) else name for name in names}
     for name in problem.signs:
         if _canonical(parse_product(name)) not in learned:
             raise OptionError(f"signs[{name!r}] names no term whose coefficient is learned. Correct or drop it.")
@@ -281,15 +285,18 @@ def _monotone_sign(problem: UMP, role: str, term: Term, text: str) -> list[int]:
     """The sign a learned coefficient needs for the block's utility to be monotone."""
     wanted = []
     for name, _ in term.factors:
-        direction = problem.monotone.get(name)
+        call = called(name)
+        column = call.column if call else name
+        direction = problem.monotone.get(column)
         if direction is None:
             continue
-        if role == "equality" or term.factors != ((name, 1),):
+        rising = RISING.get(call.function, 0) if call else 1
+        if role == "equality" or term.factors != ((name, 1),) or not rising:
             raise OptionError(
-                f"{short(text)}: a utility monotone in {name!r} cannot hold the term {term.text!r} in this row, which "
-                f"both raises and lowers it. Take {name!r} out of the row or drop monotone[{name!r}]."
+                f"{short(text)}: a utility monotone in {column!r} cannot hold {term.text!r} in this row, which both "
+                f"raises and lowers it. Take {column!r} out of the row or drop monotone[{column!r}]."
             )
-        wanted.append(_DIRECTIONS[direction] if role == "utility" else -_DIRECTIONS[direction])
+        wanted.append(rising * (_DIRECTIONS[direction] if role == "utility" else -_DIRECTIONS[direction]))
     return wanted
 
 
@@ -297,8 +304,7 @@ def _check_monotone(problem: UMP, role: str, term: Term, text: str, number: floa
     wanted = _monotone_sign(problem, role, term, text)
     if wanted and number * wanted[0] < 0:
         raise OptionError(
-            f"{short(text)}: the fixed coefficient of {term.text!r} contradicts monotone[{term.factors[0][0]!r}]. "
-            "Change the number or drop monotone."
+            f"{short(text)}: the fixed coefficient of {term.text!r} contradicts monotone. Change the number or drop it."
         )
 
 

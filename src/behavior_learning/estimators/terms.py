@@ -1,13 +1,12 @@
 """What the terms that users write stand for: products of encoded columns, and functions of one."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from behavior_learning.core.features import TRANSFORMS, BSpline, Curve, Product, Transform
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.formulas import parse_product, short, write_product
+from behavior_learning.formulas import Call, called, parse_product, short, write_product
 from behavior_learning.learned.columns import Columns
 
 __all__ = ["named_products", "stated_products"]
@@ -19,8 +18,6 @@ FLOOR = 1e-3
 """Of the smallest value, or of the standard deviation of a response that may be 0: below it functions are level."""
 
 Pair = tuple[Product | Curve, Product | Curve]
-
-_CALL = re.compile(r"(\w+)\(\s*(`[^`]+`|[^,]+?)\s*(?:,\s*(\d+)\s*)?\)")
 
 
 def stated_products(text: str, columns: Columns, x: np.ndarray) -> list[Pair]:
@@ -38,7 +35,7 @@ def stated_products(text: str, columns: Columns, x: np.ndarray) -> list[Pair]:
         If a logarithm, root or inverse is of a column that is not above zero.
     """
     factors = parse_product(text)
-    calls = {name: call for name, _ in factors if name not in columns.x if (call := _CALL.fullmatch(name))}
+    calls = {name: call for name, _ in factors if name not in columns.x if (call := called(name))}
     plain = tuple(factor for factor in factors if factor[0] not in calls)
     pairs: list[Pair] = _uncentered(write_product(plain), columns) if plain else [(Product(()), Product(()))]
     for name, power in factors:
@@ -70,9 +67,9 @@ def _times(text: str, a: Product | Curve, b: Product | Curve) -> Product | Curve
             )
 
 
-def _functions(text: str, call: re.Match[str], columns: Columns, x: np.ndarray) -> list[Pair]:
+def _functions(text: str, call: Call, columns: Columns, x: np.ndarray) -> list[Pair]:
     """What ``log(income)``, ``poly(income, 2)`` or ``bs(income, 5)`` stand for."""
-    function, name, number = call[1], call[2].strip("`"), int(call[3] or 0)
+    function, name, number = call
     named, responses = ([j for j, own in enumerate(names) if own == name] for names in (columns.x, columns.y))
     one = Product(())
     match function:
@@ -102,8 +99,8 @@ def _functions(text: str, call: re.Match[str], columns: Columns, x: np.ndarray) 
             return [(one, _transform(responses[0], function, center, scale, least or scale))]
         case _:
             raise OptionError(
-                f"{call[0]!r} in {short(text)} is no function. Known: log(x), sqrt(x), inverse(x), poly(x, degree) and "
-                "bs(x, knots) with at least two knots."
+                f"{function!r} in {short(text)} is no function. Known: log(x), sqrt(x), inverse(x), poly(x, degree) "
+                "and bs(x, knots) with at least two knots."
             )
 
 
