@@ -184,6 +184,16 @@ def test_a_curve_of_a_column_of_two_values_has_these():
     assert effects().curve("owner").index.tolist() == [0.0, 1.0]
 
 
+def test_some_rows_of_many_keep_their_places_and_groups(monkeypatch):
+    monkeypatch.setattr("behavior_learning.learned.effects.EFFECT_ROWS", 80)
+    X, twice = mixed(), np.repeat(np.arange(80), 2)
+    found = effects(X=X.iloc[twice], y=amounts(X).iloc[twice])
+    assert found.rows().index.unique("row").tolist() == list(range(0, 160, 2))
+    by_label, by_name = found.by(X["job"].to_numpy()[twice]), effects().by("job")
+    np.testing.assert_allclose(by_label["estimate"], by_name["estimate"])
+    assert "80 of 160 rows" in str(found)
+
+
 def test_columns_that_never_varied_have_no_effects():
     table = mixed().assign(flat=3.0, one="level")
     assert [axis.name for axis in axes_of(TableEncoder.learn(table))] == list(mixed())

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 from scipy.stats import norm
 
 from behavior_learning.core.network import BehaviorNetwork
@@ -189,6 +189,7 @@ class Effects(Printed):
     axes : the variables of x.
     x, y : encoded rows.
     weight : how much each row counts in averages.
+    chosen, given : which rows these are of those asked about, and how many those were.
     gibbs : the fitted distribution.
     estimator : where numbers and standard errors come from.
     correction : of averages over rows and groups and of contrasts; rows and curves are the model's.
@@ -199,6 +200,8 @@ class Effects(Printed):
     x: Float[np.ndarray, "n d"]
     y: np.ndarray
     weight: Float[np.ndarray, " n"]
+    chosen: Int[np.ndarray, " n"]
+    given: int
     gibbs: Gibbs
     estimator: Estimator
     correction: Correction | None = None
@@ -227,8 +230,11 @@ class Effects(Printed):
             labels, name = find(self.axes, column).values(self.x), column
         else:
             labels, name = np.asarray(column), getattr(column, "name", None) or "group"
-        if labels.shape != (len(self.x),):
-            raise OptionError(f"by() needs a variable or a label for each of {len(self.x)} rows; got {column!r}.")
+            if labels.shape != (self.given,):
+                raise OptionError(
+                    f"by() needs a variable or a label for each of {self.given} rows; got an array of {labels.shape}."
+                )
+            labels = labels[self.chosen]
         groups = pd.Series(labels)
         if pd.api.types.is_numeric_dtype(groups) and groups.nunique() > GROUPS:
             groups = pd.qcut(groups, 4, duplicates="drop")
@@ -240,9 +246,12 @@ class Effects(Printed):
         return self._averages(members, _crossed(pd.Index(found, name=name), self._index), level)
 
     def rows(self, level: float = 0.95) -> pd.DataFrame:
-        """Effects in every row, lines (row, variable); none where a row lacks the number."""
+        """Effects in every row, lines (row, variable); none where a row lacks the number.
+
+        Of more than 2,000 rows they are in so many, evenly spaced, whose places the lines say.
+        """
         loads = self._answer.loadings.reshape(self._answer.values.size, self._answer.loadings.shape[2])
-        index = _crossed(pd.RangeIndex(len(self.x), name="row"), self._index)
+        index = _crossed(pd.Index(self.chosen, name="row"), self._index)
         return with_intervals(self._answer.values.ravel(), loads, index, level)[self._present.ravel()]
 
     def contrast(self, variable: str, first: Any, second: Any, level: float = 0.95) -> pd.DataFrame:
@@ -311,7 +320,8 @@ class Effects(Printed):
     @property
     def _about(self) -> tuple[str, ...]:
         about = "Average effects on" if self.quantity.effects else "Average of"
-        rows = f"{about} {self.quantity.description}, {len(self.x):,} rows"
+        of = f" of {self.given:,}" if self.given > len(self.x) else ""
+        rows = f"{about} {self.quantity.description}, {len(self.x):,}{of} rows"
         errors = f"Standard errors: {self.estimator.description}"
         if self.correction is None:
             return rows, errors

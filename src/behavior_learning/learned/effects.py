@@ -284,9 +284,8 @@ def effects_of(
         estimator = errors.of(model, fitted_to)
         gibbs = Gibbs(estimator.network, model.space.refined(REFINEMENT), jnp.asarray(model.temperature, float))
     weights = np.ones(len(rows[0])) if weight is None else weight
-    found = Effects(
-        quantity, tuple(axes), rows[0][chosen].astype(float), rows[1][chosen], weights[chosen], gibbs, estimator
-    )
+    x, y = rows[0][chosen].astype(float), rows[1][chosen]
+    found = Effects(quantity, tuple(axes), x, y, weights[chosen], chosen, len(positions), gibbs, estimator)
     return replace(found, correction=errors.correction(found, model, fitted_to() if with_responses else None))
 
 
