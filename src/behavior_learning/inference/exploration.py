@@ -101,7 +101,7 @@ def explore(
             progress(f"noisy descents found {len(ends)} optima, the best at a mean loss of {_loss(ends[0]):.5f}")
     table = local_optima(problem, list(found.values()), list(found), one_hot=one_hot)
     best = min(found.values(), key=_loss)
-    if not everything or best.limited:
+    if not everything or status_of(best) is not Convergence.OPTIMUM:
         best = follow(best.theta, max_steps=LAST_STEPS)
     others = tuple(found[starts[0]] for starts in table["starts"].iloc[1:])
     return Exploration(
