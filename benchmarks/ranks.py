@@ -6,7 +6,7 @@ defaults were made on seeds of 100 and more.
 
     python benchmarks/ranks.py --data DIR --records DIR [--tables wine ...] [--models "BL default" ...] [--seeds 0 1]
 
-LightGBM and interpret (EBM) take part where they are installed.
+LightGBM, XGBoost and interpret (EBM) take part where they are installed.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -42,6 +43,22 @@ TABLES = {
     "steel": ("steel_plates_faults", "fault"),
 }
 OURS = {"BL default": {}, "BL average": {"average": True}}
+OTHERS = {"LightGBM": "lightgbm", "XGBoost": "xgboost", "EBM": "interpret"}
+
+
+class Coded(ClassifierMixin, BaseEstimator):
+    """A classifier that takes codes for labels."""
+
+    def __init__(self, classifier: Any):
+        self.classifier = classifier
+
+    def fit(self, X: Any, y: Any) -> "Coded":
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.classifier.fit(X, codes)
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.classifier.predict_proba(X)
 
 
 def encoded(classifier: Any) -> Any:
@@ -71,6 +88,10 @@ def make(name: str, seed: int) -> Any:
             from lightgbm import LGBMClassifier
 
             return encoded(LGBMClassifier(random_state=seed, verbose=-1))
+        case "XGBoost":
+            from xgboost import XGBClassifier
+
+            return Coded(encoded(XGBClassifier(random_state=seed)))
         case "EBM":
             from interpret.glassbox import ExplainableBoostingClassifier
 
@@ -80,7 +101,7 @@ def make(name: str, seed: int) -> Any:
 
 
 MODELS = [*OURS, "logistic", "tree", "random forest", "boosting (scikit-learn)"]
-MODELS += ["LightGBM"] * bool(find_spec("lightgbm")) + ["EBM"] * bool(find_spec("interpret"))
+MODELS += [name for name, needs in OTHERS.items() if find_spec(needs)]
 
 
 def record(folder: Path, table: str, name: str, seed: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from behavior_learning.symbolic.evaluate import block_values, head_term_values
+from behavior_learning.symbolic.evaluate import block_values, head_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
@@ -83,7 +83,9 @@ class MeasuredTerm:
     @classmethod
     def of(cls, term: HeadTerm, number: int, block: Block, values: Values) -> "MeasuredTerm":
         """Measure a term of a block."""
-        polynomial, added = term.polynomial, _wide(head_term_values(term, values), values)
+        polynomial = term.polynomial
+        inside = _wide(polynomial.evaluate(values), values)
+        added = head_values(term, inside)
         groups: dict[str, list[str]] = {}
         for name in polynomial.variables:
             groups.setdefault(block.column_of(name), []).append(name)
@@ -93,7 +95,7 @@ class MeasuredTerm:
             part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
             held = dict(values) | {name: np.asarray(np.mean(values[name])) for name in names}
             changes[column] = _wide(part.evaluate(values) - part.evaluate(held), values)
-            lost[column] = movement(added - head_term_values(term, held))
+            lost[column] = movement(added - head_values(term, inside - changes[column]))
         sign = 1 if term.multiplier >= 0 else -1
         return cls(
             term,
@@ -102,7 +104,7 @@ class MeasuredTerm:
             lost,
             {column: sign * _direction(change, groups[column], block, values) for column, change in changes.items()},
             movement(added),
-            float(np.mean(np.asarray(polynomial.evaluate(values)) > 0)),
+            float(np.mean(inside > 0)),
             float(-np.mean(added)),
         )
 
@@ -174,8 +176,11 @@ def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> Measu
     ends = []
     for sign in (1.0, -1.0):
         changed = dict(known) | {name: known[name] + sign * step}
+        moved = {name}
         for block in (block for layer in problem.layers[measured.layer :] for block in layer):
-            changed[block.name] = block_values(block, changed)
+            if not moved.isdisjoint(block.variables):
+                changed[block.name] = block_values(block, changed)
+                moved.add(block.name)
         outputs = [np.broadcast_to(output.evaluate(changed), known[name].shape) for output in problem.outputs.values()]
         utilities = np.stack(outputs, axis=-1)
         if len(outputs) > 1:  # Of classes, each beside the mean of all: what they share cancels.

@@ -19,7 +19,7 @@ __all__ = [
     "block_values",
     "curve_at",
     "curve_values",
-    "head_term_values",
+    "head_values",
     "output_values",
     "table_values",
 ]
@@ -58,17 +58,16 @@ def curve_at(curve: Curve, column: Array) -> Array:
     return _MAPS[type(curve)]((replace(curve, column=0),))(column[..., None])[..., 0]
 
 
-def head_term_values(term: HeadTerm, values: Values) -> np.ndarray:
-    """± multiplier · head(scale · polynomial): what a term adds to its block's utility."""
-    argument = np.asarray(term.scale * term.polynomial.evaluate(values), float)
+def head_values(term: HeadTerm, polynomial: np.ndarray) -> np.ndarray:
+    """± multiplier · head(scale · polynomial): what a term adds to its block's utility, at values of its polynomial."""
     with jax.enable_x64(True):
-        head = np.asarray(term.head(jnp.asarray(argument)))
+        head = np.asarray(term.head(jnp.asarray(term.scale * polynomial)))
     return ROLES[term.head.role] * term.multiplier * head
 
 
 def block_values(block: Block, values: Values) -> np.ndarray:
     """B = λ₀ᵀφ(U) − λ₁ᵀρ(C) − λ₂ᵀψ(T) (Eq. 4)."""
-    added = [head_term_values(term, values) for term in block.head_terms]
+    added = [head_values(term, np.asarray(term.polynomial.evaluate(values), float)) for term in block.head_terms]
     return sum(added, start=np.asarray(block.shortcut.evaluate(values), float))
 
 
