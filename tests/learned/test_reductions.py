@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 from scipy.optimize import minimize
 from scipy.special import k1
-from scipy.stats import gamma, truncnorm
+from scipy.stats import gamma, norm, truncnorm
 
 import behavior_learning as bl
 from tests.conftest import rng
@@ -182,6 +182,16 @@ def test_stated_choice_is_a_logit():
     theirs = sm.Logit((buys == "yes").astype(float), sm.add_constant(X)).fit(disp=0, tol=1e-12)
     labels = [label for label in results.original.params.index if "buy[yes]" in label or "buy=yes" in label]
     assert_same(results, labels, theirs.params, theirs.bse)
+
+
+@pytest.mark.parametrize("slope", [0.75, 1.0])
+def test_hypotheses_of_the_table_are_in_its_units(slope):
+    """The square of z, of the slope of the table less the stated number."""
+    found = line().original
+    gap = (found.params["equality[x]"] - slope) / found.bse["equality[x]"]
+    test = found.wald_test(f"equality[x] = {slope}")
+    assert test.statistic == pytest.approx(gap**2)
+    assert test.pvalue == pytest.approx(2 * norm.sf(abs(gap)))
 
 
 # Stated numbers.

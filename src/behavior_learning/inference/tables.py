@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
+from behavior_learning.inference.hypotheses import TestResult, chi_square_test, parse_hypotheses
 
 __all__ = ["Estimates", "EstimationResults", "Summary", "html_table", "latex_table", "markdown_table", "text_table"]
 
@@ -35,7 +37,7 @@ class Estimates:
 
     @classmethod
     def of(
-        cls, labels: Sequence[str], values: np.ndarray, covariance: np.ndarray, draws: np.ndarray | None = None
+        cls, labels: Sequence[Any], values: np.ndarray, covariance: np.ndarray, draws: np.ndarray | None = None
     ) -> "Estimates":
         index = pd.Index(labels, name="parameter")
         frame = pd.DataFrame(covariance, index, index)
@@ -103,8 +105,14 @@ class Estimates:
         table.loc[self.given, ["std. error", "z", "P>|z|", "lower", "upper"]] = ["given", "", "", "", ""]
         return table
 
+    def wald_test(self, hypotheses: str | Sequence[str] | np.ndarray) -> TestResult:
+        """Test linear hypotheses of these numbers, such as ``"slope = 2"``, in their units."""
+        matrix, value = parse_hypotheses(hypotheses, self.params.index)
+        gaps = self.linearized(range(len(value)), matrix @ self.params.to_numpy() - value, matrix)
+        return chi_square_test(gaps.params.to_numpy(), gaps.cov.to_numpy(), "Wald test in the units of these numbers.")
+
     def linearized(
-        self, labels: Sequence[str], values: Float[np.ndarray, " q"], jacobian: Float[np.ndarray, "q p"]
+        self, labels: Sequence[Any], values: Float[np.ndarray, " q"], jacobian: Float[np.ndarray, "q p"]
     ) -> "Estimates":
         """Functions of the parameters with these values and gradients, with their covariance by the delta method.
 
