@@ -146,7 +146,7 @@ def state_layer(
 
     Parameters
     ----------
-    products : the products of encoded columns that a term stands for.
+    products : the products of encoded columns, uncentred, and curves that a term stands for.
     x_units, y_units : center and scale of every encoded column.
     counts : rows of each head, those of the largest block by default; what a block does not state has λ = 0.
 

@@ -56,7 +56,8 @@ def test_odd_names_are_stated_in_backquotes():
 
     def products(text):
         asked.append(parse_product(text))
-        return [(Product(sum((columns.get(n, ()) for n, _ in asked[-1]), ())), Product((0,) * ("spend" in text)))]
+        own = sum((columns.get(n, ()) for n, _ in asked[-1]), ()), (0,) * ("spend" in text)
+        return [tuple(Product(side, uncentered=bool(side)) for side in own)]
 
     problem = bl.UMP(utility="`a:b` + `living area` + `a``c`:spend", equalities="spend ~ 1 + `a:b`")
     state_layer([problem], products=products, x_units=[(0.0, 1.0)] * 3, y_units=[(0.0, 1.0)])
