@@ -209,7 +209,7 @@ def _share_above_zero(slope: np.ndarray) -> float:
 
 def _wide(values: object, like: Values) -> np.ndarray:
     """Values in every row and draw."""
-    shape = np.broadcast_shapes(*(np.shape(column) for column in like.values()))
+    shape = np.broadcast_shapes(*{np.shape(column) for column in like.values()})
     return np.broadcast_to(np.asarray(values, float), shape)
 
 
