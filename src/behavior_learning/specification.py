@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
-from behavior_learning.core.bases import ONE, Basis, Pairing
+from behavior_learning.core.bases import Basis, Pairing, position
 from behavior_learning.core.block import NONNEGATIVE, ZERO, Rule
 from behavior_learning.core.features import (
+    RISING,
     BSpline,
     BSplines,
-    Curve,
     FeatureMap,
+    Function,
     Monomials,
+    Pair,
     Product,
     Transform,
     Transforms,
@@ -29,11 +31,6 @@ __all__ = ["UMP", "StatedLayer", "state_layer", "state_upper_layer"]
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
-
-RISING = {"log": 1, "sqrt": 1, "inverse": -1}
-"""Whether a function rises with its column or falls; others do both."""
-
-Pair = tuple[Product | Curve, Product | Curve]
 
 
 @dataclass(frozen=True)
@@ -163,8 +160,8 @@ def state_layer(
     pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
     if not any(y.degree for _, y in pairs):
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
-    basis, order = _basis(pairs, x_units, y_units)
-    sizes = {(a, b): _unit(a, x_units) * _unit(b, y_units) for a, b in order}
+    basis = _basis(pairs, x_units, y_units)
+    sizes = {(a, b): _unit(a, x_units) * _unit(b, y_units) for a, b in basis.terms}
     rows = tuple(max(map(len, blocks), default=0) for blocks in parsed.values()) if counts is None else tuple(counts)
     rules = {
         role: _rules(blocks, count, sizes, found, role != "utility")
@@ -312,16 +309,14 @@ def _basis(
     pairs: Sequence[Pair],
     x_units: Sequence[tuple[float, float]],
     y_units: Sequence[tuple[float, float]],
-) -> tuple[Basis, list[Pair]]:
-    """Products of uncentred columns, so that a row holds exactly the terms written; and the terms in their order."""
+) -> Basis:
+    """Products of uncentred columns and curves, so that a row holds exactly the terms written."""
     x_maps, y_maps = _maps([a for a, _ in pairs], x_units), _maps([b for _, b in pairs], y_units)
     x, y = ([f for each in maps for f in each.functions] for maps in (x_maps, y_maps))
-    pairing = Pairing.ordered([(x.index(a) if a in x else ONE, y.index(b) if b in y else ONE) for a, b in pairs])
-    basis = Basis(x_maps, y_maps, pairing)
-    return basis, list(basis.terms)
+    return Basis(x_maps, y_maps, Pairing.ordered([(position(a, x), position(b, y)) for a, b in pairs]))
 
 
-def _maps(given: Sequence[Product | Curve], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
+def _maps(given: Sequence[Function], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
     """What evaluates the functions of one side: products of uncentred columns, then curves by their kind."""
     functions = list(dict.fromkeys(given))
     products = tuple(f.columns for f in functions if isinstance(f, Product) and f.columns)
@@ -334,7 +329,7 @@ CURVES: dict[type, Callable[..., FeatureMap]] = {BSpline: BSplines, Transform: T
 """Kinds of functions that may be stated, and what evaluates them."""
 
 
-def _unit(function: Product | Curve, units: Sequence[tuple[float, float]]) -> float:
+def _unit(function: Function, units: Sequence[tuple[float, float]]) -> float:
     """What one unit of a product of scaled columns is in the table's units; functions have their own."""
     return prod(units[column][1] for column in function.columns) if isinstance(function, Product) else 1.0
 

@@ -8,9 +8,10 @@ from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, f1_score
 from sklearn.model_selection import KFold, cross_val_predict
+from sklearn.svm import LinearSVC
 
 from behavior_learning import TunedDecision
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.decisions import STRENGTHS, macro_f1
 from tests.conftest import rng
 
@@ -61,6 +62,18 @@ def test_a_class_that_a_fold_lacks_is_not_said_there():
 def test_a_metric_without_numbers_is_refused():
     with pytest.raises(DataError, match="no number for any strength"):
         TunedDecision(DummyClassifier(), metric=lambda y, said: np.nan, cv=2).fit([[0], [1], [2], [3]], [0, 1, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"estimator": LinearSVC()}, "needs a classifier with predict_proba"),
+        ({"estimator": DummyClassifier(), "metric": "f1_macro"}, "metric must be a function"),
+    ],
+)
+def test_what_cannot_be_tuned_is_refused_before_any_fit(options, message):
+    with pytest.raises(OptionError, match=message):
+        TunedDecision(**options).fit([[0], [1], [2], [3]], [0, 1, 0, 1])
 
 
 def test_parameters_are_those_of_scikit_learn():

@@ -18,9 +18,10 @@ from jaxtyping import Array, Float
 from behavior_learning.core.features import (
     BSpline,
     BSplines,
-    Curve,
     FeatureMap,
+    Function,
     Monomials,
+    Pair,
     Product,
     Ramp,
     Ramps,
@@ -182,18 +183,18 @@ class Basis(eqx.Module):
         return len(self.pairing)
 
     @property
-    def terms(self) -> tuple[tuple[Product | Curve, Product | Curve], ...]:
+    def terms(self) -> tuple[Pair, ...]:
         """What each term multiplies; the empty product stands for 1."""
         x, y = self.x_functions, self.y_functions
         one = Product(())
         return tuple((x[i] if i != ONE else one, y[j] if j != ONE else one) for i, j in self.pairing.pairs)
 
     @property
-    def x_functions(self) -> tuple[Product | Curve, ...]:
+    def x_functions(self) -> tuple[Function, ...]:
         return tuple(function for feature_map in self.x_maps for function in feature_map.functions)
 
     @property
-    def y_functions(self) -> tuple[Product | Curve, ...]:
+    def y_functions(self) -> tuple[Function, ...]:
         return tuple(function for feature_map in self.y_maps for function in feature_map.functions)
 
     @property
@@ -335,9 +336,9 @@ def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Bas
     return Basis((*basis.x_maps, x_map), y_maps, Pairing.ordered((*basis.pairing.pairs, *pairs)))
 
 
-def position(product: Product, products: Sequence[Any]) -> int:
-    """Where a product stands among others, or ONE."""
-    return products.index(product) if product.columns else ONE
+def position(function: Function, functions: Sequence[Function]) -> int:
+    """Where a function stands among others, or ONE."""
+    return functions.index(function) if function.degree else ONE
 
 
 def without_pure_x(basis: Basis) -> Basis:

@@ -27,7 +27,9 @@ __all__ = [
     "Curve",
     "Curves",
     "FeatureMap",
+    "Function",
     "Monomials",
+    "Pair",
     "Product",
     "Ramp",
     "Ramps",
@@ -132,6 +134,9 @@ class Wave:
 TRANSFORMS: dict[str, Callable[[Any], Any]] = {"log": jnp.log, "sqrt": jnp.sqrt, "inverse": jnp.reciprocal}
 """Functions of a positive column by name."""
 
+RISING = {"log": 1, "sqrt": 1, "inverse": -1}
+"""Whether each rises with its column or falls."""
+
 
 @dataclass(frozen=True)
 class Transform:
@@ -154,6 +159,11 @@ class Transform:
 
 Curve = Ramp | BSpline | Wave | Transform
 """A function of one column that is no monomial."""
+
+Function = Product | Curve
+
+Pair = tuple[Function, Function]
+"""What a term multiplies: a function of x and one of y."""
 
 
 class FeatureMap(eqx.Module):

@@ -167,6 +167,11 @@ class Edits(eqx.Module):
         functions = tuple(how if callable(how) else Constant(float(how)) for how in changes.values())
         return replace(self, numbers=tuple(map(list(labels).index, changes)), functions=functions)
 
+    @property
+    def same_alternatives(self) -> bool:
+        """Whether none is gone or new, so that a path leads from the baseline to the scenario."""
+        return not self.without and not self.twins
+
     def baseline(self, network: BehaviorNetwork) -> Edited:
         """The utility before anything is changed, on the candidates of the scenario: nobody chooses what is new."""
         return Edited(network, (), tuple(range(-len(self.twins), 0)), tuple(like for _, like in self.twins))

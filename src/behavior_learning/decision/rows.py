@@ -169,7 +169,7 @@ def rows_of(problem: Problem, inputs: Mapping[str, np.ndarray], names: tuple[str
     n : rows.
     """
     curves = tuple((name, *own) for name, own in problem.response_curves.items())
-    free, labels = {*names, *problem.blocks, *problem.response_curves}, constraint_labels(problem)
+    free, labels = {*names, *problem.blocks, *(name for name, *_ in curves)}, constraint_labels(problem)
     named = {id(term): label for label, term in labels.items()}
 
     def split(polynomial: Polynomial) -> Sum:

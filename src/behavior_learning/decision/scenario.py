@@ -173,9 +173,11 @@ class Scenario:
                 "prices() needs smooth heads such as softplus and square; these have kinks, at which a price may be "
                 "anything up to the multiplier. scenario.problem.solve(X).prices has them without errors."
             )
-        places = {} if self.edits.twins else places_of(self.model)
+        if self.edits.twins:
+            raise OptionError("Prices are of alternatives that were learned. Ask a scenario without new ones.")
+        places = places_of(self.model)
         if not places:
-            raise OptionError("There is no constraint that the response can move, or alternatives are new: no price.")
+            raise OptionError("There is no constraint that the response can move, and so no price.")
         return self._averaged(Change(Prices(tuple(places.values()))), list(places))
 
     def decomposition(self) -> pd.DataFrame:
@@ -186,7 +188,7 @@ class Scenario:
         OptionError
             If alternatives are gone or new, so that no path leads to the scenario.
         """
-        if self.edits.without or self.edits.twins:
+        if not self.edits.same_alternatives:
             raise OptionError("An effect cannot be split where alternatives are gone or new. Change x or constraints.")
         names = [tuple(reversed(name)) for name in head_names(self.model.network)]
         parts = [(self.model.block_names.get(block, block), head) for block, head in names] + [("added", "inequality")]

@@ -32,10 +32,9 @@ def scenario_tables(scenarios: Mapping[str, Scenario]) -> dict[str, pd.DataFrame
         if places and not tables:
             tables |= _optima(scenario)
         tables[f"{name}: means and their change ({scenario.parameters.how})"] = scenario.levels()
-        same = not scenario.edits.without and not scenario.edits.twins
-        if same:
+        if scenario.edits.same_alternatives:
             tables[f"{name}: what each head adds to the change"] = scenario.decomposition()
-        if places and same and scenario.model.network.architecture.smooth:
+        if places and not scenario.edits.twins and scenario.model.network.architecture.smooth:
             tables[f"{name}: what a unit of each constraint is worth at the mode"] = scenario.prices()
         if len(scenario.distance):
             tables[f"{name}: how far its rows leave the data, in standard deviations"] = scenario.distance

@@ -1,15 +1,15 @@
 """Which class to say where the most likely one does not serve: rare classes lifted as far as a metric gains by it."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.metrics import f1_score
-from sklearn.model_selection import check_cv
-from sklearn.utils import _safe_indexing
+from sklearn.model_selection import cross_val_predict
 
-from behavior_learning.errors import DataError
+from behavior_learning.errors import DataError, OptionError
 
 __all__ = ["TunedDecision", "macro_f1"]
 
@@ -69,17 +69,20 @@ class TunedDecision(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Raises
         ------
+        OptionError
+            If the classifier has no `predict_proba`, or the metric is no function.
         DataError
             If the metric gives no number for any strength.
         """
+        if not hasattr(self.estimator, "predict_proba"):
+            raise OptionError(f"TunedDecision needs a classifier with predict_proba; got {self.estimator!r}.")
+        if not callable(self.metric):
+            raise OptionError(f"metric must be a function of labels and of what is said; got {self.metric!r}.")
         y = np.asarray(y)
         labels, counts = np.unique(y, return_counts=True)
-        log_p = np.full((len(y), len(labels)), -np.inf)
-        for train, out in check_cv(self.cv, y, classifier=True).split(X, y):
-            fold = clone(self.estimator).fit(_safe_indexing(X, train), y[train])
-            log_p[np.ix_(out, np.searchsorted(labels, fold.classes_))] = _log(
-                fold.predict_proba(_safe_indexing(X, out))
-            )
+        with warnings.catch_warnings():  # A class that a fold lacks is not said there.
+            warnings.filterwarnings("ignore", "Number of classes in training fold", RuntimeWarning)
+            log_p = _log(cross_val_predict(self.estimator, X, y, cv=self.cv, method="predict_proba"))
         shares = counts / len(y)
         scores = [self.metric(y, labels[_lifted(log_p, shares, strength)]) for strength in STRENGTHS]
         if not np.isfinite(scores).any():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from behavior_learning.core.features import TRANSFORMS, BSpline, Curve, Product, Transform
+from behavior_learning.core.features import TRANSFORMS, BSpline, Function, Pair, Product, Transform
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.formulas import Call, called, parse_product, short, write_product
 from behavior_learning.learned.columns import Columns
@@ -16,8 +16,6 @@ MOST_PRODUCTS = 10_000
 
 FLOOR = 1e-3
 """Of the smallest value, or of the standard deviation of a response that may be 0: below it functions are level."""
-
-Pair = tuple[Product | Curve, Product | Curve]
 
 
 def stated_products(text: str, columns: Columns, x: np.ndarray) -> list[Pair]:
@@ -52,7 +50,7 @@ def _uncentered(text: str, columns: Columns) -> list[Pair]:
     return [(Product(tuple(a), uncentered=bool(a)), Product(tuple(b), uncentered=bool(b))) for a, b in products]
 
 
-def _times(text: str, a: Product | Curve, b: Product | Curve) -> Product | Curve:
+def _times(text: str, a: Function, b: Function) -> Function:
     """The product of two functions of one side, of which a curve meets nothing but 1."""
     match a, b:
         case Product(), Product():

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.features import Curve, Product
+from behavior_learning.core.features import Function, Product
 from behavior_learning.core.heads import ROLES, Square
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.identification.head_table import HeadTable, ParameterBlock
@@ -317,7 +317,7 @@ class Canonicalizer:
 def _class_columns(basis: Basis) -> list[Int[np.ndarray, " columns"]]:
     """For each class the terms that name it."""
     y = basis.y_functions
-    named: dict[Product | Curve, list[int]] = {}
+    named: dict[Function, list[int]] = {}
     for term, (_, j) in enumerate(basis.pairing.pairs):
         if j != ONE:
             named.setdefault(y[j], []).append(term)

@@ -18,7 +18,6 @@ __all__ = [
     "block_utilities",
     "block_values",
     "curve_at",
-    "curve_values",
     "head_values",
     "output_values",
     "table_values",
@@ -44,17 +43,14 @@ def table_values(blocks: Iterable[Block], table: Mapping[str, Any]) -> dict[str,
     read = dict.fromkeys(name for block in by_name.values() for name in block.variables if name not in by_name)
     columns = dict.fromkeys(curves[name][1] if name in curves else name for name in read)
     values = read_variables(columns, sources, table)
-    return values | {name: curve_values(curves[name][0], values[curves[name][1]]) for name in read if name in curves}
-
-
-def curve_values(curve: Curve, column: np.ndarray) -> np.ndarray:
-    """A ramp, B-spline, wave or transform at the values of its column."""
+    drawn = {name: curves[name] for name in read if name in curves}
     with jax.enable_x64(True):
-        return np.asarray(curve_at(curve, jnp.asarray(column, float)))
+        at = {name: curve_at(curve, jnp.asarray(values[column], float)) for name, (curve, column) in drawn.items()}
+    return values | {name: np.asarray(column) for name, column in at.items()}
 
 
 def curve_at(curve: Curve, column: Array) -> Array:
-    """The same in JAX, in the precision of the column."""
+    """A ramp, B-spline, wave or transform at the values of its column, in their precision."""
     return _MAPS[type(curve)]((replace(curve, column=0),))(column[..., None])[..., 0]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.block import Layer
-from behavior_learning.core.features import Curve, Product
+from behavior_learning.core.features import Curve, Function, Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial, Variable
@@ -92,9 +92,7 @@ def _free(name: str, block: Block) -> str:
     return _free(f"{name}'", block) if name in block.standard_deviations else name
 
 
-def _curve_names(
-    functions: Sequence[Product | Curve], own: Sequence[Variable], known: Sequence[Variable]
-) -> dict[Curve, str]:
+def _curve_names(functions: Sequence[Function], own: Sequence[Variable], known: Sequence[Variable]) -> dict[Curve, str]:
     """Curves of one side by name, with as many digits as it takes to tell them apart, and from known variables."""
     curves = [function for function in functions if not isinstance(function, Product)]
     columns, taken = [variable.name for variable in own], {variable.name for variable in known}
@@ -108,7 +106,7 @@ def _curve_names(
 def basis_polynomials(basis: Basis, inputs: Sequence[Variable], response: Sequence[Variable]) -> list[Polynomial]:
     """Each term of a basis as a polynomial in the user's units, standardised columns multiplied out."""
 
-    def expanded(functions: Sequence[Product | Curve], own: Sequence[Variable]) -> dict[Product | Curve, Polynomial]:
+    def expanded(functions: Sequence[Function], own: Sequence[Variable]) -> dict[Function, Polynomial]:
         names = _curve_names(functions, own, (*inputs, *response))
         curves = {c: Polynomial({((name, 1),): 1.0}) for c, name in names.items()}
         return curves | {f: _expand(f, own) for f in (*functions, Product(())) if isinstance(f, Product)}
