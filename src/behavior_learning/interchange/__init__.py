@@ -1,8 +1,10 @@
-"""Learned problems in other libraries: networks of blnetwork read, PyTorch modules and marginal effects written."""
+"""Learned problems elsewhere: networks of blnetwork read; PyTorch modules, ONNX graphs and marginal effects written."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from behavior_learning.errors import OptionError
+from behavior_learning.files import write_whole
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.interchange.blnetwork import read_blnetwork
 from behavior_learning.learned.model import LearnedModel
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from behavior_learning.interchange.marginaleffects_model import BehaviorModel
     from behavior_learning.interchange.torch_module import BehaviorModule
 
-__all__ = ["read_blnetwork", "to_marginaleffects", "to_torch"]
+__all__ = ["read_blnetwork", "to_marginaleffects", "to_onnx", "to_torch"]
 
 
 def to_torch(fitted: Any) -> "BehaviorModule":
@@ -49,6 +51,46 @@ def to_torch(fitted: Any) -> "BehaviorModule":
     except ImportError as error:
         raise OptionError("to_torch needs PyTorch: pip install 'behavior-learning[torch]'.") from error
     return BehaviorModule(model)
+
+
+def to_onnx(fitted: Any, path: str | Path) -> None:
+    """Write predictions as an ONNX graph, which runs without Python: the table's columns in, what is predicted out.
+
+    An input per column of the table, by its name and of shape (rows,): double precision for numbers (NaN where there is
+    none; days since 1970 for dates), text for categories (empty where there is none). The output is
+    ``probabilities``, shape (rows, levels), of labels, whose order the graph's metadata have as ``levels``; or
+    ``mean``, shape (rows,), of a number in its units. Single precision inside, as in `predict`; nothing warns of values
+    outside the training rows.
+
+    Needs ``pip install 'behavior-learning[onnx]'``.
+
+    Parameters
+    ----------
+    fitted : an estimator, or its `model_`.
+    path : the file, replaced where it is there.
+
+    Raises
+    ------
+    OptionError
+        If PyTorch, onnx or onnxscript is not installed, or the model has several responses, a response whose tails
+        count by their logarithm, or digests in place of levels.
+
+    Examples
+    --------
+    >>> import behavior_learning as bl
+    >>> X, y = bl.datasets.load_german_credit()
+    >>> clf = bl.BLClassifier(layers=(1,), max_epochs=5, n_restarts=1, random_state=0).fit(X[["age", "housing"]], y)
+    >>> bl.interchange.to_onnx(clf, "credit.onnx")  # doctest: +SKIP
+    >>> session = onnxruntime.InferenceSession("credit.onnx")  # doctest: +SKIP
+    >>> columns = {"age": np.array([30.0]), "housing": np.array(["own"])}  # doctest: +SKIP
+    >>> session.run(["probabilities"], columns)  # doctest: +SKIP
+    """
+    model = _model_of(fitted, "to_onnx")
+    try:
+        from behavior_learning.interchange.onnx_model import onnx_model
+    except ImportError as error:
+        raise OptionError("to_onnx needs PyTorch and onnx: pip install 'behavior-learning[onnx]'.") from error
+    write_whole(path, onnx_model(model).SerializeToString())
 
 
 def to_marginaleffects(

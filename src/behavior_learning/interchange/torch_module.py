@@ -78,7 +78,7 @@ class BehaviorModule(nn.Module):
         vector = self.architecture.output == "vector"
         outputs = self._outputs(x, candidates[:1, :1, :0] if vector else candidates)
         utility = (outputs @ candidates.mT)[:, 0] if vector else outputs[..., 0]
-        return utility.expand(len(x), candidates.shape[1]) / self.temperature
+        return utility.expand(x.shape[0], candidates.shape[1]) / self.temperature
 
     def _outputs(self, x: Tensor, y: Tensor) -> Tensor:
         """W·s + b of the last layer, shape (n, k, outputs)."""
@@ -101,7 +101,7 @@ class BehaviorModule(nn.Module):
     def _terms(self, x: Tensor, y: Tensor) -> Tensor:
         """m(x, y): a function of x times a function of y each; the last of both is the constant 1."""
         of_x = [values(feature_map, x) for feature_map in self.basis.x_maps]
-        of_x = torch.cat([*of_x, torch.ones_like(x[:, :1]) if x.shape[1] else x.new_ones(len(x), 1)], dim=-1)
+        of_x = torch.cat([*of_x, torch.ones_like(x[:, :1]) if x.shape[1] else x.new_ones(x.shape[0], 1)], dim=-1)
         of_y = [values(feature_map, y) for feature_map in self.basis.y_maps]
         of_y = torch.cat([*of_y, y.new_ones(*y.shape[:-1], 1)], dim=-1)
         i, j = np.array(self.basis.pairing.pairs, int).reshape(-1, 2).T
