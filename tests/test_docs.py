@@ -35,7 +35,7 @@ GIVEN = {
         goods = pd.DataFrame(generator.uniform(1, 2, (200, 2)), columns=["price", "income"])
         goods["region"] = np.where(goods["income"] > 1.5, "north", "south")
         quantity = pd.Series(2 - 0.5 * goods["price"] + generator.normal(0, 0.2, 200), name="quantity")
-        stated = bl.UMP(utility="quantity + poly(quantity, 2)", inequalities="price:quantity <= income")
+        stated = bl.UMP(utility="poly(quantity, 2)", inequalities="price:quantity <= income")
         heads = ("identity", "softplus", None)
         demand = bl.BLRegressor(structure=stated, heads=heads, random_state=0).fit(goods, quantity)
         """,
@@ -98,6 +98,7 @@ def test_example_runs(path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::behavior_learning.errors.OutsideDataWarning")
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_blocks_of_a_page_run(path, monkeypatch, tmp_path):
     """One after the other in an empty folder, each name as a reader of the page would have it; fits are short."""
