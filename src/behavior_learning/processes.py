@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from behavior_learning.errors import ProcessError
+from behavior_learning.mesh import join
 
 __all__ = ["begin_computing", "interruptible"]
 
@@ -28,12 +29,12 @@ if hasattr(os, "register_at_fork"):
 
 
 def begin_computing() -> None:
-    """Note that this process computes from here on.
+    """Note that this process computes from here on, together with others where there are some.
 
     Raises
     ------
     ProcessError
-        If it was forked from one that did: it would wait for ever.
+        If it was forked from one that did: it would wait for ever. If others cannot be joined.
     """
     if _Process.is_copy:
         raise ProcessError(
@@ -42,6 +43,7 @@ def begin_computing() -> None:
             "load or prediction (gunicorn without --preload)."
         )
     _Process.computes = True
+    join()
 
 
 @contextmanager

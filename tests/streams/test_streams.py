@@ -109,7 +109,9 @@ def test_classes_written_as_numbers_are_all_in_the_sample():
 @pytest.mark.parametrize(("rows", "most"), [(100, 100), (100, 30), (101, 50)])
 def test_every_pass_has_every_row_once_but_for_a_last_window(rows, most):
     count = -(-rows // most)
-    made = windows(source_of(rows, 4), Counted(None, 0.0), lambda t: (t["n"].to_numpy(),), rows=rows, most=most, seed=0)
+    made = windows(
+        source_of(rows, 4), Counted(None, 0.0), lambda t: (t["n"].to_numpy(),), rows=rows, per_pass=count, seed=0
+    )
     for own in (list(islice(made, count)) for _ in range(3)):
         assert {len(window) for (window,) in own} == {rows // count}
         assert len(np.unique(np.concatenate([window for (window,) in own]))) == count * (rows // count)
@@ -117,7 +119,7 @@ def test_every_pass_has_every_row_once_but_for_a_last_window(rows, most):
 
 @pytest.mark.parametrize("first", [1, 3, 5])
 def test_windows_go_on_where_others_stopped(folder, first):
-    how = {"rows": 500, "most": 200, "seed": 4}
+    how = {"rows": 500, "per_pass": 3, "seed": 4}
     made = [
         windows(as_source(folder), Counted(None, 0.0), lambda t: (t["pay"].to_numpy(),), first=at, **how)
         for at in (0, first)
@@ -227,7 +229,7 @@ def test_shards_may_lack_values_that_others_have(tmp_path):
 
 
 def test_stream_that_shrinks_is_refused():
-    made = windows(source_of(10, 2), Counted(None, 0.0), lambda t: (t["n"].to_numpy(),), rows=20, most=20, seed=0)
+    made = windows(source_of(10, 2), Counted(None, 0.0), lambda t: (t["n"].to_numpy(),), rows=20, per_pass=1, seed=0)
     with pytest.raises(DataError, match="had 20 rows to train when it was first read, and fewer in pass 1"):
         next(made)
 

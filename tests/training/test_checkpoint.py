@@ -78,7 +78,7 @@ def test_other_checkpoints_are_not_gone_on_from(change, own, match, tmp_path, mo
 def test_checkpoint_in_no_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is no folder to write to"):
-        Keeper(Checkpoint(tmp_path / "file" / "inside"), "same").write(module.Kept((), [], [], []))
+        Keeper(Checkpoint(tmp_path / "file" / "inside"), "same").write(module.Kept((), [np.zeros((1, 0))], [], []))
 
 
 def test_fingerprints_tell_numbers_and_settings_apart():

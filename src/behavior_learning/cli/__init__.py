@@ -22,9 +22,14 @@ COMMANDS = {
     "solve": "Solve the learned problem again at every row: the best response, prices, and a status.",
     "counterfactual": "Print what a scenario changes of the mean response, with intervals.",
     "report": "Write one HTML page about a model: how well it does on a table, and what it learned.",
+    "launch": "Run a command in several processes that fit together, on this machine or as tasks of SLURM.",
     "demo": "Learn the Boston Housing problem with BL[2,1] and print it.",
 }
 """Each command, which is the function of that name in the module of that name, and the first line of its help."""
+
+
+SETTINGS: dict[str, dict[str, Any]] = {"launch": {"allow_interspersed_args": False}}
+"""How click reads the arguments of a command: what follows the command that is launched is its own."""
 
 
 class Commands(TyperGroup):
@@ -35,7 +40,9 @@ class Commands(TyperGroup):
         if not listed:
             return name, None, rest
         alone = typer.Typer(add_completion=False)
-        alone.command(name)(getattr(import_module(f"{__name__}.{name}"), str(name)))
+        alone.command(name, context_settings=SETTINGS.get(str(name)))(
+            getattr(import_module(f"{__name__}.{name}"), str(name))
+        )
         return name, get_command(alone), rest
 
 

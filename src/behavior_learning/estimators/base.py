@@ -23,6 +23,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
+from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
@@ -41,6 +42,7 @@ from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.learned.refits import Fitting
+from behavior_learning.mesh import from_first, index
 from behavior_learning.objectives import OBJECTIVES, Objective
 from behavior_learning.options import (
     Option,
@@ -54,13 +56,13 @@ from behavior_learning.options import (
     checked_parameters,
     parameter,
 )
-from behavior_learning.processes import interruptible
+from behavior_learning.processes import begin_computing, interruptible
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
 from behavior_learning.streams import Opened, Stream
 from behavior_learning.training.checkpoint import Checkpoint
-from behavior_learning.training.minimize import Progress
+from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
 from behavior_learning.training.settings import Initialization, Penalty, Settings
@@ -141,6 +143,7 @@ class BehaviorEstimator(FittedEstimator):
         progress: Progress | None = None,
         on_interrupt: str = "raise",
         checkpoint: Checkpoint | str | PathLike[str] | None = None,
+        client: Any = None,
     ):
         """Learn the optimisation problem behind y given X.
 
@@ -165,6 +168,7 @@ class BehaviorEstimator(FittedEstimator):
             best so far.
         checkpoint : a folder, or a ``bl.Checkpoint``, in which training is kept every few minutes; a process that was
             killed goes on from there when the same is called again. Needs a `random_state`.
+        client : of a Dask cluster, whose workers fit together; X is a Dask DataFrame or a stream that all can read.
 
         Raises
         ------
@@ -174,10 +178,17 @@ class BehaviorEstimator(FittedEstimator):
             If the table, the response or the weights cannot be learned from.
         """
         keep = check_choice("on_interrupt", on_interrupt, ("raise", "keep")) == "keep"
+        if client is not None:
+            self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data, progress=progress)
+            how = {"target": target, "weights": weights, "checkpoint": checkpoint}
+            self.__dict__.update(vars(fit_by_workers(self, client, X, how)))
+            return self
         keep_programs()
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
-        random, kept = check_random_state(as_seed(self.random_state)), self._checkpoint(checkpoint)
+        begin_computing()
+        random = from_first(lambda: check_random_state(as_seed(self.random_state)))  # Drawn alike by all processes.
+        kept = self._checkpoint(checkpoint)
         stream = self._opened(X, y, sample_weight, validation_data, target, weights, chosen.validation_fraction)
         if stream is not None:
             (X, y, sample_weight), validation_data = stream.train, stream.held_out
@@ -195,11 +206,12 @@ class BehaviorEstimator(FittedEstimator):
             raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
         turns = chosen.average and validation_data is None
         encoded = self._encoded(rows, response, train, np.arange(len(rows.table)) if turns else train, stream)
+        encoded.check_alike()
         stages = _stages(chosen, encoded, train)
         rng = np.random.default_rng(random.randint(2**31))
         draw = _drawing(chosen, architecture, encoded, train)
         starts, seed = [draw(rng) for _ in range(chosen.n_restarts)], int(rng.integers(2**31))
-        bars = progress_bar(settings.max_epochs, self.verbose and progress is None)
+        bars = progress_bar(settings.max_epochs, self.verbose and progress is None and index() == 0)
         told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
         with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
             watch = partial(_goes_on, progress or bar, interrupted)
@@ -209,7 +221,9 @@ class BehaviorEstimator(FittedEstimator):
                 parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
                 result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
             else:
-                windows = None if stream is None else partial(windows_of, stream, encoded, seed)
+                windows, feed = None if stream is None else partial(windows_of, stream, encoded, seed), None
+                if stream is not None and windows is not None and not stream.whole:
+                    feed = Feed(windows, stream.survey.rows, stream.shards)
                 result = fit_from(
                     starts,
                     partial(draw, rng),
@@ -219,8 +233,7 @@ class BehaviorEstimator(FittedEstimator):
                     settings=settings,
                     seed=seed,
                     progress=watch,
-                    feed=None if stream is None or stream.whole else windows,
-                    rows=None if stream is None else stream.survey.rows,
+                    feed=feed,
                     checkpoint=kept,
                 )
         self._adopt(

@@ -61,18 +61,25 @@ class BLHybrid(JointEstimator):
         progress: Any = None,
         on_interrupt: str = "raise",
         checkpoint: Any = None,
+        client: Any = None,
     ):
         """Learn the problem behind the responses.
 
         Parameters
         ----------
         y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
-        sample_weight, validation_data, target, weights, progress, on_interrupt, checkpoint : as in BLRegressor; y
-            there is a table of all responses.
+        sample_weight, validation_data, target, weights, progress, on_interrupt, checkpoint, client : as in BLRegressor;
+            y there is a table of all responses.
         """
         together = beside(y, y_cont)
         how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
-        how |= {"validation_data": validation_data, "target": target, "weights": weights, "checkpoint": checkpoint}
+        how |= {
+            "validation_data": validation_data,
+            "target": target,
+            "weights": weights,
+            "checkpoint": checkpoint,
+            "client": client,
+        }
         return super().fit(X, together, **how)
 
     def predict(

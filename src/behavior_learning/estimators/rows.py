@@ -13,8 +13,10 @@ from behavior_learning.encoding import TableEncoder, aligned, with_the_same_cate
 from behavior_learning.errors import DataError
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.model import Rows
+from behavior_learning.mesh import count, gathered, rows_dealt
 from behavior_learning.responses import Response
 from behavior_learning.streams import Opened
+from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.weights import check_weights, chosen_rows
 
 __all__ = ["EncodedRows", "ReadRows", "windows_of"]
@@ -65,6 +67,16 @@ class EncodedRows(NamedTuple):
     y: np.ndarray
     weight: np.ndarray | None
 
+    def check_alike(self) -> None:
+        """Refuse processes that were given different rows in memory."""
+        found = gathered(fingerprint(self.x, self.y, self.weight) if count() > 1 else "")
+        other = next((number for number, own in enumerate(found) if own != found[0]), None)
+        if other is not None:
+            raise DataError(
+                f"Processes 0 and {other} have different rows. Give all the same table, or a stream, of which each "
+                "reads its share: fit('folder/*.parquet', target='y')."
+            )
+
     def at(self, rows: np.ndarray) -> tuple[Array, ...]:
         """Some of the rows on the device, with their weights where there are any."""
         return chosen_rows((self.x, self.y), self.weight, rows)
@@ -80,4 +92,4 @@ def windows_of(stream: Opened, encoded: EncodedRows, seed: int, first: int) -> G
 
     with closing(stream.windows(encode, seed, first)) as windows:
         for window in windows:
-            yield tuple(map(to_device, window))
+            yield tuple(map(to_device, window)) if stream.shards == 1 else rows_dealt(window)

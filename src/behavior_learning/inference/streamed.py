@@ -40,6 +40,7 @@ from behavior_learning.inference.estimation import (
 from behavior_learning.inference.fitted import Fitted, information_at
 from behavior_learning.inference.problem import Problem, cluster_scores, gradient, hessian, outer
 from behavior_learning.inference.results import InferenceResults, estimated
+from behavior_learning.mesh import gathered, total
 
 __all__ = ["SUMMED", "Block", "infer_stream"]
 
@@ -135,6 +136,13 @@ class ByCluster:
         self.sums = np.concatenate([self.sums, np.zeros((new.sum(), self.sums.shape[1]))])
         self.sums[self.known.get_indexer(labels)] += sums
 
+    def with_others(self) -> "ByCluster":
+        """Those of all processes."""
+        whole = ByCluster(self.sums.shape[1])
+        for labels, sums in gathered((self.known.to_numpy(), self.sums)):
+            whole.add(labels, sums)
+        return whole
+
 
 class _At(NamedTuple):
     """Where a search is; `hessian` is that of the sample, updated from gradients."""
@@ -168,8 +176,8 @@ def infer_stream(
     """
     fitted = sample.fitted
     sampling, l2 = fitted.weight_kind == "sampling", float(fitted.problem.l2)
-    total = rows if sampling else weight
-    at, norm, passes = _searched(fitted, blocks, weight, l2 / total)
+    counted = rows if sampling else weight
+    at, norm, passes = _searched(fitted, blocks, weight, l2 / counted)
     network = fitted.problem.network(at.theta)
     canonical = canonicalize(network, one_hot=fitted.one_hot, signs=fitted.canonical.signs, prune=False)
     local = LocalParameters.of(canonical, fitted.names)
@@ -183,23 +191,24 @@ def infer_stream(
             codes, found = pd.factorize(block.labels)
             scores = np.asarray(_cluster_scores(own, theta, jnp.asarray(codes), len(codes)))
             clusters.add(np.asarray(found, object), scores[: len(found)])
-    curvature = np.asarray(sums[0]) / weight + l2 / total * np.eye(len(theta))
+    sums, clusters = total(sums), clusters.with_others()
+    curvature = np.asarray(sums[0]) / weight + l2 / counted * np.eye(len(theta))
     limited = passes >= MOST_PASSES
     whole = StreamFitted(
         cast(Any, Unheld(rows, l2)),
         local,
         Optimum(theta, *map(jnp.asarray, (at.loss, curvature, norm, passes, limited))),
         Convergence.OPTIMUM if norm < TOLERANCE else Convergence.LIMIT if limited else Convergence.STALLED,
-        information_at(local, curvature, l2 / total),
+        information_at(local, curvature, l2 / counted),
         canonical,
-        np.array([total / rows]),
+        np.array([counted / rows]),
         fitted.weight_kind,
         fitted.names,
         fitted.one_hot,
-        rows_total=total,
-        mean_loss=at.loss - 0.5 * l2 / total * float(np.sum(local.theta**2)),
+        rows_total=counted,
+        mean_loss=at.loss - 0.5 * l2 / counted * float(np.sum(local.theta**2)),
         outer_products=tuple(
-            (total / weight) ** power * np.asarray(own) for power, own in zip(powers, sums[1:], strict=True)
+            (counted / weight) ** power * np.asarray(own) for power, own in zip(powers, sums[1:], strict=True)
         ),
     )
     results = replace(sample, fitted=whole, rivals=())
@@ -207,7 +216,7 @@ def infer_stream(
         return estimated(results, make_covariance(cov_type))
     if len(clusters.sums) < 2:
         raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
-    return estimated(results, ClusteredSums(total / weight * clusters.sums))
+    return estimated(results, ClusteredSums(counted / weight * clusters.sums))
 
 
 def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tuple[_At, float, int]:
@@ -216,7 +225,8 @@ def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tu
 
     def look(theta: Array, curvature: Array, damping: float) -> _At:
         parts = (_first(_of_block(fitted.problem, block), theta) for block in blocks())
-        loss, slope = reduce(lambda total, part: tuple(map(jnp.add, total, part)), parts)
+        none = jnp.zeros(()), jnp.zeros_like(theta)
+        loss, slope = total(reduce(lambda sums, part: tuple(map(jnp.add, sums, part)), parts, none))
         value = float(loss / weight + 0.5 * ridge * jnp.sum(theta**2))
         return _At(theta, value, slope / weight + ridge * theta, curvature, damping)
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 from behavior_learning.encoding import as_table, listed
 from behavior_learning.errors import DataError
 
-__all__ = ["Files", "Part", "Source", "Tables", "as_source"]
+__all__ = ["EVERYTHING", "Files", "Part", "Share", "Source", "Tables", "as_source", "evenly"]
 
 BATCH = 2**14
 """Rows that are read at once."""
@@ -46,12 +46,26 @@ class Part(NamedTuple):
     table: pd.DataFrame
 
 
+class Share(NamedTuple):
+    """One of several shares of the pieces."""
+
+    number: int = 0
+    of: int = 1
+
+
+EVERYTHING = Share()
+
+
 class Source(ABC):
     """Rows that can be read again and again, a part at a time."""
 
+    def dealt(self, piece: int, count: int) -> int:
+        """To which of so many shares a piece belongs."""
+        return piece % count
+
     @abstractmethod
-    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
-        """All rows once, with the same columns in every part.
+    def parts(self, order: np.random.Generator | None = None, share: Share = EVERYTHING) -> Iterator[Part]:
+        """All rows of a share once, with the same columns in every part.
 
         Parameters
         ----------
@@ -72,9 +86,16 @@ class Files(Source):
         rows = arrow_datasets().ParquetFileFragment
         parts = (own.split_by_row_group() if isinstance(own, rows) else [own] for own in dataset.get_fragments())
         self.pieces = [piece for own in parts for piece in own]
+        self.by_shares: dict[int, list[int]] = {}
 
-    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
-        numbers = np.arange(len(self.pieces))
+    def dealt(self, piece: int, count: int) -> int:
+        if count not in self.by_shares:
+            self.by_shares[count] = evenly([piece.count_rows() for piece in self.pieces], count)
+        return self.by_shares[count][piece]
+
+    def parts(self, order: np.random.Generator | None = None, share: Share = EVERYTHING) -> Iterator[Part]:
+        own = [number for number in range(len(self.pieces)) if self.dealt(number, share.of) == share.number]
+        numbers = np.array(own, int)
         waiting = iter((numbers if order is None else order.permutation(numbers)).tolist())
         reading = [self._piece(number) for number in islice(waiting, 1 if order is None else OPEN)]
         while reading:
@@ -99,16 +120,30 @@ class Files(Source):
             raise DataError(f"{fragment.path} could not be read: {str(error)[:300]}") from error
 
 
+def evenly(sizes: Sequence[int], count: int) -> list[int]:
+    """To which of so many shares each size goes: the largest first, to the share that has least.
+
+    Source: Graham (1969), no share exceeds 4/3 of what is possible.
+    """
+    shares, filled = [0] * len(sizes), [0] * count
+    for number in sorted(range(len(sizes)), key=lambda number: -sizes[number]):
+        shares[number] = filled.index(min(filled))
+        filled[shares[number]] += sizes[number]
+    return shares
+
+
 class Tables(Source):
-    """Tables from an iterable; each is a piece, and they come in its order."""
+    """Tables, or functions that make one each, from an iterable; each is a piece, and they come in its order."""
 
     def __init__(self, make: Callable[[], Iterable[Any]]):
         self.make = make
 
-    def parts(self, order: np.random.Generator | None = None) -> Iterator[Part]:
+    def parts(self, order: np.random.Generator | None = None, share: Share = EVERYTHING) -> Iterator[Part]:
         first: list[str] = []
         for number, given in enumerate(self.make()):
-            table = as_table(given).rename(columns=str).reset_index(drop=True)
+            if self.dealt(number, share.of) != share.number:
+                continue
+            table = as_table(given() if callable(given) else given).rename(columns=str).reset_index(drop=True)
             first = first or list(table.columns)
             _check_columns(f"Table {number}", list(table.columns), first)
             table = table[first]

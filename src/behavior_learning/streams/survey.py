@@ -7,7 +7,7 @@ number of every column. So ends and levels are those of all rows; quantiles are 
 standard deviations those of all rows where none lies far outside.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +17,19 @@ from jaxtyping import Float, UInt64
 
 from behavior_learning.encoding import EncodedColumn, TableEncoder, bulk_range, with_the_same_categories
 from behavior_learning.errors import DataError
+from behavior_learning.mesh import everyone, gathered
 from behavior_learning.streams.sources import Part
 
-__all__ = ["Counted", "Survey", "place_hashes", "survey"]
+__all__ = ["Counted", "Reading", "Survey", "place_hashes", "survey"]
 
 MOST_LEVELS = 1_000
 """Levels of a column of which each has a row in the sample for certain."""
 
-ALL = float(2**64)
+ALL, PLACES = float(2**64), 2**40
+"""Hashes that there are, and more rows than a piece has."""
+
+KINDS = {**dict.fromkeys("iuf", "numbers"), "b": "booleans", **dict.fromkeys("mM", "times")}
+"""What a column of each kind of NumPy holds, of others text."""
 
 
 class Counted:
@@ -122,6 +127,12 @@ class Sample:
                 self.limit = self.hashes.max()
         return self.table
 
+    def cut(self, share: float) -> None:
+        """Leave what is likely to be in the sample of all rows, of which these are a share."""
+        table, mean = self.rows(), share * self.most
+        lowest = np.sort(np.argsort(self.hashes, kind="stable")[: int(mean + 6 * mean**0.5) + 10])
+        self.hashes, self.table = self.hashes[lowest], table.iloc[lowest]
+
 
 def joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables one below another, categories staying categories."""
@@ -179,16 +190,20 @@ class Moments:
 
     def add(self, values: Float[np.ndarray, "rows columns"]) -> None:
         missing = ~np.isfinite(values)  # What is infinite is refused by whoever learns from the sample.
+        own = Moments()
+        own.count = len(values) - missing.sum(axis=0)
+        own.mean = np.where(missing, 0.0, values).sum(axis=0) / np.maximum(own.count, 1)
+        own.squares = (np.where(missing, 0.0, np.where(missing, 0.0, values) - own.mean) ** 2).sum(axis=0)
+        self.join(own)
+
+    def join(self, other: "Moments") -> None:
+        """Those of both."""
         if not self.count.size:
-            self.count, self.mean, self.squares = np.zeros((3, values.shape[1]))
-        count = len(values) - missing.sum(axis=0)
-        whole = np.maximum(count, 1)
-        mean = np.where(missing, 0.0, values).sum(axis=0) / whole
-        squares = np.where(missing, 0.0, np.where(missing, 0.0, values) - mean) ** 2
-        both, shift = np.maximum(self.count + count, 1), mean - self.mean
-        self.squares = self.squares + squares.sum(axis=0) + shift**2 * self.count * count / both
-        self.mean = self.mean + shift * count / both
-        self.count = self.count + count
+            self.count, self.mean, self.squares = np.zeros((3, len(other.count)))
+        both, shift = np.maximum(self.count + other.count, 1), other.mean - self.mean
+        self.squares = self.squares + other.squares + shift**2 * self.count * other.count / both
+        self.mean = self.mean + shift * other.count / both
+        self.count = self.count + other.count
 
     @property
     def deviation(self) -> Float[np.ndarray, " columns"]:
@@ -205,6 +220,7 @@ class Survey:
     weight : their mean weight.
     train, held_out : samples of the rows that train, and of those that validate; the index has their numbers.
     center, deviation : mean and standard deviation of each column of numbers over all rows that train.
+    by_piece : how many rows of each piece train.
     """
 
     rows: int
@@ -213,6 +229,7 @@ class Survey:
     held_out: pd.DataFrame
     center: dict[str, float]
     deviation: dict[str, float]
+    by_piece: dict[int, int]
 
     def exact(self, encoder: TableEncoder) -> TableEncoder:
         """The encoder learned from the sample, with means and deviations of all rows that train."""
@@ -229,13 +246,118 @@ class Survey:
         return replace(column, center=self.center[column.source], scale=deviation, spread=deviation)
 
 
-def survey(
-    parts: Iterable[Part], rule: Counted, *, columns: Collection[str], levels: Collection[str], sample: int, looked: int
-) -> Survey:
-    """Read a stream once.
+class Reading:
+    """What a process has read of its share, and what comes of the shares of all.
 
     Parameters
     ----------
+    rule : what is to become of the rows.
+    levels : columns of numbers whose every value must be in the sample.
+    sample, looked : most rows that are kept of those that train, and of those that validate.
+    """
+
+    def __init__(self, rule: Counted, *, levels: Collection[str], sample: int, looked: int):
+        self.rule, self.witnesses = rule, Witnesses(levels)
+        self.kept, self.held_out = Sample(sample), Sample(looked)
+        self.kinds: dict[str, str] = {}
+        self.pieces: dict[int, Piece] = {}
+
+    def add(self, part: Part) -> None:
+        """Read some rows."""
+        number = part.piece * PLACES + part.offset
+        table, hashes = self.rule(
+            part._replace(table=part.table.set_axis(pd.RangeIndex(number, number + len(part.table)), axis=0))
+        )
+        self.kinds = self.kinds or {name: part.table[name].dtype.kind for name in part.table.columns}
+        piece, out = self.pieces.setdefault(part.piece, Piece()), self.rule.held_out(hashes)
+        train = table[~out]
+        self.held_out.add(hashes[out], table[out])
+        self.kept.add(~hashes[~out], train)
+        self.witnesses.add(train)
+        piece.moments.add(train[self.numbers].to_numpy(float, na_value=np.nan))
+        piece.read, piece.rows = piece.read + len(part.table), piece.rows + len(train)
+        piece.weight += len(train) if self.rule.weights is None else train[self.rule.weights].sum()
+
+    @property
+    def numbers(self) -> list[str]:
+        """Columns of numbers."""
+        return [name for name, kind in self.kinds.items() if kind in "iuf"]
+
+    @property
+    def rows(self) -> int:
+        return sum(piece.rows for piece in self.pieces.values())
+
+    def sent(self, rows: int) -> "Reading":
+        """The same, with little more of the samples than its share in those of so many rows."""
+        for sample in (self.kept, self.held_out):
+            sample.cut(self.rows / max(rows, 1))
+        return self
+
+    def joined(self, others: Sequence["Reading"]) -> "Reading":
+        """What one process would have found that had read what all have read."""
+        read = [other for other in others if other.pieces]
+        for other in read[1:]:
+            _check_kinds(read[0], other)
+        whole = Reading(self.rule, levels=self.witnesses.levels, sample=self.kept.most, looked=self.held_out.most)
+        whole.kinds = read[0].kinds if read else {}
+        whole.pieces = dict(sorted(item for other in read for item in other.pieces.items()))
+        for other in read:
+            for own, more in ((whole.kept, other.kept), (whole.held_out, other.held_out)):
+                table = more.rows()
+                own.add(more.hashes, table)
+        seen = [row for other in read for row in other.witnesses.rows.values()]
+        if seen:
+            whole.witnesses.add(joined(seen).sort_index())
+        return whole
+
+    def survey(self) -> "Survey":
+        """What was found.
+
+        Raises
+        ------
+        DataError
+            If no row trains or validates.
+        """
+        held_out, moments = self.held_out.rows(), Moments()
+        if self.rows < 2 or (self.rule.fraction > 0 and not len(held_out)):
+            raise DataError(
+                f"Training needs at least 2 rows and validation at least 1; the stream has {self.rows} and "
+                f"{len(held_out)}. Add rows or change validation_fraction."
+            )
+        sampled = joined([self.kept.rows(), *self.witnesses.rows.values()])
+        sampled = sampled[~sampled.index.duplicated()].sort_index()
+        for piece in self.pieces.values():
+            moments.join(piece.moments)
+        starts = np.cumsum([0, *(piece.read for piece in self.pieces.values())])[:-1]
+        known, numbers = np.array(list(self.pieces)), self.numbers
+
+        def numbered(table: pd.DataFrame) -> pd.DataFrame:
+            piece, offset = np.divmod(table.index.to_numpy(), PLACES)
+            return table.set_axis(pd.Index(starts[np.searchsorted(known, piece)] + offset), axis=0)
+
+        weight = sum(piece.weight for piece in self.pieces.values()) / self.rows
+        center, deviation = (
+            dict(zip(numbers, values.tolist(), strict=True)) for values in (moments.mean, moments.deviation)
+        )
+        by_piece = {number: piece.rows for number, piece in self.pieces.items()}
+        return Survey(self.rows, weight, numbered(sampled), numbered(held_out), center, deviation, by_piece)
+
+
+class Piece:
+    """What was read of a piece: all rows, and of those that train the number, the weight and the moments."""
+
+    def __init__(self):
+        self.read, self.rows, self.weight, self.moments = 0, 0, 0.0, Moments()
+
+
+def survey(
+    parts: Iterable[Part], rule: Counted, *, columns: Collection[str], levels: Collection[str], sample: int, looked: int
+) -> Survey:
+    """Read a stream once, every process its share.
+
+    Parameters
+    ----------
+    parts : of the share of this process.
     columns : that the stream must have.
     levels : columns of numbers whose every value must be in the sample.
     sample, looked : most rows that are kept of those that train, and of those that validate.
@@ -243,35 +365,29 @@ def survey(
     Raises
     ------
     DataError
-        If a column is missing, or no row trains or validates.
+        If a column is missing or differs between shares, or no row trains or validates.
     """
-    kept, held_out, witnesses, moments = Sample(sample), Sample(looked), Witnesses(levels), Moments()
-    numbers: list[str] | None = None
-    number, rows, total = 0, 0, 0.0
-    for part in parts:
-        if numbers is None:
-            _check_has(columns, part.table)
-            numbers = [name for name in part.table.columns if part.table[name].dtype.kind in "iuf"]
-        table, hashes = rule(
-            part._replace(table=part.table.set_axis(pd.RangeIndex(number, number + len(part.table)), axis=0))
-        )
-        number += len(part.table)
-        out = rule.held_out(hashes)
-        train = table[~out]
-        held_out.add(hashes[out], table[out])
-        kept.add(~hashes[~out], train)
-        witnesses.add(train)
-        moments.add(train[numbers].to_numpy(float, na_value=np.nan))
-        rows, total = rows + len(train), total + (len(train) if rule.weights is None else train[rule.weights].sum())
-    if rows < 2 or (rule.fraction > 0 and not len(held_out.rows())):
-        raise DataError(
-            f"Training needs at least 2 rows and validation at least 1; the stream has {rows} and "
-            f"{len(held_out.rows())}. Add rows or change validation_fraction."
-        )
-    sampled = joined([kept.rows(), *witnesses.rows.values()])
-    sampled = sampled[~sampled.index.duplicated()].sort_index()
-    by_name = (dict(zip(numbers or (), values.tolist(), strict=True)) for values in (moments.mean, moments.deviation))
-    return Survey(rows, total / rows, sampled, held_out.rows(), *by_name)
+
+    own = Reading(rule, levels=levels, sample=sample, looked=looked)
+
+    def read() -> int:
+        for part in parts:
+            if not own.pieces:
+                _check_has(columns, part.table)
+            own.add(part)
+        return own.rows
+
+    rows = sum(everyone(read))
+    return own.joined(gathered(own.sent(rows))).survey()
+
+
+def _check_kinds(first: Reading, other: Reading) -> None:
+    for name, kind in first.kinds.items():
+        found = other.kinds.get(name)
+        if found is None or KINDS.get(found) != KINDS.get(kind):
+            said = [f"{KINDS.get(kind, 'text')} in table {min(first.pieces)}"]
+            said += ["missing" if found is None else KINDS.get(found, "text") + f" in table {min(other.pieces)}"]
+            raise DataError(f"Column {name!r} is {' and '.join(said)}. Write it alike in all parts of the stream.")
 
 
 def _check_has(columns: Collection[str], table: pd.DataFrame) -> None:

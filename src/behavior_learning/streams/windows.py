@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
-from itertools import count, islice
+from itertools import count, islice, repeat
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from behavior_learning.errors import DataError
-from behavior_learning.streams.sources import Source
+from behavior_learning.streams.sources import EVERYTHING, Share, Source
 from behavior_learning.streams.survey import Counted
 
-__all__ = ["ahead", "windows"]
+__all__ = ["ahead", "blocks", "filled", "windows"]
 
 Columns = tuple[np.ndarray, ...]
 Item = TypeVar("Item")
@@ -29,18 +29,20 @@ def windows(
     encode: Callable[[pd.DataFrame], Columns],
     *,
     rows: int,
-    most: int,
+    per_pass: int,
     seed: int,
     first: int = 0,
-) -> Iterator[Columns]:
-    """Windows of encoded training rows, pass after pass, in a new order of the pieces each time.
+    share: Share = EVERYTHING,
+) -> Iterator[Columns | None]:
+    """Windows of encoded training rows of a share, pass after pass, in a new order of the pieces each time.
 
-    A pass is cut into windows of equal size; fewer rows than it has windows are left out of it.
+    A pass is cut into windows of equal size; fewer rows than it has windows are left out of it. A share without rows
+    has windows of None.
 
     Parameters
     ----------
-    rows : that train in all.
-    most : rows of a window.
+    rows : of the share that train.
+    per_pass : windows of a pass.
     seed : of the order of the pieces.
     first : the number of the first window; what is before it is read and thrown away.
 
@@ -49,10 +51,11 @@ def windows(
     DataError
         If a pass has other rows than the one before.
     """
-    per_pass = -(-rows // most)
+    if rows < per_pass:
+        yield from repeat(None)
     skipped = first % per_pass
     for number in count(first // per_pass):
-        parts = source.parts(np.random.default_rng([seed, number]) if per_pass > 1 else None)
+        parts = source.parts(np.random.default_rng([seed, number]) if per_pass > 1 else None, share)
         cut = blocks((encode(table) for part in parts if len(table := rule.training(part))), rows // per_pass)
         passed = skipped
         for window in islice(cut, skipped, per_pass):
@@ -79,6 +82,11 @@ def blocks(parts: Iterable[Columns], size: int, *, rest: bool = False) -> Iterat
             waiting, have = [tuple(column[size:] for column in whole)], have - size
     if rest and have:
         yield tuple(np.concatenate(columns) for columns in zip(*waiting, strict=True))
+
+
+def filled(columns: Columns, size: int) -> Columns:
+    """So many rows: these, and from the last on copies of it."""
+    return tuple(column[np.minimum(np.arange(size), len(column) - 1)] for column in columns)
 
 
 def ahead(items: Iterator[Item]) -> Generator[Item]:

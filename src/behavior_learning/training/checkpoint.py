@@ -16,9 +16,9 @@ from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save as to_bytes
 
-from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import DataError
 from behavior_learning.files import write_whole
+from behavior_learning.mesh import from_first, index
 from behavior_learning.options import Option, check_number, parameter
 
 __all__ = ["Checkpoint", "Keeper", "Kept", "fingerprint"]
@@ -78,7 +78,7 @@ class Keeper:
 
     def __init__(self, checkpoint: Checkpoint, fingerprint: str):
         self.folder, self.seconds = Path(checkpoint.folder), 60 * checkpoint.minutes
-        self.fingerprint, self.written = fingerprint, time.monotonic()
+        self.fingerprint, self.written, self.note = fingerprint, time.monotonic(), ""
 
     @property
     def due(self) -> bool:
@@ -86,13 +86,17 @@ class Keeper:
         return time.monotonic() - self.written >= self.seconds
 
     def write(self, kept: Kept) -> None:
-        """Write the file anew.
+        """Write the file anew, by the first process.
 
         Raises
         ------
         DataError
             If it cannot be written, as where the disk is full; the last one stays.
         """
+        self.written, done = time.monotonic(), kept.history[0].shape[1]
+        self.note = f", of which the first {done} are kept in {self.folder}"
+        if index() > 0:
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -103,10 +107,9 @@ class Keeper:
         said = {"version": version("behavior-learning"), "fingerprint": self.fingerprint}
         record = json.dumps({**said, "looks": kept.looks, "streams": kept.streams})
         write_whole(self.folder / FILE, to_bytes(arrays, metadata={"checkpoint": record}))
-        self.written = time.monotonic()
 
     def read(self, like: PyTree) -> Kept | None:
-        """What was written last, or None where there is nothing.
+        """What was written last, or None where there is nothing; the first process reads it for all.
 
         Parameters
         ----------
@@ -117,6 +120,9 @@ class Keeper:
         DataError
             If it is damaged, or of another version of the package, or of another training.
         """
+        return from_first(lambda: self._read(like))
+
+    def _read(self, like: PyTree) -> Kept | None:
         path = self.folder / FILE
         if not path.exists():
             return None
@@ -139,7 +145,7 @@ class Keeper:
                 "or name another folder to begin anew."
             )
         leaves, structure = jax.tree.flatten(like)
-        state = jax.tree.unflatten(structure, [to_device(arrays[f"state.{number}"]) for number in range(len(leaves))])
+        state = jax.tree.unflatten(structure, [arrays[f"state.{number}"] for number in range(len(leaves))])
         history = [arrays[f"history.{number}"] for number in range(3)]
         return Kept(state, history, [(at, stopped) for at, stopped in record["looks"]], record["streams"])
 

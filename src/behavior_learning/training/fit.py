@@ -14,6 +14,7 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
+from behavior_learning.mesh import by_rows
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.checkpoint import Checkpoint, Keeper, fingerprint
@@ -84,7 +85,7 @@ class PenalizedLoss(eqx.Module):
     ridge: Float[Array, ""]
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
-        loss = jnp.mean(self.objective(self.packing.evaluated(params), *data))
+        loss = jnp.mean(self.objective(self.packing.evaluated(params), *by_rows(data)))
         return loss + self.ridge * self.packing.squared(params)
 
 
@@ -157,9 +158,9 @@ def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyT
     """Mean of values per row over all rows, `size` rows at a time."""
     n = jax.tree.leaves(data)[0].shape[0]
     if n <= size:
-        return jax.tree.map(jnp.mean, values(*data))
+        return jax.tree.map(jnp.mean, values(*by_rows(data)))
     batches = (jnp.arange(-(-n // size) * size) % n).reshape(-1, size)
-    batched = jax.lax.map(lambda rows: values(*jax.tree.map(lambda column: column[rows], data)), batches)
+    batched = jax.lax.map(lambda rows: values(*by_rows(jax.tree.map(lambda column: column[rows], data))), batches)
     return jax.tree.map(lambda column: jnp.mean(column.ravel()[:n]), batched)
 
 
@@ -174,7 +175,6 @@ def fit(
     progress: Progress | None = None,
     chunk: int = CHUNK,
     feed: Feed | None = None,
-    rows: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> FitResult:
     """Train every start and return the one with the lowest validation loss.
@@ -188,9 +188,9 @@ def fit(
     data, validation : encoded (x, y), and weights per row with a mean of one where there are any.
     seed : of the order of the rows and of noise.
     chunk : most epochs per call of the compiled program; fewer for very many rows, brief fits and short stages.
-    feed : further rows for each epoch in place of `data`, of the same shape.
+    feed : further rows for each epoch in place of `data`, and how many train in all; of the ridge a row carries a
+        share.
     checkpoint : where training is kept, to go on from.
-    rows : that train in all, whose share of the ridge a row carries; those of `data` by default.
 
     Raises
     ------
@@ -199,7 +199,7 @@ def fit(
     """
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
-    packing, rows = Packing.of(starts[0]), rows or len(data[0])
+    packing, rows = Packing.of(starts[0]), len(data[0]) if feed is None else feed.rows
     ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * rows))
     if settings.optimizer.stochastic:
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
@@ -208,15 +208,16 @@ def fit(
     chunk = chunk if feed is None else 1
 
     def losses(objective: Objective) -> Losses:
-        weighted = Weighted.where(objective, data)
-        train, noise = PenalizedLoss(weighted, packing, ridge), WithNoise(objective)
-        return Losses(train, ValidationLoss.of(weighted, packing), noise)
+        train = PenalizedLoss(Weighted.where(objective, data), packing, ridge)
+        held_out = ValidationLoss.of(Weighted.where(objective, validation), packing)
+        return Losses(train, held_out, WithNoise(objective))
 
     def refine(current: Losses, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Change | None:
         stages_left = len(schedule.later)
         moved = schedule.next(latest, stopped)
         return None if moved is None else Change(losses(moved), comparable=len(schedule.later) == stages_left)
 
+    known = data if feed is None else feed.first_shard(data)
     packed = zip(*(packing.packed(start, np) for start in starts), strict=True)
     best, trace, _ = minimize(
         tuple(to_device(np.stack(arrays)) for arrays in packed),
@@ -232,7 +233,7 @@ def fit(
         feed=feed,
         refine=refine,
         progress=progress,
-        keeper=checkpoint and Keeper(checkpoint, fingerprint(data, validation, starts, stages, settings, seed, rows)),
+        keeper=checkpoint and Keeper(checkpoint, fingerprint(known, validation, starts, stages, settings, seed, rows)),
     )
     winner = int(np.argmin(trace.best_loss))
     if not np.isfinite(trace.best_loss[winner]):

@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from behavior_learning.core.arrays import make_key, make_keys, to_device
+from behavior_learning.launched import note
+from behavior_learning.mesh import everywhere, gathered, on_mesh, together
 from behavior_learning.training.checkpoint import Keeper, Kept
 from behavior_learning.training.optimizers import Data, Loss, Optimizer, Params
 
@@ -31,8 +33,28 @@ def noiseless(key: PRNGKeyArray, data: Data) -> Data:
     return data
 
 
-Feed = Callable[[int], Generator[Data]]
-"""The rows of each chunk of epochs, all of one shape, from the chunk of a number on."""
+class Feed(NamedTuple):
+    """Rows that come a window at a time.
+
+    Attributes
+    ----------
+    windows : the rows of each chunk of epochs, all of one shape, from the chunk of a number on.
+    rows : that train in all.
+    shards : of the same number of rows, one behind the other, whose parts of a batch are equal.
+    """
+
+    windows: Callable[[int], Generator[Data]]
+    rows: int
+    shards: int = 1
+
+    def repeating(self, data: Data) -> "Feed":
+        """The same rows again and again."""
+        return Feed(lambda done: _same(data), self.rows, self.shards)
+
+    def first_shard(self, data: Data) -> Data:
+        """Rows that the first process holds, whatever the number of them."""
+        rows = len(jax.tree.leaves(data)[0]) // self.shards
+        return jax.tree.map(lambda column: np.asarray(column.addressable_shards[0].data)[:rows], data)
 
 
 class Losses(NamedTuple):
@@ -197,15 +219,21 @@ def minimize(
     -------
     The best parameters of each start, the trace, and the losses that training ended with.
     """
-    begun = state = _begun(optimizer, starts)
+    begun = state = on_mesh(_begun(optimizer, starts))
+    data, validation, feed = on_mesh(data), on_mesh(validation), feed or Feed(lambda done: _same(data), 0)
     most = np.iinfo(np.int32).max
     patience = max_epochs if optimizer.budgeted else min(patience, max_epochs)
     limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
-    rows = len(jax.tree.leaves(data)[0]) if optimizer.stochastic else 0
+    rows = len(jax.tree.leaves(data)[0]) // feed.shards if optimizer.stochastic else 0
     histories, looks, done = [], [(0, False)], 0
     if keeper is not None and (kept := keeper.read(state)) is not None:
-        state, histories, looks, done = kept.state, [kept.history], kept.looks, kept.history[0].shape[1]
+        state, histories, looks, done = (
+            on_mesh(jax.tree.map(to_device, kept.state)),
+            [kept.history],
+            kept.looks,
+            kept.history[0].shape[1],
+        )
         losses = _replayed(losses, refine, kept)
         for stream, own in zip(streams, kept.streams, strict=True):
             stream.bit_generator.state = own
@@ -215,17 +243,20 @@ def minimize(
             history = [np.concatenate(values, axis=1) for values in zip(*histories, strict=True)]
             keeper.write(Kept(state, history, looks, [dict(stream.bit_generator.state) for stream in streams]))
 
-    with closing(_same(data) if feed is None else feed(done)) as windows:
+    with closing(feed.windows(done)) as windows, together(lambda: f"after epoch {done}"):
         while done < max_epochs and np.asarray(state.active).any():
             if keeper is not None and keeper.due and histories:
                 write()
             asked = min(chunk if every is None else every, chunk, max_epochs - done)
             chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
-            state, history = _run_chunk(losses, optimizer, limits, state, chance, next(windows), validation)
+            window = on_mesh(next(windows))
+            state, history = _run_chunk(losses, optimizer, limits, state, chance, window, validation)
             run = np.asarray(history.ran).any(axis=1)
             histories.append([np.asarray(values)[run].T for values in history])
             done += int(run.sum())
-            if progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True:
+            note(f"after epoch {done}" + ("" if keeper is None else keeper.note))
+            ends = progress is not None and progress(done, float(np.asarray(state.best_loss).min())) is True
+            if any(gathered(ends)):
                 break
             stopped, looked = not np.asarray(state.active).any(), looks[-1][0]
             if refine is None or done >= max_epochs or not (stopped or done - looked >= (every or chunk)):
@@ -234,7 +265,8 @@ def minimize(
             looks.append((done, stopped))
             change = refine(losses, latest, stopped)
             if change is not None:
-                losses, state = change.losses, state.anew(begun) if change.comparable else state.forgetting()
+                changed = state.anew(begun) if change.comparable else state.forgetting()
+                losses, state = change.losses, on_mesh(changed)
         else:
             write()
     trace = Trace(
@@ -286,7 +318,7 @@ def _run_chunk(
         next_state, (train, held_out) = jax.lax.cond(wanted, jax.vmap(run), lambda s: (s, (unknown, unknown)), state)
         return next_state, _History(train, held_out, asked & state.active)
 
-    return jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh))
+    return everywhere(jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh)))
 
 
 def _epoch(

@@ -46,7 +46,6 @@ def fit_from(
     seed: int,
     progress: Progress | None = None,
     feed: Feed | None = None,
-    rows: int | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> FitResult:
     """`fit` from random networks and on to the optimum; a layer of few blocks from screened starts.
@@ -58,7 +57,7 @@ def fit_from(
     ----------
     starts : random networks, as many as are trained in full.
     draw : makes one more.
-    feed, rows : as in `fit`; screenings use `data` alone, and only where these are all rows the optimum is sought.
+    feed : as in `fit`; screenings use `data` alone, and only where these are all rows the optimum is sought.
     checkpoint : as in `fit`; screenings are made again.
     """
     count, layers = len(starts), starts[0].architecture.layers
@@ -70,14 +69,15 @@ def fit_from(
         screened: list[tuple[float, BehaviorNetwork]] = []
         for group in [starts, *([draw() for _ in range(count)] for _ in range(SCREENINGS - 1))]:
             with suppress(ConvergenceError):
-                result = fit(group, stages, data=data, validation=validation, settings=brief, seed=seed)
+                once = None if feed is None else feed.repeating(data)
+                result = fit(group, stages, data=data, validation=validation, settings=brief, seed=seed, feed=once)
                 screened.append((float(np.min(result.trace.best_loss)), result.network))
         screened.sort(key=lambda end: end[0])
         best = [network for _, network in screened[:count]]
         starts = best + list(starts)[: count - len(best)]
-    own: dict[str, Any] = {"settings": settings, "seed": seed, "progress": progress, "feed": feed, "rows": rows}
+    own: dict[str, Any] = {"settings": settings, "seed": seed, "progress": progress, "feed": feed}
     result = fit(starts, stages, data=data, validation=validation, checkpoint=checkpoint, **own)
-    if rows is not None and rows > len(data[0]):
+    if feed is not None:
         return result
     return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
 

@@ -121,6 +121,7 @@ class Optimizer(Option, eqx.Module):
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         """Return the new parameters, the new state and the mean training loss of a pass over the rows in this order.
 
+        Where rows come in shards, one behind the other, the order is that of the rows of each.
         `elapsed` is the share of the epochs that are behind before this one and after it.
         """
 
@@ -202,9 +203,17 @@ class Adam(Optimizer):
     def epoch(
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
-        n, steps = len(order), self.steps(len(order))
+        rows, n = len(jax.tree.leaves(data)[0]), len(order)
+        shards, steps = rows // n, min(self.steps(rows), n)
         used = order[: steps * (n // steps)]
-        batches = jax.tree.map(lambda column: column[used].reshape(steps, n // steps, *column.shape[1:]), data)
+
+        def cut(column: Array) -> Array:
+            """Batches with the same number of rows of every shard, which need not leave their device."""
+            chosen = column.reshape(shards, n, *column.shape[1:])[:, used]
+            each = chosen.reshape(shards, steps, n // steps, *column.shape[1:])
+            return jnp.swapaxes(each, 0, 1).reshape(steps, -1, *column.shape[1:])
+
+        batches = jax.tree.map(cut, data)
 
         def step(carry: tuple[Params, _AdamState], own: tuple[Data, Array]):
             (params, state), (batch, rate) = carry, own

@@ -1,0 +1,176 @@
+"""Claims about processes that fit together: who they are, what ends them, and what is said then."""
+
+import os
+import pickle
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from behavior_learning import launched, mesh
+from behavior_learning.cli import app
+from behavior_learning.cli import launch as module
+from behavior_learning.cli.launch import Worker, in_slurm, on_this_machine, what_happened
+from behavior_learning.errors import DataError, OptionError, ProcessError
+from behavior_learning.estimators.rows import EncodedRows
+from behavior_learning.launched import Place
+
+TASK = {"SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "8", "SLURM_JOB_ID": "100"}
+
+
+def test_a_place_is_read_as_it_was_written():
+    place = Place(2, 4, "10.0.0.1:4567")
+    assert Place.read(str(place)) == place
+
+
+@pytest.mark.parametrize("text", ["", "4/4@here:1", "1/4", "a/b@here:1", "1/4@here"])
+def test_what_is_no_place_is_refused(text):
+    with pytest.raises(ProcessError, match="does not say which process this is"):
+        Place.read(text)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "first"),
+    [("node7", "node7"), ("node[003-010,012]", "node003"), ("gpu-a12,gpu-b1", "gpu-a12"), ("n[1,5]", "n1")],
+)
+def test_tasks_of_slurm_find_their_place(nodes, first):
+    place = in_slurm({**TASK, "SLURM_STEP_NODELIST": nodes})
+    host, port = place.address.split(":")
+    assert (place.process, place.processes, host) == (3, 8, first)
+    assert int(port) in module.PORTS
+
+
+def test_without_slurm_the_number_of_processes_must_be_said():
+    with pytest.raises(OptionError, match="How many processes"):
+        in_slurm({})
+
+
+def test_a_taken_port_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ProcessError, match=f"Port {port} of this machine cannot be used"):
+            on_this_machine(2, port)
+    assert len({place.address for place in on_this_machine(3, None)}) == 1
+
+
+class Ended:
+    """A process that has ended with a code."""
+
+    def __init__(self, code: int):
+        self.code = code
+
+    def poll(self) -> int:
+        return self.code
+
+
+@pytest.mark.parametrize(
+    ("code", "note", "said"),
+    [
+        (-9, "after epoch 7, of which the first 5 are kept in there", "signal 9 (SIGKILL) after epoch 7, of"),
+        (1, "after epoch 7", "exit code 1 after epoch 7. The others were ended. Nothing is kept"),
+        (2, None, "exit code 2 before training began"),
+    ],
+)  # fmt: skip
+def test_a_dead_process_is_named_with_how_to_go_on(tmp_path, code, note, said):
+    if note:
+        (tmp_path / "note").write_text(note)
+    worker = Worker(Place(1, 2, "here:1"), Ended(code), tmp_path / "note")
+    text = what_happened(worker, ["bl", "launch", "-n", "2", "python", "my train.py"])
+    assert "Process 1 of 2 ended" in text
+    assert said in text
+    assert ("bl launch -n 2 python 'my train.py'" in text) == ("kept in" in text)
+
+
+def test_launched_commands_know_their_place_and_end_together(tmp_path):
+    script = f"import os, pathlib; pathlib.Path('{tmp_path}', os.environ['{launched.PLACE}'][0]).touch(); "
+    result = CliRunner().invoke(app, ["launch", "-n", "2", sys.executable, "-I", "-c", script])
+    assert result.exit_code == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "1"]
+    script += f"import time, sys; os.environ['{launched.PLACE}'][0] == '1' and sys.exit(5); time.sleep(60)"
+    result = CliRunner().invoke(app, ["launch", "-n", "2", sys.executable, "-I", "-c", script])
+    assert result.exit_code == 5
+    assert "Process 1 of 2 ended with exit code 5 before training began" in " ".join(result.stderr.split())
+
+
+def test_versions_must_agree():
+    mesh.check_versions(["a", "a"])
+    with pytest.raises(ProcessError, match="Process 0 runs a, and process 2 b"):
+        mesh.check_versions(["a", "a", "b"])
+
+
+def several(monkeypatch, others):
+    """As if other processes had sent these."""
+    monkeypatch.setattr(mesh, "count", lambda: 1 + len(others))
+    monkeypatch.setattr(mesh, "index", lambda: 0)
+
+    def gather(values):
+        texts = [values.tobytes(), *(pickle.dumps(other) for other in others)]
+        if values.ndim == 0:
+            return np.array([values, *(len(text) for text in texts[1:])])
+        return np.stack([np.frombuffer(text.ljust(len(values), b" "), np.uint8) for text in texts])
+
+    monkeypatch.setattr(mesh, "process_allgather", gather)
+
+
+def test_what_processes_have_is_gathered_whatever_its_length(monkeypatch):
+    several(monkeypatch, ["b", list(range(9))])
+    assert mesh.gathered("a" * 100) == ["a" * 100, "b", list(range(9))]
+
+
+def test_an_error_of_one_process_is_raised_by_all(monkeypatch):
+    several(monkeypatch, [(None, DataError("no rows " * 10))])
+    with pytest.raises(DataError, match="Process 1: no rows"):
+        mesh.everyone(lambda: list(range(500)))
+
+
+def test_rows_in_memory_must_be_the_same_everywhere(monkeypatch):
+    several(monkeypatch, ["0" * 10])
+    module = "behavior_learning.estimators.rows"
+    monkeypatch.setattr(f"{module}.count", lambda: 2)
+    rows = EncodedRows(*[None] * 3, np.ones((2, 1)), np.ones((2, 1)), None)
+    with pytest.raises(DataError, match="Processes 0 and 1 have different rows"):
+        rows.check_alike()
+
+
+def test_a_lost_process_is_said_in_words(monkeypatch):
+    monkeypatch.setattr(mesh, "count", lambda: 2)
+    with (
+        pytest.raises(ProcessError, match=r"lost another one after epoch 3 \(Connection closed"),
+        mesh.together(lambda: "after epoch 3"),
+    ):
+        raise jax.errors.JaxRuntimeError("Connection closed by peer")
+
+
+TRAIN = """
+import sys, numpy as np, behavior_learning as bl
+from behavior_learning.mesh import index
+reg = bl.BLRegressor(layers=(1,), n_restarts=2, max_epochs=6, random_state=0)
+reg.fit(bl.Stream(sys.argv[1] + "/*.parquet", window=300, shards=2), target="y")
+np.savez(f"{sys.argv[2]}/{sys.argv[3]}.{index()}.npz", *(np.asarray(w.raw) for w in reg.network_.weights))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_network_of_one(tmp_path):
+    for number, rows in enumerate((500, 200, 60)):
+        generator = np.random.default_rng(number)
+        x = generator.normal(size=rows)
+        table = {"x": x, "y": x + generator.normal(size=rows), "level": ["rare" if number == 2 else "a"] * rows}
+
+        pd.DataFrame(table).to_parquet(tmp_path / f"{number}.parquet")
+    bl = [sys.executable, "-W", "ignore", "-c", "from behavior_learning.cli import app; app()", "launch"]
+    for count in (1, 2):
+        train = [sys.executable, "-W", "ignore", "-c", TRAIN, str(tmp_path), str(tmp_path), str(count)]
+        subprocess.run([*bl, "-n", str(count), *train], check=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+    alone, *both = (np.load(Path(tmp_path, f"{name}.npz")) for name in ("1.0", "2.0", "2.1"))
+    for name in alone.files:
+        np.testing.assert_allclose(both[0][name], alone[name], rtol=1e-5, atol=1e-5)
+        np.testing.assert_array_equal(both[1][name], both[0][name])
