@@ -23,6 +23,7 @@ __all__ = [
     "ONCE",
     "WEAK_PRIOR",
     "Problem",
+    "all_sums",
     "cluster_scores",
     "compiled",
     "gradient",
@@ -73,16 +74,18 @@ class Problem(eqx.Module):
         *,
         candidates: int = 1,
         l2: float = 0.0,
+        values: int = VALUES_IN_MEMORY,
     ) -> "Problem":
         """Cut the rows into chunks.
 
         Parameters
         ----------
         candidates : utility evaluations per row, which bound the rows of a chunk.
+        values : numbers that an intermediate array of a chunk may hold.
         """
         n = len(data[0])
         per_row = candidates * parametrization.template.width * len(parametrization.learned)
-        chunks = -(-n // int(np.clip(VALUES_IN_MEMORY // max(per_row, 1), 1, n)))
+        chunks = -(-n // int(np.clip(values // max(per_row, 1), 1, n)))
         rows = -(-n // chunks)
         place = np.arange(chunks * rows).reshape(rows, chunks).T
         row = np.minimum(place, n - 1)
@@ -244,6 +247,22 @@ def cluster_scores(
         return jax.ops.segment_sum(s, data[-1], clusters)
 
     return _summed(eqx.tree_at(lambda p: p.data, problem, (*problem.data, problem.cut(codes))), part)
+
+
+def all_sums(
+    problem: Problem, theta: Float[Array, " p"], powers: Sequence[int], codes: Int[Array, " n"], clusters: int
+) -> tuple[Float[Array, "p p"], tuple[Float[Array, "p p"], ...], Float[Array, "clusters p"]]:
+    """Σ w∇²ℓ, Σ w^power ∇ℓ∇ℓᵀ of each power, and Σ w∇ℓ over the rows of each cluster, by one derivative of each row."""
+
+    def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
+        *rows, own = data
+        slope = jax.grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, tuple(rows))))
+        s = _row_gradients(problem, theta, tuple(rows))
+        outers = tuple((s * weights[:, None] ** power).T @ s for power in powers)
+        return jax.jacfwd(slope)(theta), outers, jax.ops.segment_sum(s * weights[:, None], own, clusters)
+
+    curvature, *rest = _summed(eqx.tree_at(lambda p: p.data, problem, (*problem.data, problem.cut(codes))), part)
+    return 0.5 * (curvature + curvature.T), *rest
 
 
 def _summed(problem: Problem, part: Callable[..., PyTree], chunks: Int[Array, ""] | int | None = None) -> PyTree:
