@@ -109,16 +109,19 @@ def _leave_at_once() -> None:
 
 def index() -> int:
     """The number of this process."""
+    join()
     return jax.process_index()
 
 
 def count() -> int:
     """How many processes there are."""
+    join()
     return jax.process_count()
 
 
 def device_count() -> int:
     """How many devices there are, of all processes together."""
+    join()
     return jax.device_count()
 
 

@@ -19,7 +19,7 @@ from behavior_learning.cli.common import err, without_traceback
 from behavior_learning.errors import OptionError, ProcessError
 from behavior_learning.launched import NOTES, PLACE, Place
 
-GRACE, LOOK = 3.0, 0.05
+GRACE, LOOK = 1.5, 0.05
 """Seconds that processes have to end once one has died, and between two looks at them."""
 
 PORTS = range(61_440, 65_536)

@@ -56,7 +56,7 @@ from behavior_learning.options import (
     checked_parameters,
     parameter,
 )
-from behavior_learning.processes import begin_computing, interruptible
+from behavior_learning.processes import interruptible
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
@@ -186,7 +186,6 @@ class BehaviorEstimator(FittedEstimator):
         keep_programs()
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
-        begin_computing()
         random = from_first(lambda: check_random_state(as_seed(self.random_state)))  # Drawn alike by all processes.
         kept = self._checkpoint(checkpoint)
         stream = self._opened(X, y, sample_weight, validation_data, target, weights, chosen.validation_fraction)

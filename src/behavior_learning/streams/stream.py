@@ -27,8 +27,8 @@ class Stream:
 
     Parameters
     ----------
-    rows : a path such as ``"folder/*.parquet"``, a folder, a list of files, a ``pyarrow.dataset``, a list of tables, or
-        a function that returns tables one after the other, the same each time it is called.
+    rows : a path such as ``"folder/*.parquet"``, a folder, a list of files, a ``pyarrow.dataset``, a list of tables or
+        of functions that make one each, or a function that returns these one after the other, the same each time.
     window : training rows that are encoded and held at once, and shuffled among each other; an epoch of training is a
         window.
     sample : rows that stay in memory with the model, for quantiles, explanations, effects and plots.
