@@ -122,6 +122,8 @@ def test_a_value_that_a_parameter_cannot_have_is_not_tested(test):
 
 NAMES = ["budget.inequality[LSTAT]", "budget.inequality[RM*MEDV]", "budget.utility[RM*MEDV]", "budget.utility[MEDV]"]
 
+ODD = ["a[u*v]", "b[u]", "b[q^2*town=Ely, Cambs]", "c[v.old]"]
+
 
 @pytest.mark.parametrize(
     ("text", "column"),
@@ -146,6 +148,20 @@ def test_brackets_and_signs_are_those_of_arithmetic():
     read = parse_hypotheses("-(LSTAT - 2*MEDV)/4 + 3 = -LSTAT*2", NAMES)
     np.testing.assert_allclose(read.matrix, [[1.75, 0, 0, 0.5]])
     np.testing.assert_allclose(read.value, [-3])
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [("u*v = 0", 0), ("2*v : u", 0), ("a[v:u]", 0), ("u", 1), ("3*town=Ely, Cambs*q^2 = 1, u = 0", 2), ("v.old", 3)],
+)
+def test_products_and_odd_names_are_short_names_too(text, column):
+    assert np.flatnonzero(parse_hypotheses(text, ODD).matrix[0]).tolist() == [column]
+
+
+@pytest.mark.parametrize("name", ["RM*MEDV", "MEDV:RM", "budget[RM:MEDV]"])
+def test_all_that_a_short_name_may_be_are_listed(name):
+    with pytest.raises(OptionError, match=r"may be any of budget\.inequality\[RM\*MEDV\], budget\.utility\[RM\*MEDV\]"):
+        parse_hypotheses(f"{name} = 0", NAMES)
 
 
 @pytest.mark.parametrize("text", ["(" * 9000 + "LSTAT" + ")" * 9000, "-" * 19000 + "LSTAT", "+".join(["LSTAT"] * 3000)])

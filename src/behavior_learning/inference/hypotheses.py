@@ -1,7 +1,8 @@
 """Linear hypotheses in the labels of parameters, and what a test returns."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import permutations
 from typing import NamedTuple
 
 import numpy as np
@@ -55,12 +56,15 @@ class TestResult(NamedTuple):
 LONGEST = 20_000
 """Characters of hypotheses that are read."""
 
+MOST_FACTORS = 4
+"""Factors of a product whose orders are all read as its short name."""
+
 
 def parse_hypotheses(hypotheses: str | Sequence[str] | np.ndarray, labels: Sequence[str]) -> Hypothesis:
     """Read ``"a = b"``, ``"2*a + b = 1, c = 0"``, a list of such, or a matrix R for R θ = 0.
 
     A parameter is named by its label, or by any part of it that no other has: ``LSTAT`` or ``budget[LSTAT]`` for
-    ``budget.inequality[LSTAT]``.
+    ``budget.inequality[LSTAT]``, ``RM:MEDV`` or ``MEDV*RM`` for ``equality[RM*MEDV]``.
 
     Raises
     ------
@@ -105,10 +109,10 @@ class _Reader:
         self.labels = labels
         self.position = {label: i for i, label in enumerate(labels)}
         self.names = [_parts(label) for label in labels]
-        known = "|".join(re.escape(label) for label in sorted(labels, key=len, reverse=True)) or r"(?!)"
+        columns = {spelled for _, of in self.names if of for spelled in _spellings(of)}
         self.token = re.compile(
-            rf"\s*(?:(?P<label>{known})(?![\w.\[])|(?P<number>{_NUMBER})|(?P<name>[^\W\d]\w*(?:\.\w+)*)"
-            r"|(?P<sign>[-+*/()=,]))"
+            rf"\s*(?:(?P<label>{_any_of(map(re.escape, labels))})(?![\w.\[])|(?P<column>{_any_of(columns)})(?![\w.^])"
+            rf"|(?P<number>{_NUMBER})|(?P<name>[^\W\d]\w*(?:\.\w+)*)|(?P<sign>[-+*/()=,]))"
         )
 
     def equations(self, text: str) -> list[Row]:
@@ -133,6 +137,8 @@ class _Reader:
             place = match.end()
             if match["label"] is not None:
                 yield np.eye(1, p + 1, self.position[match["label"]] + 1)[0]
+            elif match["column"] is not None:
+                yield np.eye(1, p + 1, self._place("", f"[{match['column']}]") + 1)[0]
             elif match["number"] is not None:
                 yield np.append(float(match["number"]), np.zeros(p))
             elif match["name"] is not None:
@@ -144,7 +150,7 @@ class _Reader:
 
     def _place(self, name: str, bracket: str) -> int:
         """Which parameter a part of a label names."""
-        tokens, column = set(name.split(".")), _factors(bracket[1:-1]) if bracket else None
+        tokens, column = set(name.split(".")) - {""}, _factors(bracket[1:-1]) if bracket else None
         found = [
             i
             for i, (own, of) in enumerate(self.names)
@@ -153,7 +159,8 @@ class _Reader:
         if len(found) != 1:
             shown = ", ".join(self.labels[i] for i in found) if found else _shown(self.labels)
             says = "may be any of" if found else "is no parameter. Parameters:"
-            raise OptionError(f"The hypothesis names {name + bracket!r}, which {says} {shown}.")
+            written = name + bracket if name else bracket[1:-1]
+            raise OptionError(f"The hypothesis names {written!r}, which {says} {shown}.")
         return found[0]
 
     def _difference(self, tokens: list[Row | str], text: str) -> Row:
@@ -236,7 +243,19 @@ def _parts(label: str) -> tuple[set[str], tuple[str, ...] | None]:
 
 
 def _factors(product: str) -> tuple[str, ...]:
-    return tuple(sorted(part.strip() for part in product.split("*")))
+    return tuple(sorted(part.strip() for part in re.split("[*:]", product)))
+
+
+def _spellings(factors: tuple[str, ...]) -> Iterator[str]:
+    """Patterns of a product that plain names and numbers do not read: in any order, with ``*`` or ``:`` between."""
+    odd = len(factors) > 1 or not re.fullmatch(r"\w+", factors[0])
+    if odd and len(factors) <= MOST_FACTORS and not any(re.match(r"[\d.]*$", factor) for factor in factors):
+        yield from (r"\s*[*:]\s*".join(map(re.escape, order)) for order in permutations(factors))
+
+
+def _any_of(patterns: Iterable[str]) -> str:
+    """A pattern of any of these, the longest first."""
+    return "|".join(sorted(patterns, key=len, reverse=True)) or r"(?!)"
 
 
 def _shown(labels: Sequence[str]) -> str:
