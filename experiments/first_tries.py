@@ -102,17 +102,27 @@ DEMAND = {"utility[q]": 24.0, "utility[q^2]": -3.0, "inequality.multiplier": 8.0
 def demand(n: int, seed: int) -> Hits:
     """q with log-density 24q − 3q² − 8·log(1 + exp(v)) on [0, 6]; v is (price·q − income) per spread of incomes.
 
-    The structure is stated as in `decisions.py`, where the library scales a constraint by that spread.
+    The structure is stated as in `decisions.py`, where the library scales a constraint by that spread. Searches go on
+    from one fit, of the first replication, and from random networks, so that all share their programs.
     """
-    rng = np.random.default_rng(seed)
-    X = households(rng, n)
+    results = _first_demand(n).inference(*_demanded(n, seed))
+    return covered(results.original.conf_int(), DEMAND) | {"(simplified)": bool(results.cautions)}
+
+
+def _demanded(n: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
+    """The same households in all replications, and what they draw."""
+    X = households(np.random.default_rng(0), n)
     scale = TableEncoder.learn(X).columns[1].scale
     price, income = X.to_numpy()[:, :1], X.to_numpy()[:, 1:]
     logits = 24 * Q - 3 * Q**2 - 8 * np.logaddexp(0, (price * Q - income) / scale)
     mass = np.exp(logits - logsumexp(logits, axis=1, keepdims=True))
-    inside = (np.cumsum(mass, axis=1) < rng.random((n, 1))).sum(axis=1).clip(0, len(Q) - 1)
-    results = learned(X, pd.Series(Q[inside], name="q"), 0).inference()
-    return covered(results.original.conf_int(), DEMAND) | {"(simplified)": bool(results.cautions)}
+    inside = (np.cumsum(mass, axis=1) < np.random.default_rng([seed, n]).random((n, 1))).sum(axis=1)
+    return X, pd.Series(Q[inside.clip(0, len(Q) - 1)], name="q")
+
+
+@cache
+def _first_demand(n: int) -> bl.BLRegressor:
+    return learned(*_demanded(n, 0))
 
 
 # A weakly identified design.

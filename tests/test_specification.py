@@ -53,6 +53,24 @@ def preactivations(built, role, rooms, income, price):
 
 @pytest.mark.usefixtures("float64")
 class TestRows:
+    @pytest.mark.parametrize(
+        ("problem", "uncentered"),
+        [
+            (UMP(equalities="price ~ 1 + rooms + income"), []),
+            (UMP(equalities="price ~ 1 + rooms + income + rooms:income"), []),
+            (UMP(equalities="price ~ rooms"), ["rooms", "price"]),
+            (UMP(equalities="price ~ 1 + rooms + rooms:income"), ["rooms", "rooms*income"]),
+            (UMP(equalities="price ~ 1 + rooms + income", signs={"rooms": ">= 0"}), []),
+            (UMP(equalities="price ~ 1 + rooms + rooms^2", signs={"rooms": ">= 0"}), ["rooms", "rooms^2"]),
+            (UMP(utility="rooms:price", equalities="price ~ 1 + rooms"), ["rooms", "price"]),
+            (UMP(equalities="price ~ 1 + rooms", inequalities="price <= 0.3*income"), ["price", "income"]),
+        ],
+    )
+    def test_columns_are_centered_where_rows_learn_what_that_takes(self, problem, uncentered):
+        basis = network(problem).basis
+        sides = (basis.x_functions, ("rooms", "income")), (basis.y_functions, ("price",))
+        assert sorted(f.name(names) for own, names in sides for f in own if f.uncentered) == sorted(uncentered)
+
     def test_constraint_without_relation_is_taken_at_face_value(self):
         built = network(UMP(inequalities="price - 0.3*income + 2"))
         assert stated_row(built, "inequality", 5.0, 50.0, 30.0) == pytest.approx(30 - 15 + 2, abs=1e-4)

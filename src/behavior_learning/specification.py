@@ -1,8 +1,9 @@
 """A problem stated in the user's words: which terms each row may hold, which coefficients are known, which signs."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from itertools import combinations
 from math import prod
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ __all__ = ["UMP", "StatedLayer", "state_layer", "state_upper_layer"]
 
 _RELATION = re.compile(r"`[^`]*`|(<=|>=|~|=)")
 _SIGNS = {">=0": 1, "<=0": -1}
+ONE = Product(())
 _DIRECTIONS = {"increasing": 1, "decreasing": -1}
 
 
@@ -157,6 +159,7 @@ def state_layer(
     parsed = {role: [[_read_row(p, *row) for row in p.rows(role)] for p in problems] for role in ROLES}
     entries = [entry for blocks in parsed.values() for rows in blocks for row in rows for entry in row]
     found = {entry.term.text: products(entry.term.text) for entry in entries if entry.term.factors}
+    found = _centered(found, [row for blocks in parsed.values() for rows in blocks for row in rows])
     pairs = list(dict.fromkeys(pair for hits in found.values() for pair in hits))
     if not any(y.degree for _, y in pairs):
         raise OptionError("No row of the stated problems involves the response, so nothing could be predicted. Add it.")
@@ -305,24 +308,57 @@ def _check_monotone(problem: UMP, role: str, term: Term, text: str, number: floa
         )
 
 
+def _centered(found: Mapping[str, Sequence[Pair]], rows: Sequence[Sequence[_Entry]]) -> dict[str, list[Pair]]:
+    """The pairs that terms stand for, of centred columns where that says the same.
+
+    That is where all rows with a product learn what it leaves as well: (x − c)·y = x·y − c·y. Far from zero a column is
+    nearly constant, which training does not get over.
+    """
+    held: list[tuple[set[Pair], set[Pair]]] = []
+    for row in rows:
+        named = [(entry, pair) for entry in row if entry.term.factors for pair in found[entry.term.text]]
+        free = {pair for entry, pair in named if entry.number is None and entry.sign == 0}
+        constant = {(ONE, ONE)} if any(entry.number is None and not entry.term.factors for entry in row) else set()
+        held.append(({pair for _, pair in named}, free | constant))
+    kept = []
+    for side in (0, 1):
+        used = {pair[side] for pairs, _ in held for pair in pairs if isinstance(pair[side], Product)} - {ONE}
+        raw = {f for f in used if not all(_closed(f, side, pairs, free) for pairs, free in held)}
+        while spread := {f for f in used - raw if any(set(f.columns) & set(other.columns) for other in raw)}:
+            raw |= spread
+        kept.append({f: replace(f, uncentered=False) for f in used - raw})
+    return {text: [(kept[0].get(a, a), kept[1].get(b, b)) for a, b in pairs] for text, pairs in found.items()}
+
+
+def _closed(product: Product, side: int, pairs: Set[Pair], free: Set[Pair]) -> bool:
+    """Whether a row learns all that a product leaves where its columns are centred."""
+    powers = range(product.degree)
+    lower = {columns for size in powers for columns in combinations(product.columns, size)}
+    left = [Product(columns, uncentered=bool(columns)) for columns in lower]
+    others = [pair[1 - side] for pair in pairs if pair[side] == product]
+    return all(((f, other) if side == 0 else (other, f)) in free for f in left for other in others)
+
+
 def _basis(
     pairs: Sequence[Pair],
     x_units: Sequence[tuple[float, float]],
     y_units: Sequence[tuple[float, float]],
 ) -> Basis:
-    """Products of uncentred columns and curves, so that a row holds exactly the terms written."""
+    """Products of columns and curves, so that a row holds exactly the terms written."""
     x_maps, y_maps = _maps([a for a, _ in pairs], x_units), _maps([b for _, b in pairs], y_units)
     x, y = ([f for each in maps for f in each.functions] for maps in (x_maps, y_maps))
     return Basis(x_maps, y_maps, Pairing.ordered([(position(a, x), position(b, y)) for a, b in pairs]))
 
 
 def _maps(given: Sequence[Function], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
-    """What evaluates the functions of one side: products of uncentred columns, then curves by their kind."""
+    """What evaluates the functions of one side: products of uncentred columns, of centred ones, then curves by kind."""
     functions = list(dict.fromkeys(given))
-    products = tuple(f.columns for f in functions if isinstance(f, Product) and f.columns)
+    products = tuple(f.columns for f in functions if isinstance(f, Product) and f.uncentered)
+    centered = tuple(f.columns for f in functions if isinstance(f, Product) and f.columns and not f.uncentered)
     curves = [(evaluated, tuple(f for f in functions if isinstance(f, kind))) for kind, evaluated in CURVES.items()]
     straight = Monomials(products, tuple(center / scale for center, scale in units))
-    return (straight, *(evaluated(own) for evaluated, own in curves if own))
+    products_of_centered = (Monomials(centered),) if centered else ()
+    return (straight, *products_of_centered, *(evaluated(own) for evaluated, own in curves if own))
 
 
 CURVES: dict[type, Callable[..., FeatureMap]] = {BSpline: BSplines, Transform: Transforms}
