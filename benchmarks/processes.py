@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 import behavior_learning as bl
+from behavior_learning import mesh
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Interval
 from behavior_learning.mesh import count, index, on_mesh, rows_dealt
@@ -55,11 +56,14 @@ def written(folder: Path, groups: list[int], columns: int = 5, nudge: float = 0.
 class Timed:
     """When each window had ended."""
 
-    def __init__(self):
+    def __init__(self, fails: bool):
         self.times: list[float] = []
+        self.fails = fails
 
     def __call__(self, done: int, loss: float) -> None:
         self.times.append(time.perf_counter())
+        if self.fails and index() == 1:
+            raise RuntimeError("planted")
 
 
 def fit_of(how: str, folder: Path, out: Path, given: argparse.Namespace) -> None:
@@ -73,12 +77,15 @@ def fit_of(how: str, folder: Path, out: Path, given: argparse.Namespace) -> None
         "patience": 1000,
         "random_state": 0,
     }
-    clock = Timed()
+    clock = Timed(how == "fails")
     if how == "double":
         begin_computing()
         with jax.enable_x64(True):
             np.savez(out.with_suffix(f".{index()}.npz"), *objective())
         return
+    if how == "other version":
+        mesh.version = lambda name: str(jax.process_index())  # As if each had its own.
+        how = "stream"
     if how == "memory":
         table = pd.concat(map(pd.read_parquet, sorted(folder.glob("*.parquet"))))
         reg = bl.BLRegressor(**options).fit(table.drop(columns="y"), table["y"])
@@ -108,7 +115,13 @@ def objective() -> list[np.ndarray]:
 
 
 def launched(
-    processes: int, how: str, folder: Path, out: Path, *more: object, kill: tuple[int, int] | None = None
+    processes: int,
+    how: str,
+    folder: Path,
+    out: Path,
+    *more: object,
+    kill: tuple[int, int] | None = None,
+    quiet: bool = False,
 ) -> tuple[list[list[np.ndarray]], str]:
     """What every process found, and what the launcher said. `kill` ends a process after so many windows."""
     command = [sys.executable, "-W", "ignore", __file__, "--work", how, str(folder), str(out), *map(str, more)]
@@ -116,7 +129,7 @@ def launched(
         if kill is not None:
             _killed(launcher, *kill, Path(str(more[more.index("--kept") + 1])))
         said = launcher.communicate()[1]
-    if launcher.returncode and kill is None:
+    if launcher.returncode and kill is None and not quiet:
         print(f"{how}, {processes} processes: FAILED\n{said[-1000:]}", flush=True)
     found = []
     for number in range(processes if launcher.returncode == 0 else 0):
@@ -228,7 +241,26 @@ def launched_pinned(processes: int, rows: Path, out: Path, more: tuple[object, .
         os.sched_setaffinity(0, before)
 
 
-PARTS = {"equal": equal, "double": double, "killed": killed, "weak": weak}
+def faults(folder: Path, given: argparse.Namespace) -> None:
+    """What is said, and after how long all have ended, where a fit by two processes cannot be."""
+    rows, other = written(folder / "rows", [2_000, 2_000]), written(folder / "other", [500, 500])
+    table = pd.read_parquet(other / "001.parquet")
+    table.assign(x1="text").to_parquet(other / "001.parquet")
+    (folder / "full").touch()  # No folder can be made there, as none on a disk that is full.
+    for name, how, path, more in (
+        ("a column of another type in one file", "stream", other, ()),
+        ("a checkpoint that cannot be written", "stream", rows, ("--kept", folder / "full" / "kept")),
+        ("another version in one process", "other version", rows, ()),
+        ("an error in one process after the first window", "fails", rows, ()),
+    ):
+        began = time.perf_counter()
+        found, said = launched(2, how, path, folder / "fault.npz", *more, quiet=True)
+        words = [line for line in said.splitlines() if "Error: " in line or line.startswith("error: ")]
+        print(f"{name}: {'NOT REFUSED' if found else f'{time.perf_counter() - began:.1f} s in all'}", flush=True)
+        print("  " + "\n  ".join(line[:300] for line in words[-3:]), flush=True)
+
+
+PARTS = {"faults": faults, "equal": equal, "double": double, "killed": killed, "weak": weak}
 
 
 def main() -> None:

@@ -157,9 +157,10 @@ class Opened:
         encode : X and y to arrays.
         seed : of the order in which the stream is read.
         """
-        per_pass, by_shard = -(-self.survey.rows // self.window), [0] * self.shards
+        by_shard = [0] * self.shards
         for piece, rows in self.survey.by_piece.items():
             by_shard[self.source.dealt(piece, self.shards)] += rows
+        per_pass = min(-(-self.survey.rows // self.window), max(by_shard))
         sizes = [rows // per_pass for rows in by_shard]
         own, mean = partial(self._encoded, encode), sum(sizes) / (self.shards * max(sizes))
         blank = own(self.survey.train[:1])
