@@ -173,6 +173,8 @@ def equal(folder: Path, given: argparse.Namespace) -> None:
         ("one without rows", SMOOTH, "stream"),
         ("unequal", "auto", "stream"),
     ):
+        if how not in given.of:
+            continue
         rows, nudged = (folder / f"{name.replace(' ', '_')}{number}" for number in range(2))
         for path, nudge in ((rows, 0.0), (nudged, 1e-7)):
             if not path.exists():
@@ -275,6 +277,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--of", default="memory,stream")
     parser.add_argument("--heads", default="auto")
     parser.add_argument("--kept")
     given = parser.parse_args()

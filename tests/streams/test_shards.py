@@ -111,6 +111,7 @@ def test_pieces_of_other_shares_are_not_made():
     assert made == [1]
 
 
+@pytest.mark.slow
 def test_fit_of_shards_learns_from_all_of_them():
     reg = bl.BLRegressor(**{**QUICK, "n_restarts": 1}, random_state=0)
     reg.fit(bl.Stream(tables(90, 30), window=64, shards=2, features=["x", "level"]), target="y")

@@ -19,6 +19,8 @@ from behavior_learning.cli.common import err, without_traceback
 from behavior_learning.errors import OptionError, ProcessError
 from behavior_learning.launched import NOTES, PLACE, Place
 
+__all__ = ["Worker", "in_slurm", "launch", "on_this_machine", "what_happened"]
+
 GRACE, LOOK = 1.5, 0.05
 """Seconds that processes have to end once one has died, and between two looks at them."""
 
