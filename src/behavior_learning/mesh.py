@@ -40,7 +40,7 @@ __all__ = [
     "total",
 ]
 
-PATIENCE, HEARTBEAT = 120, 60
+PATIENCE, HEARTBEAT = 300, 60
 """Seconds that processes wait for each other to begin, and without a sign of life after which one counts as dead."""
 
 Value = TypeVar("Value")
