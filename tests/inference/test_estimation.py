@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+import behavior_learning as bl
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.block import NONNEGATIVE, Rule
@@ -303,6 +304,19 @@ def test_what_would_run_off_is_left_out_or_held_by_the_weak_prior():
     held = res.weak_prior and any("weak normal prior of standard deviation 10" in note for note in res.notes)
     assert held or "estimated without it" in res.cautions[0]
     np.testing.assert_allclose(res.params["equality[y]"], np.sqrt(2), atol=4 * res.bse["equality[y]"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "rows"), [(1, 40), (0, 20), (1, 20)])
+def test_few_rows_of_noise_end_under_the_prior_and_not_in_a_saturated_tanh(seed, rows):
+    """Without it a row of size 70 has z of 33, one of size 1e6 no error, and separated classes none at all."""
+    draws = np.random.default_rng(seed)
+    X = pd.DataFrame(draws.normal(size=(rows, 2)), columns=["a", "b"])
+    y = pd.Series(draws.choice(["u", "v"], rows), name="y")
+    res = bl.BLClassifier(layers=(1,), identifiable=True, random_state=0).fit(X, y).inference()
+    assert res.weak_prior
+    assert res.bse.notna().all()
+    assert res.zvalues.abs().max() < 10
 
 
 def test_ridge_holds_what_would_run_off_and_refuses_what_it_decides():

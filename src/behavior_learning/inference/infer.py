@@ -21,7 +21,7 @@ from behavior_learning.inference.exploration import Exploration, Progress, explo
 from behavior_learning.inference.fitted import Fitted, WeightKind, at_optimum
 from behavior_learning.inference.problem import WEAK_PRIOR, Problem
 from behavior_learning.inference.results import InferenceResults, estimated
-from behavior_learning.inference.simplify import bic, submodels, without_idle_rows
+from behavior_learning.inference.simplify import bic, runs_off, submodels, without_idle_rows
 from behavior_learning.inference.tables import Estimates
 from behavior_learning.inference.units import Units
 from behavior_learning.objectives import Objective
@@ -126,6 +126,10 @@ def infer(
     ridge = WEAK_PRIOR if l2 is None else check_number("l2", l2, inclusive=True)
     again = partial(at_optimum, objective, data, names=names, **common)
     fitted, cautions, rivals = again(network, choose=choose, l2=ridge), (), ()
+    if l2 is None and objective.likelihood and fitted.convergence is Convergence.OPTIMUM and runs_off(fitted):
+        with jax.enable_x64(True):
+            held = explored[0].network(explored[0].best.theta)
+        fitted = again(held, l2=WEAK_PRIOR)
     if l2 is None:
         rivals = _rivals(fitted, explored[0], again)
         fitted = min((fitted, *rivals), key=lambda f: float(f.optimum.loss))
@@ -178,16 +182,18 @@ def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted])
 def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) -> tuple[Fitted, tuple[str, ...]]:
     """The submodel that the data support, with the reason, where the model has no finite or unique estimate."""
     said: list[str] = []
-    runs_off = likelihood and float(fitted.problem.l2) > 0
-    while runs_off:
+    far = likelihood and float(fitted.problem.l2) > 0
+    while far:
         tried = ((smaller, again(smaller.network, signs=smaller.signs)) for smaller in submodels(fitted))
-        optima = (own for own in tried if own[1].convergence is Convergence.OPTIMUM)
+        optima = (own for own in tried if own[1].convergence is Convergence.OPTIMUM and _narrower(own[1], fitted))
         chosen = next((own for own in optima if bic(own[1]) < bic(fitted) - 1e-6), None)
         if chosen is None:
             break
         smaller, found = chosen
         said.append(f"{smaller.reason} (BIC {bic(fitted) - bic(found):.1f} lower.)")
-        fitted, runs_off = found, float(np.abs(found.theta).max(initial=0.0)) > FAR
+        fitted, far = found, runs_off(found)
+        if far:
+            fitted = again(smaller.network, signs=smaller.signs, l2=WEAK_PRIOR)
     idle = without_idle_rows(fitted)
     if idle is not None:
         found = again(idle.network, signs=idle.signs, l2=float(fitted.problem.l2))
@@ -196,8 +202,10 @@ def _simplified(fitted: Fitted, again: Callable[..., Fitted], likelihood: bool) 
     return fitted, tuple(said)
 
 
-FAR = 10 * WEAK_PRIOR**-0.5
-"""Ten standard deviations of the weak prior: a parameter beyond is as good as infinite, whatever the gradient."""
+def _narrower(submodel: Fitted, fitted: Fitted) -> bool:
+    """Whether a submodel has fewer directions, and the data determine all of them, without which it had no errors."""
+    fewer = len(submodel.information.spectrum) < len(fitted.information.spectrum)
+    return fewer and np.isfinite(submodel.information.condition_number)
 
 
 def _checked_weights(weights: Any, n: int, kind: str) -> Float[np.ndarray, " n"]:

@@ -17,9 +17,10 @@ from behavior_learning.identification.canonical_form import Canonical, Change, c
 from behavior_learning.identification.parameters import Parametrization, null_space, number_places
 from behavior_learning.inference.estimation import polish
 from behavior_learning.inference.fitted import Fitted, numbers_of
-from behavior_learning.inference.information import Information
+from behavior_learning.inference.information import UNIDENTIFIED, Information, NotIdentified
+from behavior_learning.inference.problem import WEAK_PRIOR
 
-__all__ = ["Submodel", "bic", "submodels", "without_idle_rows"]
+__all__ = ["Submodel", "bic", "runs_off", "submodels", "without_idle_rows"]
 
 
 class Submodel(NamedTuple):
@@ -35,6 +36,40 @@ class Submodel(NamedTuple):
     network: BehaviorNetwork
     signs: np.ndarray
     reason: str
+
+
+OUTLYING = WEAK_PRIOR**-0.5
+"""A standard deviation of the weak prior; a row beyond may have left the data behind."""
+
+LEVEL = 1.92
+"""Nats of all rows by which a likelihood-ratio test of 95 % tells two points apart."""
+
+
+def runs_off(fitted: Fitted) -> bool:
+    """Whether an estimate without a prior is no maximum but a place far out where the gradient happens to be small.
+
+    So it is where the loss falls in some direction, where a number beyond ten deviations of the prior is not told from
+    zero, and where a row may as well be twice as long, as a saturated tanh may.
+    """
+    information, theta, signs = fitted.information, fitted.theta, jnp.asarray(fitted.local.signs)
+    if information.spectrum.min(initial=0.0) < -UNIDENTIFIED:
+        return True
+    errors = np.sqrt(np.diag(information.inverse()) / fitted.total)
+    unknown = np.array([why is NotIdentified.UNIDENTIFIED for why in information.not_identified()], bool)
+    if np.any((np.abs(theta) > 10 * OUTLYING) & (unknown | (np.abs(theta) < 2 * errors))):
+        return True
+    places = number_places(fitted.network)
+    own = [places[at] for at in np.asarray(fitted.local.parametrization.learned)]
+    rows = [
+        np.array([p.of_row == row and p.part != "multiplier" for p in own]) for row in {p.of_row for p in own if p.role}
+    ]
+    long = [inside for inside in rows if np.linalg.norm(theta[inside]) > OUTLYING]
+    with jax.enable_x64(True):
+        ends = [
+            polish(fitted.problem, jnp.asarray(np.where(inside, 2, 1) * theta), signs, fitted.search(max_steps=0))
+            for inside in long
+        ]
+    return any(fitted.total * (float(end.loss) - float(fitted.optimum.loss)) < LEVEL for end in ends)
 
 
 def bic(fitted: Fitted) -> float:
