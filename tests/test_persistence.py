@@ -188,7 +188,7 @@ def test_arrays_of_something_else_are_refused(tmp_path):
 def test_another_format_is_refused_with_the_way_out(format_, way_out, tmp_path):
     header = {"behavior_learning": json.dumps({"format": format_, "version": "9.9"})}
     save_file({"a": np.ones(3)}, str(tmp_path / "model.bl"), metadata=header)
-    message = rf"written by version 9\.9 in format {format_}; this version reads format 3\. {way_out}\."
+    message = rf"written by version 9\.9 in format {format_}; this version reads format 4\. {way_out}\."
     with pytest.raises(DataError, match=message):
         bl.load(tmp_path / "model.bl")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         register_head,
     )
     from behavior_learning.core.network import BehaviorNetwork
+    from behavior_learning.devices import on_device
     from behavior_learning.discovery.discover import discover
     from behavior_learning.estimators.choice import BLChoice, cross_val_choice
     from behavior_learning.estimators.classifier import BLClassifier
@@ -102,6 +103,7 @@ __all__ = [
     "interchange",
     "load",
     "metrics",
+    "on_device",
     "plots",
     "register_basis",
     "register_head",
@@ -119,6 +121,7 @@ _NAMES = {
     ),
     "core.architecture": ("Architecture",),
     "core.network": ("BehaviorNetwork",),
+    "devices": ("on_device",),
     "discovery.discover": ("discover",),
     "estimators.choice": ("BLChoice", "cross_val_choice"),
     "estimators.classifier": ("BLClassifier",),
@@ -147,6 +150,8 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     if name in __all__:
         return import_module(f"{__name__}.{name}")
+    if name == "__version__":
+        return import_module("importlib.metadata").version("behavior-learning")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

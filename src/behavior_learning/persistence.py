@@ -40,7 +40,7 @@ from behavior_learning.responses import response_from_json
 
 __all__ = ["Saved", "checksum", "read", "read_contents", "save", "write_contents"]
 
-FORMAT = 3
+FORMAT = 4
 """Raised when a change makes older files unreadable."""
 
 

@@ -322,7 +322,7 @@ def _centered(found: Mapping[str, Sequence[Pair]], rows: Sequence[Sequence[_Entr
         held.append(({pair for _, pair in named}, free | constant))
     kept = []
     for side in (0, 1):
-        used = {pair[side] for pairs, _ in held for pair in pairs if isinstance(pair[side], Product)} - {ONE}
+        used = {f for pairs, _ in held for pair in pairs if isinstance(f := pair[side], Product)} - {ONE}
         raw = {f for f in used if not all(_closed(f, side, pairs, free) for pairs, free in held)}
         while spread := {f for f in used - raw if any(set(f.columns) & set(other.columns) for other in raw)}:
             raw |= spread

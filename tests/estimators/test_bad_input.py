@@ -64,7 +64,7 @@ HYPERPARAMETERS = [
     ({"penalty": bl.Penalty(l2=float("nan"))}, r"l2 of bl\.Penalty must be a number at least 0; got nan"),
     ({"penalty": 3.0}, r"penalty must be one of 'ridge', or one of bl\.Penalty\(\); got 3\.0"),
     (
-        {"initialization": bl.Initialization(coef_scale=0)},
+        {"n_restarts": bl.Initialization(coef_scale=0)},
         r"coef_scale of bl\.Initialization must be .* above 0; got 0",
     ),
     ({"objective": "mse"}, r"objective must be one of 'likelihood', .*bl\.ScoreMatching\(\).*; got 'mse'"),

@@ -19,15 +19,16 @@ from sklearn.utils import check_random_state
 from behavior_learning.caching import keep_programs, let_go_of_programs
 from behavior_learning.core.architecture import Aggregation, Architecture, Multipliers, Output, Skip
 from behavior_learning.core.basis_families import BasisFamily, check_basis
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.on_dask import fit_by_workers
-from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, windows_of, with_columns
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     MANY_LABELS,
+    SHAPING,
     for_average,
     for_few_rows,
     for_many_rows,
@@ -55,6 +56,7 @@ from behavior_learning.options import (
     checked_parameter,
     checked_parameters,
     parameter,
+    to_plain,
 )
 from behavior_learning.processes import interruptible
 from behavior_learning.responses import Response
@@ -65,10 +67,10 @@ from behavior_learning.training.checkpoint import Checkpoint
 from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
-from behavior_learning.training.settings import Initialization, Penalty, Settings
+from behavior_learning.training.settings import Initialization, Penalty, Settings, check_starts
 from behavior_learning.training.weights import check_weights
 
-__all__ = ["BehaviorEstimator"]
+__all__ = ["BehaviorEstimator", "drawing", "stages_of"]
 
 EXAMINED_ROWS = 1_000
 """Training rows at which a response looks at the fitted distribution."""
@@ -102,10 +104,10 @@ class BehaviorEstimator(FittedEstimator):
     max_epochs: int = parameter(500, check_count)
     patience: int = parameter(40, check_count)
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
-    initialization: Initialization | str = parameter("random", check_option, kinds={"random": Initialization})
-    n_restarts: int = parameter(4, check_count)
+    n_restarts: int | Initialization = parameter(4, check_starts)
     average: bool = parameter(False, check_choice, valid=(False, True))
     random_state: int | np.random.RandomState | np.random.Generator | None = None
+    warm_start: bool = parameter(False, check_choice, valid=(False, True))
     verbose: bool = False
 
     @property
@@ -187,16 +189,18 @@ class BehaviorEstimator(FittedEstimator):
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
         random = from_first(lambda: check_random_state(as_seed(self.random_state)))  # Drawn alike by all processes.
-        kept = self._checkpoint(checkpoint)
+        kept, present = self._checkpoint(checkpoint), self._present(target)
         stream = self._opened(X, y, sample_weight, validation_data, target, weights, chosen.validation_fraction)
         if stream is not None:
             (X, y, sample_weight), validation_data = stream.train, stream.held_out
         X, y = in_pandas(X), in_pandas(y)
         response, rows, train, held_out = self._split_rows(
-            X, y, sample_weight, validation_data, chosen.validation_fraction, random
+            X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
         )
-        chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None)
-        architecture = make_architecture(chosen, self._output, self)
+        chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present)
+        architecture = (
+            make_architecture(chosen, self._output, self) if present is None else present.network.architecture
+        )
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
         _warn_of_kinks(architecture, settings)
         alone = {"penalties that make zeros": settings.penalty.sparse, "streams": stream, "checkpoints": kept}
@@ -204,19 +208,25 @@ class BehaviorEstimator(FittedEstimator):
         if chosen.average and given:
             raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
         turns = chosen.average and validation_data is None
-        encoded = self._encoded(rows, response, train, np.arange(len(rows.table)) if turns else train, stream)
+        seen = np.arange(len(rows.table)) if turns else train
+        encoded = self._encoded(rows, response, train, seen, stream, present)
         encoded.check_alike()
-        stages = _stages(chosen, encoded, train)
+        stages = stages_of(chosen, encoded, train)
         rng = np.random.default_rng(random.randint(2**31))
-        draw = _drawing(chosen, architecture, encoded, train)
-        starts, seed = [draw(rng) for _ in range(chosen.n_restarts)], int(rng.integers(2**31))
+        if present is None:
+            draw = drawing(chosen, architecture, encoded, train)
+            starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
+        else:
+            starts = [present.member(number).network for number in range(present.members)]
+            draw = partial(drawn_like, starts[0], **chosen.n_restarts.scales)
+        seed = int(rng.integers(2**31))
         bars = progress_bar(settings.max_epochs, self.verbose and progress is None and index() == 0)
         told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
         with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
             watch = partial(_goes_on, progress or bar, interrupted)
             if chosen.average:
                 fixed = encoded.response.must_train(rows.values)
-                orders = in_turn(train, held_out, fixed, rng, chosen.n_restarts if turns else 1)
+                orders = in_turn(train, held_out, fixed, rng, len(starts) if turns else 1)
                 parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
                 result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
             else:
@@ -242,9 +252,7 @@ class BehaviorEstimator(FittedEstimator):
                 response=encoded.response,
                 objective=result.objective,
                 temperature=chosen.temperature,
-                recipe=Recipe(
-                    settings, chosen.n_restarts, chosen.validation_fraction, chosen.temperature, chosen.initialization
-                ),
+                recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
                 rows=TrainingRows(
                     encoded.encoder(rows.table),
                     encoded.response.encode(rows.values, float),
@@ -256,7 +264,10 @@ class BehaviorEstimator(FittedEstimator):
                 restarts=restarts(result),
                 l2=result.l2,
                 biases=result.biases,
-                procedure=Fitting(starts[0]) if settings.penalty.sparse or chosen.average else None,
+                procedure=Fitting(starts[0])
+                if settings.penalty.sparse or chosen.average
+                else present and present.procedure,
+                **_said_of(present),
             ),
             named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
         )
@@ -264,6 +275,24 @@ class BehaviorEstimator(FittedEstimator):
         looked, _ = some_rows((encoded.x[train], encoded.y[train]), EXAMINED_ROWS)
         encoded.response.examine(of_inputs(self.model_, looked))
         return self
+
+    def _present(self, target: Any = None) -> LearnedModel | None:
+        """The model that a warm start goes on from; None where the fit begins anew."""
+        if not self.warm_start or not hasattr(self, "model_"):
+            return None
+        if target is not None:
+            raise OptionError("warm_start=True is of rows in memory. Fit the stream with warm_start=False.")
+        changed = [name for name, value in self._shape.items() if value != to_plain(getattr(self, name))]
+        if changed:
+            raise OptionError(
+                f"warm_start=True goes on with the present model, and {changed[0]}={getattr(self, changed[0])!r} is of "
+                f"another; it was {self._shape[changed[0]]!r}. Set it back, or warm_start=False."
+            )
+        return self.model_
+
+    def _adopt(self, model: LearnedModel, *, named: bool) -> None:
+        super()._adopt(model, named=named)
+        self._shape = {name: to_plain(getattr(self, name)) for name in SHAPING if hasattr(self, name)}
 
     def _checkpoint(self, given: Checkpoint | str | PathLike[str] | None) -> Checkpoint | None:
         if given is not None and self.random_state is None:
@@ -289,22 +318,34 @@ class BehaviorEstimator(FittedEstimator):
         self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
         return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
 
-    def _suited(self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool) -> Any:
+    def _suited(
+        self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool, present: LearnedModel | None
+    ) -> Any:
         """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
         if self.average and self._output == "vector":
             return for_average(chosen, self, rows, columns)
-        if rows < FEW_ROWS and response.short_name == "numbers":
+        if rows < FEW_ROWS and response.short_name == "numbers" and present is None:
             return for_few_rows(chosen, self.penalty)
         if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)
         return chosen
 
     def _encoded(
-        self, rows: ReadRows, response: Response, train: np.ndarray, seen: np.ndarray, stream: Opened | None
+        self,
+        rows: ReadRows,
+        response: Response,
+        train: np.ndarray,
+        seen: np.ndarray,
+        stream: Opened | None,
+        present: LearnedModel | None,
     ) -> EncodedRows:
-        """The rows as a network takes them, by scales, levels and ends of those that were seen."""
-        encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
-        encoder = encoder if stream is None else stream.survey.exact(encoder)
+        """The rows as a network takes them, by scales, levels and ends of those that were seen, or the present ones."""
+        if present is not None:
+            encoder = present.encoder
+            check_inside(response, rows.values)
+        else:
+            encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
+            encoder = encoder if stream is None else stream.survey.exact(encoder)
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
         weight = self._row_weights(rows.weight, response, rows.values, train)
@@ -319,24 +360,33 @@ class BehaviorEstimator(FittedEstimator):
         validation_data: Any,
         fraction: float,
         random: np.random.RandomState,
+        present: LearnedModel | None,
     ) -> tuple[Response, ReadRows, np.ndarray, np.ndarray]:
         """The response and the rows as read, and which of them train and which validate."""
-        table = self._features(X)
-        response, values = self._stated_response(y).read(y, len(table))
-        self._check_read(response)
-        if not response.several:
-            response = replace(response, name=free_name(y, response.name, table))
-        rows = ReadRows.of(table, values, sample_weight)
+        response, rows = self._read(X, y, sample_weight, present)
         if validation_data is None:
             return response, rows, *response.split(rows.values, fraction, random)
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             kind = type(validation_data).__name__
             raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
         given, more, *weight = map(in_pandas, validation_data)
-        table = self._features(given)
-        below = ReadRows.of(rows.columns_of(table, given), response.values(more, len(table)), *weight)
+        names = [str(name) for name in rows.table.columns]
+        table = with_columns(self._features(given), given, names, "validation_data")
+        below = ReadRows.of(table, response.values(more, len(table)), *weight)
         count, both = len(rows.table), rows.above(below)
         return response, both, np.arange(count), np.arange(count, len(both.table))
+
+    def _read(self, X: Any, y: Any, sample_weight: Any, present: LearnedModel | None) -> tuple[Response, ReadRows]:
+        """The response and the rows as read: anew, or as the present model reads them."""
+        table = self._features(X)
+        if present is not None:
+            table = with_columns(table, X, present.encoder.names, "fit")
+            return present.response, ReadRows.of(table, present.response.values(y, len(table)), sample_weight)
+        response, values = self._stated_response(y).read(y, len(table))
+        self._check_read(response)
+        if not response.several:
+            response = replace(response, name=free_name(y, response.name, table))
+        return response, ReadRows.of(table, values, sample_weight)
 
     # What differs between estimators.
 
@@ -413,7 +463,7 @@ class BehaviorEstimator(FittedEstimator):
         return tags
 
 
-def _stages(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:
+def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:
     """What is minimised, one after the other."""
     space = encoded.response.space()
     if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
@@ -426,7 +476,7 @@ def _stages(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Ob
     return stages
 
 
-def _drawing(
+def drawing(
     chosen: Any, architecture: Architecture, encoded: EncodedRows, train: np.ndarray
 ) -> Callable[[np.random.Generator], BehaviorNetwork]:
     """What draws a random network."""
@@ -439,8 +489,13 @@ def _drawing(
         basis=basis,
         rules=rules[0] if rules else None,
         upper_rules=rules[1:],
-        **chosen.initialization.get_params(),
+        **chosen.n_restarts.scales,
     )
+
+
+def _said_of(present: LearnedModel | None) -> dict[str, Any]:
+    """What the user has said of blocks and columns that stay."""
+    return {} if present is None else {"block_names": present.block_names, "legend": present.legend}
 
 
 def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:

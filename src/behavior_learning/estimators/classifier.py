@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin
 
 from behavior_learning.core.architecture import Output
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.parts import PartsEstimator
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.options import check_choice, check_number, parameter
@@ -19,7 +19,7 @@ __all__ = ["BLClassifier"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BLClassifier(ClassifierMixin, BehaviorEstimator):
+class BLClassifier(ClassifierMixin, PartsEstimator):
     """Learn the optimisation problem behind a choice among classes.
 
     The class is drawn with probability p(y|x) ∝ exp{BL(x, y)/τ}, and BL is fitted by cross-entropy.
@@ -34,8 +34,8 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     class_weight : how often a row of each class counts: a dictionary by label, 1 where a label is not named;
         ``"balanced"`` gives all classes the same total; None counts every row once.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, aggregation, readout,
-    identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization,
-    n_restarts, average, random_state, verbose
+    identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, n_restarts,
+    average, random_state, warm_start, verbose
         As in BLRegressor. In vector output the readout is free unless stated otherwise, and has a bias (the prior odds
         of the classes) unless `identifiable`.
 
@@ -58,6 +58,33 @@ class BLClassifier(ClassifierMixin, BehaviorEstimator):
     class_weight: Any = None
 
     score_name: ClassVar[str] = "accuracy"
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
+        """Learn from some of the rows, one pass over them; the next call goes on from there, as in BLRegressor.
+
+        Parameters
+        ----------
+        X, y : as in `fit`.
+        classes : all labels that y may have in any call; needed in the first.
+        sample_weight : how often each row counts, up to a common factor of the call.
+
+        Raises
+        ------
+        DataError
+            If the rows are not such as the first, or classes are missing in the first call or other ones in a later.
+        OptionError
+            If `optimizer`, `penalty`, `average` or `class_weight` needs all rows.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> clf = bl.BLClassifier(layers=(2,), random_state=0)
+        >>> clf = clf.partial_fit([[0.0], [1.0]], ["stay", "go"], classes=["stay", "go", "wait"])
+        >>> clf.partial_fit([[2.0], [3.0]], ["go", "wait"]).predict_proba([[3.0]]).shape
+        (1, 3)
+        """
+        self._check_classes(classes)
+        return self._learn_part(X, y, sample_weight, classes)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict the most likely class, which maximises BL at every temperature."""

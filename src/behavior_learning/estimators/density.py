@@ -34,8 +34,8 @@ class BLDensity(DensityMixin, JointEstimator):
     response : by name what a column is, as in BLHybrid.
     objective : ``"likelihood"``, exact, for at most two numbers; ``"dsm"`` or ``"score_matching"`` for any number.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, aggregation, readout,
-    temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization, n_restarts,
-    random_state, verbose
+    temperature, optimizer, penalty, max_epochs, patience, validation_fraction, n_restarts,
+    random_state, warm_start, verbose
         As in BLHybrid.
 
     Examples

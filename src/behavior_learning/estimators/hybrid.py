@@ -32,8 +32,8 @@ class BLHybrid(JointEstimator):
         the numbers from scores and the classes by cross-entropy given the numbers (Eq. 6), weighted by γ_d and γ_c in
         ``bl.Hybrid(continuous="dsm", discrete_weight=1.0, continuous_weight=1.0)``.
     layers, structure, n_terms, heads, basis, degrees, extra_terms, skip, multipliers, aggregation, readout,
-    identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, initialization,
-    n_restarts, random_state, verbose
+    identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, n_restarts,
+    random_state, warm_start, verbose
         As in BLRegressor.
 
     Examples

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.parts import PartsEstimator
 from behavior_learning.learned.amortize import AmortizedPredictor, follow
 from behavior_learning.options import check_count, check_seed
 from behavior_learning.responses import Joint, Numbers, Response, as_response
@@ -19,7 +19,7 @@ __all__ = ["BLRegressor"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BLRegressor(RegressorMixin, BehaviorEstimator):
+class BLRegressor(RegressorMixin, PartsEstimator):
     """Learn the optimisation problem behind a continuous response, or several at once.
 
     The response is drawn from p(y|x) ∝ exp{BL(x, y)/τ} on a bounded support, and BL is fitted by exact likelihood.
@@ -63,10 +63,9 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
-    initialization : ``"random"``, or ``bl.Initialization(coef_scale, multiplier_scale)``: where starts are drawn.
-    n_restarts : random starts, trained side by side; the best by validation loss is kept. Up to
-        three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
-        so many starts.
+    n_restarts : random starts, trained side by side; the best by validation loss is kept. With
+        ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
+        in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
         of them: more accurate, and no single problem to read; `members_` has each of them. Without `validation_data`
         the held-out rows take turns, so that every row trains. For labels in vector output and 500 training rows or
@@ -74,6 +73,11 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
         to 200 columns, ``bl.Penalty(l2=10_000 / rows)`` between 10 and 1, and Adam with a cosine schedule in up to
         8,000 steps or 200 epochs.
     random_state : seed of the split, the starts and the batches.
+    warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random
+        ones. Scales, levels and the support stay those of the first fit: other columns, responses outside the support
+        and changed parameters of the model, such as `layers`, are refused, and levels that it has not seen are treated
+        as `predict` treats them. How to train may change: `optimizer`, `penalty`, `max_epochs`. An estimator from a
+        file goes on too.
     verbose : show a progress bar on standard error.
 
     Attributes
@@ -95,6 +99,41 @@ class BLRegressor(RegressorMixin, BehaviorEstimator):
     response: Any = None
 
     score_name: ClassVar[str] = "R²"
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None):
+        """Learn from some of the rows, one pass over them; the next call goes on from there.
+
+        The first call fixes columns, scales, levels and the support by its rows, and draws `n_restarts` networks; state
+        ``response=bl.Numbers(support=...)`` where later responses may lie far from the first. Later rows with other
+        columns or responses outside the support are refused and change nothing; levels that the first rows lack are
+        treated as `predict` treats them. What predicts is the start whose losses on rows before they trained are
+        lowest, the latest counting most; the optimiser's state stays from call to call, but is not saved to files.
+        After `fit`, or from a file, the fitted network goes on. No rows are held out, nothing is stopped early, and
+        the optimum is not sought; `max_epochs` and `patience` have no effect. `model_.rows` has at most 10,000 rows.
+
+        Parameters
+        ----------
+        X, y : as in `fit`.
+        sample_weight : how often each row counts, up to a common factor of the call.
+
+        Raises
+        ------
+        DataError
+            If the rows are not such as the first.
+        OptionError
+            If `optimizer`, `penalty` or `average` needs all rows.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> reg = bl.BLRegressor(layers=(2, 1), response=bl.Numbers(support=(0, 60)), random_state=0)
+        >>> for start in range(0, 500, 100):
+        ...     _ = reg.partial_fit(X[start : start + 100], y[start : start + 100])
+        >>> reg.history_.groupby("start").size().tolist()
+        [5, 5, 5, 5]
+        """
+        return self._learn_part(X, y, sample_weight)
 
     def predict(
         self, X: Any, statistic: str = "mean", temperature: float | None = None, *, return_std: bool = False

@@ -1,6 +1,6 @@
 """Rows on their way to a network: as they were read, as they are encoded, and as a stream brings them."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from behavior_learning.streams import Opened
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.weights import check_weights, chosen_rows
 
-__all__ = ["EncodedRows", "ReadRows", "windows_of"]
+__all__ = ["EncodedRows", "ReadRows", "check_inside", "windows_of", "with_columns"]
 
 
 class ReadRows(NamedTuple):
@@ -36,17 +36,6 @@ class ReadRows(NamedTuple):
         weight = check_weights(sample_weight, len(table))
         counted = weight > 0
         return cls(table[counted], values[counted], weight[counted])
-
-    def columns_of(self, table: pd.DataFrame, given: Any) -> pd.DataFrame:
-        """A further table with these columns in their order; an array takes their names."""
-        names = [str(name) for name in self.table.columns]
-        if isinstance(given, pd.DataFrame):
-            return aligned(table, names)
-        if table.shape[1] != len(names):
-            raise DataError(
-                f"In validation_data X has {table.shape[1]} features, but fit is expecting {len(names)} features."
-            )
-        return table.set_axis(names, axis=1)
 
     def above(self, below: "ReadRows") -> "ReadRows":
         """These rows and others below them; without weights a row counts once."""
@@ -80,6 +69,41 @@ class EncodedRows(NamedTuple):
     def at(self, rows: np.ndarray) -> tuple[Array, ...]:
         """Some of the rows on the device, with their weights where there are any."""
         return chosen_rows((self.x, self.y), self.weight, rows)
+
+
+def with_columns(table: pd.DataFrame, given: Any, names: Sequence[str], where: str) -> pd.DataFrame:
+    """A further table with some columns in their order; an array takes their names.
+
+    Parameters
+    ----------
+    given : what the table was read from.
+    where : it was given, for messages.
+    """
+    if isinstance(given, pd.DataFrame):
+        return aligned(table, names)
+    if table.shape[1] != len(names):
+        raise DataError(
+            f"In {where} X has {table.shape[1]} features, but fit is expecting {len(names)} features as input."
+        )
+    return table.set_axis(list(names), axis=1)
+
+
+def check_inside(response: Response, values: np.ndarray) -> None:
+    """Refuse further responses where the present model has no probability.
+
+    Raises
+    ------
+    DataError
+        If one lies outside the support.
+    """
+    outside = ~np.asarray(response.space().contains(to_device(response.encode(values)))).astype(bool)
+    if outside.any():
+        lower, upper = response.ends()
+        row = int(np.argmax(outside))
+        raise DataError(
+            f"The response {response.name!r} lives on [{lower:g}, {upper:g}] since the first rows, and row {row} is "
+            f"{values[row]} ({outside.sum()} such rows). State a wider support= before the first fit, or fit anew."
+        )
 
 
 def windows_of(stream: Opened, encoded: EncodedRows, seed: int, first: int) -> Generator[tuple[Array, ...]]:

@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT_LAYERS",
     "FEW_ROWS",
     "MANY_LABELS",
+    "SHAPING",
     "for_average",
     "for_few_rows",
     "for_many_rows",
@@ -64,6 +65,25 @@ LINEAR = {"layers": (1,), "heads": ("identity", None, "square")}
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
 
+
+SHAPING = (
+    "layers",
+    "structure",
+    "n_terms",
+    "heads",
+    "basis",
+    "degrees",
+    "extra_terms",
+    "skip",
+    "multipliers",
+    "aggregation",
+    "readout",
+    "identifiable",
+    "average",
+    "response",
+    "output",
+)
+"""Hyperparameters that say what is learned, and not how."""
 
 FIRST_LAYER = (
     "n_terms",

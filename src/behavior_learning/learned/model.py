@@ -29,10 +29,13 @@ from behavior_learning.symbolic.facade import LearnedProblem, check_renaming
 from behavior_learning.symbolic.read import read_problem
 from behavior_learning.training.settings import Initialization, Settings
 
-__all__ = ["LearnedModel", "Procedure", "Recipe", "Rows", "TrainingRows", "in_single"]
+__all__ = ["LearnedModel", "Procedure", "Recipe", "Rows", "TrainingRows", "in_single", "sampled"]
 
 PREDICTION_REFINEMENT = 4
 """Prediction spends so many times the candidates of training: quantiles interpolate between them."""
+
+KEPT_ROWS = 10_000
+"""Rows at most that stay with a model that was learned from parts of them."""
 
 Rows = tuple[np.ndarray, np.ndarray]
 """Encoded (x, y)."""
@@ -45,14 +48,12 @@ class Recipe(Option):
     Attributes
     ----------
     settings : of training.
-    n_restarts : random starts.
     validation_fraction : share of the rows that is held out.
     temperature : τ in training.
-    initialization : where training starts.
+    initialization : from how many networks training starts, and where they are drawn.
     """
 
     settings: Settings
-    n_restarts: int
     validation_fraction: float
     temperature: float
     initialization: Initialization
@@ -75,6 +76,25 @@ class TrainingRows:
     held_out: np.ndarray
     weight: np.ndarray | None = None
     of: int | None = None
+
+
+def sampled(before: TrainingRows | None, more: TrainingRows, random: np.random.RandomState) -> TrainingRows:
+    """Rows that have trained and more of them: all, or a random sample of `KEPT_ROWS`."""
+    if before is None:
+        before = TrainingRows(more.x[:0], more.y[:0], more.held_out[:0])
+    seen = len(before.x) if before.of is None else before.of
+    both = [(rows.x, rows.y, np.ones(len(rows.x)) if rows.weight is None else rows.weight) for rows in (before, more)]
+    count = seen + len(more.x)
+    if count > KEPT_ROWS:
+        new = int(random.hypergeometric(len(more.x), seen, KEPT_ROWS))
+        orders = [
+            random.permutation(len(part[0]))[:size] for part, size in zip(both, (KEPT_ROWS - new, new), strict=True)
+        ]
+        both = [tuple(column[order] for column in part) for part, order in zip(both, orders, strict=True)]
+    x, y, weight = (np.concatenate(columns) for columns in zip(*both, strict=True))
+    weighted = before.weight is not None or more.weight is not None
+    of = count if count > len(x) else None
+    return TrainingRows(x, y, np.zeros(len(x), bool), weight if weighted else None, of)
 
 
 class Procedure(Protocol):
@@ -187,6 +207,8 @@ class LearnedModel:
 
     def member(self, number: int) -> "LearnedModel":
         """One of the models whose mean this is, counted from 0 by held-out loss."""
+        if self.members == 1:
+            return self
         known, network = self.known_deviations, member_of(self.network, number, self.biases)
         if known is not None:
             blocks = [

@@ -1,5 +1,6 @@
 """What a fit leaves behind: losses by epoch, outcomes of starts, what printing goes by, and a bar while it runs."""
 
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ __all__ = [
     "StandardDeviations",
     "counting_bar",
     "history",
+    "history_of_parts",
     "progress_bar",
     "restarts",
     "standard_deviations",
@@ -32,6 +34,28 @@ def history(result: FitResult) -> pd.DataFrame:
     start, epoch = np.nonzero(result.trace.ran)
     losses = {name: getattr(result.trace, name)[start, epoch] for name in ("train_loss", "validation_loss")}
     return pd.DataFrame({"start": start, "epoch": epoch + 1, **{k: v.astype(float) for k, v in losses.items()}})
+
+
+def history_of_parts(losses: Sequence[tuple[np.ndarray, np.ndarray]], parts: int, best: int) -> dict[str, pd.DataFrame]:
+    """`history` and `restarts` of training in parts: the validation loss of a part is from before it trained."""
+    train, before = (np.array(values, float) for values in zip(*losses, strict=True))
+    calls, starts = train.shape
+    numbers = np.arange(parts - calls, parts) + 1
+    told = pd.DataFrame(
+        {
+            "start": np.tile(np.arange(starts), calls),
+            "epoch": np.repeat(numbers, starts),
+            "train_loss": train.ravel(),
+            "validation_loss": before.ravel(),
+        }
+    )
+    ends = {
+        "best_epoch": parts,
+        "validation_loss": before[-1],
+        "stopped_early": False,
+        "kept": np.arange(starts) == best,
+    }
+    return {"history": told, "restarts": pd.DataFrame(ends)}
 
 
 def restarts(result: FitResult) -> pd.DataFrame:

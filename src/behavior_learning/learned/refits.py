@@ -34,9 +34,9 @@ class Fitting:
         train, validation = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
 
         def draw() -> BehaviorNetwork:
-            return drawn_like(self.template, rng, **recipe.initialization.get_params())
+            return drawn_like(self.template, rng, **recipe.initialization.scales)
 
-        starts, seed = [draw() for _ in range(recipe.n_restarts)], int(rng.integers(2**31))
+        starts, seed = [draw() for _ in range(recipe.initialization.n)], int(rng.integers(2**31))
         stages = [model.objective.on(model.space, recipe.temperature)]
         part = chosen_rows(xy, rows.weight, train), chosen_rows(xy, rows.weight, validation)
         if model.members > 1:

@@ -59,7 +59,7 @@ def _method(model: LearnedModel, estimated: bool) -> Iterator[str]:
     if not len(model.history):
         yield "The problem was discovered by a search over smaller and larger ones, judged on held-out rows."
         return
-    starts, members = model.recipe.n_restarts, model.members
+    starts, members = model.recipe.initialization.n, model.members
     kept = "the mean of all is the model" if members > 1 else "of which the best on the held-out rows was kept"
     yield (
         f"They minimise the loss {model.objective.to_json()['kind']!r} with a ridge, from {starts} random "

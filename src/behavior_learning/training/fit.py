@@ -24,7 +24,7 @@ from behavior_learning.training.packing import Packing
 from behavior_learning.training.proximal import Sparse
 from behavior_learning.training.settings import Settings
 
-__all__ = ["FitResult", "fit", "row_losses"]
+__all__ = ["FitResult", "bound_optimizer", "can_be_refined", "fit", "losses_of", "row_losses"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -200,17 +200,13 @@ def fit(
     if any(jax.tree.structure(start) != jax.tree.structure(starts[0]) for start in starts):
         raise ValueError("Starts must have one architecture and the same rules.")
     packing, rows = Packing.of(starts[0]), len(data[0]) if feed is None else feed.rows
-    ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * rows))
     if settings.optimizer.stochastic:
         chunk = max(1, min(chunk, PERMUTED // len(data[0])))
     schedule = _Schedule(stages, settings.max_epochs)
     every = max(1, min(chunk, schedule.share, settings.max_epochs // LOOKS))
     chunk = chunk if feed is None else 1
 
-    def losses(objective: Objective) -> Losses:
-        train = PenalizedLoss(Weighted.where(objective, data), packing, ridge)
-        held_out = ValidationLoss.of(Weighted.where(objective, validation), packing)
-        return Losses(train, held_out, WithNoise(objective))
+    losses = partial(losses_of, packing=packing, data=data, validation=validation, settings=settings, rows=rows)
 
     def refine(current: Losses, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Change | None:
         stages_left = len(schedule.later)
@@ -222,7 +218,7 @@ def fit(
     best, trace, _ = minimize(
         tuple(to_device(np.stack(arrays)) for arrays in packed),
         losses(schedule.objective),
-        _optimizer(settings, packing, rows=rows),
+        bound_optimizer(settings, packing, rows=rows),
         data=data,
         validation=validation,
         seed=seed,
@@ -277,7 +273,7 @@ class _Schedule:
     def next(self, latest: Float[np.ndarray, "starts epochs"], stopped: bool) -> Objective | None:
         """The objective that replaces the present one after a chunk of epochs, or None."""
         self.epochs += latest.shape[1]
-        if np.isfinite(latest).mean() < TRUSTED and self._can_be_refined:
+        if np.isfinite(latest).mean() < TRUSTED and can_be_refined(self.objective):
             self.objective = self.objective.refined(2)
         elif self.later and (stopped or self.epochs >= self.share):
             self.objective, *self.later = self.later
@@ -286,13 +282,24 @@ class _Schedule:
             return None
         return self.objective
 
-    @property
-    def _can_be_refined(self) -> bool:
-        space, finer = self.objective.space, self.objective.refined(2)
-        return finer is not self.objective and finer.space.nodes <= MOST_NODES[len(space.continuous)]
+
+def losses_of(
+    objective: Objective, *, packing: Packing, data: Data, validation: Data, settings: Settings, rows: int
+) -> Losses:
+    """What is lowered, and what decides, on rows (x, y) or (x, y, weight), of as many in all."""
+    ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * rows))
+    train = PenalizedLoss(Weighted.where(objective, data), packing, ridge)
+    held_out = ValidationLoss.of(Weighted.where(objective, validation), packing)
+    return Losses(train, held_out, WithNoise(objective))
 
 
-def _optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimizer:
+def can_be_refined(objective: Objective) -> bool:
+    """Whether there is a finer rule that training can afford."""
+    finer = objective.refined(2)
+    return finer is not objective and finer.space.nodes <= MOST_NODES[len(objective.space.continuous)]
+
+
+def bound_optimizer(settings: Settings, packing: Packing, *, rows: int) -> Optimizer:
     """The optimiser of the penalised loss of so many rows."""
     penalty = settings.penalty
     sparse = Sparse(penalty.l1 / rows, penalty.group_l2 / rows, penalty.groups)

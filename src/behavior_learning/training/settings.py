@@ -1,14 +1,14 @@
 """How to train: choices that belong together as one value each."""
 
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 from behavior_learning.errors import OptionError
-from behavior_learning.options import Option, check_choice, check_number, parameter
+from behavior_learning.options import Option, check_choice, check_count, check_number, parameter
 from behavior_learning.training.optimizers import Optimizer
 from behavior_learning.training.proximal import Groups
 
-__all__ = ["Initialization", "Penalty", "Settings"]
+__all__ = ["Initialization", "Penalty", "Settings", "check_starts"]
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,38 @@ def _check_scale(name: str, value: float | None) -> float | None:
 
 @dataclass(frozen=True)
 class Initialization(Option):
-    """Where training starts (C.2).
+    """From how many random networks training starts, and where they are drawn (C.2).
 
     Parameters
     ----------
+    n : random starts.
     coef_scale : standard deviation σ_params of M and b; None is 1/√(number of inputs of the row).
     multiplier_scale : λ = |N(0, σ_λ²)|; None draws λ from [0.5, 1.5].
 
     Examples
     --------
     >>> import behavior_learning as bl
-    >>> bl.BLRegressor(initialization=bl.Initialization(coef_scale=0.1)).initialization.coef_scale
+    >>> bl.BLRegressor(n_restarts=bl.Initialization(2, coef_scale=0.1)).n_restarts.coef_scale
     0.1
     """
 
+    n: int = parameter(4, check_count)
     coef_scale: float | None = parameter(None, _check_scale)
     multiplier_scale: float | None = parameter(None, _check_scale)
+
+    @property
+    def scales(self) -> dict[str, float | None]:
+        """Where starts are drawn, as `BehaviorNetwork.random` takes it."""
+        return {"coef_scale": self.coef_scale, "multiplier_scale": self.multiplier_scale}
+
+
+def check_starts(name: str, value: Any) -> Initialization:
+    """A number of random starts, or an option that says as well where they are drawn."""
+    match value:
+        case Initialization():
+            return value.checked()
+        case _:
+            return Initialization(check_count(name, value))
 
 
 @dataclass(frozen=True)
