@@ -6,6 +6,7 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from importlib.metadata import version
 
 import jax
 import pytest
@@ -39,6 +40,10 @@ def test_estimators_load_neither_figures_nor_algebra():
 def test_import_sets_no_global_flag():
     (flag,) = python("import jax, behavior_learning as bl; bl.BLRegressor; print(jax.config.jax_enable_x64)")
     assert flag == "False"
+
+
+def test_version_is_that_of_the_package():
+    assert bl.__version__ == version("behavior-learning")
 
 
 @pytest.mark.parametrize("name", bl.__all__)
