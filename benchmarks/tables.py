@@ -1,6 +1,6 @@
 """Default fits beside a Gaussian linear model on tables of scikit-learn, statsmodels and a folder of Parquet files.
 
-    python benchmarks/tables.py --data DIR --splits 1 [--only longley ccard ...]
+    python benchmarks/tables.py --data DIR --splits 1 [--first 5] [--only longley ccard ...]
 
 Each split trains on three quarters of the rows and scores the rest: negative log-likelihood in nats on the standardised
 response. `above` is by how much the default fit loses more than least squares with a normal error, whose variance has
@@ -80,9 +80,11 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--layers", type=int, nargs="*", default=None)
-    parser.add_argument("--l2", type=float, default=10.0)
+    parser.add_argument("--l2", type=float, default=None)
+    parser.add_argument("--first", type=int, default=0, help="the seed of the first split")
     given = parser.parse_args()
-    options = {"layers": given.layers, "penalty": bl.Penalty(l2=given.l2)}
+    options: dict[str, Any] = {} if given.layers is None else {"layers": given.layers}
+    options |= {} if given.l2 is None else {"penalty": bl.Penalty(l2=given.l2)}
     warnings.simplefilter("ignore")
     print("| table | rows | BL | linear | above |\n|---|---|---|---|---|")
     for name, read in tables(given.data):
@@ -90,7 +92,10 @@ def main() -> None:
             continue
         X, y = read()
         ours, theirs = map(
-            np.concatenate, zip(*(losses(X, y, seed, **options) for seed in range(given.splits)), strict=True)
+            np.concatenate,
+            zip(
+                *(losses(X, y, seed, **options) for seed in range(given.first, given.first + given.splits)), strict=True
+            ),
         )
         above = ours - theirs
         error = above.std(ddof=1) / np.sqrt(len(above)) if np.isfinite(above).all() else np.nan

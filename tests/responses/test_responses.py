@@ -154,8 +154,8 @@ def test_training_values_have_mean_zero_and_deviation_one(seed):
 
 
 def test_default_support_is_the_range_of_all_rows_widened_by_half_of_itself():
-    y = np.array([-1.0, 2.0, 3.0, 9.0])
-    response = Numbers().learn(y, np.arange(3))
+    y = np.append(np.linspace(0.0, 8.0, 50), [-1.0, 9.0])
+    response = Numbers().learn(y, np.arange(50))
     assert response.ends() == (response.lower, response.upper) == (-6.0, 14.0)
     ends = np.asarray(response.space().ends).ravel()
     np.testing.assert_allclose(ends, response.encode(np.array([-6.0, 14.0])))

@@ -31,6 +31,18 @@ def test_support_goes_on_beyond_the_furthest_values(tailed):
     assert tailed.space().contains(tailed.encode(np.array([2e6, -1e3]))).all()
 
 
+@pytest.mark.parametrize(("values", "floor"), [(np.r_[-1.0, 2.0, 9.0], None), (np.r_[0.0, 0.1, 0.2, 9.0], 0.0)])
+def test_few_rows_leave_no_end_near_them_but_a_floor_at_zero(values, floor):
+    few = bl.Numbers().learn(values, np.arange(len(values)))
+    low, high = default_support(values)
+    ends = few.center + 10 * (np.array([low, high]) - few.center)
+    np.testing.assert_allclose(few.ends(), [ends[0] if floor is None else floor, ends[1]])
+    inside, knee, far = np.linspace(low, high, 9), (high - few.center) / few.scale, np.linspace(high, few.upper, 9)
+    np.testing.assert_allclose(few.encode(inside, float), (inside - few.center) / few.scale, atol=1e-12)
+    np.testing.assert_allclose(few.encode(far, float), knee * (1 + np.log((far - few.center) / (high - few.center))))
+    assert few.space().contains(few.encode(np.array([low, high, few.upper - 1e-3]))).all()
+
+
 def test_encoding_is_affine_in_the_bulk_and_comes_back_everywhere(tailed):
     bulk = np.linspace(tailed.low, tailed.high, 50)
     np.testing.assert_allclose(tailed.encode(bulk, float), (bulk - tailed.center) / tailed.scale, atol=1e-12)

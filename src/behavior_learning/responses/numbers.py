@@ -28,6 +28,9 @@ FEW_VALUES, FEW_COUNTS = 5, 30
 """Distinct values up to which a number looks like classes, and whole ones like counts."""
 
 
+FEW_ROWS = 50
+"""Training rows below which a support that is not stated has tails."""
+
 BEYOND = 10.0
 """Times the furthest distance to which tails go on."""
 
@@ -51,15 +54,17 @@ class Numbers(Standardized):
     Parameters
     ----------
     support : (lower, upper) in the units of y; by default the range of y widened by half of itself on both sides, but
-        not below 0 where y is never negative and piles up there.
+        not below 0 where y is never negative and piles up there. With fewer than 50 training rows it goes on beyond
+        these ends, ten times as far, where distances count by their logarithm.
 
     Attributes
     ----------
     lower, upper : the ends of the support.
     low, high : ends of the bulk, where values lie far beyond it and no support is stated: all but half a percent of the
-        rows on each side, widened by as much on both. Within, the model sees z = (y − center)/scale; beyond an end k
-        it sees k·(1 + log(z/k)), so that tails are powers, equations hold as printed in the bulk, and the mean counts
-        distances beyond it by their logarithm. A warning says so.
+        rows on each side, widened by as much on both; after few rows those of the default support. Within, the model
+        sees z = (y − center)/scale; beyond an end k it sees k·(1 + log(z/k)), so that tails are powers, equations hold
+        as printed in the bulk, and the mean counts distances beyond it by their logarithm. A warning says so where
+        values lie there.
 
     Examples
     --------
@@ -101,6 +106,8 @@ class Numbers(Standardized):
         beyond = (values < low) | (values > high)
         if stated is None and beyond.any():
             return self._with_tails(values, train, low, high, beyond)
+        if stated is None and len(train) < FEW_ROWS:
+            return self._open_ended(values, train)
         lower, upper = stated or default_support(values)
         outside = (values < lower) | (values > upper)
         if outside.any():
@@ -125,6 +132,13 @@ class Numbers(Standardized):
         lower = least if values.min() >= low else bulk.center - BEYOND * below
         upper = most if values.max() <= high else bulk.center + BEYOND * above
         return replace(bulk, lower=lower, upper=upper, low=low, high=high)
+
+    def _open_ended(self, values: np.ndarray, train: np.ndarray) -> Self:
+        """Center and scale, and logarithmic tails beyond the default support: the next row may lie anywhere."""
+        standard, (low, high) = self.standardized(values[train]), default_support(values)
+        lower = standard.center - BEYOND * (standard.center - low)
+        upper = standard.center + BEYOND * (high - standard.center)
+        return replace(standard, lower=low if low == 0 else lower, upper=upper, low=low, high=high)
 
     @property
     def affine(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
