@@ -5,31 +5,34 @@
     python -m tests.mutants --at inference/comparison.py      # every one in a file
 
 A mutant turns a comparison, an operator, a number, a branch or an extremum of one expression into its neighbour. It
-runs in a copy of the project, and only the test files that import its module, or those of its package where none does.
-Without the mutant these files must pass: otherwise the mutant is not counted.
+runs in a copy of the project, against the test files that execute its line: those that name its module, then those of
+its package, then others that are recorded, the cheapest first, until one fails or `--most` CPU seconds are spent. What
+a file executes is recorded once, in a run without mutants that has to pass: where it is needed, or of all files by
+`--record`. Records are kept in `--cache`, so that a survey goes on where it was left and what changed is run again. A
+sample stays nearly the same where sources change.
 """
 
 import argparse
 import ast
 import copy
+import json
+import math
 import os
 import shutil
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
-from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+
+from tests.forked import import_heavy, run
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "src/behavior_learning"
 MUTATED = ("core", "gibbs", "objectives.py", "identification", "inference", "training", "learned")
-MOST_SECONDS = 300
-"""After which a mutant counts as killed: it runs for ever."""
+SLOWER = 10
+"""Times the CPU seconds of a passing run, and a minute, after which a mutant counts as killed: it runs for ever."""
 
 SWAPPED = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -50,46 +53,63 @@ UNSEEN = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
 
 
 class Mutant(NamedTuple):
-    """One expression of a file and what stands there instead."""
+    """One expression of a file and what stands there instead.
+
+    Attributes
+    ----------
+    lines : the first and the last of the statement, or of the head of a block, that the expression is in.
+    nth : which of the equal mutants of the file it is.
+    """
 
     path: str
     line: int
     before: str
     after: str
+    lines: tuple[int, int]
+    nth: int
     source: str
 
     def __str__(self) -> str:
         return f"{self.path.removeprefix(PACKAGE + '/')}:{self.line}  {self.before}  →  {self.after}"
 
+    @property
+    def key(self) -> str:
+        """What it is, wherever its line has moved to."""
+        return f"{self.path}  {self.before}  →  {self.after}  {self.nth}"
+
 
 def mutants(path: Path) -> Iterator[Mutant]:
     """Every mutant of a file."""
     source, name = path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
-    lines = source.splitlines(keepends=True)
     starts = [0]
-    for line in lines:
+    for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line.encode()))
-    text = source.encode()
-    for node in expressions(ast.parse(source)):
+    text, equal = source.encode(), Counter()
+    for node, lines in expressions(ast.parse(source)):
         begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         for other in neighbours(node):
-            after = ast.unparse(other)
+            before, after = ast.unparse(node), ast.unparse(other)
             changed = (text[:begin] + f"({after})".encode() + text[end:]).decode()
-            yield Mutant(name, node.lineno, ast.unparse(node), after, changed)
+            yield Mutant(name, node.lineno, before, after, lines, equal[before, after], changed)
+            equal[before, after] += 1
 
 
-def expressions(node: ast.AST) -> Iterator[ast.expr]:
-    """Expressions that compute: no annotations, decorators, defaults, messages or subscripts of types."""
+def expressions(node: ast.AST, lines: tuple[int, int] = (0, 0)) -> Iterator[tuple[ast.expr, tuple[int, int]]]:
+    """Expressions that compute, with the lines that they are in: no annotations, decorators, defaults or messages."""
     if isinstance(node, UNSEEN) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "warnings.warn"):
         return
+    if isinstance(node, ast.stmt | ast.match_case):
+        body = getattr(node, "body", None)
+        first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
+        lines = first, max(first, body[0].lineno - 1) if body else getattr(node, "end_lineno", first)
     if isinstance(node, ast.expr):
-        yield node
+        yield node, lines
     skipped = {"annotation", "returns", "decorator_list", "args"} if not isinstance(node, ast.Call) else set()
     for field, value in ast.iter_fields(node):
         if field not in skipped:
             for child in value if isinstance(value, list) else [value]:
                 if isinstance(child, ast.AST):
-                    yield from expressions(child)
+                    yield from expressions(child, lines)
 
 
 def neighbours(node: ast.expr) -> Iterator[ast.expr]:
@@ -130,49 +150,146 @@ def is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
-def tests_of(path: str) -> list[str]:
-    """Test files that import a module, or those of its package where none does."""
-    module = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
-    files = sorted((ROOT / "tests").rglob("test_*.py"))
-    own = [file for file in files if module in file.read_text(encoding="utf-8")]
-    package = module.split(".")[1]
-    chosen = own or [file for file in files if f"tests/{package}/" in file.as_posix() or file.stem == f"test_{package}"]
-    return [str(file.relative_to(ROOT)) for file in chosen]
+def digest(file: Path) -> str:
+    return digest_of(file.read_text(encoding="utf-8"))
 
 
-def run(copy_of_project: Path, files: tuple[str, ...]) -> int:
-    """The exit code of the quick tests in some files, stopping at the first failure."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow", *files]
-    paths = {"PYTHONPATH": str(copy_of_project / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=copy_of_project, env=os.environ | paths, capture_output=True, timeout=MOST_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return 1
-    return done.returncode
+def digest_of(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:16]
 
 
-def survey(chosen: list[Mutant]) -> Counter[str]:
-    """Run mutants one after the other, saying of each whether it was killed."""
+class Suite:
+    """The test files: how long each takes, and what it executes.
+
+    Parameters
+    ----------
+    project : a copy of the project to run them in.
+    kept : a folder for records.
+    """
+
+    def __init__(self, project: Path, kept: Path):
+        self.project, self.kept = project, kept
+        kept.mkdir(parents=True, exist_ok=True)
+        found = sorted((project / "tests").rglob("test_*.py"))
+        self.files = {str(file.relative_to(project)): digest(file) for file in found}
+        self.text = {file: (project / file).read_text(encoding="utf-8") for file in self.files}
+        self.known = {
+            file: json.loads(path.read_text()) for file in self.files if (path := self._record(file)).exists()
+        }
+
+    def candidates(self, path: str) -> list[str]:
+        """Test files: those that name a module, those of its package, and of the others those of which it is known what
+        they execute; in each the cheapest first."""
+        module = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
+        folders = tuple(f"tests/{prefix}{module.split('.')[1]}" for prefix in ("", "test_"))
+
+        def rank(file: str) -> tuple[bool, bool, float]:
+            seconds = self.known[file]["seconds"] if file in self.known else math.inf
+            return module not in self.text[file], not file.startswith(folders), seconds
+
+        return sorted((file for file in self.files if file in self.known or not all(rank(file)[:2])), key=rank)
+
+    def executes(self, file: str, mutant: Mutant) -> bool:
+        """Whether a test file passes without the mutant and executes its line."""
+        present = digest(self.project / mutant.path)
+        if file in self.known and self.known[file]["modules"].get(mutant.path, present) != present:
+            del self.known[file]
+        known = self.learn(file)
+        first, last = mutant.lines
+        executed = any(first <= line <= last for line in known["lines"].get(mutant.path, []))
+        return known["code"] == 0 and executed
+
+    def learn(self, file: str) -> dict:
+        """What is known of a file, which is run where nothing is."""
+        if file not in self.known:
+            self.known[file] = self._recorded(file)
+        return self.known[file]
+
+    def _record(self, file: str) -> Path:
+        return self.kept / f"{file.replace('/', '.')}.{self.files[file]}.json"
+
+    def _recorded(self, file: str) -> dict:
+        """Run a file watched, and as it is."""
+        seen = self.kept / "seen.txt"
+        run(self.project, file, seen=seen)
+        lines: dict[str, list[int]] = {}
+        for place in seen.read_text(encoding="utf-8").splitlines() if seen.exists() else []:
+            path, _, line = place.rpartition(":")
+            lines.setdefault(path, []).append(int(line))
+        seen.unlink(missing_ok=True)
+        passing, modules = run(self.project, file), {path: digest(self.project / path) for path in lines}
+        known = {"code": passing.code, "seconds": passing.seconds, "lines": lines, "modules": modules}
+        self._record(file).write_text(json.dumps(known), encoding="utf-8")
+        print(f"recorded {passing.seconds:6.1f} s of CPU, code {passing.code}  {file}", flush=True)
+        return known
+
+
+class Verdict(NamedTuple):
+    """What became of a mutant.
+
+    Attributes
+    ----------
+    outcome : ``"killed"``, ``"survived"``, or ``"unreached"`` where no test file executes its line.
+    by : the test file that failed.
+    tried : the test files that were run, with the digest of each.
+    left : test files that were not tried for want of time.
+    """
+
+    outcome: str
+    by: str
+    tried: dict[str, str]
+    left: int
+    seconds: float
+
+
+def judged(suite: Suite, mutant: Mutant, most: float, before: Verdict | None) -> Verdict:
+    """Run a mutant against the test files that execute its line, but for those that are known to pass."""
+    same = {file: own for file, own in (before.tried if before else {}).items() if own == suite.files.get(file)}
+    if before and before.outcome == "killed":
+        if before.by in same:
+            return before
+        same.pop(before.by, None)
+    target, spent, tried = suite.project / mutant.path, 0.0, dict(same)
+    original, at = target.read_text(encoding="utf-8"), target.stat()
+    open_files = [file for file in suite.candidates(mutant.path) if file not in same]
+    for number, file in enumerate(open_files):
+        if spent >= most:
+            return Verdict("survived", "", tried, len(open_files) - number, spent)
+        if not suite.executes(file, mutant):
+            continue
+        target.write_text(mutant.source, encoding="utf-8")
+        os.utime(target, (at.st_atime, at.st_mtime + 60))  # Compiled files of the original are not taken for it.
+        ended = run(suite.project, file, most=60 + SLOWER * suite.known[file]["seconds"])
+        target.write_text(original, encoding="utf-8")
+        os.utime(target, (at.st_atime, at.st_mtime))
+        spent += ended.seconds
+        tried[file] = suite.files[file]
+        if ended.code != 0:
+            return Verdict("killed", file, tried, 0, spent)
+    return Verdict("survived" if tried else "unreached", "", tried, 0, spent)
+
+
+def survey(chosen: list[Mutant], kept: Path, most: float, *, record: bool = False) -> Counter[str]:
+    """Judge mutants one after the other, saying of each whether it was killed."""
     counts: Counter[str] = Counter()
+    records = kept / "verdicts.jsonl"
     with TemporaryDirectory() as folder:
         project = Path(folder)
         for part in ("src", "tests", "pyproject.toml", "CONTRIBUTING.md", "README.md"):
-            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, project / part)
-        passes = cache(lambda files: run(project, files) == 0)
+            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy2)(ROOT / part, project / part)
+        suite = Suite(project, kept)
+        for file in suite.files if record else ():
+            suite.learn(file)
+        lines = records.read_text(encoding="utf-8").splitlines() if records.exists() else []
+        known = {key: Verdict(*verdict) for key, verdict in map(json.loads, lines)}
         for mutant in chosen:
-            files, begun = tuple(tests_of(mutant.path)), time.perf_counter()
-            if not files or not passes(files):
-                outcome = "untested" if not files else "red without it"
-            else:
-                target = project / mutant.path
-                original = target.read_text(encoding="utf-8")
-                target.write_text(mutant.source, encoding="utf-8")
-                outcome = "survived" if run(project, files) == 0 else "killed"
-                target.write_text(original, encoding="utf-8")
-            counts[outcome] += 1
-            print(f"{outcome:14s} {time.perf_counter() - begun:4.0f} s  {mutant}", flush=True)
+            key = f"{mutant.key} {digest(project / mutant.path)}"
+            verdict = judged(suite, mutant, most, known.get(key))
+            with records.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([key, verdict], ensure_ascii=False) + "\n")
+            counts[verdict.outcome] += 1
+            more = f" ({verdict.left} files not tried)" if verdict.left else ""
+            print(f"{verdict.outcome:9s} {verdict.seconds:4.0f} s  {mutant}  {verdict.by}{more}", flush=True)
     return counts
 
 
@@ -181,18 +298,22 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--at", nargs="*", default=[])
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--most", type=float, default=90.0)
+    parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "mutants")
     given = parser.parse_args()
     source = ROOT / PACKAGE
     wanted = [source / name for name in given.at or MUTATED]
     paths = sorted(file for path in wanted for file in (path.rglob("*.py") if path.is_dir() else [path]))
     every = [mutant for path in paths for mutant in mutants(path)]
     counts = Counter(mutant.path.removeprefix(f"{PACKAGE}/").split("/")[0] for mutant in every)
-    print(f"{len(every)} mutants:", ", ".join(f"{name} {count}" for name, count in counts.items()))
-    chosen = Random(given.seed).sample(every, given.sample) if given.sample else every if given.at else []
+    print(f"{len(every)} mutants:", ", ".join(f"{name} {count}" for name, count in counts.items()), flush=True)
+    drawn = sorted(every, key=lambda mutant: digest_of(f"{given.seed} {mutant.key}"))[: given.sample]
+    chosen = drawn if given.sample else every if given.at else []
     if chosen:
-        found = survey(chosen)
-        judged = found["killed"] + found["survived"]
-        print(dict(found), f"{found['killed'] / max(judged, 1):.0%} of {judged} killed")
+        import_heavy()
+        found = survey(chosen, given.cache, given.most, record=given.record)
+        print(dict(found), f"{found['killed'] / len(chosen):.0%} of {len(chosen)} killed")
 
 
 if __name__ == "__main__":
