@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from behavior_learning.core.features import Transform
 from behavior_learning.core.heads import get_head
 from behavior_learning.explanation.measure import measure_blocks
 from behavior_learning.explanation.names import block_weights, propose_names
@@ -124,6 +125,19 @@ def test_blocks_that_see_no_response_reward_and_penalize(values):
     explanation = explain_problem(alone(*rows, response=()), values)
     texts = ["rewards lower rooms", "penalises income + 0.5 above 0", "penalises crime away from 0"]
     assert [s.text for s in explanation.said] == texts
+
+
+@pytest.mark.parametrize(("slope", "wanted"), [(0.0, "higher y"), (-0.5, "y (either way)"), (-3.0, "lower y")])
+def test_a_utility_that_rises_to_its_best_and_falls_beyond_wants_neither(slope, wanted):
+    """log(y) + slope·y has its best at −1/slope."""
+    y = rng("turns").gamma(2.0, size=(50, 20)) + 0.2
+    curved = Polynomial({(("log(y)", 1),): 1.0, (("y", 1),): slope})
+    told = replace(
+        block("block1.1", row("utility", "identity", curved)),
+        curves={"log(y)": (Transform(0, "log", 0.0, 1.0, 1e-3), "y")},
+    )
+    text = explain_problem(LearnedProblem.of_block(told), {"y": y, "log(y)": np.log(y)}).said[0].text
+    assert text.endswith(wanted)
 
 
 def test_smaller_terms_enter_the_constant_at_their_means(values):

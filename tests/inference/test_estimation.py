@@ -170,30 +170,21 @@ def test_descents_follow_where_half_of_the_searches_end_far_above_the_best(losse
     assert exploration.contested(ends_at(*losses), 1.0, total=100.0) == contested
 
 
-def test_descents_end_where_rounds_find_nothing_better_and_are_told_apart_by_loss(monkeypatch):
-    """The first round begins at random; later ones draw a part of known optima anew."""
-    known, rounds = ends_at(1.0, 1.2), []
+def test_rounds_of_descents_begin_anew_until_several_end_in_the_best(monkeypatch):
+    rounds = []
 
     def ends(problem, starts, signs, seed):
         rounds.append(np.asarray(starts))
         return starts, np.arange(len(starts))
 
     monkeypatch.setattr(wander, "_ends", ends)
-    better, same = ends_at(0.9, 0.95)
-    ends = wander.wandered(
-        None, single().fitted.local, lambda end: better if len(rounds) == 1 else same, known, rounds=9, seed=0
+    worse, best = ends_at(0.95, 0.9)
+    found = wander.wandered(
+        None, single().fitted.local, lambda end: worse if len(rounds) == 1 else best, rounds=9, seed=0
     )
-    assert [end.loss for end in ends] == [0.9, 0.95]
-    assert len(rounds) == 1 + wander.PATIENCE
-    kept = [np.mean([np.isclose(start, known[0].theta).any() for start in starts]) for starts in rounds]
-    assert kept[0] == 0 < kept[1] < 1
-
-
-def test_what_is_drawn_anew_together_is_a_row_or_all_of_a_class():
-    """A row of a number is one part; of a class each row's own terms are."""
-    groups, parts = wander._parts(logit().fitted.local)
-    assert sorted(np.concatenate(groups)) == sorted(np.concatenate(parts))
-    assert len(groups) <= len(parts)
+    assert len(rounds) == 1 + wander.ENOUGH
+    assert [end.loss for end in found] == [0.9, 0.9, 0.95, 0.95]
+    assert not np.isclose(rounds[0], rounds[1])[:, single().fitted.local.signs == 0].any()
 
 
 @pytest.mark.slow

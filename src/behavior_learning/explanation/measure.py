@@ -31,6 +31,9 @@ ALIGNED = 0.5
 """Correlation with a column from which a row counts as rising or falling in it."""
 
 
+TURNED = 0.25
+"""Correlation, of one sign below the median of a column and of the other above, from which a row turns round."""
+
 STEP = 1e-3
 """Share of its spread by which a block's utility is raised to see what the whole does."""
 
@@ -214,10 +217,17 @@ def _wide(values: object, like: Values) -> np.ndarray:
 
 
 def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: Values) -> int:
-    """The sign of the change along a single variable, or along the column of curves."""
+    """The sign of the change along a single variable, or along the column of curves; 0 where the change turns round."""
     columns = {block.plain_variable(name) for name in names}
     column = _wide(values[columns.pop()] if len(columns) == 1 else 0.0, values)
-    if standard_deviation(column) == 0 or standard_deviation(change) == 0:
-        return 0
-    correlation = float(np.corrcoef(column.ravel(), change.ravel())[0, 1])
-    return int(np.sign(correlation)) if abs(correlation) >= ALIGNED else 0
+    whole, above = _correlation(column, change), column > np.median(column)
+    below, beyond = _correlation(column[~above], change[~above]), _correlation(column[above], change[above])
+    turns = below * beyond < 0 and min(abs(below), abs(beyond)) >= TURNED
+    return int(np.sign(whole)) if abs(whole) >= ALIGNED and not turns else 0
+
+
+def _correlation(column: np.ndarray, change: np.ndarray) -> float:
+    """0 where one of them does not vary."""
+    if column.size < 2 or standard_deviation(column) == 0 or standard_deviation(change) == 0:
+        return 0.0
+    return float(np.corrcoef(column.ravel(), change.ravel())[0, 1])

@@ -95,7 +95,7 @@ def explore(
     found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
     if rounds and contested(alone, min(map(_loss, found.values())), float(problem.total)):
         brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
-        ends = wandered(problem, start, brief, [*found.values()], rounds=rounds, seed=seed)
+        ends = wandered(problem, start, brief, rounds=rounds, seed=seed)
         found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}
         if progress is not None:
             progress(f"noisy descents found {len(ends)} optima, the best at a mean loss of {_loss(ends[0]):.5f}")
