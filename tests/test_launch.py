@@ -155,7 +155,9 @@ heads = ("tanh", "softplus", "square")
 reg = bl.BLRegressor(layers=(1,), heads=heads, n_restarts=2, max_epochs=6, random_state=0)
 reg.fit(bl.Stream(sys.argv[1] + "/*.parquet", window=300, shards=2), target="y")
 rows = pd.read_parquet(sys.argv[1] + "/0.parquet")
-results = reg.inference(sys.argv[1] + "/*.parquet", target="y", n_restarts=0)
+line = bl.BLRegressor(layers=(1,), heads=(None, None, "square"), n_restarts=1, max_epochs=5, random_state=0)
+stream = bl.Stream(sys.argv[1] + "/*.parquet", features=["x"])
+results = line.fit(rows[["x"]], rows["y"]).inference(stream, target="y", n_restarts=0)
 found = [*reg.log_density(rows.drop(columns="y"), rows["y"]), *results.bse]
 np.save(f"{sys.argv[1]}/{sys.argv[2]}.{index()}.npy", found)
 """
