@@ -17,7 +17,7 @@ from behavior_learning import datasets, interchange, metrics, plots
 from tests.fitted import ESTIMATORS, QUICK
 
 HEAVY = ("jax", "equinox", "matplotlib", "sympy", "sklearn", "pandas", "scipy", "torch", "typer")
-OPTIONAL = ("marginaleffects", "torch")
+OPTIONAL = ("marginaleffects", "onnx", "torch")
 MODULES = [m.name for m in pkgutil.walk_packages(bl.__path__, "behavior_learning.")]
 
 

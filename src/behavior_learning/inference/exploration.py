@@ -64,6 +64,7 @@ def explore(
     progress: Progress | None = None,
     *,
     rounds: int = 0,
+    always: bool = False,
     seed: int = 0,
 ) -> Exploration:
     """Search on a sample of the rows from every network and from the best with rows negated, then on all from the best.
@@ -73,6 +74,7 @@ def explore(
     sign_flips : searches at most that start from the best optimum with one row negated, see `rows_that_flip`.
     progress : is told of every search that ends.
     rounds : of noisy descents at most (`wandered`), where these searches end in optima that differ.
+    always : whether descents are made where they agree as well.
     """
     learned = np.asarray(problem.parametrization.learned)
     signs, guide = jnp.asarray(start.signs), problem.chunks_of(max(GUIDING_ROWS, 20 * len(learned)))
@@ -93,7 +95,7 @@ def explore(
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
     alone = [*found.values()]
     found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
-    if rounds and contested(alone, min(map(_loss, found.values())), float(problem.total)):
+    if rounds and (always or contested(alone, min(map(_loss, found.values())), float(problem.total))):
         brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
         ends = wandered(problem, start, brief, rounds=rounds, seed=seed)
         found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}

@@ -248,7 +248,6 @@ def _factors(product: str) -> tuple[str, ...]:
 
 def _spellings(factors: tuple[str, ...]) -> Iterator[str]:
     """Patterns of a product that plain names and numbers do not read: in any order, with ``*`` or ``:`` between."""
-    odd = len(factors) > 1 or not re.fullmatch(r"\w+", "".join(factors))
     odd = len(factors) != 1 or not re.fullmatch(r"\w+", "".join(factors))
     if odd and len(factors) <= MOST_FACTORS and not any(re.match(r"[\d.]*$", factor) for factor in factors):
         yield from (r"\s*[*:]\s*".join(map(re.escape, order)) for order in permutations(factors))

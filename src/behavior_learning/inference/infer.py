@@ -41,6 +41,7 @@ def infer(
     starts: Sequence[BehaviorNetwork] = (),
     sign_flips: int = 0,
     rounds: int = 0,
+    always: bool = False,
     cov_type: str = "robust",
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
@@ -63,7 +64,7 @@ def infer(
     one_hot : whether candidates are indicators of a class.
     starts : further networks to search from.
     sign_flips : searches at most from the best optimum with one row negated, which finds out reflections.
-    rounds : of noisy descents at most, where these searches end in optima that differ.
+    rounds, always : of noisy descents at most, where these searches end in optima that differ, or always.
     cov_type : see `InferenceResults.with_covariance`.
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
@@ -118,8 +119,9 @@ def infer(
     explored: list[Exploration] = []
 
     def choose(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
-        networks, wander = [network, *starts], {"rounds": rounds, "seed": seed}
-        explored.append(explore(problem, start, networks, one_hot, sign_flips, progress, **wander))
+        descents = {"rounds": rounds, "seed": seed}
+        networks = [network, *starts]
+        explored.append(explore(problem, start, networks, one_hot, sign_flips, progress, always=always, **descents))
         best = explored[0].best
         return (problem, best) if l2 is not None else released(problem, start, best)
 

@@ -131,6 +131,7 @@ def infer_network(
                 one_hot=one_hot,
                 starts=random_networks(network, count, seed),
                 sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
+                always=one_hot and space.size > 2,  # Searches for three labels may agree on what is not the best.
                 rounds=min(int(WANDERING // cost_of_round(losses.evaluations, network.n_parameters)), ROUNDS),
                 units=units,
                 seed=seed,

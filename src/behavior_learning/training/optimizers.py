@@ -211,7 +211,7 @@ class Adam(Optimizer):
             """Batches with the same number of rows of every shard, which need not leave their device."""
             chosen = column.reshape(shards, n, *column.shape[1:])[:, used]
             each = chosen.reshape(shards, steps, n // steps, *column.shape[1:])
-            return jnp.swapaxes(each, 0, 1).reshape(steps, -1, *column.shape[1:])
+            return jnp.swapaxes(each, 0, 1).reshape(steps, shards * (n // steps), *column.shape[1:])
 
         batches = jax.tree.map(cut, data)
 
