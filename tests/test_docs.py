@@ -62,7 +62,9 @@ GIVEN = {
         rows = pd.DataFrame({"price": y, "size": y + generator.normal(size=400), "w": 1.0})
         rows["buyer"], rows["bought"] = np.arange(400) // 4, np.where(rows["size"] > 0, "yes", "no")
         rows.to_parquet("folder/part.parquet")
-        X = rows[["size"]]
+        X, y = rows[["size"]], rows["price"]
+        X_later, y_later = X.head(300), y.head(300)
+        parts = [(X, np.where(y > 0, "bus", "car"))]
         """,
     "shape": """
         from sklearn.model_selection import GridSearchCV
