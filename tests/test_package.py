@@ -104,10 +104,17 @@ def same_cache():
     compilation_cache.reset_cache()
 
 
+def assert_output_is_as_stated(examples):
+    report = []
+    for example in examples:
+        result = doctest.DocTestRunner().run(example, out=report.append)
+        assert result.failed == 0, "".join(report)
+
+
 @pytest.mark.usefixtures("same_cache")
 @pytest.mark.parametrize("name", public())
 def test_example_of_a_public_name_runs(name, monkeypatch):
-    """Examples run on small data and briefly; their output is what the docstring says."""
+    """On small data and briefly."""
     if name in bl.__all__:
         X, y = datasets.load_boston()
         columns = ["RM", "AGE", "DIS", "TAX", "PTRATIO", "B", "LSTAT"]
@@ -120,10 +127,22 @@ def test_example_of_a_public_name_runs(name, monkeypatch):
     examples = doctest.DocTestFinder(recurse=False).find(value, name, module=module, globs=vars(module).copy())
     examples = [example for example in examples if example.examples]
     assert examples, f"{name} has no example in its docstring"
-    report = []
-    for example in examples:
-        result = doctest.DocTestRunner().run(example, out=report.append)
-        assert result.failed == 0, "".join(report)
+    assert_output_is_as_stated(examples)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("same_cache")
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_of_methods_run(module, monkeypatch, tmp_path):
+    """Those of what is no public name by itself."""
+    monkeypatch.chdir(tmp_path)
+    try:
+        loaded = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        pytest.skip(f"needs {error.name}")
+    own = {value.__doc__ for value in public().values()}
+    found = doctest.DocTestFinder().find(loaded, module, globs=vars(loaded).copy())
+    assert_output_is_as_stated([each for each in found if each.examples and each.docstring not in own])
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)

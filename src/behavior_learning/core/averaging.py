@@ -22,6 +22,7 @@ def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
 
     Examples
     --------
+    >>> from behavior_learning.core.architecture import Architecture
     >>> rng = np.random.default_rng(0)
     >>> members = [BehaviorNetwork.random(rng, Architecture((2, 1)), features=3, response=1) for _ in range(4)]
     >>> mean_of(members).architecture.layers

@@ -80,7 +80,7 @@ class BLClassifier(ClassifierMixin, PartsEstimator):
         >>> import behavior_learning as bl
         >>> clf = bl.BLClassifier(layers=(2,), random_state=0)
         >>> clf = clf.partial_fit([[0.0], [1.0]], ["stay", "go"], classes=["stay", "go", "wait"])
-        >>> clf.partial_fit([[2.0], [3.0]], ["go", "wait"]).predict_proba([[3.0]]).shape
+        >>> clf.partial_fit([[0.2], [0.9]], ["go", "wait"]).predict_proba([[0.5]]).shape
         (1, 3)
         """
         self._check_classes(classes)

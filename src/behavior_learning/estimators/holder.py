@@ -117,7 +117,7 @@ class ModelHolder(BaseEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> reg = bl.BLRegressor(layers=(2, 1), max_epochs=20, random_state=0).fit(X[["RM", "LSTAT"]], y)
-        >>> reg.distribution(X.head(3)).interval(0.9).shape
+        >>> reg.distribution(X[["RM", "LSTAT"]].head(3)).interval(0.9).shape
         (3, 2)
         """
         return predictive(self._fitted, X, given=given, temperature=temperature)

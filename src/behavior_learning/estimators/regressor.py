@@ -128,8 +128,10 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         >>> import behavior_learning as bl
         >>> X, y = bl.datasets.load_boston()
         >>> reg = bl.BLRegressor(layers=(2, 1), response=bl.Numbers(support=(0, 60)), random_state=0)
+        >>> X = X[["RM", "LSTAT"]].sample(frac=1, random_state=0)
         >>> for start in range(0, 500, 100):
-        ...     _ = reg.partial_fit(X[start : start + 100], y[start : start + 100])
+        ...     part = X[start : start + 100]
+        ...     _ = reg.partial_fit(part, y[part.index])
         >>> reg.history_.groupby("start").size().tolist()
         [5, 5, 5, 5]
         """

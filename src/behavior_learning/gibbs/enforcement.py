@@ -113,9 +113,9 @@ def enforce(
     >>> import jax, jax.numpy as jnp
     >>> from behavior_learning.gibbs.enforcement import enforce
     >>> circle = lambda y: jnp.sum(y**2, axis=-1) - 1
-    >>> starts = jax.random.normal(jax.random.key(0), (1, 64, 2))
+    >>> starts = jax.random.normal(jax.random.key(0), (64, 1, 2))  # Each with a step of its own.
     >>> result = enforce(circle, starts, jax.random.key(1), multiplier=25.0, temperature=[1.0, 0.1, 0.01])
-    >>> [f"{mean:.2f}" for mean in result.violations.mean]  # doctest: +SKIP
+    >>> [f"{mean:.2f}" for mean in result.violations.mean]
     ['0.11', '0.04', '0.01']
     """
     multiplier, temperature = np.broadcast_arrays(np.atleast_1d(multiplier), np.atleast_1d(temperature))

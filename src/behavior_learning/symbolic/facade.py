@@ -37,7 +37,7 @@ class LearnedProblem(Problem):
     >>> term = HeadTerm(get_head("inequality", "relu"), 1.0, budget)
     >>> print(LearnedProblem.of_block(Block("block1.1", (term,), ("price",), {})))
     block1.1
-      subject to  price - 2*income <= 0   [penalty 1*max(0, v)]
+      subject to  -2*income + price <= 0   [penalty 1*max(0, v)]
     """
 
     @classmethod
