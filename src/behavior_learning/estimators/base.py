@@ -24,7 +24,7 @@ from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.on_dask import fit_by_workers
-from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, windows_of, with_columns
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, windows_of, with_columns
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     MANY_LABELS,
@@ -38,7 +38,7 @@ from behavior_learning.estimators.structure import (
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, some_rows
+from behavior_learning.learned.model import LearnedModel, Recipe, some_rows
 from behavior_learning.learned.outcome import examine_fit
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.learned.records import history, progress_bar, restarts
@@ -253,13 +253,7 @@ class BehaviorEstimator(FittedEstimator):
                 objective=result.objective,
                 temperature=chosen.temperature,
                 recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
-                rows=TrainingRows(
-                    encoded.encoder(rows.table),
-                    encoded.response.encode(rows.values, float),
-                    np.isin(np.arange(len(rows.table)), held_out),
-                    encoded.weight,
-                    None if stream is None else stream.survey.rows,
-                ),
+                rows=encoded.in_double(rows, held_out, None if stream is None else stream.survey.rows),
                 history=history(result),
                 restarts=restarts(result),
                 l2=result.l2,
@@ -269,7 +263,7 @@ class BehaviorEstimator(FittedEstimator):
                 else present and present.procedure,
                 **_said_of(present),
             ),
-            named=isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns),
+            named=is_named(X),
         )
         examine_fit(self.model_, result.held_out_loss)
         looked, _ = some_rows((encoded.x[train], encoded.y[train]), EXAMINED_ROWS)

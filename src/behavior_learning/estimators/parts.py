@@ -13,9 +13,9 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator, drawing, stages_of
-from behavior_learning.estimators.rows import EncodedRows, ReadRows
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, is_named
 from behavior_learning.estimators.structure import make_architecture
-from behavior_learning.learned.model import LearnedModel, Recipe, TrainingRows, sampled
+from behavior_learning.learned.model import LearnedModel, Recipe, sampled
 from behavior_learning.learned.records import history_of_parts
 from behavior_learning.options import as_seed, checked_parameters
 from behavior_learning.responses import Response
@@ -59,11 +59,7 @@ class PartsEstimator(BehaviorEstimator):
             objective = stages_of(chosen, encoded, np.arange(len(encoded.x)))[-1]
             parts = _Parts(Progressive.begun(starts, objective, settings), starts[0], random)
         training = parts.training.after(encoded.at(np.arange(len(encoded.x))), settings, parts.random)
-        doubled = TrainingRows(
-            encoded.encoder(rows.table), encoded.response.encode(rows.values, float), np.zeros(len(encoded.x), bool),
-            encoded.weight,
-        )  # fmt: skip
-        named = isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns)
+        own = encoded.in_double(rows, np.array([], int))
         model = LearnedModel(
             network=training.network,
             encoder=encoded.encoder,
@@ -71,12 +67,12 @@ class PartsEstimator(BehaviorEstimator):
             objective=training.objective,
             temperature=chosen.temperature,
             recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
-            rows=sampled(None if present is None else present.rows, doubled, parts.random),
+            rows=sampled(None if present is None else present.rows, own, parts.random),
             **history_of_parts(training.losses, training.parts, training.best),
         )
         if present is not None:
             model = replace(model, block_names=present.block_names, legend=present.legend, procedure=present.procedure)
-        self._adopt(model, named=named if present is None else hasattr(self, "feature_names_in_"))
+        self._adopt(model, named=is_named(X) if present is None else hasattr(self, "feature_names_in_"))
         self._parts = _Parts(training, model.network, parts.random)
         return self
 
@@ -101,10 +97,8 @@ class PartsEstimator(BehaviorEstimator):
 
     def _starts(self, chosen: Any, encoded: EncodedRows, random: np.random.RandomState) -> list[BehaviorNetwork]:
         architecture = make_architecture(chosen, self._output, self)
-        draw, rng = (
-            drawing(chosen, architecture, encoded, np.arange(len(encoded.x))),
-            np.random.default_rng(random.randint(2**31)),
-        )
+        draw = drawing(chosen, architecture, encoded, np.arange(len(encoded.x)))
+        rng = np.random.default_rng(random.randint(2**31))
         return [draw(rng) for _ in range(chosen.n_restarts.n)]
 
     def _check_classes(self, classes: Any) -> None:

@@ -12,14 +12,14 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.encoding import TableEncoder, aligned, with_the_same_categories
 from behavior_learning.errors import DataError
 from behavior_learning.learned.columns import Columns
-from behavior_learning.learned.model import Rows
+from behavior_learning.learned.model import Rows, TrainingRows
 from behavior_learning.mesh import count, gathered, rows_dealt
 from behavior_learning.responses import Response
 from behavior_learning.streams import Opened
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.weights import check_weights, chosen_rows
 
-__all__ = ["EncodedRows", "ReadRows", "check_inside", "windows_of", "with_columns"]
+__all__ = ["EncodedRows", "ReadRows", "check_inside", "is_named", "windows_of", "with_columns"]
 
 
 class ReadRows(NamedTuple):
@@ -69,6 +69,16 @@ class EncodedRows(NamedTuple):
     def at(self, rows: np.ndarray) -> tuple[Array, ...]:
         """Some of the rows on the device, with their weights where there are any."""
         return chosen_rows((self.x, self.y), self.weight, rows)
+
+    def in_double(self, rows: ReadRows, held_out: np.ndarray, of: int | None = None) -> TrainingRows:
+        """What a model keeps of the rows."""
+        x, y = self.encoder(rows.table), self.response.encode(rows.values, float)
+        return TrainingRows(x, y, np.isin(np.arange(len(x)), held_out), self.weight, of)
+
+
+def is_named(X: Any) -> bool:
+    """Whether a table names its columns by text."""
+    return isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in X.columns)
 
 
 def with_columns(table: pd.DataFrame, given: Any, names: Sequence[str], where: str) -> pd.DataFrame:

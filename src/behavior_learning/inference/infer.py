@@ -119,9 +119,10 @@ def infer(
     explored: list[Exploration] = []
 
     def choose(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
-        descents = {"rounds": rounds, "seed": seed}
-        networks = [network, *starts]
-        explored.append(explore(problem, start, networks, one_hot, sign_flips, progress, always=always, **descents))
+        searched = explore(
+            problem, start, [network, *starts], one_hot, sign_flips, progress, rounds=rounds, always=always, seed=seed
+        )
+        explored.append(searched)
         best = explored[0].best
         return (problem, best) if l2 is not None else released(problem, start, best)
 
