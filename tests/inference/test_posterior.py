@@ -7,6 +7,8 @@ import pytest
 
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs import kernels
+from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.resampling import score_draws
 from tests.inference.problems import gaussian, logit, single
 
 
@@ -32,6 +34,18 @@ def test_bootstrapped_scores_give_robust_intervals_where_wald_is_right():
     label = "equality[v]"
     found, robust = gaussian().profile_interval(label, method="score"), gaussian().conf_int().loc[label]
     np.testing.assert_allclose([found.lower, found.upper], robust, atol=0.25 * gaussian().bse[label])
+
+
+def test_signs_of_bootstrapped_scores_are_one_and_shared_by_clusters():
+    """Of one row a draw is one Newton step to either side; the steps of a cluster's rows add up."""
+    bread, theta = np.array([[0.5]]), np.array([2.0])
+    draws = lambda scores, weights, clusters=None: score_draws(
+        np.random.default_rng(0), np.array(scores)[:, None], bread, theta, np.array(weights), 200, clusters
+    )
+    np.testing.assert_allclose(np.unique(draws([3.0], [4.0])), [0.5, 3.5])
+    np.testing.assert_allclose(np.unique(draws([3.0, 1.0], [1.0, 3.0])), [1.25, 2.0, 2.75], atol=1e-12)
+    together = Clusters((np.array([0, 0]),))
+    np.testing.assert_allclose(np.unique(draws([3.0, 1.0], [1.0, 3.0], together)), [1.25, 2.75])
 
 
 def test_posterior_without_blackjax_names_the_way_out(monkeypatch):

@@ -277,6 +277,13 @@ def test_linear_change_of_units_is_exact():
     np.testing.assert_allclose(moved.bse["c"] ** 2, 4 * 0.04 - 4 * 0.01 + 0.09)
 
 
+def test_draws_move_as_the_numbers_do():
+    draws = np.array([[1.5, 2.0], [0.0, 2.5], [1.0, 1.0]])
+    estimates = Estimates.of(["a", "b"], np.array([1.0, 2.0]), np.eye(2), draws)
+    moved = estimates.linearized(["c"], np.array([3.0]), np.array([[2.0, -1.0]]))
+    np.testing.assert_allclose(moved.draws["c"], 3 + 2 * (draws[:, 0] - 1) - (draws[:, 1] - 2))
+
+
 def test_intervals_cover_every_optimum_that_fits_alike():
     best, other = (Estimates.of(["a", "b"], np.array(at), np.diag([0.01, 0.04])) for at in ([1.0, 5.0], [2.0, 4.9]))
     covering = replace(best, others=(other,)).conf_int()

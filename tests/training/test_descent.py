@@ -31,6 +31,17 @@ def test_a_descent_never_raises_the_loss():
     assert lowered(steep, start, 60).value < 0.5 * steep(start)
 
 
+def test_a_descent_stays_where_slopes_are_finite():
+    """Beyond 1 the loss falls on and its slope is none, as where a head overflows."""
+    def broken(v):
+        edge = jnp.where(v > 1, jnp.nan, 1.0)
+        return -jnp.sum(v), -edge
+
+    at = descend(broken, jnp.zeros(3), jnp.eye(3), jnp.int32(60)).at
+    assert np.all(np.isfinite(at.slope))
+    assert np.all(at.vector <= 1)
+
+
 def test_a_descent_that_is_cut_short_keeps_its_best_trial():
     values = [
         lowered(lambda v: jnp.sum(v**4 + v**2), np.full(3, 2.0), evaluations).value for evaluations in range(1, 9)

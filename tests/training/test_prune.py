@@ -1,6 +1,6 @@
 """Strengths of parts against the loss without them, and stages that share one compiled program."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from behavior_learning.training import minimize
 from behavior_learning.training.active_set import Support, count, gated
 from behavior_learning.training.fit import fit
 from behavior_learning.training.optimizers import Adam
-from behavior_learning.training.prune import Pruner, path, smallest
+from behavior_learning.training.prune import MISSES, Pruner, _Part, _walked, _weakest, path, smallest, with_terms
 from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
 
@@ -85,6 +85,68 @@ def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
     )
     whole = sum(slope(at, (1, 0)) for at in (2, 5, 8))
     assert float(blocks[0][1]) == pytest.approx(0.5 * (whole**2).mean(), rel=0.02, abs=1e-6)
+
+
+def test_every_row_counts_once_in_a_strength(pruner):
+    mixed = replace(pruner, data=tuple(column[::-1] for column in pruner.data))
+    stage = pruner.begin(network())
+    for own, other in zip(*map(jax.tree.leaves, (pruner._mean_squares(stage), mixed._mean_squares(stage))), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-8)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A pruner and its stage in one, of which only the size counts; `far` has the sizes beyond the tolerance."""
+
+    size: int
+    far: frozenset[int] = frozenset()
+
+    @property
+    def smaller(self):
+        return self
+
+    @property
+    def loss(self):
+        return float(self.size in self.far)
+
+    def rise(self, start):
+        return self.loss, 0.0
+
+    def begin(self, network):
+        return self
+
+    def without(self, stage, numbers):
+        return replace(self, size=stage.size - numbers) if numbers < stage.size else None
+
+
+def test_a_walk_goes_past_a_few_bad_stages_and_turns_back_at_more():
+    few, many = frozenset(range(12, 12 + MISSES - 1)), frozenset(range(3, 3 + MISSES))
+    walk = Walk(20, few | many)
+    assert _walked(walk, walk, walk, 0.0, tolerance=0.5).size == 3 + MISSES
+    assert _walked(Walk(20, few), walk, walk, 0.0, tolerance=0.5).size == 1
+    assert _walked(Walk(20, few | many | {20}), walk, walk, 0.0, tolerance=1.0).size == 1
+
+
+def test_stages_of_a_path_lose_their_share_and_one_number_at_least():
+    assert [stage.size for stage in path(Walk(16), None, share=0.5)] == [16, 8, 4, 2, 1]
+    assert [stage.size for stage in path(Walk(4), None, share=0.1)] == [4, 3, 2, 1]
+
+
+def test_a_walk_to_a_number_of_terms_ends_as_soon_as_they_are_few_enough():
+    """Two numbers to a term: the last steps are of one number each."""
+    count = lambda stage: -(-stage.size // 2)
+    assert [with_terms(Walk(40), None, terms, count).size for terms in (5, 1, 30)] == [10, 2, 40]
+
+
+def test_the_weakest_parts_do_not_count_what_lies_inside_another():
+    coefficient = lambda at: _Part(0.0, 1, 0, "utility", at)
+    row, block = _Part(0.0, 3, 0, "utility", (1, 0)), _Part(0.0, 9, 0, None, (1,))
+    other, readout = _Part(0.0, 1, 0, "inequality", (1, 0, 2)), _Part(0.0, 1, None, None, (1,))
+    chosen = lambda parts, numbers: _weakest(parts, numbers)
+    assert chosen([row, coefficient((1, 0, 2)), coefficient((0, 0, 2))], 4) == [row, coefficient((0, 0, 2))]
+    assert chosen([block, row, other, readout], 10) == [block, readout]
+    assert chosen([row, other], 4) == [row, other]
+    assert chosen([coefficient((0, 0, 2)), row, block], 1) == [coefficient((0, 0, 2))]
 
 
 def test_every_stage_is_smaller_and_its_network_holds_what_it_counts(stages):

@@ -297,13 +297,14 @@ def _mean_squares(
         blocks = [sum(jnp.sum(rows.multiplier.raw, axis=1) for rows in layer.heads.values()) for layer in layers]
         return jax.tree.map(jnp.square, (alone, blocks))
 
-    size = min(len(rows[0]), CHUNK_ROWS)
-    chunks = len(rows[0]) // size
-    batches = tuple(column[: chunks * size].reshape(chunks, size, *column.shape[1:]) for column in rows)
+    n, size = len(rows[0]), min(len(rows[0]), CHUNK_ROWS)
+    places = jnp.arange(-(-n // size) * size).reshape(-1, size)
 
-    def add(total: PyTree, batch: tuple[Array, ...]) -> tuple[PyTree, None]:
-        return jax.tree.map(lambda t, s: t + s.sum(axis=0), total, jax.vmap(squares)(*batch)), None
+    def add(total: PyTree, at: Array) -> tuple[PyTree, None]:
+        """The last chunk is filled up with rows that count nothing."""
+        found, counts = jax.vmap(squares)(*(column[at % n] for column in rows)), at < n
+        return jax.tree.map(lambda t, s: t + jnp.tensordot(counts.astype(s.dtype), s, 1), total, found), None
 
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(squares, *(c[0] for c in rows)))
-    total, _ = jax.lax.scan(add, zero, batches)
-    return jax.tree.map(lambda t: 0.5 * t / (chunks * size), total)
+    total, _ = jax.lax.scan(add, zero, places)
+    return jax.tree.map(lambda t: 0.5 * t / n, total)
