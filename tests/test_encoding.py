@@ -4,6 +4,7 @@ import json
 from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -403,6 +404,12 @@ def test_polars_tables_keep_their_names_and_plans_say_collect():
     assert list(as_table(table)) == ["b", "a"]
     with pytest.raises(DataError, match=r"LazyFrame is a plan of a table.*Pass \.collect\(\)"):
         as_table(table.lazy())
+
+
+@pytest.mark.parametrize("path", ["folder/*.parquet", Path("rows.csv")])
+def test_names_of_files_are_no_rows(path):
+    with pytest.raises(DataError, match=r"names a file, and rows are needed here.*pd\.read_parquet"):
+        as_table(path)
 
 
 @pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.coo_array])

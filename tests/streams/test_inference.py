@@ -20,7 +20,8 @@ def rows():
     x, effect = generator.normal(size=ROWS), generator.normal(size=12)
     who = np.arange(ROWS) % 12
     y = 0.5 * x + 0.3 * effect[who] + (0.5 + 0.3 * np.abs(x)) * generator.normal(size=ROWS)
-    return pd.DataFrame({"x": x, "y": y, "who": [f"c{code}" for code in who], "w": 1.0 + np.arange(ROWS) % 3})
+    labels = {"who": [f"c{code}" for code in who], "day": np.arange(ROWS) * 7 % 23}
+    return pd.DataFrame({"x": x, "y": y, **labels, "w": 1.0 + np.arange(ROWS) % 3})
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +31,18 @@ def model(rows):
 
 
 @pytest.mark.parametrize(
-    ("cov_type", "weighted", "kind"),
+    ("clusters", "weighted", "kind"),
     [
-        ("clustered", True, "frequency"),
-        pytest.param("robust", False, "frequency", marks=pytest.mark.slow),
-        pytest.param("robust", True, "sampling", marks=pytest.mark.slow),
+        (["who", "day"], True, "frequency"),
+        pytest.param("who", True, "sampling", marks=pytest.mark.slow),
+        pytest.param(None, False, "frequency", marks=pytest.mark.slow),
+        pytest.param(None, True, "sampling", marks=pytest.mark.slow),
     ],
 )
-def test_errors_of_a_stream_are_those_in_memory(rows, model, cov_type, weighted, kind, monkeypatch):
+def test_errors_of_a_stream_are_those_in_memory(rows, model, clusters, weighted, kind, monkeypatch):
     monkeypatch.setattr(streaming, "BLOCK", 64)
-    clusters = {"clusters": "who"} if cov_type == "clustered" else {}
+    cov_type = "robust" if clusters is None else "clustered"
+    clusters = {} if clusters is None else {"clusters": clusters}
     weights = {"weights": "w"} if weighted else {}
     stream = bl.Stream([rows[:100], rows[100:]], sample=150)  # Columns that the model does not know are passed over.
     common = {"cov_type": cov_type, "weight_kind": kind, "n_restarts": 0, "l2": 0.0}
@@ -64,11 +67,11 @@ def test_scores_of_a_cluster_add_up_wherever_its_rows_stand():
     sums, by_cluster = rng("clusters").normal(size=(6, 2)), ByCluster(2)
     by_cluster.add(np.array(["a", "b"], object), sums[:2])
     by_cluster.add(np.array(["c", "a"], object), sums[2:4])
-    by_cluster.add(np.array(["b", "d"], object), sums[4:])
+    by_cluster.add(np.array(["b", "d", "d"], object), np.vstack([sums[4:], sums[:1]]))
     found = dict(zip(by_cluster.known, by_cluster.sums, strict=True))
     np.testing.assert_allclose(found["a"], sums[0] + sums[3])
     np.testing.assert_allclose(found["b"], sums[1] + sums[4])
-    np.testing.assert_array_equal([found["c"], found["d"]], [sums[2], sums[5]])
+    np.testing.assert_allclose([found["c"], found["d"]], [sums[2], sums[5] + sums[0]])
 
 
 @pytest.mark.parametrize(
@@ -76,9 +79,12 @@ def test_scores_of_a_cluster_add_up_wherever_its_rows_stand():
     [
         ({"cov_type": "bootstrap"}, OptionError, "'bootstrap' needs the rows in memory"),
         ({"cov_type": "clustered"}, OptionError, "need each other"),
+        ({"method": "posterior"}, OptionError, "'posterior' needs the rows in memory"),
+        ({"cov_type": "clustered", "clusters": ("x", "y", "z")}, OptionError, "one or two columns"),
         ({"cov_type": "clustered", "clusters": "site"}, DataError, "The stream has no column 'site'"),
+        ({"cov_type": "clustered", "clusters": "gap"}, DataError, "'gap' have missing labels"),
     ],
 )
 def test_what_sums_cannot_say_is_refused(rows, model, how, error, match):
     with pytest.raises(error, match=match):
-        model.inference([rows[["x", "y"]]], target="y", n_restarts=0, **how)
+        model.inference([rows[["x", "y"]].assign(gap=[None, *"ab" * 114, "c"])], target="y", n_restarts=0, **how)

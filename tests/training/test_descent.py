@@ -33,6 +33,7 @@ def test_a_descent_never_raises_the_loss():
 
 def test_a_descent_stays_where_slopes_are_finite():
     """Beyond 1 the loss falls on and its slope is none, as where a head overflows."""
+
     def broken(v):
         edge = jnp.where(v > 1, jnp.nan, 1.0)
         return -jnp.sum(v), -edge

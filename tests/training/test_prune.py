@@ -90,7 +90,9 @@ def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
 def test_every_row_counts_once_in_a_strength(pruner):
     mixed = replace(pruner, data=tuple(column[::-1] for column in pruner.data))
     stage = pruner.begin(network())
-    for own, other in zip(*map(jax.tree.leaves, (pruner._mean_squares(stage), mixed._mean_squares(stage))), strict=True):
+    for own, other in zip(
+        *map(jax.tree.leaves, (pruner._mean_squares(stage), mixed._mean_squares(stage))), strict=True
+    ):
         np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-8)
 
 

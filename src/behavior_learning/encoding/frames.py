@@ -1,6 +1,7 @@
 """Tables of any library as pandas', and their columns in order."""
 
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
 
 import narwhals as nw
@@ -21,9 +22,14 @@ def in_pandas(values: Any) -> Any:
     Raises
     ------
     DataError
-        If it is a plan of a table, whose rows have not been read.
+        If it is a plan of a table or names a file, whose rows have not been read.
     """
     match values:
+        case str() | PathLike():
+            raise DataError(
+                f"{str(values)[:100]!r} names a file, and rows are needed here. Pass them, as pd.read_parquet(...). "
+                "fit and inference with target=, and predict_to, read files themselves."
+            )
         case None | pd.DataFrame() | pd.Series() | np.ndarray() | list() | tuple():
             return values
         case pd.api.extensions.ExtensionArray():

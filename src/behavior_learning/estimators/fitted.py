@@ -61,7 +61,7 @@ class FittedEstimator(ReadableEstimator):
             `l2`; its quantiles are the intervals (needs blackjax).
         cov_type : ``"robust"`` (sandwich), ``"hessian"``, ``"opg"``, ``"clustered"``, ``"bootstrap"``,
             ``"cluster_bootstrap"``, ``"multiplier"`` or ``"jackknife"``.
-        clusters : a label per row, or two columns of labels for two-way clustering.
+        clusters : a label per row, or two columns of labels for two-way clustering; of a stream, their names.
         weights : a weight per row. With ``weight_kind="frequency"`` a row stands for so many equal rows, with
             ``"sampling"`` for its share of the population.
         target : the column of the response where X is a stream, as in `fit`; `weights` and `clusters` are columns then
@@ -107,7 +107,7 @@ class FittedEstimator(ReadableEstimator):
                 "progress": progress,
             }
             if target is not None:
-                return infer_rows(self._fitted, X, target, **options)
+                return infer_rows(self._fitted, X, target, method=method, **options)
             results = infer_problem(self._fitted, self._rows("inference", X, y), **options)
             return results.posterior() if method == "posterior" else results
 

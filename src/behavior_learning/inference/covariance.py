@@ -5,13 +5,14 @@ Source: Theorem B.9 and B.10, √n(θ̂ − θ) → N(0, J⁻¹ K J⁻¹).
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from behavior_learning.errors import FewClustersWarning, OptionError
 from behavior_learning.inference.clusters import Clusters
@@ -32,9 +33,9 @@ __all__ = [
     "Multiplier",
     "OuterProduct",
     "Robust",
+    "clustered",
     "make_covariance",
     "sandwich",
-    "warn_of_few_clusters",
 ]
 
 
@@ -145,18 +146,25 @@ class Clustered(CovarianceEstimator):
     description = "sandwich over clusters (rows of a cluster may depend on each other)"
 
     def estimate(self, fitted: Fitted) -> Covariance:
-        warn_of_few_clusters(min(self.clusters.counts), fitted.information.rank)
-        first, *others = (self._one_way(fitted, codes) for codes in self.clusters.codes)
-        if not others:
-            return sandwich(fitted, first)
-        values, vectors = np.linalg.eigh(first + others[0] - self._one_way(fitted, self.clusters.intersection))
-        return sandwich(fitted, (vectors * np.maximum(values, 0)) @ vectors.T)
+        ways = (
+            self.clusters.codes if len(self.clusters.codes) == 1 else (*self.clusters.codes, self.clusters.intersection)
+        )
+        scores = (
+            _cluster_scores(fitted.problem, jnp.asarray(fitted.theta), jnp.asarray(codes), int(codes.max()) + 1)
+            for codes in ways
+        )
+        return clustered(fitted, [np.asarray(own) for own in scores])
 
-    @staticmethod
-    def _one_way(fitted: Fitted, codes: Int[np.ndarray, " n"]) -> Float[np.ndarray, "p p"]:
-        count = int(codes.max()) + 1
-        sums = np.asarray(_cluster_scores(fitted.problem, jnp.asarray(fitted.theta), jnp.asarray(codes), count))
-        return sums.T @ sums * count / (count - 1)
+
+def clustered(fitted: Fitted, sums: Sequence[Float[np.ndarray, "clusters p"]]) -> Covariance:
+    """The clustered sandwich from scores summed by cluster: one way, or both of two ways and their intersection."""
+    warn_of_few_clusters(min(map(len, sums)), fitted.information.rank)
+    first, *others = (own.T @ own * len(own) / (len(own) - 1) for own in sums)
+    if not others:
+        return sandwich(fitted, first)
+    second, intersection = others
+    values, vectors = np.linalg.eigh(first + second - intersection)
+    return sandwich(fitted, (vectors * np.maximum(values, 0)) @ vectors.T)
 
 
 @dataclass(frozen=True)

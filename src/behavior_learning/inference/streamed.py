@@ -22,11 +22,11 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.covariance import (
+    Clustered,
     Covariance,
     CovarianceEstimator,
+    clustered,
     make_covariance,
-    sandwich,
-    warn_of_few_clusters,
 )
 from behavior_learning.inference.estimation import (
     AIM,
@@ -63,12 +63,18 @@ class Block(NamedTuple):
     Attributes
     ----------
     data : arrays with rows first, in double precision.
-    labels : of the cluster of each row, where there are any.
+    labels : of the cluster of each row, one array for each way of clustering.
     """
 
     data: tuple[np.ndarray, ...]
     weights: Float[np.ndarray, " rows"]
-    labels: np.ndarray | None = None
+    labels: tuple[np.ndarray, ...] = ()
+
+    @property
+    def ways(self) -> tuple[np.ndarray, ...]:
+        """Labels of each way, and of two those of their intersection."""
+        both = [pd.util.hash_pandas_object(pd.DataFrame(dict(enumerate(self.labels))), index=False).to_numpy()]
+        return (*self.labels, *(both if len(self.labels) > 1 else ()))
 
 
 class Unheld:
@@ -113,17 +119,20 @@ class StreamFitted(Fitted):
 
 @dataclass(frozen=True)
 class ClusteredSums(CovarianceEstimator):
-    """The sandwich around Σ_g s_g s_gᵀ·G/(G − 1), from the scores of a stream summed by cluster."""
+    """The clustered sandwich from the scores of a stream.
 
-    sums: Float[np.ndarray, "clusters p"]
+    Attributes
+    ----------
+    sums : of scores by cluster, one array for each way, and of two their intersection.
+    """
 
-    name = "clustered"
-    description = "sandwich over clusters (rows of a cluster may depend on each other)"
+    sums: tuple[Float[np.ndarray, "clusters p"], ...]
+
+    name = Clustered.name
+    description = Clustered.description
 
     def estimate(self, fitted: Fitted) -> Covariance:
-        count = len(self.sums)
-        warn_of_few_clusters(count, fitted.information.rank)
-        return sandwich(fitted, self.sums.T @ self.sums * count / (count - 1))
+        return clustered(fitted, self.sums)
 
 
 class ByCluster:
@@ -133,11 +142,10 @@ class ByCluster:
         self.known, self.sums = pd.Index([], dtype=object), np.zeros((0, parameters))
 
     def add(self, labels: np.ndarray, sums: Float[np.ndarray, "labels p"]) -> None:
-        """Add sums of different labels."""
-        new = self.known.get_indexer(labels) < 0
-        self.known = self.known.append(pd.Index(labels[new], dtype=object))
-        self.sums = np.concatenate([self.sums, np.zeros((new.sum(), self.sums.shape[1]))])
-        self.sums[self.known.get_indexer(labels)] += sums
+        new = pd.unique(labels[self.known.get_indexer(labels) < 0])
+        self.known = self.known.append(pd.Index(new, dtype=object))
+        self.sums = np.concatenate([self.sums, np.zeros((len(new), self.sums.shape[1]))])
+        np.add.at(self.sums, self.known.get_indexer(labels), sums)
 
     def with_others(self) -> "ByCluster":
         """Those of all processes."""
@@ -161,7 +169,7 @@ Blocks = Callable[[], Iterator[Block]]
 
 
 def infer_stream(
-    sample: InferenceResults, blocks: Blocks, *, cov_type: str, rows: int, weight: float
+    sample: InferenceResults, blocks: Blocks, *, cov_type: str, ways: int, rows: int, weight: float
 ) -> InferenceResults:
     """Inference on all rows of a stream, from that on a sample of them; inside `jax.enable_x64`.
 
@@ -170,6 +178,7 @@ def infer_stream(
     sample : whose optimum the search begins at, and whose options it keeps.
     blocks : all rows once, each time it is called.
     cov_type : one of `SUMMED`.
+    ways : of clustering; 0, 1 or 2.
     rows, weight : how many rows count, and the sum of their weights.
 
     Raises
@@ -185,15 +194,20 @@ def infer_stream(
     canonical = canonicalize(network, one_hot=fitted.one_hot, signs=fitted.canonical.signs, prune=False)
     local = LocalParameters.of(canonical, fitted.names)
     problem = eqx.tree_at(lambda p: p.parametrization, fitted.problem, local.parametrization)
-    theta, powers, clusters = jnp.asarray(local.theta), (1, 2) if sampling else (1,), ByCluster(len(local.theta))
+    theta, powers = jnp.asarray(local.theta), (1, 2) if sampling else (1,)
+    clusters = [ByCluster(len(local.theta)) for _ in range(2**ways - 1)]
     sums: tuple[Any, ...] = (0.0,) * (1 + len(powers))
     for block in blocks():
-        own = _of_block(problem, block)
-        codes, found = pd.factorize(np.zeros(len(block.weights)) if block.labels is None else block.labels)
-        curvature, outers, scores = _all_sums(own, theta, powers, jnp.asarray(codes), len(codes))
+        labels = block.ways
+        codes = pd.factorize(labels[-1] if ways else np.zeros(len(block.weights)))[0]  # Of the finest clusters.
+        curvature, outers, scores = _all_sums(
+            _of_block(problem, block), theta, powers, jnp.asarray(codes), len(block.weights)
+        )
         sums = tuple(map(jnp.add, sums, (curvature, *outers)))
-        clusters.add(np.asarray(found, object), np.asarray(scores)[: len(found)])
-    sums, clusters = total(sums), clusters.with_others()
+        first = np.unique(codes, return_index=True)[1]
+        for way, own in zip(clusters, labels, strict=True):
+            way.add(np.asarray(own[first], object), np.asarray(scores)[: len(first)])
+    sums, clusters = total(sums), [way.with_others() for way in clusters]
     curvature = np.asarray(sums[0]) / weight + l2 / counted * np.eye(len(theta))
     limited = passes >= MOST_PASSES
     whole = StreamFitted(
@@ -216,9 +230,9 @@ def infer_stream(
     results = replace(sample, fitted=whole, rivals=())
     if cov_type != "clustered":
         return estimated(results, make_covariance(cov_type))
-    if len(clusters.sums) < 2:
+    if min(len(way.sums) for way in clusters) < 2:
         raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
-    return estimated(results, ClusteredSums(counted / weight * clusters.sums))
+    return estimated(results, ClusteredSums(tuple(counted / weight * way.sums for way in clusters)))
 
 
 def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tuple[_At, float, int]:

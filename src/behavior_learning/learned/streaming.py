@@ -63,8 +63,9 @@ def infer_rows(
     rows: Any,
     target: str | Sequence[str],
     *,
+    method: str,
     weights: str | None,
-    clusters: str | None,
+    clusters: str | Sequence[str] | None,
     cov_type: str,
     **options: Any,
 ) -> InferenceResults:
@@ -73,7 +74,8 @@ def infer_rows(
     Parameters
     ----------
     rows : as in `Stream`.
-    target, weights, clusters : columns of the response, of weights and of the cluster of each row.
+    target, weights, clusters : columns of the response, of weights and of the cluster of each row; two columns of
+        clusters are two ways of clustering.
     options : of `infer_problem`.
 
     Raises
@@ -81,13 +83,17 @@ def infer_rows(
     OptionError
         If the objective draws noise, which a second pass would have to draw again, or `cov_type` needs more than sums.
     """
+    if method != "optimum":
+        raise OptionError(f"method={method!r} needs the rows in memory; a stream has 'optimum'.")
     if cov_type not in SUMMED:
         raise OptionError(f"cov_type={cov_type!r} needs the rows in memory; a stream has {', '.join(SUMMED)}.")
     if (cov_type == "clustered") != (clusters is not None):
         raise OptionError("cov_type='clustered' and clusters=, the column of the clusters, need each other.")
     if not model.objective.likelihood:
         raise OptionError("Inference on a stream is for likelihoods. Fit with objective='likelihood', or pass a table.")
-    labels = () if clusters is None else (clusters,)
+    labels = () if clusters is None else (clusters,) if isinstance(clusters, str) else tuple(clusters)
+    if len(labels) > 2:
+        raise OptionError(f"clusters needs one or two columns; got {list(labels)}.")
     names = model.encoder.names
     opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, needed=labels, features=names)
     X, y, weight = opened.split(opened.survey.train)
@@ -96,13 +102,18 @@ def infer_rows(
     def encoded(table: pd.DataFrame) -> tuple[np.ndarray, ...]:
         X, y, weight = opened.split(table)
         own = np.ones(len(table)) if weight is None else weight
+        for name in labels:
+            if table[name].isna().any():
+                raise DataError(f"The clusters in {name!r} have missing labels. Give every row a cluster, or drop it.")
         return *model.given_rows("inference", X, y), own, *(table[name].to_numpy(object) for name in labels)
 
     def blocks() -> Iterator[Block]:
         size = min(BLOCK, opened.survey.rows)
         for x, values, own, *rest in opened.blocks(encoded, size):
-            yield Block((x, values), own, *rest)
+            yield Block((x, values), own, tuple(rest))
 
-    counted: dict[str, Any] = {"rows": opened.survey.rows, "weight": opened.survey.rows * opened.survey.weight}
+    counted = opened.survey.rows
     with jax.enable_x64(True):
-        return infer_stream(sample, blocks, cov_type=cov_type, **counted)
+        return infer_stream(
+            sample, blocks, cov_type=cov_type, ways=len(labels), rows=counted, weight=counted * opened.survey.weight
+        )
