@@ -199,6 +199,15 @@ def test_columns_that_never_varied_have_no_effects():
     assert [axis.name for axis in axes_of(TableEncoder.learn(table))] == list(mixed())
 
 
+def test_levels_with_an_order_are_steps_and_a_gap_is_a_level_of_its_own():
+    """The lowest level that was seen is at no step, the highest at all."""
+    order = pd.CategoricalDtype(["S", "M", "L", "XL"], ordered=True)
+    table = pd.DataFrame({"size": pd.Series(["M", None, "L", "XL"], dtype=order)})
+    (axis,) = axes_of(TableEncoder.learn(table))
+    assert axis.levels == ("M", "L", "XL", "missing")
+    np.testing.assert_array_equal(axis.table, [[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 0, 1]])
+
+
 def test_marginal_utility_is_that_of_the_response_alone():
     model, X = regressor(), mixed()
     y, step = amounts(X), 1e-2

@@ -1,5 +1,6 @@
 """Estimation to the optimum: gradients vanish, starts agree, bounds hold, derivatives are those of the loss."""
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -33,6 +34,7 @@ from behavior_learning.inference.problem import (
     row_hessians,
     scores,
 )
+from behavior_learning.inference.results import estimated
 from behavior_learning.objectives import DenoisingScoreMatching, Likelihood
 from tests.conftest import rng
 from tests.inference.problems import (
@@ -295,6 +297,15 @@ def test_what_would_run_off_is_left_out_or_held_by_the_weak_prior():
     held = res.weak_prior and any("weak normal prior of standard deviation 10" in note for note in res.notes)
     assert held or "estimated without it" in res.cautions[0]
     np.testing.assert_allclose(res.params["equality[y]"], np.sqrt(2), atol=4 * res.bse["equality[y]"])
+
+
+def test_the_weak_prior_counts_as_information():
+    """J⁻¹(K + P)J⁻¹, so that the variance is that of the prior where the data say nothing."""
+    plain = logit()
+    information = replace(plain.fitted.information, ridge=0.01)
+    held = replace(plain, weak_prior=True, fitted=replace(plain.fitted, information=information))
+    own = 0.01 * information.inverse() @ information.inverse() / plain.n
+    np.testing.assert_allclose(estimated(held, plain.covariance).cov - plain.cov, own, rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.slow

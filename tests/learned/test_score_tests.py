@@ -1,5 +1,7 @@
 """Score tests find the term that is missing."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,11 +9,14 @@ from scipy import stats
 
 import behavior_learning as bl
 from behavior_learning.core.architecture import Architecture
-from behavior_learning.core.bases import affine_basis
+from behavior_learning.core.bases import affine_basis, polynomial_basis
 from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.spaces import Interval
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.learned.score_tests import with_zero_terms
+from behavior_learning.learned.columns import Columns
+from behavior_learning.learned.score_tests import candidate_products, product_name, score_tests, with_zero_terms
+from behavior_learning.objectives import Likelihood
 from tests.conftest import rng
 
 OPTIONS = {
@@ -44,6 +49,49 @@ def test_nothing_is_urgent_where_the_affine_model_is_right():
     X, _, y = table()
     suggested = BLRegressor(**OPTIONS).fit(X, y).suggest_terms(X, y, n=15)
     assert stats.binom.sf((suggested["pvalue"] < 0.01).sum() - 1, len(suggested), 0.01) > 1e-4
+
+
+def test_candidates_are_products_that_are_not_constant_by_construction():
+    """No product of two levels of one category, no square of an indicator, nothing the basis has."""
+    columns = Columns(
+        x=("a", "job[u]", "job[v]"),
+        y=("q", "class[u]", "class[v]"),
+        x_sources=("a", "job", "job"),
+        y_sources=("q", "class", "class"),
+        x_units=((0.0, 1.0),) * 3,
+        y_units=((0.0, 1.0),) * 3,
+        choices=(None, 0, 0),
+        y_least=(0.0,) * 3,
+    )
+    names = lambda basis, with_y: {
+        product_name(pair, columns) for pair in candidate_products(basis, columns, (False, True, True), with_y)
+    }
+    assert names(affine_basis(3, 3), False) == {"a^2", "a:job[u]", "a:job[v]"}
+    mixed = {f"{x}:{y}" for x in columns.x for y in columns.y}
+    assert names(affine_basis(3, 3), True) == names(affine_basis(3, 3), False) | mixed | {
+        "q^2", "q:class[u]", "q:class[v]"
+    }  # fmt: skip
+    assert names(polynomial_basis(3, 3, degree=2), True) == set()
+
+
+@pytest.mark.slow
+def test_scores_of_a_new_coefficient_are_those_of_its_data_rows_less_what_the_fitted_ones_explain():
+    """One row of one layer, by reverse derivatives and least squares with a ridge."""
+    generator = rng("score by hand")
+    architecture = Architecture((1,), (0, 0, 1), (None, None, "square"), readout="identity")
+    network = BehaviorNetwork.random(generator, architecture, features=2, response=1, basis=affine_basis(2, 1))
+    objective = Likelihood().on(Interval(-4.0, 4.0, 32, refinements=0))
+    x = generator.normal(size=(40, 2)).astype(np.float32)
+    y = (x[:, 0] + generator.normal(size=40)).clip(-3.9, 3.9).astype(np.float32)
+    product = (Product((0, 1)), Product(()))
+    wide = with_zero_terms(network, [product])
+    slopes = jax.jit(jax.jacrev(lambda drawn: objective(drawn, jnp.asarray(x), jnp.asarray(y))))
+    fitted = np.concatenate([np.asarray(leaf).reshape(40, -1) for leaf in jax.tree.leaves(slopes(network))], axis=1)
+    added = np.asarray(slopes(wide).layers[0].coef.raw)[:, wide.basis.terms.index(product)].reshape(40, 1)
+    residual = added - fitted @ np.linalg.solve(fitted.T @ fitted + 0.5 * np.eye(fitted.shape[1]), fitted.T @ added)
+    table = score_tests(network, objective, x, y, [product], ["x0:x1"], ridge=0.5)
+    assert table["statistic"][0] == pytest.approx(residual.sum() ** 2 / (residual**2).sum(), rel=1e-3)
+    assert table["df"][0] == 1
 
 
 @pytest.mark.parametrize("skip", [None, "input", "dense"])

@@ -10,8 +10,9 @@ import pytest
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import Weight
-from behavior_learning.core.network import BehaviorNetwork, with_weights
+from behavior_learning.core.network import BehaviorNetwork, weight_value, with_weights
 from behavior_learning.core.spaces import Categories
+from behavior_learning.learned.prune import _line
 from behavior_learning.objectives import Likelihood
 from behavior_learning.training import minimize
 from behavior_learning.training.active_set import Support, count, gated
@@ -169,6 +170,15 @@ def test_stages_share_one_program(pruner, stages):
     size = minimize._run_chunk._cached._cache_size()
     assert len(path(pruner, stages[0].network, share=0.5)) > 2
     assert minimize._run_chunk._cached._cache_size() == size
+
+
+def test_a_line_of_the_path_counts_what_is_in_use(stages):
+    lines = [_line(stage, stages[0]) for stage in stages]
+    for line, stage in zip(lines, stages, strict=True):
+        coefs = [weight_value(rows.coef) != 0 for layer in stage.smaller.layers for rows in layer.heads.values()]
+        assert line["rows"] == sum(np.any(own, axis=-1).sum() for own in coefs)
+        assert line["coefficients"] == sum(own.sum() for own in coefs)
+        assert (line["n_parameters"], line["loss"]) == (stage.size, stage.loss)
 
 
 def test_rise_is_the_paired_difference(stages):
