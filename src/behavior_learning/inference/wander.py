@@ -1,7 +1,7 @@
 """Noisy descents, many at once, from random networks.
 
 Where every row has to find its place among the others, one in some hundred searches does. Adam on few random rows of
-the data passes small optima by. Rounds begin anew: one of three classes ends in the best optimum in about every second
+the data passes small optima by. Rounds begin anew: one of three classes ends in the best optimum in every second to fifth
 case, whatever came before, and optima with rows drawn anew seldom lead to it (`benchmarks/LOG.md`).
 """
 
@@ -21,14 +21,14 @@ from behavior_learning.inference.problem import Problem
 
 __all__ = ["cost_of_round", "wandered"]
 
-DESCENTS, STEPS, BATCH, RATE = 288, 750, 64, 0.05
+DESCENTS, STEPS, BATCH, RATE = 288, 750, 32, 0.025
 """Of a round: descents, their steps, the rows of each step, and the first rate, which falls as half a cosine."""
 
 LOOKED_AT, SCORINGS, SCORED_ROWS = 48, 40, 2000
 """Descents of a round that go on by steps of scoring, the steps, and the rows they see at most. By the loss where it
 ends the descent that leads to the best optimum is often the tenth or twentieth."""
 
-FOLLOWED = 8
+FOLLOWED = 4
 """Of these the ones that are followed to the optimum."""
 
 SPREAD, LEAST = 0.5, 1e-3
@@ -38,7 +38,7 @@ DAMPING, EASED, HARDER, LONGEST, FLAT = 0.1, 0.3, 5.0, 3.0, 1e-6
 """Of a step of scoring: the first damping, what it is multiplied by after a step that lowers the loss and one that does
 not, the longest step, and the least curvature that damping is relative to."""
 
-ENOUGH = 4
+ENOUGH = 6
 """Rounds that end in the best optimum, after which there are no more."""
 
 ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))

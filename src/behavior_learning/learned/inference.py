@@ -35,7 +35,7 @@ N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
 """Row evaluations times parameters that restarts and sign flips may cost by default."""
 
-ROUNDS, WANDERING = 6, 8e9
+ROUNDS, WANDERING = 12, 8e9
 """Rounds of noisy descents at most, and the row evaluations times parameters that they may cost."""
 
 
