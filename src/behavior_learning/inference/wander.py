@@ -1,8 +1,8 @@
 """Noisy descents, many at once, from random networks.
 
 Where every row has to find its place among the others, one in some hundred searches does. Adam on few random rows of
-the data passes small optima by. Rounds begin anew: one of three classes ends in the best optimum in every second to fifth
-case, whatever came before, and optima with rows drawn anew seldom lead to it (`benchmarks/LOG.md`).
+the data passes small optima by. Rounds begin anew: of three classes every second to fifth ends in the best optimum,
+whatever came before, and optima with rows drawn anew seldom lead to it (`benchmarks/LOG.md`).
 """
 
 from collections.abc import Callable, Sequence
