@@ -125,6 +125,36 @@ def test_halving_trains_the_best_third_for_three_times_as_long(monkeypatch):
         bl.search(classifier(), *rows(), {"max_epochs": [5, 10]}, method="halving")
 
 
+def test_what_was_judged_is_kept(monkeypatch, tmp_path):
+    """A search that is called again judges what is new, and candidates of other rows are others."""
+    judge, asked = search_module._judge, []
+
+    def noted(estimator, choice, *given):
+        asked.append(choice["penalty__l2"])
+        return judge(estimator, choice, *given)
+
+    monkeypatch.setattr(search_module, "_judge", noted)
+    (X, y), brief = rows(60), classifier(max_epochs=3, n_restarts=1)
+    search = lambda y, *strengths: bl.search(
+        brief, X, y, {"penalty__l2": [*strengths]}, folds=2, checkpoint=tmp_path / "kept"
+    )
+    first = search(y, 1.0, 10.0)
+    again = search(y, 1.0, 10.0)
+    pd.testing.assert_frame_equal(first.table, again.table)
+    search(y, 10.0, 30.0)
+    search(y.iloc[::-1], 1.0)
+    assert asked == [1.0, 10.0, 30.0, 1.0]
+    for file in (tmp_path / "kept").iterdir():
+        file.write_text("{")
+    with pytest.raises(DataError, match=r"is damaged .*Delete it"):
+        search(y, 1.0)
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="is no folder to write to"):
+        bl.search(brief, X, y, checkpoint=tmp_path / "file")
+    with pytest.raises(OptionError, match="needs a random_state of the estimator"):
+        bl.search(classifier(random_state=None), X, y, checkpoint=tmp_path)
+
+
 def test_optuna_is_asked_for_by_name():
     pytest.importorskip("optuna")
     space = {"penalty__l2": (0.01, 100.0), "layers": [(1,), (2,)]}

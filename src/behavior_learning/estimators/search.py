@@ -1,8 +1,12 @@
 """Which layers, widths or other hyperparameters: candidates compared by cross-validated loss."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from itertools import product
+from os import PathLike
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -12,10 +16,13 @@ import pandas as pd
 from sklearn.base import clone, is_classifier
 from sklearn.utils import _safe_indexing
 
+from behavior_learning.encoding import as_table
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.files import write_whole
 from behavior_learning.learned.model import in_single
 from behavior_learning.options import check_choice, check_count, check_seed, is_number
+from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.fit import row_losses
 
 __all__ = ["SearchResult", "search"]
@@ -59,6 +66,7 @@ def search(
     trials: int = 20,
     folds: int = 3,
     random_state: int = 0,
+    checkpoint: str | PathLike[str] | None = None,
 ) -> SearchResult:
     """Compare hyperparameters by cross-validated loss, and fit the best to all rows.
 
@@ -77,13 +85,15 @@ def search(
         after the other.
     folds : parts that are held out in turn; with 1, a single fifth of the rows is.
     random_state : seed of folds and draws.
+    checkpoint : a folder that keeps what every candidate came to. The same search called again, after a process that
+        was ended, does not fit those again; a wider space does not either.
 
     Raises
     ------
     OptionError
         If an option is invalid, or Optuna is asked for and not installed.
     DataError
-        If there are too few rows, or no candidate can be fitted.
+        If there are too few rows, no candidate can be fitted, or the folder cannot be written to or is damaged.
 
     Examples
     --------
@@ -101,12 +111,18 @@ def search(
     parts = list(_folds(estimator, X, y, check_count("folds", folds), seed))
     judged: list[_Judged] = []
 
+    kept = None if checkpoint is None else _Kept.of(checkpoint, estimator, X, y, parts, seed)
+
+    def judge_one(candidate: BehaviorEstimator, choice: Choice) -> _Judged:
+        find = lambda: _judge(candidate, choice, X, y, parts, seed)
+        return find() if kept is None else kept.judged(candidate, choice, find)
+
     def judge(choice: Choice) -> float:
-        judged.append(_judge(estimator, choice, X, y, parts, seed))
+        judged.append(judge_one(estimator, choice))
         return judged[-1].loss
 
     if method == "halving":
-        judged = _halving(estimator, checked, lambda e, c: _judge(e, c, X, y, parts, seed), count, seed)
+        judged = _halving(estimator, checked, judge_one, count, seed)
     elif method == "optuna":
         _optuna(checked, judge, count, seed)
     else:
@@ -172,6 +188,49 @@ class _Judged:
         return float((self.losses - beside).std(ddof=1) / n**0.5) if n else np.nan
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """A folder with a file for every candidate that was judged.
+
+    Attributes
+    ----------
+    rows : fingerprint of the rows, of the folds and of this version.
+    """
+
+    folder: Path
+    rows: str
+
+    @classmethod
+    def of(
+        cls, folder: str | PathLike[str], estimator: BehaviorEstimator, X: Any, y: Any, parts: Sequence[Any], seed: int
+    ) -> "_Kept":
+        if getattr(estimator, "random_state", None) is None:
+            raise OptionError("checkpoint= needs a random_state of the estimator, so that its fits can be repeated.")
+        tables = [as_table(X), *([] if y is None else [pd.DataFrame(np.asarray(y, object))])]
+        hashes = [pd.util.hash_pandas_object(table, index=False).to_numpy() for table in tables]
+        rows = fingerprint(version("behavior-learning"), [*map(str, tables[0])], hashes, parts, seed)
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"The checkpoint {folder} is no folder to write to: {error}. Name another.") from error
+        return cls(Path(folder), rows)
+
+    def judged(self, estimator: BehaviorEstimator, choice: Choice, find: Callable[[], _Judged]) -> _Judged:
+        """What is kept of a candidate; otherwise what is found, which is kept."""
+        options = sorted(clone(estimator).set_params(**choice).get_params(deep=False).items())
+        path = self.folder / f"{fingerprint(self.rows, type(estimator).__name__, repr(options))}.json"
+        if not path.exists():
+            found = find()
+            content = {"losses": found.losses.tolist(), "n_parameters": found.n_parameters, "error": found.error}
+            write_whole(path, json.dumps(content).encode())
+            return found
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return _Judged(choice, np.array(content["losses"]), content["n_parameters"], content["error"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({str(error)[:200]}). Delete it, or name another folder.") from error
+
+
 def _judge(
     estimator: BehaviorEstimator, choice: Choice, X: Any, y: Any, parts: Iterable[tuple[Any, Any]], seed: int
 ) -> _Judged:
@@ -184,7 +243,7 @@ def _judge(
         except BLError as error:
             return _Judged(choice, np.array([]), np.nan, str(error))
         sizes.append(candidate.n_parameters_)
-    return _Judged(choice, np.concatenate(losses), float(np.mean(sizes)))
+    return _Judged(choice, np.concatenate(losses).astype(float), float(np.mean(sizes)))
 
 
 def _loss(model: BehaviorEstimator, X: Any, y: Any, seed: int) -> np.ndarray:
