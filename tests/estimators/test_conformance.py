@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import behavior_learning as bl
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators import base
+from behavior_learning.estimators import learning
 from behavior_learning.training.fit import FitResult
 from behavior_learning.training.minimize import Trace
 from tests.conftest import rng
@@ -52,13 +52,13 @@ def untrained(starts, draw, stages, **options):
 @parametrize_with_checks(CHECKED, expected_failed_checks=lambda estimator: EXPECTED[type(estimator)])
 def test_estimator_keeps_the_conventions_of_scikit_learn(estimator, check, monkeypatch):
     if getattr(check, "func", check).__name__ not in JUDGED:
-        monkeypatch.setattr(base, "fit_from", untrained)
+        monkeypatch.setattr(learning, "fit_from", untrained)
     check(estimator)
 
 
 def test_weights_reach_the_fits_of_a_cross_validation_where_they_are_asked_for(monkeypatch):
     X, y, weight = numbers(), labels(numbers(), ("bus", "car")), rng("routed").uniform(0.5, 2.0, ROWS)
-    monkeypatch.setattr(base, "fit_from", untrained)
+    monkeypatch.setattr(learning, "fit_from", untrained)
     with sklearn.config_context(enable_metadata_routing=True):
         asked = bl.BLClassifier(**BRIEF).set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         found = cross_validate(
@@ -74,7 +74,7 @@ def test_boosting_and_calibration_take_a_classifier_with_weights(trained, monkey
     if trained:  # Boosting refuses a classifier that is worse than chance.
         around = AdaBoostClassifier(bl.BLClassifier(**BRIEF), n_estimators=2, random_state=0)
     else:
-        monkeypatch.setattr(base, "fit_from", untrained)
+        monkeypatch.setattr(learning, "fit_from", untrained)
         around = CalibratedClassifierCV(bl.BLClassifier(**BRIEF, random_state=0), cv=2)
     chances = around.fit(X, y, sample_weight=weight).predict_proba(X)
     np.testing.assert_allclose(chances.sum(axis=1), 1.0)
@@ -83,7 +83,7 @@ def test_boosting_and_calibration_take_a_classifier_with_weights(trained, monkey
 
 def test_a_column_of_y_is_taken_for_one_with_a_warning(monkeypatch):
     X, y = numbers(), amounts(numbers())
-    monkeypatch.setattr(base, "fit_from", untrained)
+    monkeypatch.setattr(learning, "fit_from", untrained)
     with pytest.warns(DataConversionWarning, match="A column-vector y was passed when a 1d array was expected"):
         array = bl.BLRegressor(**BRIEF, random_state=0).fit(X, y.to_numpy()[:, None])
     frame = bl.BLRegressor(**BRIEF, random_state=0).fit(X, y.to_frame("spend"))
@@ -94,7 +94,7 @@ def test_a_column_of_y_is_taken_for_one_with_a_warning(monkeypatch):
 
 def test_decision_function_is_the_log_odds_of_two_classes_and_log_p_of_more(monkeypatch):
     X = numbers()
-    monkeypatch.setattr(base, "fit_from", untrained)
+    monkeypatch.setattr(learning, "fit_from", untrained)
     model = bl.BLClassifier(**BRIEF, random_state=0).fit(X, labels(X))
     np.testing.assert_allclose(np.exp(model.decision_function(X)), model.predict_proba(X), rtol=1e-5)
     assert (model.classes_[model.decision_function(X).argmax(axis=1)] == model.predict(X)).all()
@@ -104,7 +104,7 @@ def test_decision_function_is_the_log_odds_of_two_classes_and_log_p_of_more(monk
 
 
 def test_standard_deviation_is_that_of_draws_in_the_units_of_y(monkeypatch):
-    monkeypatch.setattr(base, "fit_from", untrained)
+    monkeypatch.setattr(learning, "fit_from", untrained)
     model, X = bl.BLRegressor(**BRIEF, random_state=0).fit(numbers(), amounts(numbers())), numbers().head(4)
     mean, std = model.predict(X, return_std=True)
     np.testing.assert_array_equal(mean, model.predict(X))

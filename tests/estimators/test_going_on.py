@@ -10,7 +10,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators import base
+from behavior_learning.estimators import learning
 from behavior_learning.learned import model as models
 from behavior_learning.learned.model import TrainingRows, sampled
 from tests.conftest import rng
@@ -34,7 +34,7 @@ def assert_same_numbers(network, other):
 
 def fitted(monkeypatch, **options):
     """An estimator that has its numbers at random, and does not train."""
-    monkeypatch.setattr(base, "fit_from", untrained)
+    monkeypatch.setattr(learning, "fit_from", untrained)
     return quick(bl.BLRegressor, warm_start=True, **options).fit(numbers(), amounts(numbers()))
 
 

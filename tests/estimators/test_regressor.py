@@ -7,12 +7,14 @@ from sklearn.base import clone
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
+from statsmodels import datasets
 
 import behavior_learning as bl
 from behavior_learning.errors import (
     ConvergenceError,
     OptionError,
     OutsideSupportWarning,
+    TrainingWarning,
     UnseenCategoryWarning,
     UnseenMissingWarning,
 )
@@ -450,3 +452,18 @@ def test_few_rows_of_one_number_are_learned_by_linear_regression():
     line = LinearRegression().fit(X[~held_out], y[~held_out])
     np.testing.assert_allclose(reg.predict(X), line.predict(X), atol=0.2 * y.std())
     assert BLRegressor(layers=(2, 1), max_epochs=1, n_restarts=1).fit(X, y).network_.architecture.heads[0] == "tanh"
+
+
+@pytest.mark.slow
+def test_a_linear_problem_is_learned_where_the_default_one_loses_to_it():
+    """Consumption is linear in the other accounts to three percent; a problem that is named stays what it is."""
+    table = datasets.macrodata.load_pandas().data
+    X, y = table.drop(columns="realcons"), table["realcons"]
+    with pytest.warns(TrainingWarning, match=r"A linear problem was learned: its loss .* that of the default problem"):
+        reg = BLRegressor(random_state=0, n_restarts=1).fit(X, y)
+    assert reg.network_.architecture.heads == ("identity", None, "square")
+    assert reg.model_.recipe.settings.penalty == bl.Penalty(l2=0.1)
+    assert np.std(reg.predict(X) - y) < 0.02 * y.std()
+    with pytest.warns(TrainingWarning, match="A linear model with a normal error does better"):
+        named = BLRegressor(layers=(16, 4), random_state=0, n_restarts=1, max_epochs=50).fit(X, y)
+    assert named.network_.architecture.layers == (16, 4)

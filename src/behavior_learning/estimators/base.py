@@ -1,12 +1,9 @@
 """What every estimator shares: hyperparameters, and the way from a table to a fitted network."""
 
-import warnings
 from abc import abstractmethod
 from collections import ChainMap
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from os import PathLike
 from types import SimpleNamespace
 from typing import Any, Self, get_args
@@ -17,33 +14,31 @@ from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
-from behavior_learning.core.architecture import Aggregation, Architecture, Multipliers, Output, Skip
+from behavior_learning.core.architecture import Aggregation, Multipliers, Output, Skip
 from behavior_learning.core.basis_families import BasisFamily, check_basis
-from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
-from behavior_learning.errors import ConvergenceWarning, DataError, ExtrapolationWarning, OptionError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
+from behavior_learning.estimators.learning import Task, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
-from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, windows_of, with_columns
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     MANY_LABELS,
     SHAPING,
+    as_linear,
     for_average,
-    for_few_rows,
     for_many_rows,
+    left_open,
     make_architecture,
-    make_basis,
 )
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
-from behavior_learning.learned.model import LearnedModel, Recipe, some_rows
-from behavior_learning.learned.outcome import examine_fit
+from behavior_learning.learned.model import LearnedModel, some_rows
+from behavior_learning.learned.outcome import examine_fit, is_behind_linear, say_linear
 from behavior_learning.learned.predictive import of_inputs
-from behavior_learning.learned.records import history, progress_bar, restarts
-from behavior_learning.learned.refits import Fitting
-from behavior_learning.mesh import from_first, index
+from behavior_learning.mesh import from_first
 from behavior_learning.objectives import OBJECTIVES, Objective
 from behavior_learning.options import (
     Option,
@@ -58,25 +53,20 @@ from behavior_learning.options import (
     parameter,
     to_plain,
 )
-from behavior_learning.processes import interruptible
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import check_distinct, free_name
 from behavior_learning.specification import UMP
 from behavior_learning.streams import Opened, Stream
 from behavior_learning.training.checkpoint import Checkpoint
-from behavior_learning.training.minimize import Feed, Progress
-from behavior_learning.training.multistart import average_from, fit_from, in_turn
+from behavior_learning.training.minimize import Progress
 from behavior_learning.training.optimizers import OPTIMIZERS, Adam, Optimizer
-from behavior_learning.training.settings import Initialization, Penalty, Settings, check_starts
+from behavior_learning.training.settings import Initialization, Penalty, check_starts
 from behavior_learning.training.weights import check_weights
 
-__all__ = ["BehaviorEstimator", "drawing", "stages_of"]
+__all__ = ["BehaviorEstimator"]
 
 EXAMINED_ROWS = 1_000
 """Training rows at which a response looks at the fitted distribution."""
-
-MANY_ROWS = 5_000
-"""Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
 OPTIMIZERS_OR_AUTO: ChainMap[str, type[Optimizer]] = ChainMap({"auto": Adam}, OPTIMIZERS)
 
@@ -198,12 +188,7 @@ class BehaviorEstimator(FittedEstimator):
             X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
         )
         chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present)
-        architecture = (
-            make_architecture(chosen, self._output, self) if present is None else present.network.architecture
-        )
-        settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
-        _warn_of_kinks(architecture, settings)
-        alone = {"penalties that make zeros": settings.penalty.sparse, "streams": stream, "checkpoints": kept}
+        alone = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in alone.items() if value]
         if chosen.average and given:
             raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
@@ -211,61 +196,17 @@ class BehaviorEstimator(FittedEstimator):
         seen = np.arange(len(rows.table)) if turns else train
         encoded = self._encoded(rows, response, train, seen, stream, present)
         encoded.check_alike()
-        stages = stages_of(chosen, encoded, train)
-        rng = np.random.default_rng(random.randint(2**31))
-        if present is None:
-            draw = drawing(chosen, architecture, encoded, train)
-            starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
-        else:
-            starts = [present.member(number).network for number in range(present.members)]
-            draw = partial(drawn_like, starts[0], **chosen.n_restarts.scales)
-        seed = int(rng.integers(2**31))
-        bars = progress_bar(settings.max_epochs, self.verbose and progress is None and index() == 0)
-        told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
-        with bars as bar, interruptible(keep) as interrupted, told if stream else nullcontext():
-            watch = partial(_goes_on, progress or bar, interrupted)
-            if chosen.average:
-                fixed = encoded.response.must_train(rows.values)
-                orders = in_turn(train, held_out, fixed, rng, len(starts) if turns else 1)
-                parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
-                result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
-            else:
-                windows, feed = None if stream is None else partial(windows_of, stream, encoded, seed), None
-                if stream is not None and windows is not None and not stream.whole:
-                    feed = Feed(windows, stream.survey.rows, stream.shards)
-                result = fit_from(
-                    starts,
-                    partial(draw, rng),
-                    stages,
-                    data=encoded.at(train) if windows is None else next(windows(0)),
-                    validation=encoded.at(held_out),
-                    settings=settings,
-                    seed=seed,
-                    progress=watch,
-                    feed=feed,
-                    checkpoint=kept,
-                )
-        self._adopt(
-            LearnedModel(
-                network=result.network,
-                encoder=encoded.encoder,
-                response=encoded.response,
-                objective=result.objective,
-                temperature=chosen.temperature,
-                recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
-                rows=encoded.in_double(rows, held_out, None if stream is None else stream.survey.rows),
-                history=history(result),
-                restarts=restarts(result),
-                l2=result.l2,
-                biases=result.biases,
-                procedure=Fitting(starts[0])
-                if settings.penalty.sparse or chosen.average
-                else present and present.procedure,
-                **_said_of(present),
-            ),
-            named=is_named(X),
-        )
-        examine_fit(self.model_, result.held_out_loss)
+        make = lambda chosen: make_architecture(chosen, self._output, self)
+        task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
+        model, loss = learned(chosen, task, random)
+        alone = left_open(chosen) and not (chosen.average or stream or kept or present)
+        if alone and response.short_name == "numbers" and is_behind_linear(model, loss):
+            linear, its_loss = learned(as_linear(chosen, self.penalty), task, random)
+            if its_loss < loss:
+                say_linear(loss, its_loss)
+                model, loss = linear, its_loss
+        self._adopt(model, named=is_named(X))
+        examine_fit(self.model_, loss)
         looked, _ = some_rows((encoded.x[train], encoded.y[train]), EXAMINED_ROWS)
         encoded.response.examine(of_inputs(self.model_, looked))
         return self
@@ -319,7 +260,7 @@ class BehaviorEstimator(FittedEstimator):
         if self.average and self._output == "vector":
             return for_average(chosen, self, rows, columns)
         if rows < FEW_ROWS and response.short_name == "numbers" and present is None:
-            return for_few_rows(chosen, self.penalty)
+            return as_linear(chosen, self.penalty) if left_open(chosen) else chosen
         if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)
         return chosen
@@ -455,54 +396,3 @@ class BehaviorEstimator(FittedEstimator):
         tags.input_tags.sparse = True
         tags.target_tags.required = True
         return tags
-
-
-def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:
-    """What is minimised, one after the other."""
-    space = encoded.response.space()
-    if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
-        space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
-    stages = chosen.objective.stages(space, chosen.temperature, encoded.x[train], encoded.y[train])
-    if len(stages) > chosen.max_epochs:
-        raise OptionError(
-            f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
-        )
-    return stages
-
-
-def drawing(
-    chosen: Any, architecture: Architecture, encoded: EncodedRows, train: np.ndarray
-) -> Callable[[np.random.Generator], BehaviorNetwork]:
-    """What draws a random network."""
-    basis, rules = make_basis(chosen, architecture, encoded.x[train], encoded.columns)
-    return partial(
-        BehaviorNetwork.random,
-        architecture=architecture,
-        features=encoded.x.shape[1],
-        response=encoded.response.space().dimension,
-        basis=basis,
-        rules=rules[0] if rules else None,
-        upper_rules=rules[1:],
-        **chosen.n_restarts.scales,
-    )
-
-
-def _said_of(present: LearnedModel | None) -> dict[str, Any]:
-    """What the user has said of blocks and columns that stay."""
-    return {} if present is None else {"block_names": present.block_names, "legend": present.legend}
-
-
-def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:
-    """Tell of progress; True where training is to end with the best so far."""
-    told = progress is not None and progress(done, loss) is True
-    return told or interrupted()
-
-
-def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
-    if settings.optimizer.needs_smooth and not architecture.smooth:
-        warnings.warn(
-            f"optimizer={settings.optimizer.short_name!r} is for smooth heads; with heads={architecture.heads!r} its "
-            "line search can stall at a kink. Use heads=('tanh', 'softplus', 'square') or optimizer='adam'.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )

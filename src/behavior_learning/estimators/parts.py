@@ -12,7 +12,8 @@ from behavior_learning.caching import keep_programs, let_go_of_programs
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.base import BehaviorEstimator, drawing, stages_of
+from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.learning import drawing, stages_of
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, is_named
 from behavior_learning.estimators.structure import make_architecture
 from behavior_learning.learned.model import LearnedModel, Recipe, sampled

@@ -28,9 +28,10 @@ __all__ = [
     "FEW_ROWS",
     "MANY_LABELS",
     "SHAPING",
+    "as_linear",
     "for_average",
-    "for_few_rows",
     "for_many_rows",
+    "left_open",
     "make_architecture",
     "make_basis",
 ]
@@ -96,11 +97,14 @@ FIRST_LAYER = (
 """Hyperparameters that say what `structure` says too."""
 
 
-def for_few_rows(chosen: Any, penalty: Any) -> Any:
-    """The checked hyperparameters, with linear regression and next to no ridge where nothing else was asked for."""
+def left_open(chosen: Any) -> bool:
+    """Whether nothing is asked of the problem that is to be learned."""
     stated = (chosen.layers, chosen.structure, chosen.degrees) != (None, None, None) or chosen.heads != "auto"
-    if stated or chosen.identifiable or chosen.objective.derivatives:
-        return chosen
+    return not (stated or chosen.identifiable or chosen.objective.derivatives)
+
+
+def as_linear(chosen: Any, penalty: Any) -> Any:
+    """The checked hyperparameters, with linear regression and next to no ridge where none was asked for."""
     ridge = {"penalty": Penalty(l2=0.1)} if penalty == "ridge" else {}
     return SimpleNamespace(**vars(chosen) | LINEAR | ridge)
 

@@ -9,7 +9,7 @@ from scipy.stats import norm
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.learned.model import LearnedModel, TrainingRows
 
-__all__ = ["examine_fit", "linear_loss", "loss_without_x"]
+__all__ = ["examine_fit", "is_behind_linear", "linear_loss", "loss_without_x", "say_linear"]
 
 LOG = logging.getLogger("behavior_learning")
 
@@ -22,7 +22,7 @@ CROWDED = 10
 WORSE = 0.02
 """Nats per row by which a linear model may do better on the held-out rows."""
 
-LEAST_ERROR = 0.03
+LEAST_ERROR = 0.01
 """Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
 
 MOST_ROWS = 20_000
@@ -67,17 +67,17 @@ def _unfinished(model: LearnedModel) -> str:
 
 def _no_better(model: LearnedModel, loss: float) -> str:
     """The held-out rows are as likely under one distribution for all of them, or more so under a linear model."""
-    alone, linear = loss_without_x(model), linear_loss(model)
+    alone = loss_without_x(model)
     if alone is not None and loss >= alone:
         return (
             f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "
             "nats. Either X says nothing of y, or training failed: try other layers, a smaller learning_rate or l2."
         )
-    if linear is not None and loss > linear + WORSE:
+    if is_behind_linear(model, loss):
         return (
-            f"A linear model with a normal error does better on the held-out rows: {linear:.4g} nats, and the fit "
-            f"{loss:.4g}. Use fewer layers, such as layers=(1,), or a smaller penalty=bl.Penalty(l2=...); a linear "
-            "model is layers=(1,), heads=(None, None, 'square')."
+            f"A linear model with a normal error does better on the held-out rows: {linear_loss(model):.4g} nats, and "
+            f"the fit {loss:.4g}. Use fewer layers, such as layers=(1,), or a smaller penalty=bl.Penalty(l2=...); a "
+            "linear model is layers=(1,), heads=(None, None, 'square')."
         )
     return ""
 
@@ -115,6 +115,22 @@ def linear_loss(model: LearnedModel) -> float | None:
         return None
     rows = model.training_rows("fit")
     return _normal_loss(np.column_stack([np.ones(len(rows.y)), rows.x]), rows)
+
+
+def is_behind_linear(model: LearnedModel, loss: float) -> bool:
+    """Whether a linear model does clearly better on the held-out rows than a fit with this loss."""
+    linear = linear_loss(model)
+    return linear is not None and loss > linear + WORSE
+
+
+def say_linear(loss: float, linear: float) -> None:
+    """Warn that a linear problem was learned, and of what the default problem came to."""
+    warnings.warn(
+        f"A linear problem was learned: its loss on the held-out rows is {linear:.4g} nats, that of the default "
+        f"problem {loss:.4g}. Name a problem, such as layers=(2, 1), to learn that one whatever the rows say.",
+        TrainingWarning,
+        stacklevel=3,
+    )
 
 
 def _weights(rows: TrainingRows) -> np.ndarray:

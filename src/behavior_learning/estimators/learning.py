@@ -1,0 +1,168 @@
+"""From rows and checked hyperparameters to a learned model."""
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.network import BehaviorNetwork, drawn_like
+from behavior_learning.errors import ConvergenceWarning, ExtrapolationWarning, OptionError
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
+from behavior_learning.estimators.structure import make_basis
+from behavior_learning.learned.model import LearnedModel, Recipe
+from behavior_learning.learned.records import history, progress_bar, restarts
+from behavior_learning.learned.refits import Fitting
+from behavior_learning.mesh import index
+from behavior_learning.objectives import Objective
+from behavior_learning.processes import interruptible
+from behavior_learning.streams import Opened
+from behavior_learning.training.checkpoint import Checkpoint
+from behavior_learning.training.minimize import Feed, Progress
+from behavior_learning.training.multistart import average_from, fit_from, in_turn
+from behavior_learning.training.settings import Settings
+
+__all__ = ["Task", "drawing", "learned", "stages_of"]
+
+MANY_ROWS = 5_000
+"""Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
+
+
+class Task(NamedTuple):
+    """What is learned from, whatever is learned.
+
+    Attributes
+    ----------
+    train, held_out : positions of the rows.
+    stream : where the rows come from, None where they are in memory.
+    present : the model that a warm start goes on from.
+    turns : whether all rows train, each held out by one of several networks.
+    kept : where training is kept.
+    keep : whether an interrupted training keeps its best.
+    architecture : of checked hyperparameters.
+    """
+
+    rows: ReadRows
+    encoded: EncodedRows
+    train: np.ndarray
+    held_out: np.ndarray
+    stream: Opened | None
+    present: LearnedModel | None
+    turns: bool
+    kept: Checkpoint | None
+    progress: Progress | None
+    verbose: bool
+    keep: bool
+    architecture: Callable[[Any], Architecture]
+
+
+def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[LearnedModel, float]:
+    """What is learned with checked hyperparameters, and its mean loss of the held-out rows."""
+    rows, encoded, train, held_out, stream, present = task[:6]
+    architecture = task.architecture(chosen) if present is None else present.network.architecture
+    settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
+    _warn_of_kinks(architecture, settings)
+    stages = stages_of(chosen, encoded, train)
+    rng = np.random.default_rng(random.randint(2**31))
+    if present is None:
+        draw = drawing(chosen, architecture, encoded, train)
+        starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
+    else:
+        starts = [present.member(number).network for number in range(present.members)]
+        draw = partial(drawn_like, starts[0], **chosen.n_restarts.scales)
+    seed = int(rng.integers(2**31))
+    bars = progress_bar(settings.max_epochs, task.verbose and task.progress is None and index() == 0)
+    told = warnings.catch_warnings(action="ignore", category=ExtrapolationWarning)  # The sample has.
+    with bars as bar, interruptible(task.keep) as interrupted, told if stream else nullcontext():
+        watch = partial(_goes_on, task.progress or bar, interrupted)
+        if chosen.average:
+            fixed = encoded.response.must_train(rows.values)
+            orders = in_turn(train, held_out, fixed, rng, len(starts) if task.turns else 1)
+            parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
+            result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
+        else:
+            windows, feed = None if stream is None else partial(windows_of, stream, encoded, seed), None
+            if stream is not None and windows is not None and not stream.whole:
+                feed = Feed(windows, stream.survey.rows, stream.shards)
+            result = fit_from(
+                starts,
+                partial(draw, rng),
+                stages,
+                data=encoded.at(train) if windows is None else next(windows(0)),
+                validation=encoded.at(held_out),
+                settings=settings,
+                seed=seed,
+                progress=watch,
+                feed=feed,
+                checkpoint=task.kept,
+            )
+    model = LearnedModel(
+        network=result.network,
+        encoder=encoded.encoder,
+        response=encoded.response,
+        objective=result.objective,
+        temperature=chosen.temperature,
+        recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
+        rows=encoded.in_double(rows, held_out, None if stream is None else stream.survey.rows),
+        history=history(result),
+        restarts=restarts(result),
+        l2=result.l2,
+        biases=result.biases,
+        procedure=Fitting(starts[0]) if settings.penalty.sparse or chosen.average else present and present.procedure,
+        **_said_of(present),
+    )
+    return model, result.held_out_loss
+
+
+def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:
+    """What is minimised, one after the other."""
+    space = encoded.response.space()
+    if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
+        space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
+    stages = chosen.objective.stages(space, chosen.temperature, encoded.x[train], encoded.y[train])
+    if len(stages) > chosen.max_epochs:
+        raise OptionError(
+            f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
+        )
+    return stages
+
+
+def drawing(
+    chosen: Any, architecture: Architecture, encoded: EncodedRows, train: np.ndarray
+) -> Callable[[np.random.Generator], BehaviorNetwork]:
+    """What draws a random network."""
+    basis, rules = make_basis(chosen, architecture, encoded.x[train], encoded.columns)
+    return partial(
+        BehaviorNetwork.random,
+        architecture=architecture,
+        features=encoded.x.shape[1],
+        response=encoded.response.space().dimension,
+        basis=basis,
+        rules=rules[0] if rules else None,
+        upper_rules=rules[1:],
+        **chosen.n_restarts.scales,
+    )
+
+
+def _said_of(present: LearnedModel | None) -> dict[str, Any]:
+    """What the user has said of blocks and columns that stay."""
+    return {} if present is None else {"block_names": present.block_names, "legend": present.legend}
+
+
+def _goes_on(progress: Progress | None, interrupted: Callable[[], bool], done: int, loss: float) -> bool:
+    """Tell of progress; True where training is to end with the best so far."""
+    told = progress is not None and progress(done, loss) is True
+    return told or interrupted()
+
+
+def _warn_of_kinks(architecture: Architecture, settings: Settings) -> None:
+    if settings.optimizer.needs_smooth and not architecture.smooth:
+        warnings.warn(
+            f"optimizer={settings.optimizer.short_name!r} is for smooth heads; with heads={architecture.heads!r} its "
+            "line search can stall at a kink. Use heads=('tanh', 'softplus', 'square') or optimizer='adam'.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
