@@ -214,6 +214,7 @@ def test_noise_has_its_standard_deviation_and_comes_in_pairs(space, draws):
     objective = DenoisingScoreMatching(SIGMA, draws=draws, gauss_hermite=False).on(space)
     (noise,) = objective.noise(jax.random.key(3), responses(space, rng("noise"), rows))
     pairs, columns = -(-draws // 2), len(space.continuous)
+    assert objective.evaluations == 2 * pairs
     assert noise.shape == (rows, 2 * pairs, columns)
     np.testing.assert_array_equal(noise[:, :pairs], -noise[:, pairs:])
     independent = np.asarray(noise[:, :pairs]).reshape(-1, columns) / SIGMA

@@ -16,7 +16,7 @@ from behavior_learning.inference.hypotheses import parse_hypotheses
 from behavior_learning.inference.problem import row_hessians, scores
 from behavior_learning.inference.resampling import one_step_jackknife
 from behavior_learning.inference.results import Units
-from behavior_learning.inference.tables import Estimates, Summary
+from behavior_learning.inference.tables import Estimates, Summary, text_table
 from tests.conftest import rng
 from tests.inference.problems import ROWS, gaussian, logit, single
 
@@ -277,6 +277,13 @@ def test_linear_change_of_units_is_exact():
     np.testing.assert_allclose(moved.bse["c"] ** 2, 4 * 0.04 - 4 * 0.01 + 0.09)
 
 
+def test_intervals_are_quantiles_of_the_normal_law_or_of_the_draws():
+    draws = rng("draws").normal(size=(401, 1)) ** 3
+    estimates = Estimates.of(["a"], np.array([1.0]), np.array([[4.0]]), draws)
+    np.testing.assert_allclose(estimates.conf_int(0.8).loc["a"], 1 + 2 * norm.ppf([0.1, 0.9]))
+    np.testing.assert_allclose(estimates.conf_int(0.8, "percentile").loc["a"], np.quantile(draws, [0.1, 0.9]))
+
+
 def test_draws_move_as_the_numbers_do():
     draws = np.array([[1.5, 2.0], [0.0, 2.5], [1.0, 1.0]])
     estimates = Estimates.of(["a", "b"], np.array([1.0, 2.0]), np.eye(2), draws)
@@ -303,6 +310,12 @@ def test_refused_parameters_spoil_only_what_they_enter():
 
 
 # Printing.
+
+
+def test_rules_of_a_table_are_as_wide_as_its_lines():
+    lines = text_table(pd.DataFrame({"estimate": [1.5, -22.0], "z": [0.1, 3.0]}, ["a", "longer label"])).split("\n")
+    assert lines[1] == lines[-1] == "-" * len(lines[0])
+    assert {len(line) for line in lines} == {len(lines[0])}
 
 
 def test_summary_prints_estimates_facts_and_reasons():

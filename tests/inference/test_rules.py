@@ -50,6 +50,16 @@ def test_vuong_statistic_is_that_of_the_formula():
     assert found.statistic == pytest.approx(np.sqrt(n) * (gap - 0.5 * np.log(n) * 2 / n) / np.sqrt(variance), rel=1e-9)
 
 
+def test_penalties_of_vuongs_test_are_half_a_logarithm_one_and_nothing_a_parameter():
+    a, b = rng("penalties").normal(loc=[[0.3], [0.0]], size=(2, 64))
+    found = {
+        name: vuong_test(stand_in(a, 4), stand_in(b, 2), penalty=name).statistic for name in ("bic", "aic", "none")
+    }
+    per_parameter = (found["none"] - found["aic"]) / 2
+    assert per_parameter > 0
+    assert found["none"] - found["bic"] == pytest.approx(np.log(64) * per_parameter)
+
+
 # Identification.
 
 
@@ -59,6 +69,8 @@ def test_a_parameter_at_its_bound_is_not_identified():
     assert made(2, ()).identified
     assert not made(2, ("a",)).identified
     assert not made(1, ()).identified
+    assert made(2, ()).sentences == ()
+    assert made(1, ()).sentences == ("1 of 2 directions are unidentified.",)
 
 
 # Candidates.

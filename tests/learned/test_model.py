@@ -8,6 +8,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.learned.model import TrainingRows, sampled
 from behavior_learning.learned.predictive import predictive
 from behavior_learning.report.sections import data
 from tests.fitted import amounts, fitted, labels, numbers, quick
@@ -114,3 +115,17 @@ def test_a_response_may_be_spelled_by_its_name():
     X = numbers()
     named = quick(bl.BLRegressor, response="numbers").fit(X, amounts(X))
     np.testing.assert_array_equal(named.predict(X), fitted(bl.BLRegressor, "numbers").predict(X))
+
+
+@pytest.mark.parametrize("weighted", [(False, False), (True, False), (False, True)])
+def test_rows_in_parts_have_weights_where_any_part_has(weighted):
+    parts = [
+        TrainingRows(np.full((2, 1), float(number)), np.zeros(2), np.zeros(2, bool), np.full(2, 3.0) if own else None)
+        for number, own in enumerate(weighted)
+    ]
+    whole = sampled(parts[0], parts[1], np.random.RandomState(0))
+    np.testing.assert_array_equal(whole.x[:, 0], [0, 0, 1, 1])
+    if not any(weighted):
+        assert whole.weight is None
+    else:
+        np.testing.assert_array_equal(whole.weight, np.repeat([3.0 if own else 1.0 for own in weighted], 2))
