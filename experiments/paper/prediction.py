@@ -1,0 +1,157 @@
+"""Standard prediction (Section 3.1, C.2): ten tables, random 7:1:2 splits, AUC, macro F1, NLL, ECE, seconds, mean ranks.
+
+BL default trains on the first part and is judged by the second while it trains; the others train on both. A tuned model
+is the best of so many draws of settings (`TRIALS`) by the NLL of the second part, trained again on both where it does
+not watch it. Choices of defaults were made on seeds of 100 and more.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rv_continuous
+from sklearn.metrics import f1_score, roc_auc_score
+from sklearn.model_selection import ParameterSampler
+
+import behavior_learning as bl
+from paper.baselines import MODELS, Model
+from paper.ranks import Ranks, draw, ranks_of
+from paper.records import RESULTS, Case, markdown, table_of, write
+
+SECTION = "prediction"
+TABLES = (
+    "planning_relax",
+    "german_credit",
+    "wine_quality_red",
+    "steel_plates_faults",
+    "compas_two_years",
+    "eeg_eye_state",
+    "magic_telescope",
+    "bank_marketing",
+    "electricity",
+    "adult",
+)
+SEEDS = range(5)
+TRIALS = 20
+TUNED = tuple(f"tuned {name}" for name, model in MODELS.items() if model.space)
+SCORES = {"AUC": True, "macro F1": True, "NLL": False, "ECE": False, "processor seconds": False}
+"""Whether larger is better."""
+
+
+def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    for table in data or TABLES:
+        for seed in seeds or SEEDS:
+            for name in models or (*MODELS, *TUNED):
+                tuned = {"trials": TRIALS} if name.startswith("tuned ") else {}
+                packages = MODELS[name.removeprefix("tuned ")].packages
+                yield Case(SECTION, table, name, seed, {"split": "7:1:2", **tuned}, packages)
+
+
+def measure(case: Case) -> dict[str, Any]:
+    X, y = bl.datasets.fetch_table(case.data)
+    y = y.astype(str)
+    order = np.random.default_rng(case.seed).permutation(len(X))
+    parts = [(X.iloc[own], y.iloc[own]) for own in np.split(order, [int(0.7 * len(X)), int(0.8 * len(X))])]
+    model, chosen = MODELS[case.model.removeprefix("tuned ")], {}
+    if "trials" in case.settings:
+        chosen = best_of(model, parts[0], parts[1], case.settings["trials"], case.seed)
+    fitted = train(model, *parts[:2], case.seed, **chosen)
+    return judged(fitted, *parts[2]) | ({"chosen": plain(chosen)} if chosen else {})
+
+
+Rows = tuple[pd.DataFrame, pd.Series]
+
+
+def train(model: Model, rows: Rows, held_out: Rows, seed: int, **settings: Any) -> Any:
+    """Fitted to both parts, or to the first while it watches the second."""
+    made = model.make(seed, **settings)
+    if model.watched:
+        return made.fit(*rows, validation_data=held_out)
+    return made.fit(*(pd.concat(both) for both in zip(rows, held_out, strict=True)))
+
+
+def best_of(model: Model, rows: Rows, held_out: Rows, trials: int, seed: int) -> dict[str, Any]:
+    """The settings of the draw whose NLL on held-out rows is lowest."""
+    draws = list(ParameterSampler(dict(model.space), trials, random_state=seed))
+    watched = {"validation_data": held_out} if model.watched else {}
+    fits = (model.make(seed, **settings).fit(*rows, **watched) for settings in draws)
+    return draws[int(np.argmin([judged(fit, *held_out)["NLL"] for fit in fits]))]
+
+
+def judged(model: Any, X: pd.DataFrame, y: pd.Series) -> dict[str, float]:
+    """AUC is the mean of each class against the others, where it has rows; of two classes that of one."""
+    p, classes = model.predict_proba(X), np.asarray(model.classes_)
+    truth = pd.Index(classes).get_indexer(y)
+    columns = [k for k in range(len(classes)) if 0 < (truth == k).sum() < len(truth)]
+    own = np.where(truth >= 0, p[np.arange(len(p)), truth], 0.0)
+    return {
+        "AUC": float(np.mean([roc_auc_score(truth == k, p[:, k]) for k in columns])),
+        "macro F1": float(f1_score(truth, p.argmax(axis=1), average="macro")),
+        "NLL": float(-np.log(np.clip(own, 1e-12, 1)).mean()),
+        "ECE": bl.metrics.calibration_error(classes[truth], p, classes),
+    }
+
+
+def plain(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in settings.items()}
+
+
+def render() -> None:
+    records = table_of(SECTION)
+    if records.empty:
+        return
+    means = records.groupby(["data", "model"]).mean(numeric_only=True)
+    parts = [HEADING, run_by_table(records)]
+    for score, larger in SCORES.items():
+        wide = means[score].unstack("model").reindex([table for table in TABLES if table in set(records["data"])])
+        wide = wide[[name for name in (*MODELS, *TUNED) if name in wide]]
+        parts += [f"## {score}", markdown(["set", *wide], ([name, *line] for name, line in wide.iterrows()))]
+        parts += [compared(wide, score, larger, kind) for kind in ("defaults", "readable", "tuned")]
+    write(SECTION, "\n\n".join(part for part in parts if part))
+
+
+HEADING = """# Standard prediction (Section 3.1, Tables 4 to 8, Figure 3)
+
+Means over the seeds that were run, all rows, random 7:1:2 splits. Rendered from the JSON files beside this page, which have
+settings, versions and commits. Ranks are over the sets that all models of a comparison have, on the seeds that they have there.
+Not run: NAM, TabNet, SVGP, CatBoost, RealMLP, TabM."""
+
+
+def run_by_table(records: pd.DataFrame) -> str:
+    """How much of the five seeds was run."""
+    counts = records.groupby(["model", "data"])["seed"].nunique().unstack("data").fillna(0).astype(int)
+    order = [table for table in TABLES if table in counts]
+    rows = ([name, *counts.loc[name, order]] for name in (*MODELS, *TUNED) if name in counts.index)
+    return f"Seeds run, of {len(SEEDS)}:\n\n" + markdown(["model", *order], rows)
+
+
+def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
+    """Mean ranks and tests of some of the models."""
+    chosen = [name for name in wide if belongs(name, kind) and wide[name].notna().sum() >= most(wide, kind)]
+    ranks = ranks_of(wide[chosen], larger_is_better=larger)
+    if len(chosen) < 3 or ranks.data_sets < 2:
+        return ""
+    if score in ("AUC", "NLL"):
+        draw(ranks, f"{score}, {kind}", RESULTS / f"{SECTION}-{score}-{kind}.svg".replace(" ", "-"))
+    lines = [["mean rank", *ranks.mean]]
+    best = ranks.mean.index[0]
+    lines.append([f"Wilcoxon p, beside {best}", *ranks.against.loc[best]])
+    return f"**{kind.capitalize()}**, {said(ranks)}:\n\n" + markdown(["", *ranks.mean.index], lines)
+
+
+def belongs(name: str, kind: str) -> bool:
+    tuned = name.startswith("tuned ")
+    return tuned if kind == "tuned" else not tuned and (kind == "defaults" or MODELS[name].readable)
+
+
+def most(wide: pd.DataFrame, kind: str) -> int:
+    """Sets that the model with most of them has: others would leave out sets for all."""
+    return int(max((wide[name].notna().sum() for name in wide if belongs(name, kind)), default=0))
+
+
+def said(ranks: Ranks) -> str:
+    return (
+        f"{ranks.data_sets} sets, Friedman p {ranks.p_value:.2g}, critical difference {ranks.critical_difference:.2f} "
+        "(Nemenyi, 5 %)"
+    )
