@@ -12,7 +12,7 @@ QUICKLY := JAX_DISABLE_MOST_OPTIMIZATIONS=1 OMP_NUM_THREADS=1
 FLAGS := XLA_FLAGS=--xla_cpu_use_fusion_emitters=false
 KNOWN = $(shell $(FLAGS) $(BIN)/python -c "import jax; jax.devices()" >/dev/null 2>&1 && echo $(FLAGS))
 
-.PHONY: demo test quick test-all test-oldest lint fuzz mutants docs bench
+.PHONY: demo test quick test-all test-oldest lint fuzz mutants docs bench experiments
 
 demo: $(VENV)/.installed
 	$(BIN)/bl demo
@@ -48,6 +48,10 @@ mutants: $(VENV)/.tested
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
 
+# Resumable; `ONLY="--sections prediction --seeds 0"` runs a part. Baselines that cannot be installed are skipped by name.
+experiments: $(VENV)/.experimented
+	BL_DATA=$${BL_DATA-$(wildcard $(abspath $(DATA)))} $(BIN)/python -m experiments.paper $(ONLY)
+
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
@@ -57,6 +61,10 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 
 $(VENV)/.compared: $(VENV)/.tested
 	$(INSTALL) -e ".[experiments]"
+	touch $@
+
+$(VENV)/.experimented: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e ".[evidence]"
 	touch $@
 
 $(VENV)/.documented: $(VENV)/.installed

@@ -7,7 +7,6 @@ effects, elasticities, shadow prices and variations are of the same households, 
 
     python experiments/decisions.py consumer --first 1 --replications 20
     python experiments/decisions.py convex | ipopt --problems 100
-    python experiments/decisions.py penalties
     python experiments/decisions.py textbooks --tables FOLDER    # of mroz.csv, which is not shipped
     python experiments/decisions.py timing
 """
@@ -206,24 +205,6 @@ def ipopt(problems: int) -> None:
                 print(f"{kind}, IPOPT: {seed + 1} problems, farthest {max(apart):.1e}", flush=True)
 
 
-def penalties() -> None:
-    """Theorem 2.1: maximise 4q − q²/2 under price·q ≤ 2 or = 2, penalty 5 times the head, at prices 1 and 2."""
-    X = pd.DataFrame({"price": [1.0, 2.0], "income": 2.0})
-    wanted = HeadTerm(get_head("utility", "identity"), 1.0, Polynomial({(("q", 1),): 4.0, (("q", 2),): -0.5}))
-    row = Polynomial({(("price", 1), ("q", 1)): 1.0, (("income", 1),): -1.0})
-    for role, head in (
-        ("inequality", "relu"),
-        ("inequality", "softplus"),
-        ("inequality", "softplus(20)"),
-        ("equality", "abs"),
-        ("equality", "square"),
-    ):
-        block = Block("block1.1", (wanted, HeadTerm(get_head(role, head), 5.0, row)), ("q",), {})
-        solved = DecisionProblem.of(LearnedProblem.of_block(block), {"q": (0.0, 20.0)})
-        away = solved.solve(X).y.astype(float) - solved.solve(X, kind="hard").y.astype(float)
-        print(f"{role}, 5·{head}: soft less hard optimum {away[0]:+.1e} at price 1, {away[1]:+.1e} at price 2")
-
-
 def timing() -> None:
     rng = np.random.default_rng(0)
     X = households(rng, ROWS)
@@ -269,7 +250,7 @@ def textbooks(folder: Path, only: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("consumer", "convex", "ipopt", "penalties", "textbooks", "timing"))
+    parser.add_argument("part", choices=("consumer", "convex", "ipopt", "textbooks", "timing"))
     parser.add_argument("--first", type=int, default=1, help="seed of the first replication; 0 is that of households")
     parser.add_argument("--replications", type=int, default=20)
     parser.add_argument("--out", type=Path, default=RESULTS / "consumer.csv")
@@ -281,7 +262,6 @@ def main() -> None:
         "consumer": lambda: consumer(given.first, given.replications, given.out),
         "convex": lambda: convex(given.problems),
         "ipopt": lambda: ipopt(given.problems),
-        "penalties": penalties,
         "textbooks": lambda: textbooks(given.tables, given.only),
         "timing": timing,
     }

@@ -21,7 +21,8 @@ from tests.fitted import ROWS, amounts, numbers, quick
 
 KINDS = ChainMap({"penalty": bl.Penalty, "initialization": bl.Initialization}, BASES, OBJECTIVES, OPTIMIZERS)
 OTHER = {
-    "knots": 5, "degree": 3, "straight": True, "frequencies": 2, "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
+    "knots": 5, "degree": 3, "straight": True, "frequencies": 2, "common_scale": True,
+    "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
     "continuous": bl.ScoreMatching(), "discrete_weight": 0.5, "continuous_weight": 2.0, "learning_rate": 0.1,
     "batch_size": 16, "clip": 3.0, "averaging": 0.0, "schedule": "cosine", "memory": 5, "l2": 1.0, "l1": 2.0,
     "group_l2": 3.0, "groups": "block", "n": 2, "coef_scale": 0.5, "multiplier_scale": 2.0,

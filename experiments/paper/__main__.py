@@ -1,8 +1,8 @@
 """Run the paper's experiments as far as they have no records yet, and render their tables.
 
     make experiments                                        # all of it: days
-    cd experiments && python -m paper --sections prediction --data german_credit --seeds 0 1
-    cd experiments && python -m paper --render              # tables and figures alone
+    python -m experiments.paper --sections prediction --data german_credit --seeds 0 1
+    python -m experiments.paper --render              # tables and figures alone
 
 Data come from the folder that BL_DATA names, else from OpenML. What is missing, data or packages, is named and skipped.
 """
@@ -11,9 +11,9 @@ import argparse
 import warnings
 from importlib import import_module
 
-from paper.records import measured
+from experiments.paper.records import measured
 
-SECTIONS = ("prediction",)
+SECTIONS = ("prediction", "regression", "dimensions", "boston", "enforcement", "theory")
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--render", action="store_true", help="run nothing")
     arguments = parser.parse_args()
     for name in arguments.sections:
-        section = import_module(f"paper.{name}")
+        section = import_module(f"experiments.paper.{name}")
         if not arguments.render:
             with warnings.catch_warnings(action="ignore"):
                 for case in section.cases(arguments.data, arguments.models, arguments.seeds):

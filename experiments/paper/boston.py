@@ -3,22 +3,17 @@
 BL(Single) of degree 2, BL[2,1] and BL[5,3,1] are fitted to 404 tracts and judged on the other 102. For each: the
 symbolic problem, its figures, and what every row says with the share of bootstrap refits that say the same. The paper's
 own coefficient tables coincide with an untrained network, so they are no target; what is asked is whether statements
-recur.
-
-    python experiments/boston.py [--refits 20] [--out DIR] [--models single two deep] [--small]
-
-`--small` trains briefly and refits twice, to see that all of it runs.
+recur. Beside them linear regression, and the problem that `bl.discover` finds.
 """
 
-import argparse
-import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from experiments.paper.records import RESULTS, Case, markdown, table_of, write
 from matplotlib.figure import Figure
 from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
@@ -26,6 +21,7 @@ from sklearn.model_selection import train_test_split
 
 import behavior_learning as bl
 
+SECTION = "boston"
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "single": (
         "BL(Single), degree 2",
@@ -34,7 +30,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "two": ("BL[2,1]", {"layers": (2, 1)}),
     "deep": ("BL[5,3,1]", {"layers": (5, 3, 1)}),
 }
-SMALL = {"max_epochs": 25, "n_restarts": 2}
+ALL = ("linear", *MODELS, "discovered")
+SETTINGS = {"max_epochs": 300, "refits": 20}
 TERMS = 5
 TRACT = 0
 """The held-out tract whose landscape is drawn."""
@@ -42,9 +39,31 @@ TRACT = 0
 Split = tuple[pd.DataFrame, pd.DataFrame, pd.Series, pd.Series]
 
 
-def fitted(options: Mapping[str, Any], split: Split, small: bool) -> bl.BLRegressor:
-    budget = SMALL if small else {"max_epochs": 300}
-    return bl.BLRegressor(**options, **budget, random_state=0).fit(split[0], split[2])
+def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    for name in models or ALL:
+        yield Case(SECTION, "boston_housing", name, 0, SETTINGS)
+
+
+def measure(case: Case) -> dict[str, Any]:
+    split: Split = train_test_split(*bl.datasets.load_boston(), test_size=0.2, random_state=case.seed)
+    match case.model:
+        case "linear":
+            return linear_scores(split)
+        case "discovered":
+            found = bl.discover(split[0], split[2], random_state=case.seed)
+            text = f"# The problem that was discovered\n\n```\n{found.model.problem_.text(TERMS)}\n```\n"
+            (folder() / "discovered.md").write_text(text, encoding="utf-8")
+            return scores(found.model, split)
+        case name:
+            options, epochs = MODELS[name][1], case.settings["max_epochs"]
+            model = bl.BLRegressor(**options, max_epochs=epochs, random_state=case.seed).fit(split[0], split[2])
+            return page(name, model, split, case.settings["refits"])
+
+
+def folder() -> Path:
+    path = RESULTS / "boston"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def scores(model: bl.BLRegressor, split: Split) -> dict[str, float]:
@@ -91,13 +110,6 @@ def statements(stability: Any) -> pd.DataFrame:
     )
 
 
-def markdown(table: pd.DataFrame) -> str:
-    number = lambda value: "" if np.isnan(value) else f"{value:.3f}"
-    cell = lambda value: number(value) if isinstance(value, float) else str(value).replace("|", "\\|")
-    line = lambda row: "| " + " | ".join(map(cell, row)) + " |"
-    return "\n".join([line(table.columns), line(["---"] * table.shape[1]), *map(line, table.itertuples(index=False))])
-
-
 def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     _, X, _, y = split
     learned, tract = model.problem_, X.iloc[[TRACT]]
@@ -118,15 +130,13 @@ def figures(model: bl.BLRegressor, split: Split) -> dict[str, Figure]:
     }
 
 
-def run(name: str, split: Split, folder: Path, refits: int, small: bool) -> dict[str, float]:
-    title, options = MODELS[name]
-    start = time.perf_counter()
-    model = fitted(options, split, small)
+def page(name: str, model: bl.BLRegressor, split: Split, refits: int) -> dict[str, float]:
+    """Write the problem, its statements and its figures down; what a record has of it."""
+    title, _ = MODELS[name]
     stability = model.stability(n=refits, kind="bootstrap")
     table = statements(stability)
     scored = scores(model, split)
     recurring = stability.to_frame()["frequency"]
-    simplified = model.simplified(terms=TERMS)
     parts = [
         f"# {title} on Boston Housing",
         f"{scored['parameters']} parameters; on 102 held-out tracts R² {scored['R²']:.3f}, negative log-likelihood "
@@ -134,37 +144,32 @@ def run(name: str, split: Split, folder: Path, refits: int, small: bool) -> dict
         "## The problem, strongest terms first",
         f"```\n{model.problem_.text(TERMS)}\n```",
         "## In brief",
-        f"```\n{simplified}\n```",
+        f"```\n{model.simplified(terms=TERMS)}\n```",
         f"## What it says, and how often {stability.n} bootstrap refits say the same",
         "A statement recurs where a refit's matching row names at least the same columns in the same directions.",
-        markdown(table),
+        markdown(table.columns, table.itertuples(index=False)),
     ]
-    (folder / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (folder() / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         for what, figure in figures(model, split).items():
-            figure.savefig(folder / f"{name}-{what}.svg", metadata={"Date": None})
-    print(f"{title}: {time.perf_counter() - start:.0f} s", flush=True)
+            figure.savefig(folder() / f"{name}-{what}.svg", metadata={"Date": None})
     median, half = float(recurring.median()), float((recurring >= 0.5).mean())
     return {**scored, "median recurrence of a statement": median, "statements that recur in half of the refits": half}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--refits", type=int, default=20)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "boston")
-    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
-    parser.add_argument("--small", action="store_true")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    split = train_test_split(*bl.datasets.load_boston(), test_size=0.2, random_state=0)
-    lines = {"linear regression": linear_scores(split)}
-    for name in arguments.models:
-        refits = 2 if arguments.small else arguments.refits
-        lines[MODELS[name][0]] = run(name, split, arguments.out, refits, arguments.small)
-        table = pd.DataFrame(lines).T.astype({"parameters": int}).rename_axis("model").reset_index()
-        text = "# Boston Housing: 102 held-out tracts\n\n" + markdown(table) + "\n"
-        (arguments.out / "README.md").write_text(text, encoding="utf-8")
+def render() -> None:
+    records = table_of(SECTION)
+    if records.empty:
+        return
+    own = records.set_index("model").loc[[name for name in ALL if name in set(records["model"])]]
+    titles = {name: title for name, (title, _) in MODELS.items()} | {"linear": "linear regression"}
+    columns = [name for name in own if name not in ("data", "seed", "seconds")]
+    lines = [[titles.get(name, name), *line] for name, line in own[columns].astype({"parameters": str}).iterrows()]
+    write(SECTION, HEADING + markdown(["model", *columns], lines))
 
 
-if __name__ == "__main__":
-    main()
+HEADING = """# Boston Housing (Section 3.2, C.3): 102 held-out tracts
+
+One split; problems, figures and statements are in the folder `boston` beside this page.
+
+"""

@@ -1,7 +1,5 @@
 """Constraint enforcement in 64 dimensions (Section 3.4, Figure 6), with a closed form beside every number.
 
-    python experiments/constraint_enforcement.py [--figure FILE]
-
 BL(x, y) = −λT², T = ‖y‖² − ‖x‖², 512 chains with an x each, 1500 steps of which 500 are burn-in. Four samplers for
 every (λ, τ): MALA with an adapted step; the unadjusted update at the paper's step η = 1e-4 with the correct noise
 √(2η); the paper's own update, noise √(2ητ), which samples exp(BL/τ²); and the unadjusted update with an adapted step.
@@ -11,23 +9,28 @@ one-dimensional integrals, averaged over the same 512 values of x. Where −log 
 constraint, an unadjusted step needs ηH < 2 and inflates the variance of T by 1/(1 − ηH/2).
 """
 
-import argparse
+import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from experiments.paper.records import RESULTS, Case, write
+from matplotlib.figure import Figure
 
 from behavior_learning.gibbs.enforcement import ADAPTED, Enforcement, enforce, violation
 from behavior_learning.gibbs.kernels import Langevin
 
+SECTION = "enforcement"
 DIMENSION, CHAINS, BURN_IN, KEPT, THIN = 64, 512, 500, 50, 20
 STEP = 1e-4
 TEMPERATURES = (2.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.01, 0.005)
 MULTIPLIERS = (0.0, 1.0, 3.0, 10.0, 30.0, 100.0, 200.0, 500.0)
 SETTINGS = [("τ", 25.0, temperature) for temperature in TEMPERATURES] + [("λ", m, 0.05) for m in MULTIPLIERS]
-RESULTS = Path(__file__).parent / "results"
 
 
 def energy(squared_norms: jax.Array):
@@ -153,10 +156,9 @@ def reached(row: pd.Series) -> str:
 
 def figure(table: pd.DataFrame, file: Path) -> None:
     """Figure 6: violations against τ and against λ, points drawn and lines exact."""
-    import matplotlib.pyplot as plt
-
     drawn = table[table["sampler"] == "MALA, adapted step"]
-    axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")[1]
+    drawing = Figure(figsize=(10, 4), layout="constrained")
+    axes = drawing.subplots(1, 2)
     for ax, sweep, fixed in zip(axes, ("τ", "λ"), ("λ = 25", "τ = 0.05"), strict=True):
         rows = drawn[drawn["sweep"] == sweep].sort_values(sweep)
         for color, column in zip(("C0", "C1", "C2"), ("mean", "p95", "P(|T|<=0.1)"), strict=True):
@@ -165,23 +167,26 @@ def figure(table: pd.DataFrame, file: Path) -> None:
             ax.plot(rows[sweep], rows[column], "o", color=color, label=f"{column}, MALA")
         ax.set(xscale="log", yscale="log", xlabel=sweep, ylabel="|T|, or probability", title=fixed)
     axes[1].legend(loc=(0.5, 0.52))
-    plt.savefig(file, dpi=150)
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": SECTION}):
+        drawing.savefig(file, metadata={"Date": None})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--figure", type=Path, help="also draw Figure 6 to this file")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    table = run(arguments.seed)
-    RESULTS.mkdir(exist_ok=True)
-    table.to_csv(RESULTS / "constraint_enforcement.csv", index=False, float_format="%.6g")
-    text = f"{introduction(table)}\n\n{markdown(table)}\n"
-    (RESULTS / "constraint_enforcement.md").write_text(text, encoding="utf-8")
-    print(text)
-    if arguments.figure:
-        figure(table, arguments.figure)
+def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    for seed in seeds or (0,):
+        yield Case(SECTION, "norms", "four samplers", seed, {"chains": CHAINS, "dimension": DIMENSION})
 
 
-if __name__ == "__main__":
-    main()
+def measure(case: Case) -> dict[str, Any]:
+    """A line per sampler and setting; what is not finite is None."""
+    table = run(case.seed, case.settings["chains"]).replace([np.inf, -np.inf], np.nan)
+    return {"settings": table.astype(object).where(table.notna(), None).to_dict("records")}
+
+
+def render() -> None:
+    path = next(iter(cases(None, None, None))).path
+    if not path.exists():
+        return
+    lines = json.loads(path.read_text(encoding="utf-8"))["measured"]["settings"]
+    table = pd.DataFrame(lines).fillna(np.nan)
+    figure(table, RESULTS / f"{SECTION}.svg")
+    write(SECTION, f"{introduction(table)}\n\n{markdown(table)}")

@@ -1,4 +1,4 @@
-"""Standard prediction (Section 3.1, C.2): ten tables, random 7:1:2 splits, AUC, macro F1, NLL, ECE, seconds, mean ranks.
+"""Standard prediction (Section 3.1, C.2): ten tables, random 7:1:2 splits, scores of probabilities, and mean ranks.
 
 BL default trains on the first part and is judged by the second while it trains; the others train on both. A tuned model
 is the best of so many draws of settings (`TRIALS`) by the NLL of the second part, trained again on both where it does
@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rv_continuous
+from experiments.paper.baselines import MODELS, Model
+from experiments.paper.ranks import Ranks, draw, ranks_of
+from experiments.paper.records import RESULTS, Case, markdown, table_of, write
 from sklearn.metrics import f1_score, roc_auc_score
 from sklearn.model_selection import ParameterSampler
 
 import behavior_learning as bl
-from paper.baselines import MODELS, Model
-from paper.ranks import Ranks, draw, ranks_of
-from paper.records import RESULTS, Case, markdown, table_of, write
 
 SECTION = "prediction"
 TABLES = (
@@ -101,21 +100,21 @@ def render() -> None:
     records = table_of(SECTION)
     if records.empty:
         return
-    means = records.groupby(["data", "model"]).mean(numeric_only=True)
     parts = [HEADING, run_by_table(records)]
     for score, larger in SCORES.items():
-        wide = means[score].unstack("model").reindex([table for table in TABLES if table in set(records["data"])])
-        wide = wide[[name for name in (*MODELS, *TUNED) if name in wide]]
-        parts += [f"## {score}", markdown(["set", *wide], ([name, *line] for name, line in wide.iterrows()))]
+        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(columns=[*MODELS, *TUNED])
+        wide = wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
+        means = wide.groupby("data", sort=False).mean()
+        parts += [f"## {score}", markdown(["set", *means], ([name, *line] for name, line in means.iterrows()))]
         parts += [compared(wide, score, larger, kind) for kind in ("defaults", "readable", "tuned")]
     write(SECTION, "\n\n".join(part for part in parts if part))
 
 
 HEADING = """# Standard prediction (Section 3.1, Tables 4 to 8, Figure 3)
 
-Means over the seeds that were run, all rows, random 7:1:2 splits. Rendered from the JSON files beside this page, which have
-settings, versions and commits. Ranks are over the sets that all models of a comparison have, on the seeds that they have there.
-Not run: NAM, TabNet, SVGP, CatBoost, RealMLP, TabM."""
+Means over the seeds that were run, all rows, random 7:1:2 splits. Rendered from the JSON files beside this page, which
+have settings, versions and the tree of the sources. Ranks are of means over the seeds that all models of a comparison
+have, on the sets where they have one. Not run: NAM, TabNet, SVGP, CatBoost, RealMLP, TabM."""
 
 
 def run_by_table(records: pd.DataFrame) -> str:
@@ -127,27 +126,23 @@ def run_by_table(records: pd.DataFrame) -> str:
 
 
 def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
-    """Mean ranks and tests of some of the models."""
-    chosen = [name for name in wide if belongs(name, kind) and wide[name].notna().sum() >= most(wide, kind)]
-    ranks = ranks_of(wide[chosen], larger_is_better=larger)
-    if len(chosen) < 3 or ranks.data_sets < 2:
+    """Mean ranks and tests of some of the models: those that have all the sets that the best provided one has."""
+    own = wide[[name for name in wide if belongs(name, kind)]]
+    sets = own.groupby("data").any().sum()
+    common = own[sets.index[sets == sets.max()]].dropna()
+    if common.shape[1] < 3 or common.index.get_level_values("data").nunique() < 2:
         return ""
+    ranks = ranks_of(common.groupby("data", sort=False).mean(), larger_is_better=larger)
     if score in ("AUC", "NLL"):
-        draw(ranks, f"{score}, {kind}", RESULTS / f"{SECTION}-{score}-{kind}.svg".replace(" ", "-"))
-    lines = [["mean rank", *ranks.mean]]
+        draw(ranks, f"{score}, {kind}", RESULTS / f"{SECTION}-{score}-{kind}.svg")
     best = ranks.mean.index[0]
-    lines.append([f"Wilcoxon p, beside {best}", *ranks.against.loc[best]])
+    lines = [["mean rank", *ranks.mean], [f"Wilcoxon p, beside {best}", *ranks.against.loc[best]]]
     return f"**{kind.capitalize()}**, {said(ranks)}:\n\n" + markdown(["", *ranks.mean.index], lines)
 
 
 def belongs(name: str, kind: str) -> bool:
     tuned = name.startswith("tuned ")
     return tuned if kind == "tuned" else not tuned and (kind == "defaults" or MODELS[name].readable)
-
-
-def most(wide: pd.DataFrame, kind: str) -> int:
-    """Sets that the model with most of them has: others would leave out sets for all."""
-    return int(max((wide[name].notna().sum() for name in wide if belongs(name, kind)), default=0))
 
 
 def said(ranks: Ranks) -> str:

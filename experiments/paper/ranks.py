@@ -81,7 +81,7 @@ def diagram(ranks: Ranks, title: str) -> Figure:
     figure.suptitle(
         f"{title}: mean ranks over {ranks.data_sets} sets, critical difference {ranks.critical_difference:.2f}",
         fontsize=10,
-    )  # noqa: E501
+    )
     return figure
 
 

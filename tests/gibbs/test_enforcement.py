@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from experiments.constraint_enforcement import energy, exact_violation, run
+from experiments.paper.enforcement import energy, exact_violation, run
 from scipy import integrate
 
 from behavior_learning.errors import OptionError, SamplingError

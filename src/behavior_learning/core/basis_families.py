@@ -69,6 +69,11 @@ class BasisFamily(Option):
         """Whether curves stand in place of the columns of x, so that none of them may be constant."""
         return False
 
+    @property
+    def one_unit(self) -> bool:
+        """Whether numbers of x share a unit, as pixels do, rather than each having its own spread for one."""
+        return False
+
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         """The basis of encoded training rows.
 
@@ -95,7 +100,13 @@ class Affine(BasisFamily):
     ['a', 'b', 'y']
     """
 
+    common_scale: bool = parameter(False, check_choice, valid=(False, True))
+
     short_name: ClassVar[str] = "affine"
+
+    @property
+    def one_unit(self) -> bool:
+        return self.common_scale
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         return affine_basis(x.shape[1], len(choices))

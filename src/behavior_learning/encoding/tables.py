@@ -205,6 +205,13 @@ class TableEncoder:
         ends = ((-np.inf, np.inf) if c.low is None or c.high is None else (c.low, c.high) for c in self.columns)
         return np.array([(c.center, c.scale, *end) for c, end in zip(self.columns, ends, strict=True)]).T
 
+    def with_common_scale(self) -> "TableEncoder":
+        """The same encoder with one scale for all numbers that vary, the root of their mean variance."""
+        varying = [column.spread for column in self.columns if column.kind == "numeric" and column.spread > 0]
+        common = float(np.sqrt(np.mean(np.square(varying)))) if varying else 1.0
+        columns = (replace(c, scale=common) if c.kind == "numeric" and c.spread > 0 else c for c in self.columns)
+        return TableEncoder(self.names, tuple(columns))
+
     def with_hashed_levels(self) -> "TableEncoder":
         """The same encoder with digests in place of the text of categories.
 

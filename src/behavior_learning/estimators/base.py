@@ -281,6 +281,8 @@ class BehaviorEstimator(FittedEstimator):
         else:
             encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
             encoder = encoder if stream is None else stream.survey.exact(encoder)
+            basis = checked_parameter(self, "basis")
+            encoder = encoder.with_common_scale() if basis != "auto" and basis.one_unit else encoder
         columns = columns_of(encoder, response)
         check_distinct([part.name for part in response.components], columns.y, (*encoder.names, *columns.x))
         weight = self._row_weights(rows.weight, response, rows.values, train)

@@ -1,0 +1,80 @@
+"""Claims about the paper's evidence: what is there is not run again, what is missing is named, ranks are Demšar's."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from experiments.paper import records
+from experiments.paper.ranks import ranks_of, tied
+from experiments.paper.records import Case, measured, table_of
+
+from behavior_learning.errors import DataError
+from tests.conftest import rng
+
+CRITICAL = [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164]
+"""Nemenyi's critical values at 5 % for two to ten classifiers: Demšar (2006), Table 5(a)."""
+
+
+@pytest.fixture
+def scores():
+    """Fourteen data sets and four models, of which the first two are ahead."""
+    values = rng(3).normal(size=(14, 4)) + [1.5, 1.5, 0, 0]
+    return pd.DataFrame(values.round(1), columns=list("abcd"))
+
+
+@pytest.mark.parametrize("k", range(2, 11))
+def test_critical_differences_are_those_of_demsar(k):
+    ranks = ranks_of(pd.DataFrame(rng(k).normal(size=(14, k))), larger_is_better=True)
+    assert ranks.critical_difference == pytest.approx(CRITICAL[k - 2] * np.sqrt(k * (k + 1) / (6 * 14)), rel=1e-3)
+
+
+def test_mean_ranks_count_who_is_ahead_and_half_of_who_is_level(scores):
+    values = scores.to_numpy()
+    ahead = (values[:, None] > values[:, :, None]).sum(axis=2) + (values[:, None] == values[:, :, None]).sum(axis=2) / 2
+    found = ranks_of(scores, larger_is_better=True)
+    assert found.mean[list(scores)].tolist() == pytest.approx((ahead + 0.5).mean(axis=0).tolist())
+    assert found.p_value < 0.05 < found.against.loc["c", "d"]
+
+
+def test_falling_scores_rank_the_other_way(scores):
+    rising, falling = ranks_of(scores, larger_is_better=True), ranks_of(-scores, larger_is_better=False)
+    pd.testing.assert_series_equal(rising.mean, falling.mean)
+
+
+def test_a_data_set_that_a_model_lacks_is_left_out(scores):
+    scores.loc[3, "c"] = np.nan
+    assert ranks_of(scores, larger_is_better=True).data_sets == 13
+
+
+def test_bars_join_the_longest_runs_that_do_not_differ(scores):
+    means = pd.Series([1.0, 1.5, 2.4, 4.0, 4.1], list("abcde"))
+    ranks = ranks_of(scores, larger_is_better=True)._replace(mean=means, critical_difference=1.0)
+    assert tied(ranks) == [(0, 1), (1, 2), (3, 4)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    return tmp_path
+
+
+def test_a_record_says_what_made_it_and_is_not_made_again(folder):
+    case = Case("prediction", "wine", "BL default", 3, {"split": "7:1:2"}, ("pandas",))
+    assert measured(case, lambda case: {"AUC": 0.5 + case.seed / 10})
+    assert measured(case, lambda case: pytest.fail("It is there."))
+    record = json.loads((folder / "prediction" / "wine" / "BL-default-3.json").read_text())
+    assert record["measured"] == {"AUC": 0.8}
+    assert record["settings"] == {"split": "7:1:2"}
+    assert record["versions"]["pandas"] == pd.__version__
+    assert table_of("prediction")[["model", "seed", "AUC"]].values.tolist() == [["BL default", 3, 0.8]]
+
+
+@pytest.mark.parametrize("error", [DataError("no such table"), ModuleNotFoundError("No module named 'pygam'")])
+def test_what_is_missing_is_named_and_leaves_no_record(folder, capsys, error):
+    def measure(case):
+        raise error
+
+    assert not measured(Case("prediction", "wine", "pyGAM", 0), measure)
+    assert capsys.readouterr().out == f"skipped prediction / wine / pyGAM / seed 0: {error}\n"
+    assert table_of("prediction").empty
