@@ -68,6 +68,17 @@ def test_center_and_scale_restore_the_users_units(seed):
     np.testing.assert_allclose(np.transpose(restored), table.to_numpy(), rtol=1e-12)
 
 
+def test_common_scale_keeps_the_proportions_of_numbers_and_leaves_indicators():
+    table = numbers().assign(constant=7.0, kind=["a", "b"] * (len(numbers()) // 2))
+    plain, common = TableEncoder.learn(table), TableEncoder.learn(table).with_common_scale()
+    amount = [column.kind == "numeric" and column.spread > 0 for column in plain.columns]
+    spreads = common(table).std(axis=0)[amount]
+    own = numbers().to_numpy().std(axis=0)
+    np.testing.assert_allclose(spreads / spreads[0], own / own[0], rtol=1e-10)
+    assert np.mean(spreads**2) == pytest.approx(1.0)
+    np.testing.assert_array_equal(common(table)[:, ~np.array(amount)], plain(table)[:, ~np.array(amount)])
+
+
 def test_scales_come_from_the_training_rows_alone():
     table = numbers()
     encoder = TableEncoder.learn(table.head(50))

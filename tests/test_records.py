@@ -19,7 +19,7 @@ CRITICAL = [1.960, 2.343, 2.569, 2.728, 2.850, 2.949, 3.031, 3.102, 3.164]
 @pytest.fixture
 def scores():
     """Fourteen data sets and four models, of which the first two are ahead."""
-    values = rng(3).normal(size=(14, 4)) + [1.5, 1.5, 0, 0]
+    values = rng(3).normal(size=(14, 4)) + np.array([1.5, 1.5, 0, 0])
     return pd.DataFrame(values.round(1), columns=list("abcd"))
 
 

@@ -36,9 +36,9 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
         ``"smooth_abs(0.1)"``; None drops a head. ``"auto"`` is the paper's: tanh, relu, abs (Eq. 7).
-    basis : ``bl.Affine()``, ``bl.Polynomial(degree=2)`` over (x, y), ``bl.Spline(knots=8, degree=1)`` or
-        ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such as ``"spline"``; ``"auto"`` is
-        affine, or polynomial where `degrees` or `identifiable` ask for it.
+    basis : ``bl.Affine()``, with `common_scale` for columns of one kind, ``bl.Polynomial(degree=2)`` over (x, y),
+        ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
+        as ``"spline"``; ``"auto"`` is affine, or polynomial where `degrees` or `identifiable` ask for it.
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
