@@ -1,13 +1,16 @@
 """Claims about the paper's evidence: what is there is not run again, what is missing is named, ranks are Demšar's."""
 
 import json
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
 import pytest
 from experiments.paper import records
+from experiments.paper.__main__ import SECTIONS
 from experiments.paper.ranks import ranks_of, tied
 from experiments.paper.records import Case, measured, table_of
+from experiments.paper.regression import LEVELS, log_density_between
 
 from behavior_learning.errors import DataError
 from tests.conftest import rng
@@ -78,3 +81,18 @@ def test_what_is_missing_is_named_and_leaves_no_record(folder, capsys, error):
     assert not measured(Case("prediction", "wine", "pyGAM", 0), measure)
     assert capsys.readouterr().out == f"skipped prediction / wine / pyGAM / seed 0: {error}\n"
     assert table_of("prediction").empty
+
+
+def test_every_case_of_every_section_has_a_file_of_its_own():
+    sections = [import_module(f"experiments.paper.{name}") for name in SECTIONS]
+    paths = [case.path for section in sections for case in section.cases(None, None, None)]
+    assert len(paths) > 1000
+    assert len(set(paths)) == len(paths)
+    assert {path.parents[1].name for path in paths} == set(SECTIONS)
+
+
+def test_density_between_quantiles_integrates_to_one():
+    ends, y = np.sort(rng(0).normal(size=(1, len(LEVELS))), axis=1), np.linspace(-40, 40, 400_001)
+    density = np.exp(log_density_between(np.repeat(ends, len(y), axis=0), y))
+    assert np.trapezoid(density, y) == pytest.approx(1.0, abs=1e-3)
+    assert np.trapezoid(density[y <= ends[0, 10]], y[y <= ends[0, 10]]) == pytest.approx(LEVELS[10], abs=1e-3)

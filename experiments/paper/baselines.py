@@ -114,7 +114,6 @@ class Model:
     space: Mapping[str, Any] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
     watched: bool = False
-    readable: bool = False
 
 
 def bl_classifier(seed: int, **options: Any) -> Any:
@@ -150,26 +149,20 @@ MODELS = {
             "l2": loguniform(0.3, 100),
         },
         watched=True,
-        readable=True,
     ),
     "BL average": Model(lambda seed: bl_classifier(seed, average=True, validation_fraction=0.125)),
-    "BL single": Model(
-        lambda seed: bl_classifier(seed, degrees=((2,), (2, 2, 2), (2, 2))), watched=True, readable=True
-    ),
+    "BL single": Model(lambda seed: bl_classifier(seed, degrees=((2,), (2, 2, 2), (2, 2))), watched=True),
     "logistic": Model(
         lambda seed, **o: Coded(LogisticRegression(**{"max_iter": 2000} | o)),
         {"C": loguniform(1e-4, 1e2), "fit_intercept": [True, False]},
-        readable=True,
     ),
     "polynomial logistic": Model(
         lambda seed, **o: Coded(make_pipeline(Products(2), StandardScaler(), LogisticRegression(max_iter=500, **o))),
         {"C": loguniform(1e-3, 1e2)},
-        readable=True,
     ),
     "ElasticNet": Model(
         lambda seed, **o: Coded(SGDClassifier(loss="log_loss", penalty="elasticnet", random_state=seed, **o)),
         {"alpha": loguniform(1e-4, 1e2), "l1_ratio": uniform(0, 1)},
-        readable=True,
     ),
     "tree": Model(
         lambda seed, **o: Coded(DecisionTreeClassifier(random_state=seed, **o)),
@@ -180,7 +173,6 @@ MODELS = {
             "min_samples_leaf": randint(1, 11),
             "ccp_alpha": uniform(0, 0.1),
         },
-        readable=True,
     ),
     "random forest": Model(
         lambda seed, **o: Coded(RandomForestClassifier(random_state=seed, **o)),
@@ -207,10 +199,9 @@ MODELS = {
         ),
         {"learning_rate": loguniform(0.005, 0.05), "interactions": randint(0, 25), "max_leaves": [2, 3, 4]},
         ("interpret-core",),
-        readable=True,
     ),
-    "pyGAM": Model(lambda seed: Coded(OneByOne(additive)), packages=("pygam",), readable=True),
-    "FIGS": Model(lambda seed: Coded(OneByOne(figs(seed))), packages=("imodels",), readable=True),
+    "pyGAM": Model(lambda seed: Coded(OneByOne(additive)), packages=("pygam",)),
+    "FIGS": Model(lambda seed: Coded(OneByOne(figs(seed))), packages=("imodels",)),
     "LightGBM": Model(
         boosted, BOOSTING | {"num_leaves": randint(4, 64), "min_child_samples": randint(5, 60)}, ("lightgbm",)
     ),

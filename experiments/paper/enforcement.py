@@ -189,4 +189,4 @@ def render() -> None:
     lines = json.loads(path.read_text(encoding="utf-8"))["measured"]["settings"]
     table = pd.DataFrame(lines).fillna(np.nan)
     figure(table, RESULTS / f"{SECTION}.svg")
-    write(SECTION, f"{introduction(table)}\n\n{markdown(table)}")
+    write(SECTION, f"{introduction(table)}\n\n{markdown(table)}\n\n![Violations against τ and λ]({SECTION}.svg)")

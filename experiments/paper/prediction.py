@@ -34,6 +34,15 @@ TABLES = (
 SEEDS = range(5)
 TRIALS = 20
 TUNED = tuple(f"tuned {name}" for name, model in MODELS.items() if model.space)
+READABLE = ("logistic", "tree", "EBM", "pyGAM", "FIGS")
+GROUPS = {
+    "readable": ("BL default", *READABLE),
+    "readable beside the average": ("BL average", *READABLE),
+    "boosted": ("BL average", "logistic", "tree", "LightGBM", "XGBoost"),
+    "all": tuple(name for name in MODELS if name != "BL single"),
+    "tuned": TUNED,
+}
+"""Who is ranked together, on the splits that all of them have."""
 SCORES = {"AUC": True, "macro F1": True, "NLL": False, "ECE": False, "processor seconds": False}
 """Whether larger is better."""
 
@@ -106,7 +115,8 @@ def render() -> None:
         wide = wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
         means = wide.groupby("data", sort=False).mean()
         parts += [f"## {score}", markdown(["set", *means], ([name, *line] for name, line in means.iterrows()))]
-        parts += [compared(wide, score, larger, kind) for kind in ("defaults", "readable", "tuned")]
+        parts += [compared(wide, score, larger, kind) for kind in GROUPS]
+        parts += [distances(wide, larger)] if score in ("AUC", "NLL", "macro F1") else []
     write(SECTION, "\n\n".join(part for part in parts if part))
 
 
@@ -126,23 +136,40 @@ def run_by_table(records: pd.DataFrame) -> str:
 
 
 def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
-    """Mean ranks and tests of some of the models: those that have all the sets that the best provided one has."""
-    own = wide[[name for name in wide if belongs(name, kind)]]
-    sets = own.groupby("data").any().sum()
-    common = own[sets.index[sets == sets.max()]].dropna()
+    """Mean ranks and tests of a group."""
+    common = wide[[name for name in GROUPS[kind] if name in wide]].dropna()
     if common.shape[1] < 3 or common.index.get_level_values("data").nunique() < 2:
         return ""
     ranks = ranks_of(common.groupby("data", sort=False).mean(), larger_is_better=larger)
-    if score in ("AUC", "NLL"):
-        draw(ranks, f"{score}, {kind}", RESULTS / f"{SECTION}-{score}-{kind}.svg")
-    best = ranks.mean.index[0]
+    picture, best = f"{SECTION}-{score}-{kind}.svg".replace(" ", "-"), ranks.mean.index[0]
     lines = [["mean rank", *ranks.mean], [f"Wilcoxon p, beside {best}", *ranks.against.loc[best]]]
-    return f"**{kind.capitalize()}**, {said(ranks)}:\n\n" + markdown(["", *ranks.mean.index], lines)
+    parts = [f"**{kind.capitalize()}**, {said(ranks)}:", markdown(["", *ranks.mean.index], lines)]
+    if score in ("AUC", "NLL"):
+        draw(ranks, f"{score}, {kind}", RESULTS / picture)
+        parts.append(
+            f"![Mean ranks in {score}, {kind}; bars join models that do not differ by Nemenyi's test]({picture})"
+        )
+    return "\n\n".join(parts)
 
 
-def belongs(name: str, kind: str) -> bool:
-    tuned = name.startswith("tuned ")
-    return tuned if kind == "tuned" else not tuned and (kind == "defaults" or MODELS[name].readable)
+def distances(wide: pd.DataFrame, larger: bool) -> str:
+    """How far BL at defaults is behind the best of the others on each set, on the splits that both have."""
+    own = [name for name in ("BL default", "BL average") if name in wide]
+    others = [name for name in wide if name not in TUNED and not name.startswith("BL ")]
+    sign, lines = (1 if larger else -1), []
+    for table, scores in wide.groupby("data", sort=False):
+        cells = []
+        for name in own:
+            both = scores[[name, *others]].dropna(axis=1, how="all").dropna()
+            if name in both and len(both) and both.shape[1] > 1:
+                means = sign * both.mean()
+                best = means.drop(name).idxmax()
+                cells.append(f"{means[name] - means[best]:+.3f} to {best} ({len(both)})")
+            else:
+                cells.append("-")
+        lines.append([table, *cells])
+    said = "**Ahead of the best other at defaults** (behind it where negative; splits that all have):"
+    return f"{said}\n\n" + markdown(["set", *own], lines)
 
 
 def said(ranks: Ranks) -> str:
