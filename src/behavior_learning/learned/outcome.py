@@ -4,7 +4,6 @@ import logging
 import warnings
 
 import numpy as np
-from scipy.stats import norm
 
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.learned.model import LearnedModel, TrainingRows
@@ -145,5 +144,6 @@ def _normal_loss(design: np.ndarray, rows: TrainingRows) -> float:
     coef = np.linalg.lstsq(design[train] * root[:, None], rows.y[train] * root, rcond=None)[0]
     error = rows.y - design @ coef
     variance = np.average(error[train] ** 2, weights=weight[train]) * len(train) / degrees
-    losses = -norm.logpdf(error[held_out], scale=max(np.sqrt(variance), LEAST_ERROR))
+    scale = max(np.sqrt(variance), LEAST_ERROR)
+    losses = 0.5 * (error[held_out] / scale) ** 2 + np.log(scale) + 0.5 * np.log(2 * np.pi)
     return float(np.average(losses, weights=weight[held_out]))
