@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-WITHOUT_DATA = ("step", "growth", "compilation")
+WITHOUT_DATA = ("step", "growth", "compilation", "memory")
 WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction")
 
 

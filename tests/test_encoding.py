@@ -50,6 +50,14 @@ def encoded(table, other=None):
     return pd.DataFrame(encoder(table if other is None else other), columns=[c.name for c in encoder.columns])
 
 
+def test_some_rows_are_learned_from_as_if_they_were_the_table():
+    table = numbers(0).assign(level=np.arange(len(numbers(0))) % 3, gap=BOOLEANS["object with a gap"])
+    table["level"] = table["level"].map({0: "a", 1: "b", 2: "c"})
+    chosen = np.random.default_rng(0).choice(len(table), len(table) // 2, replace=False)
+    chosen = np.union1d(chosen, range(4))  # The column with a gap has values there alone.
+    assert TableEncoder.learn(table, chosen) == TableEncoder.learn(table.iloc[chosen])
+
+
 # Numbers.
 
 

@@ -129,3 +129,22 @@ def test_rows_in_parts_have_weights_where_any_part_has(weighted):
         assert whole.weight is None
     else:
         np.testing.assert_array_equal(whole.weight, np.repeat([3.0 if own else 1.0 for own in weighted], 2))
+
+
+def test_very_many_rows_are_kept_in_single_precision_and_inferred_from_in_double(monkeypatch):
+    X = numbers()
+    reg = quick(bl.BLRegressor, max_epochs=3, heads=("tanh", "softplus", "square")).fit(X, amounts(X))
+    exact, seen = reg.model_.rows.x, []
+    monkeypatch.setattr("behavior_learning.estimators.rows.MOST_DOUBLES", 0)
+    reg.fit(X, amounts(X))
+    assert (exact.dtype, reg.model_.rows.x.dtype) == (np.float64, np.float32)
+    np.testing.assert_allclose(reg.model_.rows.x, exact, rtol=1e-6, atol=1e-6)
+
+    def infer(network, objective, data, *given, **options):
+        seen.extend(column.dtype for column in data)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("behavior_learning.learned.inference.infer", infer)
+    with pytest.raises(KeyboardInterrupt):
+        reg.inference()
+    assert seen == [np.float64, np.float64]

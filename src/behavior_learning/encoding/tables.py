@@ -107,8 +107,8 @@ class TableEncoder:
     columns: tuple[EncodedColumn, ...]
 
     @classmethod
-    def learn(cls, table: pd.DataFrame) -> "TableEncoder":
-        """Read scales, categories and which columns have missing values from `table`.
+    def learn(cls, table: pd.DataFrame, rows: np.ndarray | None = None) -> "TableEncoder":
+        """Read scales, categories and which columns have missing values from some rows of `table`, or from all.
 
         Raises
         ------
@@ -117,7 +117,8 @@ class TableEncoder:
             text.
         """
         names = tuple(map(str, table.columns))
-        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name])]
+        seen = slice(None) if rows is None else rows
+        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name].iloc[seen])]
         encoded_names = pd.Series([column.name for column in columns], dtype=object)
         if encoded_names.duplicated().any():
             twice = encoded_names[encoded_names.duplicated()].tolist()

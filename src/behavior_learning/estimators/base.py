@@ -207,8 +207,8 @@ class BehaviorEstimator(FittedEstimator):
                 model, loss = linear, its_loss
         self._adopt(model, named=is_named(X))
         examine_fit(self.model_, loss)
-        looked, _ = some_rows((encoded.x[train], encoded.y[train]), EXAMINED_ROWS)
-        encoded.response.examine(of_inputs(self.model_, looked))
+        looked, _ = some_rows((train, train), EXAMINED_ROWS)
+        encoded.response.examine(of_inputs(self.model_, encoded.x[looked]))
         return self
 
     def _present(self, target: Any = None) -> LearnedModel | None:
@@ -279,7 +279,7 @@ class BehaviorEstimator(FittedEstimator):
             encoder = present.encoder
             check_inside(response, rows.values)
         else:
-            encoder, response = TableEncoder.learn(rows.table.iloc[seen]), response.learn(rows.values, seen)
+            encoder, response = TableEncoder.learn(rows.table, seen), response.learn(rows.values, seen)
             encoder = encoder if stream is None else stream.survey.exact(encoder)
             basis = checked_parameter(self, "basis")
             encoder = encoder.with_common_scale() if basis != "auto" and basis.one_unit else encoder

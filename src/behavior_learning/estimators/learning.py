@@ -106,7 +106,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[Lea
         objective=result.objective,
         temperature=chosen.temperature,
         recipe=Recipe(settings, chosen.validation_fraction, chosen.temperature, chosen.n_restarts),
-        rows=encoded.in_double(rows, held_out, None if stream is None else stream.survey.rows),
+        rows=encoded.kept(rows, held_out, None if stream is None else stream.survey.rows),
         history=history(result),
         restarts=restarts(result),
         l2=result.l2,

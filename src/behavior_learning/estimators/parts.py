@@ -60,7 +60,7 @@ class PartsEstimator(BehaviorEstimator):
             objective = stages_of(chosen, encoded, np.arange(len(encoded.x)))[-1]
             parts = _Parts(Progressive.begun(starts, objective, settings), starts[0], random)
         training = parts.training.after(encoded.at(np.arange(len(encoded.x))), settings, parts.random)
-        own = encoded.in_double(rows, np.array([], int))
+        own = encoded.kept(rows, np.array([], int))
         model = LearnedModel(
             network=training.network,
             encoder=encoded.encoder,

@@ -22,6 +22,10 @@ from behavior_learning.training.weights import check_weights, chosen_rows
 __all__ = ["EncodedRows", "ReadRows", "check_inside", "is_named", "windows_of", "with_columns"]
 
 
+MOST_DOUBLES = 2**24
+"""Numbers of a table up to which a model keeps it in double precision."""
+
+
 class ReadRows(NamedTuple):
     """Rows as they were read: their columns, parsed responses and weights; rows of weight 0 are left out."""
 
@@ -70,9 +74,10 @@ class EncodedRows(NamedTuple):
         """Some of the rows on the device, with their weights where there are any."""
         return chosen_rows((self.x, self.y), self.weight, rows)
 
-    def in_double(self, rows: ReadRows, held_out: np.ndarray, of: int | None = None) -> TrainingRows:
-        """What a model keeps of the rows."""
-        x, y = self.encoder(rows.table), self.response.encode(rows.values, float)
+    def kept(self, rows: ReadRows, held_out: np.ndarray, of: int | None = None) -> TrainingRows:
+        """What a model keeps of the rows: in double precision, unless they are very many."""
+        x = self.encoder(rows.table) if self.x.size <= MOST_DOUBLES else self.x
+        y = self.response.encode(rows.values, float)
         return TrainingRows(x, y, np.isin(np.arange(len(x)), held_out), self.weight, of)
 
 

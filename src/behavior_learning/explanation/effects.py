@@ -59,9 +59,18 @@ class Question(eqx.Module):
         """The distribution of a network."""
         return Gibbs(network, self.gibbs.space, self.gibbs.temperature)
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers it asks of each row."""
+        raise NotImplementedError
+
 
 class Level(Question):
     """A quantity itself."""
+
+    @property
+    def outputs(self) -> int:
+        return len(self.quantity.outcomes)
 
     def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
         return self.quantity(self.of(network), x, y)
@@ -83,6 +92,10 @@ class Moves(Question):
     touched: Bool[Array, "steps d"]
     after: Float[Array, "steps d"]
     before: Float[Array, "steps d"]
+
+    @property
+    def outputs(self) -> int:
+        return (len(self.directions) + len(self.touched)) * len(self.quantity.outcomes)
 
     def __call__(self, network: BehaviorNetwork, x: Float[Array, "n d"], y: Array) -> Float[Array, "n q"]:
         p = self.of(network)

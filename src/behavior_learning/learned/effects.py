@@ -72,7 +72,7 @@ class Point:
         return answers(question, self.network, x, y)
 
     def loadings(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q r"]:
-        return np.zeros((len(x), _outputs(question, self.network, x, y), 0))
+        return np.zeros((len(x), question.outputs, 0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +124,7 @@ class Delta(Point):
 
     def loadings(self, question: Question, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q r"]:
         local = self.results.fitted.local
-        size = question.gibbs.space.size * self.network.width * _outputs(question, self.network, x, y)
+        size = question.gibbs.space.size * self.network.width * question.outputs
         with jax.enable_x64(True):
             at = local.parametrization, jnp.asarray(local.theta), jnp.asarray(self.root)
             return by_batches(lambda x, y: _slopes(question, *at, x, y), (x, y), 4 * size)
@@ -354,14 +354,8 @@ def _part(response: Response) -> Part:
 def answers(question: Question, network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> Float[np.ndarray, "n q"]:
     """What a network answers in every row."""
     with jax.enable_x64(True):
-        values = question.gibbs.space.size * network.width * _outputs(question, network, x, y)
+        values = question.gibbs.space.size * network.width * question.outputs
         return by_batches(lambda x, y: _answered(question, network, x, y), (x, y), values)
-
-
-def _outputs(question: Question, network: BehaviorNetwork, x: np.ndarray, y: np.ndarray) -> int:
-    """How many numbers a question asks of each row."""
-    with jax.enable_x64(True):
-        return eqx.filter_eval_shape(question, network, jnp.asarray(x[:1]), jnp.asarray(y[:1])).shape[1]
 
 
 @eqx.filter_jit

@@ -108,6 +108,7 @@ def infer_network(
     problem : writes a network as the problem that it stands for.
     n_restarts : as in `infer_problem`.
     """
+    data = np.asarray(data[0], float), data[1]
     with jax.enable_x64(True):
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []

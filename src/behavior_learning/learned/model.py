@@ -65,7 +65,7 @@ class TrainingRows:
 
     Attributes
     ----------
-    x, y : encoded, in double precision.
+    x, y : encoded, in double precision; x of more than 2²⁴ numbers as training takes it, in single precision.
     held_out : which of them validated.
     weight : of each row, where rows had any; rows of weight 0 are left out.
     of : how many rows trained, where these are a sample of a stream.
@@ -302,7 +302,7 @@ class LearnedModel:
         return self.rows
 
     def given_rows(self, asked: str, X: Any = None, y: Any = None) -> Rows:
-        """The given rows, or those of the fit, encoded in double precision.
+        """The given rows, encoded in double precision, or those of the fit as they are kept.
 
         Parameters
         ----------

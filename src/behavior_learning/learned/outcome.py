@@ -102,7 +102,7 @@ def loss_without_x(model: LearnedModel) -> float | None:
         return None
     train, held_out, weight = ~rows.held_out, rows.held_out, _weights(rows)
     if response.levels is None:
-        return _normal_loss(np.ones((len(rows.y), 1)), rows)
+        return _normal_loss(rows.x[:, :0], rows)
     codes = rows.y.astype(int)
     shares = np.bincount(codes[train], weight[train], len(response.levels)) + 1
     return float(np.average(-np.log(shares / shares.sum())[codes[held_out]], weights=weight[held_out]))
@@ -113,7 +113,7 @@ def linear_loss(model: LearnedModel) -> float | None:
     if model.response.levels is not None or loss_without_x(model) is None:
         return None
     rows = model.training_rows("fit")
-    return _normal_loss(np.column_stack([np.ones(len(rows.y)), rows.x]), rows)
+    return _normal_loss(rows.x, rows)
 
 
 def is_behind_linear(model: LearnedModel, loss: float) -> bool:
@@ -136,14 +136,15 @@ def _weights(rows: TrainingRows) -> np.ndarray:
     return np.ones(len(rows.y)) if rows.weight is None else rows.weight
 
 
-def _normal_loss(design: np.ndarray, rows: TrainingRows) -> float:
-    train = np.flatnonzero(~rows.held_out)
-    train, held_out = train[:: -(-len(train) // MOST_ROWS)], rows.held_out
-    weight, degrees = _weights(rows), max(len(train) - design.shape[1], 1)
-    root = np.sqrt(weight[train])
-    coef = np.linalg.lstsq(design[train] * root[:, None], rows.y[train] * root, rcond=None)[0]
-    error = rows.y - design @ coef
-    variance = np.average(error[train] ** 2, weights=weight[train]) * len(train) / degrees
+def _normal_loss(x: np.ndarray, rows: TrainingRows) -> float:
+    """Of least squares on x and a constant."""
+    train, held_out, weight = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out), _weights(rows)
+    train = train[:: -(-len(train) // MOST_ROWS)]
+    design, root = np.column_stack([np.ones(len(train)), x[train]]), np.sqrt(weight[train])
+    coef = np.linalg.lstsq(design * root[:, None], rows.y[train] * root, rcond=None)[0]
+    degrees = max(len(train) - len(coef), 1)
+    variance = np.average((rows.y[train] - design @ coef) ** 2, weights=weight[train]) * len(train) / degrees
     scale = max(np.sqrt(variance), LEAST_ERROR)
-    losses = 0.5 * (error[held_out] / scale) ** 2 + np.log(scale) + 0.5 * np.log(2 * np.pi)
+    error = rows.y[held_out] - np.column_stack([np.ones(len(held_out)), x[held_out]]) @ coef
+    losses = 0.5 * (error / scale) ** 2 + np.log(scale) + 0.5 * np.log(2 * np.pi)
     return float(np.average(losses, weights=weight[held_out]))

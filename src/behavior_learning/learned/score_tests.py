@@ -54,7 +54,8 @@ def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
     Smooth models are tested at the optimum on these rows, see `efficient_tests`; those with kinks, which have no
     Hessian, where they stand, see `score_tests`.
     """
-    some = some_rows(rows, SUGGESTION_ROWS)
+    x, y = some_rows(rows, SUGGESTION_ROWS)
+    some = x.astype(float), y
     two_valued = [len(np.unique(values)) <= 2 for values in rows[0].T]
     products = candidate_products(model.network.basis, model.columns, two_valued, not model.vector)
     names = [product_name(pair, model.columns) for pair in products]

@@ -14,7 +14,7 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError
-from behavior_learning.mesh import by_rows
+from behavior_learning.mesh import by_rows, device_count
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support, reduced
 from behavior_learning.training.checkpoint import Checkpoint, Keeper, fingerprint
@@ -24,7 +24,7 @@ from behavior_learning.training.packing import Packing
 from behavior_learning.training.proximal import Sparse
 from behavior_learning.training.settings import Settings
 
-__all__ = ["FitResult", "bound_optimizer", "can_be_refined", "fit", "losses_of", "row_losses"]
+__all__ = ["FitResult", "bound_optimizer", "can_be_refined", "fit", "losses_of", "row_losses", "rows_at_once"]
 
 QUADRATURE_TOLERANCE = 0.01
 """Nats by which doubling the candidates may change the mean validation loss of parameters that are kept."""
@@ -46,6 +46,10 @@ PERMUTED = 2**24
 
 EVALUATIONS = 2**20
 """Utility evaluations held in memory at once when a loss is evaluated over all rows."""
+
+CACHED = 2**20
+"""Numbers of the widest layer that a loss by quadrature holds at once: more leave a processor's cache and take twice as
+long."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,27 @@ class PenalizedLoss(eqx.Module):
         loss = jnp.mean(self.objective(self.packing.evaluated(params), *by_rows(data)))
         return loss + self.ridge * self.packing.squared(params)
 
+    def with_slope(self, data: Data, vector: Float[Array, " p"]) -> tuple[Float[Array, ""], Float[Array, " p"]]:
+        """The loss and its gradient in the vector of small arrays, so many rows at a time as the cache holds."""
+        rows, width = len(data[0]), self.packing.network((vector,)).width
+        count = -(-rows // rows_at_once(self.objective.evaluations, width))
+        if count == 1:
+            value, (slope,) = jax.value_and_grad(self)((vector,), data)
+            return value, slope
+        size = -(-rows // count)
+        at = (jnp.arange(count * size) % rows).reshape(count, size)
+        counted = (jnp.arange(count * size) < rows).reshape(count, size) / rows
+
+        def share(vector: Array, batch: Data, share: Array) -> Array:
+            return jnp.sum(self.objective(self.packing.evaluated((vector,)), *batch) * share)
+
+        def add(total: tuple[Array, Array], own: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
+            batch = jax.tree.map(lambda column: column[own[0]], data)
+            return jax.tree.map(jnp.add, total, jax.value_and_grad(share)(vector, batch, own[1])), None
+
+        ridge = jax.value_and_grad(lambda vector: self.ridge * self.packing.squared((vector,)))(vector)
+        return jax.lax.scan(add, ridge, (at, counted))[0]
+
 
 class ValidationLoss(eqx.Module):
     """Mean loss; where it is a quadrature, by the finer of two rules, and infinite where the two disagree.
@@ -115,7 +140,7 @@ class ValidationLoss(eqx.Module):
             coarse, fine = self.objective.with_finer(finer, network, *columns)
             return fine, jnp.abs(fine - coarse)
 
-        rows = max(1, EVALUATIONS // (evaluations + finer.evaluations))
+        rows = rows_at_once(evaluations + finer.evaluations, network.width)
         mean, disagreement = mean_in_batches(fine_and_gap, data, rows)
         return jnp.where(disagreement <= QUADRATURE_TOLERANCE, mean, jnp.inf)
 
@@ -154,12 +179,19 @@ class WithNoise(eqx.Module):
         return (*data, *self.objective.noise(key, data[1]))
 
 
+def rows_at_once(evaluations: int, width: int) -> int:
+    """Rows whose losses, by so many candidates each, a processor's cache holds, or the memory of other devices."""
+    most = CACHED if jax.default_backend() == "cpu" else EVALUATIONS * width
+    return max(1, device_count() * most // (evaluations * width))
+
+
 def mean_in_batches(values: Callable[..., PyTree], data: Data, size: int) -> PyTree:
-    """Mean of values per row over all rows, `size` rows at a time."""
+    """Mean of values per row over all rows, `size` rows at a time at most."""
     n = jax.tree.leaves(data)[0].shape[0]
     if n <= size:
         return jax.tree.map(jnp.mean, values(*by_rows(data)))
-    batches = (jnp.arange(-(-n // size) * size) % n).reshape(-1, size)
+    count = -(-n // size)
+    batches = (jnp.arange(count * -(-n // count)) % n).reshape(count, -1)
     batched = jax.lax.map(lambda rows: values(*by_rows(jax.tree.map(lambda column: column[rows], data))), batches)
     return jax.tree.map(lambda column: jnp.mean(column.ravel()[:n]), batched)
 

@@ -5,25 +5,26 @@ the mean training loss with the stated ridge, and with twice of it, is lowered t
 the lower held-out loss is kept. Kinks are no obstacle to BFGS (Lewis and Overton 2013), but slow it down.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, to_device
+from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.descent import FLAT, Descent, descend
-from behavior_learning.training.fit import EVALUATIONS, QUADRATURE_TOLERANCE, PenalizedLoss
+from behavior_learning.training.fit import QUADRATURE_TOLERANCE, PenalizedLoss
 from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.scores import inverse_curvature, row_scores
 
-__all__ = ["MOST_NUMBERS", "Polished", "lowered", "polish"]
+__all__ = ["MOST_NUMBERS", "Polished", "held_out_losses", "lowered", "polish"]
 
 FEWEST, SHARE = 40, 0.4
 """Evaluations that are worth while, and those for a first ridge as a share of the epochs of training; each takes about
@@ -93,18 +94,18 @@ def polish(
         return None
     weighted = Weighted.where(objective, data)
     at, inverse, found = packing.packed(network, np)[0], None, []
-    trained = _held_out(weighted, packing, at, validation)
+    trained = held_out_losses(weighted, packing, at, validation)
     for ridge, share in {factor * l2: share for factor, share in RIDGES.items()}.items():
         end = _descended(weighted, packing, data, ridge, at, inverse, int(share * evaluations))
         at, inverse = end.at.vector, end.inverse
-        found.append((_held_out(weighted, packing, at, validation), ridge, at))
+        found.append((held_out_losses(weighted, packing, at, validation), ridge, at))
     losses, ridge, at = min(found, key=lambda end: end[0].mean())
     if not (np.isfinite(losses).all() and np.isfinite(trained).all()):
         return None
     worse = losses - trained
     if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
-    return Polished(jax.tree.map(to_device, packing.network((at,))), ridge, float(losses.mean()))
+    return Polished(_network(packing, at), ridge, float(losses.mean()))
 
 
 def lowered(
@@ -124,7 +125,7 @@ def lowered(
         at, evaluations, before, loss = end.at.vector, evaluations - int(end.evaluations), loss, float(end.at.value)
         scores = np.asarray(row_scores(weighted, packing, at, some), float)
         inverse = inverse_curvature(scores, l2 / len(data[0])).astype(np.float32)
-    return jax.tree.map(to_device, packing.network((at,)))
+    return _network(packing, at)
 
 
 def _descended(
@@ -132,13 +133,21 @@ def _descended(
 ) -> Descent:
     loss = PenalizedLoss(objective, packing, to_device(np.float32(l2 / (2 * len(data[0])))))
     guess = np.eye(len(start), dtype=np.float32) if inverse is None else inverse
-    evaluate = eqx.Partial(_mean_and_slope, loss, data)
+    evaluate = eqx.Partial(PenalizedLoss.with_slope, loss, data)
     return descend(evaluate, to_device(start), to_device(guess), to_device(np.int32(evaluations)))
 
 
-def _held_out(objective: Objective, packing: Packing, vector: Array, validation: Data) -> np.ndarray:
+def _network(packing: Packing, vector: Any) -> BehaviorNetwork:
+    """The network of a vector, cut by NumPy, which compiles nothing."""
+    known: Any = np.asarray(vector)
+    return jax.tree.map(to_device, packing.network((known,)))
+
+
+def held_out_losses(objective: Objective, packing: Packing, vector: Array, validation: Data) -> np.ndarray:
     """The loss of every row by the finer of two rules; infinite where they disagree."""
-    fine, coarse = map(np.asarray, _both(objective, packing, to_device(vector), validation))
+    both = partial(_both, objective, packing, to_device(vector))
+    values = 3 * objective.evaluations * _network(packing, vector).width  # The finer rule has twice the candidates.
+    fine, coarse = by_batches(lambda *rows: both(rows), tuple(map(np.asarray, validation)), values)
     return fine if np.abs(fine - coarse).mean() <= QUADRATURE_TOLERANCE else np.full_like(fine, np.inf)
 
 
@@ -150,24 +159,3 @@ def _both(objective: Objective, packing: Packing, vector: Float[Array, " p"], ro
         return losses, losses
     coarse, fine = objective.with_finer(finer, network, *rows)
     return fine, coarse
-
-
-def _mean_and_slope(loss: PenalizedLoss, data: Data, vector: Float[Array, " p"]) -> tuple[Array, Array]:
-    """The penalised mean loss of all rows and its gradient, so many rows at a time as memory holds."""
-    rows, size = len(data[0]), max(1, EVALUATIONS // loss.objective.evaluations)
-    if rows <= size:
-        value, (slope,) = jax.value_and_grad(loss)((vector,), data)
-        return value, slope
-    count = -(-rows // size)
-    at = (jnp.arange(count * size) % rows).reshape(count, size)
-    counted = (jnp.arange(count * size) < rows).reshape(count, size) / rows
-
-    def share(vector: Array, batch: Data, share: Array) -> Array:
-        return jnp.sum(loss.objective(loss.packing.evaluated((vector,)), *batch) * share)
-
-    def add(total: tuple[Array, Array], own: tuple[Array, Array]) -> tuple[tuple[Array, Array], None]:
-        batch = jax.tree.map(lambda column: column[own[0]], data)
-        return jax.tree.map(jnp.add, total, jax.value_and_grad(share)(vector, batch, own[1])), None
-
-    ridge = jax.value_and_grad(lambda vector: loss.ridge * loss.packing.squared((vector,)))(vector)
-    return jax.lax.scan(add, ridge, (at, counted))[0]

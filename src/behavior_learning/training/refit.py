@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import BehaviorNetwork, with_arrays
-from behavior_learning.objectives import Objective
+from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.descent import FALL, FLAT, PATIENCE, bfgs
 from behavior_learning.training.fit import PenalizedLoss
@@ -136,7 +136,9 @@ class Family:
         at = self.gates(support)
         gates = to_device(at)
         rows = float(np.sum(np.asarray(data[2]) > 0))
-        loss = PenalizedLoss(self.objective, self.packing, to_device(np.float32(self.l2 / (2 * rows))))
+        loss = PenalizedLoss(
+            Weighted.where(self.objective, data), self.packing, to_device(np.float32(self.l2 / (2 * rows)))
+        )
         guess = to_device(np.eye(len(at), dtype=np.float32) if scores is None else scores.guess(at > 0))
         found, value = _descended(loss, to_device(np.float32(vector)), gates, guess, data, to_device(np.int32(steps)))
         return Refit(np.asarray(found), support, float(value))
@@ -221,13 +223,6 @@ def _descended(
     data: Data,
     steps: Int[Array, ""],
 ) -> tuple[Float[Array, " p"], Float[Array, ""]]:
-    def weighted(vector: Array) -> tuple[Array, Array]:
-        x, y, weight = data
-        mean = jnp.mean(loss.objective(loss.packing.evaluated((vector,)), x, y) * weight)
-        return mean + loss.ridge * loss.packing.squared((vector,)), mean
-
-    value_and_slope = jax.value_and_grad(weighted, has_aux=True)
-
     def step(state: _Descent) -> _Descent:
         move = -(state.inverse @ state.slope)
         downhill = move @ state.slope < 0
@@ -235,7 +230,7 @@ def _descended(
         move = jnp.where(downhill, move, -(guess @ state.slope))
         longest = 1 + jnp.linalg.norm(state.vector)
         move = move * state.length * jnp.minimum(1.0, longest / jnp.maximum(jnp.linalg.norm(move), 1e-20))
-        (value, _), slope = value_and_slope(state.vector + move)
+        value, slope = loss.with_slope(data, state.vector + move)
         slope = slope * gates
         sound = jnp.isfinite(value) & jnp.all(jnp.isfinite(slope))
         taken = sound & (value <= state.value + FALL * (move @ state.slope))
@@ -252,7 +247,7 @@ def _descended(
         )
 
     start = start * gates
-    (value, _), slope = value_and_slope(start)
+    value, slope = loss.with_slope(data, start)
     slope = slope * gates
     scale = jnp.minimum(1.0, 1 / jnp.maximum(jnp.linalg.norm(guess @ slope), 1e-20))
     first = _Descent(start, value, slope, scale * guess, jnp.ones(()), jnp.int32(0), jnp.int32(1))
