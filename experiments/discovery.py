@@ -1,8 +1,9 @@
 """What `discover` finds: tables, agents below a block, a consumer with a budget, and the bound on false statements.
 
-Tables (`frontier`): one split per seed, a fifth held out. For each: terms, held-out NLL on the standardised response,
-recurrence on half-samples (median and smallest over statements), that of linear regressions on the same ones, and the
-NLL of BL[2,1] on the same split.
+Tables (`frontier`): one split per seed, a fifth held out; a limit beside a belief, and of several degrees that whose
+chosen problem has the lowest loss on rows held out of its search, which are none of that fifth. For each: terms,
+held-out NLL on the standardised response, recurrence on half-samples (median and smallest over statements), that of
+linear regressions on the same ones, and the NLL of BL[2,1] on the same split.
 
 Agents (`agents`): two agents with two columns each among four and the noise columns; an upper block that wants what
 the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (`--kind three`) the
@@ -40,8 +41,9 @@ import behavior_learning as bl
 from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import lowest_criterion
+from behavior_learning.discovery.result import Discovery
 from behavior_learning.discovery.selection import Rows, searched
-from behavior_learning.discovery.shapes import LAYERED, shape_of
+from behavior_learning.discovery.shapes import HEADS, LAYERED, shape_of
 from behavior_learning.learned.model import in_single
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
@@ -60,7 +62,12 @@ def table(name: str) -> tuple[pd.DataFrame, pd.Series]:
     return rows.drop(columns=target).select_dtypes("number"), rows[target]
 
 
-def frontier(names: list[str], splits: int, first: int, pairs: int, degree: int) -> pd.DataFrame:
+def held_out(found: Discovery) -> float:
+    """The loss of the chosen problem on rows held out of its search."""
+    return float(found.path.loc[found.path["chosen"], "loss"].iloc[0])
+
+
+def frontier(names: list[str], splits: int, first: int, pairs: int, degrees: list[int]) -> pd.DataFrame:
     lines = []
     for name in names:
         X, y = table(name)
@@ -68,7 +75,14 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, degree: int)
             order = np.random.default_rng(seed).permutation(len(X))
             test, train = order[: len(X) // 5], order[len(X) // 5 :]
             start = time.perf_counter()
-            found = bl.discover(X.iloc[train], y.iloc[train], pairs=pairs, degree=degree, random_state=seed)
+            each = {
+                degree: bl.discover(
+                    X.iloc[train], y.iloc[train], heads=HEADS[0], pairs=pairs, degree=degree, random_state=seed
+                )
+                for degree in degrees
+            }
+            degree = min(each, key=lambda degree: held_out(each[degree]))
+            found = each[degree]
             seconds = time.perf_counter() - start
             scale = np.log(y.iloc[train].std())
 
@@ -81,8 +95,10 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, degree: int)
                 {
                     "data": name,
                     "seed": seed,
+                    "degree": degree,
                     "terms": int(found.path.query("chosen")["terms"].iloc[0]),
                     "NLL": loss(found.model),
+                    **{f"NLL of degree {own}": loss(one.model) for own, one in each.items() if len(each) > 1},
                     "recurrence": recurrence.median(),
                     "least": recurrence.min(),
                     "seconds": seconds,
@@ -259,7 +275,7 @@ if __name__ == "__main__":
     parser.add_argument("--data", nargs="+", default=["boston", "auto_mpg", "concrete_strength"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
-    parser.add_argument("--degree", type=int, default=1)
+    parser.add_argument("--degree", type=int, nargs="+", default=[1], help="several: the best by rows held out")
     parser.add_argument("--sets", type=int, default=3)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
     parser.add_argument("--told", action="store_true", help="heads and support, to the consumer's search")

@@ -97,7 +97,7 @@ def without(role, agent):
 def test_another_head_takes_the_numbers_of_a_row():
     family, before = shape().family, without("equality", 1)
     found = [s for _, s in moves.exchanged(family, before)]
-    assert len(found) == 2  # tanh or relu of the second agent to abs; the other rows have no free place.
+    assert len(found) == 2  # tanh or relu of the second agent to abs, which has no sign; others have no free place.
     for vector, support in moves.exchanged(family, before):
         lost = next(role for role in ("utility", "inequality") if not support.coefs[0][role][1].any())
         coef = family.coefs[0]
@@ -126,8 +126,36 @@ def test_agents_that_add_up_in_every_row_above_are_joined_without_a_change_of_th
     assert any(s.blocks(0).sum() == 2 and np.allclose(utility(v, s), before, rtol=1e-4) for v, s in joined)
 
 
-def test_every_structure_that_is_tried_explains_the_response():
+def test_a_row_is_also_exchanged_for_its_negative():
+    family, before = shape().family, without("inequality", 0)
+    places = family.rows[0]["inequality"]
+    coef, intercept = places.coef[0], places.intercept[0]
+    found = [v for v, s in moves.exchanged(family, before) if s.coefs[0]["inequality"][0].any()]
+    for as_is, turned in zip(found[::2], found[1::2], strict=True):
+        np.testing.assert_array_equal(turned[coef], -as_is[coef])
+        np.testing.assert_array_equal(turned[intercept], -as_is[intercept])
+    assert len(found) == 4  # tanh or abs of the first agent to relu, both ways.
+
+
+def test_rows_that_are_swapped_twice_are_as_before():
+    family, before = shape().family, without("equality", 1)
+    for vector, support in moves.swapped(family, before):
+        again = moves.swapped(family, Refit(vector, support, 0.0))
+        assert any(np.array_equal(v, before.vector) and s.size == before.size for v, s in again)
+
+
+def test_one_row_sees_what_two_saw():
+    before = problem().support
+    merged = [shape().menu.settled(s) for _, s in moves.merged(shape().family, problem())]
+    assert {s.n_rows for s in merged} == {before.n_rows - 1}
+    assert all(owners(s) == owners(before) for s in merged if s.blocks(0).sum() == 2)
+
+
+@pytest.mark.parametrize("kind", ["within", "between"])
+def test_every_structure_that_is_tried_explains_the_response(kind):
     family, menu = shape().family, shape().menu
-    for vector, support in moves.structures(family, menu, problem(), list(menu.units), np.random.default_rng(0)):
+    within = moves.within_agents(family, menu, problem())
+    between = moves.between_agents(family, menu, problem(), list(menu.units), np.random.default_rng(0))
+    for vector, support in within if kind == "within" else between:
         assert menu.explains(support)
         assert np.isfinite(utility(vector, support)).all()

@@ -13,9 +13,10 @@ from itertools import chain
 import numpy as np
 from jaxtyping import Bool, Int
 
-from behavior_learning.discovery.moves import Units, joined, kept, structures
+from behavior_learning.discovery.moves import Start, Units, between_agents, joined, kept, within_agents
 from behavior_learning.discovery.path import (
     LAST_STEPS,
+    STEPS,
     Menu,
     Path,
     by_size,
@@ -30,8 +31,8 @@ from behavior_learning.training.wander import wandered
 
 __all__ = ["grouped", "halved", "improved", "learned_again", "learned_groupings", "opened", "refined"]
 
-FEW, STARTS, SCREENED, SCREENED_ROWS = 4, 24, 50, 400
-"""Random starts of any partition and further ones of a good one; evaluations and rows by which moves are screened."""
+FEW, STARTS = 4, 24
+"""Random starts of any partition and further ones of a good one."""
 
 EVERY, RANDOM = 6, 30
 """Units up to which every partition in two is tried, and how many random ones of more."""
@@ -39,8 +40,12 @@ EVERY, RANDOM = 6, 30
 GOOD, BEST, FINISHED = 3, 2, 3
 """Partitions that are refined, those that have more starts, and ends that are learned to the optimum and thinned."""
 
-TRIED, ROUNDS = 3, 15
-"""Moves that are learned on all rows before a problem counts as one that none improves, and moves at most."""
+TRIED, NEAR, ROUNDS = 8, 10.0, 12
+"""Moves that are learned before a problem counts as one that none improves, nats above it from which they are learned
+to the optimum, and moves at most."""
+
+AGAIN = 3
+"""Times that all starts anew in the best grouping, as long as it pays."""
 
 Partition = Int[np.ndarray, " units"]
 """The agent of each unit."""
@@ -73,8 +78,14 @@ def learned_groupings(
         good = tried([finer for partition in good for finer in refined(partition)], FEW)
         good = tried(good[:BEST], STARTS)
     thinned = _thinned(family, data, menu, [refit for refit, _ in found])
-    some = tuple(part[:SCREENED_ROWS] for part in data)
-    end = improved(family, data, some, menu, lowest_criterion(thinned, data), units, rng)
+    end = lowest_criterion(thinned, data)
+    for number in range(AGAIN):
+        begun = wandered(family, data, [opened(menu, end.support)] * STARTS, rng)
+        thinned += _thinned(family, data, menu, sorted(begun, key=lambda refit: criterion(refit, data)))
+        best = lowest_criterion([end, *thinned], data)
+        if number and best is end:
+            break
+        end = improved(family, data, menu, best, units, rng)
     path = by_size(family, data, menu, [*thinned, end, *downward(family, data, menu, end)], rng)
     groupings = [opened(menu, end.support), *(grouped(menu, units, partition) for partition in good)]
     return path._replace(groupings=tuple(groupings))
@@ -96,24 +107,38 @@ def _thinned(family: Family, data: Data, menu: Menu, begun: Sequence[Refit]) -> 
     return [*ends, *downward(family, data, menu, best)]
 
 
-def improved(
-    family: Family, data: Data, some: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
-) -> Refit:
-    """The problem after moves between structures, as long as one makes Schwarz's criterion fall on all rows.
+def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Refit:
+    """The problem after moves between structures, as long as one makes Schwarz's criterion fall.
 
-    Moves are screened on some rows, but for agents that become one: where they add up, what is gained is a number less.
+    From each move a noisy descent (`wander`) leads past the optima near it. Agents that become one are also learned as
+    they are: where they add up, what is gained is a number less.
     """
+    limit = criterion(refit, data)
     for _ in range(ROUNDS):
-        starts = structures(family, menu, refit, units, rng)
-        trials = [learned(family, some, menu, vector, support, SCREENED) for vector, support in starts]
-        trials.sort(key=lambda trial: criterion(trial, data))
-        ends = (learned(family, data, menu, trial.vector, trial.support, SCREENED) for trial in trials[:TRIED])
+        inner = _tried(family, data, menu, list(within_agents(family, menu, refit)), limit, rng)
+        outer = (
+            end
+            for starts in [list(between_agents(family, menu, refit, units, rng))]
+            for end in _tried(family, data, menu, starts, limit, rng)
+        )
         pooled = (learned(family, data, menu, *start, LAST_STEPS) for start in kept(menu, joined(family, refit)))
-        better = next((end for end in chain(ends, pooled) if criterion(end, data) < criterion(refit, data)), None)
+        better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit), None)
         if better is None:
             return refit
-        refit = better
+        refit, limit = better, criterion(better, data)
     return refit
+
+
+def _tried(
+    family: Family, data: Data, menu: Menu, starts: Sequence[Start], limit: float, rng: np.random.Generator
+) -> Iterator[Refit]:
+    """The optima of the best, of those that come near a criterion in few steps."""
+    trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
+    trials.sort(key=lambda trial: criterion(trial, data))
+    for trial in trials[:TRIED]:
+        begun = learned(family, data, menu, trial.vector, trial.support, STEPS)
+        if criterion(begun, data) < limit + NEAR:
+            yield learned(family, data, menu, begun.vector, begun.support, LAST_STEPS)
 
 
 def halved(units: int, rng: np.random.Generator) -> Iterator[Partition]:

@@ -4,7 +4,7 @@ Each gives the numbers to start from and what is in use. The likelihood says whi
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, combinations, permutations
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -13,19 +13,24 @@ from behavior_learning.core.block import NONNEGATIVE, Weight
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery.path import Menu
 from behavior_learning.training.active_set import Support
-from behavior_learning.training.refit import Family, Refit
+from behavior_learning.training.refit import Family, Refit, RowPlaces
 
 __all__ = [
     "Start",
+    "between_agents",
     "exchanged",
     "joined",
+    "joined_anew",
     "kept",
     "linked",
+    "merged",
     "reassigned",
     "redrawn",
     "split_off",
-    "structures",
+    "swapped",
+    "within_agents",
     "without_rows",
+    "without_terms",
 ]
 
 Start = tuple[Float[np.ndarray, " numbers"], Support]
@@ -38,15 +43,26 @@ Units = list[Bool[np.ndarray, " terms"]]
 """The terms of each column, or of each group of columns that stays together."""
 
 
-def structures(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Iterator[Start]:
-    """All that one move makes of a problem."""
+def within_agents(family: Family, menu: Menu, refit: Refit) -> Iterator[Start]:
+    """All that one move makes of a problem whose agents keep their columns."""
     moves = (
         without_rows(refit),
+        without_terms(refit),
         exchanged(family, refit),
+        swapped(family, refit),
+        merged(family, refit),
+    )
+    return kept(menu, chain.from_iterable(moves))
+
+
+def between_agents(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Iterator[Start]:
+    """All that one move makes of a problem in which columns, rows and agents change places, or are drawn anew."""
+    moves = (
         reassigned(menu, refit, units),
         linked(refit),
         split_off(family, refit),
         joined(family, refit),
+        joined_anew(family, refit),
         redrawn(family, menu, refit, rng),
     )
     return kept(menu, chain.from_iterable(moves))
@@ -75,13 +91,68 @@ def without_rows(refit: Refit) -> Iterator[Start]:
             yield refit.vector, support
 
 
-def exchanged(family: Family, refit: Refit) -> Iterator[Start]:
-    """With another head around what a row holds, where its block has no row of that head."""
+def without_terms(refit: Refit) -> Iterator[Start]:
+    """Without each coefficient."""
+    for layer, coefs in enumerate(refit.support.coefs):
+        for role, coef in coefs.items():
+            for at in map(tuple, np.argwhere(coef)):
+                support = refit.support.copy()
+                support.coefs[layer][role][at] = False
+                yield refit.vector, support
+
+
+def swapped(family: Family, refit: Refit) -> Iterator[Start]:
+    """With what two rows of a block hold exchanged, as it is or negative."""
     for layer in (0, 1):
-        for role, at in _rows(refit, layer):
-            for other, coef in refit.support.coefs[layer].items():
-                if coef.size and not coef[at].any():
-                    yield _moved(family, refit, layer, (role, at), (other, at))
+        for one, other in combinations(_rows(refit, layer), 2):
+            if one[1][0] == other[1][0]:
+                (role, at), (new, place) = one, other
+                vector, support = refit.vector.copy(), refit.support.copy()
+                first, second = family.rows[layer][role], family.rows[layer][new]
+                for mine, theirs in zip(first, second, strict=True):
+                    vector[mine[at]], vector[theirs[place]] = refit.vector[theirs[place]], refit.vector[mine[at]]
+                coefs = support.coefs[layer]
+                coefs[role][at] = refit.support.coefs[layer][new][place]
+                coefs[new][place] = refit.support.coefs[layer][role][at]
+                yield vector, support
+                yield _turned(_turned(vector, first, at), second, place), support
+
+
+def exchanged(family: Family, refit: Refit) -> Iterator[Start]:
+    """With another head around what a row holds, or around its negative, where its block has no row of that head."""
+    for layer in (0, 1):
+        for row in _rows(refit, layer):
+            yield from _exchanged(family, refit, layer, row)
+
+
+def _exchanged(family: Family, refit: Refit, layer: int, row: Row) -> Iterator[Start]:
+    at = row[1]
+    for other, coef in refit.support.coefs[layer].items():
+        if coef.size and not coef[at].any():
+            vector, support = _moved(family, refit, layer, row, (other, at))
+            yield vector, support
+            if other != "equality":  # |t| = |−t|
+                yield _turned(vector, family.rows[layer][other], at), support
+
+
+def _turned(vector: Float[np.ndarray, " numbers"], places: RowPlaces, at: tuple[int, int]) -> np.ndarray:
+    """With a row of −t in place of t."""
+    vector = vector.copy()
+    vector[places.coef[at]] *= -1
+    vector[places.intercept[at]] *= -1
+    return vector
+
+
+def merged(family: Family, refit: Refit) -> Iterator[Start]:
+    """With one row of any head in place of two of a block, which sees what both see: |t| = 2·relu(t) − t."""
+    for layer in (0, 1):
+        for (role, at), (gone, place) in permutations(_rows(refit, layer), 2):
+            if at[0] == place[0]:
+                support = refit.support.copy()
+                support.coefs[layer][role][at] |= support.coefs[layer][gone][place]
+                support.coefs[layer][gone][place] = False
+                yield refit.vector, support
+                yield from _exchanged(family, Refit(refit.vector, support, refit.loss), layer, (role, at))
 
 
 def _moved(family: Family, refit: Refit, layer: int, one: Row, other: Row) -> Start:
@@ -167,6 +238,12 @@ def joined(family: Family, refit: Refit) -> Iterator[Start]:
         for coef in wider.coefs[0].values():
             coef[one] |= seen & coef[one].any(axis=-1, keepdims=True)
         yield joint.vector, wider
+
+
+def joined_anew(family: Family, refit: Refit) -> Iterator[Start]:
+    """With two agents in one, a row of which has another head."""
+    for vector, support in joined(family, refit):
+        yield from exchanged(family, Refit(vector, support, refit.loss))
 
 
 def _relative_weight(family: Family, refit: Refit, one: int, other: int) -> float:

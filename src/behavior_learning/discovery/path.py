@@ -16,7 +16,19 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit, Scores
 
-__all__ = ["Menu", "Path", "by_size", "criterion", "downward", "learned", "learned_path", "lowest_criterion", "upward"]
+__all__ = [
+    "LAST_STEPS",
+    "STEPS",
+    "Menu",
+    "Path",
+    "by_size",
+    "criterion",
+    "downward",
+    "learned",
+    "learned_path",
+    "lowest_criterion",
+    "upward",
+]
 
 STARTS, FEW, SCREENED, FINISHED = 8, 2, 60, 2
 """Random starts, and those of the empty problem; the evaluations each is screened by, and how many are learned to the

@@ -25,7 +25,7 @@ from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.scores import inverse_curvature, row_scores
 
-__all__ = ["Data", "Family", "Refit", "Scores"]
+__all__ = ["Data", "Family", "Refit", "RowPlaces", "Scores"]
 
 Data = tuple[Array, ...]
 

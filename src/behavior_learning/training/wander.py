@@ -28,17 +28,31 @@ ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
 """Of all descents at once: it treats every number by itself."""
 
 
-def wandered(family: Family, data: Data, supports: Sequence[Support], rng: np.random.Generator) -> list[Refit]:
-    """Where a descent from a random start ends for each support, near an optimum, and its loss on all rows."""
+def wandered(
+    family: Family,
+    data: Data,
+    supports: Sequence[Support],
+    rng: np.random.Generator,
+    starts: Sequence[Float[np.ndarray, " numbers"]] | None = None,
+) -> list[Refit]:
+    """Where a descent ends for each support, near an optimum, and its loss on all rows.
+
+    Parameters
+    ----------
+    starts : of each; random by default.
+    """
     rows = float(np.sum(np.asarray(data[2]) > 0))
     loss = PenalizedLoss(family.objective, family.packing, to_device(np.float32(family.l2 / (2 * rows))))
     found = []
     for first in range(0, len(supports), TOGETHER):
         some = supports[first : first + TOGETHER]
-        starts = np.array([family.drawn(drawn_like(family.template, rng)) for _ in range(TOGETHER)], np.float32)
+        begun = [
+            family.drawn(drawn_like(family.template, rng)) if starts is None else starts[(first + i) % len(supports)]
+            for i in range(TOGETHER)
+        ]
         gates = np.array([family.gates(some[i % len(some)]) for i in range(TOGETHER)], np.float32)
         key = make_key(int(rng.integers(2**31)))
-        ends = np.asarray(_descended(loss, to_device(starts), to_device(gates), data, key))
+        ends = np.asarray(_descended(loss, to_device(np.array(begun, np.float32)), to_device(gates), data, key))
         found += [family.refit(data, end, support, 1) for end, support in zip(ends, some, strict=False)]
     return found
 
