@@ -28,6 +28,7 @@ __all__ = [
     "redrawn",
     "split_off",
     "swapped",
+    "transferred",
     "within_agents",
     "without_rows",
     "without_terms",
@@ -59,6 +60,7 @@ def between_agents(family: Family, menu: Menu, refit: Refit, units: Units, rng: 
     """All that one move makes of a problem in which columns, rows and agents change places, or are drawn anew."""
     moves = (
         reassigned(menu, refit, units),
+        transferred(family, refit),
         linked(refit),
         split_off(family, refit),
         joined(family, refit),
@@ -192,6 +194,32 @@ def _without_unit(support: Support, agents: list[int], terms: Bool[np.ndarray, "
     return support
 
 
+def transferred(family: Family, refit: Refit) -> Iterator[Start]:
+    """With each row of an agent in another one, with its head, where that has none there, or with another."""
+    agents = np.flatnonzero(refit.support.blocks(0)).tolist()
+    for role, at in _rows(refit, 0):
+        for other in agents:
+            place = (other, at[1])
+            if other != at[0] and not refit.support.coefs[0][role][place].any():
+                facing = _facing(family, refit, other, at[0])
+                moved = Refit(*_moved(family, facing, 0, (role, at), (role, place)), refit.loss)
+                yield moved.vector, moved.support
+                yield from _exchanged(family, moved, 0, (role, place))
+
+
+def _facing(family: Family, refit: Refit, one: int, other: int) -> Refit:
+    """With an agent of nothing but tanh, which is odd, turned where the rows above use it against another."""
+    odd = not any(coef[one].any() for role, coef in refit.support.coefs[0].items() if role != "utility")
+    if not odd or _used_alike(family, refit, one, other) >= 0:
+        return refit
+    vector, places = refit.vector.copy(), family.rows[0]["utility"]
+    for row in range(refit.support.coefs[0]["utility"].shape[1]):
+        vector = _turned(vector, places, (one, row))
+    for above in family.coefs[1].values():
+        vector[above[..., one]] *= -1
+    return refit._replace(vector=vector)
+
+
 def linked(refit: Refit) -> Iterator[Start]:
     """With each agent in one more row of the block above."""
     agents = refit.support.blocks(0)
@@ -221,7 +249,9 @@ def joined(family: Family, refit: Refit) -> Iterator[Start]:
     """With two agents in one, whose rows see their own columns or those of both; of two rows of one head one stays."""
     agents = [int(agent) for agent in np.flatnonzero(refit.support.blocks(0))]
     for one, other in ((a, b) for a in agents for b in agents if a != b):
-        joint, louder = refit, _relative_weight(family, refit, one, other)
+        joint = _facing(family, refit, one, other)
+        share = _used_alike(family, joint, one, other)
+        louder = share if share > 0 else 1.0
         for role, at in _rows(refit, 0):
             place = (one, at[1])
             if at[0] == other and not refit.support.coefs[0][role][place].any():
@@ -246,12 +276,11 @@ def joined_anew(family: Family, refit: Refit) -> Iterator[Start]:
         yield from exchanged(family, Refit(vector, support, refit.loss))
 
 
-def _relative_weight(family: Family, refit: Refit, one: int, other: int) -> float:
-    """How much more the rows above make of another agent than of one: b of w_other ≈ b·w_one; 1 where they disagree."""
+def _used_alike(family: Family, refit: Refit, one: int, other: int) -> float:
+    """How much more the rows above make of another agent than of one: b of w_other ≈ b·w_one."""
     rows = [refit.vector[family.coefs[1][role][coef.any(axis=-1)]] for role, coef in refit.support.coefs[1].items()]
     above = np.concatenate(rows)
-    share = float(above[:, other] @ above[:, one] / max(above[:, one] @ above[:, one], 1e-12))
-    return share if share > 0 else 1.0
+    return float(above[:, other] @ above[:, one] / max(above[:, one] @ above[:, one], 1e-12))
 
 
 def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Start]:
