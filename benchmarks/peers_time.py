@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ranks import MODELS, TABLES, encoded, make
 from sklearn.neural_network import MLPClassifier
 
 import behavior_learning as bl
-from ranks import MODELS, TABLES, encoded, make
 from timing import heading, table
 
 MOST_ROWS, MOST_OF_EBM = 40_000, 5_000
