@@ -6,8 +6,6 @@ Names load on first use, so that importing the package stays fast.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from behavior_learning.deferred import defer
-
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, interchange, metrics, plots
     from behavior_learning.caching import cache_programs
@@ -144,9 +142,6 @@ _NAMES = {
     "training.optimizers": ("LBFGS", "Adam", "AdamW"),
     "training.settings": ("Initialization", "Penalty"),
 }
-defer("scipy.optimize")
-defer("scipy.stats")
-
 _HOME = {name: module for module, names in _NAMES.items() for name in names}
 
 

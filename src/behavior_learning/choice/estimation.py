@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy import optimize
+from scipy.optimize import minimize
 
 from behavior_learning.choice.likelihood import Scored
 
@@ -158,7 +158,7 @@ def _search(target: Target, theta: Float[np.ndarray, " p"], limits: Limits) -> t
             bounds = list(
                 zip(*((end[free] - theta[free]) / scale for end in (limits.lower, limits.upper)), strict=True)
             )
-        found = optimize.minimize(
+        found = minimize(
             lost,
             np.zeros(int(free.sum())),
             jac=True,

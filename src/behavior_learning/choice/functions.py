@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 
@@ -52,7 +52,7 @@ def with_interval(
         slope = _slopes(f, theta, np.sqrt(np.diag(known)))
         errors = np.sqrt(np.maximum(np.einsum("jq,jk,kq->q", slope, known, slope), 0))
     if method == "delta" or root is not None:
-        half = stats.norm.ppf((1 + level) / 2) * errors
+        half = norm.ppf((1 + level) / 2) * errors
         return pd.DataFrame(np.column_stack([value, errors, value - half, value + half]), columns=COLUMNS)
     if method != "simulation":
         raise OptionError(f"method must be 'delta' or 'simulation'; got {method!r}.")
@@ -90,7 +90,7 @@ def fieller(a: float, b: float, cov: Float[np.ndarray, "2 2"], level: float = 0.
 
     Source: Fieller (1954).
     """
-    z2 = stats.norm.ppf((1 + level) / 2) ** 2
+    z2 = norm.ppf((1 + level) / 2) ** 2
     square, middle, constant = b**2 - z2 * cov[1, 1], a * b - z2 * cov[0, 1], a**2 - z2 * cov[0, 0]
     root = middle**2 - square * constant
     if square <= 0 or root < 0:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import norm, qmc
 
 from behavior_learning.errors import OptionError
 
@@ -23,12 +23,12 @@ def _same(t: np.ndarray) -> np.ndarray:
 
 
 def _triangular(z: np.ndarray) -> np.ndarray:
-    u = stats.norm.cdf(z)
+    u = norm.cdf(z)
     return np.where(u < 0.5, np.sqrt(2 * u) - 1, 1 - np.sqrt(2 * (1 - u)))
 
 
 def _uniform(z: np.ndarray) -> np.ndarray:
-    return 2 * stats.norm.cdf(z) - 1
+    return 2 * norm.cdf(z) - 1
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def grid(
     t = np.linspace(-reach, reach, count)
     steps = np.array(list(product(t, repeat=centre.shape[1])))
     z = centre[:, None, :] + spread[:, None, :] * steps
-    log_weights = stats.norm.logpdf(z).sum(axis=2) + np.log((t[1] - t[0]) * spread).sum(axis=1)[:, None]
+    log_weights = norm.logpdf(z).sum(axis=2) + np.log((t[1] - t[0]) * spread).sum(axis=1)[:, None]
     return Nodes(z, log_weights)
 
 
@@ -111,9 +111,9 @@ def sobol(units: int, draws: int, k: int, seed: int) -> Nodes:
 
     Source: Owen (1998); Train (2009), section 9.3.
     """
-    points = stats.qmc.Sobol(k, seed=seed).random_base2(int(np.ceil(np.log2(units * draws))))[: units * draws]
+    points = qmc.Sobol(k, seed=seed).random_base2(int(np.ceil(np.log2(units * draws))))[: units * draws]
     points = np.clip(points, 1e-12, 1 - 1e-12)
-    return Nodes(stats.norm.ppf(points).reshape(units, draws, k), np.full((1, draws), -np.log(draws)))
+    return Nodes(norm.ppf(points).reshape(units, draws, k), np.full((1, draws), -np.log(draws)))
 
 
 class Coefficients(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
-from scipy import stats
+from scipy.stats import chi2
 
 from behavior_learning.choice.estimation import Optimum
 from behavior_learning.errors import OptionError
@@ -177,9 +177,7 @@ class ChoiceResults(EstimationResults, Printed):
                 "cases."
             )
         statistic = 2 * (self.loglikelihood - smaller.loglikelihood)
-        return TestResult(
-            statistic, int(df), float(stats.chi2.sf(statistic, df)), "chi-square", "Likelihood-ratio test."
-        )
+        return TestResult(statistic, int(df), float(chi2.sf(statistic, df)), "chi-square", "Likelihood-ratio test.")
 
     def summary(self, level: float = 0.95) -> Summary:
         """Estimates, errors and measures of fit."""

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import typer
 from rich.table import Table
-from scipy import stats
+from scipy.stats import norm
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import train_test_split
 
@@ -69,9 +69,7 @@ def _gaussian(
     sigma = math.sqrt(((y_train - fitted) ** 2).sum() / degrees)
     residual = y_test - predicted
     r2 = 1 - (residual**2).sum() / ((y_test - y_test.mean()) ** 2).sum()
-    return _scores(
-        r2, -stats.norm.logpdf(residual, scale=sigma).mean(), np.mean(abs(residual) <= stats.norm.ppf(0.95) * sigma)
-    )
+    return _scores(r2, -norm.logpdf(residual, scale=sigma).mean(), np.mean(abs(residual) <= norm.ppf(0.95) * sigma))
 
 
 def _scores(r2: float, loss: float, coverage: float) -> tuple[str, str, str]:

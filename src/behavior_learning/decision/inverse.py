@@ -17,7 +17,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize, stats
+from scipy.optimize import linprog, nnls
+from scipy.stats import truncnorm
 
 from behavior_learning.errors import DataError
 from behavior_learning.options import check_choice
@@ -135,7 +136,7 @@ def consistent_costs(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " 
     """The shortest c with rows·c ≥ 1; None where there is none."""
     target = np.zeros(rows.shape[1] + 1)
     target[-1] = 1.0
-    weights, distance = optimize.nnls(np.vstack([rows.T, np.ones(len(rows))]), target)
+    weights, distance = nnls(np.vstack([rows.T, np.ones(len(rows))]), target)
     if distance < 1e-9:
         return None
     residual = np.vstack([rows.T, np.ones(len(rows))]) @ weights - target
@@ -147,7 +148,7 @@ def _bounding(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, "facets n
     kept = np.unique(rows.round(9), axis=0)
     for row in kept.copy():
         others = kept[(kept != row).any(axis=1)]
-        if len(others) and optimize.nnls(others.T, row)[1] < 1e-7:
+        if len(others) and nnls(others.T, row)[1] < 1e-7:
             kept = others
     return kept
 
@@ -182,7 +183,7 @@ def _mean_direction(rows: Float[np.ndarray, "edges n"], start: Float[np.ndarray,
         low = np.where(slope > 0, ends, -np.inf).max(axis=1)
         high = np.where(slope < 0, ends, np.inf).min(axis=1)
         along = (u * v).sum(axis=1)
-        t = stats.truncnorm.ppf(rng.random(CHAINS), low + along, np.maximum(high, low) + along) - along
+        t = truncnorm.ppf(rng.random(CHAINS), low + along, np.maximum(high, low) + along) - along
         u = u + np.clip(np.nan_to_num(t), np.minimum(low, 0), np.maximum(high, 0))[:, None] * v
         total += u.sum(axis=0) if step >= SWEEPS else 0.0
     return total
@@ -192,5 +193,5 @@ def _least_violation(rows: Float[np.ndarray, "edges n"]) -> Float[np.ndarray, " 
     """min mean max(0, 1 − rows·c) + RIDGE·Σ|c|, by linear programming (HiGHS)."""
     edges, n = rows.shape
     costs = np.concatenate([np.full(2 * n, RIDGE), np.full(edges, 1 / edges)])
-    result = optimize.linprog(costs, A_ub=-np.hstack([rows, -rows, np.eye(edges)]), b_ub=-np.ones(edges))
+    result = linprog(costs, A_ub=-np.hstack([rows, -rows, np.eye(edges)]), b_ub=-np.ones(edges))
     return result.x[:n] - result.x[n : 2 * n]

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
 from scipy.special import log_ndtr, ndtri_exp
+from scipy.stats import norm, qmc
 
 from behavior_learning.decision.inverse import Decision, consistent_costs, edges_of
 from behavior_learning.errors import ConvergenceError, DataError
@@ -69,7 +69,7 @@ class NoisyCosts:
         size, d = np.linalg.norm(self.scaled), self.direction
         slopes = np.vstack([(np.eye(len(d)) - np.outer(d, d)) / size, -d / size**2])
         errors = np.sqrt(np.einsum("ij,jk,ik->i", slopes, self.cov, slopes))
-        value, half = np.append(d, 1 / size), stats.norm.ppf((1 + level) / 2) * errors
+        value, half = np.append(d, 1 / size), norm.ppf((1 + level) / 2) * errors
         names = pd.Index([f"cost{i + 1}" for i in range(len(d))] + ["noise"])
         lower, upper = value - half, value + half
         lower[-1], upper[-1] = value[-1] * np.exp(np.array([-1, 1]) * half[-1] / value[-1])
@@ -116,7 +116,7 @@ def learn_noisy_costs(decisions: Sequence[Decision], *, seed: int = 0) -> NoisyC
             "learn_costs, which takes them at their word."
         )
     stacked = np.stack(cones)
-    uniforms = stats.qmc.Sobol(n, seed=seed).random(POINTS).clip(1e-10, 1 - 1e-10)
+    uniforms = qmc.Sobol(n, seed=seed).random(POINTS).clip(1e-10, 1 - 1e-10)
     start = np.concatenate(cones).mean(axis=0)
     gamma, at = start, _moments(stacked, start, uniforms)
     for _ in range(STEPS):

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.block import FREE, Weight
@@ -195,7 +195,7 @@ class Uncertain:
     def table(self, level: float) -> pd.DataFrame:
         """Estimate, standard error and interval: quantiles of draws where these are many, normal otherwise."""
         error = np.sqrt(np.maximum(np.diag(self.cov), 0.0))
-        half = stats.norm.ppf((1 + level) / 2) * error
+        half = norm.ppf((1 + level) / 2) * error
         lower, upper = self.value - half, self.value + half
         if self.draws is not None and len(self.draws) >= ENOUGH:
             lower, upper = np.quantile(self.draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -214,7 +214,7 @@ class Uncertain:
 
         Source: Fieller (1954).
         """
-        z2 = stats.norm.ppf((1 + level) / 2) ** 2
+        z2 = norm.ppf((1 + level) / 2) ** 2
         (a, b), (vaa, vab, vbb) = self.value, (self.cov[0, 0], self.cov[0, 1], self.cov[1, 1])
         lead, middle, last = b**2 - z2 * vbb, a * b - z2 * vab, a**2 - z2 * vaa
         if not lead > 0:

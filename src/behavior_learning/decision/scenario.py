@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import padded, power_of_two
@@ -350,9 +350,7 @@ class Scenario:
             )
             error = np.sqrt(np.maximum(variance, 0.0))
         enough = len(drawn) >= ENOUGH
-        lower, upper = (
-            np.quantile(drawn, tails, axis=0) if enough else (values + stats.norm.ppf(q) * error for q in tails)
-        )
+        lower, upper = np.quantile(drawn, tails, axis=0) if enough else (values + norm.ppf(q) * error for q in tails)
         columns = {"estimate": values, "std_error": error, "lower": lower, "upper": upper}
         return pd.DataFrame({name: column.reshape(-1) for name, column in columns.items()})
 

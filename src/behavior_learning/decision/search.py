@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from scipy import stats
+from scipy.stats import qmc
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
@@ -147,7 +147,7 @@ class _Boxed(eqx.Module):
     def grid(self) -> Float[Array, "1 k m"]:
         """Points all over the box."""
         if self.m > MOST_DIMENSIONS:
-            return jnp.asarray(stats.qmc.Sobol(self.m, seed=0).random(SOBOL))[None]
+            return jnp.asarray(qmc.Sobol(self.m, seed=0).random(SOBOL))[None]
         axes = np.meshgrid(*[np.linspace(0, 1, GRID[self.m])] * self.m, indexing="ij") if self.m else [np.zeros(1)]
         return jnp.asarray(np.stack(axes, -1).reshape(1, -1, len(axes))[..., : self.m])
 

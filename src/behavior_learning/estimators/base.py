@@ -10,7 +10,7 @@ from typing import Any, Self, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
+from scipy.optimize import minimize_scalar
 from sklearn.utils import check_random_state
 
 from behavior_learning.caching import keep_programs, let_go_of_programs
@@ -386,7 +386,7 @@ class BehaviorEstimator(FittedEstimator):
             return -float(np.average(by_rows(Gibbs.log_prob, model.gibbs(np.exp(scale)), rows), weights=weight))
 
         at = np.log(model.temperature)
-        best = optimize.minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x
+        best = minimize_scalar(loss, bracket=(at - 0.5, at + 0.5), tol=1e-4).x
         self.model_ = replace(model, temperature=float(np.exp(best)))
         return self
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
@@ -463,10 +463,10 @@ def with_intervals(
 ) -> pd.DataFrame:
     """Estimates with the standard errors that loadings on unit errors say, NaN where there are none."""
     error = np.linalg.norm(loads, axis=1) if loads.shape[1] else np.full(len(estimate), np.nan)
-    half = stats.norm.ppf((1 + check_number("level", level, below=1.0)) / 2) * error
+    half = norm.ppf((1 + check_number("level", level, below=1.0)) / 2) * error
     with np.errstate(divide="ignore", invalid="ignore"):
         z = estimate / error
-    values = (estimate, error, z, 2 * stats.norm.sf(np.abs(z)), estimate - half, estimate + half)
+    values = (estimate, error, z, 2 * norm.sf(np.abs(z)), estimate - half, estimate + half)
     return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index)
 
 

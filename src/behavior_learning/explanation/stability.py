@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
-from scipy import optimize
+from scipy.optimize import linear_sum_assignment
 
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.statements import KEPT, MOST_NAMED, NAMED, Explanation, Statement
@@ -226,7 +226,7 @@ def _heads(explanation: Explanation, layer: int, names: Mapping[str, str]) -> di
 def _assign(ours: Mapping[Any, Any], theirs: Mapping[Any, Any], likeness: Any) -> list[tuple[Any, Any]]:
     """Pairs of keys, one of ours and one of theirs, that make the sum of likenesses largest."""
     table = np.array([[likeness(a, b) for b in theirs.values()] for a in ours.values()])
-    rows, columns = optimize.linear_sum_assignment(-table.reshape(len(ours), len(theirs)))
+    rows, columns = linear_sum_assignment(-table.reshape(len(ours), len(theirs)))
     return [(list(ours)[a], list(theirs)[b]) for a, b in zip(rows, columns, strict=True)]
 
 

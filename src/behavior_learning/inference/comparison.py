@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference.hypotheses import TestResult
@@ -96,4 +96,4 @@ def vuong_test(a: InferenceResults, b: InferenceResults, *, penalty: str = "bic"
     variance = (1 + epsilon) * np.var(log_a - log_b) + 0.5 * epsilon**2 * (np.var(log_a) + np.var(log_b))
     statistic = float(np.sqrt(n) * gap / np.sqrt(variance))
     note = f"Vuong test, {penalty} penalty; positive favours the first model."
-    return TestResult(statistic, None, float(2 * stats.norm.sf(abs(statistic))), "normal", note)
+    return TestResult(statistic, None, float(2 * norm.sf(abs(statistic))), "normal", note)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
-from scipy import stats
+from scipy.stats import norm
 
 __all__ = ["delta_method", "normal_draws", "simulated"]
 
@@ -21,7 +21,7 @@ def delta_method(
     value, slope, unknown = _linearized(f, theta, cov)
     variance = np.einsum("ij,jk,ik->i", slope, np.nan_to_num(cov), slope)
     errors = np.where(unknown, np.nan, np.sqrt(np.maximum(variance, 0)))
-    half = stats.norm.ppf((1 + level) / 2) * errors
+    half = norm.ppf((1 + level) / 2) * errors
     return pd.DataFrame({"estimate": value, "std. error": errors, "lower": value - half, "upper": value + half})
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import chi2
 
 from behavior_learning.errors import OptionError
 
@@ -273,7 +273,7 @@ def chi_square_test(
     kept = values > 1e-10
     statistic = float(np.sum((vectors[:, kept].T @ (gap / scale)) ** 2 / values[kept]))
     df = int(kept.sum())
-    return TestResult(statistic, df, float(stats.chi2.sf(statistic, df)), "chi-square", note)
+    return TestResult(statistic, df, float(chi2.sf(statistic, df)), "chi-square", note)
 
 
 def adjusted_pvalues(pvalues: Sequence[float] | np.ndarray, method: str = "holm") -> Float[np.ndarray, " tests"]:

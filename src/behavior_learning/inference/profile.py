@@ -8,7 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize, stats
+from scipy.optimize import brentq
+from scipy.stats import chi2
 
 from behavior_learning.identification.parameters import null_space
 from behavior_learning.inference.fitted import Fitted
@@ -36,7 +37,7 @@ class ProfileInterval(NamedTuple):
 
 def profile_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float) -> ProfileInterval:
     """All values r of a linear function R θ with 2n(Q(θ̃_r) − Q(θ̂)) below the quantile of χ² with one degree."""
-    estimate, most = float(row @ fitted.theta), float(stats.chi2.ppf(level, 1))
+    estimate, most = float(row @ fitted.theta), float(chi2.ppf(level, 1))
     spread = float(np.sqrt(row @ fitted.information.inverse() @ row / fitted.total)) or 1.0
 
     def excess(value: float) -> float:
@@ -63,7 +64,7 @@ def score_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float, s
         efficient = efficient_scores(fitted, row, theta) * fitted.weights
         return abs(efficient.sum()) - float(np.quantile(np.abs(draws @ efficient), level))
 
-    step = float(np.sqrt(stats.chi2.ppf(level, 1) * (row @ fitted.information.inverse() @ row) / fitted.total)) or 1.0
+    step = float(np.sqrt(chi2.ppf(level, 1) * (row @ fitted.information.inverse() @ row) / fitted.total)) or 1.0
     return ProfileInterval(estimate, *(_end(excess, estimate, side * step) for side in (-1, 1)))
 
 
@@ -87,6 +88,6 @@ def _end(excess: Callable[[float], float], estimate: float, step: float) -> floa
     near, far = estimate, estimate + step
     for _ in range(WIDEST):
         if excess(far) > 0:
-            return float(optimize.brentq(excess, near, far, xtol=PRECISION * abs(far - estimate)))
+            return float(brentq(excess, near, far, xtol=PRECISION * abs(far - estimate)))
         near, far = far, estimate + 1.5 * (far - estimate)
     return float(np.copysign(np.inf, step))

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
+from scipy.stats import chi2
 
 from behavior_learning.identification.parameters import number_places
 from behavior_learning.inference.covariance import CovarianceEstimator
@@ -42,7 +42,7 @@ def likelihood_ratio_test(fitted: Fitted, hypothesis: Hypothesis) -> TestResult:
     if ends:
         return _one_sided(statistic, note)
     df = int(np.linalg.matrix_rank(hypothesis.matrix))
-    return TestResult(statistic, df, float(stats.chi2.sf(statistic, df)), "chi-square", note)
+    return TestResult(statistic, df, float(chi2.sf(statistic, df)), "chi-square", note)
 
 
 def _unconverged(optimum: Optimum) -> TestResult:
@@ -80,7 +80,7 @@ def _refused(fitted: Fitted, hypothesis: Hypothesis, ends: list[int]) -> TestRes
 
 
 def _one_sided(statistic: float, note: str) -> TestResult:
-    pvalue = 0.5 * float(stats.chi2.sf(statistic, 1)) if statistic > 0 else 1.0
+    pvalue = 0.5 * float(chi2.sf(statistic, 1)) if statistic > 0 else 1.0
     return TestResult(statistic, 1, pvalue, ONE_SIDED, f"{note} The hypothesis is the end of a range: one-sided.")
 
 

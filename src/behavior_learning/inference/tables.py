@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 from behavior_learning.inference.hypotheses import TestResult, chi_square_test, parse_hypotheses
@@ -65,7 +65,7 @@ class Estimates:
     @property
     def pvalues(self) -> pd.Series:
         """Two-sided p-values of each number being zero, by the normal distribution."""
-        return pd.Series(2 * stats.norm.sf(np.abs(self.zvalues)), self.params.index, name="P>|z|")
+        return pd.Series(2 * norm.sf(np.abs(self.zvalues)), self.params.index, name="P>|z|")
 
     def conf_int(self, level: float = 0.95, method: str | None = None) -> pd.DataFrame:
         """Confidence intervals.
@@ -85,7 +85,7 @@ class Estimates:
             return pd.DataFrame(bounds.to_numpy(), self.params.index, ["lower", "upper"])
         if method != "normal":
             raise OptionError(f"method must be 'normal' or 'percentile'; got {method!r}.")
-        half = stats.norm.ppf(tails[1]) * self.bse
+        half = norm.ppf(tails[1]) * self.bse
         own = pd.DataFrame({"lower": self.params - half, "upper": self.params + half})
         rivals = [other.conf_int(level).reindex(own.index) for other in self.others]
         known = own["lower"].notna()

@@ -4,6 +4,7 @@ import logging
 import warnings
 
 import numpy as np
+from scipy.stats import norm
 
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.learned.model import LearnedModel, TrainingRows
@@ -146,5 +147,5 @@ def _normal_loss(x: np.ndarray, rows: TrainingRows) -> float:
     variance = np.average((rows.y[train] - design @ coef) ** 2, weights=weight[train]) * len(train) / degrees
     scale = max(np.sqrt(variance), LEAST_ERROR)
     error = rows.y[held_out] - np.column_stack([np.ones(len(held_out)), x[held_out]]) @ coef
-    losses = 0.5 * (error / scale) ** 2 + np.log(scale) + 0.5 * np.log(2 * np.pi)
+    losses = -norm.logpdf(error, scale=scale)
     return float(np.average(losses, weights=weight[held_out]))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import chi2
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import Basis, with_terms
@@ -119,7 +119,7 @@ def efficient_tests(fitted: Fitted, products: Sequence[Pair], names: Sequence[st
 def _table(names: Sequence[str], results: Sequence[tuple[float, int]]) -> pd.DataFrame:
     statistic, freedom = np.array(results).reshape(-1, 2).T
     table = pd.DataFrame({"term": names, "statistic": statistic, "df": freedom.astype(int)})
-    table["pvalue"] = stats.chi2.sf(table["statistic"], table["df"])
+    table["pvalue"] = chi2.sf(table["statistic"], table["df"])
     return table.sort_values(["pvalue", "statistic"], ascending=[True, False], ignore_index=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
+from scipy.stats import beta, binom
 
 from behavior_learning.errors import DataError
 from behavior_learning.options import check_count
@@ -50,7 +50,7 @@ def pit_histogram(pit: Any, *, bins: int = 20) -> Figure:
     pit, bins = check_numbers("pit", pit, (None,), share=True), check_count("bins", bins)
     figure, (ax,) = canvas(4.6, 3.0)
     counts, edges = np.histogram(pit, bins=bins, range=(0, 1))
-    low, high = stats.binom.ppf([0.025, 0.975], len(pit), 1 / bins) * bins / len(pit)
+    low, high = binom.ppf([0.025, 0.975], len(pit), 1 / bins) * bins / len(pit)
     ax.axhspan(low, high, color=SKY, alpha=0.3, linewidth=0, label="95 % of bins, if exact")
     ax.axhline(1, color=GREY, linewidth=1)
     ax.stairs(counts * bins / len(pit), edges, fill=True, color=BLUE, alpha=0.75)
@@ -164,8 +164,8 @@ def _reliability_line(ax: Axes, predicted: np.ndarray, hit: np.ndarray, bins: in
 
 def _binomial_interval(hits: np.ndarray, n: Any) -> tuple[np.ndarray, np.ndarray]:
     """Jeffreys' 95 % interval of a share, ends at 0 and 1 where all or none hit."""
-    low = np.where(hits == 0, 0.0, stats.beta.ppf(0.025, hits + 0.5, n - hits + 0.5))
-    return low, np.where(hits == n, 1.0, stats.beta.ppf(0.975, hits + 0.5, n - hits + 0.5))
+    low = np.where(hits == 0, 0.0, beta.ppf(0.025, hits + 0.5, n - hits + 0.5))
+    return low, np.where(hits == n, 1.0, beta.ppf(0.975, hits + 0.5, n - hits + 0.5))
 
 
 def _percent(ax: Axes, across: str, up: str) -> None:

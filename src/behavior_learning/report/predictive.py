@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.stats import norm
 
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
@@ -156,10 +156,10 @@ class GaussianGuess(NamedTuple):
 
     def judged(self, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Means, log densities of what was observed, continuous ranked probability scores and 90 % intervals."""
-        z, half = (observed - self.mean) / self.scale, stats.norm.ppf(0.95) * self.scale
-        crps = self.scale * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+        z, half = (observed - self.mean) / self.scale, norm.ppf(0.95) * self.scale
+        crps = self.scale * (z * (2 * norm.cdf(z) - 1) + 2 * norm.pdf(z) - 1 / np.sqrt(np.pi))
         interval = np.column_stack([self.mean - half, self.mean + half])
-        return self.mean, stats.norm.logpdf(observed, self.mean, self.scale), crps, interval
+        return self.mean, norm.logpdf(observed, self.mean, self.scale), crps, interval
 
 
 @dataclass(frozen=True)
