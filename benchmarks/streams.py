@@ -1,4 +1,4 @@
-"""Training from a Parquet file that is not held in memory, beside the same fit in memory: peak memory, rate, loss.
+"""Training from a Parquet file that is not held in memory, beside the same fit in memory, LightGBM and PyTorch.
 
 python benchmarks/streams.py --rows 1000000 --columns 20 --windows 20
 
@@ -11,19 +11,22 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import gettempdir
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.stats import norm
 
 import behavior_learning as bl
 
-GROUP = 2**16
-"""Rows of a row group."""
+GROUP, BATCH = 2**16, 64
+"""Rows of a row group, and of a step of PyTorch, which are BL's."""
 
 
 def rows_of(columns: int, rows: int, seed: int) -> pd.DataFrame:
@@ -87,16 +90,59 @@ def fitted(path: Path, how: str, windows: int, window: int) -> dict[str, float]:
     }
 
 
-def compared(path: Path) -> None:
-    """LightGBM on the same file, where it is installed."""
-    if find_spec("lightgbm") is None:
-        print("lightgbm: not installed, not measured")
-        return
+def by_lightgbm(path: Path) -> dict[str, float]:
+    """100 trees of the table in memory; the loss is that of a normal error."""
     import lightgbm
 
     began, table = time.perf_counter(), pd.read_parquet(path)
-    lightgbm.LGBMRegressor(n_estimators=100, verbose=-1).fit(table.drop(columns="y"), table["y"])
-    print(f"lightgbm, 100 trees: {time.perf_counter() - began:.1f} s")
+    X, y = table.drop(columns="y"), table["y"]
+    model = lightgbm.LGBMRegressor(n_estimators=100, verbose=-1).fit(X, y)
+    seconds, spread = time.perf_counter() - began, float(np.std(y[:50_000] - model.predict(X[:50_000])))
+    return _measured(seconds, len(y) / seconds, path, lambda x: (model.predict(x), np.full(len(x), spread)))
+
+
+def by_torch(path: Path) -> dict[str, float]:
+    """One pass of a network for mean and spread, 32 hidden units, Adam on batches as BL's, row groups in one worker."""
+    import torch
+
+    names = pq.read_schema(path).names
+
+    class Groups(torch.utils.data.IterableDataset):
+        def __iter__(self):
+            file, order = pq.ParquetFile(path), np.random.default_rng(0)
+            for group in order.permutation(file.num_row_groups):
+                rows = file.read_row_group(int(group)).to_pandas()[names].to_numpy(np.float32)
+                yield from torch.from_numpy(rows[order.permutation(len(rows))]).split(BATCH)
+
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(len(names) - 1, 32), torch.nn.Tanh(), torch.nn.Linear(32, 2))
+    adam, began, done = torch.optim.Adam(network.parameters(), 3e-3), time.perf_counter(), 0
+    for batch in torch.utils.data.DataLoader(Groups(), batch_size=None, num_workers=1):
+        mean, log_spread = network(batch[:, :-1]).T
+        loss = (0.5 * ((batch[:, -1] - mean) / log_spread.exp()) ** 2 + log_spread).mean()
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+        done += len(batch)
+    seconds = time.perf_counter() - began
+
+    def predicted(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        with torch.no_grad():
+            mean, log_spread = network(torch.from_numpy(x.astype(np.float32))).T
+        return mean.numpy(), log_spread.exp().numpy()
+
+    return _measured(seconds, done / seconds, path, predicted)
+
+
+def _measured(seconds: float, rate: float, path: Path, predicted: Callable[[np.ndarray], Any]) -> dict[str, float]:
+    test = rows_of(pq.read_schema(path).names.index("y"), 50_000, 10**6)
+    mean, spread = predicted(test.drop(columns="y").to_numpy())
+    return {
+        "seconds": seconds,
+        "rows_per_second": rate,
+        "loss": -float(norm.logpdf(test["y"], mean, spread).mean()),
+        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def main() -> None:
@@ -107,19 +153,25 @@ def main() -> None:
     parser.add_argument("--windows", type=int, default=20)
     parser.add_argument("--window", type=int, default=2**17)
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()))
-    parser.add_argument("--ways", default="stream,memory")
+    parser.add_argument("--ways", default="stream,memory,lightgbm,torch")
     parser.add_argument("--only", default="")
     given = parser.parse_args()
     path = made(given.folder, given.rows, given.columns)
     if given.only:
-        print(json.dumps(fitted(path, given.only, given.windows, given.window)))
+        others = {"lightgbm": by_lightgbm, "torch": by_torch}
+        own = (
+            others[given.only](path) if given.only in others else fitted(path, given.only, given.windows, given.window)
+        )
+        print(json.dumps(own))
         return
     print(f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB", flush=True)
     for how in given.ways.split(","):
+        if how in ("lightgbm", "torch") and find_spec(how) is None:
+            print(f"{how}: not installed, not measured")
+            continue
         command = [sys.executable, __file__, *sys.argv[1:], "--only", how]
         said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         print(how, {name: round(value, 3) for name, value in json.loads(said.splitlines()[-1]).items()}, flush=True)
-    compared(path)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Each part yields, per replication, whether the interval of each number holds the
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jax
@@ -128,6 +128,7 @@ def _first_demand(n: int) -> bl.BLRegressor:
 # A weakly identified design.
 
 WEAK = {"utility[u*B]": 0.8, "utility.multiplier": 1.5}
+WEAKER = {"utility[u*B]": 0.25, "utility.multiplier": 4.0}
 
 
 @cache
@@ -142,31 +143,36 @@ def nearly_linear() -> tuple[BehaviorNetwork, tuple[str, ...]]:
     return network, tuple(parameter_labels(network, ["u"], ["A", "B"]))
 
 
-def weak(n: int, seed: int) -> Hits:
+def weak(n: int, seed: int, law: Mapping[str, float] = WEAK) -> Hits:
     """Wald intervals from the Hessian, profile intervals by both tests, and posterior ones, under the weak prior."""
-    results = _weak_results(n, seed)
+    results = _weak_results(n, seed, law)
     errors = np.sqrt(np.diag(results.fitted.information.inverse()) / n)
     found = {
         "Wald": pd.DataFrame({"lower": results.params - Z * errors, "upper": results.params + Z * errors}),
         "posterior": results.posterior(draws=1000, seed=seed).conf_int(),
     }
     for method in ("likelihood", "score"):
-        lines = {label: results.profile_interval(label, method=method)[1:] for label in WEAK}
+        lines = {label: results.profile_interval(label, method=method)[1:] for label in law}
         found[f"profile, {method}"] = pd.DataFrame(lines, ["lower", "upper"]).T
-    return {f"{kind} {label}": hit for kind, own in found.items() for label, hit in covered(own, WEAK).items()}
+    return {f"{kind} {label}": hit for kind, own in found.items() for label, hit in covered(own, law).items()}
 
 
-def _weak_results(n: int, seed: int) -> InferenceResults:
+def _weak_results(n: int, seed: int, law: Mapping[str, float]) -> InferenceResults:
     network, names = nearly_linear()
     rng = np.random.default_rng(seed)
     u = rng.uniform(-2, 2, (n, 1))
-    slope, strength = WEAK.values()
+    slope, strength = law.values()
     y = (rng.random(n) < 1 / (1 + np.exp(-strength * np.tanh(slope * u[:, 0])))).astype(np.int32)
     with jax.enable_x64(True):
         return infer(in_double(network), Likelihood().on(Categories(2)), (u, y), names, one_hot=True, l2=0.01)
 
 
-PARTS: dict[str, Callable[[int, int], Hits]] = {"default-classes": classes_by_default, "demand": demand, "weak": weak}
+PARTS: dict[str, Callable[[int, int], Hits]] = {
+    "default-classes": classes_by_default,
+    "demand": demand,
+    "weak": weak,
+    "weaker": partial(weak, law=WEAKER),
+}
 
 
 def run(part: str, n: int, replications: int, records: Path, seconds: float = np.inf) -> Iterator[pd.DataFrame]:

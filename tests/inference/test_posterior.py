@@ -8,6 +8,7 @@ import pytest
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs import kernels
 from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.profile import efficient_scores
 from behavior_learning.inference.resampling import score_draws
 from tests.inference.problems import gaussian, logit, single
 
@@ -34,6 +35,18 @@ def test_bootstrapped_scores_give_robust_intervals_where_wald_is_right():
     label = "equality[v]"
     found, robust = gaussian().profile_interval(label, method="score"), gaussian().conf_int().loc[label]
     np.testing.assert_allclose([found.lower, found.upper], robust, atol=0.25 * gaussian().bse[label])
+
+
+@pytest.mark.slow
+def test_efficient_scores_and_that_of_a_strong_ridge_cancel_at_the_estimate():
+    """Without the ridge the sum is no zero there, and an interval of scores need not hold the estimate."""
+    results = gaussian(l2=400.0)
+    row = np.eye(len(results.params))[0]
+    efficient, ridge = efficient_scores(results.fitted, row, results.fitted.theta)
+    assert abs(ridge) > 1.0
+    assert efficient.sum() == pytest.approx(-ridge, rel=1e-4)
+    found = results.profile_interval(results.params.index[0], method="score")
+    assert found.lower < found.estimate < found.upper
 
 
 def test_signs_of_bootstrapped_scores_are_one_and_shared_by_clusters():

@@ -30,6 +30,9 @@ ACCEPTANCE = 0.9
 WORST_R_HAT, FEWEST_DRAWS = 1.05, 100
 """R-hat above which, and effective draws below which, a parameter gets no interval."""
 
+LONGER = 4
+"""Times as many draws of chains that did not agree, once."""
+
 
 @dataclass(frozen=True)
 class Posterior(CovarianceEstimator):
@@ -37,7 +40,7 @@ class Posterior(CovarianceEstimator):
 
     Attributes
     ----------
-    draws : per chain, after the warm-up.
+    draws : per chain, after the warm-up; chains that do not agree are run again for four times as many.
     """
 
     draws: int = 500
@@ -64,12 +67,15 @@ class Posterior(CovarianceEstimator):
         owners = _owners(fitted.local)
         center, scale = map(jnp.asarray, _start(fitted, owners, float(problem.l2)))
         signs = jnp.asarray(fitted.local.signs)
-        chains, divergent = _chains(problem, center, scale, signs, jnp.asarray(owners), keys, self.draws)
-        drawn = _pointing_alike(np.asarray(chains), fitted.local)
-        r_hat, effective = np.asarray(split_r_hat(drawn)), np.asarray(effective_sample_size(drawn))
+        for draws in (self.draws, LONGER * self.draws):
+            chains, divergent = _chains(problem, center, scale, signs, jnp.asarray(owners), keys, draws)
+            drawn = _pointing_alike(np.asarray(chains), fitted.local)
+            r_hat, effective = np.asarray(split_r_hat(drawn)), np.asarray(effective_sample_size(drawn))
+            poor = (r_hat > WORST_R_HAT) | (effective < FEWEST_DRAWS)
+            if not poor.any():
+                break
         flat = drawn.reshape(-1, p)
         matrix = np.cov(flat.T).reshape(p, p)
-        poor = (r_hat > WORST_R_HAT) | (effective < FEWEST_DRAWS)
         matrix[poor] = matrix[:, poor] = np.nan
         said = (
             f"Prior: normal of standard deviation {float(problem.l2) ** -0.5:.3g} on standardised columns, one-sided "

@@ -49,10 +49,10 @@ def profile_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float)
 
 
 def score_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float, seed: int) -> ProfileInterval:
-    """All values r of R θ at which |Σ e_i| is below the quantile of |Σ ±e_i|, with e_i the efficient scores at θ̃_r.
+    """All values r of R θ at which |Σ e_i + e_0| is below the quantile of |Σ ±e_i|, e_i the efficient scores at θ̃_r.
 
-    What is tested is given, so that the test holds where R θ is weakly identified, as long as the rest is identified
-    once it is known.
+    That of a ridge or weak prior is e_0, with which the sum is zero at the estimate. What is tested is given, so that
+    the test holds where R θ is weakly identified, as long as the rest is identified once it is known.
 
     Source: Kline and Santos (2012), the score bootstrap; Stock and Wright (2000) for the inversion.
     """
@@ -61,8 +61,8 @@ def score_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float, s
 
     def excess(value: float) -> float:
         theta, _ = fitted.restricted(row[None], np.array([value]))
-        efficient = efficient_scores(fitted, row, theta) * fitted.weights
-        return abs(efficient.sum()) - float(np.quantile(np.abs(draws @ efficient), level))
+        efficient, ridge = efficient_scores(fitted, row, theta)
+        return abs(efficient.sum() + ridge) - float(np.quantile(np.abs(draws @ efficient), level))
 
     step = float(np.sqrt(chi2.ppf(level, 1) * (row @ fitted.information.inverse() @ row) / fitted.total)) or 1.0
     return ProfileInterval(estimate, *(_end(excess, estimate, side * step) for side in (-1, 1)))
@@ -70,14 +70,16 @@ def score_interval(fitted: Fitted, row: Float[np.ndarray, " p"], level: float, s
 
 def efficient_scores(
     fitted: Fitted, row: Float[np.ndarray, " p"], theta: Float[np.ndarray, " p"]
-) -> Float[np.ndarray, " n"]:
-    """Scores along R θ less what the other directions explain of them, s_ν − J_νη J_ηη⁻¹ s_η."""
+) -> tuple[Float[np.ndarray, " n"], float]:
+    """Scores along R θ less what the other directions explain, s_ν − J_νη J_ηη⁻¹ s_η: of the rows, and of the ridge."""
     along, others = row / (row @ row), fitted.local.tangent_space @ null_space(row[None] @ fitted.local.tangent_space)
     with jax.enable_x64(True):
         point = jnp.asarray(theta)
         curvature, s = np.asarray(_hessian(fitted.problem, point)), np.asarray(_scores(fitted.problem, point))
-    weights = np.linalg.pinv(others.T @ curvature @ others, rcond=1e-10) @ (others.T @ curvature @ along)
-    return s @ (along - others @ weights)
+        ridge = fitted.total * np.asarray(jax.grad(fitted.problem.penalty)(point))
+    explained = np.linalg.pinv(others.T @ curvature @ others, rcond=1e-10) @ (others.T @ curvature @ along)
+    efficient = along - others @ explained
+    return fitted.weights * (s @ efficient), float(ridge @ efficient)
 
 
 _hessian, _scores = eqx.filter_jit(hessian), eqx.filter_jit(scores)

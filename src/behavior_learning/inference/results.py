@@ -145,7 +145,7 @@ class InferenceResults(EstimationResults):
 
         Parameters
         ----------
-        draws : of each of four chains.
+        draws : of each of four chains; where these do not agree, four times as many.
 
         Raises
         ------
