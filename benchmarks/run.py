@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-WITHOUT_DATA = ("step", "growth", "compilation", "memory")
-WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction")
+WITHOUT_DATA = ("step", "growth", "compilation", "memory", "plane")
+WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction", "peers_time")
 
 
 def main() -> None:

@@ -18,6 +18,11 @@ from behavior_learning.errors import NoQuadratureError
 __all__ = ["Product", "outer_product"]
 
 
+FOCUSING, FEWEST = 0.5, 16
+"""Candidates by which two numbers are focused, along each of them: a share of those of the rule, and where so many are
+more, so many."""
+
+
 class Product(Space):
     """Several responses at once, in any mixture of classes and numbers.
 
@@ -70,15 +75,19 @@ class Product(Space):
         The second begins, since where it is not resolved the marginal of the first is noise. When the first moves, mean
         and spread of the second are read off between its earlier candidates.
         """
-        first, second = cast("tuple[Interval, Interval]", self.components)
+        boxes = cast("tuple[Interval, Interval]", self.components)
+        turns = 1 + max(box.refinements for box in boxes)
+        shares = (min(max(FOCUSING, FEWEST / box.size), 1.0) if turns > 1 else 1.0 for box in boxes)
+        first, second = few = tuple(box.refined(share) for box, share in zip(boxes, shares, strict=True))
         outer, inner = first.even(batch, dtype), second.even((*batch, first.size), dtype)
-        gap, gaps = ((box.upper - box.lower) / box.size for box in (first, second))
-        for turn in range(1 + max(first.refinements, second.refinements)):
+        gap, gaps = ((box.upper - box.lower) / box.size for box in few)
+        for turn in range(turns):
+            first, second = boxes if turn == turns - 1 else few
             at = jax.lax.stop_gradient(_given(values, outer.candidates)(inner.candidates))
-            mean, spread = inner.moments(at)
+            log_mass, mean, spread = inner.moments(at)
             spread = jnp.maximum(spread, gaps)
             if turn > 0:
-                middle, width = outer.moments(logsumexp(at + inner.log_weights, axis=-1))
+                _, middle, width = outer.moments(log_mass)
                 width = jnp.maximum(width, gap)
                 before, outer = outer.candidates[..., 0], first.focused(middle, width, dtype)
                 mean, spread = (_interpolated(before, own, outer.candidates[..., 0]) for own in (mean, spread))

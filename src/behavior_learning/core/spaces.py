@@ -52,12 +52,15 @@ class Quadrature(NamedTuple):
     candidates: Float[Array, "#*batch k m"]
     log_weights: Float[Array, "#*batch k"]
 
-    def moments(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-        """Mean and standard deviation of one number whose log density is given up to a constant."""
-        mass = jax.nn.softmax(at_candidates + self.log_weights, axis=-1)
-        y = self.candidates[..., 0]
-        mean = jnp.sum(mass * y, axis=-1)
-        return mean, jnp.sqrt(jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1))
+    def moments(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], ...]:
+        """Logarithm of the mass, mean and standard deviation of one number whose log density is given."""
+        terms, y = at_candidates + self.log_weights, self.candidates[..., 0]
+        top = jnp.max(terms, axis=-1)
+        mass = jnp.exp(terms - top[..., None])  # Once for all three: this is most of what a focusing costs.
+        whole = jnp.sum(mass, axis=-1)
+        mean = jnp.sum(mass * y, axis=-1) / whole
+        variance = jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1) / whole
+        return top + jnp.log(whole), mean, jnp.sqrt(variance)
 
 
 class Space(eqx.Module):
@@ -303,8 +306,8 @@ class Interval(Space):
         for _ in range(self.refinements):
             at = jax.lax.stop_gradient(evaluate_jointly(values, [rule.candidates for rule in rules]))
             moments = [rule.moments(own) for own, rule in zip(at, rules, strict=True)]
-            spreads = [jnp.maximum(spread, gap) for (_, spread), gap in zip(moments, spacings, strict=True)]
-            found = list(zip(boxes, (mean for mean, _ in moments), spreads, strict=True))
+            spreads = [jnp.maximum(spread, gap) for (*_, spread), gap in zip(moments, spacings, strict=True)]
+            found = list(zip(boxes, (mean for _, mean, _ in moments), spreads, strict=True))
             rules = [box.focused(mean, spread, dtype) for box, mean, spread in found]
             spacings = [4 * spread / box.size for box, _, spread in found]
         return rules
