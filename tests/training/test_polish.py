@@ -56,4 +56,4 @@ def test_held_out_rows_are_evaluated_some_at_a_time(monkeypatch):
     rows = tuple(column[:40].astype(np.float32) for column in (model.rows.x, model.rows.y))
     whole = held_out_losses(model.objective, packing, at, rows)
     monkeypatch.setattr("behavior_learning.core.batches.VALUES_IN_MEMORY", 1)
-    np.testing.assert_allclose(held_out_losses(model.objective, packing, at, rows), whole, rtol=1e-5)
+    np.testing.assert_allclose(held_out_losses(model.objective, packing, at, rows), whole, rtol=1e-4, atol=1e-5)
