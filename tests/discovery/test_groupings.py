@@ -137,18 +137,52 @@ def test_a_row_is_also_exchanged_for_its_negative():
     assert len(found) == 4  # tanh or abs of the first agent to relu, both ways.
 
 
-def test_rows_that_are_swapped_twice_are_as_before():
-    family, before = shape().family, without("equality", 1)
-    for vector, support in moves.swapped(family, before):
+def apart():
+    """The first agent with a tanh of its first column and a relu of its second one."""
+    menu, support = shape().menu, without("equality", 0).support
+    support.coefs[0]["utility"][0][..., menu.units[1]] = False
+    support.coefs[0]["inequality"][0][..., menu.units[0]] = False
+    return problem()._replace(support=support)
+
+
+def test_rows_that_are_swapped_see_each_others_columns_and_twice_are_as_before():
+    family, before = shape().family, apart()
+    tanh, relu = (before.support.coefs[0][role][0] for role in ("utility", "inequality"))
+    found = list(moves.swapped(family, before))
+    assert any(
+        np.array_equal(s.coefs[0]["utility"][0], relu) and np.array_equal(s.coefs[0]["inequality"][0], tanh)
+        for _, s in found
+    )
+    for vector, support in found:
         again = moves.swapped(family, Refit(vector, support, 0.0))
         assert any(np.array_equal(v, before.vector) and s.size == before.size for v, s in again)
 
 
 def test_one_row_sees_what_two_saw():
-    before = problem().support
-    merged = [shape().menu.settled(s) for _, s in moves.merged(shape().family, problem())]
-    assert {s.n_rows for s in merged} == {before.n_rows - 1}
-    assert all(owners(s) == owners(before) for s in merged if s.blocks(0).sum() == 2)
+    merged = [shape().menu.settled(s) for _, s in moves.merged(shape().family, apart())]
+    assert {s.n_rows for s in merged} == {apart().support.n_rows - 1}
+    assert all(owners(s) == owners(apart().support) for s in merged if s.blocks(0).sum() == 2)
+
+
+def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_gets_a_row():
+    family, before = shape().family, problem()
+    vector, support = before.vector.copy(), before.support.copy()
+    for role in ("inequality", "equality"):
+        support.coefs[0][role][0] = False
+    for places in family.coefs[1].values():
+        vector[places[..., 0]] = -2 * vector[places[..., 1]]
+    opposed = Refit(vector, support, 0.0)
+    gone = [s for _, s in moves.transferred(family, opposed) if s.coefs[0]["inequality"][0].any()]
+    assert {s.n_rows for s in gone} == {support.n_rows}
+    for turned, moved in moves.transferred(family, opposed):
+        moved = moved.copy()
+        for role in ("inequality", "equality"):
+            moved.coefs[0][role][0] = False
+        if moved.coefs[0]["utility"][1].any():
+            others = support.copy()
+            for role, coef in others.coefs[0].items():
+                coef[1] &= moved.coefs[0][role][1]
+            np.testing.assert_allclose(utility(turned, moved), utility(vector, others), rtol=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["within", "between"])
