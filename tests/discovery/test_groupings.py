@@ -11,7 +11,8 @@ from behavior_learning.discovery import moves
 from behavior_learning.discovery.groupings import EVERY, grouped, halved, refined
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import LAYERED, shape_of
-from behavior_learning.training.refit import Refit
+from behavior_learning.training import wander
+from behavior_learning.training.refit import Family, Refit
 from tests.conftest import rng
 
 
@@ -185,11 +186,21 @@ def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_
             np.testing.assert_allclose(utility(turned, moved), utility(vector, others), rtol=1e-4)
 
 
+def test_every_descent_begins_where_it_is_told(monkeypatch):
+    family, support = shape().family, problem().support
+    monkeypatch.setattr(wander, "_descended", lambda loss, starts, gates, data, key: starts * gates)
+    monkeypatch.setattr(Family, "refit", lambda self, data, vector, support, steps: Refit(vector, support, 0.0))
+    starts = [number * problem().vector for number in range(wander.TOGETHER + 3)]
+    found = wander.wandered(family, (np.ones(1),) * 3, [support] * len(starts), rng("starts"), starts)
+    for end, start in zip(found, starts, strict=True):
+        np.testing.assert_allclose(end.vector, start * family.gates(support), rtol=1e-6)
+
+
 @pytest.mark.parametrize("kind", ["within", "between"])
 def test_every_structure_that_is_tried_explains_the_response(kind):
     family, menu = shape().family, shape().menu
     within = moves.within_agents(family, menu, problem())
     between = moves.between_agents(family, menu, problem(), list(menu.units), np.random.default_rng(0))
-    for vector, support in within if kind == "within" else between:
-        assert menu.explains(support)
-        assert np.isfinite(utility(vector, support)).all()
+    starts = list(within if kind == "within" else between)
+    assert all(menu.explains(support) for _, support in starts)
+    assert all(np.isfinite(utility(*start)).all() for start in starts[::10])
