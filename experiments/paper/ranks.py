@@ -3,6 +3,7 @@
 Source: Demšar (2006), Statistical comparisons of classifiers over multiple data sets.
 """
 
+from itertools import combinations
 from pathlib import Path
 from typing import NamedTuple
 
@@ -42,10 +43,10 @@ def ranks_of(scores: pd.DataFrame, *, larger_is_better: bool) -> Ranks:
     spread = np.sqrt(k * (k + 1) / (6 * n)) if n else np.nan
     critical = float(studentized_range.ppf(1 - LEVEL, k, np.inf) / np.sqrt(2) * spread)
     pairs = pd.DataFrame(np.nan, index=mean.index, columns=mean.index)
-    for one in mean.index:
-        for other in mean.index:
-            if one != other and n > 1:
-                pairs.loc[one, other] = wilcoxon(whole[one], whole[other], zero_method="zsplit").pvalue
+    for one, other in combinations(mean.index if n > 1 else (), 2):
+        # Ties and zeros would else be permuted one by one, for seconds.
+        p = wilcoxon(whole[one], whole[other], zero_method="zsplit", method="exact").pvalue
+        pairs.loc[one, other] = pairs.loc[other, one] = p
     return Ranks(mean, n, p_value, critical, pairs)
 
 

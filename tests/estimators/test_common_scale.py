@@ -1,6 +1,7 @@
 """Claims about one scale for all numbers: what is printed and kept is in the user's units; proportions count."""
 
 import numpy as np
+import pytest
 
 import behavior_learning as bl
 from tests.fitted import amounts, mixed, numbers, quick
@@ -18,6 +19,7 @@ def test_printed_problem_and_file_hold_the_same_model(tmp_path):
     np.testing.assert_allclose(model.problem_.utility(X.assign(spend=y)), model.utility(X, y), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_numbers_that_spread_alike_are_learned_as_by_default():
     X = numbers()
     X, y = (X - X.mean()) / X.std(ddof=0), amounts(X)
