@@ -39,9 +39,17 @@ POINTS = 41
 
 
 def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    every = (*penalties(), *fits(seeds or SEEDS))
+    return (case for case in every if case.data in (data or (case.data,)) and case.model in (models or (case.model,)))
+
+
+def penalties() -> Iterator[Case]:
     for role, head in HEADS:
         yield Case(SECTION, "exact penalties", head, 0, {"role": role, "multiplier": 5.0})
-    for seed in seeds or SEEDS:
+
+
+def fits(seeds: Sequence[int]) -> Iterator[Case]:
+    for seed in seeds:
         for layers in LAYERS:
             name = f"BL[{','.join(map(str, layers))}]"
             yield Case(SECTION, "approximation", name, seed, {"layers": layers, "l2": 1e-3, "epochs": 400})
@@ -112,10 +120,10 @@ def render() -> None:
     if records.empty:
         return
     parts = [HEADING]
-    penalties = records[records["data"] == "exact penalties"].set_index("model")
-    if len(penalties):
+    away = records[records["data"] == "exact penalties"].set_index("model")
+    if len(away):
         lines = [
-            [f"5·{head}", role, *(f"{penalties.loc[head, name]:+.1e}" for name in ("price 1", "price 2"))]
+            [f"5·{head}", role, *(f"{away.loc[head, name]:+.1e}" for name in ("price 1", "price 2"))]
             for role, head in HEADS
         ]
         parts += ["## Exact penalties", markdown(["penalty", "of an", "price 1", "price 2"], lines)]
