@@ -275,7 +275,7 @@ def test_low_temperature_concentrates_on_the_mode():
         np.testing.assert_allclose(gibbs.mean(jnp.asarray(x))[:, 0], distribution.mean(), atol=1e-4)
         distances.append(np.max(np.abs(gibbs.mean(jnp.asarray(x))[:, 0] - np.clip(center, LOWER, UPPER))))
     assert distances[-1] < 0.2
-    assert distances == sorted(distances, reverse=True)
+    assert np.all(np.diff(distances) < 1e-12)  # Rounding aside.
 
 
 def test_single_precision_agrees_with_double():
