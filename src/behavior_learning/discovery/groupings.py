@@ -115,12 +115,8 @@ def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units,
     """
     limit = criterion(refit, data)
     for _ in range(ROUNDS):
-        inner = _tried(family, data, menu, list(within_agents(family, menu, refit)), limit, rng)
-        outer = (
-            end
-            for starts in [list(between_agents(family, menu, refit, units, rng))]
-            for end in _tried(family, data, menu, starts, limit, rng)
-        )
+        inner = _tried(family, data, menu, within_agents(family, menu, refit), limit, rng)
+        outer = _tried(family, data, menu, between_agents(family, menu, refit, units, rng), limit, rng)
         pooled = (learned(family, data, menu, *start, LAST_STEPS) for start in kept(menu, joined(family, refit)))
         better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit), None)
         if better is None:
@@ -130,9 +126,10 @@ def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units,
 
 
 def _tried(
-    family: Family, data: Data, menu: Menu, starts: Sequence[Start], limit: float, rng: np.random.Generator
+    family: Family, data: Data, menu: Menu, starts: Iterable[Start], limit: float, rng: np.random.Generator
 ) -> Iterator[Refit]:
     """The optima of the best, of those that come near a criterion in few steps."""
+    starts = list(starts)
     trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
     trials.sort(key=lambda trial: criterion(trial, data))
     for trial in trials[:TRIED]:

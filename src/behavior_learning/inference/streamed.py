@@ -73,8 +73,10 @@ class Block(NamedTuple):
     @property
     def ways(self) -> tuple[np.ndarray, ...]:
         """Labels of each way, and of two those of their intersection."""
-        both = [pd.util.hash_pandas_object(pd.DataFrame(dict(enumerate(self.labels))), index=False).to_numpy()]
-        return (*self.labels, *(both if len(self.labels) > 1 else ()))
+        if len(self.labels) < 2:
+            return self.labels
+        both = pd.util.hash_pandas_object(pd.DataFrame(dict(enumerate(self.labels))), index=False)
+        return (*self.labels, both.to_numpy())
 
 
 class Unheld:
