@@ -94,10 +94,32 @@ def test_the_readable_part_carries_the_gain_where_it_is_the_truth():
 
 
 @slow
+def test_densities_with_the_remainder_are_in_the_units_of_the_table():
+    X, y = table().head(1), numbers()
+    grid = np.linspace(y.min() - 1, y.max() + 1, 400)
+    rows = X.loc[[0] * len(grid)]
+    density = np.exp(found().remainder.log_density(rows, pd.Series(grid, name="y")))
+    assert np.trapezoid(density, grid) == pytest.approx(1, abs=0.02)
+    assert np.trapezoid(density * grid, grid) == pytest.approx(found().remainder.distribution(X).mean()[0], abs=0.02)
+
+
+@slow
 def test_honest_search_learns_from_rows_that_did_not_choose():
     discovery = bl.discover(table(), numbers(), honest=True, heads=("tanh", None, "abs"), **OPTIONS | {"pairs": 0})
     assert len(discovery.model.model_.rows.x) == N // 2
     assert "learned from the other" in str(discovery)
+    assert discovery.errors is None  # Of kinked heads there are none.
+
+
+@slow
+def test_honest_errors_are_of_the_printed_numbers_and_of_rows_that_did_not_choose():
+    discovery = bl.discover(table(), numbers(), honest=True, **OPTIONS | {"pairs": 0})
+    assert discovery.errors.n == N // 2
+    assert str(discovery.errors.problem_) == str(discovery.problem_)
+    again = discovery.model.inference(n_restarts=0, l2=0.0)
+    assert again.loglikelihood == pytest.approx(discovery.errors.loglikelihood, abs=1e-3)
+    for label in discovery.errors.original.params[~discovery.errors.original.given].index:
+        assert label in str(discovery)
 
 
 @slow

@@ -23,7 +23,7 @@ COMMANDS = {
     "counterfactual": "Print what a scenario changes of the mean response, with intervals.",
     "report": "Write one HTML page about a model: how well it does on a table, and what it learned.",
     "launch": "Run a command in several processes that fit together, on this machine or as tasks of SLURM.",
-    "demo": "Learn the Boston Housing problem with BL[2,1] and print it.",
+    "demo": "Discover the problem behind the fuel economy of cars and print what supports it.",
 }
 """Each command, which is the function of that name in the module of that name, and the first line of its help."""
 

@@ -4,7 +4,26 @@ from importlib.resources import files
 
 import pandas as pd
 
-__all__ = ["load_boston", "load_german_credit", "load_travel_mode"]
+__all__ = ["load_auto_mpg", "load_boston", "load_german_credit", "load_travel_mode"]
+
+
+def load_auto_mpg() -> tuple[pd.DataFrame, pd.Series]:
+    """Load Auto MPG: 398 cars of 1970 to 1982, 7 columns, and mpg, the miles that each goes on a gallon in the city.
+
+    Columns: `cylinders`, `displacement` (cubic inches), `horsepower` (missing for six cars), `weight` (pounds),
+    `acceleration` (seconds to 60 miles an hour), `year` and `origin`.
+
+    Source: Quinlan (1993), UCI Machine Learning Repository; CC BY 4.0. Changed: names of cars are left out, years have
+    their century, and codes of the origin are USA, Europe and Japan.
+
+    Examples
+    --------
+    >>> X, y = load_auto_mpg()
+    >>> X.shape, y.name, X["origin"].value_counts().to_dict()
+    ((398, 7), 'mpg', {'USA': 249, 'Japan': 79, 'Europe': 70})
+    """
+    table = _packaged("auto_mpg.csv")
+    return table.drop(columns="mpg"), table["mpg"]
 
 
 def load_boston() -> tuple[pd.DataFrame, pd.Series]:

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.agreement import agreement_of
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, learned
@@ -24,6 +23,8 @@ from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.identification.orientation import oriented
+from behavior_learning.inference.estimation import Convergence
+from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import counting_bar, standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
@@ -86,8 +87,8 @@ def discover(
         may share. It is kept where Schwarz's criterion prefers it to one block, in which agents whose utilities only
         add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
-    honest : choose on one half of the rows and learn the chosen problem from the other, so that `model.inference()`
-        has the rows to itself.
+    honest : choose on one half of the rows and estimate on the other, by maximum likelihood where the heads are
+        smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing.
     heads : of every row, such as ``("identity", "relu", None)``. None is a limit (softplus) beside a belief (square),
         whose rows do not stand in for each other; with products it compares them, in every search, with a limit beside
         a utility that is a sum; in a hierarchy it is the paper's heads.
@@ -173,6 +174,10 @@ def discover(
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
     estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
+    errors = estimator.inference() if honest and at > 0 and estimator.model_.network.architecture.smooth else None
+    if errors is not None and errors.convergence is Convergence.OPTIMUM:
+        estimator.model_ = model_at(estimator.model_, errors)
+    unseen = _encoded(model, table, y, learned_on) if honest else None
     best = path.loc[path["loss"].idxmin()]
     near = path["loss"] <= best["loss"] + best["loss_se"]
     good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]
@@ -187,7 +192,8 @@ def discover(
         notes=_notes(len(first), len(table), hierarchy, honest, folds, pairs, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
-        remainder=_remainder(whole, refits[at], rows, int(rng.integers(2**31))) if remainder else None,
+        remainder=_remainder(whole, refits[at], rows, unseen, int(rng.integers(2**31))) if remainder else None,
+        errors=errors,
     )
 
 
@@ -213,6 +219,10 @@ def plans(hierarchy: bool, degree: int, heads: Sequence[str | None] | None) -> l
     """Heads and shapes that every search compares."""
     sets = ((LAYERED,) if hierarchy else HEADS[:degree]) if heads is None else (tuple(heads),)
     return [(each, plan) for plan in (POOL_AND_LAYERS if hierarchy else ({},)) for each in sets]
+
+
+def _encoded(model: LearnedModel, table: pd.DataFrame, y: pd.Series, at: np.ndarray) -> Rows:
+    return Rows(*in_single((model.encoder(model.table(table.iloc[at])), model.responses(y.iloc[at], len(at), float))))
 
 
 def _final(
@@ -255,7 +265,7 @@ def _notes(
         f"Searched on {searched_on:,} of {rows:,} rows; losses are of rows held out of the whole search, {folds} folds."
     ]
     if honest:
-        notes.append("Chosen on one half of the rows and learned from the other: model.inference() is of that half.")
+        notes.append(f"Chosen on one half of the rows and learned from the other {rows - rows // 2:,}.")
     if pairs:
         notes.append(
             f"Recurrence: the search repeated on {2 * pairs} complementary halves, in the largest problem of each; "
@@ -276,15 +286,16 @@ def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], siz
     return linear_recurrence(rows.x.astype(float), y[:, 0], model.columns.x_sources, parts, size)
 
 
-def _remainder(whole: Found, refit: Refit, rows: Rows, seed: int) -> Remainder:
-    """A flexible network on top of the chosen problem, both learned from three fifths of the rows."""
-    order = np.random.default_rng(seed).permutation(len(rows.x))
-    held_out, stopping, train = np.split(order, [len(order) // 5, 2 * (len(order) // 5)])
-    weight = np.zeros(len(order))
-    weight[train] = 1.0
-    family, data = whole.shape.family, rows.data(weight)
+def _remainder(whole: Found, refit: Refit, rows: Rows, unseen: Rows | None, seed: int) -> Remainder:
+    """A flexible network on top of the chosen problem, both learned from the same part of the rows.
+
+    A fifth of the rows stops the training; both are judged by another fifth, or by rows that chose nothing.
+    """
+    order, fifth = np.random.default_rng(seed).permutation(len(rows.x)), len(rows.x) // 5
+    held_out, order = (rows.at(order[:fifth]), order[fifth:]) if unseen is None else (unseen, order)
+    stopping, train = rows.at(order[:fifth]), rows.at(order[fifth:])
+    family, data = whole.shape.family, train.data()
     readable = family.refit(data, refit.vector, refit.support, LAST_STEPS)
     empty = family.refit(data, whole.path.empty.vector, whole.path.empty.support, LAST_STEPS)
-    parts = [(to_device(rows.x[part]), to_device(rows.y[part])) for part in (train, stopping, held_out)]
-    losses = family.losses(empty, rows.data())[held_out]
-    return learned_remainder(whole.shape.learned(readable), parts[0], parts[1], parts[2], losses, seed)
+    model, losses = whole.shape.learned(readable), family.losses(empty, held_out.data())
+    return learned_remainder(model, train.pair, stopping.pair, held_out.pair, empty=losses, seed=seed)

@@ -9,11 +9,12 @@ import pandas as pd
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.architecture import Architecture
-from behavior_learning.core.arrays import make_key, to_device
+from behavior_learning.core.arrays import make_key
 from behavior_learning.core.bases import affine_basis
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Utility
-from behavior_learning.learned.model import LearnedModel, in_single
+from behavior_learning.learned.model import LearnedModel
+from behavior_learning.learned.predictive import Predictive, of_inputs
 from behavior_learning.objectives import Objective
 from behavior_learning.training.fit import fit, row_losses
 from behavior_learning.training.optimizers import Adam
@@ -27,12 +28,19 @@ WIDTHS = (8, 1)
 STARTS, EPOCHS, PATIENCE = 2, 300, 30
 """Its random starts, and how long each is trained."""
 
+RIDGE = 3.0
+"""Of the network alone. Less learns noise from a few hundred rows, more misses what is there (`benchmarks/LOG.md`)."""
+
 
 class Sum(eqx.Module):
-    """Two utilities added."""
+    """Two networks' utilities added."""
 
     first: Utility
     second: Utility
+
+    @property
+    def width(self) -> int:
+        return sum(cast(BehaviorNetwork, part).width for part in (self.first, self.second))
 
     def __call__(self, x: Array, y: Array) -> Array:
         return self.first(x, y) + self.second(x, y)
@@ -85,12 +93,13 @@ class Remainder:
         gain = self.rows.mean() - self.rows["empty"].mean()
         return float(min(1.0, gain["readable"] / gain["both"])) if gain["both"] > 0 else 1.0
 
+    def distribution(self, X: Any) -> Predictive:
+        """The predictive distribution of both together: mean, quantile, interval, log_prob, sample, …."""
+        return of_inputs(self.model, self.model.inputs(X), Sum(self.model.network, self.network))
+
     def log_density(self, X: Any, y: Any) -> np.ndarray:
-        """log p(y|x) of both together per row, in nats, in standardised units of a number."""
-        x, encoded = self.model.given_rows("log_density", X, y)
-        objective = Beside(objective=self.model.objective, readable=self.model.network).on(self.model.space, 1.0)
-        x, encoded = map(to_device, in_single((x, encoded)))
-        return -row_losses(objective, self.network, (x, encoded), make_key(0))
+        """log p(y|x) of both together per row, in nats, for y in the user's units."""
+        return self.distribution(X).log_prob(y)
 
     def __repr__(self) -> str:
         return f"Remainder(the readable problem carries {self.share:.0%} of the gain)"
@@ -101,6 +110,7 @@ def learned_remainder(
     train: tuple[Array, Array],
     stopping: tuple[Array, Array],
     held_out: tuple[Array, Array],
+    *,
     empty: Float[np.ndarray, " rows"],
     seed: int,
 ) -> Remainder:
@@ -118,7 +128,7 @@ def learned_remainder(
         BehaviorNetwork.random(rng, Architecture(WIDTHS), features=d, response=m, basis=affine_basis(d, m))
         for _ in range(STARTS)
     ]
-    settings = Settings(Adam(), Penalty(), EPOCHS, PATIENCE)
+    settings = Settings(Adam(), Penalty(l2=RIDGE), EPOCHS, PATIENCE)
     result = fit(starts, [objective], data=train, validation=stopping, settings=settings, seed=seed)
     final, key = cast(Beside, result.objective), make_key(0)
     both = -row_losses(final, result.network, held_out, key)

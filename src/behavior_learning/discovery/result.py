@@ -12,6 +12,8 @@ from behavior_learning.discovery.agreement import Agreement
 from behavior_learning.discovery.remainder import Remainder
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
+from behavior_learning.inference.results import InferenceResults
+from behavior_learning.inference.tables import text_table
 from behavior_learning.plots.discovery import discovery_path
 from behavior_learning.report.page import Report
 from behavior_learning.symbolic.facade import LearnedProblem
@@ -41,6 +43,8 @@ class Discovery:
     reference : what least squares and a lasso of as many columns say of a number, and how often they say it again on
         the same half-samples; None for classes.
     remainder : a flexible model beside the problem, where one was asked for.
+    errors : inference on the rows that chose nothing, at the numbers that are printed; None without ``honest=True``,
+        for the empty problem, and for heads with kinks.
     """
 
     model: BehaviorEstimator
@@ -53,6 +57,7 @@ class Discovery:
     agreed: Agreement
     reference: pd.DataFrame | None = None
     remainder: Remainder | None = None
+    errors: InferenceResults | None = None
 
     @property
     def problem_(self) -> LearnedProblem:
@@ -82,7 +87,8 @@ class Discovery:
 
     def report(self, path: str | PathLike[str] | None = None, X: Any = None, y: Any = None) -> Report:
         """The report of the model, with the recurrence of every statement; see `BLRegressor.report`."""
-        return self.model.report(path, X, y, title=f"The problem behind {self._response}", stability=self.stability)
+        title = f"The problem behind {self._response}"
+        return self.model.report(path, X, y, title=title, stability=self.stability, inference=self.errors)
 
     @property
     def _response(self) -> str:
@@ -91,7 +97,8 @@ class Discovery:
     def text(self) -> str:
         """The problem, a line per statement, and how it was found."""
         line = self.path[self.path["chosen"]].iloc[0]
-        loss = f"held-out loss {line['loss']:.3f} ± {line['loss_se']:.3f} nats"
+        unit = "" if self.model.model_.response.one_hot else f" of {self._response} in standard deviations"
+        loss = f"held-out loss {line['loss']:.3f} ± {line['loss_se']:.3f} nats{unit}"
         if self.empty:
             return "\n".join([f"Nothing found: no column pays for itself ({loss}).", *self.notes])
         lines = [f"{int(line['terms'])} terms, {loss}, {self.share:.0%} of the gain over the empty problem", ""]
@@ -100,6 +107,10 @@ class Discovery:
             lines.append(
                 f"{statement.text}  [recurs in {statement.recurrence:.0%}; {statement.share:.0%} of the block]"
             )
+        if self.errors is not None:
+            known = self.errors.original
+            lines += ["", f"Estimated from {self.errors.n:,} rows that chose nothing (tests and cautions: errors):"]
+            lines += [text_table(known.table().loc[~known.given, ["estimate", "std. error", "lower", "upper"]])]
         if self.reference is not None:
             lines += [
                 "",

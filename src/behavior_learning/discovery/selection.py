@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.path import Path, lowest_criterion
@@ -29,7 +29,12 @@ class Rows:
     def data(self, weight: Float[np.ndarray, " n"] | None = None) -> Data:
         """All of them, with a weight of mean one."""
         counts = np.ones(len(self.x)) if weight is None else weight
-        return to_device(self.x), to_device(self.y), to_device((counts / counts.mean()).astype(np.float32))
+        return *self.pair, to_device((counts / counts.mean()).astype(np.float32))
+
+    @property
+    def pair(self) -> tuple[Array, Array]:
+        """Both on the device."""
+        return to_device(self.x), to_device(self.y)
 
     def at(self, rows: Int[np.ndarray, " some"]) -> "Rows":
         return Rows(self.x[rows], self.y[rows])

@@ -6,7 +6,7 @@ Exact where sums and quadrature reach, drawn by Markov chains where they do not,
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from behavior_learning.core.spaces import Utility
 from behavior_learning.errors import DataError, OptionError, OutsideSupportWarning
 from behavior_learning.gibbs.components import marginal_distribution
 from behavior_learning.gibbs.distribution import Gibbs
@@ -492,9 +493,10 @@ def _warn_of_rows_outside(response: Response, log_prob: np.ndarray) -> None:
         )
 
 
-def of_inputs(model: LearnedModel, x: np.ndarray) -> Predictive:
-    """The predictive distribution at encoded inputs."""
-    return _whole(model.response, x, model.gibbs())
+def of_inputs(model: LearnedModel, x: np.ndarray, utility: Utility | None = None) -> Predictive:
+    """The predictive distribution at encoded inputs, by another utility on the same columns where one is given."""
+    gibbs = model.gibbs()
+    return _whole(model.response, x, gibbs if utility is None else replace(gibbs, utility=utility))
 
 
 def _whole(response: Response, x: np.ndarray, gibbs: Gibbs) -> Predictive:
