@@ -24,6 +24,7 @@ from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
+    LINEAR,
     MANY_LABELS,
     SHAPING,
     as_linear,
@@ -36,7 +37,8 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, some_rows
-from behavior_learning.learned.outcome import examine_fit, is_behind_linear, say_linear
+from behavior_learning.learned.outcome import examine_fit, loss_of_plainer, say_linear
+from behavior_learning.learned.polish import linear_of_all_rows
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.mesh import from_first
 from behavior_learning.objectives import OBJECTIVES, Objective
@@ -187,9 +189,11 @@ class BehaviorEstimator(FittedEstimator):
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
         )
+        alone = not (chosen.average or stream or kept or present)
+        plain = alone and left_open(chosen) and response.short_name == "numbers"
         chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present)
-        alone = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
-        given = [name for name, value in alone.items() if value]
+        others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
+        given = [name for name, value in others.items() if value]
         if chosen.average and given:
             raise OptionError(f"average=True is not for {given[0]}. Leave average at False, or do without.")
         turns = chosen.average and validation_data is None
@@ -199,14 +203,17 @@ class BehaviorEstimator(FittedEstimator):
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
         model, loss = learned(chosen, task, random)
-        alone = left_open(chosen) and not (chosen.average or stream or kept or present)
-        if alone and response.short_name == "numbers" and is_behind_linear(model, loss):
+        allowed = loss_of_plainer(model, loss) if plain and left_open(chosen) else None
+        if allowed is not None:
             linear, its_loss = learned(as_linear(chosen, self.penalty), task, random)
-            if its_loss < loss:
+            if its_loss <= allowed:
                 say_linear(loss, its_loss)
                 model, loss = linear, its_loss
         self._adopt(model, named=is_named(X))
         examine_fit(self.model_, loss)
+        one_optimum = self.model_.network.architecture.heads == LINEAR["heads"] and self.model_.objective.likelihood
+        if plain and one_optimum and validation_data is None:
+            self.model_ = linear_of_all_rows(self.model_)
         looked, _ = some_rows((train, train), EXAMINED_ROWS)
         encoded.response.examine(of_inputs(self.model_, encoded.x[looked]))
         return self

@@ -26,6 +26,7 @@ from behavior_learning.training.settings import Penalty
 __all__ = [
     "DEFAULT_LAYERS",
     "FEW_ROWS",
+    "LINEAR",
     "MANY_LABELS",
     "SHAPING",
     "as_linear",
@@ -105,7 +106,7 @@ def left_open(chosen: Any) -> bool:
 
 def as_linear(chosen: Any, penalty: Any) -> Any:
     """The checked hyperparameters, with linear regression and next to no ridge where none was asked for."""
-    ridge = {"penalty": Penalty(l2=0.1)} if penalty == "ridge" else {}
+    ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" else {}
     return SimpleNamespace(**vars(chosen) | LINEAR | ridge)
 
 

@@ -7,9 +7,11 @@ import numpy as np
 from scipy.stats import norm
 
 from behavior_learning.errors import TrainingWarning
-from behavior_learning.learned.model import LearnedModel, TrainingRows
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.evaluate import by_rows
+from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 
-__all__ = ["examine_fit", "is_behind_linear", "linear_loss", "loss_without_x", "say_linear"]
+__all__ = ["examine_fit", "linear_loss", "loss_of_plainer", "loss_without_x", "say_linear"]
 
 LOG = logging.getLogger("behavior_learning")
 
@@ -21,6 +23,9 @@ CROWDED = 10
 
 WORSE = 0.02
 """Nats per row by which a linear model may do better on the held-out rows."""
+
+PLAIN = 3.0
+"""Standard errors of the losses of a linear model by which a fit is ahead beyond doubt."""
 
 LEAST_ERROR = 0.01
 """Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
@@ -73,9 +78,10 @@ def _no_better(model: LearnedModel, loss: float) -> str:
             f"The fit is no better than one distribution for all rows: held-out losses are {loss:.4g} and {alone:.4g} "
             "nats. Either X says nothing of y, or training failed: try other layers, a smaller learning_rate or l2."
         )
-    if is_behind_linear(model, loss):
+    linear = linear_loss(model)
+    if linear is not None and loss > linear + WORSE:
         return (
-            f"A linear model with a normal error does better on the held-out rows: {linear_loss(model):.4g} nats, and "
+            f"A linear model with a normal error does better on the held-out rows: {linear:.4g} nats, and "
             f"the fit {loss:.4g}. Use fewer layers, such as layers=(1,), or a smaller penalty=bl.Penalty(l2=...); a "
             "linear model is layers=(1,), heads=(None, None, 'square')."
         )
@@ -103,10 +109,10 @@ def loss_without_x(model: LearnedModel) -> float | None:
         return None
     train, held_out, weight = ~rows.held_out, rows.held_out, _weights(rows)
     if response.levels is None:
-        return _normal_loss(rows.x[:, :0], rows)
+        return _mean(_normal_losses(rows.x[:, :0], rows), rows)
     codes = rows.y.astype(int)
     shares = np.bincount(codes[train], weight[train], len(response.levels)) + 1
-    return float(np.average(-np.log(shares / shares.sum())[codes[held_out]], weights=weight[held_out]))
+    return _mean(-np.log(shares / shares.sum())[codes[held_out]], rows)
 
 
 def linear_loss(model: LearnedModel) -> float | None:
@@ -114,20 +120,32 @@ def linear_loss(model: LearnedModel) -> float | None:
     if model.response.levels is not None or loss_without_x(model) is None:
         return None
     rows = model.training_rows("fit")
-    return _normal_loss(rows.x, rows)
+    return _mean(_normal_losses(rows.x, rows), rows)
 
 
-def is_behind_linear(model: LearnedModel, loss: float) -> bool:
-    """Whether a linear model does clearly better on the held-out rows than a fit with this loss."""
-    linear = linear_loss(model)
-    return linear is not None and loss > linear + WORSE
+def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
+    """The mean loss of the held-out rows up to which a linear problem is taken instead of a fit with this loss.
+
+    None where the fit is ahead of least squares by a standard error of the difference, or there is none to compare.
+    """
+    linear, rows = linear_loss(model), model.training_rows("fit")
+    if linear is None:
+        return None
+    losses, weight = _normal_losses(rows.x, rows), _weights(rows)[rows.held_out]
+    if linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
+        return None
+    held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
+    ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
+    clearly = np.average(ahead, weights=weight) > ahead.std() / len(ahead) ** 0.5
+    return None if clearly else max(loss, linear)
 
 
 def say_linear(loss: float, linear: float) -> None:
     """Warn that a linear problem was learned, and of what the default problem came to."""
     warnings.warn(
-        f"A linear problem was learned: its loss on the held-out rows is {linear:.4g} nats, that of the default "
-        f"problem {loss:.4g}. Name a problem, such as layers=(2, 1), to learn that one whatever the rows say.",
+        f"A linear problem was learned: its loss on the held-out rows is {linear:.4g} nats, and that of the default "
+        f"problem, {loss:.4g}, is not better by a standard error. Name a problem, such as layers=(2, 1), to learn that "
+        "one whatever the rows say.",
         TrainingWarning,
         stacklevel=3,
     )
@@ -137,8 +155,12 @@ def _weights(rows: TrainingRows) -> np.ndarray:
     return np.ones(len(rows.y)) if rows.weight is None else rows.weight
 
 
-def _normal_loss(x: np.ndarray, rows: TrainingRows) -> float:
-    """Of least squares on x and a constant."""
+def _mean(losses: np.ndarray, rows: TrainingRows) -> float:
+    return float(np.average(losses, weights=_weights(rows)[rows.held_out]))
+
+
+def _normal_losses(x: np.ndarray, rows: TrainingRows) -> np.ndarray:
+    """Of each held-out row under least squares on x and a constant."""
     train, held_out, weight = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out), _weights(rows)
     train = train[:: -(-len(train) // MOST_ROWS)]
     design, root = np.column_stack([np.ones(len(train)), x[train]]), np.sqrt(weight[train])
@@ -147,5 +169,4 @@ def _normal_loss(x: np.ndarray, rows: TrainingRows) -> float:
     variance = np.average((rows.y[train] - design @ coef) ** 2, weights=weight[train]) * len(train) / degrees
     scale = max(np.sqrt(variance), LEAST_ERROR)
     error = rows.y[held_out] - np.column_stack([np.ones(len(held_out)), x[held_out]]) @ coef
-    losses = -norm.logpdf(error, scale=scale)
-    return float(np.average(losses, weights=weight[held_out]))
+    return -norm.logpdf(error, scale=scale)

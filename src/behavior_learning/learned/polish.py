@@ -13,7 +13,10 @@ from behavior_learning.options import check_count, check_number
 from behavior_learning.training.polish import MOST_NUMBERS, lowered
 from behavior_learning.training.weights import chosen_rows
 
-__all__ = ["polished"]
+__all__ = ["linear_of_all_rows", "polished"]
+
+LINEAR_EVALUATIONS = 500
+"""Of the loss of a linear model, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,4 +69,25 @@ def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> Lear
         l2=l2,
         known_deviations=standard_deviations(network, objective.space, *map(np.asarray, data[:2])),
         procedure=Polishing(model.procedure or Fitting(model.network), l2, evaluations),
+    )
+
+
+def linear_of_all_rows(model: LearnedModel) -> LearnedModel:
+    """A linear model with a normal error at the optimum of all rows, those included that were held out.
+
+    It has one optimum, so that there is nothing to stop or to choose any more. τ = n/(n − rank) makes up for the
+    degrees of freedom, by which the variance of largest likelihood is too small.
+    """
+    rows, l2 = model.training_rows("fit"), model.recipe.settings.penalty.l2
+    every = np.arange(len(rows.x))
+    data = chosen_rows(in_single((rows.x, rows.y)), rows.weight, every)
+    network = lowered(model.network, model.objective, data=data, l2=l2, evaluations=LINEAR_EVALUATIONS)
+    rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(every)), rows.x]))
+    return replace(
+        model,
+        network=network,
+        temperature=model.temperature * len(every) / max(len(every) - rank, 1),
+        l2=l2,
+        rows=replace(rows, held_out=np.zeros(len(every), bool)),
+        known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),
     )
