@@ -1,13 +1,21 @@
 """Claims about inference on streams: the estimates and errors in memory, whatever the cuts."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import poisson
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.inference.passes import Block
+from behavior_learning.inference.poisson import Resampling, counts
+from behavior_learning.inference.resampling import refit
 from behavior_learning.inference.streamed import ByCluster
 from behavior_learning.learned import streaming
+from behavior_learning.streams.sources import Part
+from behavior_learning.streams.survey import mixed, place_hashes
 from tests.conftest import rng
 
 ROWS = 230
@@ -63,6 +71,57 @@ def test_errors_of_a_stream_are_those_in_memory(rows, model, clusters, weighted,
             streamed.lr_test(f"{streamed.params.index[0]} = 0")
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "clusters"), [("frequency", None), ("sampling", None), ("sampling", "who")])
+def test_bootstrap_of_a_stream_is_refits_in_memory_to_rows_that_count_alike(rows, model, kind, clusters, monkeypatch):
+    """How often a row counts in a sample depends on its place, or its cluster, alone."""
+    monkeypatch.setattr(streaming, "BLOCK", 64)
+    common, draws = {"weight_kind": kind, "n_restarts": 0, "l2": 0.0}, 3
+    cov_type = "bootstrap" if clusters is None else "cluster_bootstrap"
+    tables, own = [rows[:100], rows[100:]], {"cov_type": cov_type, "clusters": clusters, "draws": draws, "seed": 5}
+    streamed = model.inference(bl.Stream(tables, sample=150), target="y", weights="w", **common, **own)
+    fitted = model.inference(rows[["x"]], rows["y"], weights=rows["w"], **common).fitted
+    hashes = np.concatenate([place_hashes(Part(number, 0, table)) for number, table in enumerate(tables)])
+    if clusters is not None:
+        hashes = Block((), hashes, hashes, (rows[clusters].to_numpy(object),)).label_hashes
+    keys = Resampling(draws, 5, clustered=clusters is not None, repeated=True).keys
+    weights = fitted.weights
+    with jax.enable_x64(True):
+        rates = weights if kind == "frequency" else np.ones(ROWS)
+        counted = np.stack([counts(*map(jnp.asarray, (hashes, rates, key))) for key in keys])
+        replicates = counted if kind == "frequency" else counted * weights
+        refits = refit(fitted.problem, *map(jnp.asarray, (fitted.theta, fitted.local.signs, replicates)))
+    np.testing.assert_allclose(streamed.estimates.draws, refits[0], rtol=1e-6)
+    assert streamed.cov_type == cov_type
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, 7.0, 40.0])
+def test_rows_count_as_often_as_quantiles_of_a_poisson_variable(rate):
+    """And a row's counts in two samples are independent."""
+    hashes, keys = (
+        rng("hashes").integers(2**63, size=2_000, dtype=np.uint64),
+        Resampling(2, 0, clustered=False, repeated=True).keys,
+    )
+    with jax.enable_x64(True):
+        one, other = (np.asarray(counts(jnp.asarray(hashes), jnp.full(2_000, rate), jnp.asarray(key))) for key in keys)
+    uniform = ((mixed(hashes ^ keys[0]) >> np.uint64(11)) + 0.5) / 2**53
+    np.testing.assert_array_equal(one, poisson(rate).ppf(uniform))
+    assert abs(uniform.mean() - 0.5) < 4 / np.sqrt(12 * 2_000)
+    assert rate == 0 or abs(np.corrcoef(one, other)[0, 1]) < 4 / np.sqrt(2_000)
+
+
+@pytest.mark.slow
+def test_bootstrap_of_a_stream_agrees_with_the_sandwich(rows, model):
+    """One Newton step of most refits, where few rows are not too few for it."""
+    many = pd.concat([rows.assign(y=rows["y"] + 0.001 * number) for number in range(200)])
+    stream, common = [many[:9_000], many[9_000:]], {"target": "y", "n_restarts": 0, "l2": 0.0, "draws": 100}
+    robust, drawn = (model.inference(stream, cov_type=kind, **common) for kind in ("robust", "bootstrap"))
+    np.testing.assert_allclose(drawn.bse, robust.bse, rtol=4 / np.sqrt(2 * 100))
+    assert "92 of 100 bootstrap refits are one Newton step each" in str(drawn)
+    with pytest.raises(OptionError, match="needs the rows in memory, and these are of a stream"):
+        drawn.with_covariance("jackknife")
+
+
 def test_scores_of_a_cluster_add_up_wherever_its_rows_stand():
     sums, by_cluster = rng("clusters").normal(size=(6, 2)), ByCluster(2)
     by_cluster.add(np.array(["a", "b"], object), sums[:2])
@@ -77,7 +136,8 @@ def test_scores_of_a_cluster_add_up_wherever_its_rows_stand():
 @pytest.mark.parametrize(
     ("how", "error", "match"),
     [
-        ({"cov_type": "bootstrap"}, OptionError, "'bootstrap' needs the rows in memory"),
+        ({"cov_type": "jackknife"}, OptionError, "'jackknife' needs the rows in memory"),
+        ({"cov_type": "cluster_bootstrap", "clusters": ("x", "y")}, OptionError, "needs one column"),
         ({"cov_type": "clustered"}, OptionError, "need each other"),
         ({"method": "posterior"}, OptionError, "'posterior' needs the rows in memory"),
         ({"cov_type": "clustered", "clusters": ("x", "y", "z")}, OptionError, "one or two columns"),

@@ -66,8 +66,8 @@ class FittedEstimator(ReadableEstimator):
             ``"sampling"`` for its share of the population.
         target : the column of the response where X is a stream, as in `fit`; `weights` and `clusters` are columns then
             too. The search runs on a sample of the rows and goes on to the optimum of all of them; robust, clustered
-            and other errors are of sums over all rows, equal to those in memory. What needs rows one by one, such as
-            likelihood-ratio tests and bootstraps, is refused.
+            and other errors are of sums over all rows, equal to those in memory; bootstraps draw how often a row counts
+            from a Poisson distribution. What needs rows one by one, such as likelihood-ratio tests, is refused.
         n_restarts : random starts beside the fitted network; by default 4, fewer for large problems. Where that is
             affordable the search goes on from the best optimum with its rows negated, one by one.
         l2 : by default none where the likelihood has a finite maximum. Where it has none, as along a tanh that is

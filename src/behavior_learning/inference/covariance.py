@@ -19,7 +19,14 @@ from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.information import Information
 from behavior_learning.inference.problem import cluster_scores
-from behavior_learning.inference.resampling import one_step_jackknife, refit, refits_of, resampling_weights, score_draws
+from behavior_learning.inference.resampling import (
+    Refits,
+    one_step_jackknife,
+    refit,
+    refits_of,
+    resampling_weights,
+    score_draws,
+)
 
 __all__ = [
     "COV_TYPES",
@@ -35,6 +42,7 @@ __all__ = [
     "Robust",
     "clustered",
     "make_covariance",
+    "of_refits",
     "sandwich",
 ]
 
@@ -273,14 +281,18 @@ def warn_of_few_clusters(count: int, parameters: int) -> None:
 
 
 def _of_refits(fitted: Fitted, seed: int, draws: int, clusters: Clusters | None = None) -> Covariance:
-    """The covariance of refits to resampled rows, those that did not converge left aside."""
-    sampling, rng, p = fitted.weight_kind == "sampling", np.random.default_rng(seed), len(fitted.theta)
+    """The covariance of refits to resampled rows."""
+    sampling, rng = fitted.weight_kind == "sampling", np.random.default_rng(seed)
     replicates = resampling_weights(rng, fitted.weights, draws, sampling=sampling, clusters=clusters)
     arrays = (jnp.asarray(numbers) for numbers in (fitted.theta, fitted.local.signs, replicates))
-    refits = refits_of(*refit(fitted.problem, *arrays))
-    kept = refits.theta[refits.converged]
-    omitted = len(replicates) - len(kept)
-    notes = (f"{omitted} of {len(replicates)} bootstrap refits did not converge and are omitted.",) if omitted else ()
+    return of_refits(refits_of(*refit(fitted.problem, *arrays)))
+
+
+def of_refits(refits: Refits, notes: tuple[str, ...] = ()) -> Covariance:
+    """The covariance of refits, those that did not converge left aside."""
+    kept, (draws, p) = refits.theta[refits.converged], refits.theta.shape
+    if len(kept) < draws:
+        notes = (*notes, f"{draws - len(kept)} of {draws} bootstrap refits did not converge and are omitted.")
     if len(kept) < 2:
         return Covariance(np.full((p, p), np.nan), None, notes)
     return Covariance(np.cov(kept.T).reshape(p, -1), kept, notes)

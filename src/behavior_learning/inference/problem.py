@@ -27,6 +27,7 @@ __all__ = [
     "cluster_scores",
     "compiled",
     "gradient",
+    "gradient_sums",
     "hessian",
     "hessian_columns",
     "losses",
@@ -188,13 +189,20 @@ def gradient(
     problem: Problem, theta: Float[Array, " p"], chunks: Int[Array, ""] | int | None = None
 ) -> tuple[Float[Array, ""], Float[Array, " p"]]:
     """Mean loss and its gradient, over all rows or those of the first chunks."""
+    total, weight = gradient_sums(problem, theta, chunks)
+    return jax.tree.map(lambda part, ridge: part / weight + ridge, total, jax.value_and_grad(problem.penalty)(theta))
+
+
+def gradient_sums(
+    problem: Problem, theta: Float[Array, " p"], chunks: Int[Array, ""] | int | None = None
+) -> tuple[tuple[Float[Array, ""], Float[Array, " p"]], Float[Array, ""]]:
+    """Σwℓ, Σw∇ℓ and Σw, without the ridge."""
 
     def part(data: tuple[Array, ...], weights: Float[Array, " rows"]) -> PyTree:
         loss = jax.value_and_grad(lambda t: jnp.sum(weights * _chunk_losses(problem, t, data)))
         return loss(theta), jnp.sum(weights)
 
-    total, weight = _summed(problem, part, chunks)
-    return jax.tree.map(lambda part, ridge: part / weight + ridge, total, jax.value_and_grad(problem.penalty)(theta))
+    return _summed(problem, part, chunks)
 
 
 def hessian(

@@ -12,7 +12,7 @@ from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.estimation import TOLERANCE, Search, search_from
 from behavior_learning.inference.problem import Problem, hessian, row_hessians, scores
 
-__all__ = ["Refits", "one_step_jackknife", "refit", "resampling_weights", "score_draws"]
+__all__ = ["AIM", "Refits", "one_step_jackknife", "refit", "resampling_weights", "score_draws"]
 
 REFIT_STEPS = 200
 

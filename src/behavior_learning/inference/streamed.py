@@ -1,22 +1,22 @@
 """The optimum of rows that are not held in memory, and its errors: sums over chunks of rows, whatever the chunks.
 
 A search on a sample ends a few steps from the optimum of all rows, and its Hessian serves for these steps: each takes
-one pass for the loss and its gradient. The last pass sums the Hessian, outer products of scores, and scores by cluster,
-whose rows may stand anywhere.
+one pass for the loss and its gradient. A last pass sums the Hessian, outer products of scores, and scores by cluster,
+whose rows may stand anywhere; a bootstrap takes further ones.
 
 Source: Theorem B.9 and B.10; Liang and Zeger (1986) for clusters.
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import canonicalize
@@ -28,55 +28,18 @@ from behavior_learning.inference.covariance import (
     clustered,
     make_covariance,
 )
-from behavior_learning.inference.estimation import (
-    AIM,
-    TOLERANCE,
-    Convergence,
-    Optimum,
-    bfgs_update,
-    newton_step,
-    projected_norm,
-)
+from behavior_learning.inference.estimation import AIM, TOLERANCE, Convergence, Optimum
 from behavior_learning.inference.fitted import Fitted, information_at
-from behavior_learning.inference.problem import Problem, all_sums, gradient
+from behavior_learning.inference.passes import MOST_PASSES, Blocks, Searched, of_block, search_by_passes
+from behavior_learning.inference.poisson import Resampling, poisson_bootstrap
+from behavior_learning.inference.problem import all_sums, gradient_sums
 from behavior_learning.inference.results import InferenceResults, estimated
 from behavior_learning.mesh import gathered, total
 
-__all__ = ["SUMMED", "Block", "infer_stream"]
+__all__ = ["SUMMED", "infer_stream"]
 
-SUMMED = ("robust", "hessian", "opg", "clustered")
+SUMMED = ("robust", "hessian", "opg", "clustered", "bootstrap", "cluster_bootstrap")
 """Covariances that need no more than sums over rows."""
-
-MOST_PASSES = 30
-"""Passes for gradients after which the search gives up."""
-
-IN_CACHE = 2**19
-"""Numbers that an intermediate array may hold: where all rows pass by, a quarter faster than what memory would take."""
-
-STUCK = 1e10
-"""Damping beyond which no step lowers the loss."""
-
-
-class Block(NamedTuple):
-    """Rows that are held at once; all blocks have the same number, filled up with rows of weight 0.
-
-    Attributes
-    ----------
-    data : arrays with rows first, in double precision.
-    labels : of the cluster of each row, one array for each way of clustering.
-    """
-
-    data: tuple[np.ndarray, ...]
-    weights: Float[np.ndarray, " rows"]
-    labels: tuple[np.ndarray, ...] = ()
-
-    @property
-    def ways(self) -> tuple[np.ndarray, ...]:
-        """Labels of each way, and of two those of their intersection."""
-        if len(self.labels) < 2:
-            return self.labels
-        both = pd.util.hash_pandas_object(pd.DataFrame(dict(enumerate(self.labels))), index=False)
-        return (*self.labels, both.to_numpy())
 
 
 class Unheld:
@@ -157,19 +120,6 @@ class ByCluster:
         return whole
 
 
-class _At(NamedTuple):
-    """Where a search is; `hessian` is that of the sample, updated from gradients."""
-
-    theta: Float[Array, " p"]
-    loss: float
-    gradient: Float[Array, " p"]
-    hessian: Float[Array, "p p"]
-    damping: float
-
-
-Blocks = Callable[[], Iterator[Block]]
-
-
 def infer_stream(
     sample: InferenceResults, blocks: Blocks, *, cov_type: str, ways: int, rows: int, weight: float
 ) -> InferenceResults:
@@ -180,7 +130,7 @@ def infer_stream(
     sample : whose optimum the search begins at, and whose options it keeps.
     blocks : all rows once, each time it is called.
     cov_type : one of `SUMMED`.
-    ways : of clustering; 0, 1 or 2.
+    ways : of clustering; 0, 1 or 2, and 1 where clusters are drawn.
     rows, weight : how many rows count, and the sum of their weights.
 
     Raises
@@ -191,8 +141,9 @@ def infer_stream(
     fitted = sample.fitted
     sampling, l2 = fitted.weight_kind == "sampling", float(fitted.problem.l2)
     counted = rows if sampling else weight
-    at, norm, passes = _searched(fitted, blocks, weight, l2 / counted)
-    network = fitted.problem.network(at.theta)
+    at, passes = _searched(fitted, blocks, weight, l2 / counted)
+    norm = float(at.norm)
+    network = fitted.problem.network(jnp.asarray(at.theta))
     canonical = canonicalize(network, one_hot=fitted.one_hot, signs=fitted.canonical.signs, prune=False)
     local = LocalParameters.of(canonical, fitted.names)
     problem = eqx.tree_at(lambda p: p.parametrization, fitted.problem, local.parametrization)
@@ -203,7 +154,7 @@ def infer_stream(
         labels = block.ways
         codes = pd.factorize(labels[-1] if ways else np.zeros(len(block.weights)))[0]  # Of the finest clusters.
         curvature, outers, scores = _all_sums(
-            _of_block(problem, block), theta, powers, jnp.asarray(codes), len(block.weights)
+            of_block(problem, block), theta, powers, jnp.asarray(codes), len(block.weights)
         )
         sums = tuple(map(jnp.add, sums, (curvature, *outers)))
         first = np.unique(codes, return_index=True)[1]
@@ -224,55 +175,36 @@ def infer_stream(
         fitted.names,
         fitted.one_hot,
         rows_total=counted,
-        mean_loss=at.loss - 0.5 * l2 / counted * float(np.sum(local.theta**2)),
+        mean_loss=float(at.loss) - 0.5 * l2 / counted * float(np.sum(local.theta**2)),
         outer_products=tuple(
             (counted / weight) ** power * np.asarray(own) for power, own in zip(powers, sums[1:], strict=True)
         ),
     )
     results = replace(sample, fitted=whole, rivals=())
+    if clusters and min(len(way.sums) for way in clusters) < 2:
+        raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
+    if cov_type.endswith("bootstrap"):
+        how = Resampling(sample.draws, sample.seed, clustered=ways > 0, repeated=not sampling and ways == 0)
+        refits = poisson_bootstrap(problem, local, curvature, blocks, how, l2 * weight / counted)
+        return estimated(results, refits)
     if cov_type != "clustered":
         return estimated(results, make_covariance(cov_type))
-    if min(len(way.sums) for way in clusters) < 2:
-        raise DataError("clusters has one cluster only; clustered errors need several, and many to be reliable.")
     return estimated(results, ClusteredSums(tuple(counted / weight * way.sums for way in clusters)))
 
 
-def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tuple[_At, float, int]:
-    """The optimum of all rows by steps with the Hessian of the sample; the norm there, and the passes it took."""
-    signs = jnp.asarray(fitted.local.signs)
+def _searched(fitted: Fitted, blocks: Blocks, weight: float, ridge: float) -> tuple[Searched, int]:
+    """The optimum of all rows by steps with the Hessian of the sample, and the passes it took."""
 
-    def look(theta: Array, curvature: Array, damping: float) -> _At:
-        parts = (_first(_of_block(fitted.problem, block), theta) for block in blocks())
-        none = jnp.zeros(()), jnp.zeros_like(theta)
-        loss, slope = total(reduce(lambda sums, part: tuple(map(jnp.add, sums, part)), parts, none))
-        value = float(loss / weight + 0.5 * ridge * jnp.sum(theta**2))
-        return _At(theta, value, slope / weight + ridge * theta, curvature, damping)
+    def look(theta: np.ndarray, which: object = None) -> tuple[np.ndarray, np.ndarray]:
+        at = jnp.asarray(theta[0])
+        parts = (_first(of_block(fitted.problem, block), at)[0] for block in blocks())
+        loss, slope = total(reduce(lambda sums, part: jax.tree.map(jnp.add, sums, part), parts, (0.0, 0.0)))
+        return loss / weight + 0.5 * ridge * (theta**2).sum(1), slope / weight + ridge * theta
 
-    at, passes = look(jnp.asarray(fitted.theta), jnp.asarray(fitted.optimum.hessian), 0.0), 1
-    norm = float(projected_norm(at.theta, at.gradient, signs))
-    while norm > AIM and passes < MOST_PASSES and at.damping < STUCK:
-        trial, passes = look(newton_step(at, signs), at.hessian, 0.1 * at.damping), passes + 1
-        after = float(projected_norm(trial.theta, trial.gradient, signs))
-        if trial.loss < at.loss - 1e-13 * (1 + abs(at.loss)) or after < 0.5 * norm:
-            curvature = bfgs_update(at.hessian, trial.theta - at.theta, trial.gradient - at.gradient)
-            at, norm = trial._replace(hessian=curvature), after
-        elif norm < TOLERANCE:
-            break
-        else:
-            at = at._replace(damping=max(10 * at.damping, 1e-4))
-    return at, norm, passes
+    start, signs = np.asarray(fitted.theta)[None], fitted.local.signs
+    at = Searched.at(start, *look(start), np.asarray(fitted.optimum.hessian)[None], signs)
+    found, passes = search_by_passes(at, look, signs, AIM)
+    return found.some(0), passes + 1
 
 
-def _of_block(problem: Problem, block: Block) -> Problem:
-    how: dict[str, Any] = {"weights": block.weights, "candidates": problem.candidates, "values": IN_CACHE}
-    return Problem.of(problem.objective, problem.parametrization, block.data, **how)
-
-
-@eqx.filter_jit
-def _first(problem: Problem, theta: Float[Array, " p"]) -> tuple[Array, Array]:
-    """Σwℓ and its gradient."""
-    loss, slope = gradient(problem, theta)
-    return problem.total * loss, problem.total * slope
-
-
-_all_sums = eqx.filter_jit(all_sums)
+_first, _all_sums = eqx.filter_jit(gradient_sums), eqx.filter_jit(all_sums)

@@ -13,14 +13,18 @@ import pyarrow.parquet as parquet
 
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.files import whole_file
+from behavior_learning.inference.passes import Block
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.inference.streamed import SUMMED, Block, infer_stream
+from behavior_learning.inference.streamed import SUMMED, infer_stream
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.predictive import predictive
 from behavior_learning.streams import Opened, Stream, as_source
 
 __all__ = ["infer_rows", "predict_to"]
+
+CLUSTERED = ("clustered", "cluster_bootstrap")
+"""Covariances that need the clusters of the rows."""
 
 BLOCK = 2**15
 """Rows that inference holds at once."""
@@ -87,30 +91,32 @@ def infer_rows(
         raise OptionError(f"method={method!r} needs the rows in memory; a stream has 'optimum'.")
     if cov_type not in SUMMED:
         raise OptionError(f"cov_type={cov_type!r} needs the rows in memory; a stream has {', '.join(SUMMED)}.")
-    if (cov_type == "clustered") != (clusters is not None):
-        raise OptionError("cov_type='clustered' and clusters=, the column of the clusters, need each other.")
+    if (cov_type in CLUSTERED) != (clusters is not None):
+        said = " or ".join(map(repr, CLUSTERED))
+        raise OptionError(f"cov_type={said} and clusters=, the column of the clusters, need each other.")
     if not model.objective.likelihood:
         raise OptionError("Inference on a stream is for likelihoods. Fit with objective='likelihood', or pass a table.")
     labels = () if clusters is None else (clusters,) if isinstance(clusters, str) else tuple(clusters)
-    if len(labels) > 2:
-        raise OptionError(f"clusters needs one or two columns; got {list(labels)}.")
+    most = 1 if cov_type == "cluster_bootstrap" else 2
+    if len(labels) > most:
+        raise OptionError(f"clusters needs {'one or two columns' if most > 1 else 'one column'}; got {list(labels)}.")
     names = model.encoder.names
     opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, needed=labels, features=names)
     X, y, weight = opened.split(opened.survey.train)
     sample = infer_problem(model, model.given_rows("inference", X, y), weights=weight, cov_type="robust", **options)
 
-    def encoded(table: pd.DataFrame) -> tuple[np.ndarray, ...]:
+    def encoded(table: pd.DataFrame, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
         X, y, weight = opened.split(table)
         own = np.ones(len(table)) if weight is None else weight
         for name in labels:
             if table[name].isna().any():
                 raise DataError(f"The clusters in {name!r} have missing labels. Give every row a cluster, or drop it.")
-        return *model.given_rows("inference", X, y), own, *(table[name].to_numpy(object) for name in labels)
+        return *model.given_rows("inference", X, y), own, hashes, *(table[name].to_numpy(object) for name in labels)
 
     def blocks() -> Iterator[Block]:
         size = min(BLOCK, opened.survey.rows)
-        for x, values, own, *rest in opened.blocks(encoded, size):
-            yield Block((x, values), own, tuple(rest))
+        for x, values, own, hashes, *rest in opened.blocks(encoded, size):
+            yield Block((x, values), own, hashes, tuple(rest))
 
     counted = opened.survey.rows
     with jax.enable_x64(True):

@@ -175,15 +175,15 @@ class Opened:
 
         return ahead(map(put, zip(*read, strict=False)))
 
-    def blocks(self, encode: Callable[[pd.DataFrame], Columns], size: int) -> Iterator[Columns]:
+    def blocks(self, encode: Callable[[pd.DataFrame, np.ndarray], Columns], size: int) -> Iterator[Columns]:
         """All rows of this process that count, read ahead in blocks of one size, a last one filled up by weights of 0.
 
         Parameters
         ----------
-        encode : rows to arrays, weights third.
+        encode : rows and the hashes of their places to arrays, weights third.
         """
         read = self.source.parts(share=Share(index(), count()))
-        parts = (encode(table) for part in read if len(table := self.rule(part)[0]))
+        parts = (encode(*rows) for part in read if len((rows := self.rule(part))[0]))
         for block in ahead(blocks(parts, size, rest=True)):
             whole = list(filled(block, size))
             whole[2] = np.where(np.arange(size) < len(block[0]), whole[2], 0.0)

@@ -20,7 +20,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.mesh import everyone, gathered
 from behavior_learning.streams.sources import Part
 
-__all__ = ["Counted", "Reading", "Survey", "place_hashes", "survey"]
+__all__ = ["Counted", "Reading", "Survey", "mixed", "place_hashes", "survey"]
 
 MOST_LEVELS = 1_000
 """Levels of a column of which each has a row in the sample for certain."""
@@ -68,12 +68,13 @@ def place_hashes(part: Part) -> UInt64[np.ndarray, " rows"]:
     Source: the finaliser of SplitMix64 (Steele, Lea and Flood 2014), of the piece and then of the row in it.
     """
     with np.errstate(over="ignore"):
-        return _mixed(
-            _mixed(np.uint64(part.piece)) + np.arange(part.offset, part.offset + len(part.table), dtype=np.uint64)
+        return mixed(
+            mixed(np.uint64(part.piece)) + np.arange(part.offset, part.offset + len(part.table), dtype=np.uint64)
         )
 
 
-def _mixed(numbers: Any) -> Any:
+def mixed(numbers: Any) -> Any:
+    """Numbers of 64 bits that look random, each a function of the one given."""
     z = (numbers + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
