@@ -262,7 +262,8 @@ def test_weights_of_an_answer_add_up_with_their_errors():
     values, loadings = generator.normal(size=(6, 2)), generator.normal(size=(6, 2, 4))
     weights = generator.normal(size=(3, 6, 2))
     asked = SimpleNamespace(values=lambda *_: 2 * values, loadings=lambda *_: 2 * loadings)
-    table = Answer(asked, None, None, None, np.full(2, 2.0)).table(weights, pd.RangeIndex(6), 0.9)
+    sums = Answer(asked, None, None, None, np.full(2, 2.0)).sums(weights, np.ones((3, 2)), None)
+    table = sums.table(pd.RangeIndex(6), 0.9, None, unknown=False)
     covariance = np.einsum("nqr,mqr->qnm", loadings, loadings)
     expected = [[np.sqrt(w[:, q] @ covariance[q] @ w[:, q]) for q in range(2)] for w in weights]
     np.testing.assert_allclose(table["std_error"], np.ravel(expected))

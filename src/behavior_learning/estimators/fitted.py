@@ -21,7 +21,7 @@ from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.records import status_line
-from behavior_learning.learned.streaming import infer_rows
+from behavior_learning.learned.streaming import effects_over, infer_rows
 from behavior_learning.options import check_count, check_number
 
 __all__ = ["FittedEstimator"]
@@ -192,6 +192,8 @@ class FittedEstimator(ReadableEstimator):
         n_refits: int = 20,
         seed: int = 0,
         correct: bool | None = None,
+        target: str | Sequence[str] | None = None,
+        weights: str | None = None,
     ) -> Effects:
         """How what p(y|x) says changes with each variable: averages, groups, rows, curves and contrasts with intervals.
 
@@ -210,6 +212,9 @@ class FittedEstimator(ReadableEstimator):
         correct : whether averages of effects on means and probabilities are put right, in one step, by what y leaves
             over in the rows of `fit`, so that the model need not be right; by default where there are ten rows for
             every column and no inference is given. Single rows and curves are always the model's.
+        target, weights : columns of the response and of weights where X is a stream, as in `fit`. Averages (tables,
+            groups, contrasts) are sums over all its rows, each a pass; single rows and curves are of a sample. Errors
+            are those of the rows of `fit` that the model keeps, or of the `inference` of a stream.
 
         Examples
         --------
@@ -223,6 +228,10 @@ class FittedEstimator(ReadableEstimator):
         (5, 6)
         """
         errors = Errors(std_errors, inference, n_refits, seed, correct).checked()
+        if target is not None:
+            return effects_over(self._fitted, X, target, weights=weights, of=of, q=q, errors=errors)
+        if weights is not None:
+            raise OptionError("weights of effects is a column of a stream, whose response target= names.")
         asked_of_y = of not in ("mean", "quantile", "probability")
         rows = self._rows("effects", X, y) if X is None or y is not None or asked_of_y else self._inputs_alone(X)
         trained = self._fitted.rows

@@ -4,7 +4,7 @@ Every answer is linear in numbers per row, which come with loadings on independe
 groups, contrasts and curves have their standard errors by one rule, however the errors were had.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -17,18 +17,18 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int
-from scipy.stats import norm
 
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
+from behavior_learning.explanation.averages import Sums, with_intervals
 from behavior_learning.explanation.axes import Axis, find
 from behavior_learning.explanation.correction import Correction, Terms
 from behavior_learning.explanation.quantities import Quantity
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.options import check_choice, check_number
+from behavior_learning.options import check_choice
 from behavior_learning.printing import Printed
 
-__all__ = ["Effects", "Estimator", "Level", "Moves", "Question"]
+__all__ = ["Effects", "Estimator", "Level", "Moves", "Question", "quarters"]
 
 CURVE_POINTS, SURFACE_POINTS = 21, 15
 """Values along a curve, and along each side of a surface."""
@@ -38,8 +38,6 @@ CURVE_ROWS, SURFACE_ROWS = 200, 50
 
 GROUPS = 10
 """Different numbers from which a column is grouped by its quarters."""
-
-COLUMNS = ["estimate", "std_error", "z", "pvalue", "lower", "upper"]
 
 
 class Question(eqx.Module):
@@ -141,11 +139,10 @@ class Estimator(Protocol):
 
 
 class Change(NamedTuple):
-    """A line of the table: its name, what a unit of the column is, its spread, and which rows have the variable."""
+    """A line of the table: its name, what a unit of the column is, and which rows have the variable."""
 
     name: str
     unit: float
-    deviation: float
     present: Bool[np.ndarray, " n"]
 
 
@@ -173,20 +170,18 @@ class Answer:
     def loadings(self) -> Float[np.ndarray, "n q r"]:
         return self.estimator.loadings(self.question, self.x, self.y) / self.unit[:, None]
 
-    def table(
-        self, weights: Float[np.ndarray, "lines n q"], index: pd.Index, level: float, by: Correction | None = None
-    ) -> pd.DataFrame:
-        """Weighted sums over rows, one line for every (line, q), put right by a correction where there is one."""
-        estimate = np.einsum("gnq,nq->gq", weights, self.values).ravel()
-        loads = np.einsum("gnq,nqr->gqr", weights, self.loadings).reshape(len(estimate), self.loadings.shape[2])
-        if by is not None:
-            sums = self.sums(weights, by)
-            estimate, loads = estimate + by.shift(sums), loads if self.estimator.unknown else by.errors(sums, loads)
-        return with_intervals(estimate, loads, index, level)
+    def sums(
+        self, weights: Float[np.ndarray, "lines n q"], of: Float[np.ndarray, "lines q"], by: Correction | None
+    ) -> Sums:
+        """Weighted sums over rows, one line for every (line, q), also of the terms of a correction.
 
-    def sums(self, weights: Float[np.ndarray, "lines n q"], by: Correction) -> Float[np.ndarray, "lines m k terms"]:
-        """Weighted sums of the same changes of the terms of a correction."""
-        return by(self.question.changes(by.terms, self.x), weights / self.unit)
+        Parameters
+        ----------
+        of : the weight of the rows that count.
+        """
+        terms = None if by is None else by(self.question.changes(by.terms, self.x), weights / self.unit)
+        values = np.einsum("gnq,nq->gq", weights, self.values)
+        return Sums(of, values, np.einsum("gnq,nqr->gqr", weights, self.loadings), terms)
 
 
 @dataclass(frozen=True, repr=False)
@@ -229,8 +224,7 @@ class Effects(Printed):
         level : of the intervals.
         standardized : effects of numbers per standard deviation of the column, by which unlike columns compare.
         """
-        units = self._deviations if standardized else 1.0
-        return self._averages(np.ones((1, len(self.x))), self._index, level, units)
+        return self._table(self._overall, self._index, level, self._deviations if standardized else 1.0)
 
     def by(self, column: Any, level: float = 0.95) -> pd.DataFrame:
         """Average effects by group, lines (group, variable).
@@ -249,14 +243,9 @@ class Effects(Printed):
                 )
             labels = labels[self.chosen]
         groups = pd.Series(labels)
-        if pd.api.types.is_numeric_dtype(groups) and groups.nunique() > GROUPS:
-            groups = pd.qcut(groups, 4, duplicates="drop")
-        found, numeric = groups.dropna().unique(), groups.dtype != object
-        if not len(found):
-            raise OptionError(f"by() needs a group for some of the rows; all of {name!r} are missing.")
-        found = sorted(found, key=None if numeric else str)
-        members = np.stack([(groups == group).to_numpy(float) for group in found])
-        return self._averages(members, _crossed(pd.Index(found, name=name), self._index), level)
+        ends = quarters(groups)
+        groups = groups if ends is None else pd.cut(groups, ends, include_lowest=True)
+        return self._by(name, {group: self._sums(groups == group) for group in groups.dropna().unique()}, level)
 
     def rows(self, level: float = 0.95) -> pd.DataFrame:
         """Effects in every row, lines (row, variable); none where a row lacks the number.
@@ -276,13 +265,9 @@ class Effects(Printed):
         """
         axis = find(self.axes, variable)
         start, end = axis.given([first, second])
-        rows = [axis.at(self.x, [value] * len(self.x)) for value in (start, end)]
-        share = self.weight / self.weight.sum()
         first, second = (value if axis.levels else f"{value:g}" for value in (start, end))
         names = pd.Index([f"{variable}[{second}] - {variable}[{first}]"], name="variable")
-        return self._combined(
-            np.concatenate(rows), np.concatenate([-share, share])[None], names, level, self.correction
-        )
+        return self._table(self._contrasted(axis, start, end), self._with_outcomes(names), level)
 
     def curve(
         self,
@@ -331,18 +316,21 @@ class Effects(Printed):
         return rows, columns, values[:, 0].reshape(len(rows), len(columns), len(some)).mean(axis=2)
 
     @property
+    def _extent(self) -> str:
+        """Which rows averages are over."""
+        return f"{len(self.x):,}{f' of {self.given:,}' if self.given > len(self.x) else ''} rows"
+
+    @property
     def _about(self) -> tuple[str, ...]:
         about = "Average effects on" if self.quantity.effects else "Average of"
-        of = f" of {self.given:,}" if self.given > len(self.x) else ""
-        rows = f"{about} {self.quantity.description}, {len(self.x):,}{of} rows"
+        rows = f"{about} {self.quantity.description}, {self._extent}"
         errors = f"Standard errors: {self.estimator.description}"
-        if self.correction is None:
+        own = self._overall.averages()
+        if self.correction is None or own.terms is None:
             return rows, errors
-        weights, count = self._weights(np.ones((1, len(self.x)))), len(self.correction.terms)
-        own = np.einsum("gnq,nq->q", weights, self._answer.values)
-        shift = self.correction.shift(self._answer.sums(weights, self.correction))
+        before, shift, count = own.values[0], self.correction.shift(own.terms), len(self.correction.terms)
         most = int(np.argmax(np.abs(np.nan_to_num(shift * self._deviations))))
-        moved = f"{self._index[most]} moved most, from {own[most]:.3g} to {own[most] + shift[most]:.3g}"
+        moved = f"{self._index[most]} moved most, from {before[most]:.3g} to {before[most] + shift[most]:.3g}"
         return rows, f"Put right by what y leaves over, regressed on {count} terms of x: {moved}", errors
 
     def __str__(self) -> str:
@@ -381,24 +369,43 @@ class Effects(Printed):
         weights: Float[np.ndarray, "lines copies*n"],
         names: pd.Index,
         level: float,
-        correction: Correction | None = None,
         some: Any = slice(None),
     ) -> pd.DataFrame:
-        """Weighted sums of the quantity over changed copies of some rows."""
-        y = self.y[some]
+        """Weighted sums of the quantity over changed copies of some rows, which no correction puts right."""
+        return self._table(self._copies(x, weights, self.y[some]), self._with_outcomes(names), level, by=None)
+
+    def _copies(self, x: np.ndarray, weights: np.ndarray, y: np.ndarray, of: float = 1.0, by: Any = None) -> Sums:
+        """Weighted sums of the quantity over changed copies of rows."""
         question, y = Level(self.quantity, self.gibbs), np.concatenate([y] * (len(x) // len(y)))
         wide = np.repeat(weights[..., None], len(self.quantity.outcomes), axis=2)
-        return self._asked(question, x, y).table(wide, self._with_outcomes(names), level, correction)
+        return self._asked(question, x, y).sums(wide, np.full(wide[:, 0].shape, of), by)
 
-    def _averages(
-        self, members: Float[np.ndarray, "groups n"], index: pd.Index, level: float, units: Any = 1.0
-    ) -> pd.DataFrame:
-        return self._answer.table(self._weights(members) * units, index, level, self.correction)
+    def _contrasted(self, axis: Axis, start: Any, end: Any) -> Sums:
+        rows = [axis.at(self.x, [value] * len(self.x)) for value in (start, end)]
+        weights = np.concatenate([-self.weight, self.weight])[None]
+        return self._copies(np.concatenate(rows), weights, self.y, self.weight.sum(), self.correction)
 
-    def _weights(self, members: Float[np.ndarray, "groups n"]) -> Float[np.ndarray, "groups n q"]:
-        """Of means over the rows of each group that have the variable."""
-        weights = (members * self.weight)[..., None] * self._present
-        return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-300)
+    @cached_property
+    def _overall(self) -> Sums:
+        """Of all rows."""
+        return self._sums(np.ones(len(self.x)))
+
+    def _sums(self, members: Any) -> Sums:
+        """Of the rows of a group that have the variable."""
+        weights = (np.asarray(members, float) * self.weight)[None, :, None] * self._present
+        return self._answer.sums(weights, weights.sum(axis=1), self.correction)
+
+    def _by(self, name: str, groups: Mapping[Any, Sums], level: float) -> pd.DataFrame:
+        """The averages of every group, in the order of the groups."""
+        if not groups:
+            raise OptionError(f"by() needs a group for some of the rows; all of {name!r} are missing.")
+        found = sorted(groups, key=str if pd.Index(list(groups)).dtype == object else None)
+        index = _crossed(pd.Index(found, name=name), self._index)
+        return self._table(Sums.stacked([groups[group] for group in found]), index, level)
+
+    def _table(self, sums: Sums, index: pd.Index, level: float, units: Any = 1.0, **how: Any) -> pd.DataFrame:
+        how = {"by": self.correction, "unknown": self.estimator.unknown, "units": units, **how}
+        return sums.table(index, level, **how)
 
     @cached_property
     def _answer(self) -> Answer:
@@ -416,18 +423,25 @@ class Effects(Printed):
         """The lines of the table: derivatives first, then differences."""
         everywhere = np.ones(len(self.x), bool)
         if not self.quantity.effects:
-            return [Change(name, 1.0, 1.0, everywhere) for name in self.quantity.outcomes]
-        slopes = [axis for axis in self.axes if axis.sloped]
-        deviations = [
-            float(np.nanstd(axis.values(self.x))) if (~axis.absent(self.x)).any() else np.nan for axis in slopes
-        ]
-        pairs = zip(slopes, deviations, strict=True)
-        lines = [Change(axis.name, axis.scale, deviation, ~axis.absent(self.x)) for axis, deviation in pairs]
-        return lines + [Change(step.name, 1.0, 1.0, everywhere) for axis in self.axes for step in axis.steps]
+            return [Change(name, 1.0, everywhere) for name in self.quantity.outcomes]
+        lines = [Change(axis.name, axis.scale, ~axis.absent(self.x)) for axis in self._slopes]
+        return lines + [Change(step.name, 1.0, everywhere) for axis in self.axes for step in axis.steps]
+
+    @property
+    def _slopes(self) -> list[Axis]:
+        return [axis for axis in self.axes if axis.sloped]
+
+    @cached_property
+    def _spreads(self) -> list[float]:
+        """Standard deviations of the numbers that have slopes."""
+        known = (axis.values(self.x) for axis in self._slopes)
+        return [float(np.nanstd(values)) if np.isfinite(values).any() else np.nan for values in known]
 
     @property
     def _deviations(self) -> Float[np.ndarray, " q"]:
-        return np.repeat([change.deviation for change in self._changes], self._repeats)
+        """Of every line; 1 of a difference."""
+        spreads = self._spreads if self.quantity.effects else []
+        return np.repeat([*spreads, *[1.0] * (len(self._changes) - len(spreads))], self._repeats)
 
     @property
     def _repeats(self) -> int:
@@ -458,16 +472,11 @@ class Effects(Printed):
             return Moves(self.quantity, self.gibbs, *map(jnp.asarray, (directions, touched, after, before)))
 
 
-def with_intervals(
-    estimate: Float[np.ndarray, " q"], loads: Float[np.ndarray, "q r"], index: pd.Index, level: float
-) -> pd.DataFrame:
-    """Estimates with the standard errors that loadings on unit errors say, NaN where there are none."""
-    error = np.linalg.norm(loads, axis=1) if loads.shape[1] else np.full(len(estimate), np.nan)
-    half = norm.ppf((1 + check_number("level", level, below=1.0)) / 2) * error
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = estimate / error
-    values = (estimate, error, z, 2 * norm.sf(np.abs(z)), estimate - half, estimate + half)
-    return pd.DataFrame(dict(zip(COLUMNS, values, strict=True)), index)
+def quarters(values: pd.Series) -> np.ndarray | None:
+    """Ends of the quarters of a number of more than ten different values; None of what is grouped as it is."""
+    if not pd.api.types.is_numeric_dtype(values) or values.nunique() <= GROUPS:
+        return None
+    return np.asarray(pd.qcut(values, 4, duplicates="drop", retbins=True)[1])
 
 
 def _crossed(outer: pd.Index, inner: pd.Index) -> pd.MultiIndex:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import fields
 from os import PathLike
 from typing import Any
 
@@ -12,22 +13,24 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.explanation.streamed import StreamedEffects
 from behavior_learning.files import whole_file
 from behavior_learning.inference.passes import Block
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.inference.streamed import SUMMED, infer_stream
+from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.predictive import predictive
 from behavior_learning.streams import Opened, Stream, as_source
 
-__all__ = ["infer_rows", "predict_to"]
+__all__ = ["effects_over", "infer_rows", "predict_to"]
 
 CLUSTERED = ("clustered", "cluster_bootstrap")
 """Covariances that need the clusters of the rows."""
 
-BLOCK = 2**15
-"""Rows that inference holds at once."""
+BLOCK, EFFECTS_BLOCK = 2**15, 2**13
+"""Rows that inference and effects hold at once."""
 
 
 def predict_to(
@@ -123,3 +126,42 @@ def infer_rows(
         return infer_stream(
             sample, blocks, cov_type=cov_type, ways=len(labels), rows=counted, weight=counted * opened.survey.weight
         )
+
+
+def effects_over(
+    model: LearnedModel,
+    rows: Any,
+    target: str | Sequence[str],
+    *,
+    weights: str | None,
+    of: str,
+    q: float,
+    errors: Errors,
+) -> StreamedEffects:
+    """Effects averaged over all rows of a stream.
+
+    Parameters
+    ----------
+    rows : as in `Stream`.
+    target, weights : columns of the response and of weights.
+    """
+    names = model.encoder.names
+    opened = Opened.read(rows, target, weights, labelled=False, fraction=0.0, features=names)
+    X, y, weight = opened.split(opened.survey.train)
+    sample, trained = model.given_rows("effects", X, y), model.rows
+    found = effects_of(
+        model, sample, of=of, q=q, errors=errors, fitted_to=lambda: (trained.x, trained.y) if trained else sample
+    )
+
+    def blocks(column: str | None) -> Iterator[tuple[np.ndarray, ...]]:
+        def encoded(table: pd.DataFrame, hashes: np.ndarray) -> tuple[np.ndarray, ...]:
+            X, y, weight = opened.split(table)
+            own = np.ones(len(table)) if weight is None else weight
+            return *model.given_rows("effects", X, y), own, *(() if column is None else (table[column].to_numpy(),))
+
+        return opened.blocks(encoded, min(EFFECTS_BLOCK, opened.survey.rows))
+
+    known: dict[str, Any] = {part.name: getattr(found, part.name) for part in fields(found)}
+    known["weight"] = found.weight if weight is None else weight[found.chosen]
+    known["given"] = opened.survey.rows
+    return StreamedEffects(**known, blocks=blocks, sample=opened.survey.train)
