@@ -52,6 +52,13 @@ def made(folder: Path, rows: int, columns: int) -> Path:
     return path
 
 
+def used() -> dict[str, float]:
+    """Processor seconds of this process and its own, and its peak memory."""
+    own, others = (resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    seconds = sum(each.ru_utime + each.ru_stime for each in (own, others))
+    return {"cpu_seconds": seconds, "peak_MiB": own.ru_maxrss / 1024, "peak_MiB_of_workers": others.ru_maxrss / 1024}
+
+
 class Clock:
     """When each epoch had ended; the first one compiles."""
 
@@ -86,7 +93,7 @@ def fitted(path: Path, how: str, windows: int, window: int) -> dict[str, float]:
         "seconds": time.perf_counter() - began,
         "rows_per_second": trained / clock.epoch_seconds,
         "loss": -float(reg.log_density(X, y).mean()),
-        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **used(),
     }
 
 
@@ -141,7 +148,7 @@ def _measured(seconds: float, rate: float, path: Path, predicted: Callable[[np.n
         "seconds": seconds,
         "rows_per_second": rate,
         "loss": -float(norm.logpdf(test["y"], mean, spread).mean()),
-        "peak_MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        **used(),
     }
 
 

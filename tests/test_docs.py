@@ -112,7 +112,7 @@ def test_blocks_of_a_page_run(path, monkeypatch, tmp_path):
     names = {"bl": bl, "np": np, "pd": pd, "Path": Path, "generator": np.random.default_rng(0)}
     exec(dedent(GIVEN.get(path.stem, "")), names)
     for block in re.findall(r"```python\n(.*?)```", path.read_text(encoding="utf-8"), re.DOTALL):
-        if "client=client" in block:  # A cluster: tests/estimators/test_dask.py.
+        if "client=client" in block or "import ray" in block:  # A cluster: tests/estimators/test_dask.py, test_ray.py.
             continue
         if "marginaleffects" in block:
             names["marginaleffects"] = pytest.importorskip("marginaleffects")

@@ -76,7 +76,7 @@ def test_errors_of_a_stream_are_those_in_memory(rows, model, clusters, weighted,
 def test_bootstrap_of_a_stream_is_refits_in_memory_to_rows_that_count_alike(rows, model, kind, clusters, monkeypatch):
     """How often a row counts in a sample depends on its place, or its cluster, alone."""
     monkeypatch.setattr(streaming, "BLOCK", 64)
-    common, draws = {"weight_kind": kind, "n_restarts": 0, "l2": 0.0}, 3
+    common, draws = {"weight_kind": kind, "n_restarts": 0, "l2": 2.0}, 3
     cov_type = "bootstrap" if clusters is None else "cluster_bootstrap"
     tables, own = [rows[:100], rows[100:]], {"cov_type": cov_type, "clusters": clusters, "draws": draws, "seed": 5}
     streamed = model.inference(bl.Stream(tables, sample=150), target="y", weights="w", **common, **own)
