@@ -44,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10**6)
     parser.add_argument("--some", type=int, default=10**5)
+    parser.add_argument("--draws", type=int, default=0, help="bootstrap samples of all rows, and effects over them")
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()))
     given = parser.parse_args()
     some = rows_of(given.some, 0)
@@ -73,6 +74,24 @@ def main() -> None:
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
         flush=True,
     )
+    if given.draws:
+        began = time.perf_counter()
+        drawn = reg.inference(str(path), target="y", cov_type="bootstrap", draws=given.draws, n_restarts=0)
+        ratio = drawn.bse / results.with_covariance("robust").bse
+        print(
+            f"bootstrap, {given.draws} samples: {time.perf_counter() - began:.1f} s; errors {ratio.min():.3f} to "
+            f"{ratio.max():.3f} of robust ones, {(2 * given.draws) ** -0.5:.3f} is one standard error; {drawn.notes}",
+            flush=True,
+        )
+        began = time.perf_counter()
+        table = reg.effects(str(path), target="y", inference=results).table()
+        slopes = np.linspace(-1, 1, COLUMNS)
+        most = np.abs((table["estimate"] - slopes) / table["std_error"]).max()
+        print(
+            f"effects over all rows: {time.perf_counter() - began:.1f} s, {most:.2f} standard errors from the true "
+            f"slopes at most; peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

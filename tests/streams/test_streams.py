@@ -1,6 +1,7 @@
 """Claims about streams: every row once a pass, nothing missed, the fit in memory where one window holds all rows."""
 
 import threading
+from errno import ENOSPC
 from itertools import islice, pairwise
 
 import numpy as np
@@ -219,6 +220,14 @@ def test_files_that_differ_are_named(tmp_path, second, match):
         as_source(tmp_path)
 
 
+@pytest.mark.parametrize("left", [0, 100])
+def test_files_that_are_cut_off_are_named(left, tmp_path):
+    table(40).to_parquet(tmp_path / "0.parquet")
+    (tmp_path / "1.parquet").write_bytes((tmp_path / "0.parquet").read_bytes()[:left])
+    with pytest.raises(DataError, match=r"1\.parquet could not be read"):
+        as_source(tmp_path)
+
+
 def test_shards_may_lack_values_that_others_have(tmp_path):
     rows = pd.DataFrame({"whole": [1, 2], "text": ["a", None]})
     rows.to_parquet(tmp_path / "0.parquet")
@@ -252,6 +261,16 @@ def test_predictions_of_a_stream_are_those_in_memory(rows, streamed, tmp_path):
 def test_predictions_of_a_broken_stream_leave_nothing(rows, streamed, tmp_path):
     with pytest.raises(DataError, match="Table 1 has other columns"):
         streamed.predict_to([rows, rows.drop(columns="age")], tmp_path / "p.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_predictions_on_a_full_disk_leave_nothing(rows, streamed, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(DataError, match=r"p.parquet cannot be written: .*No space left on device. .* make room"):
+        streamed.predict_to([rows], tmp_path / "p.parquet")
     assert list(tmp_path.iterdir()) == []
 
 

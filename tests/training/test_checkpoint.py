@@ -1,5 +1,7 @@
 """Claims about checkpoints: what goes on ends as what was never interrupted, and nothing else is gone on from."""
 
+from errno import ENOSPC
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -73,6 +75,21 @@ def test_other_checkpoints_are_not_gone_on_from(change, own, match, tmp_path, mo
     change(tmp_path / module.FILE, monkeypatch)
     with pytest.raises(DataError, match=match):
         Keeper(Checkpoint(tmp_path), own).read((jnp.zeros(2),))
+
+
+def test_full_disk_ends_training_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    whole, _ = train()
+    train(tmp_path, 10)
+
+    def full(*_):
+        raise OSError(ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(DataError, match="No space left on device"):
+            train(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [module.FILE]
+    np.testing.assert_array_equal(train(tmp_path)[0], whole)
 
 
 def test_checkpoint_in_no_folder_is_refused(tmp_path):
