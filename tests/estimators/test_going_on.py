@@ -12,6 +12,7 @@ import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators import learning
 from behavior_learning.learned import model as models
+from behavior_learning.learned import refits
 from behavior_learning.learned.model import TrainingRows, sampled
 from tests.conftest import rng
 from tests.estimators.test_conformance import untrained
@@ -164,3 +165,28 @@ def test_rows_that_stay_are_a_fair_sample_of_all(monkeypatch):
         np.testing.assert_array_equal(rows.x[:, 0], rows.weight)
         kept[rows.y.astype(int)] += 1
     np.testing.assert_allclose(kept / 500, 20 / 60, atol=4.5 * np.sqrt(1 / 3 * 2 / 3 / 500))
+
+
+@pytest.mark.slow
+def test_refits_that_are_kept_are_not_made_again(tmp_path, monkeypatch):
+    X, y = numbers(), amounts(numbers())
+    reg, made, plain = quick(bl.BLRegressor, layers=(1,)).fit(X, y), [], refits.fit_from
+    monkeypatch.setattr(refits, "fit_from", lambda *args, **how: made.append(1) or plain(*args, **how))
+
+    def interrupt(done, of):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reg.stability(n=2, checkpoint=tmp_path, progress=interrupt)
+    kept, anew = reg.stability(n=2, checkpoint=tmp_path), reg.stability(n=2)
+    assert len(made) == 1 + 1 + 2
+    assert kept.frequencies == anew.frequencies
+    pd.testing.assert_frame_equal(kept.effects, anew.effects)
+    first, again = (reg.effects(std_errors="bootstrap", n_refits=2, checkpoint=tmp_path).table() for _ in range(2))
+    assert len(made) == 4 + 2
+    pd.testing.assert_frame_equal(first, again)
+    reg.stability(n=2, seed=1, checkpoint=tmp_path)  # Other samples.
+    assert len(made) == 6 + 2
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="is no folder to write to"):
+        reg.stability(n=2, checkpoint=tmp_path / "file")

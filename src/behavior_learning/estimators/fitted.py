@@ -14,6 +14,7 @@ from behavior_learning.decision.scenario import Scenario
 from behavior_learning.decision.summary import scenario_tables
 from behavior_learning.decision.tables import Change
 from behavior_learning.errors import OptionError
+from behavior_learning.estimators.kept_refits import kept_refits
 from behavior_learning.estimators.reading import ReadableEstimator
 from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.stability import Stability
@@ -194,6 +195,7 @@ class FittedEstimator(ReadableEstimator):
         correct: bool | None = None,
         target: str | Sequence[str] | None = None,
         weights: str | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> Effects:
         """How what p(y|x) says changes with each variable: averages, groups, rows, curves and contrasts with intervals.
 
@@ -215,6 +217,7 @@ class FittedEstimator(ReadableEstimator):
         target, weights : columns of the response and of weights where X is a stream, as in `fit`. Averages (tables,
             groups, contrasts) are sums over all its rows, each a pass; single rows and curves are of a sample. Errors
             are those of the rows of `fit` that the model keeps, or of the `inference` of a stream.
+        checkpoint : a folder that keeps every refit, as in `stability`.
 
         Examples
         --------
@@ -227,7 +230,7 @@ class FittedEstimator(ReadableEstimator):
         >>> effects.curve("RM", points=5).shape
         (5, 6)
         """
-        errors = Errors(std_errors, inference, n_refits, seed, correct).checked()
+        errors = Errors(std_errors, inference, n_refits, seed, correct, kept_refits(checkpoint)).checked()
         if target is not None:
             return effects_over(self._fitted, X, target, weights=weights, of=of, q=q, errors=errors)
         if weights is not None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from os import PathLike
 from typing import Any, Self
 
 import pandas as pd
 
 from behavior_learning.errors import OptionError
 from behavior_learning.estimators.holder import ModelHolder
+from behavior_learning.estimators.kept_refits import kept_refits
 from behavior_learning.explanation.simplified import SimplifiedProblem
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Explanation
@@ -79,6 +81,7 @@ class ReadableEstimator(ModelHolder):
         seed: int = 0,
         verbose: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        checkpoint: str | PathLike[str] | None = None,
     ) -> Stability:
         """Make the model again n times, as it was made, and count how often each statement of its explanation recurs.
 
@@ -94,10 +97,13 @@ class ReadableEstimator(ModelHolder):
         seed : of all of them.
         verbose : whether to show how far it is.
         progress : called with the refits done and their number.
+        checkpoint : a folder that keeps every refit: called again after an interruption, or with a larger n, it makes
+            only those that are missing. Refits of other rows, models or seeds are others.
         """
-        rows = self._given_or_none("stability", X, y)
+        rows, keep = self._given_or_none("stability", X, y), kept_refits(checkpoint)
         with counting_bar("refits", n, verbose and progress is None) as bar:
-            return measure_stability(self._fitted, rows, n=n, kind=kind, seed=seed, progress=progress or bar)
+            told = progress or bar
+            return measure_stability(self._fitted, rows, n=n, kind=kind, seed=seed, progress=told, keep=keep)
 
     def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
         """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `explain`."""

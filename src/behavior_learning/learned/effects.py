@@ -25,7 +25,7 @@ from behavior_learning.inference.estimation import Convergence
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
-from behavior_learning.learned.refits import refits
+from behavior_learning.learned.refits import Keep, refits
 from behavior_learning.options import check_choice, check_count, check_returned, check_seed
 from behavior_learning.responses import Response
 
@@ -161,6 +161,7 @@ class Errors:
     inference : results of the model's; the effects are then those at its optimum.
     n_refits, seed : of the bootstrap.
     correct : whether averages of effects on means are corrected; None where that is possible and no inference given.
+    keep : of refits.
     """
 
     method: str = "none"
@@ -168,6 +169,7 @@ class Errors:
     n_refits: int = 20
     seed: int = 0
     correct: bool | None = False
+    keep: Keep | None = None
 
     def checked(self) -> "Errors":
         """The same, checked.
@@ -244,7 +246,7 @@ class Errors:
         own, key = _are_of_fit(model, rows), ("bootstrap", self.n_refits, self.seed)
         if own and key in model.refitted:
             return model.refitted[key]
-        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, _weight(model, rows))
+        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, _weight(model, rows), self.keep)
         found = tuple(again.network for again, _ in made if again)
         if len(found) < 2:
             raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")

@@ -1,7 +1,9 @@
 """Make a model again from samples of rows: all that made it, selection included, with its encoding kept."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from importlib.metadata import version
 
 import numpy as np
 
@@ -9,10 +11,14 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, DataError
 from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
+from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.multistart import average_from, fit_from
 from behavior_learning.training.weights import chosen_rows
 
-__all__ = ["KINDS", "Fitting", "Forgotten", "refits", "samples"]
+__all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "refits", "samples"]
+
+Keep = Callable[[str, Callable[[], LearnedModel]], LearnedModel]
+"""Called with the fingerprint of a refit and what makes it: brings what was made before, or makes and keeps it."""
 
 KINDS = ("halves", "bootstrap", "seeds")
 """Samples that a model can be made again from."""
@@ -93,7 +99,13 @@ def samples(rows: TrainingRows, n: int, kind: str, seed: int, share: float) -> I
 
 
 def refits(
-    model: LearnedModel, rows: Rows, n: int, kind: str, seed: int, weight: np.ndarray | None = None
+    model: LearnedModel,
+    rows: Rows,
+    n: int,
+    kind: str,
+    seed: int,
+    weight: np.ndarray | None = None,
+    keep: Keep | None = None,
 ) -> Iterator[tuple[LearnedModel | None, TrainingRows]]:
     """The model made n times more, or None where no parameters are found, and the rows of each.
 
@@ -101,8 +113,11 @@ def refits(
     """
     whole = TrainingRows(*rows, np.zeros(len(rows[0]), bool), weight)
     procedure = model.procedure or Fitting(model.network)
+    made_by = version("behavior-learning"), repr(model.recipe), [np.asarray(w.raw) for w in model.network.weights]
     for number, sample in enumerate(samples(whole, n, kind, seed, model.recipe.validation_fraction)):
+        again = partial(procedure, model, sample, np.random.default_rng([seed, number, 1]))
+        depends = made_by, sample.x, sample.y, sample.held_out, sample.weight, seed, number
         try:
-            yield procedure(model, sample, np.random.default_rng([seed, number, 1])), sample
+            yield (again() if keep is None else keep(fingerprint(*depends), again)), sample
         except ConvergenceError:
             yield None, sample

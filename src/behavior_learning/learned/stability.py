@@ -13,7 +13,7 @@ from behavior_learning.explanation.statements import explain_problem
 from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explain_model, explained_values
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows
-from behavior_learning.learned.refits import KINDS, refits
+from behavior_learning.learned.refits import KINDS, Keep, refits
 from behavior_learning.options import check_choice, check_count
 
 __all__ = ["Progress", "columns_of_heads", "measure_stability"]
@@ -26,7 +26,14 @@ Progress = Callable[[int, int], None]
 
 
 def measure_stability(
-    model: LearnedModel, given: Rows | None, *, n: int, kind: str, seed: int, progress: Progress | None = None
+    model: LearnedModel,
+    given: Rows | None,
+    *,
+    n: int,
+    kind: str,
+    seed: int,
+    progress: Progress | None = None,
+    keep: Keep | None = None,
 ) -> Stability:
     """Explain a model and its refits on the same rows and compare them.
 
@@ -43,7 +50,7 @@ def measure_stability(
     few = some_rows(rows, EXPLANATION_ROWS)
     explanations, effects, lines = [], [_effects(model, rows)], [linear(model, rows, weight)]
     failed = 0
-    for number, (again, sample) in enumerate(refits(model, rows, n, kind, seed, weight)):
+    for number, (again, sample) in enumerate(refits(model, rows, n, kind, seed, weight, keep)):
         lines.append(linear(model, (sample.x, sample.y), sample.weight))
         if again is None:
             failed += 1
