@@ -10,6 +10,9 @@ its package, then others that are recorded, the cheapest first, until one fails 
 a file executes is recorded once, in a run without mutants that has to pass: where it is needed, or of all files by
 `--record`. Records are kept in `--cache`, so that a survey goes on where it was left and what changed is run again. A
 sample stays nearly the same where sources change.
+
+Survivors that change no result a user can see are listed below the reason in `tests/equivalent.txt`. They are not run
+again, and counted apart. `--page` writes what was found.
 """
 
 import argparse
@@ -48,8 +51,10 @@ EXTREMA = {
     "argmin": "argmax",
     "argmax": "argmin",
 }
+EQUIVALENT = ROOT / "tests" / "equivalent.txt"
+
 UNSEEN = (ast.Raise, ast.Assert, ast.JoinedStr, ast.Import, ast.ImportFrom)
-"""What a claim about results cannot see."""
+"""What a claim about results cannot see; nor `strict=` of `zip`, which only asserts."""
 
 
 class Mutant(NamedTuple):
@@ -59,6 +64,7 @@ class Mutant(NamedTuple):
     ----------
     lines : the first and the last of the statement, or of the head of a block, that the expression is in.
     nth : which of the equal mutants of the file it is.
+    within : digest of the definition at the top of the file, or the statement, that the expression is in.
     """
 
     path: str
@@ -67,6 +73,7 @@ class Mutant(NamedTuple):
     after: str
     lines: tuple[int, int]
     nth: int
+    within: str
     source: str
 
     def __str__(self) -> str:
@@ -77,6 +84,11 @@ class Mutant(NamedTuple):
         """What it is, wherever its line has moved to."""
         return f"{self.path}  {self.before}  →  {self.after}  {self.nth}"
 
+    @property
+    def place(self) -> str:
+        """What it is, as `tests/equivalent.txt` has it."""
+        return self.key.removeprefix(PACKAGE + "/")
+
 
 def mutants(path: Path) -> Iterator[Mutant]:
     """Every mutant of a file."""
@@ -85,18 +97,22 @@ def mutants(path: Path) -> Iterator[Mutant]:
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line.encode()))
     text, equal = source.encode(), Counter()
-    for node, lines in expressions(ast.parse(source)):
-        begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
-        for other in neighbours(node):
-            before, after = ast.unparse(node), ast.unparse(other)
-            changed = (text[:begin] + f"({after})".encode() + text[end:]).decode()
-            yield Mutant(name, node.lineno, before, after, lines, equal[before, after], changed)
-            equal[before, after] += 1
+    for top in ast.parse(source).body:
+        within = digest_of(ast.unparse(top))
+        for node, lines in expressions(top):
+            begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+            for other in neighbours(node):
+                before, after = ast.unparse(node), ast.unparse(other)
+                changed = (text[:begin] + f"({after})".encode() + text[end:]).decode()
+                yield Mutant(name, node.lineno, before, after, lines, equal[before, after], within, changed)
+                equal[before, after] += 1
 
 
 def expressions(node: ast.AST, lines: tuple[int, int] = (0, 0)) -> Iterator[tuple[ast.expr, tuple[int, int]]]:
     """Expressions that compute, with the lines that they are in: no annotations, decorators, defaults or messages."""
     if isinstance(node, UNSEEN) or (isinstance(node, ast.Call) and ast.unparse(node.func) == "warnings.warn"):
+        return
+    if isinstance(node, ast.keyword) and node.arg == "strict":
         return
     if isinstance(node, ast.stmt | ast.match_case):
         body = getattr(node, "body", None)
@@ -148,6 +164,17 @@ def changed(node: ast.expr, **parts) -> ast.expr:
 
 def is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def equivalents() -> dict[str, str]:
+    """Reasons by `Mutant.place`: a line of its own, above the indented places that it is of."""
+    reason, found = "", {}
+    for line in EQUIVALENT.read_text(encoding="utf-8").splitlines():
+        if line.startswith(" "):
+            found[line.strip()] = reason
+        elif line.strip():
+            reason = line.strip()
+    return found
 
 
 def digest(file: Path) -> str:
@@ -209,18 +236,18 @@ class Suite:
         return self.kept / f"{file.replace('/', '.')}.{self.files[file]}.json"
 
     def _recorded(self, file: str) -> dict:
-        """Run a file watched, and as it is."""
+        """Run a file watched, which takes half as long again."""
         seen = self.kept / "seen.txt"
-        run(self.project, file, seen=seen)
+        ended = run(self.project, file, seen=seen)
         lines: dict[str, list[int]] = {}
         for place in seen.read_text(encoding="utf-8").splitlines() if seen.exists() else []:
             path, _, line = place.rpartition(":")
             lines.setdefault(path, []).append(int(line))
         seen.unlink(missing_ok=True)
-        passing, modules = run(self.project, file), {path: digest(self.project / path) for path in lines}
-        known = {"code": passing.code, "seconds": passing.seconds, "lines": lines, "modules": modules}
+        modules = {path: digest(self.project / path) for path in lines}
+        known = {"code": ended.code, "seconds": ended.seconds, "lines": lines, "modules": modules}
         self._record(file).write_text(json.dumps(known), encoding="utf-8")
-        print(f"recorded {passing.seconds:6.1f} s of CPU, code {passing.code}  {file}", flush=True)
+        print(f"recorded {ended.seconds:6.1f} s of CPU, code {ended.code}  {file}", flush=True)
         return known
 
 
@@ -229,7 +256,7 @@ class Verdict(NamedTuple):
 
     Attributes
     ----------
-    outcome : ``"killed"``, ``"survived"``, or ``"unreached"`` where no test file executes its line.
+    outcome : ``"killed"``, ``"survived"``, ``"unreached"`` where no test file executes its line, or ``"equivalent"``.
     by : the test file that failed.
     tried : the test files that were run, with the digest of each.
     left : test files that were not tried for want of time.
@@ -245,13 +272,13 @@ class Verdict(NamedTuple):
 def judged(suite: Suite, mutant: Mutant, most: float, before: Verdict | None) -> Verdict:
     """Run a mutant against the test files that execute its line, but for those that are known to pass."""
     same = {file: own for file, own in (before.tried if before else {}).items() if own == suite.files.get(file)}
-    if before and before.outcome == "killed":
-        if before.by in same:
-            return before
-        same.pop(before.by, None)
+    if before and before.by in same:
+        return before
     target, spent, tried = suite.project / mutant.path, 0.0, dict(same)
     original, at = target.read_text(encoding="utf-8"), target.stat()
     open_files = [file for file in suite.candidates(mutant.path) if file not in same]
+    if before and before.by:
+        open_files.sort(key=lambda file: file != before.by)
     for number, file in enumerate(open_files):
         if spent >= most:
             return Verdict("survived", "", tried, len(open_files) - number, spent)
@@ -269,10 +296,10 @@ def judged(suite: Suite, mutant: Mutant, most: float, before: Verdict | None) ->
     return Verdict("survived" if tried else "unreached", "", tried, 0, spent)
 
 
-def survey(chosen: list[Mutant], kept: Path, most: float, *, record: bool = False) -> Counter[str]:
+def survey(chosen: list[Mutant], kept: Path, most: float, *, record: bool = False) -> list[Verdict]:
     """Judge mutants one after the other, saying of each whether it was killed."""
-    counts: Counter[str] = Counter()
-    records = kept / "verdicts.jsonl"
+    verdicts: list[Verdict] = []
+    records, reasons = kept / "verdicts.jsonl", equivalents()
     with TemporaryDirectory() as folder:
         project = Path(folder)
         for part in ("src", "tests", "pyproject.toml", "CONTRIBUTING.md", "README.md"):
@@ -283,14 +310,48 @@ def survey(chosen: list[Mutant], kept: Path, most: float, *, record: bool = Fals
         lines = records.read_text(encoding="utf-8").splitlines() if records.exists() else []
         known = {key: Verdict(*verdict) for key, verdict in map(json.loads, lines)}
         for mutant in chosen:
-            key = f"{mutant.key} {digest(project / mutant.path)}"
-            verdict = judged(suite, mutant, most, known.get(key))
+            key = f"{mutant.key} {mutant.within}"
+            verdict = known.get(key)
+            if mutant.place in reasons and (verdict is None or verdict.outcome != "killed"):
+                verdicts.append(Verdict("equivalent", "", {}, 0, 0.0))
+                continue
+            verdict = judged(suite, mutant, most, verdict)
             with records.open("a", encoding="utf-8") as file:
                 file.write(json.dumps([key, verdict], ensure_ascii=False) + "\n")
-            counts[verdict.outcome] += 1
+            verdicts.append(verdict)
             more = f" ({verdict.left} files not tried)" if verdict.left else ""
             print(f"{verdict.outcome:9s} {verdict.seconds:4.0f} s  {mutant}  {verdict.by}{more}", flush=True)
-    return counts
+    return verdicts
+
+
+def page(command: str, chosen: list[Mutant], verdicts: list[Verdict]) -> str:
+    """What was found, in Markdown."""
+    counts, reasons = Counter(verdict.outcome for verdict in verdicts), equivalents()
+    killed, n = counts["killed"], len(chosen)
+    others = n - counts["equivalent"]
+    lines = [
+        "# Mutants that the quick suite did not kill",
+        "",
+        f"`{command}`: of {n} mutants {killed} were killed, **{killed / n:.0%}** (aim 85 %).",
+        f"{n - others} change no result that a user can see (below); of the others {killed / others:.0%} were killed,",
+        f"{counts['survived']} survived the files that were tried, {counts['unreached']} are on lines that no file executes.",
+        "",
+        "| mutant | outcome |",
+        "|---|---|",
+    ]
+    found = list(zip(chosen, verdicts, strict=True))
+    for mutant, verdict in found:
+        if verdict.outcome in ("survived", "unreached"):
+            more = f", {verdict.left} files not tried" if verdict.left else ""
+            lines.append(f"| {in_cell(mutant)} | {verdict.outcome}{more} |")
+    lines += ["", "## What changes no result", "", "| mutant | reason |", "|---|---|"]
+    same = [(reasons[mutant.place], mutant) for mutant, verdict in found if verdict.outcome == "equivalent"]
+    lines += [f"| {in_cell(mutant)} | {reason} |" for reason, mutant in same]
+    return "\n".join(lines) + "\n"
+
+
+def in_cell(mutant: Mutant) -> str:
+    return "`" + str(mutant).replace("|", "\\|") + "`"
 
 
 def main() -> None:
@@ -301,6 +362,7 @@ def main() -> None:
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--most", type=float, default=90.0)
     parser.add_argument("--cache", type=Path, default=ROOT / ".cache" / "mutants")
+    parser.add_argument("--page", type=Path, help="a file of Markdown to write")
     given = parser.parse_args()
     source = ROOT / PACKAGE
     wanted = [source / name for name in given.at or MUTATED]
@@ -312,8 +374,12 @@ def main() -> None:
     chosen = drawn if given.sample else every if given.at else []
     if chosen:
         import_heavy()
-        found = survey(chosen, given.cache, given.most, record=given.record)
-        print(dict(found), f"{found['killed'] / len(chosen):.0%} of {len(chosen)} killed")
+        verdicts = survey(chosen, given.cache, given.most, record=given.record)
+        counts = Counter(verdict.outcome for verdict in verdicts)
+        print(dict(counts), f"{counts['killed'] / len(chosen):.0%} of {len(chosen)} killed")
+        if given.page:
+            command = f"python -m tests.mutants --sample {given.sample} --seed {given.seed} --most {given.most:g}"
+            given.page.write_text(page(command, chosen, verdicts), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -189,6 +189,11 @@ def test_rounds_of_descents_begin_anew_until_several_end_in_the_best(monkeypatch
     assert not np.isclose(rounds[0], rounds[1])[:, single().fitted.local.signs == 0].any()
 
 
+def test_optima_of_one_loss_are_kept_twice():
+    found = [SimpleNamespace(loss=loss) for loss in (0.9, 0.9, 0.9, 0.9, 0.95, 0.95, 0.95, 1.1)]
+    assert [end.loss for end in wander._at_most_twice(found)] == [0.9, 0.9, 0.95, 0.95, 1.1]
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 def test_chunks_change_nothing():

@@ -1,15 +1,20 @@
 """Intervals beyond Wald: posteriors by the No-U-Turn Sampler and bootstrapped scores, against what they tend to."""
 
 from functools import cache
+from types import SimpleNamespace
 
+import jax
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from behavior_learning.errors import OptionError
 from behavior_learning.gibbs import kernels
+from behavior_learning.inference import posterior, profile
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.profile import efficient_scores
 from behavior_learning.inference.resampling import score_draws
+from tests.conftest import rng
 from tests.inference.problems import gaussian, logit, single
 
 
@@ -49,6 +54,38 @@ def test_efficient_scores_and_that_of_a_strong_ridge_cancel_at_the_estimate():
     assert found.lower < found.estimate < found.upper
 
 
+def of_a_mean(values):
+    """What intervals ask of the estimate of a mean with a known spread of one."""
+    return SimpleNamespace(
+        theta=np.array([values.mean()]), total=float(len(values)), weights=np.ones(len(values)),
+        information=SimpleNamespace(inverse=lambda: np.eye(1)),
+        optimum=SimpleNamespace(loss=0.5 * np.mean((values - values.mean()) ** 2)),
+        restricted=lambda row, value: (value, SimpleNamespace(loss=0.5 * np.mean((values - value) ** 2))),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("level", [0.9, 0.95])
+def test_intervals_of_a_mean_are_their_closed_form(level, monkeypatch):
+    values, row = rng("mean").normal(1.0, 2.0, size=60), np.eye(1)[0]
+    fitted = of_a_mean(values)
+    half = norm.ppf(0.5 + level / 2) / np.sqrt(60)
+    found = profile.profile_interval(fitted, row, level)
+    np.testing.assert_allclose(found, [values.mean(), values.mean() - half, values.mean() + half], atol=2e-3 * half)
+
+    monkeypatch.setattr(profile, "efficient_scores", lambda fitted, row, theta: (values - theta - 0.1, 6.0))
+    found = profile.score_interval(fitted, row, level, seed=3)
+    draws = np.random.default_rng(3).choice([-1.0, 1.0], (profile.SCORE_DRAWS, 60))
+    grid = np.linspace(-1, 3, 401)
+    inside = [abs((values - r).sum()) < np.quantile(np.abs(draws @ (values - r - 0.1)), level) for r in grid]
+    np.testing.assert_allclose([found.lower, found.upper], grid[inside][[0, -1]], atol=0.012)
+
+
+def test_an_interval_that_the_data_do_not_bound_is_infinite():
+    fitted = of_a_mean(rng("mean").normal(size=60))
+    fitted.restricted = lambda row, value: (value, fitted.optimum)
+    assert profile.profile_interval(fitted, np.eye(1)[0], 0.95)[1:] == (-np.inf, np.inf)
+
+
 def test_signs_of_bootstrapped_scores_are_one_and_shared_by_clusters():
     """Of one row a draw is one Newton step to either side; the steps of a cluster's rows add up."""
     bread, theta = np.array([[0.5]]), np.array([2.0])
@@ -59,6 +96,38 @@ def test_signs_of_bootstrapped_scores_are_one_and_shared_by_clusters():
     np.testing.assert_allclose(np.unique(draws([3.0, 1.0], [1.0, 3.0])), [1.25, 2.0, 2.75], atol=1e-12)
     together = Clusters((np.array([0, 0]),))
     np.testing.assert_allclose(np.unique(draws([3.0, 1.0], [1.0, 3.0], together)), [1.25, 2.75])
+
+
+@pytest.mark.usefixtures("float64")
+def test_chains_start_at_the_estimate_with_its_covariance_in_their_coordinates():
+    """Logarithms of numbers with a sign, λ·M of coefficients: by the Jacobian of the way back, which is exact."""
+    theta, signs = np.array([2.0, 0.7, -1.5, 0.3, 0.9, 0.4]), np.array([1, 0, -1, 0, 1, 0])
+    owners = np.array([-1, 0, -1, 2, 2, -1])
+    root = rng("posterior").normal(size=(6, 6))
+    covariance = np.linalg.inv(50 * root @ root.T + 50 * np.eye(6))
+    fitted = SimpleNamespace(
+        theta=theta, total=25.0, local=SimpleNamespace(signs=signs),
+        information=SimpleNamespace(hessian=np.linalg.inv(covariance) / 25),
+    )  # fmt: skip
+    center, scale = posterior._start(fitted, owners, 1e-3)
+    back = jax.jit(lambda at: posterior._parameters(at, signs, owners))
+    (at, log_jacobian), (jacobian, _) = back(center), map(np.asarray, jax.jit(jax.jacfwd(back))(center))
+    np.testing.assert_allclose(at, theta, rtol=1e-12)
+    np.testing.assert_allclose(jacobian @ scale @ scale.T @ jacobian.T, covariance, rtol=1e-6, atol=1e-9)
+    assert float(log_jacobian) == pytest.approx(np.linalg.slogdet(jacobian)[1])
+    fitted.information.hessian = fitted.information.hessian * 1e-3  # So flat that logarithms would wander over orders.
+    _, flat = posterior._start(fitted, owners, 1e-3)
+    assert (np.linalg.norm(flat, axis=1) <= 1 + 1e-9)[signs != 0].all()
+    assert (np.linalg.norm(flat, axis=1) > 1).any()
+
+
+def test_a_coefficient_belongs_to_the_multiplier_of_its_row():
+    local = single().fitted.local
+    labels, owners = list(local.labels), posterior._owners(local)
+    for label, owner in zip(labels, owners, strict=True):
+        own = f"{label.partition('[')[0]}.multiplier"
+        assert owner == (labels.index(own) if "[" in label and own in labels else -1)
+    assert (owners >= 0).any()
 
 
 def test_posterior_without_blackjax_names_the_way_out(monkeypatch):

@@ -113,3 +113,56 @@ def test_damping_falls_after_a_good_step_and_grows_after_a_rejected_one(monkeypa
     assert float(after.damping) == pytest.approx(0.5 * factor)
     moved = at - at / 1.5 if loss_after is None else at
     np.testing.assert_allclose(after.theta, moved, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    ("rise", "slope", "taken"),
+    [
+        (-3e-13, 0.9, True),
+        (-1e-13, 0.9, False),
+        (1e-9, 0.4, True),
+        (1e-9, 0.6, False),
+        (1e-8, 0.4, False),
+        (-1.0, np.inf, False),
+        (np.nan, 0.4, False),
+    ],
+)
+def test_a_step_is_taken_that_lowers_the_loss_or_halves_the_slope_at_the_same_loss(monkeypatch, rise, slope, taken):
+    """The same to rounding, which the loss of one makes 2e-13 of; by some thousands of it a loss may rise."""
+    at, no = jnp.array([1.0, -2.0]), jnp.zeros((), bool)
+    monkeypatch.setattr(estimation, "gradient", lambda problem, theta, rows: (jnp.asarray(1 + rise), slope * at))
+    monkeypatch.setattr(estimation, "hessian", lambda problem, theta, rows: jnp.eye(2))
+    before = estimation._State(at, jnp.asarray(1.0), at, jnp.eye(2), no, no, jnp.asarray(0.0), jnp.asarray(1), no, no)
+    after = estimation._step(SimpleNamespace(chunks=1), jnp.zeros(2, int), estimation.Search(), before, guessed=False)
+    np.testing.assert_allclose(after.theta, 0 * at if taken else at, atol=1e-8)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_step_solves_the_curvature_in_units_of_its_diagonal_and_keeps_signs():
+    def step(theta, slope, hessian, signs, damping=0.0):
+        arrays = (np.array(theta), np.array(slope), np.asarray(hessian), damping, np.array(signs))
+        return np.asarray(stepped(*arrays))
+
+    @jax.jit
+    def stepped(theta, slope, hessian, damping, signs):
+        state = SimpleNamespace(theta=theta, gradient=slope, hessian=hessian, damping=damping)
+        return estimation.newton_step(state, signs)
+
+    curved = np.array([[2.0, 0.6], [0.6, 0.5]])
+    whole = np.array([0.3, -0.4]) - np.linalg.solve(curved, [0.2, 0.1])
+    np.testing.assert_allclose(step([0.3, -0.4], [0.2, 0.1], curved, [0, 0]), whole)
+    np.testing.assert_allclose(step([0.0, 0.0], [0.2, 0.1], np.diag([2.0, -0.5]), [0, 0], 1.0), [-0.05, -0.1])
+    np.testing.assert_allclose(step([3.0, 4.0], [30.0, 40.0], np.eye(2), [0, 0]), [-0.6, -0.8])  # 1 + ‖θ‖ at most.
+    np.testing.assert_allclose(step([1.0, -1.0], [1.5, -1.5], np.eye(2), [1, -1]), [0.1, -0.1])
+    np.testing.assert_allclose(
+        step([0.0, 0.5], [1.0, 0.1], curved, [1, 0]), [0.0, 0.3]
+    )  # One that is held is not there.
+    np.testing.assert_allclose(step([0.0, 0.5], [-1.0, 0.1], curved, [-1, 0]), [0.0, 0.3])
+
+
+def test_what_a_bound_holds_back_is_no_slope():
+    held, free = [(0, 2, 1), (0, -2, -1)], [(0, 2, 0), (0, -2, 1), (0, 2, -1), (0.5, 2, 1), (-0.5, -2, -1)]
+    theta, slope, signs = np.array(held + free, float).T[..., None]
+    norms = jax.vmap(estimation.projected_norm)(theta, slope, signs.astype(int))
+    np.testing.assert_allclose(norms, [0.0] * 2 + [2.0] * 5)

@@ -102,10 +102,21 @@ def _start(fitted: Fitted, owners: Int[np.ndarray, " p"], l2: float) -> tuple[np
     strength = np.where(owners < 0, 1.0, size[owners])
     change = np.diag(np.where(signs == 0, strength, signs / size))
     owned = np.flatnonzero(owners >= 0)
-    change[owned, owners[owned]] += np.where(signs == 0, theta, 1 / strength)[owned]
+    side = np.where(theta[owners] < 0, -1.0, 1.0)
+    change[owned, owners[owned]] += (side * np.where(signs == 0, theta, 1 / strength))[owned]
     root = np.linalg.cholesky(change @ covariance @ change.T + 1e-12 * np.eye(p))
     root /= np.where(signs == 0, 1.0, np.maximum(np.linalg.norm(root, axis=1), 1.0))[:, None]
     return np.where(signs == 0, theta * strength, np.log(size * strength)), root
+
+
+def _parameters(
+    at: Float[Array, " p"], signs: Int[Array, " p"], owners: Int[Array, " p"]
+) -> tuple[Float[Array, " p"], Float[Array, ""]]:
+    """θ at coordinates of `_chains`, and log |∂θ/∂at|."""
+    logarithms = jnp.where(signs == 0, 0.0, at)
+    values = jnp.where(signs == 0, at, signs * jnp.exp(logarithms))
+    strength = jnp.where(owners < 0, 1.0, jnp.abs(values[owners]))
+    return values / strength, jnp.sum(logarithms) - jnp.sum(jnp.log(strength))
 
 
 @eqx.filter_jit
@@ -128,15 +139,8 @@ def _chains(
     def free(z: Float[Array, " p"]) -> Float[Array, " p"]:
         return center + scale @ z
 
-    def parameters(z: Float[Array, " p"]) -> tuple[Float[Array, " p"], Float[Array, ""]]:
-        """θ, and the logarithm of the density of z per density of θ."""
-        logarithms = jnp.where(signs == 0, 0.0, free(z))
-        values = jnp.where(signs == 0, free(z), signs * jnp.exp(logarithms))
-        strength = jnp.where(owners < 0, 1.0, jnp.abs(values[owners]))
-        return values / strength, jnp.sum(logarithms) - jnp.sum(jnp.log(strength))
-
     def log_posterior(z: Float[Array, " p"]) -> Float[Array, ""]:
-        theta, jacobian = parameters(z)
+        theta, jacobian = _parameters(free(z), signs, owners)
         network = problem.network(theta)
         losses = jax.lax.map(lambda data: problem.objective(network, *data), problem.data)
         return jacobian - jnp.sum(problem.weights * losses) - problem.total * problem.penalty(theta)
@@ -150,7 +154,7 @@ def _chains(
 
         def one(state: Any, key: PRNGKeyArray) -> tuple[Any, tuple[Array, Array]]:
             state, info = step(key, state)
-            return state, (parameters(state.position)[0], info.is_divergent)
+            return state, (_parameters(free(state.position), signs, owners)[0], info.is_divergent)
 
         drawn, divergent = jax.lax.scan(one, state, jax.random.split(run, draws))[1]
         return drawn, jnp.sum(divergent)
