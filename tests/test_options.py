@@ -29,12 +29,36 @@ OTHER = {
 }  # fmt: skip
 """A value of every parameter that is not its default."""
 
+DEFAULTS = {
+    "penalty": {"l2": 10.0, "l1": 0.0, "group_l2": 0.0, "groups": "row"},
+    "initialization": {"n": 4, "coef_scale": None, "multiplier_scale": None},
+    "affine": {"common_scale": False},
+    "polynomial": {"degree": 2},
+    "spline": {"knots": 8, "degree": 1, "straight": False},
+    "fourier": {"frequencies": 3},
+    "dsm": {"sigma": None, "draws": 8, "gauss_hermite": None},
+    "hybrid": {"continuous": "dsm", "discrete_weight": 1.0, "continuous_weight": 1.0},
+    "adam": {"learning_rate": 0.01, "batch_size": 64, "clip": 1.0, "averaging": 0.98, "schedule": "constant"},
+    "lbfgs": {"memory": 20},
+}  # fmt: skip
+"""Another default is another fit of everyone's: it is changed here too, and said in the changelog."""
+
 every_option = pytest.mark.parametrize("name", KINDS)
 
 
 def other(name):
     """An option with no parameter at its default."""
     return KINDS[name](**{key: OTHER[key] for key in KINDS[name]().get_params(deep=False)})
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_defaults_are_the_stated_ones(name):
+    assert KINDS[name]().get_params(deep=False) == DEFAULTS[name]
+
+
+def test_a_penalty_makes_zeros_by_either_of_two_strengths():
+    made = {(l1, group): bl.Penalty(l1=l1, group_l2=group).sparse for l1 in (0.0, 0.5) for group in (0.0, 0.5)}
+    assert made == {(0.0, 0.0): False, (0.0, 0.5): True, (0.5, 0.0): True, (0.5, 0.5): True}
 
 
 @every_option

@@ -231,6 +231,20 @@ def test_a_single_noisy_copy_has_no_twin():
     assert noise.shape == (N, 1, 2)
 
 
+def test_default_noise_is_a_fifth_of_the_geometric_mean_of_what_a_linear_model_leaves():
+    x = rng("left").normal(size=(50, 2))
+    two = np.column_stack(
+        [x[:, 0] + rng("first").normal(size=50), 3 * rng("second").normal(size=50), np.arange(50) % 2]
+    )
+    design = np.column_stack([np.ones(50), x])
+    left = [column - design @ np.linalg.lstsq(design, column, rcond=None)[0] for column in two.T[:2]]
+    space = Product([Interval(-9.0, 9.0), Interval(-9.0, 9.0), Categories(2)])
+    (level,) = DenoisingScoreMatching().levels(space, x, two)
+    assert level.sigma == pytest.approx(0.2 * np.sqrt(np.std(left[0]) * np.std(left[1])))
+    (level,) = DenoisingScoreMatching().levels(Interval(-9.0, 9.0), x, 2 + x[:, 1])  # Nothing is left.
+    assert level.sigma == pytest.approx(0.2e-3)
+
+
 def test_noise_follows_its_key():
     objective, y = DenoisingScoreMatching(SIGMA, gauss_hermite=False).on(PLANE), responses(PLANE, rng("key"), N)
     first, again, other = (objective.noise(jax.random.key(seed), y)[0] for seed in (0, 0, 1))

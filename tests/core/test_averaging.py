@@ -41,6 +41,11 @@ def test_utility_of_the_mean_is_the_mean_of_utilities(shape):
     np.testing.assert_allclose(mean_of(own)(*rows()), expected, rtol=1e-4, atol=1e-5)
 
 
+def test_the_mean_of_one_network_is_that_network():
+    own = members("vector", count=1)
+    np.testing.assert_allclose(mean_of(own)(*rows()), own[0](*rows()), rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_each_member_can_be_taken_out(shape):
     own = members(shape)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from behavior_learning.core.spaces import Interval
-from behavior_learning.inference import estimation, report, vuong_test
+from behavior_learning.inference import NotIdentified, boundary, estimation, report, vuong_test
+from behavior_learning.inference.information import Information
 from behavior_learning.inference.quadrature import FEWEST, MOST, enough_candidates
 from tests.conftest import rng
 
@@ -71,6 +72,46 @@ def test_a_parameter_at_its_bound_is_not_identified():
     assert not made(1, ()).identified
     assert made(2, ()).sentences == ()
     assert made(1, ()).sentences == ("1 of 2 directions are unidentified.",)
+
+
+def information(hessian, ridge=0.0, bounded=(False, False)):
+    return Information(("a", "b"), np.asarray(hessian), np.eye(2), np.array(bounded), ridge)
+
+
+@pytest.mark.parametrize(
+    ("gap", "verdict"),
+    [(1.2e-5, "identified"), (0.9e-5, "weak"), (1.5e-9, "weak"), (0.8e-9, "unidentified"), (-2e-9, "no minimum")],
+)
+def test_directions_are_judged_by_their_eigenvalue_beside_a_unit_diagonal(gap, verdict):
+    """Of [[1, c], [c, 1]] those are 1 ± c; units of 100 and 0.01 change nothing."""
+    units = np.diag([100.0, 0.01])
+    found = information(units @ [[1.0, 1 - gap], [1 - gap, 1.0]] @ units)
+    assert found.weakest()["verdict"].tolist() == [verdict, "identified"]
+    assert found.weakest()["eigenvalue"].tolist() == pytest.approx([gap, 2 - gap], rel=1e-2)
+    assert found.rank == 2 - (gap < 1e-9)
+    reason = {"unidentified": NotIdentified.UNIDENTIFIED, "no minimum": NotIdentified.INDEFINITE}.get(verdict)
+    assert found.not_identified() == [reason] * 2
+    assert found.condition_number == (np.inf if reason else pytest.approx((2 - gap) / gap, rel=1e-2))
+
+
+def test_more_than_a_tenth_of_the_ridge_in_a_variance_is_refused():
+    assert information(np.diag([1.0, 5.0]), ridge=0.12).not_identified() == [NotIdentified.RIDGE, None]
+    assert information(np.diag([1.0, 5.0]), ridge=0.08).not_identified() == [None, None]
+    assert information(np.eye(2), bounded=(True, False)).not_identified() == [NotIdentified.BOUNDARY, None]
+
+
+# Tests of a constraint.
+
+
+def test_suprema_are_the_largest_standard_scores_and_those_of_random_signs():
+    scores, lift, weights = rng("suprema").normal(size=(9, 3)), 0.1 * rng("lift").normal(size=9), 1.0 + np.arange(9) % 2
+    scores[:, 1] = 0.0  # A direction without scores says nothing.
+    factors = np.random.default_rng(4).standard_normal((6, 9))
+    largest, simulated = boundary._suprema(scores, lift, weights, np.random.default_rng(4), 6)
+    own = [scores[:, k] * weights for k in (0, 2)]
+    assert largest == pytest.approx(max(-np.sum(e * (1 + lift)) / np.sqrt(np.sum(e**2)) for e in own))
+    by_hand = [max(f @ e / np.sqrt(np.sum((f * e) ** 2)) for e in own) for f in factors]
+    np.testing.assert_allclose(simulated, by_hand)
 
 
 # Candidates.

@@ -4,12 +4,14 @@ from copy import copy
 from dataclasses import FrozenInstanceError
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.learned.model import TrainingRows, sampled
 from behavior_learning.learned.predictive import predictive
+from behavior_learning.learned.records import history_of_parts
 from behavior_learning.report.sections import data
 from tests.fitted import amounts, fitted, labels, numbers, quick
 from tests.jointly import few, pair
@@ -129,6 +131,16 @@ def test_rows_in_parts_have_weights_where_any_part_has(weighted):
         assert whole.weight is None
     else:
         np.testing.assert_array_equal(whole.weight, np.repeat([3.0 if own else 1.0 for own in weighted], 2))
+
+
+def test_losses_of_parts_are_listed_by_part_and_start():
+    losses = [(np.array([3.0, 4.0]), np.array([2.5, 3.5])), (np.array([1.0, 2.0]), np.array([0.5, 1.5]))]
+    found = history_of_parts(losses, 5, 1)  # The last two parts of five.
+    told = [(0, 4, 3.0, 2.5), (1, 4, 4.0, 3.5), (0, 5, 1.0, 0.5), (1, 5, 2.0, 1.5)]
+    assert list(found["history"].itertuples(index=False, name=None)) == told
+    assert list(found["history"]) == ["start", "epoch", "train_loss", "validation_loss"]
+    ends = {"best_epoch": 5, "validation_loss": [0.5, 1.5], "stopped_early": False, "kept": [False, True]}
+    pd.testing.assert_frame_equal(found["restarts"], pd.DataFrame(ends))
 
 
 def test_very_many_rows_are_kept_in_single_precision_and_inferred_from_in_double(monkeypatch):
