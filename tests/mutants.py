@@ -334,7 +334,7 @@ def page(command: str, chosen: list[Mutant], verdicts: list[Verdict]) -> str:
         "",
         f"`{command}`: of {n} mutants {killed} were killed, **{killed / n:.0%}** (aim 85 %).",
         f"{n - others} change no result that a user can see (below); of the others {killed / others:.0%} were killed,",
-        f"{counts['survived']} survived the files that were tried, {counts['unreached']} are on lines that none executes.",
+        f"{counts['survived']} survived the files tried, {counts['unreached']} are on lines that none executes.",
         "",
         "| mutant | outcome |",
         "|---|---|",

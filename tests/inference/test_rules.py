@@ -10,7 +10,15 @@ import pandas as pd
 import pytest
 
 from behavior_learning.core.spaces import Interval
-from behavior_learning.inference import NotIdentified, boundary, estimation, report, vuong_test
+from behavior_learning.inference import (
+    NotIdentified,
+    boundary,
+    estimation,
+    report,
+    streamed,
+    vuong_test,
+    wander,
+)
 from behavior_learning.inference.information import Information
 from behavior_learning.inference.quadrature import FEWEST, MOST, enough_candidates
 from tests.conftest import rng
@@ -200,6 +208,83 @@ def test_a_step_solves_the_curvature_in_units_of_its_diagonal_and_keeps_signs():
         step([0.0, 0.5], [1.0, 0.1], curved, [1, 0]), [0.0, 0.3]
     )  # One that is held is not there.
     np.testing.assert_allclose(step([0.0, 0.5], [-1.0, 0.1], curved, [-1, 0]), [0.0, 0.3])
+
+
+class Squares(eqx.Module):
+    """½(θ − a)² of rows a, with weights and a ridge."""
+
+    data: tuple[jax.Array, ...]
+    weights: jax.Array
+    l2: float = 0.0
+
+    n = property(lambda self: len(self.weights))
+    total = property(lambda self: jnp.sum(self.weights))
+
+    def joined(self, column):
+        return column
+
+    def network(self, theta):
+        return theta
+
+    def objective(self, theta, rows):
+        return 0.5 * jnp.sum((theta - rows) ** 2, axis=1)
+
+    def penalty(self, theta):
+        return 0.5 * self.l2 / self.total * jnp.sum(theta**2)
+
+
+@pytest.mark.usefixtures("float64")
+def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs(monkeypatch):
+    """By hand: a trial that does not lower the loss is taken back, and a number keeps a tenth of itself at least."""
+    monkeypatch.setattr(wander, "SCORINGS", 6)
+    rows, weights = rng("scoring").normal([3.0, -0.5], size=(20, 2)), 1.0 + np.arange(20) % 2
+    problem, signs = Squares((jnp.asarray(rows),), jnp.asarray(weights), 2.0), np.array([0, 1])
+
+    def at(theta):
+        share, pull = weights / weights.sum(), 2.0 / weights.sum()
+        scores = theta - rows
+        loss = share @ (0.5 * np.sum(scores**2, axis=1)) + 0.5 * pull * theta @ theta
+        return loss, share @ scores + pull * theta, (scores.T * share) @ scores + pull * np.eye(2)
+
+    theta, damping = np.array([0.0, 1.0]), wander.DAMPING
+    for _ in range(6):
+        loss, slope, outer = at(theta)
+        move = -np.linalg.solve(outer + damping * np.diag(np.diag(outer)), slope)
+        move *= min(1.0, wander.LONGEST / np.linalg.norm(move))
+        trial = theta + move
+        trial[1] = max(trial[1], 0.1 * theta[1])
+        theta, damping = (trial, wander.EASED * damping) if at(trial)[0] < loss else (theta, wander.HARDER * damping)
+    ends, losses = wander._scored(problem, jnp.array([[0.0, 1.0]]), jnp.asarray(signs), jax.random.key(0))
+    np.testing.assert_allclose(ends[0], theta, rtol=1e-6, atol=1e-12)
+    assert float(losses[0]) == pytest.approx(at(theta)[0], rel=1e-9)
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(
+    ("curvature", "most", "limited"), [(3.0, 30, False), (0.2, 30, False), (1.25, 2, False), (3.0, 2, True)]
+)
+def test_a_search_over_a_stream_ends_in_the_optimum_of_all_rows(monkeypatch, curvature, most, limited):
+    """Of Σ w(θ − a)²/2 with a ridge, from a Hessian of the sample that is wrong by a factor."""
+    monkeypatch.setattr(streamed, "MOST_PASSES", most)
+    rows, weights = rng("stream").normal(2.0, size=(2, 9)), 1.0 + rng("weights").uniform(size=(2, 9))
+    loss = lambda block, theta: 0.5 * jnp.sum(block[0] * (theta - block[1]) ** 2)
+    monkeypatch.setattr(streamed, "_of_block", lambda problem, block: (weights[block], rows[block]))
+    monkeypatch.setattr(streamed, "_first", jax.jit(jax.value_and_grad(loss, argnums=1)))
+    for name in ("newton_step", "bfgs_update"):
+        monkeypatch.setattr(streamed, name, jax.jit(getattr(estimation, name)))
+    fitted = SimpleNamespace(
+        local=SimpleNamespace(signs=np.array([0])), theta=np.array([1.0]), problem=None,
+        optimum=SimpleNamespace(hessian=np.array([[curvature]])),
+    )  # fmt: skip
+    weight, ridge = weights.sum(), 0.25
+    at, norm, passes = streamed._searched(fitted, lambda: iter((0, 1)), weight, ridge)
+    best = np.sum(weights * rows) / (weight * (1 + ridge))
+    assert passes <= most
+    assert (norm > 1e-3) == limited
+    np.testing.assert_allclose(at.theta, best, atol=1.0 if limited else 1e-9)
+    value = 0.5 * np.sum(weights * (float(at.theta[0]) - rows) ** 2) / weight + 0.5 * ridge * float(at.theta[0]) ** 2
+    assert at.loss == pytest.approx(value, rel=1e-12)
+    assert float(at.gradient[0]) == pytest.approx((1 + ridge) * (float(at.theta[0]) - best), abs=1e-12)
 
 
 def test_what_a_bound_holds_back_is_no_slope():
