@@ -20,6 +20,7 @@ from behavior_learning.inference import (
     wander,
 )
 from behavior_learning.inference.information import Information
+from behavior_learning.inference.problem import all_sums, hessian_columns
 from behavior_learning.inference.quadrature import FEWEST, MOST, enough_candidates
 from tests.conftest import rng
 
@@ -144,47 +145,33 @@ def test_candidates_are_three_per_narrowest_standard_deviation(narrow, size):
 # Steps of the search.
 
 
-def parabola(theta):
-    return 0.5 * jnp.sum(theta**2), theta
-
-
-@pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(("loss_after", "factor"), [(None, 0.1), (1e9, 10.0)], ids=["good step", "rejected step"])
-def test_damping_falls_after_a_good_step_and_grows_after_a_rejected_one(monkeypatch, loss_after, factor):
-    monkeypatch.setattr(
-        estimation, "gradient", lambda problem, theta, rows: (loss_after or parabola(theta)[0], parabola(theta)[1])
-    )
-    monkeypatch.setattr(estimation, "hessian", lambda problem, theta, rows: jnp.eye(2))
+@pytest.fixture
+def after_a_step(float64, monkeypatch):
+    """The state after a step from (1, −2), where ½|θ|² is 2.5, by the loss and the slope found at its end."""
     at, no = jnp.array([1.0, -2.0]), jnp.zeros((), bool)
-    loss, slope = parabola(at)
-    before = estimation._State(at, loss, slope, jnp.eye(2), no, no, jnp.asarray(0.5), jnp.asarray(1), no, no)
-    after = estimation._step(SimpleNamespace(chunks=1), jnp.zeros(2, int), estimation.Search(), before, guessed=False)
-    assert float(after.damping) == pytest.approx(0.5 * factor)
-    moved = at - at / 1.5 if loss_after is None else at
-    np.testing.assert_allclose(after.theta, moved, rtol=1e-9)
-
-
-@pytest.mark.usefixtures("float64")
-@pytest.mark.parametrize(
-    ("rise", "slope", "taken"),
-    [
-        (-3e-13, 0.9, True),
-        (-1e-13, 0.9, False),
-        (1e-9, 0.4, True),
-        (1e-9, 0.6, False),
-        (1e-8, 0.4, False),
-        (-1.0, np.inf, False),
-        (np.nan, 0.4, False),
-    ],
-)
-def test_a_step_is_taken_that_lowers_the_loss_or_halves_the_slope_at_the_same_loss(monkeypatch, rise, slope, taken):
-    """The same to rounding, which the loss of one makes 2e-13 of; by some thousands of it a loss may rise."""
-    at, no = jnp.array([1.0, -2.0]), jnp.zeros((), bool)
-    monkeypatch.setattr(estimation, "gradient", lambda problem, theta, rows: (jnp.asarray(1 + rise), slope * at))
     monkeypatch.setattr(estimation, "hessian", lambda problem, theta, rows: jnp.eye(2))
-    before = estimation._State(at, jnp.asarray(1.0), at, jnp.eye(2), no, no, jnp.asarray(0.0), jnp.asarray(1), no, no)
-    after = estimation._step(SimpleNamespace(chunks=1), jnp.zeros(2, int), estimation.Search(), before, guessed=False)
-    np.testing.assert_allclose(after.theta, 0 * at if taken else at, atol=1e-8)
+
+    @jax.jit
+    def stepped(loss, slope, damping):
+        monkeypatch.setattr(estimation, "gradient", lambda problem, theta, rows: (loss, slope * theta))
+        before = estimation._State(at, jnp.asarray(2.5), at, jnp.eye(2), no, no, damping, jnp.asarray(1), no, no)
+        return estimation._step(SimpleNamespace(chunks=1), jnp.zeros(2, int), estimation.Search(), before, False)
+
+    return stepped
+
+
+def test_damping_falls_after_a_good_step_and_grows_after_a_rejected_one(after_a_step):
+    good, rejected = after_a_step(0.3, 1.0, 0.5), after_a_step(1e9, 1.0, 0.5)
+    assert [float(good.damping), float(rejected.damping)] == pytest.approx([0.05, 5.0])
+    np.testing.assert_allclose(good.theta, [1 / 3, -2 / 3], rtol=1e-9)
+    np.testing.assert_allclose(rejected.theta, [1.0, -2.0])
+
+
+def test_a_step_is_taken_that_lowers_the_loss_or_halves_the_slope_at_the_same_loss(after_a_step):
+    """The same to rounding, 3.5e-13 of a loss of 2.5; by some thousands of it a loss may rise. It steps to half."""
+    taken = lambda rise, slope: bool(after_a_step(2.5 + rise, slope, 1.0).theta[0] == 0.5)
+    assert all([taken(-5e-13, 2.0), taken(2e-9, 0.8)])
+    assert not any([taken(-2e-13, 2.0), taken(2e-9, 1.2), taken(2e-8, 0.8), taken(-1.0, np.inf), taken(np.nan, 0.8)])
 
 
 @pytest.mark.usefixtures("float64")
@@ -257,6 +244,34 @@ def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs(monkeypa
     ends, losses = wander._scored(problem, jnp.array([[0.0, 1.0]]), jnp.asarray(signs), jax.random.key(0))
     np.testing.assert_allclose(ends[0], theta, rtol=1e-6, atol=1e-12)
     assert float(losses[0]) == pytest.approx(at(theta)[0], rel=1e-9)
+
+
+class Lines(Squares):
+    """½(aᵀθ)² of rows a in two chunks."""
+
+    chunks = 2
+
+    def objective(self, theta, rows):
+        return 0.5 * (rows @ theta) ** 2
+
+    def cut(self, column):
+        return column.reshape(self.weights.shape)
+
+
+@pytest.mark.usefixtures("float64")
+def test_sums_over_weighted_rows_are_their_closed_form():
+    rows, weights, theta = rng("rows").normal(size=(2, 5, 3)), rng("weights").uniform(1, 2, (2, 5)), np.arange(3.0) + 1
+    lines, codes = Lines((jnp.asarray(rows),), jnp.asarray(weights)), np.arange(10) % 3
+    first, (curvature, (once, twice), by_cluster) = eqx.filter_jit(
+        lambda own, at: (hessian_columns(own, at, 2), all_sums(own, at, (1, 2), jnp.asarray(codes), 3))
+    )(lines, jnp.asarray(theta))
+    a, w = rows.reshape(-1, 3), weights.ravel()[:, None]
+    scores = (a @ theta)[:, None] * a
+    np.testing.assert_allclose(first, (a.T @ (w * a))[:, :2] / w.sum())
+    np.testing.assert_allclose(curvature, a.T @ (w * a))
+    np.testing.assert_allclose(once, scores.T @ (w * scores))
+    np.testing.assert_allclose(twice, scores.T @ (w**2 * scores))
+    np.testing.assert_allclose(by_cluster, [(w * scores)[codes == code].sum(axis=0) for code in range(3)])
 
 
 @pytest.mark.usefixtures("float64")

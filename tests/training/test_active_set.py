@@ -78,6 +78,16 @@ def test_blocks_terms_and_rows_are_removed():
     assert small.n_parameters == rows + readout
 
 
+def test_the_size_of_a_support_is_that_of_its_coefficients_and_readout():
+    drawn = network()
+    whole = Support.of(drawn)
+    coefs = sum(rows.coef.raw.size for layer in drawn.layers for rows in layer.heads.values())
+    assert whole.size == coefs + drawn.readout.weight.raw.size
+    fewer = whole.copy()
+    fewer.readout[0, 0] = fewer.coefs[0]["utility"][0, 0, 0] = False
+    assert fewer.size == whole.size - 2
+
+
 def test_what_nothing_uses_goes_with_all_below_it():
     drawn = network(layers=(2, 2, 1))
     support = Support.of(drawn).copy()

@@ -28,7 +28,7 @@ from behavior_learning.inference.covariance import (
     clustered,
     make_covariance,
 )
-from behavior_learning.inference.estimation import AIM, TOLERANCE, Convergence, Optimum
+from behavior_learning.inference.estimation import AIM, TOLERANCE, Optimum, status_of
 from behavior_learning.inference.fitted import Fitted, information_at
 from behavior_learning.inference.passes import MOST_PASSES, Blocks, Searched, of_block, search_by_passes
 from behavior_learning.inference.poisson import Resampling, poisson_bootstrap
@@ -162,12 +162,12 @@ def infer_stream(
             way.add(np.asarray(own[first], object), np.asarray(scores)[: len(first)])
     sums, clusters = total(sums), [way.with_others() for way in clusters]
     curvature = np.asarray(sums[0]) / weight + l2 / counted * np.eye(len(theta))
-    limited = passes >= MOST_PASSES
+    optimum = Optimum(theta, *map(jnp.asarray, (at.loss, curvature, norm, passes, passes >= MOST_PASSES)))
     whole = StreamFitted(
         cast(Any, Unheld(rows, l2)),
         local,
-        Optimum(theta, *map(jnp.asarray, (at.loss, curvature, norm, passes, limited))),
-        Convergence.OPTIMUM if norm < TOLERANCE else Convergence.LIMIT if limited else Convergence.STALLED,
+        optimum,
+        status_of(optimum),
         information_at(local, curvature, l2 / counted),
         canonical,
         np.array([counted / rows]),
