@@ -111,6 +111,25 @@ def test_violation_is_mean_percentile_and_share():
     assert percentile == pytest.approx(0.37)
 
 
+def test_settings_rows_and_chains_keep_their_places():
+    """T = y − row: of a firm setting every draw lies near its row, of a loose one anywhere; by |T| ~ √(τ/2λ)."""
+    starts = jnp.asarray(np.random.default_rng(1).normal(size=(3, 2, 1)))
+    result = enforce(
+        lambda y: y[..., 0] - jnp.arange(3.0)[:, None], starts, jax.random.key(0),
+        multiplier=[0.5, 50.0], temperature=[4.0, 0.01], draws=40, warmup=40, checked=False,
+    )  # fmt: skip
+    assert (result.residual.shape, result.acceptance.shape, result.step_size.shape) == (
+        (2, 3, 2, 40),
+        (2, 3, 2),
+        (2, 3),
+    )
+    size = np.abs(result.residual)
+    assert (size[0].mean(axis=(1, 2)) > 0.3).all()
+    assert (size[1].mean(axis=(1, 2)) < 0.1).all()
+    np.testing.assert_allclose(result.violations.mean, size[..., -1].mean(axis=(1, 2)))
+    np.testing.assert_allclose(result.violations.feasible, (size[..., -1] <= 0.1).mean(axis=(1, 2)))
+
+
 @pytest.mark.parametrize(
     ("options", "match"),
     [

@@ -142,6 +142,14 @@ def test_profile_interval_ends_where_the_likelihood_ratio_test_rejects():
     np.testing.assert_allclose([found.lower, found.upper], wald, atol=0.05)
 
 
+def test_a_hypothesis_that_the_estimate_meets_is_met_at_once():
+    fitted = logit().fitted
+    row = np.eye(len(fitted.theta))[1] + np.eye(len(fitted.theta))[2]
+    theta, optimum = fitted.restricted(row[None], np.array([row @ fitted.theta]))
+    np.testing.assert_allclose(theta, fitted.theta, atol=1e-6)
+    assert int(optimum.steps) <= 2
+
+
 def test_likelihood_ratio_is_that_of_nested_logits():
     x, y = logit_rows()
     ours = logit().lr_test("utility[v*B] = 0, utility[v*C] = 0")

@@ -11,7 +11,15 @@ import pytest
 from scipy.stats import chi2, norm
 
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.inference import adjusted_pvalues, boundary, compare, opposite_directions, report, vuong_test
+from behavior_learning.inference import (
+    adjusted_pvalues,
+    boundary,
+    compare,
+    functions,
+    opposite_directions,
+    report,
+    vuong_test,
+)
 from behavior_learning.inference.hypotheses import parse_hypotheses
 from behavior_learning.inference.problem import row_hessians, scores
 from behavior_learning.inference.resampling import one_step_jackknife
@@ -158,6 +166,19 @@ def test_products_and_odd_names_are_short_names_too(text, column):
     assert np.flatnonzero(parse_hypotheses(text, ODD).matrix[0]).tolist() == [column]
 
 
+def test_the_longest_name_is_read():
+    labels = ["c[q^2]", "b[q^2*town=Ely, Cambs]", "d", "d[x]"]
+    found = parse_hypotheses("q^2*town=Ely, Cambs = 0, q^2 = 0, d[x] = 0, d = 0", labels).matrix
+    np.testing.assert_array_equal(found, np.eye(4)[[1, 0, 3, 2]])
+
+
+def test_of_many_parameters_eight_are_named():
+    with pytest.raises(OptionError, match=r"Parameters: p0, .*, p6, p7 and 2 more\.$"):
+        parse_hypotheses("q = 0", [f"p{number}" for number in range(10)])
+    with pytest.raises(OptionError, match=r"Parameters: p0, .*, p6, p7\.$"):
+        parse_hypotheses("q = 0", [f"p{number}" for number in range(8)])
+
+
 @pytest.mark.parametrize("name", ["RM*MEDV", "MEDV:RM", "budget[RM:MEDV]"])
 def test_all_that_a_short_name_may_be_are_listed(name):
     with pytest.raises(OptionError, match=r"may be any of budget\.inequality\[RM\*MEDV\], budget\.utility\[RM\*MEDV\]"):
@@ -262,6 +283,26 @@ def test_delta_method_of_a_ratio():
     np.testing.assert_allclose(found["std. error"] ** 2, slope @ res.cov.loc[[a, b], [a, b]].to_numpy() @ slope)
     simulated = res.function(lambda p: p[b] / p[a], method="simulation", draws=4000).iloc[0]
     np.testing.assert_allclose(simulated["std. error"], found["std. error"], rtol=0.1)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_function_has_no_error_only_where_it_moves_with_what_has_none():
+    """a·b of a known a and b is a·b ± its error, whatever c; of b and c nothing is known. Draws leave c where it is."""
+    theta, cov = np.array([2.0, 3.0, 5.0]), np.diag([0.04, 0.09, np.nan])
+    products = lambda t: t[:2] * t[1:]
+    found = functions.delta_method(products, theta, cov, 0.9)
+    error = np.sqrt(9 * 0.04 + 4 * 0.09)
+    half = norm.ppf(0.95) * error
+    np.testing.assert_allclose(found.iloc[0], [6.0, error, 6 - half, 6 + half])
+    draws = functions.normal_draws(theta, cov, 4000, seed=0)
+    np.testing.assert_array_equal(draws[:, 2], 5.0)
+    drawn = functions.simulated(products, theta, cov, 0.9, draws)
+    np.testing.assert_allclose(
+        drawn.iloc[0, 1:], [error, *np.quantile(draws[:, 0] * draws[:, 1], [0.05, 0.95])], rtol=0.05
+    )
+    for table in (found, drawn):
+        assert table["estimate"].tolist() == [6.0, 15.0]
+        assert table.iloc[1, 1:].isna().all()
 
 
 def test_functions_of_the_network_have_errors_too():

@@ -20,7 +20,7 @@ from behavior_learning.inference import (
     wander,
 )
 from behavior_learning.inference.information import Information
-from behavior_learning.inference.problem import all_sums, hessian_columns
+from behavior_learning.inference.problem import all_sums, cluster_scores, gradient, hessian, hessian_columns, outer
 from behavior_learning.inference.quadrature import FEWEST, MOST, enough_candidates
 from tests.conftest import rng
 
@@ -92,8 +92,8 @@ def information(hessian, ridge=0.0, bounded=(False, False)):
     [(1.2e-5, "identified"), (0.9e-5, "weak"), (1.5e-9, "weak"), (0.8e-9, "unidentified"), (-2e-9, "no minimum")],
 )
 def test_directions_are_judged_by_their_eigenvalue_beside_a_unit_diagonal(gap, verdict):
-    """Of [[1, c], [c, 1]] those are 1 ± c; units of 100 and 0.01 change nothing."""
-    units = np.diag([100.0, 0.01])
+    """Of [[1, c], [c, 1]] those are 1 ± c; units of two millions and one change nothing."""
+    units = np.diag([2e6, 1.0])
     found = information(units @ [[1.0, 1 - gap], [1 - gap, 1.0]] @ units)
     assert found.weakest()["verdict"].tolist() == [verdict, "identified"]
     assert found.weakest()["eigenvalue"].tolist() == pytest.approx([gap, 2 - gap], rel=1e-2)
@@ -261,17 +261,35 @@ class Lines(Squares):
 @pytest.mark.usefixtures("float64")
 def test_sums_over_weighted_rows_are_their_closed_form():
     rows, weights, theta = rng("rows").normal(size=(2, 5, 3)), rng("weights").uniform(1, 2, (2, 5)), np.arange(3.0) + 1
-    lines, codes = Lines((jnp.asarray(rows),), jnp.asarray(weights)), np.arange(10) % 3
-    first, (curvature, (once, twice), by_cluster) = eqx.filter_jit(
-        lambda own, at: (hessian_columns(own, at, 2), all_sums(own, at, (1, 2), jnp.asarray(codes), 3))
+    lines, codes = Lines((jnp.asarray(rows),), jnp.asarray(weights), 0.4), np.arange(10) % 3
+    found = eqx.filter_jit(
+        lambda own, at: {
+            "gradient": gradient(own, at),
+            "first chunk": gradient(own, at, 1),
+            "hessian": hessian(own, at),
+            "columns": hessian_columns(own, at, 2),
+            "outer": outer(own, at, 2),
+            "clusters": cluster_scores(own, at, jnp.asarray(codes), 3),
+            "all": all_sums(own, at, (1, 2), jnp.asarray(codes), 3),
+        }
     )(lines, jnp.asarray(theta))
     a, w = rows.reshape(-1, 3), weights.ravel()[:, None]
-    scores = (a @ theta)[:, None] * a
-    np.testing.assert_allclose(first, (a.T @ (w * a))[:, :2] / w.sum())
-    np.testing.assert_allclose(curvature, a.T @ (w * a))
-    np.testing.assert_allclose(once, scores.T @ (w * scores))
-    np.testing.assert_allclose(twice, scores.T @ (w**2 * scores))
-    np.testing.assert_allclose(by_cluster, [(w * scores)[codes == code].sum(axis=0) for code in range(3)])
+    scores, whole, pull = (a @ theta)[:, None] * a, a.T @ (w * a), 0.4 / w.sum()
+    loss, slope = (
+        0.5 * theta @ whole @ theta / w.sum() + 0.5 * pull * theta @ theta,
+        whole @ theta / w.sum() + pull * theta,
+    )
+    by_cluster = np.array([(w * scores)[codes == code].sum(axis=0) for code in range(3)])
+    twice = scores.T @ (w**2 * scores)
+    expected = {
+        "gradient": (loss, slope), "hessian": whole / w.sum() + pull * np.eye(3), "columns": (whole / w.sum())[:, :2],
+        "outer": twice, "clusters": by_cluster, "all": (whole, (scores.T @ (w * scores), twice), by_cluster),
+    }  # fmt: skip
+    for name, value in expected.items():
+        for one, other in zip(jax.tree.leaves(found[name]), jax.tree.leaves(value), strict=True):
+            np.testing.assert_allclose(one, other, err_msg=name)
+    part = (w[:5] * scores[:5]).sum(axis=0) / w[:5].sum() + pull * theta
+    np.testing.assert_allclose(found["first chunk"][1], part)
 
 
 @pytest.mark.usefixtures("float64")
