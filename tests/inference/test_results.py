@@ -15,6 +15,7 @@ from behavior_learning.inference import (
     adjusted_pvalues,
     boundary,
     compare,
+    comparison,
     functions,
     opposite_directions,
     report,
@@ -390,6 +391,24 @@ def test_compare_puts_models_side_by_side():
     assert not plain.str.contains("*", regex=False).any()
     assert table.index[-1] == "standard errors"
     assert table.loc["standard errors"].tolist() == ["robust", "hessian"]
+
+
+@pytest.mark.parametrize("likelihood", [True, False])
+def test_a_compared_model_has_stars_by_its_pvalues_and_criteria_where_it_has_a_likelihood(likelihood):
+    labels = ["a", "b", "c", "d"]
+    column = comparison._column(
+        SimpleNamespace(
+            params=pd.Series([1.23456, -2.0, 3.0, 4.0], labels), bse=np.array([0.1234, 1.0, 2.0, 3.0]),
+            pvalues=np.array([0.0005, 0.005, 0.03, 0.07]), likelihood=likelihood, degrees_of_freedom=4, n=50,
+            loglikelihood=-10.123, aic=28.246, bic=35.9, tic=27.0, cov_type="robust",
+        ),
+        stars=True,
+    )  # fmt: skip
+    stars = [value.partition(" ")[0].lstrip("-0123456789.") for value in list(column.values())[:4]]
+    assert stars == ["***", "**", "*", ""]
+    assert column["a"] == "1.235*** (0.123)"
+    criteria = ["-10.12", "28.25", "35.90", "27.00"] if likelihood else ["nan"] * 4
+    assert list(column.values())[4:] == [*criteria, "4", "50", "robust"]
 
 
 def test_inequality_that_cannot_turn_is_identified():

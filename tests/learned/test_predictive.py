@@ -1,5 +1,7 @@
 """Claims about predictive distributions: every answer is that of exp(log_prob), summed or integrated over y."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from scipy.integrate import cumulative_trapezoid
 from behavior_learning.errors import NoQuadratureError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.learned.predictive import BestResponse, Drawn, Exact, predictive
+from behavior_learning.learned.predictive import SUMMARY_DRAWS, BestResponse, Drawn, Exact, predictive
 from tests.conftest import rng
 from tests.fitted import amounts, fitted, numbers
 from tests.jointly import density, few, hybrid, pair, vector
@@ -177,6 +179,16 @@ def test_components_are_drawn_together_with_the_others():
     np.testing.assert_array_equal(mine.sample(3, 0)[..., 1].astype(float), spend.sample(3, 0))
     np.testing.assert_allclose(spend.log_prob(exact.median()), exact.log_prob(exact.median()), atol=1e-5)
     assert mine.table().columns.tolist() == ["mode", "spend"]
+
+
+def test_answers_by_draws_are_shares_and_quantiles_of_them(monkeypatch):
+    codes = np.array([[0, 1, 1, 1], [2, 2, 2, 2]])
+    monkeypatch.setattr(Drawn, "_sampled", codes)
+    law = Drawn(SimpleNamespace(levels=("a", "b", "c")), None, None)
+    floor = np.log(0.5 / SUMMARY_DRAWS)
+    np.testing.assert_allclose(law._log_mass(), [[np.log(0.25), np.log(0.75), floor], [floor, floor, 0.0]])
+    np.testing.assert_allclose(law._cdf(np.array([0, 1])), [0.25, 0.0])
+    np.testing.assert_allclose(law._quantile(np.array([0.0, 1.0])), [[0.0, 1.0], [2.0, 2.0]])
 
 
 @pytest.mark.slow

@@ -209,6 +209,13 @@ def test_start_that_has_kept_nothing_begins_anew_under_finer_losses():
     np.testing.assert_array_equal(trace.best_epoch, [6, 5])
 
 
+def test_a_look_sees_the_epochs_since_the_one_before():
+    seen = []
+    refine = lambda losses, latest, stopped: seen.append((latest[0].tolist(), stopped))
+    train(jnp.array([0.0]), distance_to(9.0), Walk(), max_epochs=10, chunk=4, refine=refine)
+    assert seen == [([8.0, 7.0, 6.0, 5.0], False), ([4.0, 3.0, 2.0, 1.0], False)]
+
+
 def test_refining_after_the_last_epoch_loses_nothing():
     refine = lambda losses, latest, stopped: Change(Losses(distance_to(7.0), distance_to(7.0)), comparable=True)
     best, trace = train(jnp.array([0.0]), distance_to(7.0), Walk(), max_epochs=8, chunk=8, refine=refine)
