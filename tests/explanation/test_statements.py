@@ -1,6 +1,7 @@
 """Claims about explanations: they name what moves a row, in the right head, with numbers that are those of the rows."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -275,12 +276,27 @@ def test_a_block_is_named_for_what_it_passes_on(values):
         assert weights["block2.1"][name] == pytest.approx(weight, abs=0.05)
 
 
+def test_weights_of_a_block_add_moves_of_rows_and_of_its_residual_skip_whatever_their_signs():
+    """Two of a block with a deviation of 1.5 move it by 3; a row by 1, a third of it through that block."""
+    made = lambda name, moves, columns, skip, deviations: SimpleNamespace(
+        terms=[SimpleNamespace(moves=moves, columns=columns)],
+        block=SimpleNamespace(name=name, shortcut=linear(**skip), standard_deviations=deviations),
+    )
+    below = made("below", 2.0, {"y": 1.0, "rooms": 4.0}, {}, {})
+    above = made("above", 1.0, {"crime": 2.0, "below": 1.0}, {"below": -2.0}, {"below": 1.5})
+    weights = block_weights([below, above])
+    assert weights["below"] == pytest.approx({"y": 0.2, "rooms": 0.8})
+    through = (1 / 3 + 3) / 4
+    assert weights["above"] == pytest.approx({"crime": 1 / 6, "y": 0.2 * through, "rooms": 0.8 * through})
+
+
 def test_a_row_of_constants_has_terms_without_a_share():
     still = {name: np.ones(5) for name in ("y", "rooms")}
     (first, *_) = explain_problem(alone(row("utility", "tanh", linear(y=0.5, rooms=1.0))), still).said
     assert [(term.strength, term.share) for term in first.terms] == [(0.0, 0.0)] * 2
     assert first.text.endswith("nothing that varies")
     assert first.variables == ()
+    assert replace(first, strengths={"rooms": 0.0}).signed_strengths == {"rooms": 0.0}
 
 
 def test_a_block_of_the_response_alone_is_named_for_it(values):

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from behavior_learning.core.spaces import Interval
+from behavior_learning.core.products import Product
+from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.inference import (
     NotIdentified,
     boundary,
@@ -135,11 +136,21 @@ class Bells(eqx.Module):
 
 @pytest.mark.parametrize(("narrow", "size"), [(0.02, MOST), (0.05, 512), (0.051, 512), (1.0, FEWEST)])
 def test_candidates_are_three_per_narrowest_standard_deviation(narrow, size):
-    x = np.full((50, 1), narrow)
-    x[0] = 1e-3  # A single row is none that decides.
+    x = np.full((50, 1), 1.0)
+    x[0], x[1:4] = 1e-3, narrow  # A single row is none that decides.
     with jax.enable_x64(True):
         space = enough_candidates(Bells(), Interval(-4.0, 4.0, 32), 1.0, x)
     assert (space.size, space.refinements) == (size, 0)
+
+
+def test_several_responses_have_48_candidates_each_that_stay_put():
+    space = enough_candidates(
+        Bells(), Product([Interval(-4.0, 4.0, 32), Categories(3), Interval(0.0, 1.0, 96)]), 1.0, None
+    )
+    few, classes, many = space.components
+    assert [(part.size, part.refinements) for part in (few, many)] == [(48, 0), (96, 0)]
+    assert [float(end) for part in (few, many) for end in (part.lower, part.upper)] == [-4.0, 4.0, 0.0, 1.0]
+    assert classes.size == 3
 
 
 # Steps of the search.

@@ -109,6 +109,7 @@ def test_atoms_are_named_with_the_way_out(values, message):
         (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5], 10), True),
         (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5], 9), False),
         (np.repeat([0.5, 1.5, 2.5, 3.5, 4.5, 5.5], 20), False),
+        (np.full(50, 2.5), False),
         (np.repeat(np.arange(30.0), 3), True),
         (np.repeat(np.arange(30.0), 2), False),
         (np.repeat(np.arange(31.0), 3), False),

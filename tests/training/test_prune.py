@@ -1,6 +1,7 @@
 """Strengths of parts against the loss without them, and stages that share one compiled program."""
 
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -55,7 +56,7 @@ def scaled(drawn, at, index, factor):
     return with_weights(drawn, weights)
 
 
-def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_are_learned(pruner):
+def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_are_learned(pruner, monkeypatch):
     parts = lambda drawn: [part for part in pruner._parts(pruner.begin(drawn)) if part.layer is None]
     readout = network().readout.weight.raw
     assert sorted(part.at for part in parts(network())) == sorted(np.ndindex(readout.shape))
@@ -64,6 +65,12 @@ def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_ar
     scalar = BehaviorNetwork.random(rng("alone"), alone, features=4, response=1, basis=basis)
     support = Support.of(scalar)
     assert support.readout is None
+    free = Architecture((2, 2), rows=(1, 1, 1), readout="free")
+    drawn = BehaviorNetwork.random(rng("free"), free, features=4, response=1, basis=basis)
+    monkeypatch.setattr(Pruner, "_mean_squares", lambda self, stage: (stage.network, [np.ones(2), np.ones(2)]))
+    whole = list(pruner._parts(SimpleNamespace(network=drawn, support=Support.of(drawn))))
+    assert all(part.layer is not None for part in whole)  # To take its weight out is to take the block out.
+    assert len([part for part in whole if part.role is None]) == 4
 
 
 def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
