@@ -16,10 +16,11 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.objectives import OBJECTIVES, Objective, objective_from_json, register_objective
 from behavior_learning.options import check_count, check_number, from_plain, parameter, to_plain
 from behavior_learning.training.optimizers import OPTIMIZERS, register_optimizer
+from behavior_learning.training.settings import Initialization, Penalty
 from tests.conftest import rng
 from tests.fitted import ROWS, amounts, numbers, quick
 
-KINDS = ChainMap({"penalty": bl.Penalty, "initialization": bl.Initialization}, BASES, OBJECTIVES, OPTIMIZERS)
+KINDS = ChainMap({"penalty": Penalty, "initialization": Initialization}, BASES, OBJECTIVES, OPTIMIZERS)
 OTHER = {
     "knots": 5, "degree": 3, "straight": True, "frequencies": 2, "common_scale": True,
     "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
@@ -57,7 +58,7 @@ def test_defaults_are_the_stated_ones(name):
 
 
 def test_a_penalty_makes_zeros_by_either_of_two_strengths():
-    made = {(l1, group): bl.Penalty(l1=l1, group_l2=group).sparse for l1 in (0.0, 0.5) for group in (0.0, 0.5)}
+    made = {(l1, group): Penalty(l1=l1, group_l2=group).sparse for l1 in (0.0, 0.5) for group in (0.0, 0.5)}
     assert made == {(0.0, 0.0): False, (0.0, 0.5): True, (0.5, 0.0): True, (0.5, 0.5): True}
 
 

@@ -16,6 +16,7 @@ from behavior_learning.encoding.tables import TableEncoder
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.effects import Answer
 from behavior_learning.explanation.quantities import QUANTITIES
+from behavior_learning.learned import effects as learned_effects
 from behavior_learning.learned.effects import Refitted, axes_of
 from tests.conftest import rng
 from tests.fitted import amounts, fitted, mixed, quick
@@ -243,6 +244,14 @@ def test_errors_of_refits_are_their_spread():
         for network in networks
     ]
     np.testing.assert_allclose(spread.table()["std_error"], np.std(single, axis=0, ddof=1), rtol=1e-8)
+
+
+def test_loadings_of_refits_are_a_root_of_their_covariance(monkeypatch):
+    answered = rng("refits").normal(size=(5, 4, 2))
+    monkeypatch.setattr(learned_effects, "answers", lambda question, network, x, y: answered[network])
+    loadings = Refitted(None, tuple(range(5))).loadings(None, None, None)
+    found = np.einsum("nqr,mpr->nqmp", loadings, loadings).reshape(8, 8)
+    np.testing.assert_allclose(found, np.cov(answered.reshape(5, 8).T))
 
 
 def vars_of(found):

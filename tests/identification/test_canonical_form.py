@@ -145,7 +145,7 @@ NETWORKS = {
     "classes": partial(one_hot_network, "classes"),
     "classes with intercepts": one_hot_with_intercepts,
     "classes, two": partial(one_hot_network, "classes", ("tanh", "softplus", "abs"), classes=2),
-    "classes, two with squares": partial(one_hot_network, "squares", classes=2),
+    "classes, two with squares": partial(one_hot_network, "squares", rows=(1, 1, 4), classes=2),
     "classes, identity": partial(one_hot_network, "classes", ("identity", "softplus", "abs")),
 }
 """Every equivalence changes at least one of them."""
@@ -158,13 +158,17 @@ def in_turn(name: str) -> list[BehaviorNetwork]:
     return list(accumulate(EQUIVALENCES, lambda before, move: move(before, one_hot=one_hot), initial=NETWORKS[name]()))
 
 
+def points(name: str) -> tuple[np.ndarray, np.ndarray]:
+    x, y = candidates(name if name in SHAPES else "single", rng("z", name))
+    classes = name.startswith("classes") or name == "odd blocks"
+    return x, np.eye(2 if "two" in name else RESPONSE)[None] if classes else y
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 @pytest.mark.parametrize("equivalence", EQUIVALENCES, ids=lambda equivalence: equivalence.__name__)
 def test_distribution_is_unchanged_and_applying_it_twice_changes_nothing(equivalence, name):
     """Both of a random network and of what the equivalences before it make of it."""
-    one_hot = name.startswith("classes")
-    x, y = candidates("single" if name not in SHAPES else name, rng("z", name))
-    y = np.eye(2 if "two" in name else RESPONSE)[None] if one_hot or name == "odd blocks" else y
+    one_hot, (x, y) = name.startswith("classes"), points(name)
     for before in (in_turn(name)[0], in_turn(name)[EQUIVALENCES.index(equivalence)]):
         once = equivalence(before, one_hot=one_hot)
         twice = equivalence(once, one_hot=one_hot)
@@ -187,9 +191,11 @@ def test_classes_with_shared_terms_keep_their_distribution():
 
 
 @pytest.mark.parametrize("name", [n for n in NETWORKS if n not in SHAPES or len(SHAPES[n].layers) == 1])
-def test_canonical_form_of_one_layer_is_all_equivalences_in_turn(name):
+def test_canonical_form_of_one_layer_is_all_equivalences_in_turn_and_keeps_the_distribution(name):
     canonical = canonicalize(in_turn(name)[0], one_hot=name.startswith("classes")).network
     np.testing.assert_allclose(numbers(in_turn(name)[-1]), numbers(canonical), atol=1e-12)
+    before, after = (relative_utility(network, *points(name)) for network in (in_turn(name)[0], canonical))
+    np.testing.assert_allclose(after, before, atol=1e-9)
 
 
 @pytest.mark.parametrize("name", SHAPES)

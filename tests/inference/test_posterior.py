@@ -1,5 +1,6 @@
 """Intervals beyond Wald: posteriors by the No-U-Turn Sampler and bootstrapped scores, against what they tend to."""
 
+from dataclasses import replace
 from functools import cache
 from types import SimpleNamespace
 
@@ -12,8 +13,10 @@ from behavior_learning.errors import OptionError
 from behavior_learning.gibbs import kernels
 from behavior_learning.inference import posterior, profile
 from behavior_learning.inference.clusters import Clusters
+from behavior_learning.inference.covariance import Covariance, Robust
 from behavior_learning.inference.profile import efficient_scores
 from behavior_learning.inference.resampling import score_draws
+from behavior_learning.inference.results import estimated
 from tests.conftest import rng
 from tests.inference.problems import gaussian, logit, single
 
@@ -128,6 +131,20 @@ def test_a_coefficient_belongs_to_the_multiplier_of_its_row():
         own = f"{label.partition('[')[0]}.multiplier"
         assert owner == (labels.index(own) if "[" in label and own in labels else -1)
     assert (owners >= 0).any()
+
+
+def test_under_the_weak_prior_a_posterior_is_its_draws_and_other_errors_count_the_prior(monkeypatch):
+    """The prior is in the draws already."""
+    p = len(single().params)
+    drawn = Covariance(np.diag(np.arange(1.0, p + 1)), np.tile(single().fitted.theta, (3, 1)), ())
+    ridged = replace(single().fitted, information=replace(single().fitted.information, ridge=1e3))
+    results = replace(single(), fitted=ridged, weak_prior=True)
+    errors = {}
+    for kind in (posterior.Posterior, Robust):
+        monkeypatch.setattr(kind, "estimate", lambda self, fitted: drawn._replace(matrix=drawn.matrix.copy()))
+        errors[kind] = estimated(results, kind()).bse
+    np.testing.assert_allclose(errors[posterior.Posterior], np.sqrt(np.arange(1.0, p + 1)))
+    assert (errors[Robust] > 1.001 * errors[posterior.Posterior]).any()
 
 
 def test_posterior_without_blackjax_names_the_way_out(monkeypatch):

@@ -21,6 +21,7 @@ from behavior_learning.inference import (
     report,
     vuong_test,
 )
+from behavior_learning.inference.fitted import numbers_of
 from behavior_learning.inference.hypotheses import parse_hypotheses
 from behavior_learning.inference.problem import row_hessians, scores
 from behavior_learning.inference.resampling import one_step_jackknife
@@ -442,6 +443,22 @@ def test_opposite_directions_are_weak_below_the_95_percent_point_of_chi_square(m
     assert verdict(3.8)["ratio"].tolist() == [pytest.approx(3.8)]
     assert verdict(3.9)["verdict"].tolist() == ["identified"]
     assert verdict(1.0, moved=0.0)["verdict"].tolist() == ["identified"]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize(("model", "row"), [(single, "inequality"), (gaussian, "equality")], ids=["learned", "given"])
+def test_without_a_row_its_numbers_move_nothing_but_the_multiplier_that_is_tested(model, row):
+    """A λ that the form holds at one moves freely, to either side, as one that is learned."""
+    fitted = model().fitted
+    place = boundary._row(fitted, row)
+    moved = jnp.asarray(fitted.theta).at[place.own].set(0.3)
+    for tested, expected in ((False, 0.0), (True, 0.3)):
+        network = boundary._null_problem(fitted, place, tested=tested).network(moved)
+        numbers = numbers_of(network)
+        assert numbers[place.multiplier] == pytest.approx(expected)
+        np.testing.assert_array_equal(numbers[place.coefficients], 0.0)
+        others = np.setdiff1d(np.arange(len(numbers)), [place.multiplier, *place.coefficients])
+        np.testing.assert_allclose(numbers[others], numbers_of(fitted.network)[others])
 
 
 def test_constraint_test_keeps_the_ridge_in_the_model_without_the_row(monkeypatch):

@@ -15,7 +15,14 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Interval
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.learned.columns import Columns
-from behavior_learning.learned.score_tests import candidate_products, product_name, score_tests, with_zero_terms
+from behavior_learning.learned.score_tests import (
+    _statistic,
+    _table,
+    candidate_products,
+    product_name,
+    score_tests,
+    with_zero_terms,
+)
 from behavior_learning.objectives import Likelihood
 from tests.conftest import rng
 
@@ -72,6 +79,18 @@ def test_candidates_are_products_that_are_not_constant_by_construction():
         "q^2", "q:class[u]", "q:class[v]"
     }  # fmt: skip
     assert names(polynomial_basis(3, 3, degree=2), True) == set()
+
+
+def test_the_statistic_of_scores_counts_the_directions_that_they_span():
+    scores = rng("scores").normal(0.3, size=(40, 2))
+    total, outer = scores.sum(axis=0), scores.T @ scores
+    expected = total @ np.linalg.solve(outer, total)
+    for units in (np.eye(2), np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 0.0]])):  # One more that the others make, or none.
+        statistic, freedom = _statistic(scores @ units)
+        assert (statistic, freedom) == (pytest.approx(expected), 2)
+    table = _table(["a", "b", "c"], [(1.0, 1), (9.0, 2), (9.0, 1)])
+    assert table["term"].tolist() == ["c", "b", "a"]
+    np.testing.assert_allclose(table["pvalue"], stats.chi2.sf([9.0, 9.0, 1.0], [1, 2, 1]))
 
 
 @pytest.mark.slow

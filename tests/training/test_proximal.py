@@ -1,6 +1,8 @@
 """Penalties: the proximal point against its definition, and exact zeros in what a fit keeps."""
 
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pandas as pd
 import pytest
 from scipy.optimize import minimize
@@ -8,6 +10,7 @@ from scipy.optimize import minimize
 import behavior_learning as bl
 from behavior_learning.core.network import weight_value
 from behavior_learning.errors import ConvergenceError, OptionError
+from behavior_learning.training.optimizers import ADAM_MEMORY, Adam
 from behavior_learning.training.proximal import group_shrunk, soft_threshold
 from tests.conftest import rng
 
@@ -15,6 +18,19 @@ from tests.conftest import rng
 def test_soft_threshold():
     z = np.array([-3.0, -0.5, 0.0, 0.5, 3.0])
     np.testing.assert_allclose(soft_threshold(z, np.array([1.0, 1.0, 1.0, 0.2, 2.0])), [-2.0, 0.0, 0.0, 0.3, 1.0])
+
+
+def test_step_sizes_are_those_of_adam_and_reach_far_where_no_slope_was():
+    """rate/(√v̂ + ε): what no row ever moved is taken to zero at once."""
+    moments = optax.scale_by_adam(b2=ADAM_MEMORY).init({"a": jnp.zeros(3)})
+    slopes = np.array([[2.0, -0.5, 0.0], [1.0, 0.5, 0.0]])
+    square = np.zeros(3)
+    for slope in slopes:
+        _, moments = optax.scale_by_adam(b2=ADAM_MEMORY).update({"a": jnp.asarray(slope)}, moments)
+        square = ADAM_MEMORY * square + (1 - ADAM_MEMORY) * slope**2
+    found = Adam()._sizes(moments, 0.03)["a"]
+    np.testing.assert_allclose(found, 0.03 / (np.sqrt(square / (1 - ADAM_MEMORY**2)) + 1e-8), rtol=1e-4)
+    assert float(found[2]) == pytest.approx(3e6, rel=1e-4)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.1, 1.0, 1.4])
