@@ -17,7 +17,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.effects import Answer
 from behavior_learning.explanation.quantities import QUANTITIES
 from behavior_learning.learned import effects as learned_effects
-from behavior_learning.learned.effects import Refitted, axes_of
+from behavior_learning.learned.effects import Errors, Refitted, axes_of
 from tests.conftest import rng
 from tests.fitted import amounts, fitted, mixed, quick
 
@@ -244,6 +244,23 @@ def test_errors_of_refits_are_their_spread():
         for network in networks
     ]
     np.testing.assert_allclose(spread.table()["std_error"], np.std(single, axis=0, ddof=1), rtol=1e-8)
+
+
+def test_refits_on_the_rows_of_the_fit_are_made_once_for_each_seed(monkeypatch):
+    made = []
+    monkeypatch.setattr(learned_effects, "_are_of_fit", lambda model, rows: rows == "own")
+    monkeypatch.setattr(learned_effects, "_weight", lambda model, rows: None)
+
+    def refits(model, rows, count, kind, seed, weight):
+        made.append((rows, count, seed))
+        return [(SimpleNamespace(network=f"{rows} {seed} {number}"), None) for number in range(count)] + [(None, None)]
+
+    monkeypatch.setattr(learned_effects, "refits", refits)
+    model, errors = SimpleNamespace(refitted={}), Errors("bootstrap", n_refits=2, seed=3)
+    assert errors.refitted(model, "own") == errors.refitted(model, "own") == ("own 3 0", "own 3 1")
+    assert errors.refitted(model, "others") == ("others 3 0", "others 3 1")
+    assert Errors("bootstrap", n_refits=2, seed=4).refitted(model, "own") == ("own 4 0", "own 4 1")
+    assert made == [("own", 2, 3), ("others", 2, 3), ("own", 2, 4)]
 
 
 def test_loadings_of_refits_are_a_root_of_their_covariance(monkeypatch):

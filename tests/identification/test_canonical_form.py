@@ -18,7 +18,7 @@ from behavior_learning.core.spaces import Categories
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import Change, canonicalize, distance
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
-from behavior_learning.identification.symmetries import EQUIVALENCES
+from behavior_learning.identification.symmetries import EQUIVALENCES, order_blocks
 from tests import oracle
 from tests.conftest import random_network, rng
 
@@ -196,6 +196,13 @@ def test_canonical_form_of_one_layer_is_all_equivalences_in_turn_and_keeps_the_d
     np.testing.assert_allclose(numbers(in_turn(name)[-1]), numbers(canonical), atol=1e-12)
     before, after = (relative_utility(network, *points(name)) for network in (in_turn(name)[0], canonical))
     np.testing.assert_allclose(after, before, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_blocks_come_in_the_order_of_their_lengths(seed):
+    network = order_blocks(drawn("deep", seed))
+    weights = [weight_value(weight) for rows in network.layers[0].heads.values() for weight in rows.weights]
+    assert (np.diff(sum((own**2).reshape(3, -1).sum(axis=1) for own in weights)) <= 0).all()
 
 
 @pytest.mark.parametrize("name", SHAPES)

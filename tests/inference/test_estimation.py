@@ -86,6 +86,7 @@ def test_local_optima_name_every_start_once():
     assert sorted(name for names in table["starts"] for name in names) == ["fit", "start 1", "start 2"]
     assert table["distance"][0] == 0
     assert (np.diff(table["loss"]) >= 0).all()
+    assert (table["rows"] == 600).all()
 
 
 def test_law_does_not_depend_on_the_start():

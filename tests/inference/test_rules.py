@@ -11,11 +11,13 @@ import pytest
 
 from behavior_learning.core.products import Product
 from behavior_learning.core.spaces import Categories, Interval
+from behavior_learning.identification.normalize import Change, Note
 from behavior_learning.inference import (
     NotIdentified,
     boundary,
     estimation,
     report,
+    simplify,
     streamed,
     vuong_test,
     wander,
@@ -108,6 +110,27 @@ def test_more_than_a_tenth_of_the_ridge_in_a_variance_is_refused():
     assert information(np.diag([1.0, 5.0]), ridge=0.12).not_identified() == [NotIdentified.RIDGE, None]
     assert information(np.diag([1.0, 5.0]), ridge=0.08).not_identified() == [None, None]
     assert information(np.eye(2), bounded=(True, False)).not_identified() == [NotIdentified.BOUNDARY, None]
+
+
+def test_rows_that_are_not_there_are_left_out_and_said(monkeypatch):
+    place, other = (0, 0, "inequality", 0), (0, 0, "inequality", 1)
+    said = (Note(other, Change.VANISHED),)
+    fitted = SimpleNamespace(
+        local=SimpleNamespace(parametrization=SimpleNamespace(learned=np.array([], int))), network=None,
+        information=SimpleNamespace(bounded=np.array([], bool)), canonical=SimpleNamespace(notes=said),
+        row_names={place: "budget", other: "limit"},
+    )  # fmt: skip
+    found = lambda *notes: (
+        monkeypatch.setattr(
+            simplify, "_pruned", lambda fitted, idle: SimpleNamespace(notes=notes, network="smaller", signs=None)
+        )
+        or simplify.without_idle_rows(fitted)
+    )
+    monkeypatch.setattr(simplify, "number_places", lambda network: [])
+    assert found() is None
+    assert found(*said, Note(place, Change.DIRECTION)) is None  # Said before; no row less.
+    smaller = found(*said, Note(place, Change.DUPLICATE))
+    assert (smaller.network, smaller.reason) == ("smaller", "budget repeats another: estimated without it.")
 
 
 # Tests of a constraint.

@@ -9,7 +9,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.learned.model import TrainingRows, sampled
+from behavior_learning.learned.model import TrainingRows, in_single, sampled
 from behavior_learning.learned.predictive import predictive
 from behavior_learning.learned.records import history_of_parts
 from behavior_learning.report.sections import data
@@ -131,6 +131,12 @@ def test_rows_in_parts_have_weights_where_any_part_has(weighted):
         assert whole.weight is None
     else:
         np.testing.assert_array_equal(whole.weight, np.repeat([3.0 if own else 1.0 for own in weighted], 2))
+
+
+def test_codes_stay_whole_numbers_in_single_precision():
+    x, codes = in_single((np.ones((2, 1)), np.array([1, 2])))
+    _, numbers = in_single((np.ones((2, 1)), np.array([1.0, 2.0])))
+    assert [x.dtype, codes.dtype, numbers.dtype] == [np.float32, np.int64, np.float32]
 
 
 def test_losses_of_parts_are_listed_by_part_and_start():

@@ -23,6 +23,12 @@ def test_the_fitted_problem_is_where_both_sweeps_meet(table):
     assert (table["percentile_95"] >= table["mean"]).all()
 
 
+def test_colder_and_firmer_problems_are_violated_less(table):
+    mean = table["mean"].groupby(["sweep", "value"]).mean()
+    assert mean["temperature", 0.25] < mean["temperature", 1.0]
+    assert mean["multiplier", 8.0] < mean["multiplier", 1.0]
+
+
 def test_they_are_those_of_draws(table):
     model, X = fitted(bl.BLRegressor, "numbers"), numbers()
     block = model.problem_.blocks["block1.1"]

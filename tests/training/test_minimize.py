@@ -7,7 +7,7 @@ import pytest
 from scipy import optimize
 
 from behavior_learning.core.arrays import numbers_to_device
-from behavior_learning.training.minimize import Change, Losses, minimize
+from behavior_learning.training.minimize import Change, Losses, Trace, minimize, side_by_side
 from behavior_learning.training.optimizers import LBFGS, Adam, AdamW
 from tests.conftest import rng
 
@@ -214,6 +214,22 @@ def test_a_look_sees_the_epochs_since_the_one_before():
     refine = lambda losses, latest, stopped: seen.append((latest[0].tolist(), stopped))
     train(jnp.array([0.0]), distance_to(9.0), Walk(), max_epochs=10, chunk=4, refine=refine)
     assert seen == [([8.0, 7.0, 6.0, 5.0], False), ([4.0, 3.0, 2.0, 1.0], False)]
+
+
+def test_traces_side_by_side_have_no_losses_where_one_had_ended():
+    long = Trace(
+        *np.arange(10.0).reshape(2, 1, 5), np.ones((1, 5), bool), np.array([4]), np.array([0.5]), np.array([True])
+    )
+    short = Trace(
+        *(10 + np.arange(12.0).reshape(2, 2, 3)), np.ones((2, 3), bool), np.array([1, 2]), np.array([0.3, 0.2]),
+        np.array([False, True]),
+    )  # fmt: skip
+    both = side_by_side([long, short])
+    gap = [np.nan, np.nan]
+    np.testing.assert_array_equal(both.train_loss, [np.arange(5), [10, 11, 12, *gap], [13, 14, 15, *gap]])
+    np.testing.assert_array_equal(both.validation_loss[1:], [[16, 17, 18, *gap], [19, 20, 21, *gap]])
+    np.testing.assert_array_equal(both.ran.sum(axis=1), [5, 3, 3])
+    assert (both.best_epoch.tolist(), both.stopped.tolist()) == ([4, 1, 2], [True, False, True])
 
 
 def test_refining_after_the_last_epoch_loses_nothing():
