@@ -1,5 +1,7 @@
 """Score tests find the term that is missing."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Interval
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.learned import score_tests as module
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.score_tests import (
     _statistic,
@@ -91,6 +94,28 @@ def test_the_statistic_of_scores_counts_the_directions_that_they_span():
     table = _table(["a", "b", "c"], [(1.0, 1), (9.0, 2), (9.0, 1)])
     assert table["term"].tolist() == ["c", "b", "a"]
     np.testing.assert_allclose(table["pvalue"], stats.chi2.sf([9.0, 9.0, 1.0], [1, 2, 1]))
+
+
+@pytest.mark.parametrize("at_once", [1, 64])
+def test_scores_are_tested_after_projection_on_those_of_the_fitted_numbers(monkeypatch, at_once):
+    """By hand, of two candidates in two rows of a layer."""
+    generator = rng("projected")
+    fitted, added = generator.normal(size=(30, 3)), generator.normal(size=(30, 5, 2))  # Rows, columns, heads.
+    wide = SimpleNamespace(layers=[SimpleNamespace(coef=SimpleNamespace(raw=added))], basis=None)
+    columns = {"u": 3, "v": 1}
+    monkeypatch.setattr(module, "TERMS_AT_ONCE", at_once)
+    monkeypatch.setattr(
+        module, "with_zero_terms",
+        lambda network, batch: SimpleNamespace(basis=SimpleNamespace(terms=SimpleNamespace(index=columns.get))),
+    )  # fmt: skip
+    monkeypatch.setattr(module, "_gradients", lambda network, *rest: [fitted] if network == "narrow" else wide)
+    table = score_tests("narrow", None, np.zeros((30, 1)), np.zeros(30), ["u", "v"], ["u", "v"], ridge=0.7)
+    for name, column in columns.items():
+        new = added[:, column]
+        left = new - fitted @ np.linalg.solve(fitted.T @ fitted + 0.7 * np.eye(3), fitted.T @ new)
+        expected = left.sum(axis=0) @ np.linalg.solve(left.T @ left, left.sum(axis=0))
+        found = table.set_index("term").loc[name]
+        assert (found["statistic"], found["df"]) == (pytest.approx(expected), 2)
 
 
 @pytest.mark.slow
