@@ -8,8 +8,9 @@ A mutant turns a comparison, an operator, a number, a branch or an extremum of o
 runs in a copy of the project, against the test files that execute its line: those that name its module, then those of
 its package, then others that are recorded, the cheapest first, until one fails or `--most` CPU seconds are spent. What
 a file executes is recorded once, in a run without mutants that has to pass: where it is needed, or of all files by
-`--record`. Records are kept in `--cache`, so that a survey goes on where it was left and what changed is run again. A
-sample stays nearly the same where sources change.
+`--record`. Records are kept in `--cache`, so that a survey goes on where it was left, and files that changed are run
+again on what survived; what was killed stays so while its definition and the file that killed it are there. A sample
+stays nearly the same where sources change.
 
 Survivors that change no result a user can see are listed below the reason in `tests/equivalent.txt`. They are not run
 again, and counted apart. `--page` writes what was found.
@@ -271,14 +272,12 @@ class Verdict(NamedTuple):
 
 def judged(suite: Suite, mutant: Mutant, most: float, before: Verdict | None) -> Verdict:
     """Run a mutant against the test files that execute its line, but for those that are known to pass."""
-    same = {file: own for file, own in (before.tried if before else {}).items() if own == suite.files.get(file)}
-    if before and before.by in same:
+    if before and before.by in suite.files:
         return before
+    same = {file: own for file, own in (before.tried if before else {}).items() if own == suite.files.get(file)}
     target, spent, tried = suite.project / mutant.path, 0.0, dict(same)
     original, at = target.read_text(encoding="utf-8"), target.stat()
     open_files = [file for file in suite.candidates(mutant.path) if file not in same]
-    if before and before.by:
-        open_files.sort(key=lambda file: file != before.by)
     for number, file in enumerate(open_files):
         if spent >= most:
             return Verdict("survived", "", tried, len(open_files) - number, spent)

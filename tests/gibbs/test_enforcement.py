@@ -114,8 +114,13 @@ def test_violation_is_mean_percentile_and_share():
 def test_settings_rows_and_chains_keep_their_places():
     """T = y − row: of a firm setting every draw lies near its row, of a loose one anywhere; by |T| ~ √(τ/2λ)."""
     starts = jnp.asarray(np.random.default_rng(1).normal(size=(3, 2, 1)))
+
+    def from_row(y):
+        assert y.shape[1:] == (2, 1)
+        return y[..., 0] - jnp.arange(3.0)[:, None]
+
     result = enforce(
-        lambda y: y[..., 0] - jnp.arange(3.0)[:, None], starts, jax.random.key(0),
+        from_row, starts, jax.random.key(0),
         multiplier=[0.5, 50.0], temperature=[4.0, 0.01], draws=40, warmup=40, checked=False,
     )  # fmt: skip
     assert (result.residual.shape, result.acceptance.shape, result.step_size.shape) == (

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from scipy.stats import chi2, norm
 
+from behavior_learning.core.network import weight_value
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import (
     adjusted_pvalues,
@@ -454,7 +455,7 @@ def test_without_a_row_its_numbers_move_nothing_but_the_multiplier_that_is_teste
     moved = jnp.asarray(fitted.theta).at[place.own].set(0.3)
     for tested, expected in ((False, 0.0), (True, 0.3)):
         network = boundary._null_problem(fitted, place, tested=tested).network(moved)
-        numbers = numbers_of(network)
+        numbers = np.concatenate([weight_value(weight).ravel() for weight in network.weights])
         assert numbers[place.multiplier] == pytest.approx(expected)
         np.testing.assert_array_equal(numbers[place.coefficients], 0.0)
         others = np.setdiff1d(np.arange(len(numbers)), [place.multiplier, *place.coefficients])

@@ -91,6 +91,7 @@ def test_the_statistic_of_scores_counts_the_directions_that_they_span():
     for units in (np.eye(2), np.array([[2.0, 1.0, 0.0], [0.0, 1.0, 0.0]])):  # One more that the others make, or none.
         statistic, freedom = _statistic(scores @ units)
         assert (statistic, freedom) == (pytest.approx(expected), 2)
+    assert _statistic(scores[:, :1]) == (pytest.approx(total[0] ** 2 / outer[0, 0]), 1)
     table = _table(["a", "b", "c"], [(1.0, 1), (9.0, 2), (9.0, 1)])
     assert table["term"].tolist() == ["c", "b", "a"]
     np.testing.assert_allclose(table["pvalue"], stats.chi2.sf([9.0, 9.0, 1.0], [1, 2, 1]))
