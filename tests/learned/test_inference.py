@@ -9,6 +9,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import Convergence
+from behavior_learning.learned import inference as inference_of
 from behavior_learning.learned.inference import model_at
 from tests.conftest import rng
 from tests.fitted import fitted
@@ -55,6 +56,25 @@ def test_all_rows_count_and_the_ridge_does_not():
     again = regression().inference(X, y)
     np.testing.assert_allclose(again.params, res.params, rtol=1e-9)
     assert res.loglikelihood > regression().log_density(X, y).sum()
+
+
+@pytest.mark.parametrize(("budget", "starts", "flips"), [(0.9, 0, 0), (6.5, 3, 3), (1e6, 4, 8)])
+def test_searches_are_as_many_as_their_budget_affords(monkeypatch, budget, starts, flips):
+    """Of a budget half goes to searches from random networks, and what is left to negated rows."""
+    seen = {}
+
+    def infer(network, losses, *arguments, **options):
+        seen.update(options, cost=300 * losses.space.size * network.n_parameters * 40)
+        raise InterruptedError
+
+    monkeypatch.setattr(inference_of, "infer", infer)
+    with pytest.raises(InterruptedError):
+        regression().inference()
+    monkeypatch.setattr(inference_of, "EXPLORATION", budget * seen["cost"])
+    with pytest.raises(InterruptedError):
+        regression().inference()
+    assert len(seen["starts"]) == starts
+    assert seen["sign_flips"] == flips
 
 
 def test_labels_are_in_the_users_names():

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from scipy.integrate import cumulative_trapezoid
 
+from behavior_learning.core.batches import SMALLEST, power_of_two
 from behavior_learning.errors import NoQuadratureError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.learned import evaluate
 from behavior_learning.learned.predictive import SUMMARY_DRAWS, BestResponse, Drawn, Exact, predictive
 from tests.conftest import rng
 from tests.fitted import amounts, fitted, numbers
@@ -179,6 +181,30 @@ def test_components_are_drawn_together_with_the_others():
     np.testing.assert_array_equal(mine.sample(3, 0)[..., 1].astype(float), spend.sample(3, 0))
     np.testing.assert_allclose(spend.log_prob(exact.median()), exact.log_prob(exact.median()), atol=1e-5)
     assert mine.table().columns.tolist() == ["mode", "spend"]
+
+
+@pytest.mark.parametrize(("memory", "batches"), [(1, 3), (10**9, 1)])
+def test_draws_by_inversion_are_made_as_many_at_once_as_memory_holds(monkeypatch, memory, batches):
+    """At least so many as the smallest batch of rows, and each by its own level, in turn."""
+    many, seen = 2 * SMALLEST + 3, []
+
+    def by_rows(function, distribution, rows):
+        seen.append(rows[1].shape[1])
+        return rows[1]
+
+    monkeypatch.setattr(evaluate, "VALUES_IN_MEMORY", memory)
+    monkeypatch.setattr(evaluate, "by_rows", by_rows)
+    space = SimpleNamespace(components=(1, 2), continuous=(0, 1), nodes=8)
+    law = SimpleNamespace(space=space, utility=SimpleNamespace(width=3))
+    drawn = evaluate.draws(law, np.zeros((5, 2)), many, np.random.RandomState(0))
+    expected = np.random.RandomState(0).uniform(size=(5, many, 2)).astype(np.float32)
+    np.testing.assert_array_equal(drawn, expected)
+    assert seen == [SMALLEST] * batches if memory == 1 else seen == [power_of_two(many)]
+    per_draw = 2 * 8 * 3 * SMALLEST
+    monkeypatch.setattr(evaluate, "VALUES_IN_MEMORY", 2 * SMALLEST * per_draw)
+    seen.clear()
+    evaluate.draws(law, np.zeros((5, 2)), many, np.random.RandomState(0))
+    assert seen == [2 * SMALLEST] * 2
 
 
 def test_answers_by_draws_are_shares_and_quantiles_of_them(monkeypatch):

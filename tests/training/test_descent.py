@@ -1,10 +1,13 @@
 """Claims about descents: they reach optima, smooth or kinked, never rise, and keep their best trial."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from behavior_learning.training.descent import descend
+from behavior_learning.training.descent import Point, _direction, descend
 from tests.conftest import rng
 
 
@@ -41,6 +44,16 @@ def test_a_descent_stays_where_slopes_are_finite():
     at = descend(broken, jnp.zeros(3), jnp.eye(3), jnp.int32(60)).at
     assert np.all(np.isfinite(at.slope))
     assert np.all(at.vector <= 1)
+
+
+@pytest.mark.parametrize(("steps", "longest"), [(0, 1.0), (1, 1.0), (2, 6.0)])
+def test_a_direction_goes_downhill_no_longer_than_the_vector_and_one(steps, longest):
+    """From (3, 4); before the third step, when the size of the inverse is a guess, no longer than one."""
+    at = Point(jnp.array([3.0, 4.0]), jnp.array(0.0), jnp.array([60.0, 80.0]))
+    state = SimpleNamespace(at=at, inverse=jnp.eye(2), steps=jnp.array(steps))
+    np.testing.assert_allclose(_direction(state, jnp.eye(2)), [-0.6 * longest, -0.8 * longest], rtol=1e-6)
+    state.inverse = -jnp.eye(2)  # Uphill: the guess serves.
+    np.testing.assert_allclose(_direction(state, 1e-3 * jnp.eye(2)), [-0.06, -0.08], rtol=1e-6)
 
 
 def test_a_descent_that_is_cut_short_keeps_its_best_trial():

@@ -18,7 +18,8 @@ from behavior_learning.objectives import (
     Likelihood,
     ScoreMatching,
 )
-from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, fit, mean_in_batches
+from behavior_learning.training import fit as module
+from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, fit, mean_in_batches, rows_at_once
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
@@ -32,6 +33,12 @@ HYBRID = Product([Categories(3), Interval(-1.0, 1.0)])
 def test_mean_in_batches_is_the_mean(rows, size):
     values = jnp.asarray(rng(rows, size).normal(size=rows))
     assert mean_in_batches(jnp.square, (values,), size) == pytest.approx(float(jnp.mean(values**2)), abs=1e-12)
+
+
+def test_rows_at_once_are_those_whose_losses_the_cache_of_every_device_holds(monkeypatch):
+    monkeypatch.setattr(module, "CACHED", 1000)
+    monkeypatch.setattr(module, "device_count", lambda: 3)
+    assert [rows_at_once(10, 2), rows_at_once(10, 3), rows_at_once(1000, 4)] == [150, 100, 1]
 
 
 class Unpacked(eqx.Module):

@@ -392,6 +392,13 @@ class Follow(Walk):
         return params + 1.0, state, data[-1].ravel()[0]
 
 
+def test_optimizers_say_what_they_expect():
+    """Noise in the loss, weights decayed by themselves, exact zeros, and no kinks."""
+    kinds = (Adam, AdamW, LBFGS)
+    said = [(kind.stochastic, kind.decoupled, kind.makes_zeros, kind.needs_smooth) for kind in kinds]
+    assert said == [(True, False, True, False), (True, True, True, False), (False, False, False, True)]
+
+
 @pytest.mark.parametrize("stochastic", [True, False])
 def test_noise_is_fresh_every_epoch_only_for_stochastic_optimizers(stochastic):
     optimizer = Follow()
