@@ -369,6 +369,8 @@ def main() -> None:
     every = [mutant for path in paths for mutant in mutants(path)]
     counts = Counter(mutant.path.removeprefix(f"{PACKAGE}/").split("/")[0] for mutant in every)
     print(f"{len(every)} mutants:", ", ".join(f"{name} {count}" for name, count in counts.items()), flush=True)
+    if gone := set() if given.at else equivalents().keys() - {mutant.place for mutant in every}:
+        print(f"{EQUIVALENT.name} has {len(gone)} that are no more:", *sorted(gone), sep="\n")
     drawn = sorted(every, key=lambda mutant: digest_of(f"{given.seed} {mutant.key}"))[: given.sample]
     chosen = drawn if given.sample else every if given.at else []
     if chosen:

@@ -310,6 +310,13 @@ def test_each_class_has_its_own_signs_and_rotations(heads):
     np.testing.assert_allclose(numbers(canonicalize(copy, one_hot=True).network), numbers(canonical), atol=1e-9)
 
 
+def test_of_two_classes_squares_beyond_the_terms_of_a_class_vanish():
+    """Four rows over three terms of each class: one of them would be the same for both, and say nothing."""
+    canonical = canonicalize(NETWORKS["classes, two with squares"](), one_hot=True).network
+    rows = weight_value(canonical.layers[0].heads["equality"].coef)[0]
+    assert (np.abs(rows).max(axis=1) > 0).sum() == 3
+
+
 def test_linear_choice_has_a_reference_class():
     network = one_hot_network("linear", ("identity", None, None))
     canonical = canonicalize(network, one_hot=True)
