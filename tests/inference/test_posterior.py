@@ -57,13 +57,13 @@ def test_efficient_scores_and_that_of_a_strong_ridge_cancel_at_the_estimate():
     assert found.lower < found.estimate < found.upper
 
 
-def of_a_mean(values):
-    """What intervals ask of the estimate of a mean with a known spread of one."""
+def of_a_mean(values, unit=1.0):
+    """What intervals ask of the estimate of a mean with a known spread of one unit."""
     return SimpleNamespace(
         theta=np.array([values.mean()]), total=float(len(values)), weights=np.ones(len(values)),
-        information=SimpleNamespace(inverse=lambda: np.eye(1)),
-        optimum=SimpleNamespace(loss=0.5 * np.mean((values - values.mean()) ** 2)),
-        restricted=lambda row, value: (value, SimpleNamespace(loss=0.5 * np.mean((values - value) ** 2))),
+        information=SimpleNamespace(inverse=lambda: unit**2 * np.eye(1)),
+        optimum=SimpleNamespace(loss=0.5 * np.mean((values - values.mean()) ** 2) / unit**2),
+        restricted=lambda row, value: (value, SimpleNamespace(loss=0.5 * np.mean((values - value) ** 2) / unit**2)),
     )  # fmt: skip
 
 
@@ -72,8 +72,10 @@ def test_intervals_of_a_mean_are_their_closed_form(level, monkeypatch):
     values, row = rng("mean").normal(1.0, 2.0, size=60), np.eye(1)[0]
     fitted = of_a_mean(values)
     half = norm.ppf(0.5 + level / 2) / np.sqrt(60)
-    found = profile.profile_interval(fitted, row, level)
-    np.testing.assert_allclose(found, [values.mean(), values.mean() - half, values.mean() + half], atol=2e-3 * half)
+    ends = np.array([values.mean(), values.mean() - half, values.mean() + half])
+    for unit in (1.0, 1e-5, 1e7):
+        found = profile.profile_interval(of_a_mean(unit * values, unit), row, level)
+        np.testing.assert_allclose(found, unit * ends, atol=1e-3 * half * unit)
 
     monkeypatch.setattr(profile, "efficient_scores", lambda fitted, row, theta: (values - theta - 0.1, 6.0))
     found = profile.score_interval(fitted, row, level, seed=3)
