@@ -22,6 +22,7 @@ import copy
 import json
 import math
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -209,11 +210,13 @@ class Suite:
         """Test files: those that name a module, those of its package, and of the others those of which it is known what
         they execute; in each the cheapest first."""
         module = path.removeprefix("src/").removesuffix(".py").replace("/", ".")
+        package, _, own = module.rpartition(".")
+        named = re.compile(rf"{re.escape(module)}\b|from {re.escape(package)} import [^#]*?\b{own}\b")
         folders = tuple(f"tests/{prefix}{module.split('.')[1]}" for prefix in ("", "test_"))
 
         def rank(file: str) -> tuple[bool, bool, float]:
             seconds = self.known[file]["seconds"] if file in self.known else math.inf
-            return module not in self.text[file], not file.startswith(folders), seconds
+            return not named.search(self.text[file]), not file.startswith(folders), seconds
 
         return sorted((file for file in self.files if file in self.known or not all(rank(file)[:2])), key=rank)
 

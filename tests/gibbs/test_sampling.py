@@ -2,6 +2,7 @@
 
 import itertools
 import warnings
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -11,7 +12,8 @@ import pytest
 from scipy import stats
 
 from behavior_learning.errors import DataError, OptionError, SamplingError, SamplingWarning
-from behavior_learning.gibbs.kernels import METHODS, NUTS, Langevin, Target, value_and_score
+from behavior_learning.gibbs import kernels
+from behavior_learning.gibbs.kernels import HMC, METHODS, NUTS, Langevin, Target, value_and_score
 from behavior_learning.gibbs.sampling import anneal, check_chains, sample, simulate, spread_starts
 from behavior_learning.gibbs.supports import Support
 from tests.conftest import rng
@@ -389,6 +391,26 @@ def test_moments_within_four_standard_errors_of_long_runs(method, m):
     products = np.einsum("nkta,nktb->nkab", centered, centered)[:, :, None] / centered.shape[2]
     lower = np.tril_indices(m)
     assert_mean(products[..., *lower], covariance[:, *lower])
+
+
+def test_lengths_of_hamiltonian_moves_vary_by_a_half_by_keys_of_their_own(monkeypatch):
+    monkeypatch.setattr(kernels, "optional_blackjax", lambda *own: SimpleNamespace(build_kernel=lambda: None))
+    monkeypatch.setattr(
+        kernels, "_hamiltonian_step", lambda kernel, steps, target, keys, state, sizes, *own: (keys, sizes)
+    )
+
+    @jax.jit
+    def drawn(keys):
+        pairs = jax.vmap(jax.vmap(jax.random.split))(keys)
+        lengths = jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, minval=0.5, maxval=1.5)))(pairs[..., 0])
+        found, sizes = HMC().step(None, keys, None, jnp.array([0.1, 2.0]), None, None)
+        return [jax.random.key_data(own) for own in (found, pairs[..., 1])], (sizes, lengths)
+
+    (found, rest), (sizes, lengths) = drawn(jax.random.split(jax.random.key(0), (2, 50)))
+    np.testing.assert_array_equal(found, rest)
+    np.testing.assert_allclose(sizes, np.array([[0.1], [2.0]]) * lengths, rtol=1e-6)
+    assert 0.5 <= lengths.min() < 0.55
+    assert 1.45 < lengths.max() <= 1.5
 
 
 @pytest.mark.slow

@@ -147,6 +147,31 @@ def test_suprema_are_the_largest_standard_scores_and_those_of_random_signs():
     np.testing.assert_allclose(simulated, by_hand)
 
 
+def test_a_constraint_is_tested_in_double_precision_by_the_share_of_simulated_suprema_above_its_own(monkeypatch):
+    fitted, place = SimpleNamespace(total=50.0, weights=np.ones(4)), SimpleNamespace(coefficients=np.arange(3))
+    seen = {}
+    parts = {
+        "_row": place, "_null_information": "information", "_null_problem": "null", "_effective_scores": "scores",
+        "_second_order": np.full(4, 30.0),
+    }  # fmt: skip
+    for name, value in parts.items():
+        monkeypatch.setattr(boundary, name, lambda *arguments, value=value, **options: value)
+
+    def suprema(effective, lift, weights, rng, draws):
+        seen.update(effective=effective, lift=lift, draws=draws, double=jax.config.jax_enable_x64)
+        return 1.5, np.array([0.5, 1.5, 2.0, 1.0])
+
+    monkeypatch.setattr(boundary, "_suprema", suprema)
+    monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=0.0, theta=None))
+    found = boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0)
+    assert (found.statistic, found.pvalue) == (pytest.approx(2.25), pytest.approx(3 / 5))
+    assert "largest of 5 directions" in found.note
+    assert (seen["effective"], seen["draws"], seen["double"]) == ("scores", 4, True)
+    np.testing.assert_allclose(seen["lift"], 0.3)
+    monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=1.0, limited=True))
+    assert np.isnan(boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0).pvalue)
+
+
 # Candidates.
 
 

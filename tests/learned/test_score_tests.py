@@ -16,12 +16,15 @@ from behavior_learning.core.features import Product
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Interval
 from behavior_learning.estimators.regressor import BLRegressor
+from behavior_learning.identification.parameters import Parametrization, learned_numbers
+from behavior_learning.inference.problem import Problem
 from behavior_learning.learned import score_tests as module
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.score_tests import (
     _statistic,
     _table,
     candidate_products,
+    efficient_tests,
     product_name,
     score_tests,
     with_zero_terms,
@@ -82,6 +85,29 @@ def test_candidates_are_products_that_are_not_constant_by_construction():
         "q^2", "q:class[u]", "q:class[v]"
     }  # fmt: skip
     assert names(polynomial_basis(3, 3, degree=2), True) == set()
+
+
+@pytest.mark.usefixtures("float64")
+def test_efficient_tests_are_of_the_new_coefficients_of_every_row_less_what_the_fitted_ones_explain(monkeypatch):
+    architecture = Architecture((2,), (1, 0, 1), ("tanh", None, "square"))
+    network = BehaviorNetwork.random(rng("efficient"), architecture, features=2, response=1, basis=affine_basis(2, 1))
+    products = [(Product((0, 1)), Product(())), (Product((0,)), Product((0,)))]
+    p, more, n = int(learned_numbers(network).sum()), 4 * len(products), 60
+    scores, cross = rng("scores").normal(size=(n, p + more)), rng("cross").normal(size=(p + more, p))
+    inverse = np.diag(rng("inverse").uniform(0.5, 1.0, p))
+    parametrization = Parametrization(network, jnp.zeros(network.n_parameters), jnp.arange(p))
+    loss = Likelihood().on(Interval(-4.0, 4.0, 8, refinements=0))
+    fitted = SimpleNamespace(
+        network=network, theta=np.zeros(p), weights=np.ones(n), information=SimpleNamespace(inverse=lambda: inverse),
+        problem=Problem.of(loss, parametrization, (np.zeros((n, 2)), np.zeros(n))),
+    )  # fmt: skip
+    monkeypatch.setattr(module, "_scores", lambda *own: scores)
+    monkeypatch.setattr(module, "_hessian_columns", lambda *own: cross)
+    table = efficient_tests(fitted, products, ["first", "second"]).set_index("term")
+    left = scores[:, p:] - scores[:, :p] @ inverse @ cross[p:].T
+    for name, own in zip(("first", "second"), np.split(left, 2, axis=1), strict=True):
+        expected = own.sum(axis=0) @ np.linalg.solve(own.T @ own, own.sum(axis=0))
+        assert (table.loc[name, "statistic"], table.loc[name, "df"]) == (pytest.approx(expected), 4)
 
 
 def test_the_statistic_of_scores_counts_the_directions_that_they_span():
