@@ -20,6 +20,7 @@ from behavior_learning.objectives import (
 )
 from behavior_learning.training import fit as module
 from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, fit, mean_in_batches, rows_at_once
+from behavior_learning.training.minimize import Feed
 from behavior_learning.training.optimizers import Adam
 from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
@@ -121,13 +122,28 @@ def test_starts_under_different_rules_are_refused():
         )
 
 
-def brief(stages, *, max_epochs, y=None, starts=1, patience=50):
+def brief(stages, *, max_epochs, y=None, starts=1, patience=50, **how):
     """A short fit of BL(Single) to one column."""
     x = rng("brief").normal(size=(40, 1)).astype(np.float32)
     rows = (jnp.asarray(x), jnp.asarray(x[:, 0] if y is None else y))
     draw = lambda i: BehaviorNetwork.random(rng("start", i), Architecture(), features=1, response=1)
     settings = Settings(Adam(learning_rate=0.02, batch_size=8), Penalty(l2=1.0), max_epochs, patience)
-    return fit([draw(i) for i in range(starts)], stages, data=rows, validation=rows, settings=settings, seed=0)
+    return fit([draw(i) for i in range(starts)], stages, data=rows, validation=rows, settings=settings, seed=0, **how)
+
+
+@pytest.mark.parametrize(("fed", "epochs"), [(False, 20), (True, 1)])
+def test_every_epoch_of_a_feed_has_a_window_of_its_own(monkeypatch, fed, epochs):
+    seen = {}
+
+    def minimize(*arguments, **options):
+        seen.update(options)
+        raise InterruptedError
+
+    monkeypatch.setattr(module, "minimize", minimize)
+    feed = Feed(lambda done: iter(()), rows=400) if fed else None
+    with pytest.raises(InterruptedError):
+        brief([Likelihood().on(Interval(-4.0, 4.0))], max_epochs=1000, chunk=20, feed=feed)
+    assert (seen["chunk"], seen["feed"]) == (epochs, feed)
 
 
 @pytest.mark.parametrize("max_epochs", [4, 7, 20, 60])
