@@ -43,7 +43,7 @@ docs: $(VENV)/.documented
 	@echo "open docs/_build/html/index.html"
 
 mutants: $(VENV)/.tested
-	$(QUICKLY) $(KNOWN) $(BIN)/python -m tests.mutants --sample 300 --record
+	$(QUICKLY) $(KNOWN) $(BIN)/python -m tests.mutants --sample 300 --record --page benchmarks/results/mutants.md
 
 bench: $(VENV)/.compared
 	JAX_COMPILATION_CACHE_DIR= $(BIN)/python benchmarks/run.py --data $(DATA)
