@@ -20,6 +20,7 @@ from behavior_learning.inference import (
     functions,
     opposite_directions,
     report,
+    simplify,
     vuong_test,
 )
 from behavior_learning.inference.fitted import numbers_of
@@ -459,6 +460,17 @@ def test_without_a_row_its_numbers_move_nothing_but_the_multiplier_that_is_teste
         np.testing.assert_array_equal(numbers[place.coefficients], 0.0)
         others = np.setdiff1d(np.arange(len(numbers)), [place.multiplier, *place.coefficients])
         np.testing.assert_allclose(numbers[others], numbers_of(fitted.network)[others])
+
+
+@pytest.mark.parametrize(("more", "pays"), [(-0.1, True), (0.1, False)])
+def test_a_smaller_model_pays_where_its_bic_is_about_as_low(monkeypatch, more, pays):
+    """One parameter less is worth log n; two points more are let pass."""
+    fitted = single().fitted
+    held = np.arange(len(numbers_of(fitted.network))) == boundary._row(fitted, "inequality").multiplier
+    loss = fitted.loss + (np.log(ROWS) + simplify.SLACK + more) / (2 * ROWS)
+    end = SimpleNamespace(loss=loss, hessian=fitted.optimum.hessian)
+    monkeypatch.setattr(simplify, "polish", lambda problem, *own: end if float(problem.l2) == 0 else None)
+    assert simplify._pays(fitted, numbers_of(fitted.network), held) == pays
 
 
 def test_constraint_test_keeps_the_ridge_in_the_model_without_the_row(monkeypatch):

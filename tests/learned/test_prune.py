@@ -2,6 +2,7 @@
 
 from copy import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,9 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import behavior_learning as bl
-from behavior_learning.core.network import weight_value
+from behavior_learning.core.network import weight_value, with_weights
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.learned import prune as module
 from tests.conftest import rng
 from tests.fitted import quick
 
@@ -132,6 +134,28 @@ def test_path_goes_from_the_whole_to_the_last_coefficient(model):
 def test_bad_options_of_pruning_are_refused(model, options, complaint):
     with pytest.raises(OptionError, match=complaint):
         model.prune(**options)
+
+
+def test_what_is_pruned_is_polished_within_what_its_tolerance_leaves(model, monkeypatch):
+    """Where the optimum of a ridge loses too much, training's own end is kept, and belongs to no ridge."""
+    whole = model.model_
+    stage = SimpleNamespace(
+        result=SimpleNamespace(objective=whole.objective), smaller=whole.network, network=None, support=None,
+        rise=lambda start: (0.01, 0.5),
+    )  # fmt: skip
+    settings = SimpleNamespace(penalty=SimpleNamespace(l2=7.0))
+    pruner = SimpleNamespace(begin=lambda network: stage, data=(0, 0), held_out=None, settings=settings)
+    kept = {"_pruner": pruner, "smallest": stage, "history": None, "restarts": None, "standard_deviations": None}
+    for name, value in {**kept, "kept_blocks": None, "_names_of_kept": {}}.items():
+        monkeypatch.setattr(module, name, lambda *own, value=value: value)
+    polished, asked = with_weights(whole.network, whole.network.weights), []
+    for found in (None, SimpleNamespace(network=polished, l2=3.0)):
+        monkeypatch.setattr(module, "polish", lambda *own, found=found, **how: asked.append(how) or found)
+        small = module.pruned(whole, None, tolerance=0.05, max_epochs=1, random_state=0)
+        assert small.l2 == (None if found is None else 3.0)
+        assert small.network is (whole.network if found is None else polished)
+    assert [how["allowed"] for how in asked] == pytest.approx([0.04, 0.04])
+    assert asked[0]["l2"] == 7.0
 
 
 def test_unfitted_models_and_bad_shares_are_refused(model):
