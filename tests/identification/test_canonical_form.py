@@ -124,6 +124,12 @@ def one_hot_network(seed: object, heads=IBL, rows=(1, 1, 2), classes: int = 3):
     return random_network(single, basis, classes, rng("k", seed))
 
 
+def a_term_of_one_class_alone():
+    basis = with_terms(without_pure_x(polynomial_basis(2, 2, degree=1, one_hot=True)), [(Product((0,)), Product((0,)))])
+    single = Architecture((1,), (1, 1, 2), IBL, intercepts=False, readout="identity")
+    return random_network(single, basis, 2, rng("one class alone"))
+
+
 def one_hot_with_intercepts():
     """Terms of x alone are shared by the classes, which then have no signs of their own."""
     basis = polynomial_basis(2, 3, degree=2, one_hot=True)
@@ -146,6 +152,7 @@ NETWORKS = {
     "classes with intercepts": one_hot_with_intercepts,
     "classes, two": partial(one_hot_network, "classes", ("tanh", "softplus", "abs"), classes=2),
     "classes, two with squares": partial(one_hot_network, "squares", rows=(1, 1, 4), classes=2),
+    "classes, two, a term of one": a_term_of_one_class_alone,
     "classes, identity": partial(one_hot_network, "classes", ("identity", "softplus", "abs")),
 }
 """Every equivalence changes at least one of them."""
