@@ -2,6 +2,7 @@
 
 from functools import cache, partial
 from itertools import accumulate
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ from behavior_learning.core.spaces import Categories
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import Change, canonicalize, distance
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
-from behavior_learning.identification.symmetries import EQUIVALENCES, order_blocks
+from behavior_learning.identification.symmetries import EQUIVALENCES, _repeats, order_blocks
 from tests import oracle
 from tests.conftest import random_network, rng
 
@@ -339,6 +340,27 @@ def test_duplicate_rows_are_added_up(role):
     canonical, (x, y) = canonicalize(same), candidates("rows", rng("d"))
     np.testing.assert_allclose(relative_utility(canonical.network, x, y), relative_utility(same, x, y), atol=1e-12)
     assert Change.DUPLICATE in [note.change for note in canonical.notes]
+
+
+@pytest.mark.parametrize(
+    ("given", "strengths", "degree", "factor", "one"),
+    [
+        (True, (2.0, 2.0), 1, 3.0, True),
+        (True, (2.0, 2.0), 1, -3.0, False),
+        (True, (2.0, 1.0), 1, 3.0, False),
+        (True, (2.0, 2.0), 2, 3.0, False),
+        (True, (2.0, 2.0), 2, 1.0, False),
+        (False, (2.0, 1.0), 2, 1.0, True),
+        (False, (2.0, 2.0), 1, 3.0, False),
+    ],
+)
+def test_rows_are_one_where_equal_under_learned_multipliers_or_parallel_under_one_that_is_given(
+    given, strengths, degree, factor, one
+):
+    row = np.array([1.0, -2.0, 0.5])
+    multiplier = SimpleNamespace(learned=np.array([not given] * 2), value=np.array(strengths))
+    rows = SimpleNamespace(value=np.array([row, factor * row]), learned=np.ones((2, 3), bool))
+    assert _repeats(SimpleNamespace(multiplier=multiplier, rows=rows, degree=degree), 0, 1) == one
 
 
 def test_parallel_kinks_are_one_row():

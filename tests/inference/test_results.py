@@ -13,6 +13,7 @@ from scipy.stats import chi2, norm
 from behavior_learning.core.network import weight_value
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.inference import (
+    NotIdentified,
     adjusted_pvalues,
     boundary,
     compare,
@@ -27,7 +28,7 @@ from behavior_learning.inference.fitted import numbers_of
 from behavior_learning.inference.hypotheses import parse_hypotheses
 from behavior_learning.inference.problem import row_hessians, scores
 from behavior_learning.inference.resampling import one_step_jackknife
-from behavior_learning.inference.results import Units
+from behavior_learning.inference.results import InferenceResults, Units
 from behavior_learning.inference.tables import Estimates, Summary, text_table
 from tests.conftest import rng
 from tests.inference.problems import ROWS, gaussian, logit, single
@@ -197,6 +198,18 @@ def test_long_and_deep_hypotheses_are_read(text):
 def test_endless_hypotheses_are_refused(text):
     with pytest.raises(OptionError):
         parse_hypotheses(text, NAMES)
+
+
+def test_a_parameter_without_an_error_has_no_wald_test():
+    labels = ["a", "b"]
+    results = SimpleNamespace(
+        params=pd.Series([1.0, 2.0], labels), not_identified=pd.Series([None, NotIdentified.RIDGE], labels),
+        cov=pd.DataFrame(np.diag([0.25, np.nan]), labels, labels), covariance=SimpleNamespace(description="these"),
+    )  # fmt: skip
+    found = InferenceResults.wald_test(results, "a + b = 0")
+    assert np.isnan(found.pvalue)
+    assert found.note.startswith("b has no standard error: the ridge")
+    assert InferenceResults.wald_test(results, "a = 0").statistic == pytest.approx(4.0)
 
 
 def test_joint_wald_test_of_one_parameter_is_its_z_squared():

@@ -71,6 +71,10 @@ def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_ar
     whole = list(pruner._parts(SimpleNamespace(network=drawn, support=Support.of(drawn))))
     assert all(part.layer is not None for part in whole)  # To take its weight out is to take the block out.
     assert len([part for part in whole if part.role is None]) == 4
+    for part in whole:  # What a part is worth is shared by its numbers.
+        own = drawn.layers[part.layer].heads[part.role] if part.role else None
+        worth = 1.0 if own is None else own.multiplier.raw[part.at] if len(part.at) == 2 else own.coef.raw[part.at]
+        assert part.strength * part.numbers == pytest.approx(float(worth))
 
 
 def test_strength_is_the_mean_square_of_slopes_of_rows(pruner):
