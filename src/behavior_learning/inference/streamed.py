@@ -28,7 +28,7 @@ from behavior_learning.inference.covariance import (
     clustered,
     make_covariance,
 )
-from behavior_learning.inference.estimation import AIM, TOLERANCE, Optimum, status_of
+from behavior_learning.inference.estimation import AIM, Optimum, status_of
 from behavior_learning.inference.fitted import Fitted, information_at
 from behavior_learning.inference.passes import MOST_PASSES, Blocks, Searched, of_block, search_by_passes
 from behavior_learning.inference.poisson import Resampling, poisson_bootstrap
