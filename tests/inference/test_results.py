@@ -90,6 +90,13 @@ def test_bootstrap_refits_reach_their_optimum_and_give_percentiles():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cov_type", ["cluster_bootstrap", "multiplier"])
+def test_clusters_of_two_ways_are_not_drawn(cov_type):
+    clusters = np.column_stack([np.arange(400) // 2, np.arange(400) % 2])
+    with pytest.raises(OptionError, match="clusters has two columns"):
+        logit().with_covariance(cov_type, clusters=clusters)
+
+
 def test_cluster_bootstrap_of_rows_that_move_together_is_wider():
     res = logit(cov_type="cluster_bootstrap", clusters=np.arange(400) // 2, draws=50)
     assert (res.bse > 0).all()

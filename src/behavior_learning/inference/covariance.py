@@ -249,7 +249,7 @@ def make_covariance(cov_type: str, **options: Any) -> CovarianceEstimator:
     Raises
     ------
     OptionError
-        If the name is unknown, or it needs clusters and there are none.
+        If the name is unknown, it needs clusters and there are none, or draws them and they are of two ways.
 
     Examples
     --------
@@ -262,6 +262,12 @@ def make_covariance(cov_type: str, **options: Any) -> CovarianceEstimator:
     own = {field.name: options[field.name] for field in fields(estimator) if field.name in options}
     if any(field.default is MISSING and own.get(field.name) is None for field in fields(estimator)):
         raise OptionError(f"cov_type={cov_type!r} needs clusters=, a label for every row.")
+    clusters = own.get("clusters")
+    if estimator.resampled and clusters is not None and len(clusters.codes) > 1:
+        raise OptionError(
+            f"cov_type={cov_type!r} draws clusters of one kind, and clusters has two columns. Pass one, or use "
+            "cov_type='clustered'."
+        )
     return estimator(**own)
 
 
