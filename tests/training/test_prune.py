@@ -73,7 +73,8 @@ def test_weights_of_the_readout_can_be_taken_out_where_there_are_several_that_ar
     assert len([part for part in whole if part.role is None]) == 4
     for part in whole:  # What a part is worth is shared by its numbers.
         own = drawn.layers[part.layer].heads[part.role] if part.role else None
-        worth = 1.0 if own is None else own.multiplier.raw[part.at] if len(part.at) == 2 else own.coef.raw[part.at]
+        held = np.ones(1) if own is None else own.multiplier.raw if len(part.at) == 2 else own.coef.raw
+        worth = 1.0 if own is None else np.asarray(held)[part.at]
         assert part.strength * part.numbers == pytest.approx(float(worth))
 
 
