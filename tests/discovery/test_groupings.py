@@ -8,7 +8,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
-from behavior_learning.discovery.groupings import EVERY, grouped, halved, refined
+from behavior_learning.discovery.groupings import whole
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import LAYERED, shape_of
 from behavior_learning.training import wander
@@ -16,30 +16,11 @@ from behavior_learning.training.refit import Family, Refit
 from tests.conftest import rng
 
 
-def groups(partition):
-    """The units of each agent, whatever the agents' numbers."""
-    return frozenset(frozenset(np.flatnonzero(np.equal(partition, agent))) for agent in set(partition))
-
-
-@pytest.mark.parametrize("units", range(2, EVERY + 1))
-def test_every_partition_in_two_is_tried_once(units):
-    tried = [groups(each) for each in halved(units, np.random.default_rng(0))]
-    assert len(set(tried)) == len(tried) == 2 ** (units - 1) - 1
-    assert all(len(each) == 2 for each in tried)
-
-
-def test_a_partition_is_refined_in_every_way():
-    finer = [groups(each) for each in refined(np.array([0, 1, 1, 1]))]
-    apart = [({1}, {2, 3}), ({2}, {1, 3}), ({3}, {1, 2})]
-    assert set(finer) == {frozenset(map(frozenset, ({0}, *both))) for both in apart}
-    assert len(finer) == 3
-
-
 @cache
-def shape():
-    """Room for three agents of one number, and two columns."""
+def shape(themes=()):
+    """Room for three agents of one number, and four columns."""
     X = rng("groupings").normal(size=(60, 4))
-    told = {"knowledge": Knowledge(), "response": bl.Numbers(support=(-4.0, 4.0))}
+    told = {"knowledge": Knowledge(themes=themes), "response": bl.Numbers(support=(-4.0, 4.0))}
     return shape_of(LAYERED, X, np.tanh(X[:, 0]), degree=1, most=9, seed=0, layers=(3, 1), **told)
 
 
@@ -48,7 +29,10 @@ def problem():
     """Two agents of two columns each, at random numbers."""
     family, menu = shape().family, shape().menu
     vector = family.drawn(drawn_like(family.template, rng("agents")))
-    support = grouped(menu, list(menu.units), np.array([0, 0, 1, 1]))
+    support = whole(menu, list(menu.units), 2, rng("themes"))
+    for coef in support.coefs[0].values():
+        for agent, others in ((0, menu.units[2:]), (1, menu.units[:2])):
+            coef[agent, :, np.any(others, axis=0)] = False
     return Refit(vector * family.gates(support), support, 0.0)
 
 
@@ -69,6 +53,28 @@ def owners(support):
         {a for a in range(3) if any(coef[a][:, unit].any() for coef in support.coefs[0].values())}
         for unit in menu.units
     ]
+
+
+@pytest.mark.parametrize("agents", [2, 3])
+def test_every_agent_sees_every_column_at_first_but_those_of_a_theme(agents):
+    names = tuple(shape().model.columns.x_sources)
+    menu = shape((names[1:3],)).menu
+    free, theme, last = menu.units[1], menu.units[0], menu.units[2]
+    support = whole(menu, list(menu.units[:2]), agents, rng("owners"))
+    for coef in (coef.any(axis=1) for coef in support.coefs[0].values()):
+        assert coef[:, free & menu.moves].sum() == agents
+        assert coef[:, theme & menu.moves].all(axis=1).sum() == 1 == coef[:, theme & menu.moves].any(axis=1).sum()
+        assert not coef[:, last & menu.moves].any()
+
+
+def test_moves_leave_a_theme_with_one_agent():
+    """The last agent of two may get it, and no column of it goes alone."""
+    names = tuple(shape().model.columns.x_sources)
+    menu = shape((names[2:],)).menu
+    tried = moves.between_agents(shape().family, menu, problem(), list(menu.units), np.random.default_rng(0))
+    seen = [owners(support)[2:] for _, support in tried]
+    assert all(len(first | second) <= 1 for first, second in seen)
+    assert [{0}, {0}] in seen
 
 
 def test_a_column_is_handed_over_shared_or_given_up():

@@ -1,17 +1,17 @@
 """Problems above problems: which columns belong to which agent, and which heads.
 
-Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. So they are tried:
-for every partition of the columns between two agents random problems descend with much noise (`wander`); the best
-partitions are refined and have more starts; the best ends are learned to the optimum and thinned; the best of all goes
-on by moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled
-program: a structure is a set of gates.
+Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. Many random problems
+in which every agent sees every column, and may share it, descend with much noise (`wander`): one in thirty ends near
+the best grouping, as many as where the grouping is told. The best of two and of three agents are thinned and go on by
+moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled program: a
+structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from behavior_learning.discovery.moves import Start, Units, between_agents, joined, kept, within_agents
 from behavior_learning.discovery.path import (
@@ -29,26 +29,21 @@ from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
 from behavior_learning.training.wander import wandered
 
-__all__ = ["grouped", "halved", "improved", "learned_again", "learned_groupings", "opened", "refined"]
+__all__ = ["improved", "learned_again", "learned_groupings", "opened", "whole"]
 
-FEW, STARTS = 4, 24
-"""Random starts of any partition and further ones of a good one."""
+STARTS, SCREENED, SCREENING, FINISHED = 192, 12, 100, 4
+"""Random starts of two agents and of three, the best of them that are learned in so many evaluations, and the best of
+those that are thinned."""
 
-EVERY, RANDOM = 6, 30
-"""Units up to which every partition in two is tried, and how many random ones of more."""
-
-GOOD, BEST, FINISHED = 3, 2, 3
-"""Partitions that are refined, those that have more starts, and ends that are learned to the optimum and thinned."""
+ANEW, LAST = 48, 1
+"""Random starts in a structure that did best, and how many of them are thinned."""
 
 TRIED, NEAR, ROUNDS = 8, 10.0, 12
 """Moves that are learned before a problem counts as one that none improves, nats above it from which they are learned
 to the optimum, and moves at most."""
 
 AGAIN = 3
-"""Times that all starts anew in the best grouping, as long as it pays."""
-
-Partition = Int[np.ndarray, " units"]
-"""The agent of each unit."""
+"""Times that all starts anew in the best structure, as long as it pays."""
 
 
 def learned_groupings(
@@ -63,48 +58,38 @@ def learned_groupings(
     units = [unit for unit in menu.units if (unit & seen).any()]
     if len(units) < 2:
         return by_size(family, data, menu, [], rng)
-    found: list[tuple[Refit, Partition]] = []
-
-    def tried(some: Iterable[Partition], count: int) -> list[Partition]:
-        """Random starts of each; the partitions of the best so far."""
-        each = [partition for partition in some for _ in range(count)]
-        supports = [grouped(menu, units, partition) for partition in each]
-        found.extend(zip(wandered(family, data, supports, rng), each, strict=True))
-        found.sort(key=lambda end: criterion(end[0], data))
-        return [np.array(one) for one in dict.fromkeys(tuple(partition) for _, partition in found)][:GOOD]
-
-    good = tried(tried(halved(len(units), rng), FEW)[:BEST], STARTS)
-    if family.template.architecture.layers[0] > 2:
-        good = tried([finer for partition in good for finer in refined(partition)], FEW)
-        good = tried(good[:BEST], STARTS)
-    thinned = _thinned(family, data, menu, [refit for refit, _ in found])
-    end = lowest_criterion(thinned, data)
-    for number in range(AGAIN):
-        begun = wandered(family, data, [opened(menu, end.support)] * STARTS, rng)
-        thinned += _thinned(family, data, menu, sorted(begun, key=lambda refit: criterion(refit, data)))
-        best = lowest_criterion([end, *thinned], data)
-        if number and best is end:
+    found, ends = [], []
+    for agents in range(2, family.template.architecture.layers[0] + 1):
+        some = _thinned(family, data, menu, [whole(menu, units, agents, rng) for _ in range(STARTS)], FINISHED, rng)
+        ends.append(improved(family, data, menu, lowest_criterion(some, data), units, rng))
+        found += some
+    end = lowest_criterion(ends, data)
+    for _ in range(AGAIN):
+        anew = _thinned(family, data, menu, [opened(menu, end.support)] * ANEW, LAST, rng)
+        best, found = lowest_criterion([end, *anew], data), [*found, *anew]
+        if best is end:
             break
         end = improved(family, data, menu, best, units, rng)
-    path = by_size(family, data, menu, [*thinned, end, *downward(family, data, menu, end)], rng)
-    groupings = [opened(menu, end.support), *(grouped(menu, units, partition) for partition in good)]
-    return path._replace(groupings=tuple(groupings))
+    path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
+    return path._replace(groupings=tuple(opened(menu, other.support) for other in (end, *ends)))
 
 
 def learned_again(
     family: Family, data: Data, menu: Menu, groupings: Sequence[Support], rng: np.random.Generator
 ) -> Path:
     """The best problem of each size on other rows, of groupings that a search on all rows found good."""
-    begun = wandered(family, data, [support for support in groupings for _ in range(STARTS // len(groupings))], rng)
-    begun.sort(key=lambda refit: criterion(refit, data))
-    return by_size(family, data, menu, _thinned(family, data, menu, begun), rng)
+    supports = [support for support in groupings for _ in range(ANEW // len(groupings))]
+    return by_size(family, data, menu, _thinned(family, data, menu, supports, LAST, rng), rng)
 
 
-def _thinned(family: Family, data: Data, menu: Menu, begun: Sequence[Refit]) -> list[Refit]:
-    """The best of the first few at their optima, without more and more of its terms."""
-    ends = [learned(family, data, menu, start.vector, start.support, LAST_STEPS) for start in begun[:FINISHED]]
-    best = lowest_criterion(ends, data)
-    return [*ends, *downward(family, data, menu, best)]
+def _thinned(
+    family: Family, data: Data, menu: Menu, supports: Sequence[Support], count: int, rng: np.random.Generator
+) -> list[Refit]:
+    """The best of random starts of some structures, and the best of these without more and more of their terms."""
+    begun = sorted(wandered(family, data, supports, rng), key=lambda refit: criterion(refit, data))
+    ends = [learned(family, data, menu, start.vector, start.support, SCREENING) for start in begun[:SCREENED]]
+    ends.sort(key=lambda refit: criterion(refit, data))
+    return [*ends, *chain.from_iterable(downward(family, data, menu, best) for best in ends[:count])]
 
 
 def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Refit:
@@ -138,25 +123,6 @@ def _tried(
             yield learned(family, data, menu, begun.vector, begun.support, LAST_STEPS)
 
 
-def halved(units: int, rng: np.random.Generator) -> Iterator[Partition]:
-    """Every partition of a few units in two, or random ones of many."""
-    if units <= EVERY:
-        for number in range(1, 2 ** (units - 1)):
-            yield number >> np.arange(units) & 1
-    else:
-        yield from (rng.integers(2, size=units) for _ in range(RANDOM))
-
-
-def refined(partition: Partition) -> Iterator[Partition]:
-    """With the units of one agent in every way between it and a new one."""
-    for agent in range(max(partition) + 1):
-        own = np.flatnonzero(partition == agent)
-        for number in range(1, 2 ** max(len(own) - 1, 0)):
-            finer = partition.copy()
-            finer[own[(number >> np.arange(len(own)) & 1) == 1]] = max(partition) + 1
-            yield finer
-
-
 def opened(menu: Menu, support: Support) -> Support:
     """Every head of every agent in use, on the columns that it sees."""
     support = support.copy()
@@ -169,13 +135,14 @@ def opened(menu: Menu, support: Support) -> Support:
     return menu.settled(support)
 
 
-def grouped(menu: Menu, units: Units, partition: Partition) -> Support:
-    """All terms of the response, and for each agent those of its units; agents without units are out of use."""
+def whole(menu: Menu, units: Units, agents: int, rng: np.random.Generator) -> Support:
+    """So many agents with every head that see all units; each theme belongs to one of them, by chance."""
     support = menu.allowed.copy()
-    for agent in range(len(next(iter(support.coefs[0].values())))):
-        own = [unit for unit, owner in zip(units, partition, strict=True) if owner == agent]
-        owned = np.any(own, axis=0) if own else np.zeros_like(menu.moves)
-        for coef in support.coefs[0].values():
-            coef[agent, :, menu.moves & ~owned] = False
-            coef[agent] &= bool(own)
+    seen = np.any(units, axis=0)
+    owners = rng.integers(agents, size=len(menu.themes))
+    for coef in support.coefs[0].values():
+        coef[..., menu.moves & ~seen] = False
+        coef[agents:] = False
+        for theme, owner in zip(menu.themes, owners, strict=True):
+            coef[np.ix_(np.arange(len(coef)) != owner, np.ones(coef.shape[1], bool), theme & menu.moves)] = False
     return menu.settled(support)

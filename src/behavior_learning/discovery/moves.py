@@ -74,7 +74,8 @@ def kept(menu: Menu, starts: Iterable[Start]) -> Iterator[Start]:
     """Those that keep what is known and are not empty."""
     for vector, support in starts:
         settled = menu.settled(support)
-        if not settled.empty and menu.explains(settled) and menu.holds_known(settled):
+        informed = menu.explains(settled) and menu.holds_known(settled) and menu.keeps_themes(settled)
+        if informed and not settled.empty:
             yield vector, settled
 
 

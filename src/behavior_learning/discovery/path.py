@@ -81,7 +81,8 @@ class Menu:
     most : terms of the largest problem on the way up.
     known : terms of each column that every problem but the empty one holds.
     directions : of terms of columns in which the response is known to rise (1) or to fall (−1), 0 of others.
-    units : terms of the columns, or themes, that belong to one agent each.
+    units : terms of each theme, and of each column of none.
+    themes : terms of each theme, which belongs to one agent.
     """
 
     template: BehaviorNetwork
@@ -93,6 +94,7 @@ class Menu:
     known: tuple[Bool[np.ndarray, " terms"], ...]
     directions: Int[np.ndarray, " terms"]
     units: tuple[Bool[np.ndarray, " terms"], ...]
+    themes: tuple[Bool[np.ndarray, " terms"], ...]
 
     def settled(self, support: Support) -> Support:
         """Without rows of the first layer that do not see the response, which cancel in the density."""
@@ -117,6 +119,12 @@ class Menu:
         """Whether every known column is seen."""
         used = self.used(support)
         return all((used & terms).any() for terms in self.known)
+
+    def keeps_themes(self, support: Support) -> bool:
+        """Whether no theme is seen by two agents."""
+        rows = [coef[..., : len(self.moves)].any(axis=1) for coef in support.coefs[0].values()]
+        seen = np.any(rows, axis=0)
+        return all((seen & theme & self.moves).any(axis=1).sum() <= 1 for theme in self.themes)
 
     def used(self, support: Support) -> Bool[np.ndarray, " terms"]:
         """Terms that any row of the first layer holds."""

@@ -202,8 +202,9 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
     grouped = {name for theme in knowledge.themes for name in theme}
     units = [*knowledge.themes, *((name,) for name in dict.fromkeys(columns.x_sources) if name not in grouped)]
     directions = [knowledge.direction(next(iter(own))) if len(own) == 1 else 0 for own in sources]
-    known, owned = (tuple(map(of_columns, groups)) for groups in (((name,) for name in knowledge.known), units))
-    return Menu(model.network, dense, allowed, responds, moves, most, known, np.array(directions), owned)
+    singly = [(name,) for name in knowledge.known]
+    known, owned, themes = (tuple(map(of_columns, groups)) for groups in (singly, units, knowledge.themes))
+    return Menu(model.network, dense, allowed, responds, moves, most, known, np.array(directions), owned, themes)
 
 
 def _useful(product: tuple[int, ...], columns: Columns, two_valued: Sequence[bool]) -> bool:

@@ -21,7 +21,7 @@ from behavior_learning.training.refit import Data, Family, Refit
 
 __all__ = ["wandered"]
 
-STEPS, BATCH, RATE, TOGETHER = 500, 64, 0.1, 8
+STEPS, BATCH, RATE, TOGETHER = 500, 32, 0.1, 8
 """Steps, rows of each, the first rate, which falls as half a cosine, and the descents of one call of the program."""
 
 ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
