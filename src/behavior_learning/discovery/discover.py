@@ -91,7 +91,8 @@ def discover(
         smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing.
     heads : of every row, such as ``("identity", "relu", None)``. None is a limit (softplus) beside a belief (square),
         whose rows do not stand in for each other; with products it compares them, in every search, with a limit beside
-        a utility that is a sum; in a hierarchy it is the paper's heads.
+        a utility that is a sum, of products of the columns as they are (not less their means); in a hierarchy it is the
+        paper's heads. With products, heads that are given are compared with both kinds of products.
     degree : 1 for the columns alone, 2 with their products and squares.
     max_terms : of the largest problem.
     folds : parts that are held out in turn: 5, and 2 with `hierarchy`.
@@ -139,9 +140,10 @@ def discover(
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
     first = chosen_on[:SEARCH_ROWS]
+    seed = int(rng.integers(2**31))  # One of all shapes, which read the same rows: their units are of a random part.
     how: dict[str, Any] = {"degree": degree, "most": max_terms, "knowledge": knowledge, "response": response}
     shapes = [
-        shape_of(each, table.iloc[first], y.iloc[first], seed=int(rng.integers(2**31)), **plan, **how)
+        shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
         for each, plan in plans(hierarchy, degree, heads)
     ]
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
@@ -216,9 +218,11 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, kn
 
 
 def plans(hierarchy: bool, degree: int, heads: Sequence[str | None] | None) -> list[tuple[Any, dict[str, Any]]]:
-    """Heads and shapes that every search compares."""
-    sets = ((LAYERED,) if hierarchy else HEADS[:degree]) if heads is None else (tuple(heads),)
-    return [(each, plan) for plan in (POOL_AND_LAYERS if hierarchy else ({},)) for each in sets]
+    """Heads and shapes that every search compares; with products also columns as they are, not less their means."""
+    if hierarchy:
+        return [(LAYERED if heads is None else tuple(heads), plan) for plan in POOL_AND_LAYERS]
+    sets = HEADS[:degree] if heads is None else (tuple(heads),) * degree
+    return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
 
 
 def _encoded(model: LearnedModel, table: pd.DataFrame, y: pd.Series, at: np.ndarray) -> Rows:

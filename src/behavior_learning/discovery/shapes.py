@@ -4,14 +4,15 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from behavior_learning.core.bases import Basis
 from behavior_learning.core.basis_families import Affine, Polynomial
-from behavior_learning.core.features import Product
+from behavior_learning.core.features import FeatureMap, Monomials, Product
 from behavior_learning.discovery.groupings import learned_again, learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import Menu, Path, learned_path
@@ -33,9 +34,10 @@ from behavior_learning.training.refit import Data, Family, Refit
 __all__ = ["HEADS", "LAYERED", "Shape", "by_columns", "shape_of"]
 
 HEADS = ((None, "softplus", "square"), ("identity", "relu", None))
-"""Sets of heads that are compared, the second where there are products: a limit beside a belief, or beside a utility
-that is a sum. No row of one says what a row of the other could: |t| = 2·relu(t) − t, and a tanh of small t is a sum, so
-that of the paper's heads each stands in for the others in some sample."""
+"""Sets of heads that are compared, the second where there are products, of columns as they are, not less their means: a
+limit beside a belief, or beside a utility that is a sum. No row of one says what a row of the other could: |t| =
+2·relu(t) − t, and a tanh of small t is a sum, so that of the paper's heads each stands in for the others in some
+sample."""
 
 LAYERED = ("tanh", "relu", "abs")
 """Those of agents below a block: the paper's."""
@@ -128,6 +130,7 @@ def shape_of(
     response: Any,
     layers: Sequence[int] = (1,),
     n_terms: Sequence[int] = (1, 1, 1),
+    centered: bool = True,
 ) -> Shape:
     """The shape of a set of heads for a table.
 
@@ -138,6 +141,8 @@ def shape_of(
     knowledge : what is known of the columns.
     layers : blocks per layer; ``(2, 1)`` is two agents below one block.
     n_terms : rows of each head of a block.
+    centered : whether products are of columns less their means. What a price and a quantity cost is one term of columns
+        as they are, and three of these.
     """
     labelled = not holds_numbers(pd.Series(np.asarray(y).ravel()))
     options: dict[str, Any] = {} if response is None else {"response": response}
@@ -156,11 +161,25 @@ def shape_of(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", TrainingWarning)  # One epoch finds units and terms, not a problem.
         estimator.fit(X, y)
+    if not centered:
+        estimator.model_ = _uncentered(estimator.model_)
     model = estimator.model_
     space = model.response.space(NODES) if model.space.continuous else model.space
     objective = model.objective.on(space, 1.0)
     family, finer = Family(model.network, objective, RIDGE), Family(model.network, objective.refined(2), RIDGE)
     return Shape(estimator, family, finer, _menu(model, heads, most, knowledge))
+
+
+def _uncentered(model: LearnedModel) -> LearnedModel:
+    """With products of columns that are scaled, but not centred."""
+    basis, columns = model.network.basis, model.columns
+
+    def shifted(maps: Sequence[FeatureMap], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
+        shift = tuple(center / scale for center, scale in units)
+        return tuple(Monomials(cast(Monomials, each).columns, shift) for each in maps)  # As the basis is polynomial.
+
+    x_maps, y_maps = shifted(basis.x_maps, columns.x_units), shifted(basis.y_maps, columns.y_units)
+    return replace(model, network=replace(model.network, basis=Basis(x_maps, y_maps, basis.pairing)))
 
 
 def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge: Knowledge) -> Menu:
