@@ -123,6 +123,26 @@ def test_honest_errors_are_of_the_printed_numbers_and_of_rows_that_did_not_choos
 
 
 @slow
+@pytest.mark.parametrize("options", [{"degree": 2}, {"hierarchy": True}])
+def test_shapes_of_one_search_read_rows_in_the_same_units(monkeypatch, options):
+    """Of products, the first are of columns less their means and the second of columns as they are."""
+    seen = []
+
+    def stopped(shapes, data, rng):
+        seen.extend(shape.model for shape in shapes)
+        raise StopIteration
+
+    monkeypatch.setattr("behavior_learning.discovery.discover.searched", stopped)
+    with pytest.raises(StopIteration):
+        bl.discover(table() + 3.0, numbers() + 2.0, random_state=1, **options)
+    first, second = seen
+    assert first.columns.x_units == second.columns.x_units
+    assert first.columns.y_units == second.columns.y_units
+    uncentered = [{x.uncentered for x in model.network.basis.x_functions} for model in seen]
+    assert uncentered == [{False}, {"degree" in options}]
+
+
+@slow
 def test_what_is_known_is_kept():
     """y rises in a, so that a problem in which it falls has no place for a."""
     told = {"known": ["c"], "falling": ["a"], "forbidden": ["d"], "choose": 9, "pairs": 0}

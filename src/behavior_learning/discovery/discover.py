@@ -83,9 +83,8 @@ def discover(
     Parameters
     ----------
     X, y : a table and a number or a class per row.
-    hierarchy : also search two or three agents below a block, over partitions of the columns that matter, which agents
-        may share. It is kept where Schwarz's criterion prefers it to one block, in which agents whose utilities only
-        add up are a pool.
+    hierarchy : also search two or three agents below a block, which may share columns. It is kept where Schwarz's
+        criterion prefers it to one block, in which agents whose utilities only add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
     honest : choose on one half of the rows and estimate on the other, by maximum likelihood where the heads are
         smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing.

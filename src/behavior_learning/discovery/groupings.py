@@ -1,10 +1,10 @@
 """Problems above problems: which columns belong to which agent, and which heads.
 
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. Many random problems
-in which every agent sees every column, and may share it, descend with much noise (`wander`): one in thirty ends near
-the best grouping, as many as where the grouping is told. The best of two and of three agents are thinned and go on by
-moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled program: a
-structure is a set of gates.
+in which every agent sees every column, and may share it, descend with much noise (`wander`): one or two in a hundred
+end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned and go
+on by moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled
+program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
