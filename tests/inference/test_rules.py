@@ -16,9 +16,9 @@ from behavior_learning.inference import (
     NotIdentified,
     boundary,
     estimation,
+    passes,
     report,
     simplify,
-    streamed,
     vuong_test,
     wander,
 )
@@ -149,9 +149,9 @@ def test_suprema_are_the_largest_standard_scores_and_those_of_random_signs():
 
 def test_a_constraint_is_tested_in_double_precision_by_the_share_of_simulated_suprema_above_its_own(monkeypatch):
     fitted, place = SimpleNamespace(total=50.0, weights=np.ones(4)), SimpleNamespace(coefficients=np.arange(3))
-    seen = {}
+    seen, information = {}, SimpleNamespace(tangent_space=np.zeros((4, 3)))  # Three numbers of twelve rows.
     parts = {
-        "_row": place, "_null_information": "information", "_null_problem": "null", "_effective_scores": "scores",
+        "_row": place, "_null_information": information, "_null_problem": "null", "_effective_scores": np.zeros((12, 5)),
         "_second_order": np.full(4, 30.0),
     }  # fmt: skip
     for name, value in parts.items():
@@ -159,14 +159,14 @@ def test_a_constraint_is_tested_in_double_precision_by_the_share_of_simulated_su
 
     def suprema(effective, lift, weights, rng, draws):
         seen.update(effective=effective, lift=lift, draws=draws, double=jax.config.jax_enable_x64)
-        return 1.5, np.array([0.5, 1.5, 2.0, 1.0])
+        return 3.0**0.5, np.array([0.5, 1.6, 2.0, 1.0])
 
     monkeypatch.setattr(boundary, "_suprema", suprema)
     monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=0.0, theta=None))
     found = boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0)
     assert (found.statistic, found.pvalue) == (pytest.approx(2.25), pytest.approx(3 / 5))
     assert "largest of 5 directions" in found.note
-    assert (seen["effective"], seen["draws"], seen["double"]) == ("scores", 4, True)
+    assert (seen["effective"].shape, seen["draws"], seen["double"]) == ((12, 5), 4, True)
     np.testing.assert_allclose(seen["lift"], 0.3)
     monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=1.0, limited=True))
     assert np.isnan(boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0).pvalue)
@@ -353,30 +353,28 @@ def test_sums_over_weighted_rows_are_their_closed_form():
 
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize(
-    ("curvature", "most", "limited"), [(3.0, 30, False), (0.2, 30, False), (1.25, 2, False), (3.0, 2, True)]
+    ("curvature", "most", "limited"), [(3.0, 30, False), (0.2, 30, False), (1.25, 1, False), (3.0, 1, True)]
 )
-def test_a_search_over_a_stream_ends_in_the_optimum_of_all_rows(monkeypatch, curvature, most, limited):
+def test_a_search_by_passes_ends_in_the_optimum_of_all_rows(monkeypatch, curvature, most, limited):
     """Of Σ w(θ − a)²/2 with a ridge, from a Hessian of the sample that is wrong by a factor."""
-    monkeypatch.setattr(streamed, "MOST_PASSES", most)
-    rows, weights = rng("stream").normal(2.0, size=(2, 9)), 1.0 + rng("weights").uniform(size=(2, 9))
-    loss = lambda block, theta: 0.5 * jnp.sum(block[0] * (theta - block[1]) ** 2)
-    monkeypatch.setattr(streamed, "_of_block", lambda problem, block: (weights[block], rows[block]))
-    monkeypatch.setattr(streamed, "_first", jax.jit(jax.value_and_grad(loss, argnums=1)))
-    for name in ("newton_step", "bfgs_update"):
-        monkeypatch.setattr(streamed, name, jax.jit(getattr(estimation, name)))
-    fitted = SimpleNamespace(
-        local=SimpleNamespace(signs=np.array([0])), theta=np.array([1.0]), problem=None,
-        optimum=SimpleNamespace(hessian=np.array([[curvature]])),
-    )  # fmt: skip
-    weight, ridge = weights.sum(), 0.25
-    at, norm, passes = streamed._searched(fitted, lambda: iter((0, 1)), weight, ridge)
-    best = np.sum(weights * rows) / (weight * (1 + ridge))
-    assert passes <= most
-    assert (norm > 1e-3) == limited
+    monkeypatch.setattr(passes, "MOST_PASSES", most)
+    rows, weights, ridge = rng("stream").normal(2.0, size=18), 1.0 + rng("weights").uniform(size=18), 0.25
+    share = weights / weights.sum()
+
+    def look(theta, which):
+        loss = 0.5 * (share * (theta - rows) ** 2).sum(axis=1) + 0.5 * ridge * theta[:, 0] ** 2
+        return loss, (share * (theta - rows)).sum(axis=1, keepdims=True) + ridge * theta
+
+    begin, signs = np.array([[1.0]]), np.array([0])
+    start = passes.Searched.at(begin, *look(begin, 0), np.array([[[curvature]]]), signs)
+    at, count = passes.search_by_passes(start, look, signs, estimation.AIM)
+    best = np.sum(share * rows) / (1 + ridge)
+    assert count <= most
+    assert (at.norm[0] > 1e-3) == limited
     np.testing.assert_allclose(at.theta, best, atol=1.0 if limited else 1e-9)
-    value = 0.5 * np.sum(weights * (float(at.theta[0]) - rows) ** 2) / weight + 0.5 * ridge * float(at.theta[0]) ** 2
-    assert at.loss == pytest.approx(value, rel=1e-12)
-    assert float(at.gradient[0]) == pytest.approx((1 + ridge) * (float(at.theta[0]) - best), abs=1e-12)
+    loss, slope = look(at.theta, 0)
+    np.testing.assert_allclose(at.loss, loss, rtol=1e-12)
+    np.testing.assert_allclose(at.gradient, slope, atol=1e-12)
 
 
 def test_what_a_bound_holds_back_is_no_slope():

@@ -5,7 +5,8 @@ mixture is the distribution of a Wald or likelihood-ratio statistic. The score i
 statistic is its largest one-sided square, and its distribution is simulated by multipliers.
 
 Source: Davies (1987); Hansen (1996), the multiplier simulation of the supremum of score statistics. Deviation: draws
-are divided by their own size as the statistic is, and scores are relieved of their bias of second order.
+are divided by their own size as the statistic is, scores are relieved of their bias of second order, and their spread
+is taken √(n/(n − p)) as large, as p fitted numbers have made it smaller (HC1).
 """
 
 from typing import NamedTuple
@@ -77,6 +78,7 @@ def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, se
         effective = _effective_scores(fitted, null, place, candidates, information)
         lift = _second_order(_null_problem(fitted, place, tested=False), null.theta, information) / (2 * fitted.total)
         largest, simulated = _suprema(effective, lift, fitted.weights, np.random.default_rng(seed + 1), draws)
+        largest *= max(0.0, 1 - information.tangent_space.shape[1] / len(effective)) ** 0.5
     pvalue = (1 + float(np.sum(simulated >= largest))) / (1 + draws)
     note = f"Score test of {row}: multiplier = 0, largest of {len(candidates)} directions of the row; one-sided."
     return TestResult(max(largest, 0.0) ** 2, None, pvalue, f"simulated, {draws} draws", note)

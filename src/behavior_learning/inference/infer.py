@@ -110,6 +110,11 @@ def infer(
         "seed": seed,
     }
     covariance, checked = make_covariance(cov_type, **options), _checked_weights(weights, n, weight_kind)
+    if clusters is not None and not hasattr(covariance, "clusters"):
+        raise OptionError(
+            f"cov_type={cov_type!r} has no use for clusters. Use cov_type='clustered', 'cluster_bootstrap' or "
+            "'multiplier', or leave clusters out."
+        )
     common: dict[str, Any] = {
         "candidates": candidates,
         "weights": checked,
