@@ -151,8 +151,8 @@ def test_a_constraint_is_tested_in_double_precision_by_the_share_of_simulated_su
     fitted, place = SimpleNamespace(total=50.0, weights=np.ones(4)), SimpleNamespace(coefficients=np.arange(3))
     seen, information = {}, SimpleNamespace(tangent_space=np.zeros((4, 3)))  # Three numbers of twelve rows.
     parts = {
-        "_row": place, "_null_information": information, "_null_problem": "null", "_effective_scores": np.zeros((12, 5)),
-        "_second_order": np.full(4, 30.0),
+        "_row": place, "_null_information": information, "_null_problem": "null",
+        "_effective_scores": np.zeros((12, 5)), "_second_order": np.full(4, 30.0),
     }  # fmt: skip
     for name, value in parts.items():
         monkeypatch.setattr(boundary, name, lambda *arguments, value=value, **options: value)
