@@ -251,7 +251,7 @@ def test_refits_on_the_rows_of_the_fit_are_made_once_for_each_seed(monkeypatch):
     monkeypatch.setattr(learned_effects, "_are_of_fit", lambda model, rows: rows == "own")
     monkeypatch.setattr(learned_effects, "_weight", lambda model, rows: None)
 
-    def refits(model, rows, count, kind, seed, weight):
+    def refits(model, rows, count, kind, seed, weight, keep):
         made.append((rows, count, seed))
         return [(SimpleNamespace(network=f"{rows} {seed} {number}"), None) for number in range(count)] + [(None, None)]
 
