@@ -101,6 +101,7 @@ def test_example_runs(path, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::behavior_learning.errors.OutsideDataWarning")
+@pytest.mark.filterwarnings("ignore::behavior_learning.errors.AtomWarning")  # Miles per gallon are rounded.
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_blocks_of_a_page_run(path, monkeypatch, tmp_path):
     """One after the other in an empty folder, each name as a reader of the page would have it; fits are short."""
