@@ -109,6 +109,7 @@ def test_honest_search_learns_from_rows_that_did_not_choose():
     assert len(discovery.model.model_.rows.x) == N // 2
     assert "learned from the other" in str(discovery)
     assert discovery.errors is None  # Of kinked heads there are none.
+    assert "under the ridge of the search, without standard errors" in str(discovery)
 
 
 @slow

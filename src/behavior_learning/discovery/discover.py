@@ -21,9 +21,11 @@ from behavior_learning.discovery.selection import Found, Rows, Searching, halves
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.identification.orientation import oriented
 from behavior_learning.inference.estimation import Convergence
+from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import counting_bar, standard_deviations
@@ -175,8 +177,8 @@ def discover(
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
     estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
-    errors = estimator.inference() if honest and at > 0 and estimator.model_.network.architecture.smooth else None
-    if errors is not None and errors.convergence is Convergence.OPTIMUM:
+    errors = _errors(estimator) if honest and at > 0 else None
+    if errors is not None:
         estimator.model_ = model_at(estimator.model_, errors)
     unseen = _encoded(model, table, y, learned_on) if honest else None
     best = path.loc[path["loss"].idxmin()]
@@ -190,7 +192,7 @@ def discover(
         stability=stability,
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
-        notes=_notes(len(first), len(table), hierarchy, honest, folds, pairs, whole),
+        notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
         remainder=_remainder(whole, refits[at], rows, unseen, int(rng.integers(2**31))) if remainder else None,
@@ -222,6 +224,12 @@ def plans(hierarchy: bool, degree: int, heads: Sequence[str | None] | None) -> l
         return [(LAYERED if heads is None else tuple(heads), plan) for plan in POOL_AND_LAYERS]
     sets = HEADS[:degree] if heads is None else (tuple(heads),) * degree
     return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
+
+
+def _errors(estimator: BehaviorEstimator) -> InferenceResults | None:
+    """Inference at the optimum of the likelihood, where heads are smooth and there is one."""
+    found = estimator.inference() if estimator.model_.network.architecture.smooth else None
+    return found if found is not None and found.convergence is Convergence.OPTIMUM else None
 
 
 def _encoded(model: LearnedModel, table: pd.DataFrame, y: pd.Series, at: np.ndarray) -> Rows:
@@ -262,13 +270,21 @@ def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
 
 
 def _notes(
-    searched_on: int, rows: int, hierarchy: bool, honest: bool, folds: int, pairs: int, whole: Found
+    searched_on: int,
+    rows: int,
+    hierarchy: bool,
+    honest: bool,
+    errors: InferenceResults | None,
+    folds: int,
+    pairs: int,
+    whole: Found,
 ) -> tuple[str, ...]:
     notes = [
         f"Searched on {searched_on:,} of {rows:,} rows; losses are of rows held out of the whole search, {folds} folds."
     ]
     if honest:
-        notes.append(f"Chosen on one half of the rows and learned from the other {rows - rows // 2:,}.")
+        how = "by inference()" if errors is not None else "under the ridge of the search, without standard errors"
+        notes.append(f"Chosen on one half of the rows and learned from the other {rows - rows // 2:,}, {how}.")
     if pairs:
         notes.append(
             f"Recurrence: the search repeated on {2 * pairs} complementary halves, in the largest problem of each; "

@@ -44,7 +44,7 @@ class Discovery:
         the same half-samples; None for classes.
     remainder : a flexible model beside the problem, where one was asked for.
     errors : inference on the rows that chose nothing, at the numbers that are printed; None without ``honest=True``,
-        for the empty problem, and for heads with kinks.
+        for the empty problem, for heads with kinks, and where there is no optimum of the likelihood.
     """
 
     model: BehaviorEstimator
