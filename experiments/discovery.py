@@ -26,6 +26,7 @@ the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the 
     python experiments/discovery.py agents --sets 50 [--kind three] [--noise 10 --correlation 0.9]
     python experiments/discovery.py consumer --sets 50
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
+    python experiments/discovery.py timing  # cold without JAX_COMPILATION_CACHE_DIR
 
 Seeds that count begin at 700; development used 0 to 9.
 """
@@ -269,9 +270,23 @@ def noise(sets: int, first: int, correlation: float, pairs: int) -> pd.DataFrame
     return pd.DataFrame(lines)
 
 
+def timing() -> pd.DataFrame:
+    """Wall seconds of a search on Boston, and on 20,000 simulated rows of 20 columns, of which three matter."""
+    rng = np.random.default_rng(FIRST_SEED)
+    X = pd.DataFrame(rng.normal(size=(20_000, 20))).add_prefix("x")
+    y = X["x0"] - 0.5 * X["x1"] + np.maximum(0, X["x2"]) + 0.5 * rng.normal(size=len(X))
+    lines = []
+    for name, rows in {"Boston": table("boston"), "20,000 x 20": (X, y.rename("y"))}.items():
+        start = time.perf_counter()
+        found = bl.discover(*rows, random_state=FIRST_SEED)
+        lines.append({"table": name, "seconds": time.perf_counter() - start, "share": found.share})
+        print(lines[-1], flush=True)
+    return pd.DataFrame(lines)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("frontier", "agents", "consumer", "noise"))
+    parser.add_argument("part", choices=("frontier", "agents", "consumer", "noise", "timing"))
     parser.add_argument("--data", nargs="+", default=["boston", "auto_mpg", "concrete_strength"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
@@ -290,6 +305,8 @@ if __name__ == "__main__":
             result = agents(given.sets, given.first, given.noise, given.kind, given.correlation)
         case "consumer":
             result = consumer(given.sets, given.first, given.told)
+        case "timing":
+            result = timing()
         case _:
             result = noise(given.sets, given.first, given.correlation, given.pairs)
     print(result.drop(columns="rows", errors="ignore").mean(numeric_only=True).round(3))

@@ -110,6 +110,8 @@ def test_honest_search_learns_from_rows_that_did_not_choose():
     assert "learned from the other" in str(discovery)
     assert discovery.errors is None  # Of kinked heads there are none.
     assert "under the ridge of the search, without standard errors" in str(discovery)
+    assert "recurrence not measured" in str(discovery)  # No halves were asked for.
+    assert "nan" not in str(discovery)
 
 
 @slow

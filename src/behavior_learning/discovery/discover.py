@@ -177,10 +177,10 @@ def discover(
     columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
     estimator = copy(whole.shape.estimator)
     estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
+    unseen = _encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest and remainder else None
     errors = _errors(estimator) if honest and at > 0 else None
     if errors is not None:
         estimator.model_ = model_at(estimator.model_, errors)
-    unseen = _encoded(model, table, y, learned_on) if honest else None
     best = path.loc[path["loss"].idxmin()]
     near = path["loss"] <= best["loss"] + best["loss_se"]
     good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]

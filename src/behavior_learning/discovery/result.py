@@ -104,9 +104,9 @@ class Discovery:
         lines = [f"{int(line['terms'])} terms, {loss}, {self.share:.0%} of the gain over the empty problem", ""]
         lines += [str(self.problem_), ""]
         for statement in self.statements.itertuples(index=False):
-            lines.append(
-                f"{statement.text}  [recurs in {statement.recurrence:.0%}; {statement.share:.0%} of the block]"
-            )
+            again = f"recurs in {statement.recurrence:.0%}"
+            known = again if np.isfinite(statement.recurrence) else "recurrence not measured"
+            lines.append(f"{statement.text}  [{known}; {statement.share:.0%} of the block]")
         if self.errors is not None:
             known = self.errors.original
             lines += ["", f"Estimated from {self.errors.n:,} rows that chose nothing (tests and cautions: errors):"]

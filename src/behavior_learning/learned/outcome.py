@@ -105,7 +105,7 @@ def loss_without_x(model: LearnedModel) -> float | None:
     None where the objective is no likelihood, or the response neither one number nor one of finitely many values.
     """
     rows, response = model.training_rows("fit"), model.response
-    if not model.objective.likelihood or rows.y.ndim != 1 or model.encoder.names == ():
+    if not _of_one_value(model):
         return None
     train, held_out, weight = ~rows.held_out, rows.held_out, _weights(rows)
     if response.levels is None:
@@ -117,10 +117,8 @@ def loss_without_x(model: LearnedModel) -> float | None:
 
 def linear_loss(model: LearnedModel) -> float | None:
     """Mean loss of the held-out rows under least squares with a normal error; None for labels and scores."""
-    if model.response.levels is not None or loss_without_x(model) is None:
-        return None
-    rows = model.training_rows("fit")
-    return _mean(_normal_losses(rows.x, rows), rows)
+    losses = _linear_losses(model)
+    return None if losses is None else _mean(losses, model.training_rows("fit"))
 
 
 def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
@@ -128,15 +126,15 @@ def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
 
     None where the fit is ahead of least squares by a standard error of the difference, or there is none to compare.
     """
-    linear, rows = linear_loss(model), model.training_rows("fit")
-    if linear is None:
+    losses, rows = _linear_losses(model), model.training_rows("fit")
+    if losses is None:
         return None
-    losses, weight = _normal_losses(rows.x, rows), _weights(rows)[rows.held_out]
+    linear = _mean(losses, rows)
     if linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
         return None
     held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
     ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
-    clearly = np.average(ahead, weights=weight) > ahead.std() / len(ahead) ** 0.5
+    clearly = _mean(ahead, rows) > ahead.std() / len(ahead) ** 0.5
     return None if clearly else max(loss, linear)
 
 
@@ -157,6 +155,17 @@ def _weights(rows: TrainingRows) -> np.ndarray:
 
 def _mean(losses: np.ndarray, rows: TrainingRows) -> float:
     return float(np.average(losses, weights=_weights(rows)[rows.held_out]))
+
+
+def _linear_losses(model: LearnedModel) -> np.ndarray | None:
+    """Of each held-out row under least squares with a normal error; None for labels and scores."""
+    rows = model.training_rows("fit")
+    return _normal_losses(rows.x, rows) if _of_one_value(model) and model.response.levels is None else None
+
+
+def _of_one_value(model: LearnedModel) -> bool:
+    """Whether it is of the likelihood of one value given columns."""
+    return model.objective.likelihood and model.training_rows("fit").y.ndim == 1 and model.encoder.names != ()
 
 
 def _normal_losses(x: np.ndarray, rows: TrainingRows) -> np.ndarray:
