@@ -10,7 +10,13 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import behavior_learning as bl
-from behavior_learning.errors import DataError, OptionError, UnseenCategoryWarning, UnseenMissingWarning
+from behavior_learning.errors import (
+    DataError,
+    OptionError,
+    TrainingWarning,
+    UnseenCategoryWarning,
+    UnseenMissingWarning,
+)
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.responses import Classes
 from tests.conftest import rng
@@ -167,6 +173,31 @@ def test_identity_utility_alone_is_logistic_regression():
     golden = LogisticRegression(C=1e8, max_iter=5000, tol=1e-10).fit(Z, y)
     assert -logistic().log_density(X, y).mean() == pytest.approx(log_loss(y, golden.predict_proba(Z)), abs=1e-3)
     np.testing.assert_allclose(logistic().predict_proba(X), golden.predict_proba(Z), atol=0.02)
+
+
+@pytest.mark.parametrize(("rows", "linear"), [(45, True), (400, False)])
+def test_few_labels_are_learned_by_logistic_regression_and_more_where_classes_are_linear(rows, linear):
+    """Of all rows, by a ridge that takes out what says nothing; not where one class lies round the other."""
+    X = pd.DataFrame(rng("labels round each other").normal(size=(rows, 2)), columns=["a", "b"])
+    inside = np.where((X**2).sum(axis=1) < 1.4, "in", "out")
+    clf = BLClassifier(random_state=0, n_restarts=1, max_epochs=100).fit(X, inside)
+    assert (clf.network_.architecture.heads == ("identity", None, None)) == linear
+    assert clf.model_.rows.held_out.any() != linear
+    if linear:
+        np.testing.assert_allclose(
+            clf.predict_proba(X), [pd.Series(inside).value_counts(normalize=True)[clf.classes_]] * rows, atol=0.01
+        )
+    else:
+        assert clf.score(X, inside) > 0.9
+
+
+def test_labels_of_noise_are_given_their_shares():
+    """Twelve columns say nothing of 140 labels: what early stopping makes of them is not ahead beyond doubt."""
+    random = rng("labels of noise")
+    X, y = random.normal(size=(140, 12)), random.choice(["a", "b"], size=140, p=[0.3, 0.7])
+    with pytest.warns(TrainingWarning, match="A linear problem was learned"):
+        clf = BLClassifier(random_state=0, n_restarts=1).fit(X, y)
+    np.testing.assert_allclose(clf.predict_proba(X)[:, 0], (y == "a").mean(), atol=0.02)
 
 
 def test_fit_learns_more_than_the_shares():

@@ -461,7 +461,7 @@ def test_a_linear_problem_is_learned_where_the_default_one_loses_to_it():
     """Consumption is linear in the other accounts to three percent; a problem that is named stays what it is."""
     table = datasets.macrodata.load_pandas().data
     X, y = table.drop(columns="realcons"), table["realcons"]
-    with pytest.warns(TrainingWarning, match=r"A linear problem was learned: .* is not better by a standard error"):
+    with pytest.warns(TrainingWarning, match=r"A linear problem was learned: .* is not better beyond doubt"):
         reg = BLRegressor(random_state=0, n_restarts=1).fit(X, y)
     assert reg.network_.architecture.heads == ("identity", None, "square")
     assert reg.model_.recipe.settings.penalty == bl.Penalty(l2=0.01)

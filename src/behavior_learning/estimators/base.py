@@ -190,7 +190,7 @@ class BehaviorEstimator(FittedEstimator):
             X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
         )
         alone = not (chosen.average or stream or kept or present)
-        plain = alone and left_open(chosen) and response.short_name == "numbers"
+        plain = alone and left_open(chosen) and self._has_linear(response)
         chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present)
         others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in others.items() if value]
@@ -205,13 +205,13 @@ class BehaviorEstimator(FittedEstimator):
         model, loss = learned(chosen, task, random)
         allowed = loss_of_plainer(model, loss) if plain and left_open(chosen) else None
         if allowed is not None:
-            linear, its_loss = learned(as_linear(chosen, self.penalty), task, random)
+            linear, its_loss = learned(self._linear(chosen, response), task, random)
             if its_loss <= allowed:
                 say_linear(loss, its_loss)
                 model, loss = linear, its_loss
         self._adopt(model, named=is_named(X))
         examine_fit(self.model_, loss)
-        one_optimum = self.model_.network.architecture.heads == LINEAR["heads"] and self.model_.objective.likelihood
+        one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
         if plain and one_optimum and validation_data is None:
             self.model_ = linear_of_all_rows(self.model_)
         looked, _ = some_rows((train, train), EXAMINED_ROWS)
@@ -266,11 +266,18 @@ class BehaviorEstimator(FittedEstimator):
         """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
         if self.average and self._output == "vector":
             return for_average(chosen, self, rows, columns)
-        if rows < FEW_ROWS and response.short_name == "numbers" and present is None:
-            return as_linear(chosen, self.penalty) if left_open(chosen) else chosen
+        if rows < FEW_ROWS and self._has_linear(response) and present is None:
+            return self._linear(chosen, response) if left_open(chosen) else chosen
         if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)
         return chosen
+
+    def _has_linear(self, response: Response) -> bool:
+        """Whether a linear problem of the response stands beside the default one."""
+        return response.short_name == "numbers" or (response.short_name == "classes" and self._output == "vector")
+
+    def _linear(self, chosen: Any, response: Response) -> Any:
+        return as_linear(chosen, self.penalty, None if response.levels is None else len(response.levels))
 
     def _encoded(
         self,

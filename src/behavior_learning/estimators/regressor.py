@@ -29,9 +29,9 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     ----------
     layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one; None is ``(16, 4)``, or
         as many blocks as `structure` states. Where neither this, `heads` nor `degrees` is stated, one number is
-        learned by linear regression if there are fewer than 50 training rows, or if a linear model with a normal error
-        does better on the held-out rows (a `TrainingWarning` says so): ``layers=(1,)``,
-        ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.1)``.
+        learned by linear regression if there are fewer than 50 training rows, or if what is learned is not ahead of a
+        linear model with a normal error by a standard error on the held-out rows (a `TrainingWarning` says so):
+        ``layers=(1,)``, ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.01)``, of all rows.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
     n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or

@@ -41,8 +41,8 @@ DEFAULT_LAYERS = (16, 4)
 """Blocks per layer where neither layers, degrees nor structure say otherwise."""
 
 FEW_ROWS = 50
-"""Training rows below which the default problem of a number is linear regression: larger ones lose to it by up to 1.8
-nats (`benchmarks/tables.py`)."""
+"""Training rows below which the default problem is linear: of a number larger ones lose to it by up to 1.8 nats
+(`benchmarks/tables.py`)."""
 
 MANY_LABELS = 20_000
 """Training rows from which labels are learned in a budget of steps; with fewer, longer training may still pay (EEG)."""
@@ -62,7 +62,8 @@ RIDGED_ROWS = 10_000
 AVERAGED_COLUMNS = 200
 """Columns up to which networks of an average of labels draw curves."""
 
-LINEAR = {"layers": (1,), "heads": ("identity", None, "square")}
+LINEAR = {False: ("identity", None, "square"), True: ("identity", None, None)}
+"""Heads of linear regression, and of logistic regression, by whether y is a label."""
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
 """Default heads, by whether the model is to be identifiable (Eq. 7, Eq. 10)."""
@@ -104,10 +105,16 @@ def left_open(chosen: Any) -> bool:
     return not (stated or chosen.identifiable or chosen.objective.derivatives)
 
 
-def as_linear(chosen: Any, penalty: Any) -> Any:
-    """The checked hyperparameters, with linear regression and next to no ridge where none was asked for."""
-    ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" else {}
-    return SimpleNamespace(**vars(chosen) | LINEAR | ridge)
+def as_linear(chosen: Any, penalty: Any, classes: int | None) -> Any:
+    """The checked hyperparameters, with logistic regression of so many classes, or of a number linear regression.
+
+    Linear regression has next to no ridge where none was asked for. The default one of labels shrinks the norms of the
+    coefficients, for it is shared by a block and its readout: what says nothing becomes zero altogether.
+    """
+    labels = classes is not None
+    ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" and not labels else {}
+    linear = {"layers": (max(classes - 1, 1) if labels else 1,), "heads": LINEAR[labels]}
+    return SimpleNamespace(**vars(chosen) | linear | ridge)
 
 
 def for_many_rows(chosen: Any, rows: int) -> Any:

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 from scipy.stats import norm
+from sklearn.linear_model import LogisticRegression
 
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.gibbs.distribution import Gibbs
@@ -27,11 +28,24 @@ WORSE = 0.02
 PLAIN = 3.0
 """Standard errors of the losses of a linear model by which a fit is ahead beyond doubt."""
 
+AHEAD, AHEAD_OF_FEW_LABELS, AHEAD_OF_LABELS = 1.0, 2.0, 0.0
+"""Standard errors by which a fit has to be ahead of a linear model on held-out rows: of a number, of few labels, which
+chose where it stopped as well and say little each, and of more of them."""
+
+FEW_LABELS = 100
+"""Held-out labels below which they are few."""
+
 LEAST_ERROR = 0.01
 """Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
 
 MOST_ROWS = 20_000
 """Training rows that a linear model is fitted to."""
+
+MOST_CELLS = 20_000_000
+"""Numbers in them."""
+
+LEAST_RIDGE = 1e-6
+"""Of logistic regression where none is asked for."""
 
 
 def examine_fit(model: LearnedModel, loss: float) -> None:
@@ -117,6 +131,8 @@ def loss_without_x(model: LearnedModel) -> float | None:
 
 def linear_loss(model: LearnedModel) -> float | None:
     """Mean loss of the held-out rows under least squares with a normal error; None for labels and scores."""
+    if model.response.levels is not None:
+        return None
     losses = _linear_losses(model)
     return None if losses is None else _mean(losses, model.training_rows("fit"))
 
@@ -124,7 +140,7 @@ def linear_loss(model: LearnedModel) -> float | None:
 def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
     """The mean loss of the held-out rows up to which a linear problem is taken instead of a fit with this loss.
 
-    None where the fit is ahead of least squares by a standard error of the difference, or there is none to compare.
+    None where the fit is clearly ahead of least squares, or of logistic regression, or there is none to compare.
     """
     losses, rows = _linear_losses(model), model.training_rows("fit")
     if losses is None:
@@ -134,7 +150,9 @@ def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
         return None
     held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
     ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
-    clearly = _mean(ahead, rows) > ahead.std() / len(ahead) ** 0.5
+    labels = AHEAD_OF_FEW_LABELS if len(ahead) < FEW_LABELS else AHEAD_OF_LABELS
+    needed = AHEAD if model.response.levels is None else labels
+    clearly = _mean(ahead, rows) > needed * ahead.std() / len(ahead) ** 0.5
     return None if clearly else max(loss, linear)
 
 
@@ -142,8 +160,8 @@ def say_linear(loss: float, linear: float) -> None:
     """Warn that a linear problem was learned, and of what the default problem came to."""
     warnings.warn(
         f"A linear problem was learned: its loss on the held-out rows is {linear:.4g} nats, and that of the default "
-        f"problem, {loss:.4g}, is not better by a standard error. Name a problem, such as layers=(2, 1), to learn that "
-        "one whatever the rows say.",
+        f"problem, {loss:.4g}, is not better beyond doubt. Name a problem, such as layers=(2, 1), to learn that one "
+        "whatever the rows say.",
         TrainingWarning,
         stacklevel=3,
     )
@@ -158,9 +176,13 @@ def _mean(losses: np.ndarray, rows: TrainingRows) -> float:
 
 
 def _linear_losses(model: LearnedModel) -> np.ndarray | None:
-    """Of each held-out row under least squares with a normal error; None for labels and scores."""
+    """Of each held-out row under least squares with a normal error, or logistic regression; None for scores."""
     rows = model.training_rows("fit")
-    return _normal_losses(rows.x, rows) if _of_one_value(model) and model.response.levels is None else None
+    if not _of_one_value(model):
+        return None
+    if model.response.levels is None:
+        return _normal_losses(rows.x, rows)
+    return _logistic_losses(rows, model.recipe.settings.penalty.l2)
 
 
 def _of_one_value(model: LearnedModel) -> bool:
@@ -170,8 +192,7 @@ def _of_one_value(model: LearnedModel) -> bool:
 
 def _normal_losses(x: np.ndarray, rows: TrainingRows) -> np.ndarray:
     """Of each held-out row under least squares on x and a constant."""
-    train, held_out, weight = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out), _weights(rows)
-    train = train[:: -(-len(train) // MOST_ROWS)]
+    train, held_out, weight = _some_train(rows), np.flatnonzero(rows.held_out), _weights(rows)
     design, root = np.column_stack([np.ones(len(train)), x[train]]), np.sqrt(weight[train])
     coef = np.linalg.lstsq(design * root[:, None], rows.y[train] * root, rcond=None)[0]
     degrees = max(len(train) - len(coef), 1)
@@ -179,3 +200,22 @@ def _normal_losses(x: np.ndarray, rows: TrainingRows) -> np.ndarray:
     scale = max(np.sqrt(variance), LEAST_ERROR)
     error = rows.y[held_out] - np.column_stack([np.ones(len(held_out)), x[held_out]]) @ coef
     return -norm.logpdf(error, scale=scale)
+
+
+def _logistic_losses(rows: TrainingRows, l2: float) -> np.ndarray:
+    """Of each held-out row under logistic regression on x with that ridge of all rows together."""
+    train, held_out, codes = _some_train(rows), np.flatnonzero(rows.held_out), rows.y.astype(int)
+    own = l2 * len(train) / np.count_nonzero(~rows.held_out)
+    weight = _weights(rows)[train] / _weights(rows)[train].mean()
+    model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000).fit(rows.x[train], codes[train], weight)
+    p = model.predict_proba(rows.x[held_out])[
+        np.arange(len(held_out)), np.searchsorted(model.classes_, codes[held_out])
+    ]
+    return -np.log(p)
+
+
+def _some_train(rows: TrainingRows) -> np.ndarray:
+    """Positions of training rows, thinned where there are many."""
+    train = np.flatnonzero(~rows.held_out)
+    most = max(min(MOST_ROWS, MOST_CELLS // max(rows.x.shape[1], 1)), 1)
+    return train[:: -(-len(train) // most)]

@@ -73,20 +73,23 @@ def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> Lear
 
 
 def linear_of_all_rows(model: LearnedModel) -> LearnedModel:
-    """A linear model with a normal error at the optimum of all rows, those included that were held out.
+    """A linear or logistic model at the optimum of all rows, those included that were held out.
 
-    It has one optimum, so that there is nothing to stop or to choose any more. τ = n/(n − rank) makes up for the
-    degrees of freedom, by which the variance of largest likelihood is too small.
+    It has one optimum, so that there is nothing to stop or to choose any more. Of a number τ = n/(n − rank) makes up
+    for the degrees of freedom, by which the variance of largest likelihood is too small.
     """
     rows, l2 = model.training_rows("fit"), model.recipe.settings.penalty.l2
     every = np.arange(len(rows.x))
     data = chosen_rows(in_single((rows.x, rows.y)), rows.weight, every)
     network = lowered(model.network, model.objective, data=data, l2=l2, evaluations=LINEAR_EVALUATIONS)
-    rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(every)), rows.x]))
+    temperature = model.temperature
+    if model.response.levels is None:
+        rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(every)), rows.x]))
+        temperature *= len(every) / max(len(every) - rank, 1)
     return replace(
         model,
         network=network,
-        temperature=model.temperature * len(every) / max(len(every) - rank, 1),
+        temperature=temperature,
         l2=l2,
         rows=replace(rows, held_out=np.zeros(len(every), bool)),
         known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),
