@@ -245,10 +245,12 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     assert found.penalty == bl.Penalty(l2=l2)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
     assert found.max_epochs == epochs
+    assert found.n_restarts.n == (8 if rows < 8_000 else 4)
 
 
 def test_what_is_stated_of_an_average_stays():
     stated = {"layers": (2,), "basis": "affine", "optimizer": "lbfgs", "penalty": bl.Penalty(l2=3.0), "max_epochs": 7}
+    stated |= {"n_restarts": 4}
     estimator = BLClassifier(average=True, **stated)
     chosen = SimpleNamespace(**checked_parameters(estimator))
     assert vars(for_average(chosen, estimator, 700, columns=20)) == vars(chosen)

@@ -96,7 +96,7 @@ class BehaviorEstimator(FittedEstimator):
     max_epochs: int = parameter(500, check_count)
     patience: int = parameter(40, check_count)
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
-    n_restarts: int | Initialization = parameter(4, check_starts)
+    n_restarts: int | Initialization | str = parameter("auto", check_starts)
     average: bool = parameter(False, check_choice, valid=(False, True))
     random_state: int | np.random.RandomState | np.random.Generator | None = None
     warm_start: bool = parameter(False, check_choice, valid=(False, True))

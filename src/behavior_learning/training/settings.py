@@ -81,10 +81,12 @@ class Initialization(Option):
 
 
 def check_starts(name: str, value: Any) -> Initialization:
-    """A number of random starts, or an option that says as well where they are drawn."""
+    """A number of random starts, an option that says as well where they are drawn, or ``"auto"``."""
     match value:
         case Initialization():
             return value.checked()
+        case "auto":
+            return Initialization()
         case _:
             return Initialization(check_count(name, value))
 
