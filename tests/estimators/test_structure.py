@@ -240,7 +240,7 @@ def test_upper_layers_speak_of_blocks_below():
 )
 def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_size, epochs):
     estimator = BLClassifier(average=True)
-    found = for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, columns=20)
+    found = for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, 20, labels=True)
     assert (found.layers, found.basis) == ((32, 8), bl.Spline(knots=16, straight=True))
     assert found.penalty == bl.Penalty(l2=l2)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
@@ -253,15 +253,30 @@ def test_what_is_stated_of_an_average_stays():
     stated |= {"n_restarts": 4}
     estimator = BLClassifier(average=True, **stated)
     chosen = SimpleNamespace(**checked_parameters(estimator))
-    assert vars(for_average(chosen, estimator, 700, columns=20)) == vars(chosen)
+    assert vars(for_average(chosen, estimator, 700, 20, labels=True)) == vars(chosen)
 
 
 def test_tables_of_many_columns_draw_no_curves():
     estimator = BLClassifier(average=True)
-    assert for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, columns=500).basis == "auto"
+    assert (
+        for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, 500, labels=True).basis == "auto"
+    )
 
 
 def test_an_average_of_few_rows_has_the_networks_of_a_single_fit():
     estimator = BLClassifier(average=True)
     chosen = SimpleNamespace(**checked_parameters(estimator))
-    assert for_average(chosen, estimator, 499, columns=5) is chosen
+    assert for_average(chosen, estimator, 499, 5, labels=True) is chosen
+
+
+@pytest.mark.parametrize(
+    ("options", "basis"),
+    [({}, bl.Spline(knots=8, straight=True)), ({"identifiable": True}, "auto"), ({"degrees": ((2,), (), ())}, "auto")],
+)
+def test_networks_of_an_average_of_a_number_draw_curves_unless_products_are_asked_for(options, basis):
+    estimator = bl.BLRegressor(average=True, **options)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    found = for_average(chosen, estimator, 700, 20, labels=False)
+    assert (found.basis, found.layers, found.penalty, found.n_restarts.n) == (basis, None, chosen.penalty, 8)
+    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=64, schedule="cosine")
+    assert for_average(chosen, estimator, 249, 20, labels=False) is chosen

@@ -264,8 +264,8 @@ class BehaviorEstimator(FittedEstimator):
         self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool, present: LearnedModel | None
     ) -> Any:
         """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
-        if self.average and self._output == "vector":
-            return for_average(chosen, self, rows, columns)
+        if self.average and self._has_linear(response):
+            return for_average(chosen, self, rows, columns, response.labelled)
         if rows < FEW_ROWS and self._has_linear(response) and present is None:
             return self._linear(chosen, response) if left_open(chosen) else chosen
         if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:

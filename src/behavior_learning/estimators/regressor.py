@@ -65,15 +65,15 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, and 8 for an
-        average of labels in vector output of 500 to 8,000 training rows. With
+        average of 250 (labels 500) to 8,000 training rows. With
         ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
         in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
         of them: more accurate, and no single problem to read; `members_` has each of them. Without `validation_data`
-        the held-out rows take turns, so that every row trains. For labels in vector output and 500 training rows or
-        more what is left open is chosen to predict: ``layers=(32, 8)``, ``basis=bl.Spline(knots=16, straight=True)`` up
-        to 200 columns, ``bl.Penalty(l2=10_000 / rows)`` between 10 and 1, and Adam with a cosine schedule in up to
-        8,000 steps or 200 epochs.
+        the held-out rows take turns, so that every row trains. What is left open is chosen to predict: for one number
+        and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, and Adam with a
+        cosine schedule in up to 8,000 steps or 200 epochs; for labels in vector output and 500 rows or more 16 knots,
+        ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 10 and 1 as well.
     random_state : seed of the split, the starts and the batches.
     warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random
         ones. Scales, levels and the support stay those of the first fit: other columns, responses outside the support

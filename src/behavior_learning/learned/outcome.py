@@ -208,10 +208,9 @@ def _logistic_losses(rows: TrainingRows, l2: float) -> np.ndarray:
     own = l2 * len(train) / np.count_nonzero(~rows.held_out)
     weight = _weights(rows)[train] / _weights(rows)[train].mean()
     model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000).fit(rows.x[train], codes[train], weight)
-    p = model.predict_proba(rows.x[held_out])[
-        np.arange(len(held_out)), np.searchsorted(model.classes_, codes[held_out])
-    ]
-    return -np.log(p)
+    p = np.zeros((len(held_out), codes.max() + 1))
+    p[:, model.classes_] = model.predict_proba(rows.x[held_out])
+    return -np.log(np.maximum(p[np.arange(len(p)), codes[held_out]], np.finfo(float).tiny))
 
 
 def _some_train(rows: TrainingRows) -> np.ndarray:
