@@ -170,9 +170,9 @@ def test_the_figure_and_the_report_are_of_the_path():
     assert "The problem behind y" in found().report().html
 
 
-def chosen(how, recurrence):
+def chosen(how, recurrence, criteria=(4.0, 3.0, 2.0, 1.0)):
     losses = np.array([[3.0, 2.0, 1.0, 1.1], [3.2, 2.1, 0.9, 0.85]])
-    return int(path_table([1, 2, 4, 6], losses, recurrence, how).query("chosen")["terms"].iloc[0])
+    return int(path_table([1, 2, 4, 6], losses, recurrence, list(criteria), how).query("chosen")["terms"].iloc[0])
 
 
 def test_a_number_of_terms_can_be_chosen():
@@ -182,6 +182,14 @@ def test_a_number_of_terms_can_be_chosen():
 @pytest.mark.parametrize(("recurrence", "terms"), [([1, 1, 0.9, 1], 4), ([1, 1, 0.5, 0.8], 6), ([0, 0, 0.7, 0.2], 4)])
 def test_of_problems_within_a_standard_error_the_smallest_that_recurs_is_chosen(recurrence, terms):
     assert chosen("one_se", recurrence) == terms
+
+
+@pytest.mark.parametrize(("recurrence", "terms"), [([1, 1, 1, 1], 2), ([1, 0.5, 1, 1], 4)])
+def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterion_prefers_it(recurrence, terms):
+    """The rows agree that size 4 is better than 2, by less than the losses themselves vary."""
+    losses = np.array([[3.0, 2.0, 1.9, 2.0], [9.0, 7.9, 7.8, 8.0]])
+    path = path_table([1, 2, 4, 6], losses, recurrence, [9.0, 1.0, 2.0, 3.0], "one_se")
+    assert path.query("chosen")["terms"].tolist() == [terms]
 
 
 @pytest.mark.parametrize(

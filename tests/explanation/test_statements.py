@@ -360,3 +360,23 @@ def test_statements_are_a_table(explanation):
     table = explanation.statements
     assert table.columns.tolist() == ["block", "head", "columns", "text", "moves", "share", "sign_share"]
     assert len(table) == len(explanation.said)
+
+
+def test_an_equality_whose_zero_lies_far_from_the_data_names_no_level(values):
+    """(y + 178,000)² is a line over the data: an exponential law."""
+    for shift, end in ((1e5, "rises"), (-1e5, "falls")):
+        problem = alone(row("equality", "square", linear(shift, y=1.0, rooms=-2.0), 1e-5))
+        text = explain_problem(problem, values).said[0].text
+        assert text.startswith(f"falls steadily as -2*rooms + y {end} ")
+        assert "level lies far beyond the data" in text
+    near = alone(row("equality", "square", linear(-2.0, y=1.0)))
+    assert explain_problem(near, values).said[0].text == "believes y = 2"
+
+
+@pytest.mark.parametrize(("level", "word"), [(0.26, "less"), (-0.26, "more")])
+def test_a_row_of_labels_alone_is_a_base_rate(values, level, word):
+    name, source = "class[good]", Source("class", "level", level="good")
+    labels = row("equality", "square", Polynomial({((name, 1),): level, (): 12.0}))
+    problem = LearnedProblem.of_block(replace(block("block1.1", labels, response=(name,)), sources={name: source}))
+    found = explain_problem(problem, values | {name: rng("labels").integers(2, size=ROWS).astype(float)})
+    assert found.said[0].text == f"makes class[good] {word} likely (a base rate, whatever the inputs)"

@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from behavior_learning.discovery.agreement import agreement_of
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import LAST_STEPS, learned
+from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
 from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
@@ -170,7 +170,8 @@ def discover(
     choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
     recurrence = [recurrence_of(whole.recurring(refit, choosing)) for refit in refits]
     sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
-    path = path_table(sizes, losses, recurrence, choose)
+    criteria = [criterion(refit, rows.data()) for refit in refits]
+    path = path_table(sizes, losses, recurrence, criteria, choose)
     at = int(np.argmax(path["chosen"]))
     stability = whole.recurring(refits[at], judging)
     model = whole.shape.model

@@ -24,10 +24,12 @@ __all__ = [
     "by_size",
     "criterion",
     "downward",
+    "from_starts",
     "learned",
-    "learned_path",
     "lowest_criterion",
+    "strongest",
     "upward",
+    "weakest",
 ]
 
 STARTS, FEW, SCREENED, FINISHED = 8, 2, 60, 2
@@ -120,6 +122,10 @@ class Menu:
         used = self.used(support)
         return all((used & terms).any() for terms in self.known)
 
+    def admits(self, support: Support) -> bool:
+        """Whether a problem on the way may have it."""
+        return self.explains(support) and self.holds_known(support)
+
     def keeps_themes(self, support: Support) -> bool:
         """Whether no theme is seen by two agents."""
         rows = [coef[..., : len(self.moves)].any(axis=1) for coef in support.coefs[0].values()]
@@ -160,16 +166,6 @@ def learned(
     return refit
 
 
-def learned_path(family: Family, data: Data, menu: Menu, rng: np.random.Generator) -> Path:
-    """The best problem of each size for some rows, from the terms of the response alone up to the dense start."""
-    dense = from_starts(family, data, menu, menu.dense, rng)
-    found = [dense, *downward(family, data, menu, dense)]
-    if menu.allowed.size > menu.dense.size:
-        up = list(upward(family, data, menu, lowest_criterion(found, data)))
-        found += up + (list(downward(family, data, menu, up[-1])) if up else [])
-    return by_size(family, data, menu, found, rng)
-
-
 def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.random.Generator) -> Path:
     """The best of many problems of each size, as far as larger ones pay."""
     alone = [refit for refit in found if not menu.explains(refit.support)]
@@ -177,7 +173,7 @@ def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.
     empty = min([plain, *alone], key=lambda refit: refit.loss)
     best, lowest = {}, empty.loss
     for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
-        if refit.loss < lowest and menu.explains(refit.support) and menu.holds_known(refit.support):
+        if refit.loss < lowest and menu.admits(refit.support):
             best[refit.size], lowest = refit, refit.loss
     return Path(empty, {size: refit for size, refit in best.items() if size <= menu.most})
 
@@ -219,10 +215,12 @@ def downward(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[R
 def upward(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
     """With the terms that pay most, one after the other."""
     while refit.size < menu.most:
-        scores = family.scores(refit, data)
-        support = _with_strongest(family, menu, refit, scores)
-        if support is None:
+        scores, support = family.scores(refit, data), refit.support.copy()
+        places = strongest(family, menu, refit, scores)
+        if not places:
             return
+        layer, role, at = places[0]
+        support.coefs[layer][role][at] = True
         refit = learned(family, data, menu, refit.vector, support, STEPS, scores)
         yield refit
 
@@ -237,26 +235,15 @@ def _coefficients(support: Support) -> Iterator[Place]:
             yield from ((number, role, tuple(index)) for index in np.argwhere(coef))
 
 
-def _without_weakest(family: Family, menu: Menu, refit: Refit, scores: Scores, gone: int) -> Support | None:
-    """The support without its weakest terms; None where nothing would be left."""
-    rises, support = scores.rises(), refit.support
-    places = list(_coefficients(support))
-    places.sort(key=lambda place: rises[family.coefs[place[0]][place[1]][place[2]]])
-    for number, role, index in places:
-        if gone <= 0:
-            break
-        trial = support.copy()
-        trial.coefs[number][role][index] = False
-        trial = menu.settled(trial)
-        lost = support.size - trial.size
-        if lost <= max(gone, TOGETHER) and not trial.empty and menu.holds_known(trial):
-            support, gone = trial, gone - lost
-    return None if support.size == refit.size else support
+def weakest(family: Family, refit: Refit, scores: Scores) -> list[Place]:
+    """Every coefficient in use, that first without which the loss rises least."""
+    rises = scores.rises()
+    return sorted(_coefficients(refit.support), key=lambda place: rises[_number(family, place)])
 
 
-def _with_strongest(family: Family, menu: Menu, refit: Refit, scores: Scores) -> Support | None:
-    """The support with the term that pays most; None where there is no other."""
-    falls, support = scores.falls(), refit.support.copy()
+def strongest(family: Family, menu: Menu, refit: Refit, scores: Scores) -> list[Place]:
+    """Every coefficient that could be let into a row in use, that first with which the loss falls most."""
+    falls, support = scores.falls(), refit.support
     closed = Support(
         tuple(
             {
@@ -267,9 +254,25 @@ def _with_strongest(family: Family, menu: Menu, refit: Refit, scores: Scores) ->
         ),
         support.readout,
     )
-    places = list(_coefficients(closed))
-    if not places:
-        return None
-    number, role, index = max(places, key=lambda place: falls[family.coefs[place[0]][place[1]][place[2]]])
-    support.coefs[number][role][index] = True
-    return support
+    return sorted(_coefficients(closed), key=lambda place: -falls[_number(family, place)])
+
+
+def _number(family: Family, place: Place) -> int:
+    """Where a coefficient stands in the packed vector."""
+    layer, role, at = place
+    return int(family.coefs[layer][role][at])
+
+
+def _without_weakest(family: Family, menu: Menu, refit: Refit, scores: Scores, gone: int) -> Support | None:
+    """The support without its weakest terms; None where nothing would be left."""
+    support = refit.support
+    for number, role, index in weakest(family, refit, scores):
+        if gone <= 0:
+            break
+        trial = support.copy()
+        trial.coefs[number][role][index] = False
+        trial = menu.settled(trial)
+        lost = support.size - trial.size
+        if lost <= max(gone, TOGETHER) and not trial.empty and menu.holds_known(trial):
+            support, gone = trial, gone - lost
+    return None if support.size == refit.size else support

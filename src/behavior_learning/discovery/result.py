@@ -138,7 +138,9 @@ def recurrence_of(stability: Stability | None) -> float:
     return float(np.median(said)) if said else np.nan
 
 
-def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], choose: str | int) -> pd.DataFrame:
+def path_table(
+    sizes: list[int], losses: np.ndarray, recurrence: list[float], criteria: list[float], choose: str | int
+) -> pd.DataFrame:
     """A line per size from the empty problem up.
 
     Parameters
@@ -146,10 +148,12 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
     sizes : terms of the empty problem, whose terms of the response alone count as none, and of the others.
     losses : (rows, sizes).
     recurrence : median over the statements of each.
+    criteria : Schwarz's criterion of each on all rows.
     choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
         recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the
         same rows, or if none of those recurs, by the losses of the best. If none of these does either, it is the one
-        of them that recurs most.
+        of them that recurs most. A smaller one takes its place that recurs, is within one standard error by the losses
+        of the best, and has a lower criterion: folds find a few terms more or less of what all rows find.
     """
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
     best = int(np.argmin(mean))
@@ -162,6 +166,9 @@ def path_table(sizes: list[int], losses: np.ndarray, recurrence: list[float], ch
             recurring = [np.flatnonzero(fine & (again >= AGAIN)) for fine in (as_good, near)]
             found = next((sizes for sizes in recurring if len(sizes)), [np.argmax(np.where(near, again, -1.0))])
             chosen = int(found[0])
+            smaller = np.arange(len(sizes)) < chosen
+            preferred = smaller & near & (again >= AGAIN) & (np.asarray(criteria) < criteria[chosen])
+            chosen = int(np.argmax(preferred)) if preferred.any() else chosen
         case "best":
             chosen = best
         case terms:

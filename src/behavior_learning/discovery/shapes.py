@@ -15,7 +15,8 @@ from behavior_learning.core.basis_families import Affine, Polynomial
 from behavior_learning.core.features import FeatureMap, Monomials, Product
 from behavior_learning.discovery.groupings import learned_again, learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import Menu, Path, learned_path
+from behavior_learning.discovery.one_block import learned_path
+from behavior_learning.discovery.path import Menu, Path
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier

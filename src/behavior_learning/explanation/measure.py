@@ -72,6 +72,7 @@ class MeasuredTerm:
     moves : movement of what the row adds to its block's utility.
     active : share of rows in which the polynomial is positive.
     penalty : mean of what the row takes from its block's utility; negative where it adds.
+    distance : of the polynomial from 0, the least over the rows, in its standard deviations.
     """
 
     term: HeadTerm
@@ -82,6 +83,7 @@ class MeasuredTerm:
     moves: float
     active: float
     penalty: float
+    distance: float = 0.0
 
     @classmethod
     def of(cls, term: HeadTerm, number: int, block: Block, values: Values) -> "MeasuredTerm":
@@ -109,6 +111,7 @@ class MeasuredTerm:
             movement(added),
             float(np.mean(inside > 0)),
             float(-np.mean(added)),
+            float(np.min(np.abs(inside)) / (standard_deviation(inside) or np.inf)),
         )
 
 

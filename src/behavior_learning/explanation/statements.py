@@ -18,6 +18,7 @@ from behavior_learning.explanation.measure import (
 from behavior_learning.explanation.names import DEFINITE, NAMED, propose_names
 from behavior_learning.explanation.types import BlockType, block_types
 from behavior_learning.printing import Printed
+from behavior_learning.symbolic.evaluate import head_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Problem
 from behavior_learning.symbolic.text import format_monomial, format_number, format_polynomial
@@ -35,6 +36,10 @@ FAINT = 0.05
 
 POOL = ".pool"
 """Ending of the name of blocks that only add up."""
+
+FAR = 10.0
+"""Standard deviations of a row between its zero and the data from which the data do not say where that is: what it adds
+is then a line, less a twentieth at most."""
 
 TERMS = 3
 """Terms that a statement writes out."""
@@ -425,6 +430,8 @@ class _Words:
         word = INDEFINITE[head] if block.sign_share < DEFINITE and not above else word
         if not named:
             return f"{word} nothing that varies"
+        if self.of_labels(block, measured):
+            return self.base_rate(measured)
         if head == "utility" and above:  # Blocks that raise a utility, less those that lower it.
             raising, lowering = ([n for n in named if (measured.directions[n] >= 0) == up] for up in (True, False))
             if not raising:
@@ -433,6 +440,8 @@ class _Words:
         if head == "utility":
             directed = {1: "higher {}", -1: "lower {}", 0: "{} (either way)"}
             return f"{word} {_listed([directed[measured.directions[name]].format(name) for name in named])}"
+        if head == "equality" and measured.distance > FAR:
+            return self.far(measured)
         if word == INDEFINITE[head]:
             return f"{word} {self.shortened(measured)} {'exceeds 0' if head == 'inequality' else 'leaves 0'}"
         if word == "penalises" or measured.term.multiplier < 0:
@@ -440,6 +449,37 @@ class _Words:
             verb = "penalises" if measured.term.multiplier >= 0 else "rewards"
             return f"{verb} {self.shortened(measured)} {beyond}"
         return f"{word} {self.relation(measured)}"
+
+    def of_labels(self, block: MeasuredBlock, measured: MeasuredTerm) -> bool:
+        """Whether a row holds nothing but levels of the response."""
+        own = block.block
+        levels = {
+            name for name, source in own.sources.items() if source.kind == "level" and source.column in self.response
+        }
+        return set(measured.term.polynomial.variables) <= levels
+
+    def base_rate(self, measured: MeasuredTerm) -> str:
+        """Which labels a row favours whatever the inputs, beside the label that has no indicator."""
+        term, names = measured.term, measured.term.polynomial.variables
+
+        def added(name: str | None) -> float:
+            at = {other: np.asarray(float(other == name)) for other in names}
+            return float(head_values(term, np.asarray(term.polynomial.evaluate(at))))
+
+        favoured = [f"{name} {'more' if added(name) > added(None) else 'less'} likely" for name in names]
+        return f"makes {_listed(favoured)} (a base rate, whatever the inputs)"
+
+    def far(self, measured: MeasuredTerm) -> str:
+        """A square, or its like, whose zero lies far from all data: a line there, and an exponential law."""
+        polynomial = measured.term.polynomial.without(Polynomial({(): measured.term.polynomial.constant}))
+        above = np.mean(measured.term.polynomial.evaluate(self.values)) > 0
+        brief = format_polynomial(polynomial, list(measured.monomials)[:TERMS], DIGITS)
+        more = f" (and {len(measured.monomials) - TERMS} smaller terms)" if len(measured.monomials) > TERMS else ""
+        falls = measured.term.multiplier >= 0
+        return (
+            f"{'falls' if falls else 'rises'} steadily as {brief}{more} {'rises' if above else 'falls'} "
+            "(its level lies far beyond the data, which do not say where)"
+        )
 
     def relation(self, measured: MeasuredTerm) -> str:
         """y ≤ … or y = … where the row is solved for a response, and … ≤ 0 or … = 0 otherwise."""
