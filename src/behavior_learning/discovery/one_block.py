@@ -6,12 +6,14 @@ again, and rows drawn anew, as long as Schwarz's criterion falls.
 """
 
 from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
+from jaxtyping import Bool, Float, Int
 
+from behavior_learning.core.bases import ONE
 from behavior_learning.core.heads import Identity
 from behavior_learning.core.network import drawn_like
+from behavior_learning.discovery.moves import Start
 from behavior_learning.discovery.path import (
     LAST_STEPS,
     STEPS,
@@ -29,7 +31,7 @@ from behavior_learning.discovery.path import (
 )
 from behavior_learning.training.refit import Data, Family, Refit
 
-__all__ = ["learned_path"]
+__all__ = ["learned_path", "swapped", "turned"]
 
 ROUNDS, PAYS = 8, 0.05
 """Moves that are taken at most, and the nats by which the criterion falls with one that is."""
@@ -37,9 +39,8 @@ ROUNDS, PAYS = 8, 0.05
 WEAKEST, BEST = 10, 2
 """Terms that are exchanged, the weakest first, and those that are tried for each."""
 
-BRIEF, NEAR = 12, 10.0
-"""Evaluations after which the scores say what pays in place of a term, and after which an exchange is given up that is
-so many nats above the problem."""
+BRIEF, NEAR = 15, 10.0
+"""Evaluations after which an exchange is given up that is so many nats above the problem."""
 
 ADDED = 3
 """Terms that are let in, one at a time, before others go out."""
@@ -66,7 +67,7 @@ def _exchanged(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.ran
     """All problems met on the way from one to the next of a lower criterion, until no move leads on."""
     met = []
     for _ in range(ROUNDS):
-        for move in (_turned, _swapped, _widened, _redrawn):
+        for move in (_turned, swapped, _widened, _redrawn):
             ends = [end for end in move(family, data, menu, refit, rng) if menu.admits(end.support)]
             met += ends
             best = lowest_criterion([refit, *ends], data)
@@ -91,7 +92,14 @@ def _thinned(family: Family, data: Data, menu: Menu, start: Refit, size: int) ->
 
 
 def _turned(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Refit]:
-    """With each limit the other way round, f(t) = t + f(−t), where a sum takes up what is linear."""
+    """With each limit the other way round, which may need fewer terms."""
+    for vector, support in turned(family, menu, refit):
+        start = learned(family, data, menu, vector, support, STEPS)
+        yield from _thinned(family, data, menu, start, refit.size)
+
+
+def turned(family: Family, menu: Menu, refit: Refit) -> Iterator[Start]:
+    """The same distribution with each limit turned, f(t) = t + f(−t), where a sum takes up the rest."""
     heads, (places, *_) = family.template.layers[0].heads, family.rows
     if heads["utility"].head != Identity() or not (limit := heads["inequality"].head) or not limit.flippable:
         return
@@ -105,36 +113,86 @@ def _turned(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random
         support.coefs[0]["utility"][first] |= taken
         vector[limits.coef[at]] *= -1
         vector[limits.intercept[at]] *= -1
-        start = learned(family, data, menu, vector, support, STEPS)
-        yield from _thinned(family, data, menu, start, refit.size)
+        yield vector, support
 
 
-def _swapped(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Refit]:
-    """With another term in a row in place of each."""
-    limit = criterion(refit, data)
-    for layer, role, at in islice(weakest(family, refit, family.scores(refit, data)), WEAKEST):
-        support, row = refit.support.copy(), at[:-1]
-        support.coefs[layer][role][at] = False
-        support = menu.settled(support)
-        if not support.coefs[layer][role][row].any():
-            continue
-        without = family.refit(data, refit.vector, support, BRIEF)
-        others = strongest(family, menu, without, family.scores(without, data))
-        own = (place for place in others if place[:2] == (layer, role) and place[2][:-1] == row and place[2] != at)
-        for *_, place in islice(own, BEST):
-            other = support.copy()
-            other.coefs[layer][role][place] = True
-            begun = learned(family, data, menu, without.vector, other, BRIEF)
+def swapped(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Refit]:
+    """With a term that goes with it in place of each, from where the row is nearly what it was."""
+    limit, values = criterion(refit, data), _values(family, data)
+    scores = family.scores(refit, data)
+    for layer, role, at in weakest(family, refit, scores)[:WEAKEST]:
+        used, row, allowed = refit.support.coefs[layer][role], at[:-1], menu.allowed.coefs[layer][role]
+        kept = used[row] & (np.arange(len(used[row])) != at[-1])
+        for other in _stand_ins(values, at[-1], kept, allowed[row] & ~used[row])[:BEST]:
+            vector, support = _stood_in(family, refit, values, (role, at), kept, other)
+            support = menu.settled(support)
+            if support.size < refit.size:
+                continue
+            begun = learned(family, data, menu, vector, support, BRIEF, scores)
             if criterion(begun, data) < limit + NEAR:
-                yield learned(family, data, menu, begun.vector, other, STEPS)
+                yield learned(family, data, menu, begun.vector, support, STEPS)
+
+
+def _values(family: Family, data: Data) -> Float[np.ndarray, "rows terms"]:
+    """Every term at every row that counts."""
+    x, y, weight = data
+    space, basis = family.objective.space, family.template.basis
+    terms = basis(x, space.candidates(space.points(y))[:, None])
+    of_x, of_y = np.asarray(terms.x, float), np.asarray(terms.y, float)[:, 0]
+    one = np.ones(len(of_x))
+    pairs = [(one if i == ONE else of_x[:, i], one if j == ONE else of_y[:, j]) for i, j in basis.pairing.pairs]
+    return np.stack([a * b for a, b in pairs], axis=1)[np.asarray(weight) > 0]
+
+
+def _stand_ins(
+    values: Float[np.ndarray, "rows terms"],
+    term: int,
+    kept: Bool[np.ndarray, " terms"],
+    candidates: Bool[np.ndarray, " terms"],
+) -> Int[np.ndarray, " some"]:
+    """Candidates by their correlation with a term, net of the terms kept, the largest first."""
+    net = _residual(values, values[:, kept])
+    sizes = np.linalg.norm(net, axis=0)
+    alike = np.abs(net.T @ net[:, term]) / np.maximum(sizes * sizes[term], 1e-9)
+    return np.flatnonzero(candidates)[np.argsort(-alike[candidates])]
+
+
+def _residual(
+    values: Float[np.ndarray, "rows some"], others: Float[np.ndarray, "rows few"]
+) -> Float[np.ndarray, "rows some"]:
+    design = np.column_stack([np.ones(len(values)), others])
+    return values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
+
+
+def _stood_in(
+    family: Family,
+    refit: Refit,
+    values: Float[np.ndarray, "rows terms"],
+    place: tuple[str, tuple[int, ...]],
+    kept: Bool[np.ndarray, " terms"],
+    other: int,
+) -> Start:
+    """With the least-squares prediction of a term by those kept and another one in its place."""
+    (role, at), support, vector = place, refit.support.copy(), refit.vector.copy()
+    seen, row, places = np.append(np.flatnonzero(kept), other), at[:-1], family.rows[0][role]
+    design = np.column_stack([np.ones(len(values)), values[:, seen]])
+    constant, *shares = np.linalg.lstsq(design, values[:, at[-1]], rcond=None)[0]
+    gone = vector[places.coef[at]]
+    support.coefs[0][role][at] = False
+    support.coefs[0][role][(*row, other)] = True
+    vector[places.coef[row][other]] = 0.0
+    vector[places.coef[row][seen]] += gone * np.asarray(shares, np.float32)
+    vector[places.intercept[row]] += gone * constant
+    return vector, support
 
 
 def _widened(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Refit]:
     """With each of the terms that pay most, and without others."""
-    for layer, role, at in islice(strongest(family, menu, refit, family.scores(refit, data)), ADDED):
+    scores = family.scores(refit, data)
+    for layer, role, at in strongest(family, menu, refit, scores)[:ADDED]:
         support = refit.support.copy()
         support.coefs[layer][role][at] = True
-        start = learned(family, data, menu, refit.vector, support, STEPS)
+        start = learned(family, data, menu, refit.vector, support, STEPS, scores)
         yield from _thinned(family, data, menu, start, refit.size)
 
 
