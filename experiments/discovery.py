@@ -16,9 +16,9 @@ exactly their columns. `training` is the mean loss of the rows above the truth's
 .004 below), `gap` that on 4,000 new rows.
 
 Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
-degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). A set counts where
-an inequality names p, m and the response and no other column. Elasticities of mean demand in p and m are relative to
-the truth's.
+degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). `budget`
+counts the sets in which an inequality names p, m and the response and no other column, `exact` those in which one has
+p·q and m and no other term. Elasticities of mean demand in p and m are relative to the truth's.
 
 Noise (`noise`): y = a + noise beside nine noise columns: how many of these the statements name, and how many recur in
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
@@ -250,7 +250,11 @@ def consumer(sets: int, first: int, told: bool) -> pd.DataFrame:
             - 1
             for name in "pm"
         }
-        lines.append({"seed": seed, "budget": ("inequality", {"p", "m", "q"}) in rows, **miss})
+        terms = [term for block in found.problem_.blocks.values() for term in block.head_terms]
+        limits = [set(term.polynomial.monomials) for term in terms if term.head.role == "inequality"]
+        exact = {(("m", 1),), (("p", 1), ("q", 1))} in limits
+        budget = ("inequality", {"p", "m", "q"}) in rows
+        lines.append({"seed": seed, "budget": budget, "exact": exact, **miss})
         print(lines[-1], f"{seconds:.0f} s", found, sep="\n", flush=True)
     return pd.DataFrame(lines)
 

@@ -9,7 +9,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.one_block import swapped, turned
+from behavior_learning.discovery.one_block import learned_path, swapped, turned
 from behavior_learning.discovery.path import criterion, learned, lowest_criterion
 from behavior_learning.discovery.selection import Rows
 from behavior_learning.discovery.shapes import HEADS, shape_of
@@ -75,3 +75,13 @@ def test_exchanging_terms_finds_the_budget_behind_a_stand_in():
     assert criterion(found, data()) < criterion(wrong, data()) - 1
     expected = support_of(**TRUE, inequality=("m", "pq"))
     assert all((coef == expected.coefs[0][role]).all() for role, coef in found.support.coefs[0].items())
+
+
+@pytest.mark.slow
+def test_the_best_of_a_path_is_as_likely_as_the_truth():
+    family, menu = consumer().family, consumer().menu
+    starts = [family.drawn(drawn_like(family.template, rng("start", number))) for number in range(4)]
+    support = support_of(**TRUE, inequality=("m", "pq"))
+    truth = lowest_criterion([learned(family, data(), menu, start, support, 250) for start in starts], data())
+    path = learned_path(family, data(), menu, rng("path"))
+    assert criterion(lowest_criterion(path.refits.values(), data()), data()) < criterion(truth, data()) + 0.1

@@ -1,8 +1,9 @@
-"""The path of one block: downward from random dense problems, upward, and on by moves from the best of these.
+"""The path of one block: downward from random dense problems, upward, and of a sum on by moves from the best of these.
 
 Taking out one term after the other is greedy. A limit at p·m and m·q may stand for one at m, and near a kink the scores
-of the rows say little of what would pay. So the best problem is turned, has terms exchanged, let in and taken out
-again, and rows drawn anew, as long as Schwarz's criterion falls.
+of the rows say little of what would pay. So the best problem of a sum beside a limit is turned, has terms exchanged,
+let in and taken out again, and rows drawn anew, as long as Schwarz's criterion falls. Of more candidates than a dense
+start has, and of a limit beside a belief, so thorough a search was measured to fit noise.
 """
 
 from collections.abc import Iterator
@@ -59,7 +60,8 @@ def learned_path(family: Family, data: Data, menu: Menu, rng: np.random.Generato
     if menu.allowed.size > menu.dense.size:
         up = list(upward(family, data, menu, lowest_criterion(found, data)))
         found += up + (list(downward(family, data, menu, up[-1])) if up else [])
-    found += _exchanged(family, data, menu, lowest_criterion(found, data), rng)
+    if menu.allowed.size == menu.dense.size and family.template.layers[0].heads["utility"].head == Identity():
+        found += _exchanged(family, data, menu, lowest_criterion(found, data), rng)
     return by_size(family, data, menu, found, rng)
 
 
@@ -100,8 +102,8 @@ def _turned(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random
 
 def turned(family: Family, menu: Menu, refit: Refit) -> Iterator[Start]:
     """The same distribution with each limit turned, f(t) = t + f(−t), where a sum takes up the rest."""
-    heads, (places, *_) = family.template.layers[0].heads, family.rows
-    if heads["utility"].head != Identity() or not (limit := heads["inequality"].head) or not limit.flippable:
+    limit, (places, *_) = family.template.layers[0].heads["inequality"].head, family.rows
+    if limit is None or not limit.flippable:
         return
     limits, sums = places["inequality"], places["utility"]
     for at in map(tuple, np.argwhere(refit.support.rows(0, "inequality"))):
