@@ -175,7 +175,7 @@ class Objective(Option, eqx.Module):
         """What the loss needs beside (x, y): nothing, or draws with the rows first."""
         return ()
 
-    def refined(self, factor: int) -> "Objective":
+    def refined(self, factor: float) -> "Objective":
         """The same objective with at least `factor` times the candidates, or itself where there is no quadrature."""
         return self
 
@@ -228,7 +228,7 @@ class Likelihood(Objective):
         coarse, fine = Gibbs(utility, self.space, self.temperature).log_probs(x, y, finer.space)
         return -coarse, -fine
 
-    def refined(self, factor: int) -> "Likelihood":
+    def refined(self, factor: float) -> "Likelihood":
         finer = self.space.refined(factor)
         return self if finer is self.space else replace(self, space=finer)
 
@@ -480,7 +480,7 @@ class Hybrid(Objective):
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
         return self._numbers.noise(key, y)
 
-    def refined(self, factor: int) -> "Hybrid":
+    def refined(self, factor: float) -> "Hybrid":
         finer = self._numbers.refined(factor)
         return self if finer is self._numbers else replace(self, space=finer.space, continuous=finer)
 
@@ -511,6 +511,6 @@ class Weighted(Objective):
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
         return self.objective.noise(key, y)
 
-    def refined(self, factor: int) -> Objective:
+    def refined(self, factor: float) -> Objective:
         finer = self.objective.refined(factor)
         return self if finer is self.objective else replace(self, objective=finer, space=finer.space)

@@ -136,38 +136,45 @@ def test_rows_that_are_not_there_are_left_out_and_said(monkeypatch):
 # Tests of a constraint.
 
 
-def test_suprema_are_the_largest_standard_scores_and_those_of_random_signs():
-    scores, lift, weights = rng("suprema").normal(size=(9, 3)), 0.1 * rng("lift").normal(size=9), 1.0 + np.arange(9) % 2
-    scores[:, 1] *= 1e-12  # A direction without scores but for rounding says nothing.
-    factors = np.random.default_rng(4).standard_normal((6, 9))
-    largest, simulated = boundary._suprema(scores, lift, weights, np.random.default_rng(4), 6)
-    own = [scores[:, k] * weights for k in (0, 2)]
-    assert largest == pytest.approx(max(-np.sum(e * (1 + lift)) / np.sqrt(np.sum(e**2)) for e in own))
-    by_hand = [max(f @ e / np.sqrt(np.sum((f * e) ** 2)) for e in own) for f in factors]
+@pytest.mark.parametrize("modelled", [False, True])
+def test_suprema_are_the_largest_standard_scores_and_those_of_random_signs_or_of_draws_of_the_model(modelled):
+    e, weights, generator = rng("suprema").normal(size=(9, 4, 3)), 1.0 + np.arange(9) % 2, np.random.default_rng(4)
+    e[..., 1] *= 1e-12  # A direction without scores but for rounding says nothing.
+    mass = rng("mass").dirichlet(np.ones(4), 9)
+    scores = boundary._Scores(e[:, 0], *((e, mass) if modelled else (e[:, :0], mass[:, :0])))
+    largest, simulated = boundary._suprema(scores, weights, np.random.default_rng(4), 6)
+    largest_of = lambda own: max(-np.sum(own, axis=0) / np.sqrt(np.sum(own**2, axis=0)))
+    kept = e[..., [0, 2]] * weights[:, None, None]
+    assert largest == pytest.approx(largest_of(kept[:, 0]))
+    if modelled:
+        picks = np.argmax(np.cumsum(mass, axis=1) >= generator.random((6, 9))[..., None], axis=2)
+        by_hand = [largest_of(kept[np.arange(9), own]) for own in picks]
+    else:
+        by_hand = [largest_of(kept[:, 0] * f[:, None]) for f in generator.standard_normal((6, 9))]
     np.testing.assert_allclose(simulated, by_hand)
 
 
 def test_a_constraint_is_tested_in_double_precision_by_the_share_of_simulated_suprema_above_its_own(monkeypatch):
     fitted, place = SimpleNamespace(total=50.0, weights=np.ones(4)), SimpleNamespace(coefficients=np.arange(3))
     seen, information = {}, SimpleNamespace(tangent_space=np.zeros((4, 3)))  # Three numbers of twelve rows.
-    parts = {
-        "_row": place, "_null_information": information, "_null_problem": "null",
-        "_effective_scores": np.zeros((12, 5)), "_second_order": np.full(4, 30.0),
-    }  # fmt: skip
-    for name, value in parts.items():
-        monkeypatch.setattr(boundary, name, lambda *arguments, value=value, **options: value)
+    for name, value in {"_row": place, "_null_information": information}.items():
+        monkeypatch.setattr(boundary, name, lambda *arguments, value=value: value)
 
-    def suprema(effective, lift, weights, rng, draws):
-        seen.update(effective=effective, lift=lift, draws=draws, double=jax.config.jax_enable_x64)
-        return 3.0**0.5, np.array([0.5, 1.6, 2.0, 1.0])
+    def scores(*arguments):
+        seen.update(double=jax.config.jax_enable_x64)
+        return boundary._Scores(np.zeros((12, 5)), np.zeros((12, 0, 5)), np.zeros((12, 0)))
 
+    def suprema(scores, weights, rng, draws):
+        seen.update(rows=scores.rows, draws=draws)
+        return 3.0**0.5, np.array([0.5, 1.65, 2.0, 1.0])
+
+    monkeypatch.setattr(boundary, "_effective_scores", scores)
     monkeypatch.setattr(boundary, "_suprema", suprema)
     monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=0.0, theta=None))
     found = boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0)
-    assert (found.statistic, found.pvalue) == (pytest.approx(2.25), pytest.approx(3 / 5))
+    assert (found.statistic, found.pvalue) == (pytest.approx(1.5 * 3**0.5), pytest.approx(3 / 5))
     assert "largest of 5 directions" in found.note
-    assert (seen["effective"].shape, seen["draws"], seen["double"]) == ((12, 5), 4, True)
-    np.testing.assert_allclose(seen["lift"], 0.3)
+    assert (seen["rows"].shape, seen["draws"], seen["double"]) == ((12, 5), 4, True)
     monkeypatch.setattr(boundary, "_without", lambda *own: SimpleNamespace(gradient_norm=1.0, limited=True))
     assert np.isnan(boundary.constraint_test(fitted, "limit", directions=5, draws=4, seed=0).pvalue)
 

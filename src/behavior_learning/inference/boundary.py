@@ -4,9 +4,11 @@ Under λ = 0 the coefficients M of the row are not identified, and λ ≥ 0 is o
 mixture is the distribution of a Wald or likelihood-ratio statistic. The score in λ at λ = 0 is a process in M; the
 statistic is its largest one-sided square, and its distribution is simulated by multipliers.
 
-Source: Davies (1987); Hansen (1996), the multiplier simulation of the supremum of score statistics. Deviation: draws
-are divided by their own size as the statistic is, scores are relieved of their bias of second order, and their spread
-is taken √(n/(n − p)) as large, as p fitted numbers have made it smaller (HC1).
+Source: Davies (1987); Hansen (1996), who simulates the supremum of score statistics by multipliers. Deviation: rows are
+drawn from the model without the row where there are not too many, since scores are skewed, which multipliers do not
+know of and √n rows forget slowly; draws are divided by their own size as the statistic is. Fitted numbers make the
+spread of scores smaller, by √(1 − p/n) where a score is linear in what is not explained, as slopes' are, and not
+where it is quadratic, as widths' are; half of that is taken.
 """
 
 from typing import NamedTuple
@@ -16,10 +18,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from scipy.sparse import csr_array
 
 from behavior_learning.core.block import FREE, Weight
-from behavior_learning.core.network import with_weights
+from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.errors import OptionError
+from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import Parametrization, number_places
 from behavior_learning.inference.estimation import TOLERANCE, Optimum, polish, status_of
@@ -27,16 +31,12 @@ from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.fitted import Fitted, numbers_of
 from behavior_learning.inference.hypotheses import TestResult
 from behavior_learning.inference.information import AT_BOUND, Information
-from behavior_learning.inference.problem import ONCE, Problem, compiled, gradient, losses
+from behavior_learning.inference.problem import Problem, gradient
 
 __all__ = ["constraint_test"]
 
-SCORE_NUMBERS = 2**24
-"""Scores (rows × directions) held at once."""
-
-
-CURVED = 1e-3
-"""Standard deviations of one row between losses whose differences are a slope and a curvature."""
+NUMBERS_HELD = 2**24
+"""Numbers held at once: draws of rows, or scores of all rows, directions and candidates."""
 
 STEP = 1e-4
 """In λ, between the gradients whose difference is a second derivative."""
@@ -63,6 +63,21 @@ class _Row(NamedTuple):
     own: np.ndarray
 
 
+class _Scores(NamedTuple):
+    """∂ℓ/∂λ at λ = 0 for each direction, less its projection on the scores of the null model.
+
+    Attributes
+    ----------
+    rows : as observed.
+    at_candidates : had each candidate been observed; none where draws are to be multiplied instead.
+    mass : of the candidates under the null model.
+    """
+
+    rows: Float[np.ndarray, "n directions"]
+    at_candidates: Float[np.ndarray, "n k directions"]
+    mass: Float[np.ndarray, "n k"]
+
+
 def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, seed: int) -> TestResult:
     """Test λ = 0 of one row by the supremum of its one-sided score over the row's coefficients.
 
@@ -75,10 +90,9 @@ def constraint_test(fitted: Fitted, row: str, *, directions: int, draws: int, se
             return TestResult.unavailable(f"The model without {row}: {status_of(null).value}")
         candidates = _coefficients(len(place.coefficients), directions, np.random.default_rng(seed))
         information = _null_information(fitted, null, place)
-        effective = _effective_scores(fitted, null, place, candidates, information)
-        lift = _second_order(_null_problem(fitted, place, tested=False), null.theta, information) / (2 * fitted.total)
-        largest, simulated = _suprema(effective, lift, fitted.weights, np.random.default_rng(seed + 1), draws)
-        largest *= max(0.0, 1 - information.tangent_space.shape[1] / len(effective)) ** 0.5
+        scores = _effective_scores(fitted, null, place, candidates, information)
+    largest, simulated = _suprema(scores, fitted.weights, np.random.default_rng(seed + 1), draws)
+    largest *= max(0.0, 1 - information.tangent_space.shape[1] / len(scores.rows)) ** 0.25
     pvalue = (1 + float(np.sum(simulated >= largest))) / (1 + draws)
     note = f"Score test of {row}: multiplier = 0, largest of {len(candidates)} directions of the row; one-sided."
     return TestResult(max(largest, 0.0) ** 2, None, pvalue, f"simulated, {draws} draws", note)
@@ -155,32 +169,15 @@ def _effective_scores(
     place: _Row,
     candidates: Float[np.ndarray, "directions k"],
     information: Information,
-) -> Float[np.ndarray, "n directions"]:
-    """∂ℓ/∂λ of every row at λ = 0 for each direction, less its projection on the scores of the null model."""
+) -> _Scores:
+    """Of every row and direction; and of every candidate, where the loss is a likelihood and there is room."""
     problem = _null_problem(fitted, place, tested=True)
     first = np.eye(len(null.theta))[place.own[0]]
     arrays = (null.theta, information.inverse(), first, place.coefficients, candidates)
-    return np.asarray(_process(problem, *map(jnp.asarray, arrays))).T
-
-
-def _second_order(problem: Problem, theta: Float[Array, " p"], information: Information) -> Float[np.ndarray, " n"]:
-    """q = s·J⁻¹s − tr(J⁻¹h) of every row, s and h the slope and the curvature of its loss, by differences.
-
-    Scores e at θ̂ sum to −½·E[e·q] on average where the model is right, since θ̂ has seen the rows: a shift that does not
-    fall with the number of rows.
-    """
-    sizes, directions = np.linalg.eigh(information.inverse())
-    here = np.asarray(_losses(problem, theta))
-    second = np.zeros(len(here))
-    for size, direction in zip(sizes, directions.T, strict=True):
-        if size > 1e-12 * sizes[-1]:
-            step = CURVED * np.sqrt(size) * direction
-            ahead, behind = (np.asarray(_losses(problem, theta + side * step)) for side in (1, -1))
-            second += ((ahead - behind) / 2) ** 2 - (ahead - 2 * here + behind)
-    return second / CURVED**2
-
-
-_losses = compiled(ONCE)(losses)
+    room = problem.n * problem.objective.space.size * len(candidates) <= NUMBERS_HELD
+    modelled = problem.objective.likelihood and problem.objective.space.pointwise and room
+    rows, at_candidates, mass = map(np.asarray, _process(problem, *map(jnp.asarray, arrays), modelled=modelled))
+    return _Scores(rows.T, np.moveaxis(at_candidates, 0, -1), mass)
 
 
 @eqx.filter_jit
@@ -191,41 +188,60 @@ def _process(
     direction: Float[Array, " p"],
     inside: Array,
     candidates: Float[Array, "directions k"],
-) -> Float[Array, "directions n"]:
-    """ℓ' along λ less J⁻¹·∂²Q/∂θ∂λ in the other parameters, for every row and direction.
+    modelled: bool,
+) -> tuple[Float[Array, "directions n"], Float[Array, "directions n k"], Float[Array, "n k"]]:
+    """ℓ' along λ less J⁻¹·∂²Q/∂θ∂λ in the other parameters, for every row and direction, and at every candidate.
 
     The second derivative is a central difference of gradients, which takes half as long to compile.
     """
 
-    def at(coefficients: Float[Array, " k"]) -> Float[Array, " n"]:
+    def log_mass(network: BehaviorNetwork, x: Float[Array, "rows d"]) -> Float[Array, "rows k"]:
+        if not modelled:
+            return jnp.zeros((len(x), 0))
+        law = Gibbs(network, problem.objective.space, problem.objective.temperature).log_mass(x)
+        return jnp.broadcast_to(law, (len(x), law.shape[1]))
+
+    def at(coefficients: Float[Array, " k"]) -> tuple[Float[Array, " n"], Float[Array, "n k"]]:
         values = problem.parametrization.values.at[inside].set(coefficients)
         moved = eqx.tree_at(lambda p: p.parametrization.values, problem, values)
         sides = jnp.array([[STEP], [-STEP]])
         ahead, behind = jax.lax.map(lambda side: gradient(moved, point + side * direction)[1], sides)
         move = direction - inverse @ ((ahead - behind) / (2 * STEP))
 
-        def of_chunk(data: tuple[Array, ...]) -> Float[Array, " rows"]:
-            return jax.jvp(lambda t: moved.objective(moved.network(t), *data), (point,), (move,))[1]
+        def losses(theta: Float[Array, " p"], data: tuple[Array, ...]) -> tuple[Array, Array]:
+            network = moved.network(theta)
+            return moved.objective(network, *data), -log_mass(network, data[0])
 
-        return moved.joined(jax.lax.map(of_chunk, moved.data))
+        def of_chunk(data: tuple[Array, ...]) -> tuple[Float[Array, " rows"], Float[Array, "rows k"]]:
+            return jax.jvp(lambda t: losses(t, data), (point,), (move,))[1]
 
-    return jax.lax.map(at, candidates)
+        observed, possible = jax.lax.map(of_chunk, moved.data)
+        return moved.joined(observed), moved.joined(possible)
+
+    law = jax.lax.map(lambda data: jnp.exp(log_mass(problem.network(point), data[0])), problem.data)
+    return *jax.lax.map(at, candidates), problem.joined(law)
 
 
 def _suprema(
-    effective: Float[np.ndarray, "n directions"],
-    lift: Float[np.ndarray, " n"],
-    weights: np.ndarray,
-    rng: np.random.Generator,
-    draws: int,
-) -> tuple[float, np.ndarray]:
-    """The largest −Σ e(1 + lift)/√Σ e² of all directions, and Σ ±e/√Σ (±e)² with random factors of normal size."""
-    weighted = effective * weights[:, None]
+    scores: _Scores, weights: Float[np.ndarray, " n"], rng: np.random.Generator, draws: int
+) -> tuple[float, Float[np.ndarray, " draws"]]:
+    """The largest −Σ e/√Σ e² of all directions, and the same of rows drawn from the model or with random factors."""
+    weighted = scores.rows * weights[:, None]
     spread = np.sqrt(np.sum(weighted**2, axis=0))
     kept = spread > 1e-10 * max(spread.max(initial=0.0), 1e-300)
-    standard = weighted[:, kept] / spread[kept]
-    squares, size, simulated = standard**2, max(1, SCORE_NUMBERS // len(standard)), []
+    n, k = scores.mass.shape
+    entries = (scores.at_candidates[..., kept] if k else scores.rows[:, None, kept]).reshape(n * max(k, 1), -1)
+    squares, size, simulated = entries**2, max(1, NUMBERS_HELD // n), []
     for start in range(0, draws, size):
-        factors = rng.standard_normal((min(size, draws - start), len(standard)))
-        simulated.append(np.max(factors @ standard / np.sqrt(factors**2 @ squares), axis=1))
-    return float(np.max(-(1 + lift) @ standard)), np.concatenate(simulated)
+        count = min(size, draws - start)
+        factors = _drawn(scores.mass, weights, count, rng) if k else weights * rng.standard_normal((count, n))
+        simulated.append(np.max(-(factors @ entries) / np.sqrt(factors**2 @ squares), axis=1))
+    return float(np.max(-np.sum(weighted[:, kept] / spread[kept], axis=0))), np.concatenate(simulated)
+
+
+def _drawn(mass: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"], count: int, rng: np.random.Generator):
+    """The weights, count times, at one candidate of every row of a flat table, drawn by inversion."""
+    rows, ends = np.arange(len(mass)), np.cumsum(mass, axis=1)
+    places = np.searchsorted((rows[:, None] + ends / ends[:, -1:]).ravel(), rows + rng.random((count, len(mass))))
+    starts = len(mass) * np.arange(count + 1)
+    return csr_array((np.tile(weights, count), places.ravel(), starts), shape=(count, mass.size))

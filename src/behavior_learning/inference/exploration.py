@@ -27,7 +27,17 @@ from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
 from behavior_learning.inference.wander import wandered
 
-__all__ = ["Exploration", "Progress", "contested", "explore", "random_networks", "released", "rows_that_flip"]
+__all__ = [
+    "MOST_OTHERS",
+    "Exploration",
+    "Progress",
+    "contested",
+    "explore",
+    "followed",
+    "random_networks",
+    "released",
+    "rows_that_flip",
+]
 
 BRIEF_STEPS, KEPT = 30, 8
 """Steps that follow a noisy descent, and how many of the optima found so are kept."""
@@ -114,6 +124,19 @@ def explore(
 def contested(alone: Sequence[Optimum], best: float, total: float) -> bool:
     """Whether half of the searches that begin at a network of their own ended far above the best."""
     return len(alone) > 2 and total * (float(np.median([*map(_loss, alone)])) - best) > CONTESTED
+
+
+MOST_OTHERS = 3
+"""Optima beside the best that are looked at again."""
+
+
+def followed(problem: Problem, start: LocalParameters, before: Exploration) -> Exploration:
+    """The best optima of an exploration, followed to those of a problem near it."""
+    guide = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
+    search = Search(sample=guide, max_steps=LAST_STEPS)
+    old = (before.best, *before.others[:MOST_OTHERS])
+    ends = sorted((polish(problem, end.theta, jnp.asarray(start.signs), search) for end in old), key=_loss)
+    return Exploration(ends[0], before.table, tuple(ends[1:]), problem.network)
 
 
 RELEASED_STEPS = 60

@@ -17,9 +17,10 @@ from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.covariance import make_covariance
 from behavior_learning.inference.estimation import SAME_OPTIMUM, Convergence, Optimum
-from behavior_learning.inference.exploration import Exploration, Progress, explore, released
+from behavior_learning.inference.exploration import MOST_OTHERS, Exploration, Progress, explore, followed, released
 from behavior_learning.inference.fitted import Fitted, WeightKind, at_optimum
 from behavior_learning.inference.problem import WEAK_PRIOR, Problem
+from behavior_learning.inference.quadrature import sharp_enough
 from behavior_learning.inference.results import InferenceResults, estimated
 from behavior_learning.inference.simplify import bic, runs_off, submodels, without_idle_rows
 from behavior_learning.inference.tables import Estimates
@@ -42,6 +43,7 @@ def infer(
     sign_flips: int = 0,
     rounds: int = 0,
     always: bool = False,
+    sharpened: bool = False,
     cov_type: str = "robust",
     weights: Any = None,
     weight_kind: WeightKind = "frequency",
@@ -65,6 +67,7 @@ def infer(
     starts : further networks to search from.
     sign_flips : searches at most from the best optimum with one row negated, which finds out reflections.
     rounds, always : of noisy descents at most, where these searches end in optima that differ, or always.
+    sharpened : whether optima are followed with more candidates where twice as many change the loss there.
     cov_type : see `InferenceResults.with_covariance`.
     weights : of the rows; ``weight_kind="frequency"`` counts equal rows, ``"sampling"`` the share of the population
         that a row stands for.
@@ -127,13 +130,17 @@ def infer(
         searched = explore(
             problem, start, [network, *starts], one_hot, sign_flips, progress, rounds=rounds, always=always, seed=seed
         )
+        if sharpened and (finer := sharp_enough(problem, searched.best.theta)) is not problem.objective:
+            common["candidates"] = finer.evaluations
+            problem = Problem.of(finer, start.parametrization, data, checked, candidates=finer.evaluations, l2=ridge)
+            searched = followed(problem, start, searched)
         explored.append(searched)
-        best = explored[0].best
+        best = searched.best
         return (problem, best) if l2 is not None else released(problem, start, best)
 
     ridge = WEAK_PRIOR if l2 is None else check_number("l2", l2, inclusive=True)
-    again = partial(at_optimum, objective, data, names=names, **common)
-    fitted, cautions, rivals = again(network, choose=choose, l2=ridge), (), ()
+    fitted, cautions, rivals = at_optimum(objective, data, network, names, choose=choose, l2=ridge, **common), (), ()
+    again = partial(at_optimum, fitted.problem.objective, data, names=names, **common)
     if l2 is None and objective.likelihood and fitted.convergence is Convergence.OPTIMUM and runs_off(fitted):
         with jax.enable_x64(True):
             held = explored[0].network(explored[0].best.theta)
@@ -165,8 +172,6 @@ def infer(
     return estimated(found, covariance)
 
 
-MOST_RIVALS = 3
-
 ALIKE = 3.84
 """Likelihood ratio below which two optima fit alike (95 % of chi-square 1)."""
 
@@ -180,7 +185,7 @@ def _fits_alike(rival: Fitted, best: Fitted) -> bool:
 def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted]) -> list[Fitted]:
     """Other local optima that may fit alike, followed to their ends on all rows."""
     near = float(fitted.optimum.loss) + 2 * ALIKE / fitted.total
-    others, l2 = explored.others[:MOST_RIVALS], float(fitted.problem.l2)
+    others, l2 = explored.others[:MOST_OTHERS], float(fitted.problem.l2)
     with jax.enable_x64(True):
         starts = [explored.network(other.theta) for other in others if float(other.loss) < near]
     found = [again(start, l2=l2) for start in starts]

@@ -17,15 +17,18 @@ from behavior_learning.core.numerics import PANEL
 from behavior_learning.core.products import Product
 from behavior_learning.core.spaces import Interval, Space, Utility
 from behavior_learning.gibbs.distribution import Gibbs
-from behavior_learning.inference.fitted import Fitted
 from behavior_learning.inference.problem import ONCE, Problem, compiled
+from behavior_learning.objectives import Objective
 
-__all__ = ["MOST", "enough_candidates", "quadrature_gap"]
+__all__ = ["MOST", "TOLERANCE", "enough_candidates", "quadrature_gap", "sharp_enough"]
 
 NODES_PER_SPREAD = 3.0
 """Candidates per standard deviation of the narrowest density: Gauss–Legendre then errs below 1e-9 of a smooth one."""
 
 FEWEST, MOST = 96, 1024
+
+TOLERANCE = 1e-7
+"""Nats by which twice the candidates may change the loss of a row, on average."""
 
 SEVERAL = 48
 """Candidates per dimension for several responses."""
@@ -65,18 +68,24 @@ def _standard_deviations(gibbs: Gibbs, x: Float[Array, "n d"]) -> Float[Array, "
     return jnp.sqrt(jnp.sum(mass * (y - mean[:, None]) ** 2, axis=1))
 
 
-def quadrature_gap(fitted: Fitted) -> float:
+def sharp_enough(problem: Problem, theta: ArrayLike) -> Objective:
+    """The objective with so many candidates, `MOST` at most, that twice as many would hardly change it at a point."""
+    while quadrature_gap(problem, theta) > TOLERANCE and problem.objective.space.size < MOST:
+        problem = eqx.tree_at(lambda p: p.objective, problem, problem.objective.refined(2))
+    return problem.objective
+
+
+def quadrature_gap(problem: Problem, theta: ArrayLike) -> float:
     """Mean change of a row's loss, in nats, when the candidates are doubled; 0 where the sum is exact."""
-    finer, objective = fitted.problem.objective.refined(2), fitted.problem.objective
+    finer, objective = problem.objective.refined(2), problem.objective
     if finer is objective or not objective.likelihood:
         return 0.0
     with jax.enable_x64(True):
-        problem = fitted.problem
         # The rows of the first chunk are spread over the table.
         some = jax.tree.map(lambda column: column[:1, :ROWS_CHECKED], (problem.data, problem.weights))
         few = eqx.tree_at(lambda p: (p.data, p.weights), problem, some)
         sharp = eqx.tree_at(lambda p: p.objective, few, finer)
-        plain, fine = (_chunk_losses(p, jnp.asarray(fitted.theta)) for p in (few, sharp))
+        plain, fine = (_chunk_losses(p, jnp.asarray(theta)) for p in (few, sharp))
         return float(jnp.mean(jnp.abs(plain - fine)))
 
 

@@ -28,6 +28,9 @@ LOOKED_AT, SCORINGS, SCORED_ROWS = 48, 40, 2000
 """Descents of a round that go on by steps of scoring, the steps, and the rows they see at most. By the loss where it
 ends the descent that leads to the best optimum is often the tenth or twentieth."""
 
+FEWER = 0.5
+"""Of the candidates for an integral, which are enough for noisy steps."""
+
 FOLLOWED = 4
 """Of these the ones that are followed to the optimum."""
 
@@ -98,6 +101,7 @@ def _ends(
 ) -> tuple[Float[np.ndarray, "k p"], Float[np.ndarray, " k"]]:
     """Where the best descents of a problem in single precision end after scoring, and their mean losses."""
     with jax.enable_x64(False):
+        problem = eqx.tree_at(lambda p: p.objective, problem, problem.objective.refined(FEWER))
         key, kept = jax.random.key(seed), jnp.asarray(signs)
         ends, losses = _descended(problem, jnp.asarray(starts), kept, key)
         best = np.argsort(np.nan_to_num(np.asarray(losses), nan=np.inf))[:LOOKED_AT]

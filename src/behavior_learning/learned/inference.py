@@ -14,7 +14,7 @@ from behavior_learning.identification.parameters import learned_numbers, number_
 from behavior_learning.identification.reference_levels import equal_sums, with_reference_levels
 from behavior_learning.inference.exploration import random_networks
 from behavior_learning.inference.infer import infer
-from behavior_learning.inference.quadrature import MOST, enough_candidates, quadrature_gap
+from behavior_learning.inference.quadrature import MOST, TOLERANCE, enough_candidates, quadrature_gap
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.inference.units import RowTerms, Units
 from behavior_learning.inference.wander import cost_of_round
@@ -27,9 +27,6 @@ from behavior_learning.symbolic.read import basis_polynomials
 from behavior_learning.symbolic.text import format_monomial
 
 __all__ = ["infer_network", "infer_problem", "model_at", "original_units"]
-
-QUADRATURE_TOLERANCE = 1e-7
-"""Nats by which twice the candidates may change the loss of a row, on average."""
 
 N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
@@ -135,13 +132,15 @@ def infer_network(
                 always=one_hot and space.size > 2,  # Searches for three labels may agree on what is not the best.
                 rounds=min(int(WANDERING // cost_of_round(losses.evaluations, network.n_parameters)), ROUNDS),
                 units=units,
+                sharpened=True,
                 seed=seed,
                 **options,
             )
-            gap = quadrature_gap(results.fitted)
+            space = results.fitted.problem.objective.space
+            gap = quadrature_gap(results.fitted.problem, results.fitted.theta)
             off = (f"The integral over y is off by {gap:.0e} nats: narrow the support.",)
-            if gap <= QUADRATURE_TOLERANCE or space.size >= MOST:
-                said = (*references, *(off if gap > QUADRATURE_TOLERANCE else ()))
+            if gap <= TOLERANCE or space.size >= MOST:
+                said = (*references, *(off if gap > TOLERANCE else ()))
                 return replace(results, cautions=(*results.cautions, *said))
             space = space.refined(2)
 
