@@ -21,7 +21,7 @@ from behavior_learning.core.spaces import Interval
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.identification.canonical_form import distance
 from behavior_learning.identification.parameters import parameter_labels
-from behavior_learning.inference import Convergence, NotIdentified, exploration, infer, wander
+from behavior_learning.inference import Convergence, NotIdentified, exploration, infer, quadrature, wander
 from behavior_learning.inference.estimation import Search, polish, status_of
 from behavior_learning.inference.exploration import explore, rows_that_flip
 from behavior_learning.inference.problem import (
@@ -188,6 +188,27 @@ def test_rounds_of_descents_begin_anew_until_several_end_in_the_best(monkeypatch
     assert len(rounds) == 1 + wander.ENOUGH
     assert [end.loss for end in found] == [0.9, 0.9, 0.95, 0.95]
     assert not np.isclose(rounds[0], rounds[1])[:, single().fitted.local.signs == 0].any()
+
+
+def test_an_integral_gets_twice_the_candidates_until_that_changes_nothing(monkeypatch):
+    problem = single().fitted.problem
+    monkeypatch.setattr(quadrature, "quadrature_gap", lambda problem, theta: 4e-5 / problem.objective.space.size)
+    assert quadrature.sharp_enough(problem, None).space.size == 96 * 8
+    monkeypatch.setattr(quadrature, "quadrature_gap", lambda problem, theta: 1.0)
+    assert quadrature.sharp_enough(problem, None).space.size == 96 * 16 >= quadrature.MOST
+
+
+def test_the_best_optima_are_followed_to_those_of_a_finer_problem(monkeypatch):
+    fitted, ends = single().fitted, ends_at(1.0, 1.1, 1.2, 1.3, 1.4)
+    finer = {1.0: 1.15, 1.1: 1.05, 1.2: 1.2, 1.3: 1.3}  # The two best change places.
+    losses = {float(end.theta[0]): finer.get(end.loss) for end in ends}
+    monkeypatch.setattr(
+        exploration, "polish", lambda p, t, s, search: fitted.optimum._replace(loss=losses[float(t[0])], theta=t)
+    )
+    before = exploration.Exploration(ends[0], pd.DataFrame({"loss": [1.0]}), tuple(ends[1:]), None)
+    after = exploration.followed(fitted.problem, fitted.local, before)
+    assert [end.loss for end in (after.best, *after.others)] == [1.05, 1.15, 1.2, 1.3]
+    assert after.table is before.table
 
 
 def test_optima_of_one_loss_are_kept_twice():
