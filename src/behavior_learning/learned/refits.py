@@ -11,8 +11,10 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, DataError
 from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
+from behavior_learning.objectives import Objective
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.multistart import average_from, fit_from
+from behavior_learning.training.optima import from_random, starts_for
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "refits", "samples"]
@@ -28,6 +30,9 @@ KINDS = ("halves", "bootstrap", "seeds")
 class Fitting:
     """A fit from random networks.
 
+    A model at an optimum of its loss is made again by descents to such an optimum, from random networks of its own
+    number; where they are not for it, and for other models, by training as it was trained.
+
     Attributes
     ----------
     template : a network of the shape that training started from.
@@ -42,9 +47,15 @@ class Fitting:
         def draw() -> BehaviorNetwork:
             return drawn_like(self.template, rng, **recipe.initialization.scales)
 
-        starts, seed = [draw() for _ in range(recipe.initialization.n)], int(rng.integers(2**31))
-        stages = [model.objective.on(model.space, recipe.temperature)]
+        objective = model.objective.on(model.space, recipe.temperature)
         part = chosen_rows(xy, rows.weight, train), chosen_rows(xy, rows.weight, validation)
+        if model.l2 is not None and model.members == 1 and not recipe.settings.penalty.sparse:
+            l2, many = recipe.settings.penalty.l2, [draw() for _ in range(starts_for(self.template))]
+            found = from_random(many, objective, data=part[0], validation=part[1], l2=l2)
+            if found is not None:
+                return self._made(model, rows, found.network, objective, found.l2)
+        starts, seed = [draw() for _ in range(recipe.initialization.n)], int(rng.integers(2**31))
+        stages = [objective]
         if model.members > 1:
             result = average_from(starts, stages, parts=[part], settings=recipe.settings, seed=seed)
         else:
@@ -52,16 +63,21 @@ class Fitting:
             result = fit_from(
                 starts, draw, stages, data=data, validation=validation, settings=recipe.settings, seed=seed
             )
+        return replace(self._made(model, rows, result.network, result.objective, result.l2), biases=result.biases)
+
+    def _made(
+        self, model: LearnedModel, rows: TrainingRows, network: BehaviorNetwork, objective: Objective, l2: float | None
+    ) -> LearnedModel:
+        own = in_single((rows.x[~rows.held_out], rows.y[~rows.held_out]))
         return replace(
             model,
-            network=result.network,
-            objective=result.objective,
+            network=network,
+            objective=objective,
             rows=rows,
             block_names={},
-            known_deviations=standard_deviations(result.network, model.space, *(column[train] for column in xy)),
+            known_deviations=standard_deviations(network, model.space, *own),
             procedure=self,
-            l2=result.l2,
-            biases=result.biases,
+            l2=l2,
         )
 
 

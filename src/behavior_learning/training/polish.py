@@ -24,7 +24,7 @@ from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.scores import inverse_curvature, row_scores
 
-__all__ = ["MOST_NUMBERS", "Polished", "held_out_losses", "lowered", "polish"]
+__all__ = ["MOST_NUMBERS", "Polished", "descended", "held_out_losses", "lowered", "polish", "unpacked"]
 
 FEWEST, SHARE = 40, 0.4
 """Evaluations that are worth while, and those for a first ridge as a share of the epochs of training; each takes about
@@ -96,7 +96,7 @@ def polish(
     at, inverse, found = packing.packed(network, np)[0], None, []
     trained = held_out_losses(weighted, packing, at, validation)
     for ridge, share in {factor * l2: share for factor, share in RIDGES.items()}.items():
-        end = _descended(weighted, packing, data, ridge, at, inverse, int(share * evaluations))
+        end = descended(weighted, packing, data, ridge, at, inverse, int(share * evaluations))
         at, inverse = end.at.vector, end.inverse
         found.append((held_out_losses(weighted, packing, at, validation), ridge, at))
     losses, ridge, at = min(found, key=lambda end: end[0].mean())
@@ -105,7 +105,7 @@ def polish(
     worse = losses - trained
     if worse.mean() > (CLEARLY * worse.std() / len(worse) ** 0.5 if allowed is None else allowed):
         return None
-    return Polished(_network(packing, at), ridge, float(losses.mean()))
+    return Polished(unpacked(packing, at), ridge, float(losses.mean()))
 
 
 def lowered(
@@ -121,23 +121,24 @@ def lowered(
     some = tuple(column[chosen] for column in data)
     at, inverse, before, loss = packing.packed(network, np)[0], None, np.inf, np.finfo(float).max
     while evaluations > 0 and before - loss > FLAT * (1 + abs(loss)):
-        end = _descended(weighted, packing, data, l2, at, inverse, evaluations)
+        end = descended(weighted, packing, data, l2, at, inverse, evaluations)
         at, evaluations, before, loss = end.at.vector, evaluations - int(end.evaluations), loss, float(end.at.value)
         scores = np.asarray(row_scores(weighted, packing, at, some), float)
         inverse = inverse_curvature(scores, l2 / len(data[0])).astype(np.float32)
-    return _network(packing, at)
+    return unpacked(packing, at)
 
 
-def _descended(
+def descended(
     objective: Objective, packing: Packing, data: Data, l2: float, start: Any, inverse: Any, evaluations: int
 ) -> Descent:
+    """Where BFGS ends from a packed vector, with a ridge of all rows together; None guesses the identity."""
     loss = PenalizedLoss(objective, packing, to_device(np.float32(l2 / (2 * len(data[0])))))
     guess = np.eye(len(start), dtype=np.float32) if inverse is None else inverse
     evaluate = eqx.Partial(PenalizedLoss.with_slope, loss, data)
     return descend(evaluate, to_device(start), to_device(guess), to_device(np.int32(evaluations)))
 
 
-def _network(packing: Packing, vector: Any) -> BehaviorNetwork:
+def unpacked(packing: Packing, vector: Any) -> BehaviorNetwork:
     """The network of a vector, cut by NumPy, which compiles nothing."""
     known: Any = np.asarray(vector)
     return jax.tree.map(to_device, packing.network((known,)))
@@ -146,7 +147,7 @@ def _network(packing: Packing, vector: Any) -> BehaviorNetwork:
 def held_out_losses(objective: Objective, packing: Packing, vector: Array, validation: Data) -> np.ndarray:
     """The loss of every row by the finer of two rules; infinite where they disagree."""
     both = partial(_both, objective, packing, to_device(vector))
-    values = 3 * objective.evaluations * _network(packing, vector).width  # The finer rule has twice the candidates.
+    values = 3 * objective.evaluations * unpacked(packing, vector).width  # The finer rule has twice the candidates.
     fine, coarse = by_batches(lambda *rows: both(rows), tuple(map(np.asarray, validation)), values)
     return fine if np.abs(fine - coarse).mean() <= QUADRATURE_TOLERANCE else np.full_like(fine, np.inf)
 
