@@ -1,6 +1,6 @@
 """Refits of BL[2,1] by descents from random starts beside refits by training: time, loss of other rows, what recurs.
 
-    python benchmarks/refits.py --n 24
+python benchmarks/refits.py --n 24
 """
 
 import argparse
@@ -11,10 +11,11 @@ from unittest import mock
 import numpy as np
 
 import behavior_learning as bl
-from behavior_learning.core.arrays import to_device
+from behavior_learning.core.arrays import make_key
 from behavior_learning.learned import refits
 from behavior_learning.learned.model import in_single
 from behavior_learning.learned.stability import measure_stability
+from behavior_learning.training.fit import row_losses
 
 TABLES = {"Boston": bl.datasets.load_boston, "auto MPG": bl.datasets.load_auto_mpg}
 
@@ -24,8 +25,8 @@ def outside(model, again, sample):
     rows = in_single(model.given_rows("refits"))
     seen = {row.tobytes() for row in sample.x}
     other = np.array([row.tobytes() not in seen for row in model.rows.x])
-    losses = again.objective(again.network, *(to_device(column[other]) for column in rows))
-    return float(np.mean(np.asarray(losses)))
+    losses = row_losses(again.objective, again.network, tuple(column[other] for column in rows), make_key(0))
+    return float(np.mean(losses))
 
 
 def measured(model, kind, n, seed):
@@ -51,7 +52,7 @@ def main() -> None:
         model = bl.BLRegressor(layers=tuple(options.layers), random_state=0).fit(*load()).model_
         for kind in ("bootstrap", "halves"):
             new = measured(model, kind, options.n, options.seed)
-            with mock.patch.object(refits, "from_random", lambda *given, **named: None):
+            with mock.patch.object(refits, "from_random", return_value=None):
                 old = measured(model, kind, options.n, options.seed)
             for way, (seconds, losses, recurrence, signs) in {"training": old, "descents": new}.items():
                 facts = f"{seconds:.3f} CPU s a refit, loss of other rows {losses.mean():.3f}"

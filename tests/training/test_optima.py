@@ -1,5 +1,7 @@
 """Claims about optima from random starts: they are those of the stated loss of the rows that a sample drew."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from behavior_learning.learned import refits
 from behavior_learning.learned.refits import Fitting
 from behavior_learning.objectives import Weighted
 from behavior_learning.training.fit import PenalizedLoss
-from behavior_learning.training.optima import distinct, from_random
+from behavior_learning.training.optima import STARTS, distinct, from_random
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.polish import Polished
 from tests.conftest import rng
@@ -50,9 +52,9 @@ def test_descents_end_at_the_optimum_of_the_drawn_rows():
     assert np.linalg.norm(slope) < 5e-3
 
 
-def test_a_model_at_an_optimum_is_made_again_by_descents_and_another_by_training(monkeypatch):
-    at_optimum, trained = logistic().model_, fitted(bl.BLRegressor, "numbers").model_
-    assert (at_optimum.l2, trained.l2) == (0.0, None)
+def test_layers_at_an_optimum_are_made_again_by_descents_and_other_models_by_training(monkeypatch):
+    trained, few = fitted(bl.BLRegressor, "numbers").model_, logistic().model_
+    assert (trained.l2, few.l2, few.network.architecture.layers) == (None, 0.0, (3,))
     asked = []
 
     def descents(starts, objective, *, data, validation, l2):
@@ -61,11 +63,13 @@ def test_a_model_at_an_optimum_is_made_again_by_descents_and_another_by_training
 
     monkeypatch.setattr(refits, "from_random", descents)
     monkeypatch.setattr(refits, "fit_from", lambda *given, **named: pytest.fail("trained"))
-    rows = at_optimum.given_rows("refits")
-    [(again, sample)] = refits.refits(at_optimum, rows, 1, "bootstrap", 0)
+    rows, stated = trained.given_rows("refits"), trained.recipe.settings.penalty.l2
+    [(again, sample)] = refits.refits(replace(trained, l2=stated), rows, 1, "bootstrap", 0)
     held_out = int(sample.held_out.sum())
+    assert asked == [(STARTS, len(rows[0]) - held_out, held_out, stated)]
     assert again is not None
-    assert asked == [(16, len(rows[0]) - held_out, held_out, 0.0)]
     assert again.rows is sample
-    with pytest.raises(pytest.fail.Exception, match="trained"):
-        Fitting(trained.network)(trained, trained.rows, np.random.default_rng(0))
+    assert again.l2 == 2 * stated
+    for model in (trained, few):
+        with pytest.raises(pytest.fail.Exception, match="trained"):
+            Fitting(model.network)(model, model.rows, np.random.default_rng(0))

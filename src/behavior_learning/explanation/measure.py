@@ -89,18 +89,19 @@ class MeasuredTerm:
     def of(cls, term: HeadTerm, number: int, block: Block, values: Values) -> "MeasuredTerm":
         """Measure a term of a block."""
         polynomial = term.polynomial
-        inside = _wide(polynomial.evaluate(values), values)
-        added = head_values(term, inside)
+        shape = _shape(values)
+        inside = np.broadcast_to(polynomial.evaluate(values), shape)
         groups: dict[str, list[str]] = {}
         for name in polynomial.variables:
             groups.setdefault(block.column_of(name), []).append(name)
         changes: dict[str, np.ndarray] = {}  # What the polynomial loses where these variables are held at their means.
-        lost: dict[str, float] = {}
         for column, names in groups.items():
             part = Polynomial({m: v for m, v in polynomial.monomials.items() if any(name in names for name, _ in m)})
             held = dict(values) | {name: np.asarray(np.mean(values[name])) for name in names}
-            changes[column] = _wide(part.evaluate(values) - part.evaluate(held), values)
-            lost[column] = movement(added - head_values(term, inside - changes[column]))
+            changes[column] = np.broadcast_to(part.evaluate(values) - part.evaluate(held), shape)
+        # Evaluated together: a head on a few thousand numbers takes less time than a call of it.
+        added, *left = head_values(term, np.stack([inside, *(inside - change for change in changes.values())]))
+        lost = {column: movement(added - other) for column, other in zip(changes, left, strict=True)}
         sign = 1 if term.multiplier >= 0 else -1
         return cls(
             term,
@@ -213,10 +214,14 @@ def _share_above_zero(slope: np.ndarray) -> float:
     return float(np.mean(slope > 0) + 0.5 * np.mean(slope == 0))
 
 
+def _shape(like: Values) -> tuple[int, ...]:
+    """Rows and draws."""
+    return np.broadcast_shapes(*{np.shape(column) for column in like.values()})
+
+
 def _wide(values: object, like: Values) -> np.ndarray:
     """Values in every row and draw."""
-    shape = np.broadcast_shapes(*{np.shape(column) for column in like.values()})
-    return np.broadcast_to(np.asarray(values, float), shape)
+    return np.broadcast_to(np.asarray(values, float), _shape(like))
 
 
 def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: Values) -> int:

@@ -13,8 +13,8 @@ from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.objectives import Objective
 from behavior_learning.training.checkpoint import fingerprint
-from behavior_learning.training.multistart import average_from, fit_from
-from behavior_learning.training.optima import from_random, starts_for
+from behavior_learning.training.multistart import average_from, few_blocks, fit_from
+from behavior_learning.training.optima import STARTS, from_random
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "refits", "samples"]
@@ -30,8 +30,8 @@ KINDS = ("halves", "bootstrap", "seeds")
 class Fitting:
     """A fit from random networks.
 
-    A model at an optimum of its loss is made again by descents to such an optimum, from random networks of its own
-    number; where they are not for it, and for other models, by training as it was trained.
+    A model of several layers at an optimum of its loss is made again by descents to such an optimum; where they are not
+    for it, and for other models, by training as it was trained.
 
     Attributes
     ----------
@@ -44,13 +44,15 @@ class Fitting:
         recipe, xy = model.recipe, in_single((rows.x, rows.y))
         train, validation = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
 
-        def draw() -> BehaviorNetwork:
+        def draw(rng: np.random.Generator = rng) -> BehaviorNetwork:
             return drawn_like(self.template, rng, **recipe.initialization.scales)
 
         objective = model.objective.on(model.space, recipe.temperature)
         part = chosen_rows(xy, rows.weight, train), chosen_rows(xy, rows.weight, validation)
-        if model.l2 is not None and model.members == 1 and not recipe.settings.penalty.sparse:
-            l2, many = recipe.settings.penalty.l2, [draw() for _ in range(starts_for(self.template))]
+        alone = model.members == 1 and not recipe.settings.penalty.sparse
+        if model.l2 is not None and alone and not few_blocks(self.template):
+            [own] = rng.spawn(1)  # What training draws does not depend on whether this was tried.
+            many, l2 = [draw(own) for _ in range(STARTS)], recipe.settings.penalty.l2
             found = from_random(many, objective, data=part[0], validation=part[1], l2=l2)
             if found is not None:
                 return self._made(model, rows, found.network, objective, found.l2)

@@ -23,7 +23,7 @@ from behavior_learning.training.minimize import Feed, Progress, side_by_side
 from behavior_learning.training.polish import polish
 from behavior_learning.training.settings import Settings
 
-__all__ = ["average_from", "fit_from", "in_turn"]
+__all__ = ["average_from", "few_blocks", "fit_from", "in_turn"]
 
 SCREENINGS = 8
 """Fits of a few epochs, each of as many starts as are trained in full, of which the best start goes on."""
@@ -33,6 +33,12 @@ SCREENING_STEPS = 600
 
 FEW_BLOCKS = 3
 """Blocks of a single layer up to which starts are screened."""
+
+
+def few_blocks(network: BehaviorNetwork) -> bool:
+    """Whether a single layer of few blocks makes so many starts necessary."""
+    layers = network.architecture.layers
+    return len(layers) == 1 and layers[0] <= FEW_BLOCKS
 
 
 def fit_from(
@@ -60,8 +66,8 @@ def fit_from(
     feed : as in `fit`; screenings use `data` alone, and only where these are all rows the optimum is sought.
     checkpoint : as in `fit`; screenings are made again.
     """
-    count, layers = len(starts), starts[0].architecture.layers
-    if count > 1 and len(layers) == 1 and layers[0] <= FEW_BLOCKS:
+    count = len(starts)
+    if count > 1 and few_blocks(starts[0]):
         steps = settings.optimizer.steps(len(data[0]))
         epochs = min(CHUNK, -(-SCREENING_STEPS // steps), settings.max_epochs)
         # Without penalties all screened starts keep their rows, so that they have one shape.

@@ -12,18 +12,17 @@ from jaxtyping import Array
 from behavior_learning.core.arrays import make_key
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.objectives import Objective, Weighted
-from behavior_learning.training.multistart import FEW_BLOCKS
 from behavior_learning.training.optimizers import Data
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.polish import MOST_NUMBERS, Polished, descended, held_out_losses, unpacked
 
-__all__ = ["from_random", "starts_for"]
+__all__ = ["STARTS", "from_random"]
 
 MOST_ROWS = 5_000
 """Distinct rows from which mini-batches come down faster."""
 
-STARTS = {True: 16, False: 8}
-"""Random starts where all blocks are few and in one layer, and otherwise."""
+STARTS = 8
+"""Random starts."""
 
 ROUND = 20
 """Evaluations after which the worse half of the starts is left."""
@@ -36,12 +35,6 @@ SCREENING, FOLLOWING, FEWEST = 0.25, 0.5, 16
 
 PADDED = 32
 """Distinct rows are filled up to a multiple of this, so that samples share compiled programs."""
-
-
-def starts_for(network: BehaviorNetwork) -> int:
-    """How many random starts a network needs: few blocks of one layer have optima that no step leads out of."""
-    layers = network.architecture.layers
-    return STARTS[len(layers) == 1 and layers[0] <= FEW_BLOCKS]
 
 
 def from_random(
