@@ -7,7 +7,6 @@ epochs, and most of what will come of a start shows after 20: the worse half of 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Array
 
 from behavior_learning.core.arrays import make_key
 from behavior_learning.core.network import BehaviorNetwork
@@ -76,7 +75,7 @@ def from_random(
     return Polished(unpacked(packing, at), ridge, loss) if np.isfinite(loss) else None
 
 
-def distinct(data: Data) -> tuple[Array, ...]:
+def distinct(data: Data) -> Data:
     """Every row once, with how often it counts as its weight, filled up by rows that do not count."""
     x, y, *weight = (np.asarray(column) for column in data)
     keys = np.column_stack([x, y.reshape(len(y), -1)])
