@@ -67,7 +67,7 @@ class Beside(Objective):
     def noise(self, key: PRNGKeyArray, y: Array) -> tuple[Array, ...]:
         return self.objective.noise(key, y)
 
-    def refined(self, factor: int) -> Objective:
+    def refined(self, factor: float) -> Objective:
         finer = self.objective.refined(factor)
         return self if finer is self.objective else replace(self, objective=finer, space=finer.space)
 
