@@ -324,6 +324,8 @@ def outputs(name, model, held_out):
     said += [model.sample(*x, n=3, random_state=0)]
     if name == "density":
         said += [model.distribution(given={"mode": "car"}).component("spend").mean()]
+    elif name == "plane":
+        said += [model.distribution().mean()]
     else:
         said += [model.predict(*x)]
     if name == "hybrid":

@@ -466,7 +466,8 @@ def predictive(
         columns = [_given_candidates(model.response.components[i], value, len(x)) for i, value in pairs]
         x = np.concatenate([x, *columns], axis=1).astype(np.float32)
     every = model.gibbs(temperature or None)
-    every = marginal_distribution(every, free, given=taken) if taken or len(free) == 1 < len(names) else every
+    alone = model.response.several and len(free) == 1  # Of which a space of its own knows the quantiles.
+    every = marginal_distribution(every, free, given=taken) if taken or alone else every
     whole = _whole(model.response.some(free), x, every)
     at, response = tuple(free.index(i) for i in asked), model.response.some(asked)
     if temperature == 0:
