@@ -191,13 +191,23 @@ def test_few_labels_are_learned_by_logistic_regression_and_more_where_classes_ar
         assert clf.score(X, inside) > 0.9
 
 
-def test_labels_of_noise_are_given_their_shares():
+@pytest.mark.parametrize("share", [0.3, 0.5])
+def test_labels_of_noise_are_given_their_shares(share):
     """Twelve columns say nothing of 140 labels: what early stopping makes of them is not ahead beyond doubt."""
     random = rng("labels of noise")
-    X, y = random.normal(size=(140, 12)), random.choice(["a", "b"], size=140, p=[0.3, 0.7])
+    X, y = random.normal(size=(140, 12)), random.choice(["a", "b"], size=140, p=[share, 1 - share])
     with pytest.warns(TrainingWarning, match="A linear problem was learned"):
         clf = BLClassifier(random_state=0, n_restarts=1).fit(X, y)
     np.testing.assert_allclose(clf.predict_proba(X)[:, 0], (y == "a").mean(), atol=0.02)
+
+
+def test_more_labels_are_learned_by_the_default_problem_once_it_is_ahead_at_all():
+    """Of 140 held-out labels it is, by two standard errors."""
+    random = rng("labels that lie a little round each other")
+    X = random.normal(size=(700, 2))
+    y = np.where(random.random(700) < 1 / (1 + np.exp(-0.6 * (X[:, 0] ** 2 - 1))), "in", "out")
+    clf = BLClassifier(random_state=0, n_restarts=1, max_epochs=60).fit(X, y)
+    assert clf.network_.architecture.heads == ("tanh", "relu", "abs")
 
 
 def test_fit_learns_more_than_the_shares():

@@ -28,12 +28,12 @@ WORSE = 0.02
 PLAIN = 3.0
 """Standard errors of the losses of a linear model by which a fit is ahead beyond doubt."""
 
-AHEAD, AHEAD_OF_FEW_LABELS, AHEAD_OF_LABELS = 1.0, 2.0, 0.0
-"""Standard errors by which a fit has to be ahead of a linear model on held-out rows: of a number, of few labels, which
-chose where it stopped as well and say little each, and of more of them."""
+AHEAD = {False: 1.0, True: 2.0}
+"""Standard errors by which a fit of a number, or of few labels, has to be ahead of a linear model on held-out rows:
+these chose where it stopped as well, and labels say little each."""
 
 FEW_LABELS = 100
-"""Held-out labels below which they are few."""
+"""Held-out labels from which their mean loss decides alone."""
 
 LEAST_ERROR = 0.01
 """Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
@@ -146,14 +146,15 @@ def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
     if losses is None:
         return None
     linear = _mean(losses, rows)
-    if linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
+    labels = model.response.levels is not None
+    if labels and len(losses) >= FEW_LABELS:
+        return loss if linear <= loss else None
+    if not labels and linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
         return None
     held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
     ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
-    labels = AHEAD_OF_FEW_LABELS if len(ahead) < FEW_LABELS else AHEAD_OF_LABELS
-    needed = AHEAD if model.response.levels is None else labels
-    clearly = _mean(ahead, rows) > needed * ahead.std() / len(ahead) ** 0.5
-    return None if clearly else max(loss, linear)
+    clearly = _mean(ahead, rows) > AHEAD[labels] * ahead.std() / len(ahead) ** 0.5
+    return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
 
 
 def say_linear(loss: float, linear: float) -> None:
