@@ -201,15 +201,6 @@ def test_labels_of_noise_are_given_their_shares(share):
     np.testing.assert_allclose(clf.predict_proba(X)[:, 0], (y == "a").mean(), atol=0.02)
 
 
-def test_more_labels_are_learned_by_the_default_problem_once_it_is_ahead_at_all():
-    """Of 140 held-out labels it is, by two standard errors."""
-    random = rng("labels that lie a little round each other")
-    X = random.normal(size=(700, 2))
-    y = np.where(random.random(700) < 1 / (1 + np.exp(-0.6 * (X[:, 0] ** 2 - 1))), "in", "out")
-    clf = BLClassifier(random_state=0, n_restarts=1, max_epochs=60).fit(X, y)
-    assert clf.network_.architecture.heads == ("tanh", "relu", "abs")
-
-
 def test_fit_learns_more_than_the_shares():
     X = numbers()
     y = labels(X)

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.core.features import Ramp
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import (
     Columns,
-    for_average,
+    by_curves,
+    draws_curves,
     for_many_rows,
     make_architecture,
     make_basis,
@@ -236,11 +238,12 @@ def test_upper_layers_speak_of_blocks_below():
 
 
 @pytest.mark.parametrize(
-    ("rows", "l2", "batch_size", "epochs"), [(700, 10.0, 128, 200), (4_000, 2.5, 128, 200), (40_000, 1.0, 256, 50)]
+    ("rows", "l2", "batch_size", "epochs"),
+    [(500, 20.0, 128, 200), (800, 12.5, 128, 200), (4_000, 2.5, 128, 200), (40_000, 1.0, 256, 50)],
 )
 def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_size, epochs):
     estimator = BLClassifier(average=True)
-    found = for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, 20, labels=True)
+    found = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, 20, labels=True)
     assert (found.layers, found.basis) == ((32, 8), bl.Spline(knots=16, straight=True))
     assert found.penalty == bl.Penalty(l2=l2)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
@@ -248,25 +251,65 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     assert found.n_restarts.n == (8 if rows < 8_000 else 4)
 
 
+@pytest.mark.parametrize(("rows", "epochs", "starts"), [(800, 200, 4), (9_000, 200, 4), (40_000, 31, 1)])
+def test_default_labels_have_the_networks_of_an_average_and_fewer_starts(rows, epochs, starts):
+    single, average = BLClassifier(), BLClassifier(average=True)
+    found, member = (
+        by_curves(SimpleNamespace(**checked_parameters(own)), own, rows, 20, labels=True) for own in (single, average)
+    )
+    for name in ("layers", "basis", "penalty", "optimizer"):
+        assert getattr(found, name) == getattr(member, name)
+    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
+
+
+STATED = [
+    {"layers": (2,)},
+    {"heads": ("tanh", None, None)},
+    {"basis": "affine"},
+    {"extra_terms": ["rooms^2"]},
+    {"optimizer": bl.Adam(batch_size=32)},
+    {"penalty": bl.Penalty(l1=1.0)},
+    {"identifiable": True},
+]
+
+
+def test_labels_are_drawn_curves_where_nothing_speaks_for_another_problem():
+    def drawn(columns=20, **options):
+        estimator = BLClassifier(**options)
+        return draws_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, columns)
+
+    assert drawn()
+    assert drawn(penalty=bl.Penalty(l2=3.0), n_restarts=2, max_epochs=7)
+    assert not any(drawn(**options) for options in STATED)
+    assert not drawn(columns=201)
+
+
+def test_default_labels_of_many_rows_are_learned_by_curves():
+    X = rng("curves").normal(size=(800, 2))
+    y = np.where(np.abs(X).sum(axis=1) + 0.3 * rng("noise").normal(size=800) > 1.5, "far", "near")
+    clf = BLClassifier(n_restarts=1, random_state=0).fit(X, y)
+    assert (clf.network_.architecture.layers, clf.network_.architecture.heads[0]) == ((32, 8), "tanh")
+    assert any(isinstance(feature, Ramp) for feature in clf.network_.basis.x_functions)
+    assert clf.score(X, y) > 0.88
+
+
 def test_what_is_stated_of_an_average_stays():
     stated = {"layers": (2,), "basis": "affine", "optimizer": "lbfgs", "penalty": bl.Penalty(l2=3.0), "max_epochs": 7}
     stated |= {"n_restarts": 4}
     estimator = BLClassifier(average=True, **stated)
     chosen = SimpleNamespace(**checked_parameters(estimator))
-    assert vars(for_average(chosen, estimator, 700, 20, labels=True)) == vars(chosen)
+    assert vars(by_curves(chosen, estimator, 700, 20, labels=True)) == vars(chosen)
 
 
 def test_tables_of_many_columns_draw_no_curves():
     estimator = BLClassifier(average=True)
-    assert (
-        for_average(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, 500, labels=True).basis == "auto"
-    )
+    assert by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, 500, labels=True).basis == "auto"
 
 
 def test_an_average_of_few_rows_has_the_networks_of_a_single_fit():
     estimator = BLClassifier(average=True)
     chosen = SimpleNamespace(**checked_parameters(estimator))
-    assert for_average(chosen, estimator, 499, 5, labels=True) is chosen
+    assert by_curves(chosen, estimator, 499, 5, labels=True) is chosen
 
 
 @pytest.mark.parametrize(
@@ -276,7 +319,7 @@ def test_an_average_of_few_rows_has_the_networks_of_a_single_fit():
 def test_networks_of_an_average_of_a_number_draw_curves_unless_products_are_asked_for(options, basis):
     estimator = bl.BLRegressor(average=True, **options)
     chosen = SimpleNamespace(**checked_parameters(estimator))
-    found = for_average(chosen, estimator, 700, 20, labels=False)
+    found = by_curves(chosen, estimator, 700, 20, labels=False)
     assert (found.basis, found.layers, found.penalty, found.n_restarts.n) == (basis, None, chosen.penalty, 8)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=64, schedule="cosine")
-    assert for_average(chosen, estimator, 249, 20, labels=False) is chosen
+    assert by_curves(chosen, estimator, 249, 20, labels=False) is chosen

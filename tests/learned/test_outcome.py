@@ -13,7 +13,11 @@ from sklearn.metrics import log_loss
 
 import behavior_learning as bl
 from behavior_learning.errors import OptionError, TrainingWarning
-from behavior_learning.learned.outcome import CROWDED, examine_fit, linear_loss, loss_without_x
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned import outcome
+from behavior_learning.learned.evaluate import by_rows
+from behavior_learning.learned.model import in_single
+from behavior_learning.learned.outcome import CROWDED, examine_fit, linear_loss, loss_of_plainer, loss_without_x
 from tests.fitted import ROWS, amounts, fitted, labels, numbers, quick
 
 
@@ -132,3 +136,20 @@ def test_ctrl_c_ends_training_with_the_best_so_far_where_it_is_to_be_kept():
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     with pytest.raises(OptionError, match="on_interrupt must be one of 'raise', 'keep'; got 'stop'"):
         kept.fit(X, y, on_interrupt="stop")
+
+
+@pytest.mark.parametrize(
+    ("errors", "few", "plain"), [(0.5, 1, True), (1.5, 1, False), (1.5, 99, True), (2.5, 99, False)]
+)
+def test_a_linear_problem_is_taken_unless_a_fit_is_ahead_by_one_standard_error_or_two_of_few_labels(
+    errors, few, plain, monkeypatch
+):
+    model = fitted(bl.BLClassifier, "numbers").model_
+    rows = model.training_rows("fit")
+    own = -by_rows(Gibbs.log_prob, model.gibbs(), in_single((rows.x[rows.held_out], rows.y[rows.held_out])))
+    count = len(own)
+    spread = np.resize([1.0, -1.0], count)
+    linear = own + 0.1 * (spread / spread.std() + errors / count**0.5 - spread.mean())
+    monkeypatch.setattr(outcome, "_linear_losses", lambda model: linear)
+    monkeypatch.setattr(outcome, "FEW_LABELS", few)
+    assert (loss_of_plainer(model, float(own.mean())) is not None) == plain

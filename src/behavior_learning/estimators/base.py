@@ -28,7 +28,8 @@ from behavior_learning.estimators.structure import (
     MANY_LABELS,
     SHAPING,
     as_linear,
-    for_average,
+    by_curves,
+    draws_curves,
     for_many_rows,
     left_open,
     make_architecture,
@@ -191,7 +192,10 @@ class BehaviorEstimator(FittedEstimator):
         )
         alone = not (chosen.average or stream or kept or present)
         plain = alone and left_open(chosen) and self._has_linear(response)
-        chosen = self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present)
+        asked, chosen = (
+            chosen,
+            self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present),
+        )
         others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in others.items() if value]
         if chosen.average and given:
@@ -203,14 +207,14 @@ class BehaviorEstimator(FittedEstimator):
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
         model, loss = learned(chosen, task, random)
-        allowed = loss_of_plainer(model, loss) if plain and left_open(chosen) else None
+        allowed = loss_of_plainer(model, loss) if plain and chosen.heads == "auto" else None
         if allowed is not None:
-            linear, its_loss = learned(self._linear(chosen, response), task, random)
+            linear, its_loss = learned(self._linear(asked, response), task, random)
             if its_loss <= allowed:
                 say_linear(loss, its_loss)
                 model, loss = linear, its_loss
         self._adopt(model, named=is_named(X))
-        examine_fit(self.model_, loss)
+        examine_fit(self.model_, loss, compared=plain)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
         if plain and one_optimum and validation_data is None:
             self.model_ = linear_of_all_rows(self.model_)
@@ -264,11 +268,14 @@ class BehaviorEstimator(FittedEstimator):
         self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool, present: LearnedModel | None
     ) -> Any:
         """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
-        if self.average and self._has_linear(response):
-            return for_average(chosen, self, rows, columns, response.labelled)
-        if rows < FEW_ROWS and self._has_linear(response) and present is None:
+        labels, has_linear = response.labelled, self._has_linear(response)
+        if self.average and has_linear:
+            return by_curves(chosen, self, rows, columns, labels)
+        if rows < FEW_ROWS and has_linear and present is None:
             return self._linear(chosen, response) if left_open(chosen) else chosen
-        if rows >= MANY_LABELS and response.labelled and self.optimizer == "auto" and not streamed:
+        if labels and has_linear and present is None and not streamed and draws_curves(chosen, self, columns):
+            return by_curves(chosen, self, rows, columns, labels)
+        if rows >= MANY_LABELS and labels and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)
         return chosen
 

@@ -37,10 +37,12 @@ class BLClassifier(ClassifierMixin, PartsEstimator):
     identifiable, temperature, optimizer, penalty, max_epochs, patience, validation_fraction, n_restarts,
     average, random_state, warm_start, verbose
         As in BLRegressor. In vector output the readout is free unless stated otherwise, and has a bias (the prior odds
-        of the classes) unless `identifiable`; where neither layers, heads nor degrees are stated, labels are learned by
-        logistic regression if there are fewer than 50 training rows, or if what is learned is not ahead of it on the
-        held-out rows (by two standard errors if these are fewer than 100): ``heads=("identity", None, None)`` and a
-        block fewer than classes, of all rows.
+        of the classes) unless `identifiable`. Where nothing is asked of the problem (layers, structure, heads, degrees,
+        basis, extra terms), nor of the optimizer, 500 training rows and up to 200 columns are learned by the networks
+        of an average: wide, with a curve of every column. Name layers, such as ``layers=(2, 1)``, for a problem to
+        read. Labels are learned by logistic regression if there are fewer than 50 training rows, or if what is learned
+        is not ahead of it on the held-out rows by a standard error (two if these are fewer than 100):
+        ``heads=("identity", None, None)`` and a block fewer than classes, of all rows.
 
     Attributes
     ----------

@@ -64,8 +64,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
-    n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, and 8 for an
-        average of 250 (labels 500) to 8,000 training rows. With
+    n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, 8 for an
+        average of 250 (labels 500) to 8,000 training rows, and 1 for labels of 20,000 rows by default networks. With
         ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
         in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
@@ -73,7 +73,7 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         the held-out rows take turns, so that every row trains. What is left open is chosen to predict: for one number
         and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, and Adam with a
         cosine schedule in up to 8,000 steps or 200 epochs; for labels in vector output and 500 rows or more 16 knots,
-        ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 10 and 1 as well.
+        ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 20 and 1 as well.
     random_state : seed of the split, the starts and the batches.
     warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random
         ones. Scales, levels and the support stay those of the first fit: other columns, responses outside the support

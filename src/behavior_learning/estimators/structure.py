@@ -30,7 +30,8 @@ __all__ = [
     "MANY_LABELS",
     "SHAPING",
     "as_linear",
-    "for_average",
+    "by_curves",
+    "draws_curves",
     "for_many_rows",
     "left_open",
     "make_architecture",
@@ -50,21 +51,21 @@ MANY_LABELS = 20_000
 STEPS = 5_000
 """Steps in which labels of many rows are learned, so that the time of a fit hardly grows with them."""
 
-AVERAGED_STEPS, AVERAGED_EPOCHS = 8_000, 200
-"""Steps and epochs at most in which each network of an average is learned."""
+CURVED_STEPS, CURVED_EPOCHS = 8_000, 200
+"""Steps and epochs at most in which a network of curves is learned; labels of many rows have `STEPS`, where no average
+is asked for."""
 
-AVERAGED_FEW, AVERAGED_ROWS = {False: 250, True: 500}, 8_000
-"""Training rows below which networks of an average stay those of a single fit, by whether y is a label, and from which
-they are half as many and have large batches."""
+CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
+"""Training rows below which no curves are drawn, by whether y is a label, and from which batches are large."""
+
+CURVED_COLUMNS = 200
+"""Columns up to which curves are drawn."""
 
 AVERAGED_STARTS = 8
 """Networks of an average of fewer rows: more of them take out noise (steel plates: .016 nats, auto MPG: .037)."""
 
-AVERAGED_COLUMNS = 200
-"""Columns up to which networks of an average draw curves."""
-
 RIDGED_ROWS = 10_000
-"""Over this number of training rows goes the ridge of networks of an average of labels, from 10 down to 1."""
+"""Over this number of training rows goes the ridge of labels by curves, from 20 down to 1."""
 
 LINEAR = {False: ("identity", None, "square"), True: ("identity", None, None)}
 """Heads of linear regression, and of logistic regression, by whether y is a label."""
@@ -128,27 +129,36 @@ def for_many_rows(chosen: Any, rows: int) -> Any:
     return SimpleNamespace(**vars(chosen) | {"optimizer": optimizer, "max_epochs": epochs})
 
 
-def for_average(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> Any:
-    """The checked hyperparameters of networks whose mean predicts labels or a number, where they were left open.
+def draws_curves(chosen: Any, estimator: Any, columns: int) -> bool:
+    """Whether a single problem of labels with so many columns may be one of curves: nothing speaks for another."""
+    stated = (estimator.basis, estimator.optimizer) != ("auto", "auto") or chosen.extra_terms or chosen.penalty.sparse
+    return left_open(chosen) and not stated and columns <= CURVED_COLUMNS
 
-    Nobody reads such a mean, so that its networks see a curve of every column, and those of labels are wide.
+
+def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> Any:
+    """The checked hyperparameters of what is to predict labels or a number, where they were left open.
+
+    Nobody reads an average, nor the many blocks of a default problem, so that their networks see a curve of every
+    column, and those of labels are wide.
     """
-    if rows < AVERAGED_FEW[labels]:
+    if rows < CURVED_FEW[labels]:
         return chosen
-    few, curved = rows < AVERAGED_ROWS, not (chosen.structure or chosen.degrees or chosen.identifiable)
+    few, many = rows < CURVED_ROWS, rows >= MANY_LABELS and not chosen.average
+    curved = not (chosen.structure or chosen.degrees or chosen.identifiable)
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
-    epochs = min(chosen.max_epochs, AVERAGED_EPOCHS, max(1, AVERAGED_STEPS // optimizer.steps(rows)))
+    steps = STEPS if many else CURVED_STEPS
+    epochs = min(chosen.max_epochs, CURVED_EPOCHS, max(1, steps // optimizer.steps(rows)))
     suited: dict[str, Any] = {}
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
-    if estimator.basis == "auto" and columns <= AVERAGED_COLUMNS and curved:
+    if estimator.basis == "auto" and columns <= CURVED_COLUMNS and curved:
         suited |= {"basis": Spline(knots=16 if labels else 8, straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
-    if estimator.n_restarts == "auto" and few:
-        suited |= {"n_restarts": Initialization(AVERAGED_STARTS)}
+    if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
+        suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
     if labels and estimator.penalty == "ridge":
-        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, 10.0)))}
+        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, 20.0)))}
     return SimpleNamespace(**vars(chosen) | suited)
 
 

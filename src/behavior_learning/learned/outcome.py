@@ -29,11 +29,11 @@ PLAIN = 3.0
 """Standard errors of the losses of a linear model by which a fit is ahead beyond doubt."""
 
 AHEAD = {False: 1.0, True: 2.0}
-"""Standard errors by which a fit of a number, or of few labels, has to be ahead of a linear model on held-out rows:
-these chose where it stopped as well, and labels say little each."""
+"""Standard errors by which a fit has to be ahead of a linear model on held-out rows, which chose where it stopped as
+well, by whether these are few labels, which say little each."""
 
 FEW_LABELS = 100
-"""Held-out labels from which their mean loss decides alone."""
+"""Held-out labels below which they are few."""
 
 LEAST_ERROR = 0.01
 """Standard deviation of a linear model's error, in units of y's, below which it is not made out."""
@@ -48,12 +48,13 @@ LEAST_RIDGE = 1e-6
 """Of logistic regression where none is asked for."""
 
 
-def examine_fit(model: LearnedModel, loss: float) -> None:
+def examine_fit(model: LearnedModel, loss: float, *, compared: bool = False) -> None:
     """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log.
 
     Parameters
     ----------
     loss : mean loss of the held-out rows under the model, which `restarts` tells of where training stopped.
+    compared : whether it was found ahead of a linear problem, and bears its many parameters.
     """
     LOG.info(
         "%s given %d columns: %d parameters from %d rows, held-out loss %.4g after %d epochs",
@@ -64,7 +65,7 @@ def examine_fit(model: LearnedModel, loss: float) -> None:
         loss,
         model.history["epoch"].max(),
     )
-    for what in (_unfinished(model), _no_better(model, loss), _crowded(model)):
+    for what in (_unfinished(model), _no_better(model, loss), "" if compared else _crowded(model)):
         if what:
             warnings.warn(what, TrainingWarning, stacklevel=3)
 
@@ -147,13 +148,11 @@ def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
         return None
     linear = _mean(losses, rows)
     labels = model.response.levels is not None
-    if labels and len(losses) >= FEW_LABELS:
-        return loss if linear <= loss else None
     if not labels and linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
         return None
     held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
     ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
-    clearly = _mean(ahead, rows) > AHEAD[labels] * ahead.std() / len(ahead) ** 0.5
+    clearly = _mean(ahead, rows) > AHEAD[labels and len(ahead) < FEW_LABELS] * ahead.std() / len(ahead) ** 0.5
     return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
 
 
