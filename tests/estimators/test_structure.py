@@ -262,6 +262,16 @@ def test_default_labels_have_the_networks_of_an_average_and_fewer_starts(rows, e
     assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
 
 
+@pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])
+def test_a_default_number_is_learned_by_curves_in_a_budget_of_steps(rows, batch_size, epochs, starts):
+    estimator = BLRegressor()
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    found = by_curves(chosen, estimator, rows, 20, labels=False)
+    assert (found.layers, found.basis, found.penalty) == (None, bl.Spline(knots=8, straight=True), chosen.penalty)
+    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
+    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
+
+
 STATED = [
     {"layers": (2,)},
     {"heads": ("tanh", None, None)},
@@ -273,9 +283,10 @@ STATED = [
 ]
 
 
-def test_labels_are_drawn_curves_where_nothing_speaks_for_another_problem():
+@pytest.mark.parametrize("kind", [BLClassifier, BLRegressor])
+def test_columns_are_drawn_curves_where_nothing_speaks_for_another_problem(kind):
     def drawn(columns=20, **options):
-        estimator = BLClassifier(**options)
+        estimator = kind(**options)
         return draws_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, columns)
 
     assert drawn()

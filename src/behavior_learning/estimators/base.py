@@ -273,7 +273,7 @@ class BehaviorEstimator(FittedEstimator):
             return by_curves(chosen, self, rows, columns, labels)
         if rows < FEW_ROWS and has_linear and present is None:
             return self._linear(chosen, response) if left_open(chosen) else chosen
-        if labels and has_linear and present is None and not streamed and draws_curves(chosen, self, columns):
+        if has_linear and present is None and not streamed and draws_curves(chosen, self, columns):
             return by_curves(chosen, self, rows, columns, labels)
         if rows >= MANY_LABELS and labels and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)

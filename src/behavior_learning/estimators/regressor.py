@@ -32,13 +32,16 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         learned by linear regression if there are fewer than 50 training rows, or if what is learned is not ahead of a
         linear model with a normal error by a standard error on the held-out rows (a `TrainingWarning` says so):
         ``layers=(1,)``, ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.01)``, of all rows.
+        Where nothing is asked of the problem, nor of the optimizer, blocks see a curve of every column as those of an
+        `average` do; name layers, such as ``(2, 1)``, for a problem to read.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
     n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
         ``"smooth_abs(0.1)"``; None drops a head. ``"auto"`` is the paper's: tanh, relu, abs (Eq. 7).
     basis : ``bl.Affine()``, with `common_scale` for columns of one kind, ``bl.Polynomial(degree=2)`` over (x, y),
         ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
-        as ``"spline"``; ``"auto"`` is affine, or polynomial where `degrees` or `identifiable` ask for it.
+        as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where all
+        is left open (`layers`).
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
@@ -57,15 +60,15 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         ``"score_matching"``, which need no normaliser and so take any number of responses. Both need smooth heads: with
         ``heads="auto"`` they use ``("tanh", "softplus(5)", "smooth_abs(0.2)")``.
     optimizer : ``bl.Adam(learning_rate=0.01, batch_size=64)``, ``bl.AdamW()`` or ``bl.LBFGS()`` (full batch, for smooth
-        heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam, for labels of 20,000 training
-        rows and more ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps, or fewer where
-        `max_epochs` says so.
+        heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam, and with curves or for labels of
+        20,000 training rows ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps (8,000
+        below 20,000 rows, in smaller batches), or fewer where `max_epochs` says so.
     penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups)`` with other
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, 8 for an
-        average of 250 (labels 500) to 8,000 training rows, and 1 for labels of 20,000 rows by default networks. With
+        average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on where the default problem is learned. With
         ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
         in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best

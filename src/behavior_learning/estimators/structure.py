@@ -130,7 +130,7 @@ def for_many_rows(chosen: Any, rows: int) -> Any:
 
 
 def draws_curves(chosen: Any, estimator: Any, columns: int) -> bool:
-    """Whether a single problem of labels with so many columns may be one of curves: nothing speaks for another."""
+    """Whether a single problem of so many columns may be one of curves: nothing speaks for another."""
     stated = (estimator.basis, estimator.optimizer) != ("auto", "auto") or chosen.extra_terms or chosen.penalty.sparse
     return left_open(chosen) and not stated and columns <= CURVED_COLUMNS
 
