@@ -140,7 +140,8 @@ def launched(
 
 def _killed(launcher: subprocess.Popen[str], which: int, after: int, kept: Path) -> None:
     """End a process by signal 9 once the checkpoint has been written so many times."""
-    checkpoint, seen, written_at = kept / "training.safetensors", 0, 0.0
+    checkpoint, seen = kept / "training.safetensors", 0
+    written_at = checkpoint.stat().st_mtime if checkpoint.exists() else 0.0
     while launcher.poll() is None and seen < after:
         time.sleep(0.02)
         if checkpoint.exists() and checkpoint.stat().st_mtime != written_at:

@@ -74,10 +74,16 @@ class Clock:
         return (ended - began) / (last - first)
 
 
-def fitted(path: Path, how: str, windows: int, window: int) -> dict[str, float]:
+def fitted(path: Path, how: str, given: argparse.Namespace) -> dict[str, float]:
     """Fit in one way, and say what it took. In memory as many epochs are run as come to the same rows."""
-    clock, began = Clock(), time.perf_counter()
-    options = {"layers": (2, 1), "n_restarts": 1, "random_state": 0, "patience": 1000}
+    clock, began, windows, window = Clock(), time.perf_counter(), given.windows, given.window
+    options = {
+        "layers": tuple(map(int, given.layers.split(","))),
+        "optimizer": bl.Adam(batch_size=given.batch, schedule=given.schedule),
+        "n_restarts": 1,
+        "random_state": 0,
+        "patience": 1000,
+    }
     test = rows_of(pq.read_schema(path).names.index("y"), 50_000, 10**6)
     if how == "stream":
         reg = bl.BLRegressor(max_epochs=windows, **options)
@@ -159,6 +165,9 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=20)
     parser.add_argument("--windows", type=int, default=20)
     parser.add_argument("--window", type=int, default=2**17)
+    parser.add_argument("--layers", default="2,1")
+    parser.add_argument("--batch", type=int, default=BATCH)
+    parser.add_argument("--schedule", default="constant")
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()))
     parser.add_argument("--ways", default="stream,memory,lightgbm,torch")
     parser.add_argument("--only", default="")
@@ -166,9 +175,7 @@ def main() -> None:
     path = made(given.folder, given.rows, given.columns)
     if given.only:
         others = {"lightgbm": by_lightgbm, "torch": by_torch}
-        own = (
-            others[given.only](path) if given.only in others else fitted(path, given.only, given.windows, given.window)
-        )
+        own = others[given.only](path) if given.only in others else fitted(path, given.only, given)
         print(json.dumps(own))
         return
     print(f"{path.name}: {path.stat().st_size / 2**20:.0f} MiB", flush=True)

@@ -158,8 +158,13 @@ rows = pd.read_parquet(sys.argv[1] + "/0.parquet")
 line = bl.BLRegressor(layers=(1,), heads=(None, None, "square"), n_restarts=1, max_epochs=5, random_state=0)
 stream = bl.Stream(sys.argv[1] + "/*.parquet", features=["x"])
 results = line.fit(rows[["x"]], rows["y"]).inference(stream, target="y", n_restarts=0)
-found = [*reg.log_density(rows.drop(columns="y"), rows["y"]), *results.bse]
-np.save(f"{sys.argv[1]}/{sys.argv[2]}.{index()}.npy", found)
+drawn = line.inference(stream, target="y", n_restarts=0, cov_type="bootstrap", draws=20)
+effects = line.effects(stream, target="y", inference=results)
+tables = [table[["estimate", "std_error"]] for table in (effects.table(), effects.by("x"))]
+sums = np.concatenate([results.params, results.bse, drawn.bse, *map(np.ravel, tables)])
+line.predict_to(sys.argv[1] + "/*.parquet", f"{sys.argv[1]}/predicted.{sys.argv[2]}", keep=["level"])
+numbers = np.concatenate([np.ravel(weight.raw) for weight in reg.network_.weights])
+np.savez(f"{sys.argv[1]}/{sys.argv[2]}.{index()}.npz", numbers, sums)
 """
 COMMAND = [sys.executable, "-W", "ignore", "-c"]
 
@@ -173,6 +178,10 @@ def test_two_processes_train_the_network_of_one(tmp_path):
     for count in ("1", "2"):
         launch = [*COMMAND, "from behavior_learning.cli import app; app()", "launch", "-n", count]
         subprocess.run([*launch, *COMMAND, TRAIN, str(tmp_path), count], check=True)
-    alone, *both = (np.load(tmp_path / f"{name}.npy") for name in ("1.0", "2.0", "2.1"))
-    np.testing.assert_allclose(both[0], alone, rtol=1e-4, atol=1e-4)  # Errors, of the rows of both, are among them.
-    np.testing.assert_array_equal(both[1], both[0])
+    alone, *both = ([*np.load(tmp_path / f"{name}.npz").values()] for name in ("1.0", "2.0", "2.1"))
+    for own, tolerance, name in zip(range(2), (1e-5, 1e-8), ("parameters", "inference and effects"), strict=True):
+        np.testing.assert_allclose(both[0][own], alone[own], rtol=tolerance, atol=tolerance, err_msg=name)
+        np.testing.assert_array_equal(both[1][own], both[0][own])
+    one, two = (pd.read_parquet(tmp_path / f"predicted.{count}") for count in "12")
+    assert len(one) == 760
+    pd.testing.assert_frame_equal(two, one, check_exact=False, rtol=1e-5, atol=1e-5)

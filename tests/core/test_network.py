@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from behavior_learning.core import block as block_module
 from behavior_learning.core import network as network_module
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
-from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
+from behavior_learning.core.block import FIRST, FREE, LAST, NONNEGATIVE, Rule, Weight, for_each_row
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import OptionError
 from tests import oracle
@@ -92,6 +93,33 @@ def test_rows_of_m_may_lie_first_or_last(heads, skip, monkeypatch):
     last = network(jnp.asarray(x), jnp.asarray(y))
     monkeypatch.setattr(network_module, "NARROW", 1_000)
     np.testing.assert_allclose(network(jnp.asarray(x), jnp.asarray(y)), last, rtol=1e-12)
+
+
+@double
+@pytest.mark.parametrize("narrow", [0, 1_000])
+def test_several_devices_have_the_same_formula(narrow, monkeypatch):
+    generator = rng("devices", narrow)
+    x, y = problem("continuous_per_row", generator)
+    network = build(Architecture((3, 2), (2, 1, 2)), degree=2, generator=generator)
+    monkeypatch.setattr(network_module, "NARROW", narrow)
+    monkeypatch.setattr(block_module, "device_count", lambda: 2)
+    assert_equals_paper(network, x, y)
+
+
+@pytest.mark.parametrize("axis", [FIRST, LAST])
+def test_few_rows_of_a_device_lose_no_digit_of_a_gradient(axis, monkeypatch):
+    """Terms of a row cancel as those of a normaliser do: a single sum of all was off by 2e-7 and more."""
+    monkeypatch.setattr(block_module, "device_count", lambda: 2)
+    generator, (n, k) = rng("digits"), (16, 64)
+    loss = lambda number, own, share: jnp.sum(for_each_row(number, own, axis) * own * share)
+    slope, gaps = jax.jit(jax.grad(loss)), []
+    for _ in range(40):
+        values = np.abs(generator.normal(size=(n, k + 1))).astype(np.float32)
+        shares = np.concatenate([-generator.dirichlet(np.ones(k), size=n), np.ones((n, 1))], axis=1)
+        shares = (shares / n).astype(np.float32)
+        found = slope(jnp.ones(1), *(np.expand_dims(array, axis) for array in (values, shares)))
+        gaps.append(float(found[0]) - (values.astype(float) * shares).sum())
+    assert np.sqrt(np.mean(np.square(gaps))) < 5e-8
 
 
 @double

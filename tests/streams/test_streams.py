@@ -264,6 +264,12 @@ def test_predictions_of_a_broken_stream_leave_nothing(rows, streamed, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(("keep", "match"), [("age ", "no column 'age ' to keep"), ("pay", "keep names 'pay', which")])
+def test_columns_that_cannot_be_kept_are_named(rows, streamed, tmp_path, keep, match):
+    with pytest.raises(DataError, match=match):
+        streamed.predict_to([rows], tmp_path / "p.parquet", keep=[keep])
+
+
 def test_predictions_on_a_full_disk_leave_nothing(rows, streamed, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(ENOSPC, "No space left on device")

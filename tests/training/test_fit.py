@@ -1,6 +1,7 @@
 """Fitting keeps only parameters whose normaliser can be trusted, and penalises weights but no intercepts."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -51,10 +52,19 @@ class Unpacked(eqx.Module):
         return self.utility
 
 
+class Spiky(NamedTuple):
+    """A utility with a kink, as wide as a network of one number."""
+
+    steepness: float
+    width: int = 1
+
+    def __call__(self, x, y):
+        return -self.steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
+
+
 def losses_of(steepness):
     """A spiky utility on a fixed grid and a finer one, as training sees it."""
-    utility = lambda x, y: -steepness * jnp.abs(y[..., 0] - 0.123 * x[:, :1])
-    return ValidationLoss.of(Likelihood().on(Interval(-1.0, 1.0, 8)), Unpacked(utility))
+    return ValidationLoss.of(Likelihood().on(Interval(-1.0, 1.0, 8)), Unpacked(Spiky(steepness)))
 
 
 def test_parameters_whose_normalizer_the_finer_rule_disputes_are_worth_infinity():

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from behavior_learning.core.arrays import as_known, side_by_side, to_device
 from behavior_learning.core.bases import TermCoefs, Terms
 from behavior_learning.core.heads import ROLES, Head
+from behavior_learning.mesh import device_count
 
 __all__ = [
     "FIRST",
@@ -29,12 +30,16 @@ __all__ = [
     "Rule",
     "Weight",
     "along",
+    "for_each_row",
     "product",
     "under_rule",
 ]
 
 LAST, FIRST = -1, 0
 """The axis along which rows of M lie: (n, k, rows) or (rows, n, k)."""
+
+ADDED_IN_PARTS = 2**13
+"""Numbers from which on XLA adds in parts on every processor; fewer it adds one after the other."""
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -261,7 +266,7 @@ class Layer(eqx.Module):
     def __call__(self, z: BlockInput, weights: Float[Array, "outputs blocks"] | None = None) -> Array:
         """Σ_h ±λ_hᵀ f_h(M_h m(z) + b_h) of every block, or W times that, along the axis of z."""
         first, *others = z.products(self.coef.value)
-        products = [first + along(self.intercept.value, z.axis), *others]
+        products = [first + for_each_row(self.intercept.value, first, z.axis), *others]
         by_head = zip(*(self._cut(part, z.axis) for part in products), strict=True)
         multipliers = self._cut(self.multiplier.value, LAST)
         return reduce(
@@ -277,7 +282,7 @@ class Layer(eqx.Module):
         values = part.head(p)
         if weights is not None:
             return product(values, signed[:, None] * jnp.repeat(weights.T, part.rows, axis=0), axis)
-        scaled = along(signed, axis) * values
+        scaled = for_each_row(signed, values, axis) * values
         if part.rows == 1:
             return scaled
         shape = list(scaled.shape)
@@ -332,3 +337,16 @@ def product(values: Array, weights: Float[Array, "below rows"], axis: int = LAST
 def along(numbers: Float[Array, " rows"], axis: int) -> Array:
     """Numbers that broadcast along an axis of three."""
     return numbers[:, None, None] if axis == FIRST else numbers
+
+
+def for_each_row(numbers: Float[Array, " rows"], values: Array, axis: int) -> Array:
+    """`along`, so that values may be multiplied by it or added to it.
+
+    Where several devices have few rows of data each, every one has a copy, whose gradient is the sum over its
+    candidates: their terms cancel, and one long sum over all of them loses a digit that a single device keeps.
+    """
+    devices, candidates = device_count(), 2 if axis == FIRST else 1
+    if devices == 1 or values.ndim < 3 or values.size // devices >= ADDED_IN_PARTS:
+        return along(numbers, axis)
+    shape = [1 if i == candidates else length for i, length in enumerate(values.shape)]
+    return jax.lax.optimization_barrier(jnp.broadcast_to(along(numbers, axis), shape))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import fields
+from itertools import islice
 from os import PathLike
 from typing import Any
 
@@ -22,6 +23,7 @@ from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.predictive import predictive
+from behavior_learning.mesh import count, everyone, from_first, index
 from behavior_learning.streams import Opened, Stream, as_source
 
 __all__ = ["effects_over", "infer_rows", "predict_to"]
@@ -38,31 +40,49 @@ def predict_to(
 ) -> int:
     """Write the summary of p(y|x) at every row of a stream to a Parquet file, and return how many rows there were.
 
+    Of several processes each predicts its parts, and the first one writes them in their order.
+
     Parameters
     ----------
     rows : as in `Stream`; columns that the model does not know are passed over.
     keep : columns of the stream to write beside the predictions.
     """
     names = [part.name for part in model.response.components]
-    source, written, writer = as_source(rows.rows if isinstance(rows, Stream) else rows), 0, None
-    with whole_file(path) as file, ExitStack() as opened:
-        for part in source.parts():
-            table = part.table
-            missing = [name for name in keep if name not in table.columns]
-            if missing:
-                raise DataError(f"The stream has no column {missing[0]!r} to keep; it has {list(table.columns)}.")
-            known = [name for name in table.columns if name in model.encoder.names]
-            distribution = predictive(model, table[known])
-            found = pd.concat([table[list(keep)], distribution.summary(coverage)], axis=1)
-            if all(name in table.columns for name in names):
-                found["log_density"] = distribution.log_prob(table[names[0]] if len(names) == 1 else table[names])
-            batch = pa.Table.from_pandas(found, preserve_index=False)
-            writer = writer or opened.enter_context(parquet.ParquetWriter(file, batch.schema))
-            writer.write_table(batch)
-            written += len(found)
+    parts = as_source(rows.rows if isinstance(rows, Stream) else rows).parts()
+    written, writer = 0, None
+
+    def predicted() -> pd.DataFrame | None:
+        """What the next part of this process says; of as many parts as there are processes, each has one."""
+        read = [part.table for part in islice(parts, count())]
+        if index() >= len(read):
+            return None
+        table = read[index()]
+        missing = [name for name in keep if name not in table.columns]
+        if missing:
+            raise DataError(f"The stream has no column {missing[0]!r} to keep; it has {list(table.columns)}.")
+        known = [name for name in table.columns if name in model.encoder.names]
+        distribution = predictive(model, table[known])
+        summary = distribution.summary(coverage)
+        taken = [name for name in keep if name in summary.columns]
+        if taken:
+            raise DataError(f"keep names {taken[0]!r}, which predictions have for themselves. Rename it in the rows.")
+        found = pd.concat([table[list(keep)], summary], axis=1)
+        if all(name in table.columns for name in names):
+            found["log_density"] = distribution.log_prob(table[names[0]] if len(names) == 1 else table[names])
+        return found
+
+    with ExitStack() as opened:
+        file = opened.enter_context(whole_file(path)) if index() == 0 else None
+        while tables := [table for table in everyone(predicted) if table is not None]:
+            written += sum(map(len, tables))
+            if file is None:
+                continue
+            for batch in (pa.Table.from_pandas(table, preserve_index=False) for table in tables):
+                writer = writer or opened.enter_context(parquet.ParquetWriter(file, batch.schema))
+                writer.write_table(batch)
         if not written:
             raise DataError("The stream has no rows to predict.")
-    return written
+    return from_first(lambda: written)  # No process goes on before the file is there.
 
 
 def infer_rows(
