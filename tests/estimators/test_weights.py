@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.learned import stability as stability_module
+from behavior_learning.learned import refits as refits_module
 from tests.conftest import rng
 from tests.fitted import LOGISTIC, ROWS, amounts, labels, mixed, numbers, quick
 
@@ -118,19 +118,19 @@ def test_class_weights_multiply_those_of_rows():
 def test_what_fits_again_keeps_the_weights(monkeypatch):
     X, y = numbers(), amounts(numbers())
     reg = few(bl.BLRegressor, layers=(1,)).fit(X, y, sample_weight=COUNTS)
-    seen, fit_from = [], stability_module.fit_from
+    seen, fit_from = [], refits_module.fit_from
 
     def noted(*args, **options):
         seen.append(options)
         return fit_from(*args, **options)
 
-    monkeypatch.setattr(stability_module, "fit_from", noted)
-    reg.stability(n=1)
+    monkeypatch.setattr(refits_module, "fit_from", noted)
+    reg.stability(n=1, kind="bootstrap")
     for rows in (seen[0]["data"], seen[0]["validation"]):
         assert len(rows) == 3
         assert float(rows[2].mean()) == pytest.approx(1.0, abs=1e-5)
         assert float(rows[2].std()) > 0.1
-    reg.stability(X, y, n=1)
+    reg.stability(X, y, n=1, kind="bootstrap")
     assert len(seen[1]["data"]) == 2
     small = reg.prune(tolerance=10.0, max_epochs=2)
     assert small.n_parameters_ < reg.n_parameters_
