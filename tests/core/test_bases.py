@@ -54,6 +54,13 @@ def test_polynomial_basis_has_every_monomial_once(d, m, degree):
     assert {exponents(name, X[:d] + Y[:m]) for name in names} == all_exponents(d + m, degree)
 
 
+def test_without_products_every_monomial_is_a_power_of_one_column():
+    names = polynomial_basis(3, 2, degree=3, products=False).names(X, Y)
+    powers = {p for p in all_exponents(5, 3) if sum(p) == max(p)}
+    assert {exponents(name, X + Y) for name in names} == powers
+    assert len(names) == len(powers)
+
+
 @pytest.mark.parametrize("degree", [1, 2, 3])
 @pytest.mark.parametrize(("d", "m"), [(2, 2), (0, 2), (2, 0)])
 def test_degrees_are_the_total_degrees_of_the_names(d, m, degree):

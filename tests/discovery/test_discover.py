@@ -184,6 +184,18 @@ def test_of_problems_within_a_standard_error_the_smallest_that_recurs_is_chosen(
     assert chosen("one_se", recurrence) == terms
 
 
+@pytest.mark.parametrize(
+    ("recurrence", "terms"), [([1, 1, 0.9, 1], 4), ([1, 1, 0.5, 0.8], 6), ([1, 1, 0, 0], 2), ([1, 0, 0.7, 0.2], 4)]
+)
+def test_the_best_of_those_that_recur_can_be_chosen(recurrence, terms):
+    assert chosen("recurring", recurrence) == terms
+
+
+def test_the_empty_problem_need_not_recur():
+    losses = np.array([[3.0, 2.9], [2.9, 3.1]])
+    assert path_table([0, 2], losses, [0.2, 1.0], [1.0, 2.0], "one_se").query("chosen")["terms"].tolist() == [0]
+
+
 @pytest.mark.parametrize(("recurrence", "terms"), [([1, 1, 1, 1], 2), ([1, 0.5, 1, 1], 4)])
 def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterion_prefers_it(recurrence, terms):
     """The rows agree that size 4 is better than 2, by less than the losses themselves vary."""
@@ -202,6 +214,8 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"known": ["b"], "forbidden": ["b"]}, OptionError, "'b' is both known and forbidden"),
         ({"hierarchy": True, "themes": [["a", "b"], ["b"]]}, OptionError, "themes names 'b' twice"),
         ({"degree": 3}, OptionError, "degree must be 1"),
+        ({"products": False}, OptionError, "pass degree=2"),
+        ({"degree": 2, "products": None}, OptionError, "products must be one of"),
         ({"choose": "worst"}, OptionError, "choose must be one of"),
         ({"threshold": 0.4}, OptionError, "threshold above 0.5"),
         ({"forbidden": ["e"]}, OptionError, "'e', which is no column"),

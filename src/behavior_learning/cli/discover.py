@@ -21,6 +21,7 @@ def discover(
     read: Read,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the model.")] = None,
     degree: Annotated[int, typer.Option(help="1 for columns alone, 2 with their products and squares.")] = 1,
+    products: Annotated[bool, typer.Option(help="With degree 2, products of two columns beside squares.")] = True,
     pairs: Annotated[
         int | None, typer.Option(help="Random splits into halves on which statements are to recur.")
     ] = None,
@@ -43,6 +44,7 @@ def discover(
             table.drop(columns=[target]),
             table[target],
             degree=degree,
+            products=products,
             pairs=pairs,
             hierarchy=hierarchy,
             known=known or (),

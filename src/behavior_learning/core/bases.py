@@ -236,6 +236,7 @@ def polynomial_basis(
     degree: int,
     one_hot: bool | Sequence[int | None] = False,
     x: Float[np.ndarray, "n d"] | None = None,
+    products: bool = True,
 ) -> Basis:
     """All monomials of (x, y) with total degree between 1 and `degree` (A.3.2).
 
@@ -247,18 +248,19 @@ def polynomial_basis(
     ----------
     x : the training rows; without them no monomial of x is left out.
     one_hot : whether all columns of y are indicators of one choice, or for each of them which choice, None for numbers.
+    products : whether a monomial may hold more than one column.
     """
     choices = ((0,) * m if one_hot else (None,) * m) if isinstance(one_hot, bool) else tuple(one_hot)
     y_monomials = []
-    for monomial in _monomials(m, degree):
+    for monomial in _monomials(m, degree, products):
         named = [choices[j] for j in monomial if choices[j] is not None]
         if len(named) == len(set(named)):
             y_monomials.append(monomial)
-    x_monomials = _monomials(d, degree)
+    x_monomials = _monomials(d, degree, products)
     if x is not None and degree > 1:
         says = informative(x)
         x_monomials = tuple(monomial for monomial in x_monomials if says(monomial))
-    return _paired((Monomials(x_monomials),), Monomials(tuple(y_monomials)), degree)
+    return _paired((Monomials(x_monomials),), Monomials(tuple(y_monomials)), degree if products else 1)
 
 
 def informative(x: Float[np.ndarray, "n d"]) -> Callable[[Sequence[int]], bool]:
@@ -355,8 +357,9 @@ def _paired(x_maps: tuple[FeatureMap, ...], y_map: Monomials, degree: int) -> Ba
     return Basis(x_maps, (y_map,), Pairing(tuple(x_only + y_only + joint)))
 
 
-def _monomials(columns: int, degree: int) -> tuple[tuple[int, ...], ...]:
-    return tuple(m for power in range(1, degree + 1) for m in combinations_with_replacement(range(columns), power))
+def _monomials(columns: int, degree: int, products: bool = True) -> tuple[tuple[int, ...], ...]:
+    monomials = (m for power in range(1, degree + 1) for m in combinations_with_replacement(range(columns), power))
+    return tuple(m for m in monomials if products or len(set(m)) == 1)
 
 
 def _curved(x: np.ndarray) -> list[int]:

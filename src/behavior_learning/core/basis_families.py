@@ -118,7 +118,8 @@ class Polynomial(BasisFamily):
     """All monomials of (x, y) up to a total degree, but none that repeats another on the training rows.
 
     Left out are squares of columns of two values, and products that are zero in every row, as that of two levels of
-    a category, or that three of the four combinations of two such columns leave nothing to say.
+    a category, or that three of the four combinations of two such columns leave nothing to say. Without
+    `products` powers of single columns are left: every row is a sum of polynomials of one column each.
 
     Examples
     --------
@@ -128,14 +129,16 @@ class Polynomial(BasisFamily):
     """
 
     degree: int = parameter(2, check_count)
+    products: bool = parameter(True, check_choice, valid=(True, False))
 
     short_name: ClassVar[str] = "polynomial"
 
     def of_degree(self, degree: int) -> "Polynomial":
-        return Polynomial(degree)
+        return Polynomial(degree, self.products)
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
-        return polynomial_basis(x.shape[1], len(choices), degree=self.degree, one_hot=choices, x=x)
+        how: dict[str, Any] = {"degree": self.degree, "products": self.products}
+        return polynomial_basis(x.shape[1], len(choices), one_hot=choices, x=x, **how)
 
 
 def _check_spline_degree(name: str, degree: Any) -> int:

@@ -17,7 +17,15 @@ from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
 from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
-from behavior_learning.discovery.selection import Found, Rows, Searching, halves, held_out_losses, searched
+from behavior_learning.discovery.selection import (
+    Found,
+    Rows,
+    Searching,
+    halves,
+    held_out_losses,
+    recurring_most,
+    searched,
+)
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
@@ -60,6 +68,7 @@ def discover(
     honest: bool = False,
     heads: Sequence[str | None] | None = None,
     degree: int = 1,
+    products: bool = True,
     max_terms: int = 30,
     folds: int | None = None,
     pairs: int | None = None,
@@ -80,7 +89,8 @@ def discover(
     A search starts from random dense problems and takes terms out, one by one at last, lets in those that pay by score
     tests, and takes out again; each problem is learned to its optimum. It is run on all rows, without each fold, which
     is then predicted, and on both halves of random splits, on which statements are to recur. The smallest problem whose
-    statements do and whose held-out loss is within one standard error of the best is learned again from all rows.
+    statements do and whose held-out loss is within one standard error of the best is learned again from all rows. Of each
+    size it is the one that recurs most of those as good as the best, among what the rows and the halves have found.
 
     Parameters
     ----------
@@ -95,12 +105,14 @@ def discover(
         a utility that is a sum, of products of the columns as they are (not less their means); in a hierarchy it is the
         paper's heads. With products, heads that are given are compared with both kinds of products.
     degree : 1 for the columns alone, 2 with their products and squares.
+    products : False leaves the squares alone, of x and of the response: a curve of each column. So many fewer terms
+        recur more often than those of all products.
     max_terms : of the largest problem.
     folds : parts that are held out in turn: 5, and 2 with `hierarchy`.
     pairs : random splits into halves: 10, and 4 with `hierarchy`. Half of them choose the size and the others judge
         what it says; 0 measures no recurrence, and one does both.
     threshold : share of half-samples from which the false statements are bounded.
-    choose : ``"one_se"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
+    choose : ``"one_se"``, ``"recurring"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
     known : columns that every problem but the empty one holds.
     forbidden : columns that no row may hold.
     rising, falling : columns in which the response never falls, or never rises, whatever the others; for one number and
@@ -127,7 +139,7 @@ def discover(
     ['block', 'head', 'columns', 'text', 'recurrence', 'share']
     """
     knowledge = Knowledge(known, forbidden, rising, falling, themes)
-    _check(hierarchy, degree, choose, threshold, knowledge)
+    _check(hierarchy, degree, check_choice("products", products, (True, False)), choose, threshold, knowledge)
     folds, pairs = (usual if own is None else own for own, usual in zip((folds, pairs), USUAL[hierarchy], strict=True))
     folds, pairs = check_count("folds", folds, minimum=2), check_count("pairs", pairs, minimum=0)
     max_terms = check_count("max_terms", max_terms, minimum=2)
@@ -142,10 +154,11 @@ def discover(
     rng = np.random.default_rng(random.randint(2**31))
     first = chosen_on[:SEARCH_ROWS]
     seed = int(rng.integers(2**31))  # One of all shapes, which read the same rows: their units are of a random part.
-    how: dict[str, Any] = {"degree": degree, "most": max_terms, "knowledge": knowledge, "response": response}
+    how: dict[str, Any] = {"degree": degree, "products": products, "most": max_terms}
+    how |= {"knowledge": knowledge, "response": response}
     shapes = [
         shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
-        for each, plan in plans(hierarchy, degree, heads)
+        for each, plan in plans(hierarchy, degree > 1 and products, heads)
     ]
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     numbers, total = count(1), 1 + folds + 2 * pairs
@@ -160,14 +173,15 @@ def discover(
         whole = searched(shapes, rows.data(), rng)
         done()
         search = whole.again if hierarchy else partial(searched, shapes)
-        sizes = list(whole.path.refits)
-        losses, without = held_out_losses(search, rows, sizes, folds=folds, rng=rng, done=done)
         parts, samples = halves(len(rows.x), pairs, rng), []
         for part in parts:
             samples.append(search(rows.at(part).data(), rng))
             done()
+        choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
+        whole = recurring_most(whole, choosing, rows)
+        sizes = list(whole.path.refits)
+        losses, without = held_out_losses(search, rows, sizes, folds=folds, rng=rng, done=done)
     refits = [whole.path.empty, *whole.path.refits.values()]
-    choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
     recurrence = [recurrence_of(whole.recurring(refit, choosing)) for refit in refits]
     sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
     criteria = [criterion(refit, rows.data()) for refit in refits]
@@ -201,7 +215,9 @@ def discover(
     )
 
 
-def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, knowledge: Knowledge) -> None:
+def _check(
+    hierarchy: bool, degree: int, products: bool, choose: str | int, threshold: float, knowledge: Knowledge
+) -> None:
     if hierarchy and degree > 1:
         raise OptionError("hierarchy=True searches the columns alone: leave degree at 1.")
     if knowledge.themes and not hierarchy:
@@ -210,8 +226,10 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, kn
         raise OptionError("rising and falling are kept by problems without products: leave degree at 1.")
     if degree not in (1, 2):
         raise OptionError(f"degree must be 1, or 2 for products and squares too; got {degree!r}.")
+    if degree == 1 and not products:
+        raise OptionError("products=False leaves the squares of degree 2, and degree is 1: pass degree=2 with it.")
     if isinstance(choose, str):
-        check_choice("choose", choose, ("one_se", "best"))
+        check_choice("choose", choose, ("one_se", "recurring", "best"))
     else:
         check_count("choose", choose)
     check_number("threshold", threshold, below=1.0)
@@ -219,11 +237,12 @@ def _check(hierarchy: bool, degree: int, choose: str | int, threshold: float, kn
         raise OptionError(f"The bound on false statements needs a threshold above 0.5; got {threshold}.")
 
 
-def plans(hierarchy: bool, degree: int, heads: Sequence[str | None] | None) -> list[tuple[Any, dict[str, Any]]]:
+def plans(hierarchy: bool, products: bool, heads: Sequence[str | None] | None) -> list[tuple[Any, dict[str, Any]]]:
     """Heads and shapes that every search compares; with products also columns as they are, not less their means."""
     if hierarchy:
         return [(LAYERED if heads is None else tuple(heads), plan) for plan in POOL_AND_LAYERS]
-    sets = HEADS[:degree] if heads is None else (tuple(heads),) * degree
+    count = 2 if products else 1
+    sets = HEADS[:count] if heads is None else (tuple(heads),) * count
     return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
 
 

@@ -149,17 +149,20 @@ def path_table(
     losses : (rows, sizes).
     recurrence : median over the statements of each.
     criteria : Schwarz's criterion of each on all rows.
-    choose : ``"one_se"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose statements
-        recur in 0.8 of the samples and whose loss is within one standard error of the best: by the differences of the
-        same rows, or if none of those recurs, by the losses of the best. If none of these does either, it is the one
-        of them that recurs most. A smaller one takes its place that recurs, is within one standard error by the losses
-        of the best, and has a lower criterion: folds find a few terms more or less of what all rows find.
+    choose : ``"one_se"``, ``"recurring"``, ``"best"`` or a number of terms. ``"one_se"`` is the smallest problem whose
+        statements recur in 0.8 of the samples and whose loss is within one standard error of the best: by the
+        differences of the same rows, or if none of those recurs, by the losses of the best. If none of these does
+        either, it is the one of them that recurs most. A smaller one takes its place that recurs, is within one
+        standard error by the losses of the best, and has a lower criterion: folds find a few terms more or less of
+        what all rows find.
+        ``"recurring"`` is that of the lowest loss of those whose statements recur in 0.8, or as often as any do.
     """
     mean, error = losses.mean(axis=0), losses.std(axis=0, ddof=1) / len(losses) ** 0.5
     best = int(np.argmin(mean))
+    again = np.nan_to_num(np.asarray(recurrence, float), nan=1.0)
+    again[0] = 1.0  # The empty problem says nothing of x that would have to recur.
     match choose:
         case "one_se":
-            again = np.nan_to_num(np.asarray(recurrence, float), nan=1.0)  # The empty problem says nothing.
             beyond = losses - losses[:, [best]]
             as_good = mean - mean[best] <= beyond.std(axis=0, ddof=1) / len(losses) ** 0.5
             near = mean <= mean[best] + error[best]
@@ -169,6 +172,9 @@ def path_table(
             smaller = np.arange(len(sizes)) < chosen
             preferred = smaller & near & (again >= AGAIN) & (np.asarray(criteria) < criteria[chosen])
             chosen = int(np.argmax(preferred)) if preferred.any() else chosen
+        case "recurring":
+            enough = min(AGAIN, max(again[1:], default=AGAIN))
+            chosen = int(np.argmin(np.where(again >= enough, mean, np.inf)))
         case "best":
             chosen = best
         case terms:

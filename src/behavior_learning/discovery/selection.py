@@ -8,7 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.discovery.path import Path, lowest_criterion
+from behavior_learning.discovery.path import LAST_STEPS, Path, learned, lowest_criterion
+from behavior_learning.discovery.result import recurrence_of
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
@@ -16,7 +17,7 @@ from behavior_learning.learned.model import LearnedModel, TrainingRows, in_singl
 from behavior_learning.learned.stability import columns_of_heads
 from behavior_learning.training.refit import Data, Refit
 
-__all__ = ["Found", "Rows", "Searching", "halves", "held_out_losses", "searched"]
+__all__ = ["Found", "Rows", "Searching", "halves", "held_out_losses", "recurring_most", "searched"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +72,35 @@ class Found:
         said = [other.said for other in samples]
         candidates = columns_of_heads(self.shape.model)
         return compare_refits(self.shape.explained(refit), said, "halves", candidates=candidates)
+
+
+def recurring_most(whole: Found, samples: Sequence[Found], rows: Rows) -> Found:
+    """The path with the problem of each size that recurs most on samples, of those as good as the best of the size.
+
+    A search ends in one of many optima, and what another one found on a sample may be as good on all rows: its loss is
+    within one standard error of the lowest, by the differences of the same rows. What a sample found is to recur on the
+    others.
+    """
+    family, menu, data = whole.shape.family, whole.shape.menu, rows.data()
+    tried: list[tuple[Refit, Sequence[Found]]] = [(refit, samples) for refit in whole.path.refits.values()]
+    for sample in samples:
+        others = [other for other in samples if other is not sample]
+        refits = sample.path.refits.values() if sample.shape is whole.shape else ()
+        tried += [(learned(family, data, menu, r.vector, r.support, LAST_STEPS), others) for r in refits]
+
+    def as_good(refit: Refit, best: Refit) -> bool:
+        beyond = family.losses(refit, data) - family.losses(best, data)
+        return bool(beyond.mean() <= beyond.std(ddof=1) / len(beyond) ** 0.5)
+
+    chosen, lowest = {}, whole.path.empty.loss
+    for size in sorted({refit.size for refit, _ in tried}):
+        here = sorted((pair for pair in tried if pair[0].size == size), key=lambda pair: pair[0].loss)
+        best = here[0][0]
+        if best.loss < lowest:
+            good = [pair for pair in here if as_good(pair[0], best)]
+            chosen[size] = max(good, key=lambda pair: recurrence_of(whole.recurring(*pair)))[0]
+            lowest = best.loss
+    return Found(whole.shape, whole.path._replace(refits=chosen))
 
 
 def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> Found:

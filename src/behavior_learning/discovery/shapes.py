@@ -129,6 +129,7 @@ def shape_of(
     knowledge: Knowledge,
     seed: int,
     response: Any,
+    products: bool = True,
     layers: Sequence[int] = (1,),
     n_terms: Sequence[int] = (1, 1, 1),
     centered: bool = True,
@@ -137,7 +138,7 @@ def shape_of(
 
     Parameters
     ----------
-    degree : 2 for products and squares of columns among the terms.
+    degree : 2 for squares of columns among the terms, and for products of two columns where `products` are asked for.
     most : terms of the largest problem.
     knowledge : what is known of the columns.
     layers : blocks per layer; ``(2, 1)`` is two agents below one block.
@@ -147,7 +148,7 @@ def shape_of(
     """
     labelled = not holds_numbers(pd.Series(np.asarray(y).ravel()))
     options: dict[str, Any] = {} if response is None else {"response": response}
-    basis = Polynomial(degree) if degree > 1 else Affine()
+    basis = Polynomial(degree, products) if degree > 1 else Affine()
     kind = partial(BLClassifier, output="scalar") if labelled else BLRegressor
     estimator = kind(
         layers=tuple(layers),
