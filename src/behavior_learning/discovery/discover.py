@@ -89,8 +89,8 @@ def discover(
     A search starts from random dense problems and takes terms out, one by one at last, lets in those that pay by score
     tests, and takes out again; each problem is learned to its optimum. It is run on all rows, without each fold, which
     is then predicted, and on both halves of random splits, on which statements are to recur. The smallest problem whose
-    statements do and whose held-out loss is within one standard error of the best is learned again from all rows. Of each
-    size it is the one that recurs most of those as good as the best, among what the rows and the halves have found.
+    statements do and whose held-out loss is within one standard error of the best is learned again from all rows. Of
+    each size it is the one that recurs most of those as good as the best, among what all rows and halves have found.
 
     Parameters
     ----------

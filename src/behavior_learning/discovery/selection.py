@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.arrays import to_device
-from behavior_learning.discovery.path import LAST_STEPS, Path, learned, lowest_criterion
+from behavior_learning.discovery.path import STEPS, Path, learned, lowest_criterion
 from behavior_learning.discovery.result import recurrence_of
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.explanation.stability import Stability, compare_refits
@@ -86,7 +86,9 @@ def recurring_most(whole: Found, samples: Sequence[Found], rows: Rows) -> Found:
     for sample in samples:
         others = [other for other in samples if other is not sample]
         refits = sample.path.refits.values() if sample.shape is whole.shape else ()
-        tried += [(learned(family, data, menu, r.vector, r.support, LAST_STEPS), others) for r in refits]
+        for r in refits:
+            scores = family.scores(r, data)  # Half of the rows have led near the optimum of all.
+            tried.append((learned(family, data, menu, r.vector, r.support, STEPS, scores), others))
 
     def as_good(refit: Refit, best: Refit) -> bool:
         beyond = family.losses(refit, data) - family.losses(best, data)
