@@ -94,6 +94,7 @@ def recurring_most(whole: Found, samples: Sequence[Found], rows: Rows) -> Found:
         beyond = family.losses(refit, data) - family.losses(best, data)
         return bool(beyond.mean() <= beyond.std(ddof=1) / len(beyond) ** 0.5)
 
+    tried = [(refit, others) for refit, others in tried if menu.admits(refit.support)]
     chosen, lowest = {}, whole.path.empty.loss
     for size in sorted({refit.size for refit, _ in tried}):
         here = sorted((pair for pair in tried if pair[0].size == size), key=lambda pair: pair[0].loss)
