@@ -40,8 +40,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         ``"smooth_abs(0.1)"``; None drops a head. ``"auto"`` is the paper's: tanh, relu, abs (Eq. 7).
     basis : ``bl.Affine()``, with `common_scale` for columns of one kind, ``bl.Polynomial(degree=2)`` over (x, y),
         ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
-        as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where all
-        is left open (`layers`).
+        as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where
+        all is left open (`layers`).
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
@@ -68,7 +68,7 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, 8 for an
-        average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on where the default problem is learned. With
+        average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on for the default problem. With
         ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
         in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
