@@ -199,6 +199,10 @@ def test_labels_of_noise_are_given_their_shares(share):
     with pytest.warns(TrainingWarning, match="A linear problem was learned"):
         clf = BLClassifier(random_state=0, n_restarts=1).fit(X, y)
     np.testing.assert_allclose(clf.predict_proba(X)[:, 0], (y == "a").mean(), atol=0.02)
+    coef, intercept, *_, readout, bias = (np.asarray(weight.raw) for weight in clf.network_.weights)
+    assert not any(numbers.any() for numbers in (coef, intercept, readout))  # Exactly nothing, and not 1e-7.
+    assert bias.any()
+    assert "(no column moves it)" in str(clf.explain())
 
 
 def test_fit_learns_more_than_the_shares():

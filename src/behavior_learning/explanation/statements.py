@@ -165,6 +165,8 @@ class Statement:
     @property
     def entering(self) -> str:
         """How the block enters the whole."""
+        if not self.variables:
+            return "no column moves it"
         return (
             f"raises the whole in {self.sign_share:.0%} of the cases, by {format_number(self.raises, DIGITS)} per unit"
         )
@@ -183,10 +185,8 @@ class Statement:
             f"{name} {format_number(value, DIGITS)}{often.get(name, '')}" for name, value in strongest
         )
         parts = [f"λ = {format_number(self.multiplier, DIGITS)}"] if self.head in ROLES else []
-        parts += [
-            f"moves {format_number(self.moves, DIGITS)} ({self.share:.0%} of the block)",
-            f"by column {strengths}",
-        ]
+        parts.append(f"moves {format_number(self.moves, DIGITS)} ({self.share:.0%} of the block)")
+        parts += [f"by column {strengths}"] if strengths else []
         if self.head == "inequality":
             parts.insert(1, f"exceeded in {self.active:.0%} of the rows")
         if self.head in ("inequality", "equality"):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from behavior_learning.core.arrays import make_key, to_device
+from behavior_learning.core.block import Weight
+from behavior_learning.core.network import BehaviorNetwork, weight_value, with_weights
 from behavior_learning.errors import OptionError
 from behavior_learning.learned.model import LearnedModel, Procedure, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
@@ -17,6 +19,10 @@ __all__ = ["linear_of_all_rows", "polished"]
 
 LINEAR_EVALUATIONS = 500
 """Of the loss of a linear model, at most."""
+
+NOTHING = 1e-5
+"""Log odds by which a block that says nothing moves a class at most, per standard deviation of a column: a ridge of
+coefficients, multipliers and readout has its optimum at zero, and a descent ends a hair beside it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +89,9 @@ def linear_of_all_rows(model: LearnedModel) -> LearnedModel:
     data = chosen_rows(in_single((rows.x, rows.y)), rows.weight, every)
     network = lowered(model.network, model.objective, data=data, l2=l2, evaluations=LINEAR_EVALUATIONS)
     temperature = model.temperature
-    if model.response.levels is None:
+    if model.response.levels is not None:
+        network = _emptied(network)
+    else:
         rank = np.linalg.matrix_rank(np.column_stack([np.ones(len(every)), rows.x]))
         temperature *= len(every) / max(len(every) - rank, 1)
     return replace(
@@ -94,3 +102,16 @@ def linear_of_all_rows(model: LearnedModel) -> LearnedModel:
         rows=replace(rows, held_out=np.zeros(len(every), bool)),
         known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),
     )
+
+
+def _emptied(network: BehaviorNetwork) -> BehaviorNetwork:
+    """Logistic regression in which blocks that say nothing are zero, and enter no class."""
+    coef, intercept, multiplier, *others, readout, bias = network.weights
+    moved = np.abs(weight_value(coef)).max(axis=(1, 2), initial=0.0) * weight_value(multiplier)[:, 0]
+    empty = moved * np.abs(weight_value(readout)).max(axis=0) < NOTHING
+
+    def without(weight: Weight, blocks: np.ndarray) -> Weight:
+        return replace(weight, raw=to_device(np.where(blocks, np.float32(0.0), np.asarray(weight.raw))))
+
+    coef, intercept = without(coef, empty[:, None, None]), without(intercept, empty[:, None])
+    return with_weights(network, [coef, intercept, multiplier, *others, without(readout, empty), bias])
