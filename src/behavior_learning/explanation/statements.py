@@ -429,7 +429,7 @@ class _Words:
         word = ABOVE[head] if above else WORDS[head, sees_response or bool(block.block.response)]
         word = INDEFINITE[head] if block.sign_share < DEFINITE and not above else word
         if not named:
-            return f"{word} nothing that varies"
+            return "says nothing that varies"
         if self.of_labels(block, measured):
             return self.base_rate(measured)
         if head == "utility" and above:  # Blocks that raise a utility, less those that lower it.
