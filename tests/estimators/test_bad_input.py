@@ -72,6 +72,7 @@ HYPERPARAMETERS = [
     ({"degrees": ((2,), (1,))}, r"degrees needs one list for each of utility, inequality, equality"),
     ({"degrees": {"utilities": (2,)}}, "degrees names 'utilities', which is no head"),
     ({"n_restarts": 0}, "n_restarts must be a whole number of at least 1; got 0"),
+    ({"n_restarts": "many"}, 'n_restarts must be "auto", a whole number above 0 or a bl.Initialization; got .many.'),
 ]
 
 OWN_HYPERPARAMETERS = {

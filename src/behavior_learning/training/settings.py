@@ -87,6 +87,10 @@ def check_starts(name: str, value: Any) -> Initialization:
             return value.checked()
         case "auto":
             return Initialization()
+        case str():
+            raise OptionError(
+                f'{name} must be "auto", a whole number above 0 or a bl.Initialization; got {value!r}. Leave it at "auto".'
+            )
         case _:
             return Initialization(check_count(name, value))
 
