@@ -89,7 +89,7 @@ def check_starts(name: str, value: Any) -> Initialization:
             return Initialization()
         case str():
             raise OptionError(
-                f'{name} must be "auto", a whole number above 0 or a bl.Initialization; got {value!r}. Leave it at "auto".'
+                f'{name} must be "auto", a whole number above 0 or a bl.Initialization; got {value!r}. Leave it out.'
             )
         case _:
             return Initialization(check_count(name, value))
