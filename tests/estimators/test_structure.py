@@ -1,5 +1,6 @@
 """Hyperparameters become the architecture and basis they name, and contradictions are refused by name."""
 
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.features import Ramp
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import DataError, OptionError, TrainingWarning
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import (
@@ -21,6 +22,7 @@ from behavior_learning.estimators.structure import (
     make_basis,
     named_products,
 )
+from behavior_learning.learned.outcome import CROWDED
 from behavior_learning.options import checked_parameters
 from behavior_learning.specification import UMP
 from tests.conftest import rng
@@ -296,9 +298,11 @@ def test_columns_are_drawn_curves_where_nothing_speaks_for_another_problem(kind)
 
 
 def test_default_labels_of_many_rows_are_learned_by_curves():
-    X = rng("curves").normal(size=(800, 2))
-    y = np.where(np.abs(X).sum(axis=1) + 0.3 * rng("noise").normal(size=800) > 1.5, "far", "near")
-    clf = BLClassifier(n_restarts=1, random_state=0).fit(X, y)
+    X = rng("curves").normal(size=(800, 6))
+    y = np.where(np.abs(X[:, :2]).sum(axis=1) + 0.3 * rng("noise").normal(size=800) > 1.5, "far", "near")
+    with warnings.catch_warnings(action="error", category=TrainingWarning):  # Of many parameters for few rows.
+        clf = BLClassifier(n_restarts=1, random_state=0).fit(X, y)
+    assert clf.n_parameters_ > CROWDED * len(X)
     assert (clf.network_.architecture.layers, clf.network_.architecture.heads[0]) == ((32, 8), "tanh")
     assert any(isinstance(feature, Ramp) for feature in clf.network_.basis.x_functions)
     assert clf.score(X, y) > 0.88

@@ -214,7 +214,7 @@ class BehaviorEstimator(FittedEstimator):
                 say_linear(loss, its_loss)
                 model, loss = linear, its_loss
         self._adopt(model, named=is_named(X))
-        examine_fit(self.model_, loss, compared=plain)
+        examine_fit(self.model_, loss, bears=plain or chosen.average or present is not None)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
         if plain and one_optimum and validation_data is None:
             self.model_ = linear_of_all_rows(self.model_)

@@ -48,13 +48,14 @@ LEAST_RIDGE = 1e-6
 """Of logistic regression where none is asked for."""
 
 
-def examine_fit(model: LearnedModel, loss: float, *, compared: bool = False) -> None:
+def examine_fit(model: LearnedModel, loss: float, *, bears: bool = False) -> None:
     """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log.
 
     Parameters
     ----------
     loss : mean loss of the held-out rows under the model, which `restarts` tells of where training stopped.
-    compared : whether it was found ahead of a linear problem, and bears its many parameters.
+    bears : whether it bears more parameters than rows: it was compared with a linear problem, is a mean of networks, or
+        goes on from a model that was examined.
     """
     LOG.info(
         "%s given %d columns: %d parameters from %d rows, held-out loss %.4g after %d epochs",
@@ -65,7 +66,7 @@ def examine_fit(model: LearnedModel, loss: float, *, compared: bool = False) -> 
         loss,
         model.history["epoch"].max(),
     )
-    for what in (_unfinished(model), _no_better(model, loss), "" if compared else _crowded(model)):
+    for what in (_unfinished(model), _no_better(model, loss), "" if bears else _crowded(model)):
         if what:
             warnings.warn(what, TrainingWarning, stacklevel=3)
 
@@ -104,9 +105,9 @@ def _no_better(model: LearnedModel, loss: float) -> str:
 
 
 def _crowded(model: LearnedModel) -> str:
-    """There are many more parameters than rows that they were learned from; an average of networks bears that."""
+    """There are many more parameters than rows that they were learned from."""
     rows, parameters = int((~model.training_rows("fit").held_out).sum()), model.network.n_parameters
-    if parameters < CROWDED * rows or model.members > 1:
+    if parameters < CROWDED * rows:
         return ""
     return (
         f"{parameters} parameters were learned from {rows} rows. Use fewer layers, such as layers=(1,), or a larger "
