@@ -28,7 +28,7 @@ def test_two_workers_train_the_network_of_one_process():
         with pytest.raises(DataError, match="has no column 'z'"):
             bl.BLRegressor(**OPTIONS).fit(given, target="z", client=client)
     X, y = rows.drop(columns="y"), rows["y"]
-    np.testing.assert_allclose(reg.log_density(X, y), alone.log_density(X, y), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(reg.log_density(X, y), alone.log_density(X, y), rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(reg.log_density(X, y), again.log_density(X, y))
 
 
