@@ -192,10 +192,8 @@ class BehaviorEstimator(FittedEstimator):
         )
         alone = not (chosen.average or stream or kept or present)
         plain = alone and left_open(chosen) and self._has_linear(response)
-        asked, chosen = (
-            chosen,
-            self._suited(chosen, response, len(train), rows.table.shape[1], stream is not None, present),
-        )
+        asked = chosen
+        chosen = self._suited(asked, response, len(train), rows.table.shape[1], stream is not None, present)
         others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in others.items() if value]
         if chosen.average and given:
