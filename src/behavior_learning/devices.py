@@ -1,16 +1,34 @@
 """Where to compute."""
 
 import re
+import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import jax
 
 from behavior_learning.errors import OptionError
+from behavior_learning.mesh import alone
 from behavior_learning.processes import begin_computing
 
-__all__ = ["on_device"]
+__all__ = ["on_device", "platform", "suited"]
+
+WHOLE = "highest"
+"""Products of matrices in all digits of single precision, of which accelerators leave out half by default."""
+
+PAYS = 2**31
+"""Numbers of the widest layer, of all rows, candidates and epochs, from which on an accelerator's shorter steps make up
+for its longer compilation: some 15 s of training by a processor."""
+
+
+class _Chosen(threading.local):
+    """Whether `suited` chose the device of this thread, and nobody else."""
+
+    here = False
+
+
+_chosen = _Chosen()
 
 
 @contextmanager
@@ -18,8 +36,10 @@ def on_device(name: str | None) -> Generator[Any]:
     """Compute on a device whatever is called in a ``with`` block: fits, predictions, inference, searches.
 
     A setting of the place and not of the model: estimators have no parameter for it, files do not hold it, and a model
-    that was fitted on one device answers on another. Outside of such blocks JAX chooses (``JAX_PLATFORMS=cpu`` in the
-    environment keeps it from GPUs). Other threads are not concerned.
+    that was fitted on one device answers on another. Outside of such blocks a single GPU trains and predicts where that
+    makes up for its longer compilation, and the processor does all else; among several devices JAX chooses
+    (``JAX_PLATFORMS=cpu`` in the environment keeps it from GPUs). Products of matrices are in whole single precision.
+    Other threads are not concerned.
 
     Parameters
     ----------
@@ -43,8 +63,42 @@ def on_device(name: str | None) -> Generator[Any]:
         yield None
         return
     device = _found(name)
-    with jax.default_device(device):
+    # A processor knows one precision, and programs compiled without saying so serve it.
+    whole = nullcontext() if device.platform == "cpu" else jax.default_matmul_precision(WHOLE)
+    with jax.default_device(device), whole:
         yield device
+
+
+@contextmanager
+def suited(numbers: int) -> Generator[None]:
+    """Compute on the processor unless there are so many numbers to compute that a single accelerator pays.
+
+    What `on_device` or the user's own settings of JAX say stands, and so does JAX's choice among several devices.
+    """
+    found, own = _accelerator(), jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    if found is None or (own is not None and not _chosen.here):
+        yield
+        return
+    before, _chosen.here = _chosen.here, True
+    try:
+        with (
+            jax.default_device(found if numbers >= PAYS else jax.devices("cpu")[0]),
+            jax.default_matmul_precision(WHOLE),
+        ):
+            yield
+    finally:
+        _chosen.here = before
+
+
+def _accelerator() -> Any:
+    """The only device, where that is no processor and no other process computes with this one."""
+    return jax.devices()[0] if alone() and jax.default_backend() != "cpu" else None
+
+
+def platform() -> str:
+    """The kind of device that computes here."""
+    own: Any = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    return jax.default_backend() if own is None else getattr(own, "platform", own)
 
 
 def _found(name: str) -> Any:

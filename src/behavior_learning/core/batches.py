@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from behavior_learning.core.arrays import to_device
+from behavior_learning.devices import suited
 from behavior_learning.errors import DataError
 from behavior_learning.processes import begin_computing
 
@@ -40,13 +41,14 @@ def by_batches(function: Callable[..., Any], rows: tuple[np.ndarray, ...], value
     size = 1 if n == 1 else min(power_of_two(n), max(SMALLEST, power_of_two(VALUES_IN_MEMORY // values) // 2))
     whole, structure = [], None
     begin_computing()
-    for start in range(0, n, size):
-        batch = rows if size == n else padded(rows, start, size)
-        parts, structure = jax.tree.flatten(function(*batch))
-        wide = [float if part.dtype.kind == "f" else part.dtype for part in parts]
-        whole = whole or [np.empty((n, *p.shape[1:]), dtype) for p, dtype in zip(parts, wide, strict=True)]
-        for column, part in zip(whole, parts, strict=True):
-            column[start : start + size] = np.asarray(part)[: n - start]
+    with suited(n * values):
+        for start in range(0, n, size):
+            batch = rows if size == n else padded(rows, start, size)
+            parts, structure = jax.tree.flatten(function(*batch))
+            wide = [float if part.dtype.kind == "f" else part.dtype for part in parts]
+            whole = whole or [np.empty((n, *p.shape[1:]), dtype) for p, dtype in zip(parts, wide, strict=True)]
+            for column, part in zip(whole, parts, strict=True):
+                column[start : start + size] = np.asarray(part)[: n - start]
     return jax.tree.unflatten(structure, whole)
 
 

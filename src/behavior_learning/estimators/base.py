@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from behavior_learning.caching import keep_programs, let_go_of_programs
 from behavior_learning.core.architecture import Aggregation, Multipliers, Output, Skip
 from behavior_learning.core.basis_families import BasisFamily, check_basis
+from behavior_learning.devices import suited
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
@@ -126,6 +127,7 @@ class BehaviorEstimator(FittedEstimator):
             raise OptionError(f"{name}={value!r} has no parameters of its own. Set {name} to an option that has first.")
         return value
 
+    @suited(0)
     def fit(
         self,
         X: Any,

@@ -10,6 +10,7 @@ import numpy as np
 
 from behavior_learning.core.network import BehaviorNetwork, in_double, with_weights
 from behavior_learning.core.spaces import Space
+from behavior_learning.devices import suited
 from behavior_learning.identification.parameters import learned_numbers, number_places, parameter_labels
 from behavior_learning.identification.reference_levels import equal_sums, with_reference_levels
 from behavior_learning.inference.exploration import random_networks
@@ -106,7 +107,7 @@ def infer_network(
     n_restarts : as in `infer_problem`.
     """
     data = np.asarray(data[0], float), data[1]
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), suited(0):
         x_names, y_names = [v.name for v in inputs], [v.name for v in response]
         outputs = y_names if network.architecture.output == "vector" else []
         names = parameter_labels(network, x_names, y_names, outputs, block_names)

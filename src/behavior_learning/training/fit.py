@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.devices import platform, suited
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.mesh import by_rows, device_count
 from behavior_learning.objectives import Objective, Weighted
@@ -181,7 +182,7 @@ class WithNoise(eqx.Module):
 
 def rows_at_once(evaluations: int, width: int) -> int:
     """Rows whose losses, by so many candidates each, a processor's cache holds, or the memory of other devices."""
-    most = CACHED if jax.default_backend() == "cpu" else EVALUATIONS * width
+    most = CACHED if platform() == "cpu" else EVALUATIONS * width
     return max(1, device_count() * most // (evaluations * width))
 
 
@@ -247,22 +248,25 @@ def fit(
 
     known = data if feed is None else feed.first_shard(data)
     packed = zip(*(packing.packed(start, np) for start in starts), strict=True)
-    best, trace, _ = minimize(
-        tuple(to_device(np.stack(arrays)) for arrays in packed),
-        losses(schedule.objective),
-        bound_optimizer(settings, packing, rows=rows),
-        data=data,
-        validation=validation,
-        seed=seed,
-        max_epochs=settings.max_epochs,
-        patience=settings.patience,
-        chunk=chunk,
-        every=every,
-        feed=feed,
-        refine=refine,
-        progress=progress,
-        keeper=checkpoint and Keeper(checkpoint, fingerprint(known, validation, starts, stages, settings, seed, rows)),
-    )
+    evaluations = len(starts) * len(data[0]) * settings.max_epochs * schedule.objective.evaluations
+    with suited(evaluations * starts[0].width):
+        best, trace, _ = minimize(
+            tuple(to_device(np.stack(arrays)) for arrays in packed),
+            losses(schedule.objective),
+            bound_optimizer(settings, packing, rows=rows),
+            data=data,
+            validation=validation,
+            seed=seed,
+            max_epochs=settings.max_epochs,
+            patience=settings.patience,
+            chunk=chunk,
+            every=every,
+            feed=feed,
+            refine=refine,
+            progress=progress,
+            keeper=checkpoint
+            and Keeper(checkpoint, fingerprint(known, validation, starts, stages, settings, seed, rows)),
+        )
     winner = int(np.argmin(trace.best_loss))
     if not np.isfinite(trace.best_loss[winner]):
         raise ConvergenceError(
