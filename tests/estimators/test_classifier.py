@@ -196,8 +196,9 @@ def test_labels_of_noise_are_given_their_shares(share):
     """Twelve columns say nothing of 140 labels: what early stopping makes of them is not ahead beyond doubt."""
     random = rng("labels of noise")
     X, y = random.normal(size=(140, 12)), random.choice(["a", "b"], size=140, p=[share, 1 - share])
-    with pytest.warns(TrainingWarning, match="A linear problem was learned"):
+    with pytest.warns(TrainingWarning, match="A linear problem was learned") as said:
         clf = BLClassifier(random_state=0, n_restarts=1).fit(X, y)
+    assert {warning.filename for warning in said if warning.category is TrainingWarning} == {__file__}
     np.testing.assert_allclose(clf.predict_proba(X)[:, 0], (y == "a").mean(), atol=0.02)
     coef, intercept, *_, readout, bias = (np.asarray(weight.raw) for weight in clf.network_.weights)
     assert not any(numbers.any() for numbers in (coef, intercept, readout))  # Exactly nothing, and not 1e-7.

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from behavior_learning.devices import suited
 from behavior_learning.discovery.agreement import agreement_of
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
@@ -60,7 +59,6 @@ Progress = Callable[[int, int], None]
 """Called with the searches done and their number."""
 
 
-@suited(0)
 def discover(
     X: Any,
     y: Any,

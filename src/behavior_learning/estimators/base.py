@@ -127,7 +127,6 @@ class BehaviorEstimator(FittedEstimator):
             raise OptionError(f"{name}={value!r} has no parameters of its own. Set {name} to an option that has first.")
         return value
 
-    @suited(0)
     def fit(
         self,
         X: Any,
@@ -206,10 +205,12 @@ class BehaviorEstimator(FittedEstimator):
         encoded.check_alike()
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
-        model, loss = learned(chosen, task, random)
+        with suited(0):  # Training in it goes elsewhere where that pays.
+            model, loss = learned(chosen, task, random)
         allowed = loss_of_plainer(model, loss) if plain and chosen.heads == "auto" else None
         if allowed is not None:
-            linear, its_loss = learned(self._linear(asked, response), task, random)
+            with suited(0):
+                linear, its_loss = learned(self._linear(asked, response), task, random)
             if its_loss <= allowed:
                 say_linear(loss, its_loss)
                 model, loss = linear, its_loss
@@ -217,7 +218,8 @@ class BehaviorEstimator(FittedEstimator):
         examine_fit(self.model_, loss, bears=plain or chosen.average or present is not None)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
         if plain and one_optimum and validation_data is None:
-            self.model_ = linear_of_all_rows(self.model_)
+            with suited(0):
+                self.model_ = linear_of_all_rows(self.model_)
         looked, _ = some_rows((train, train), EXAMINED_ROWS)
         encoded.response.examine(of_inputs(self.model_, encoded.x[looked]))
         return self

@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import BehaviorNetwork, with_arrays
+from behavior_learning.devices import suited
 from behavior_learning.objectives import Objective, Weighted
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.descent import FALL, FLAT, PATIENCE, bfgs
@@ -140,7 +141,10 @@ class Family:
             Weighted.where(self.objective, data), self.packing, to_device(np.float32(self.l2 / (2 * rows)))
         )
         guess = to_device(np.eye(len(at), dtype=np.float32) if scores is None else scores.guess(at > 0))
-        found, value = _descended(loss, to_device(np.float32(vector)), gates, guess, data, to_device(np.int32(steps)))
+        with suited(0):  # Brief, and many of them.
+            found, value = _descended(
+                loss, to_device(np.float32(vector)), gates, guess, data, to_device(np.int32(steps))
+            )
         return Refit(np.asarray(found), support, float(value))
 
     def losses(self, refit: Refit, data: Data) -> Float[np.ndarray, " rows"]:
