@@ -48,7 +48,7 @@ def test_only_where_much_is_to_be_computed_an_accelerator_does_it(monkeypatch):
     monkeypatch.setattr(devices, "_accelerator", lambda: None)
     with devices.suited(many):
         assert chosen() is None
-    monkeypatch.setattr(devices, "_accelerator", lambda: "cpu")  # Its name, told apart from the device itself.
+    monkeypatch.setattr(devices, "_accelerator", lambda: "cpu")  # Its name, unlike the device itself.
     with devices.suited(few):
         assert chosen() == jax.devices("cpu")[0]
         with devices.suited(many):
@@ -60,6 +60,7 @@ def test_only_where_much_is_to_be_computed_an_accelerator_does_it(monkeypatch):
         assert chosen() == asked
     X, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
     monkeypatch.setattr(devices, "PAYS", 0)
+    monkeypatch.setattr(devices, "_accelerator", lambda: jax.devices("cpu")[0])
     clf = bl.BLClassifier(layers=(1,), max_epochs=1, n_restarts=1, random_state=0).fit(X, y)
     assert np.isfinite(clf.predict_proba(X)).all()
 

@@ -70,22 +70,20 @@ def on_device(name: str | None) -> Generator[Any]:
 
 
 @contextmanager
-def suited(numbers: int) -> Generator[None]:
-    """Compute on the processor unless there are so many numbers to compute that a single accelerator pays.
+def suited(numbers: int) -> Generator[Any]:
+    """Compute on the processor unless there are so many numbers to compute that a single accelerator pays, given then.
 
     What `on_device` or the user's own settings of JAX say stands, and so does JAX's choice among several devices.
     """
     found, own = _accelerator(), jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
     if found is None or (own is not None and not _chosen.here):
-        yield
+        yield None
         return
     before, _chosen.here = _chosen.here, True
+    place = found if numbers >= PAYS else None
     try:
-        with (
-            jax.default_device(found if numbers >= PAYS else jax.devices("cpu")[0]),
-            jax.default_matmul_precision(WHOLE),
-        ):
-            yield
+        with jax.default_device(place or jax.devices("cpu")[0]), jax.default_matmul_precision(WHOLE):
+            yield place
     finally:
         _chosen.here = before
 

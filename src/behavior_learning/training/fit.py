@@ -249,7 +249,9 @@ def fit(
     known = data if feed is None else feed.first_shard(data)
     packed = zip(*(packing.packed(start, np) for start in starts), strict=True)
     evaluations = len(starts) * len(data[0]) * settings.max_epochs * schedule.objective.evaluations
-    with suited(evaluations * starts[0].width):
+    with suited(evaluations * starts[0].width) as place:
+        if place is not None:  # At once, in place of chunk by chunk.
+            data, validation = jax.device_put((data, validation), place)
         best, trace, _ = minimize(
             tuple(to_device(np.stack(arrays)) for arrays in packed),
             losses(schedule.objective),
