@@ -81,7 +81,7 @@ def fitted(path: Path, how: str, given: argparse.Namespace) -> dict[str, float]:
         "layers": tuple(map(int, given.layers.split(","))),
         "optimizer": bl.Adam(batch_size=given.batch, schedule=given.schedule),
         "n_restarts": 1,
-        "random_state": 0,
+        "random_state": given.seed,
         "patience": 1000,
     }
     test = rows_of(pq.read_schema(path).names.index("y"), 50_000, 10**6)
@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--layers", default="2,1")
     parser.add_argument("--batch", type=int, default=BATCH)
     parser.add_argument("--schedule", default="constant")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path(gettempdir()))
     parser.add_argument("--ways", default="stream,memory,lightgbm,torch")
     parser.add_argument("--only", default="")
