@@ -17,7 +17,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.special import expit, logsumexp
 
@@ -225,6 +224,8 @@ def timing() -> None:
 
 def textbooks(folder: Path, only: str) -> None:
     """One unit more of a column: the change of the mean, beside least squares with robust errors on the same rows."""
+    import statsmodels.api as sm  # Here alone: what imports this module need not have it.
+
     X, y = bl.datasets.load_boston()
     work = next(iter(sorted(folder.glob("mroz.csv*"))), None)
     cases = [("Boston", X[["RM", "LSTAT", "PTRATIO", "NOX", "DIS", "CRIM"]], y, ("RM", "LSTAT"))]

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jax import Array
 from scipy.special import logsumexp
 
 import behavior_learning as bl
@@ -24,10 +25,11 @@ from behavior_learning.encoding.tables import TableEncoder
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters, parameter_labels
 from behavior_learning.inference import Estimates, InferenceResults
+from behavior_learning.inference.estimation import Search, polish
 from behavior_learning.inference.infer import infer
 from behavior_learning.objectives import Likelihood
 from decisions import Q, households, learned
-from designs import Design
+from designs import Design, with_rows
 
 Hits = dict[str, bool | None]
 
@@ -80,7 +82,25 @@ def classes_by_default(n: int, seed: int) -> Hits:
     y = pd.Series(np.array(CLASSES)[np.asarray(codes)], name="y")
     results = classifier().fit(X, y).inference()
     truth = dict(zip(design.local.labels, design.truth, strict=True))
-    return covered(_pointing_alike(results.original, truth), truth) | {"(simplified)": bool(results.cautions)}
+    return covered(_pointing_alike(results.original, truth), truth) | {
+        "(simplified)": bool(results.cautions),
+        "(rivals)": bool(results.rivals),
+        **_beside_the_truth(n * results.fitted.loss, (x, codes)),
+    }
+
+
+APART = 1e-3
+"""Nats of all rows by which two optima differ."""
+
+
+def _beside_the_truth(nats: float, rows: tuple[Array, Array]) -> Hits:
+    """Whether a search from the truth ends in a better optimum than that of so many nats, and whether in a worse one."""
+    with jax.enable_x64(True):
+        design = three_classes()
+        problem = with_rows(design.problem(len(rows[0])), rows)
+        start, signs = jnp.asarray(design.truth), jnp.asarray(design.local.signs)
+        other = float(problem.n * polish(problem, start, signs, Search(aim=1e-9)).loss)
+    return {"(better from the truth)": other < nats - APART, "(worse from the truth)": other > nats + APART}
 
 
 def _pointing_alike(estimates: Estimates, truth: Mapping[str, float]) -> pd.DataFrame:
