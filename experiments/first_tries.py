@@ -94,7 +94,7 @@ APART = 1e-3
 
 
 def _beside_the_truth(nats: float, rows: tuple[Array, Array]) -> Hits:
-    """Whether a search from the truth ends in a better optimum than that of so many nats, and whether in a worse one."""
+    """Whether a search from the truth ends in a better optimum than that of so many nats, or in a worse one."""
     with jax.enable_x64(True):
         design = three_classes()
         problem = with_rows(design.problem(len(rows[0])), rows)
