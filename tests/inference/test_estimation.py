@@ -182,10 +182,9 @@ def test_rounds_of_descents_begin_anew_until_several_end_in_the_best(monkeypatch
 
     monkeypatch.setattr(wander, "_ends", ends)
     worse, best = ends_at(0.95, 0.9)
-    found = wander.wandered(
-        None, single().fitted.local, lambda end: worse if len(rounds) == 1 else best, rounds=9, seed=0
-    )
-    assert len(rounds) == 1 + wander.ENOUGH
+    follow, known = lambda end: worse if len(rounds) == 1 else best, 0.9
+    found = wander.wandered(None, single().fitted.local, follow, rounds=9, enough=4, known=known, seed=0)
+    assert len(rounds) == 1 + 3  # The searches before are one of the four.
     assert [end.loss for end in found] == [0.9, 0.9, 0.95, 0.95]
     assert not np.isclose(rounds[0], rounds[1])[:, single().fitted.local.signs == 0].any()
 

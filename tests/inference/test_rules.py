@@ -287,9 +287,8 @@ class Squares(eqx.Module):
 
 
 @pytest.mark.usefixtures("float64")
-def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs(monkeypatch):
+def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs():
     """By hand: a trial that does not lower the loss is taken back, and a number keeps a tenth of itself at least."""
-    monkeypatch.setattr(wander, "SCORINGS", 6)
     rows, weights = rng("scoring").normal([3.0, -0.5], size=(20, 2)), 1.0 + np.arange(20) % 2
     problem, signs = Squares((jnp.asarray(rows),), jnp.asarray(weights), 2.0), np.array([0, 1])
 
@@ -307,7 +306,9 @@ def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs(monkeypa
         trial = theta + move
         trial[1] = max(trial[1], 0.1 * theta[1])
         theta, damping = (trial, wander.EASED * damping) if at(trial)[0] < loss else (theta, wander.HARDER * damping)
-    ends, losses = wander._scored(problem, jnp.array([[0.0, 1.0]]), jnp.asarray(signs), jax.random.key(0))
+    stages = jnp.array([[2, 2, 20], [1, 4, 20]])  # A stage begins with a look at where the last one ended.
+    starts = jnp.array([[0.0, 1.0], [90.0, 90.0]])
+    ends, losses = wander._scored(problem, starts, jnp.asarray(signs), jax.random.key(0), stages)
     np.testing.assert_allclose(ends[0], theta, rtol=1e-6, atol=1e-12)
     assert float(losses[0]) == pytest.approx(at(theta)[0], rel=1e-9)
 

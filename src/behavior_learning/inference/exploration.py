@@ -25,7 +25,7 @@ from behavior_learning.inference.estimation import (
 )
 from behavior_learning.inference.fitted import GUIDING_ROWS, numbers_of
 from behavior_learning.inference.problem import Problem
-from behavior_learning.inference.wander import wandered
+from behavior_learning.inference.wander import AGREED, ENOUGH, wandered
 
 __all__ = [
     "MOST_OTHERS",
@@ -105,9 +105,11 @@ def explore(
     found = {"fit" if number == 0 else f"start {number}": look(point) for number, point in enumerate(points)}
     alone = [*found.values()]
     found |= _with_flips(rows, min(alone, key=_loss), look, sign_flips)
-    if rounds and (always or contested(alone, min(map(_loss, found.values())), float(problem.total))):
+    known = min(map(_loss, found.values()))
+    if rounds and (always or contested(alone, known, float(problem.total))):
         brief = partial(follow, max_steps=BRIEF_STEPS, aim=1e-7)
-        ends = wandered(problem, start, brief, rounds=rounds, seed=seed)
+        enough = ENOUGH if always else AGREED
+        ends = wandered(problem, start, brief, rounds=rounds, enough=enough, known=known, seed=seed)
         found |= {f"descent {number + 1}": end for number, end in enumerate(ends[:KEPT])}
         if progress is not None:
             progress(f"noisy descents found {len(ends)} optima, the best at a mean loss of {_loss(ends[0]):.5f}")

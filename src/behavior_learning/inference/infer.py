@@ -130,13 +130,15 @@ def infer(
         searched = explore(
             problem, start, [network, *starts], one_hot, sign_flips, progress, rounds=rounds, always=always, seed=seed
         )
+        ended = released(problem, start, searched.best) if l2 is None else (problem, searched.best)
         if sharpened and (finer := sharp_enough(problem, searched.best.theta)) is not problem.objective:
             common["candidates"] = finer.evaluations
+            finite = float(ended[0].l2) < ridge  # Elsewhere more candidates would only take longer to say so.
             problem = Problem.of(finer, start.parametrization, data, checked, candidates=finer.evaluations, l2=ridge)
             searched = followed(problem, start, searched)
+            ended = released(problem, start, searched.best) if finite else (problem, searched.best)
         explored.append(searched)
-        best = searched.best
-        return (problem, best) if l2 is not None else released(problem, start, best)
+        return ended
 
     ridge = WEAK_PRIOR if l2 is None else check_number("l2", l2, inclusive=True)
     fitted, cautions, rivals = at_optimum(objective, data, network, names, choose=choose, l2=ridge, **common), (), ()

@@ -21,12 +21,16 @@ from behavior_learning.inference.problem import Problem
 
 __all__ = ["cost_of_round", "wandered"]
 
-DESCENTS, STEPS, BATCH, RATE = 288, 750, 32, 0.025
-"""Of a round: descents, their steps, the rows of each step, and the first rate, which falls as half a cosine."""
+PER_NUMBER, MOST, STEPS, BATCH, RATE = 10, 288, 190, 32, 0.05
+"""Of a round: descents for each number that is learned, descents at most, their steps, the rows of each step, and the
+first rate, which falls as half a cosine."""
 
-LOOKED_AT, SCORINGS, SCORED_ROWS = 48, 40, 2000
-"""Descents of a round that go on by steps of scoring, the steps, and the rows they see at most. By the loss where it
-ends the descent that leads to the best optimum is often the tenth or twentieth."""
+STAGES = ((1, 15, 250), (3, 20, 1000), (9, 20, 2000), (36, 40, 2000))
+"""Of how many descents of a round one goes on by steps of scoring, the best so far, for how many steps, and the rows
+they see at most. By the loss where it ends the descent that leads to the best optimum is as often among the worse."""
+
+TOGETHER = 250
+"""Rows at most that a step of scoring looks at together."""
 
 FEWER = 0.5
 """Of the candidates for an integral, which are enough for noisy steps."""
@@ -41,15 +45,27 @@ DAMPING, EASED, HARDER, LONGEST, FLAT = 0.1, 0.3, 5.0, 3.0, 1e-6
 """Of a step of scoring: the first damping, what it is multiplied by after a step that lowers the loss and one that does
 not, the longest step, and the least curvature that damping is relative to."""
 
-ENOUGH = 6
-"""Rounds that end in the best optimum, after which there are no more."""
+ENOUGH, AGREED = 6, 2
+"""Searches that end in the best optimum, the best before the rounds among them, after which there are no more rounds:
+of labels, whose searches may agree on what is not the best, and elsewhere."""
 
 ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
 
 
-def cost_of_round(candidates: int, parameters: int) -> float:
+def cost_of_round(rows: int, candidates: int, parameters: int) -> float:
     """Row evaluations times parameters."""
-    return float(DESCENTS) * STEPS * BATCH * candidates * parameters
+    descents = _descents(parameters)
+    seen = sum(count * steps * min(most, rows) for count, steps, most in _stages(descents))
+    return float(descents * STEPS * BATCH + seen) * candidates * parameters
+
+
+def _descents(parameters: int) -> int:
+    return min(PER_NUMBER * parameters, MOST)
+
+
+def _stages(descents: int) -> list[tuple[int, int, int]]:
+    """How many go on, for how many steps, and the rows they see."""
+    return [(min(max(descents // part, FOLLOWED), descents), steps, rows) for part, steps, rows in STAGES]
 
 
 def wandered(
@@ -58,6 +74,8 @@ def wandered(
     follow: Callable[[Array], Optimum],
     *,
     rounds: int,
+    enough: int,
+    known: float,
     seed: int,
 ) -> list[Optimum]:
     """Optima that descents lead to, best first, each twice at most.
@@ -65,17 +83,19 @@ def wandered(
     Parameters
     ----------
     follow : brings a point to the next optimum.
+    enough : searches that end in the best optimum, after which there are no more rounds.
+    known : the lowest mean loss of the searches before.
     """
     rng, brief, signs = np.random.default_rng([seed, 6]), _in_single(problem), local.signs
     found: list[Optimum] = []
-    best: list[float] = []
+    best = [known]
     for _ in range(rounds):
-        starts = np.where(signs == 0, SPREAD * rng.normal(size=(DESCENTS, len(signs))), signs)
+        starts = np.where(signs == 0, SPREAD * rng.normal(size=(_descents(len(signs)), len(signs))), signs)
         ends, losses = _ends(brief, starts, signs, int(rng.integers(2**31)))
         new = [follow(jnp.asarray(ends[at])) for at in np.argsort(losses)[:FOLLOWED]]
         found += new
         best.append(min(map(_loss, new)))
-        if np.sum(np.array(best) < min(best) + SAME_LOSS) == ENOUGH:
+        if np.sum(np.array(best) < min(best) + SAME_LOSS) >= enough:
             break
     return _at_most_twice(sorted(found, key=_loss))
 
@@ -99,21 +119,20 @@ def _in_single(problem: Problem) -> Problem:
 def _ends(
     problem: Problem, starts: Float[np.ndarray, "k p"], signs: Int[np.ndarray, " p"], seed: int
 ) -> tuple[Float[np.ndarray, "k p"], Float[np.ndarray, " k"]]:
-    """Where the best descents of a problem in single precision end after scoring, and their mean losses."""
+    """Where descents of a problem in single precision end after scoring, and their mean losses."""
     with jax.enable_x64(False):
         problem = eqx.tree_at(lambda p: p.objective, problem, problem.objective.refined(FEWER))
         key, kept = jax.random.key(seed), jnp.asarray(signs)
-        ends, losses = _descended(problem, jnp.asarray(starts), kept, key)
-        best = np.argsort(np.nan_to_num(np.asarray(losses), nan=np.inf))[:LOOKED_AT]
-        ends, losses = _scored(problem, ends[best], kept, key)
+        ends = _descended(problem, jnp.asarray(starts), kept, key)
+        ends, losses = _scored(problem, ends, kept, key, jnp.array(_stages(len(starts))))
         return np.asarray(ends, float), np.nan_to_num(np.asarray(losses, float), nan=np.inf)
 
 
 @eqx.filter_jit
 def _descended(
     problem: Problem, starts: Float[Array, "k p"], signs: Int[Array, " p"], key: PRNGKeyArray
-) -> tuple[Float[Array, "k p"], Float[Array, " k"]]:
-    """Where descents end, and their mean losses."""
+) -> Float[Array, "k p"]:
+    """Where descents end."""
     data = tuple(map(problem.joined, problem.data))
     weights = problem.joined(problem.weights) * (problem.n / problem.total)
 
@@ -128,12 +147,14 @@ def _descended(
         moves, state = ADAM.update(jnp.where(jnp.isfinite(slopes), slopes, 0.0), state)
         return jnp.where(signs == 0, thetas + moves, signs * jnp.maximum(signs * (thetas + moves), LEAST)), state
 
-    ends = jax.lax.fori_loop(0, STEPS, step, (starts, ADAM.init(starts)))[0]
-    return ends, jax.lax.map(lambda theta: mean_loss(theta, jnp.arange(problem.n)), ends)
+    return jax.lax.fori_loop(0, STEPS, step, (starts, ADAM.init(starts)))[0]
 
 
 class _Scoring(NamedTuple):
-    """A point, its mean loss, gradient and Σ w ∇ℓ ∇ℓᵀ, and the damping of the next step."""
+    """A point, its mean loss, gradient and Σ w ∇ℓ ∇ℓᵀ, and the damping of the next step.
+
+    Before the first step the loss is infinite, and the point itself is tried.
+    """
 
     theta: Float[Array, " p"]
     loss: Float[Array, ""]
@@ -144,39 +165,70 @@ class _Scoring(NamedTuple):
 
 @eqx.filter_jit
 def _scored(
-    problem: Problem, starts: Float[Array, "k p"], signs: Int[Array, " p"], key: PRNGKeyArray
+    problem: Problem,
+    starts: Float[Array, "k p"],
+    signs: Int[Array, " p"],
+    key: PRNGKeyArray,
+    stages: Int[Array, "stages 3"],
 ) -> tuple[Float[Array, "k p"], Float[Array, " k"]]:
-    """Damped steps by the outer product of the scores on a sample of the rows, and the losses there.
+    """Damped steps by the outer product of the scores on a sample of the rows, and the losses there, best first.
 
     Far from an optimum they get on where Newton's Hessian has eigenvalues of both signs, and cost a tenth.
 
+    Parameters
+    ----------
+    stages : how many of the best go on, for how many steps, and how many rows these see.
+
     Source: Berndt, Hall, Hall and Hausman (1974), with the damping of Levenberg and Marquardt.
     """
-    rows = jax.random.permutation(key, problem.n)[:SCORED_ROWS]
+    p, blocks = starts.shape[1], -(-problem.n // TOGETHER)
+    order = jax.random.permutation(key, problem.n)
+    blank = jnp.arange(-(-problem.n // blocks) * blocks).reshape(-1, blocks).T
+    rows = order[jnp.minimum(blank, problem.n - 1)]
     data = tuple(problem.joined(column)[rows] for column in problem.data)
-    weights = problem.joined(problem.weights)[rows]
-    weights = weights / jnp.sum(weights)
+    weights = jnp.where(blank < problem.n, problem.joined(problem.weights)[rows], 0.0)
 
     def of_row(theta: Array, row: tuple[Array, ...]) -> Array:
         return problem.objective(problem.network(theta), *(column[None] for column in row))[0]
 
-    def at(theta: Array, damping: Array) -> _Scoring:
-        losses, scores = jax.vmap(jax.value_and_grad(of_row), (None, 0))(theta, data)
-        ridge, pull = jax.value_and_grad(problem.penalty)(theta)
-        outer = (scores.T * weights) @ scores + problem.l2 / problem.total * jnp.eye(len(theta))
-        return _Scoring(theta, weights @ losses + ridge, weights @ scores + pull, outer, damping)
+    def at(theta: Array, damping: Array, seen: Array) -> _Scoring:
+        def of_block(number: Array, total: tuple[Array, ...]) -> tuple[Array, ...]:
+            own = weights[number]
+            losses, scores = jax.vmap(jax.value_and_grad(of_row), (None, 0))(theta, [column[number] for column in data])
+            parts = own @ losses, own @ scores, (scores.T * own) @ scores, jnp.sum(own)
+            return jax.tree.map(jnp.add, total, parts)
 
-    def step(_: Array, now: _Scoring) -> _Scoring:
+        none = jnp.zeros(()), jnp.zeros(p), jnp.zeros((p, p)), jnp.zeros(())
+        loss, slope, outer, weight = jax.lax.fori_loop(0, seen, of_block, none)
+        ridge, pull = jax.value_and_grad(problem.penalty)(theta)
+        curvature = outer / weight + problem.l2 / problem.total * jnp.eye(p)
+        return _Scoring(theta, loss / weight + ridge, slope / weight + pull, curvature, damping)
+
+    def step(seen: Array, now: _Scoring) -> _Scoring:
         size = jnp.maximum(jnp.diag(now.curvature), FLAT)
         move = -jnp.linalg.solve(now.curvature + now.damping * jnp.diag(size), now.slope)
         move = move * jnp.minimum(1.0, LONGEST / jnp.maximum(jnp.linalg.norm(move), LEAST))
         moved = now.theta + move
         trial = jnp.where(signs == 0, moved, signs * jnp.maximum(signs * moved, 0.1 * signs * now.theta))
-        then, stay = at(trial, EASED * now.damping), now._replace(damping=HARDER * now.damping)
+        then, stay = at(trial, EASED * now.damping, seen), now._replace(damping=HARDER * now.damping)
         return jax.tree.map(lambda a, b: jnp.where(then.loss < now.loss, a, b), then, stay)
 
-    def end(theta: Array) -> tuple[Array, Array]:
-        last = jax.lax.fori_loop(0, SCORINGS, step, at(theta, jnp.full((), DAMPING, theta.dtype)))
-        return last.theta, last.loss
+    def stage(number: Array, found: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        count, steps, most = stages[number]
+        seen = jnp.minimum(-(-most // TOGETHER), blocks)
 
-    return jax.lax.map(end, starts)
+        def go_on(place: Array, found: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            theta, _, damping = (part[place] for part in found)
+            first = _Scoring(theta, jnp.full((), jnp.inf), jnp.zeros(p), jnp.eye(p), damping / EASED)
+            end = jax.lax.fori_loop(0, steps + 1, lambda _, now: step(seen, now), first)
+            ended = end.theta, end.loss, end.damping
+            return tuple(part.at[place].set(own) for part, own in zip(found, ended, strict=True))
+
+        theta, loss, damping = jax.lax.fori_loop(0, count, go_on, found)
+        loss = jnp.where(jnp.arange(len(loss)) < count, loss, jnp.inf)  # Others have seen other rows.
+        order = jnp.argsort(loss)
+        return theta[order], loss[order], damping[order]
+
+    losses = jnp.full(len(starts), jnp.inf)
+    ends, losses, _ = jax.lax.fori_loop(0, len(stages), stage, (starts, losses, jnp.full_like(losses, DAMPING)))
+    return ends, losses

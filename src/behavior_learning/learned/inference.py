@@ -121,6 +121,7 @@ def infer_network(
         while True:
             losses = objective.on(space, temperature)
             noise = losses.noise(jax.random.key(seed), jnp.asarray(data[1]))
+            of_round = cost_of_round(len(data[0]), losses.evaluations, network.n_parameters)
             results = infer(
                 wide,
                 losses,
@@ -131,7 +132,7 @@ def infer_network(
                 starts=random_networks(network, count, seed),
                 sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 always=one_hot and space.size > 2,  # Searches for three labels may agree on what is not the best.
-                rounds=min(int(WANDERING // cost_of_round(losses.evaluations, network.n_parameters)), ROUNDS),
+                rounds=min(int(WANDERING // of_round), ROUNDS),
                 units=units,
                 sharpened=True,
                 seed=seed,
