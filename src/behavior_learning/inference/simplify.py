@@ -122,7 +122,8 @@ FLAT = 1e3
 SLACK = 2.0
 """By how much the BIC of a submodel near its limit may be above that of the whole."""
 
-FEW_STEPS = 60
+FEW_STEPS, HOPELESS = 30, 100.0
+"""Steps of a search for a submodel's optimum, which goes on once if its BIC is not above that of the whole by so much."""
 
 
 def _nearly_linear(fitted: Fitted) -> tuple[Float[np.ndarray, " numbers"], Bool[np.ndarray, " numbers"]]:
@@ -146,10 +147,16 @@ def _pays(fitted: Fitted, numbers: Float[np.ndarray, " numbers"], held: Bool[np.
             lambda p: (p.parametrization, p.l2), fitted.problem, (parametrization, 0.0 * fitted.problem.l2)
         )
         signs = jnp.asarray(np.where(silent, 0, fitted.local.signs))
-        end = polish(plain, jnp.asarray(numbers[learned]), signs, fitted.search(max_steps=FEW_STEPS))
-    tangent_space = fitted.local.tangent_space @ null_space(fitted.local.tangent_space[silent])
-    information = Information(fitted.local.labels, np.asarray(end.hessian), tangent_space, silent)
-    return 2 * fitted.total * float(end.loss) + np.log(fitted.total) * information.rank < bic(fitted) + SLACK
+        tangent_space = fitted.local.tangent_space @ null_space(fitted.local.tangent_space[silent])
+        theta, worse = jnp.asarray(numbers[learned]), np.inf
+        for _ in range(2):
+            end = polish(plain, theta, signs, fitted.search(max_steps=FEW_STEPS))
+            information = Information(fitted.local.labels, np.asarray(end.hessian), tangent_space, silent)
+            theta, price = end.theta, np.log(fitted.total) * information.rank
+            worse = 2 * fitted.total * float(end.loss) + price - bic(fitted)
+            if worse > HOPELESS or not bool(end.limited):
+                break
+    return worse < SLACK
 
 
 def _with_linear_utility(network: BehaviorNetwork) -> BehaviorNetwork | None:

@@ -33,8 +33,9 @@ N_RESTARTS, SIGN_FLIPS = 4, 8
 EXPLORATION = 8e8
 """Row evaluations times parameters that restarts and sign flips may cost by default."""
 
-ROUNDS, WANDERING = 12, 8e9
-"""Rounds of noisy descents at most, and the row evaluations times parameters that they may cost."""
+ROUNDS, ROWS_OF_ROUND, WANDERING = 12, 20, 8e9
+"""Rounds of noisy descents at most, the rows for each of which there is one, and the row evaluations times parameters
+that they may cost."""
 
 
 def infer_problem(
@@ -132,7 +133,7 @@ def infer_network(
                 starts=random_networks(network, count, seed),
                 sign_flips=min(max(affordable - count, 0), SIGN_FLIPS),
                 always=one_hot and space.size > 2,  # Searches for three labels may agree on what is not the best.
-                rounds=min(int(WANDERING // of_round), ROUNDS),
+                rounds=min(int(WANDERING // of_round), ROUNDS, -(-len(data[0]) // ROWS_OF_ROUND)),
                 units=units,
                 sharpened=True,
                 seed=seed,
