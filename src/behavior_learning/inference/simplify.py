@@ -123,7 +123,7 @@ SLACK = 2.0
 """By how much the BIC of a submodel near its limit may be above that of the whole."""
 
 FEW_STEPS, HOPELESS = 30, 100.0
-"""Steps of a search for a submodel's optimum, which goes on once if its BIC is not above that of the whole by so much."""
+"""Steps of a search for a submodel's optimum, which goes on once if its BIC is not so much above that of the whole."""
 
 
 def _nearly_linear(fitted: Fitted) -> tuple[Float[np.ndarray, " numbers"], Bool[np.ndarray, " numbers"]]:
