@@ -311,6 +311,14 @@ def test_steps_of_scoring_are_those_of_the_outer_product_and_keep_signs():
     ends, losses = wander._scored(problem, starts, jnp.asarray(signs), jax.random.key(0), stages)
     np.testing.assert_allclose(ends[0], theta, rtol=1e-6, atol=1e-12)
     assert float(losses[0]) == pytest.approx(at(theta)[0], rel=1e-9)
+    assert np.isinf(losses[1])  # What does not go on is not compared: it has seen fewer rows.
+
+
+def test_of_a_round_ever_fewer_go_on_and_as_many_as_are_followed_at_least():
+    assert [count for count, *_ in wander._stages(288)] == [288, 96, 32, 8]
+    assert [count for count, *_ in wander._stages(60)] == [60, 20, 6, wander.FOLLOWED]
+    assert [count for count, *_ in wander._stages(3)] == [3, 3, 3, 3]
+    assert wander.cost_of_round(10**6, 3, 29) > 2 * wander.cost_of_round(200, 3, 29)
 
 
 class Lines(Squares):

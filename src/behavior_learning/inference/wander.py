@@ -1,8 +1,9 @@
 """Noisy descents, many at once, from random networks.
 
 Where every row has to find its place among the others, one in some hundred searches does. Adam on few random rows of
-the data passes small optima by. Rounds begin anew: of three classes every second to fifth ends in the best optimum,
-whatever came before, and optima with rows drawn anew seldom lead to it (`benchmarks/LOG.md`).
+the data passes small optima by, and steps of scoring by all of them lead on. Rounds begin anew: of three classes every
+second to tenth ends in the best optimum, whatever came before, and optima with rows drawn anew seldom lead to it
+(`benchmarks/LOG.md`).
 """
 
 from collections.abc import Callable, Sequence
@@ -218,11 +219,10 @@ def _scored(
         seen = jnp.minimum(-(-most // TOGETHER), blocks)
 
         def go_on(place: Array, found: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
-            theta, _, damping = (part[place] for part in found)
-            first = _Scoring(theta, jnp.full((), jnp.inf), jnp.zeros(p), jnp.eye(p), damping / EASED)
+            theta, loss, damping = found
+            first = _Scoring(theta[place], jnp.full((), jnp.inf), jnp.zeros(p), jnp.eye(p), damping[place] / EASED)
             end = jax.lax.fori_loop(0, steps + 1, lambda _, now: step(seen, now), first)
-            ended = end.theta, end.loss, end.damping
-            return tuple(part.at[place].set(own) for part, own in zip(found, ended, strict=True))
+            return theta.at[place].set(end.theta), loss.at[place].set(end.loss), damping.at[place].set(end.damping)
 
         theta, loss, damping = jax.lax.fori_loop(0, count, go_on, found)
         loss = jnp.where(jnp.arange(len(loss)) < count, loss, jnp.inf)  # Others have seen other rows.
