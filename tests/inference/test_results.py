@@ -482,15 +482,24 @@ def test_without_a_row_its_numbers_move_nothing_but_the_multiplier_that_is_teste
         np.testing.assert_allclose(numbers[others], numbers_of(fitted.network)[others])
 
 
-@pytest.mark.parametrize(("more", "pays"), [(-0.1, True), (0.1, False)])
-def test_a_smaller_model_pays_where_its_bic_is_about_as_low(monkeypatch, more, pays):
-    """One parameter less is worth log n; two points more are let pass."""
+@pytest.mark.parametrize(
+    ("more", "limited", "pays", "searches"),
+    [(-0.1, False, True, 1), (0.1, False, False, 1), (0.1, True, False, 2), (simplify.HOPELESS, True, False, 1)],
+)
+def test_a_smaller_model_pays_where_its_bic_is_about_as_low(monkeypatch, more, limited, pays, searches):
+    """One parameter less is worth log n; two points more are let pass, and a search goes on where they may be met."""
     fitted = single().fitted
     held = np.arange(len(numbers_of(fitted.network))) == boundary._row(fitted, "inequality").multiplier
     loss = fitted.loss + (np.log(ROWS) + simplify.SLACK + more) / (2 * ROWS)
-    end = SimpleNamespace(loss=loss, hessian=fitted.optimum.hessian)
-    monkeypatch.setattr(simplify, "polish", lambda problem, *own: end if float(problem.l2) == 0 else None)
+    end, plain = fitted.optimum._replace(loss=loss, limited=limited), []
+
+    def polish(problem, *own):
+        plain.append(float(problem.l2) == 0)
+        return end
+
+    monkeypatch.setattr(simplify, "polish", polish)
     assert simplify._pays(fitted, numbers_of(fitted.network), held) == pays
+    assert plain == [True] * searches
 
 
 def test_constraint_test_keeps_the_ridge_in_the_model_without_the_row(monkeypatch):

@@ -1,6 +1,7 @@
 """Where to search from: random networks, and the best optimum with a row negated."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +16,9 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.identification.canonical_form import canonicalize
 from behavior_learning.identification.parameters import LocalParameters, number_places, row_label
 from behavior_learning.inference.estimation import (
+    AIM,
     SAME_LOSS,
+    TOLERANCE,
     Convergence,
     Optimum,
     Search,
@@ -31,6 +34,7 @@ __all__ = [
     "MOST_OTHERS",
     "Exploration",
     "Progress",
+    "briefly",
     "contested",
     "explore",
     "followed",
@@ -93,11 +97,13 @@ def explore(
     rows = rows_that_flip(start)
     everything = sample == problem.chunks or (len(networks) == 1 and not 0 < len(rows) <= sign_flips)
 
+    aim = AIM if len(networks) == 1 else 0.5 * TOLERANCE  # Of several the best is followed further.
+
     def follow(point: Any, **options: float) -> Optimum:
         return polish(problem, jnp.asarray(point), signs, Search(sample=guide, **options))
 
     def look(point: Any) -> Optimum:
-        end = follow(point) if everything else follow(point, chunks=sample, aim=1e-7)
+        end = follow(point, aim=aim) if everything else follow(point, chunks=sample, aim=1e-7)
         if progress is not None:
             progress(f"a search of {int(end.steps)} steps ended at a mean loss of {float(end.loss):.5f}")
         return end
@@ -115,7 +121,7 @@ def explore(
             progress(f"noisy descents found {len(ends)} optima, the best at a mean loss of {_loss(ends[0]):.5f}")
     table = local_optima(problem, list(found.values()), list(found), one_hot=one_hot)
     best = min(found.values(), key=_loss)
-    if not everything or status_of(best) is not Convergence.OPTIMUM:
+    if not everything or aim > AIM or status_of(best) is not Convergence.OPTIMUM:
         best = follow(best.theta, max_steps=LAST_STEPS)
     others = tuple(found[starts[0]] for starts in table["starts"].iloc[1:])
     return Exploration(
@@ -141,15 +147,21 @@ def followed(problem: Problem, start: LocalParameters, before: Exploration) -> E
     return Exploration(ends[0], before.table, tuple(ends[1:]), problem.network)
 
 
-RELEASED_STEPS = 60
-"""Steps in which a search without the weak prior must end."""
+FEW_STEPS = 60
+"""Steps in which a search without the weak prior, and that of another optimum that may fit alike, must end."""
+
+
+def briefly(problem: Problem, start: LocalParameters) -> tuple[Problem, Optimum]:
+    """The problem and the optimum that few steps lead to."""
+    guide = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
+    search = Search(sample=guide, max_steps=FEW_STEPS)
+    return problem, polish(problem, jnp.asarray(start.theta), jnp.asarray(start.signs), search)
 
 
 def released(problem: Problem, start: LocalParameters, best: Optimum) -> tuple[Problem, Optimum]:
     """The problem and its optimum without the prior where the likelihood has a finite maximum; with it elsewhere."""
     plain = eqx.tree_at(lambda p: p.l2, problem, 0.0 * problem.l2)
-    guide = problem.chunks_of(max(GUIDING_ROWS, 20 * len(start.theta)))
-    free = polish(plain, best.theta, jnp.asarray(start.signs), Search(sample=guide, max_steps=RELEASED_STEPS))
+    _, free = briefly(plain, replace(start, theta=np.asarray(best.theta)))
     return (plain, free) if status_of(free) is Convergence.OPTIMUM else (problem, best)
 
 

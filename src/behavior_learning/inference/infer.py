@@ -17,7 +17,15 @@ from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.clusters import Clusters
 from behavior_learning.inference.covariance import make_covariance
 from behavior_learning.inference.estimation import SAME_OPTIMUM, Convergence, Optimum
-from behavior_learning.inference.exploration import MOST_OTHERS, Exploration, Progress, explore, followed, released
+from behavior_learning.inference.exploration import (
+    MOST_OTHERS,
+    Exploration,
+    Progress,
+    briefly,
+    explore,
+    followed,
+    released,
+)
 from behavior_learning.inference.fitted import Fitted, WeightKind, at_optimum
 from behavior_learning.inference.problem import WEAK_PRIOR, Problem
 from behavior_learning.inference.quadrature import sharp_enough
@@ -190,7 +198,7 @@ def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted])
     others, l2 = explored.others[:MOST_OTHERS], float(fitted.problem.l2)
     with jax.enable_x64(True):
         starts = [explored.network(other.theta) for other in others if float(other.loss) < near]
-    found = [again(start, l2=l2) for start in starts]
+    found = [again(start, l2=l2, choose=briefly) for start in starts]
     return [rival for rival in found if rival.convergence is Convergence.OPTIMUM]
 
 
