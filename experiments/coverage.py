@@ -5,8 +5,9 @@ parameters on (so that the global optimum is not in question here; see local_opt
 holds the truth. Bootstrap: 199 samples of rows, each refitted to its optimum, as `cov_type="bootstrap"` does; or with
 `--one-step` 399 samples and one Newton step each with the Hessian of its own rows (Andrews, 2002).
 
-`default-classes`, `demand` and `weak` start from what a user starts from, see first_tries.py. What they found stands in
-`results/hits-*.csv`, a line per replication; a further call adds the replications that are missing.
+`default-classes`, `demand` and `weak` start from what a user starts from, see first_tries.py; `classes-from-truth` has
+the tables of the first and starts from the truth. What they found stands in `results/hits-*.csv`, a line per
+replication; a further call adds the replications that are missing.
 
     python experiments/coverage.py continuous --n 2000 --replications 500
     python experiments/coverage.py default-classes --n 1000 --replications 100

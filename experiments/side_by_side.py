@@ -22,7 +22,7 @@ from typing import Any
 Job = tuple[str, int, int, int]
 
 SIZES = ("constraints", "terms")
-FIRST_TRIES = ("default-classes", "demand", "weak", "weaker")
+FIRST_TRIES = ("default-classes", "classes-from-truth", "demand", "weak", "weaker")
 
 
 def jobs_of(text: str) -> list[Job]:
