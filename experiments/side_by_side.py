@@ -57,7 +57,8 @@ def work(number: int, jobs: Any, file: Path, until: float) -> None:
     if hasattr(os, "sched_setaffinity"):
         own = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {own[number % len(own)]})
-    while time.time() < until:
+    parent = multiprocessing.parent_process()
+    while time.time() < until and parent is not None and parent.is_alive():
         try:
             job = jobs.get(timeout=1)
         except Empty:
