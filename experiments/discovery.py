@@ -1,10 +1,12 @@
 """What `discover` finds: tables, agents below a block, a consumer with a budget, and the bound on false statements.
 
 Tables (`frontier`): one split per seed, a fifth held out; a limit beside a belief, of the columns alone (``1``), with
-squares (``squares``) or with products too (``2``). Of these that is taken whose chosen problem has the lowest loss on
-rows held out of its search, which are none of that fifth, of those that recur. For each: terms, held-out NLL on the
-standardised response, recurrence on half-samples (median and smallest over statements), that of linear regressions on
-the same ones, and the NLL of BL[2,1] on the same split. Energy's response is the heating load.
+squares (``squares``) or with products too (``2``); or a limit of the response alone beside a belief of squares and
+three bends of each column (``curves``), of squares and products (``products``), or of all these (``both``). Of these
+that is taken whose chosen problem has the lowest loss on rows held out of its search, which are none of that fifth, of
+those that recur. For each: terms, held-out NLL on the standardised response, recurrence on half-samples (median over
+statements that name a column, and the smallest of all statements), that of linear regressions on the same ones, and the
+NLL of BL[2,1] on the same split. Energy's response is the heating load.
 
 Agents (`agents`): two agents with two columns each among four and the noise columns; an upper block that wants what
 the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (`--kind three`) the
@@ -44,7 +46,7 @@ import behavior_learning as bl
 from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import lowest_criterion
-from behavior_learning.discovery.result import AGAIN, Discovery
+from behavior_learning.discovery.result import AGAIN, Discovery, recurrence_of
 from behavior_learning.discovery.selection import Rows, searched
 from behavior_learning.discovery.shapes import HEADS, LAYERED, shape_of
 from behavior_learning.learned.model import in_single
@@ -52,7 +54,15 @@ from behavior_learning.learned.model import in_single
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 TARGETS = {"auto_mpg": "mpg", "energy_efficiency": "Y1 Heating Load"}
 OTHER_TARGETS = ["Y2 Cooling Load"]
-KINDS: dict[str, dict[str, Any]] = {"1": {"degree": 1}, "squares": {"degree": 2, "products": False}, "2": {"degree": 2}}
+LIMITED = {"limits": "response"}
+KINDS: dict[str, dict[str, Any]] = {
+    "1": {"degree": 1},
+    "squares": {"degree": 2, "products": False},
+    "2": {"degree": 2},
+    "curves": {"degree": 2, "products": False, "bends": 3, **LIMITED},
+    "products": {"degree": 2, **LIMITED},
+    "both": {"degree": 2, "bends": 3, **LIMITED},
+}
 GRID = np.linspace(0, 4, 2001)
 FIRST_SEED = 700
 
@@ -94,7 +104,6 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
                 return -float(model.log_density(X.iloc[test], y.iloc[test]).mean()) - scale
 
             dense = bl.BLRegressor(layers=(2, 1), random_state=seed).fit(X.iloc[train], y.iloc[train])
-            recurrence = found.statements["recurrence"]
             lines.append(
                 {
                     "data": name,
@@ -103,9 +112,9 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
                     "terms": int(found.path.query("chosen")["terms"].iloc[0]),
                     "NLL": loss(found.model),
                     **{f"NLL, {own}": loss(one.model) for own, one in each.items() if len(each) > 1},
-                    **{f"recurs, {own}": one.statements["recurrence"].median() for own, one in each.items()},
-                    "recurrence": recurrence.median(),
-                    "least": recurrence.min(),
+                    **{f"recurs, {own}": recurrence_of(one.stability) for own, one in each.items()},
+                    "recurrence": recurrence_of(found.stability),
+                    "least": found.statements["recurrence"].min(),
                     "seconds": seconds,
                     "least squares": found.reference["recurrence"]["least squares"],
                     "lasso": found.reference["recurrence"]["lasso"],

@@ -22,7 +22,7 @@ from tests.fitted import ROWS, amounts, numbers, quick
 
 KINDS = ChainMap({"penalty": Penalty, "initialization": Initialization}, BASES, OBJECTIVES, OPTIMIZERS)
 OTHER = {
-    "knots": 5, "degree": 3, "products": False, "straight": True, "frequencies": 2, "common_scale": True,
+    "knots": 5, "degree": 3, "products": False, "bends": 2, "straight": True, "frequencies": 2, "common_scale": True,
     "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
     "continuous": bl.ScoreMatching(), "discrete_weight": 0.5, "continuous_weight": 2.0, "learning_rate": 0.1,
     "batch_size": 16, "clip": 3.0, "averaging": 0.0, "schedule": "cosine", "memory": 5, "l2": 1.0, "l1": 2.0,
@@ -34,7 +34,7 @@ DEFAULTS = {
     "penalty": {"l2": 10.0, "l1": 0.0, "group_l2": 0.0, "groups": "row"},
     "initialization": {"n": 4, "coef_scale": None, "multiplier_scale": None},
     "affine": {"common_scale": False},
-    "polynomial": {"degree": 2, "products": True},
+    "polynomial": {"degree": 2, "products": True, "bends": 0},
     "spline": {"knots": 8, "degree": 1, "straight": False},
     "fourier": {"frequencies": 3},
     "dsm": {"sigma": None, "draws": 8, "gauss_hermite": None},

@@ -26,7 +26,7 @@ from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.bases import ONE, Basis
 from behavior_learning.core.block import Rule, Weight
-from behavior_learning.core.features import Monomials, Product
+from behavior_learning.core.features import Monomials
 from behavior_learning.core.network import BehaviorNetwork, with_weights
 from behavior_learning.encoding import TableEncoder
 from behavior_learning.errors import DataError
@@ -207,7 +207,7 @@ def _basis(state: dict[str, Any], features: int, response: int) -> Basis:
     columns = [(function, features) for function in basis.x_functions]
     columns += [(function, response) for function in basis.y_functions]
     for function, count in columns:
-        own = function.columns if isinstance(function, Product) else (function.column,)
+        own = function.columns
         if len(own) > MOST_POWERS or not all(0 <= column < count for column in own):
             raise ValueError(f"a term of columns {own[:5]} of {count}")
     sizes = len(basis.x_functions), len(basis.y_functions)

@@ -15,6 +15,7 @@ from behavior_learning.core.bases import (
     fourier_basis,
     polynomial_basis,
     spline_basis,
+    with_bends,
     with_terms,
     without_pure_x,
 )
@@ -59,6 +60,18 @@ def test_without_products_every_monomial_is_a_power_of_one_column():
     powers = {p for p in all_exponents(5, 3) if sum(p) == max(p)}
     assert {exponents(name, X + Y) for name in names} == powers
     assert len(names) == len(powers)
+
+
+def test_bends_are_what_a_column_exceeds_its_quantiles_by_up_to_its_largest_value():
+    x = np.column_stack([rng("bends").normal(size=40), np.arange(40) % 2])
+    basis = with_bends(polynomial_basis(2, 1, degree=2, x=x), x, 3)
+    unseen, y = np.array([[-9.0, 0.0], [0.1, 1.0], [9.0, 0.0]]), np.zeros((1, 1, 1))
+    knots, top = np.quantile(x[:, 0], [0.25, 0.5, 0.75]), x[:, 0].max()
+    over = [(np.clip(unseen[:, 0], knot, top) - knot) / (top - knot) for knot in knots]
+    np.testing.assert_allclose(basis(unseen, y).x[:, -3:], np.transpose(over), atol=1e-12)
+    bends = [(x, y) for x, y in basis.terms if not isinstance(x, Product)]
+    assert [(x.columns, y.columns) for x, y in bends] == [((0,), ())] * 3  # A column of two values has none.
+    assert [term for term in basis.terms if term not in bends] == list(polynomial_basis(2, 1, degree=2, x=x).terms)
 
 
 @pytest.mark.parametrize("degree", [1, 2, 3])

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 import behavior_learning as bl
-from behavior_learning.discovery.result import path_table
+from behavior_learning.discovery.result import path_table, recurrence_of
+from behavior_learning.discovery.shapes import HEADS
 from behavior_learning.errors import DataError, OptionError
 from tests.conftest import rng
 
@@ -77,6 +78,27 @@ def test_the_printed_problem_is_the_model():
     density = [discovery.model.log_density(X.iloc[:1], pd.Series([value], name="y"))[0] for value in grid]
     np.testing.assert_allclose(np.diff(utility), np.diff(density), atol=1e-3)
     assert np.isfinite(discovery.model.log_density(X, y)).all()
+
+
+@slow
+@pytest.mark.parametrize("products", [True, False])
+def test_limits_of_the_response_leave_the_columns_to_a_belief_that_bends(products, tmp_path):
+    X, y = table(), numbers() - table()["a"] + 3 * np.maximum(0, table()["a"])
+    options = OPTIONS | {"degree": 2, "products": products, "heads": HEADS[0], "choose": "best"}
+    discovery = bl.discover(X, y.rename("y"), bends=1, limits="response", **options)
+    belief = discovery.statements.query("head == 'equality'")
+    assert len(belief) == 1
+    assert set(belief["columns"].iloc[0]) == {"a", "y"}
+    assert all(set(columns) == {"y"} for columns in discovery.statements.query("head == 'inequality'")["columns"])
+    assert recurrence_of(discovery.stability) == belief["recurrence"].iloc[0]  # What is said of y alone does not count.
+    assert products or "ramp(a" in str(discovery.problem_)
+    discovery.model.save(tmp_path / "bent.blm")
+    again = bl.load(tmp_path / "bent.blm").log_density(X, y)
+    np.testing.assert_array_equal(again, discovery.model.log_density(X, y))
+    grid = np.linspace(-1.5, 1.5, 7)
+    utility = discovery.problem_.utility(X.iloc[:1].loc[[0] * 7].assign(y=grid))
+    density = [discovery.model.log_density(X.iloc[:1], pd.Series([value], name="y"))[0] for value in grid]
+    np.testing.assert_allclose(np.diff(utility), np.diff(density), atol=1e-3)
 
 
 @slow
@@ -208,6 +230,10 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
     ("options", "error", "message"),
     [
         ({"hierarchy": True, "degree": 2}, OptionError, "hierarchy=True searches the columns alone"),
+        ({"hierarchy": True, "bends": 1}, OptionError, "leave bends at 0"),
+        ({"hierarchy": True, "limits": "response"}, OptionError, "limits at 'all'"),
+        ({"limits": "y"}, OptionError, "limits must be one of"),
+        ({"bends": -1}, OptionError, "bends must be a whole number"),
         ({"themes": [["a", "b"]]}, OptionError, "pass hierarchy=True"),
         ({"rising": ["a"], "degree": 2}, OptionError, "leave degree at 1"),
         ({"rising": ["a"], "falling": ["a"]}, OptionError, "'a' is both rising and falling"),

@@ -22,6 +22,8 @@ def discover(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where to write the model.")] = None,
     degree: Annotated[int, typer.Option(help="1 for columns alone, 2 with their products and squares.")] = 1,
     products: Annotated[bool, typer.Option(help="With degree 2, products of two columns beside squares.")] = True,
+    bends: Annotated[int, typer.Option(help="Hinges of each column.")] = 0,
+    limits: Annotated[str, typer.Option(help="What limits hold: all terms, or those of the response alone.")] = "all",
     pairs: Annotated[
         int | None, typer.Option(help="Random splits into halves on which statements are to recur.")
     ] = None,
@@ -45,6 +47,8 @@ def discover(
             table[target],
             degree=degree,
             products=products,
+            bends=bends,
+            limits=limits,
             pairs=pairs,
             hierarchy=hierarchy,
             known=known or (),

@@ -42,6 +42,7 @@ __all__ = [
     "polynomial_basis",
     "position",
     "spline_basis",
+    "with_bends",
     "with_terms",
     "without_pure_x",
 ]
@@ -336,6 +337,21 @@ def with_terms(basis: Basis, products: Sequence[tuple[Product, Product]]) -> Bas
     x_map, y_map = (Monomials(tuple(product.columns for product in new)) for new in (new_x, new_y))
     y_maps = (*basis.y_maps, y_map) if new_y else basis.y_maps
     return Basis((*basis.x_maps, x_map), y_maps, Pairing.ordered((*basis.pairing.pairs, *pairs)))
+
+
+def with_bends(basis: Basis, x: Float[np.ndarray, "n d"], count: int) -> Basis:
+    """Append what each column of x exceeds each of so many of its quantiles by, level beyond its largest value.
+
+    Columns with two values have none.
+    """
+    bends = []
+    for j in _curved(x):
+        inner = np.unique(np.quantile(x[:, j], np.linspace(0, 1, count + 2)[1:-1]))
+        low, high = x[:, j].min(), x[:, j].max()
+        bends += [Ramp(j, float(knot), float(high)) for knot in inner if low < knot < high]
+    places = len(basis.x_functions) + np.arange(len(bends))
+    pairs = (*basis.pairing.pairs, *((int(i), ONE) for i in places))
+    return Basis((*basis.x_maps, Ramps(tuple(bends))), basis.y_maps, Pairing.ordered(pairs)) if bends else basis
 
 
 def position(function: Function, functions: Sequence[Function]) -> int:

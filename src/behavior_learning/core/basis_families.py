@@ -6,13 +6,20 @@ Source: A.3.2 (affine maps, monomials up to a total degree). Deviation: splines 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from jaxtyping import Float
 
-from behavior_learning.core.bases import Basis, affine_basis, fourier_basis, polynomial_basis, spline_basis
+from behavior_learning.core.bases import (
+    Basis,
+    affine_basis,
+    fourier_basis,
+    polynomial_basis,
+    spline_basis,
+    with_bends,
+)
 from behavior_learning.errors import OptionError
 from behavior_learning.options import Option, check_choice, check_count, check_option, parameter, register
 
@@ -119,26 +126,30 @@ class Polynomial(BasisFamily):
 
     Left out are squares of columns of two values, and products that are zero in every row, as that of two levels of
     a category, or that three of the four combinations of two such columns leave nothing to say. Without
-    `products` powers of single columns are left: every row is a sum of polynomials of one column each.
+    `products` powers of single columns are left: every row is a sum of polynomials of one column each. `bends` adds,
+    for each column of x of more than two values, what it exceeds each of so many of its quantiles by.
 
     Examples
     --------
     >>> import behavior_learning as bl
     >>> bl.Polynomial(degree=2)(np.zeros((5, 1)), [None]).names(["x"], ["y"])
     ['x', 'x^2', 'y', 'y^2', 'x*y']
+    >>> bl.Polynomial(degree=1, bends=1)(np.array([[0.0], [1.0], [4.0]]), [None]).names(["x"], ["y"])
+    ['x', 'ramp(x, 1, 4)', 'y']
     """
 
     degree: int = parameter(2, check_count)
     products: bool = parameter(True, check_choice, valid=(True, False))
+    bends: int = parameter(0, check_count, minimum=0)
 
     short_name: ClassVar[str] = "polynomial"
 
     def of_degree(self, degree: int) -> "Polynomial":
-        return Polynomial(degree, self.products)
+        return replace(self, degree=degree)
 
     def __call__(self, x: Float[np.ndarray, "n d"], choices: Sequence[int | None]) -> Basis:
         how: dict[str, Any] = {"degree": self.degree, "products": self.products}
-        return polynomial_basis(x.shape[1], len(choices), one_hot=choices, x=x, **how)
+        return with_bends(polynomial_basis(x.shape[1], len(choices), one_hot=choices, x=x, **how), x, self.bends)
 
 
 def _check_spline_degree(name: str, degree: Any) -> int:

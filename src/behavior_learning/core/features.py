@@ -63,14 +63,25 @@ class Product:
         return "*".join(columns[j] if power == 1 else f"{columns[j]}^{power}" for j, power in powers.items())
 
 
+class _OfOneColumn:
+    """A function of one column that is no monomial."""
+
+    column: int
+    degree = 1
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """The columns that it sees, as those of a product."""
+        return (self.column,)
+
+
 @dataclass(frozen=True)
-class Ramp:
+class Ramp(_OfOneColumn):
     """0 below `low`, 1 above `high`, and linear between."""
 
     column: int
     low: float
     high: float
-    degree = 1
 
     @classmethod
     def between(cls, column: int, knots: np.ndarray) -> list["Ramp"]:
@@ -86,14 +97,13 @@ class Ramp:
 
 
 @dataclass(frozen=True)
-class BSpline:
+class BSpline(_OfOneColumn):
     """The cubic B-spline on five consecutive knots, constant beyond the end knots of its column."""
 
     column: int
     knots: tuple[float, ...]
     low: float
     high: float
-    degree = 1
 
     @classmethod
     def between(cls, column: int, knots: np.ndarray) -> list["BSpline"]:
@@ -112,7 +122,7 @@ class BSpline:
 
 
 @dataclass(frozen=True)
-class Wave:
+class Wave(_OfOneColumn):
     """sin or cos of π·frequency·(z − low)/(high − low)."""
 
     column: int
@@ -120,7 +130,6 @@ class Wave:
     frequency: int
     low: float
     high: float
-    degree = 1
 
     def name(self, columns: Sequence[str], digits: int = 4) -> str:
         span = f"{self.high - self.low:.{digits}g}"
@@ -139,7 +148,7 @@ RISING = {"log": 1, "sqrt": 1, "inverse": -1}
 
 
 @dataclass(frozen=True)
-class Transform:
+class Transform(_OfOneColumn):
     """A function of a positive column in the user's units, (z − zero)/unit; level below `low`, where z ends."""
 
     column: int
@@ -147,7 +156,6 @@ class Transform:
     zero: float
     unit: float
     low: float
-    degree = 1
 
     def name(self, columns: Sequence[str], digits: int = 4) -> str:
         return f"{self.function}({columns[self.column]})"
@@ -177,6 +185,10 @@ class FeatureMap(eqx.Module):
     @abstractmethod
     def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
         """The values of the functions."""
+
+    def uncentered(self, shift: tuple[float, ...]) -> "FeatureMap":
+        """Of products, those of columns with their center/scale added; other functions are as they were."""
+        return self
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` needs, under the name by which the class is registered."""
@@ -241,6 +253,9 @@ class Monomials(FeatureMap):
     @property
     def functions(self) -> tuple[Product, ...]:
         return tuple(Product(columns, self.shift is not None) for columns in self.columns)
+
+    def uncentered(self, shift: tuple[float, ...]) -> "Monomials":
+        return Monomials(self.columns, shift)
 
     def to_json(self) -> dict[str, Any]:
         return super().to_json() | {"shift": self.shift}

@@ -55,6 +55,9 @@ POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers"
 USUAL = {False: (5, 10), True: (2, 4)}
 """Folds and pairs of halves without a hierarchy and with one, whose searches take ten times as long."""
 
+LIMITS = ("all", "response")
+"""What an inequality may hold."""
+
 Progress = Callable[[int, int], None]
 """Called with the searches done and their number."""
 
@@ -69,6 +72,8 @@ def discover(
     heads: Sequence[str | None] | None = None,
     degree: int = 1,
     products: bool = True,
+    bends: int = 0,
+    limits: str = "all",
     max_terms: int = 30,
     folds: int | None = None,
     pairs: int | None = None,
@@ -101,12 +106,17 @@ def discover(
     honest : choose on one half of the rows and estimate on the other, by maximum likelihood where the heads are
         smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing.
     heads : of every row, such as ``("identity", "relu", None)``. None is a limit (softplus) beside a belief (square),
-        whose rows do not stand in for each other; with products it compares them, in every search, with a limit beside
-        a utility that is a sum, of products of the columns as they are (not less their means); in a hierarchy it is the
-        paper's heads. With products, heads that are given are compared with both kinds of products.
+        whose rows do not stand in for each other; with products, unless limits are of the response, it compares them,
+        in every search, with a limit beside a utility that is a sum, of products of the columns as they are (not less
+        their means); in a hierarchy it is the paper's heads. With products, heads that are given are compared with both
+        kinds of products.
     degree : 1 for the columns alone, 2 with their products and squares.
     products : False leaves the squares alone, of x and of the response: a curve of each column. So many fewer terms
         recur more often than those of all products.
+    bends : hinges of each column, at so many of its quantiles, beside the other terms: rows may bend there.
+    limits : ``"response"`` lets an inequality hold terms of the response alone, and leaves the columns of X to the
+        other rows. Where a limit and a belief both hold columns, either can nearly say what the other says, and halves
+        divide the columns between them now this way, now that; a belief alone recurs more often.
     max_terms : of the largest problem.
     folds : parts that are held out in turn: 5, and 2 with `hierarchy`.
     pairs : random splits into halves: 10, and 4 with `hierarchy`. Half of them choose the size and the others judge
@@ -139,6 +149,8 @@ def discover(
     ['block', 'head', 'columns', 'text', 'recurrence', 'share']
     """
     knowledge = Knowledge(known, forbidden, rising, falling, themes)
+    if hierarchy and (bends or limits != "all"):
+        raise OptionError("hierarchy=True searches the columns in every head: leave bends at 0 and limits at 'all'.")
     _check(hierarchy, degree, check_choice("products", products, (True, False)), choose, threshold, knowledge)
     folds, pairs = (usual if own is None else own for own, usual in zip((folds, pairs), USUAL[hierarchy], strict=True))
     folds, pairs = check_count("folds", folds, minimum=2), check_count("pairs", pairs, minimum=0)
@@ -155,10 +167,11 @@ def discover(
     first = chosen_on[:SEARCH_ROWS]
     seed = int(rng.integers(2**31))  # One of all shapes, which read the same rows: their units are of a random part.
     how: dict[str, Any] = {"degree": degree, "products": products, "most": max_terms}
+    how |= {"bends": check_count("bends", bends, minimum=0), "limits": check_choice("limits", limits, LIMITS)}
     how |= {"knowledge": knowledge, "response": response}
     shapes = [
         shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
-        for each, plan in plans(hierarchy, degree > 1 and products, heads)
+        for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
     ]
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     numbers, total = count(1), 1 + folds + 2 * pairs

@@ -32,8 +32,9 @@ class Discovery:
     ----------
     model : a fitted estimator that holds the problem, learned again to its optimum on its rows.
     path : by size: `terms`, the coefficients of the problem; `loss`, that of rows held out of the whole search, and
-        its standard error `loss_se`, in nats; `recurrence`, the mean over its statements of the share of half-samples
-        that say them again; `share` of the best problem's gain over the empty one; and which is `chosen`.
+        its standard error `loss_se`, in nats; `recurrence`, the median over its statements that name a column of X of
+        the share of half-samples that say them again; `share` of the best problem's gain over the empty one; and which
+        is `chosen`.
     statements : `block`, `head`, `columns`, `text`, `recurrence` and `share`, a line per statement of the problem;
         `share` is that of the movement of its block.
     stability : the comparison behind the recurrences.
@@ -131,11 +132,12 @@ class Discovery:
 
 
 def recurrence_of(stability: Stability | None) -> float:
-    """The median over statements of the share of samples in which each recurs."""
+    """The median over statements that name more than the response of the share of samples in which each recurs."""
     if stability is None:
         return np.nan
-    said = [value for (_, head, _), value in stability.frequencies.items() if head != "output"]
-    return float(np.median(said)) if said else np.nan
+    explained = stability.explanation
+    said = [s for s in explained.said if s.head != "output" and not set(s.variables) <= set(explained.response)]
+    return float(np.median([stability.frequencies[s.key] for s in said])) if said else np.nan
 
 
 def path_table(

@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from jaxtyping import Bool
 
 from behavior_learning.core.bases import Basis
 from behavior_learning.core.basis_families import Affine, Polynomial
-from behavior_learning.core.features import FeatureMap, Monomials, Product
+from behavior_learning.core.features import FeatureMap
 from behavior_learning.discovery.groupings import learned_again, learned_groupings
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.one_block import learned_path
@@ -130,6 +130,8 @@ def shape_of(
     seed: int,
     response: Any,
     products: bool = True,
+    bends: int = 0,
+    limits: str = "all",
     layers: Sequence[int] = (1,),
     n_terms: Sequence[int] = (1, 1, 1),
     centered: bool = True,
@@ -139,6 +141,8 @@ def shape_of(
     Parameters
     ----------
     degree : 2 for squares of columns among the terms, and for products of two columns where `products` are asked for.
+    bends : of each column, at so many of its quantiles.
+    limits : ``"response"`` where an inequality holds terms of the response alone.
     most : terms of the largest problem.
     knowledge : what is known of the columns.
     layers : blocks per layer; ``(2, 1)`` is two agents below one block.
@@ -148,7 +152,7 @@ def shape_of(
     """
     labelled = not holds_numbers(pd.Series(np.asarray(y).ravel()))
     options: dict[str, Any] = {} if response is None else {"response": response}
-    basis = Polynomial(degree, products) if degree > 1 else Affine()
+    basis = Polynomial(degree, products, bends) if degree > 1 or bends else Affine()
     kind = partial(BLClassifier, output="scalar") if labelled else BLRegressor
     estimator = kind(
         layers=tuple(layers),
@@ -169,7 +173,7 @@ def shape_of(
     space = model.response.space(NODES) if model.space.continuous else model.space
     objective = model.objective.on(space, 1.0)
     family, finer = Family(model.network, objective, RIDGE), Family(model.network, objective.refined(2), RIDGE)
-    return Shape(estimator, family, finer, _menu(model, heads, most, knowledge))
+    return Shape(estimator, family, finer, _menu(model, heads, most, knowledge, limits))
 
 
 def _uncentered(model: LearnedModel) -> LearnedModel:
@@ -178,19 +182,20 @@ def _uncentered(model: LearnedModel) -> LearnedModel:
 
     def shifted(maps: Sequence[FeatureMap], units: Sequence[tuple[float, float]]) -> tuple[FeatureMap, ...]:
         shift = tuple(center / scale for center, scale in units)
-        return tuple(Monomials(cast(Monomials, each).columns, shift) for each in maps)  # As the basis is polynomial.
+        return tuple(each.uncentered(shift) for each in maps)
 
     x_maps, y_maps = shifted(basis.x_maps, columns.x_units), shifted(basis.y_maps, columns.y_units)
     return replace(model, network=replace(model.network, basis=Basis(x_maps, y_maps, basis.pairing)))
 
 
-def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge: Knowledge) -> Menu:
-    """Every term but void ones, those of forbidden columns, and for a utility that is a sum those of x alone."""
+def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge: Knowledge, limits: str) -> Menu:
+    """Every term but void ones, those of forbidden columns, for a utility that is a sum those of x alone, and for an
+    inequality, where limits are of the response, those of x."""
     terms, columns = model.network.basis.terms, model.columns
     degrees = np.array([x.degree + y.degree for x, y in terms])
     responds, moves = np.array([y.degree > 0 for _, y in terms]), np.array([x.degree > 0 for x, _ in terms])
     two_valued = [len(np.unique(values)) <= 2 for values in model.given_rows("discover")[0].T]
-    products = [x.columns for x, _ in terms if isinstance(x, Product)]  # A polynomial basis has no curves.
+    products = [x.columns for x, _ in terms]
     sources = [{columns.x_sources[i] for i in product} for product in products]
     useful = np.array(
         [
@@ -203,7 +208,8 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
     of_utility = np.array([not own & knowledge.monotone for own in sources]) & (responds if sums else True)
 
     def support(simple: Bool[np.ndarray, " terms"]) -> Support:
-        chosen = {"utility": of_utility & (simple | sums), "inequality": simple, "equality": simple}
+        limiting = simple & ~moves if limits == "response" else simple
+        chosen = {"utility": of_utility & (simple | sums), "inequality": limiting, "equality": simple}
         lower = {
             role: np.broadcast_to(useful & chosen[role], np.shape(rows.coef.raw)).copy()
             for role, rows in model.network.layers[0].heads.items()
