@@ -110,6 +110,7 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
                     "seed": seed,
                     "kind": kind,
                     "terms": int(found.path.query("chosen")["terms"].iloc[0]),
+                    "names": [len(set(columns) - {y.name}) for columns in found.statements["columns"]],
                     "NLL": loss(found.model),
                     **{f"NLL, {own}": loss(one.model) for own, one in each.items() if len(each) > 1},
                     **{f"recurs, {own}": recurrence_of(one.stability) for own, one in each.items()},
