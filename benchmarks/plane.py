@@ -1,9 +1,9 @@
 """Error of log Z of two numbers by the rule of the plane, over densities, and what it costs.
 
-    python benchmarks/plane.py [--sizes 16 23 32] [--focusing 0.5 1.0]
+    python benchmarks/plane.py [--sizes 16 23 32] [--focusing 8x16,16x8,8x16 16x16,16x16,16x16]
 
-Against a grid of 1,601 points along each number. A row's evaluations are those of three focusings and three times the
-candidates, for the loss and its gradient.
+Against a grid of 1,601 points along each number. A row's evaluations are those of its focusing passes and three times
+the candidates, for the loss and its gradient.
 """
 
 import argparse
@@ -64,6 +64,15 @@ DENSITIES: dict[str, Density] = {
 }
 
 
+Passes = tuple[tuple[int, int], ...]
+
+
+def passes(text: str) -> Passes:
+    """Candidates of the first and of the second number in each pass, such as ``8x16,16x8``."""
+    pairs = (pair.split("x") for pair in text.split(","))
+    return tuple((int(first), int(second)) for first, second in pairs)
+
+
 def by_grid(density: Density) -> float:
     points = np.linspace(-END, END, GRID)
     a, b = map(jnp.asarray, np.meshgrid(points, points, indexing="ij"))
@@ -79,22 +88,21 @@ def by_rule(density: Density, size: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="*", type=int, default=[16, 23, 32])
-    parser.add_argument("--focusing", nargs="*", type=float, default=[0.5, 1.0])
+    parser.add_argument("--focusing", nargs="*", type=passes, default=[products.FOCUSING])
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     heading("The rule of the plane")
-    plans = [(size, share) for size in arguments.sizes for share in arguments.focusing]
+    plans = [(size, own) for size in arguments.sizes for own in arguments.focusing]
     exact = {name: by_grid(density) for name, density in DENSITIES.items()}
     errors = np.zeros((len(DENSITIES), len(plans)))
-    for j, (size, share) in enumerate(plans):
-        products.FOCUSING = share
+    for j, (size, own) in enumerate(plans):
+        products.FOCUSING = own
         errors[:, j] = [by_rule(density, size) - exact[name] for name, density in DENSITIES.items()]
-    focused = [max(min(products.FEWEST, size), int(np.ceil(round(share * size, 6)))) for size, share in plans]
     lines = [(name, *(f"{e:.4f}" for e in own)) for name, own in zip(DENSITIES, errors, strict=True)]
     lines.append(("mean size, one nat at most", *(f"{e:.4f}" for e in np.minimum(abs(errors), 1).mean(axis=0))))
-    work = [3 * few**2 + 3 * size**2 for (size, _), few in zip(plans, focused, strict=True)]
+    work = [sum(a * b for a, b in own) + 3 * size**2 for size, own in plans]
     lines.append(("evaluations a row", *(f"{count:,}" for count in work)))
-    columns = [f"{size}², focused by {few}²" for (size, _), few in zip(plans, focused, strict=True)]
+    columns = [f"{size}², focused by {' '.join(f'{a}x{b}' for a, b in own)}" for size, own in plans]
     table(("error of log Z, nats", *columns), lines)
 
 

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from behavior_learning.core import block as block_module
 from behavior_learning.core import network as network_module
+from behavior_learning.core import sums
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
-from behavior_learning.core.block import FIRST, FREE, LAST, NONNEGATIVE, Rule, Weight, for_each_row
+from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.sums import FIRST, LAST, for_each_row
 from behavior_learning.errors import OptionError
 from tests import oracle
 from tests.conftest import SPELLED, random_network, randomize, rng
@@ -102,14 +103,14 @@ def test_several_devices_have_the_same_formula(narrow, monkeypatch):
     x, y = problem("continuous_per_row", generator)
     network = build(Architecture((3, 2), (2, 1, 2)), degree=2, generator=generator)
     monkeypatch.setattr(network_module, "NARROW", narrow)
-    monkeypatch.setattr(block_module, "device_count", lambda: 2)
+    monkeypatch.setattr(sums, "device_count", lambda: 2)
     assert_equals_paper(network, x, y)
 
 
 @pytest.mark.parametrize("axis", [FIRST, LAST])
 def test_few_rows_of_a_device_lose_no_digit_of_a_gradient(axis, monkeypatch):
     """Terms of a row cancel as those of a normaliser do: a single sum of all was off by 2e-7 and more."""
-    monkeypatch.setattr(block_module, "device_count", lambda: 2)
+    monkeypatch.setattr(sums, "device_count", lambda: 2)
     generator, (n, k) = rng("digits"), (16, 64)
     loss = lambda number, own, share: jnp.sum(for_each_row(number, own, axis) * own * share)
     slope, gaps = jax.jit(jax.grad(loss)), []

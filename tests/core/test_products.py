@@ -129,6 +129,17 @@ def test_candidates_focused_together_find_ridges(shape):
     np.testing.assert_allclose(found, special.logsumexp(rows) + np.log(np.prod(cells)), atol=0.01)
 
 
+def test_finer_planes_that_share_a_focusing_have_their_own_rules():
+    utility, _, _ = gaussian(0.6)
+    space, fine = plane(16), plane(24)
+    together = space.rules([fine], lambda y: utility(X, y), (N,), X.dtype)
+    for rule, own in zip(together, (space, fine), strict=True):
+        alone = own.quadrature(utility, X)
+        assert rule.weights.shape == (N, own.size)
+        np.testing.assert_allclose(rule.candidates, alone.candidates, rtol=1e-12)
+        np.testing.assert_allclose(rule.log_weights, alone.log_weights, rtol=1e-10)
+
+
 @pytest.mark.parametrize("temperature", [0.25, 4.0])
 def test_temperature_scales_the_covariance_of_a_plane(temperature):
     utility, _, covariance = gaussian(0.6)

@@ -29,6 +29,7 @@ from behavior_learning.core.features import (
     Waves,
     feature_map_from_json,
 )
+from behavior_learning.core.sums import LAST, product_of_few
 
 __all__ = [
     "ONE",
@@ -135,15 +136,16 @@ class Terms(eqx.Module):
         parts = self.products(TermCoefs.of(coef.T, self.pairing))
         return sum(parts[1:], start=parts[0])
 
-    def products(self, coefs: "TermCoefs") -> list[Float[Array, "#n #k rows"]]:
-        """What adds up to M m(z): the parts of x alone, of y alone and of both."""
-        parts = []
+    def products(self, coefs: "TermCoefs", axis: int = LAST) -> list[Array]:
+        """What adds up to M m(z), rows of M along an axis: the parts of x alone, of y alone and of both."""
+        parts: list[Array] = []
         if self.pairing.x_only:
-            parts.append((_take(self.x, self.pairing.x_only) @ coefs.x)[:, None, :])
+            parts.append(jnp.moveaxis((_take(self.x, self.pairing.x_only) @ coefs.x)[:, None, :], LAST, axis))
         if self.pairing.y_only:
-            parts.append(_take(self.y, self.pairing.y_only) @ coefs.y)
+            y = jnp.moveaxis(_take(self.y, self.pairing.y_only), LAST, axis)
+            parts.append(product_of_few(y, coefs.y, axis))
         if self.pairing.joint:
-            parts.append(self._joint(coefs.joint))
+            parts.append(jnp.moveaxis(self._joint(coefs.joint), LAST, axis))
         return parts
 
     def _joint(self, coef: Float[Array, "joint rows"]) -> Float[Array, "n k rows"]:

@@ -15,12 +15,10 @@ from jaxtyping import Array, Bool, Float, Int
 from behavior_learning.core.arrays import as_known, side_by_side, to_device
 from behavior_learning.core.bases import TermCoefs, Terms
 from behavior_learning.core.heads import ROLES, Head
-from behavior_learning.mesh import device_count
+from behavior_learning.core.sums import LAST, for_each_row, product
 
 __all__ = [
-    "FIRST",
     "FREE",
-    "LAST",
     "NONNEGATIVE",
     "ZERO",
     "BlockInput",
@@ -29,17 +27,8 @@ __all__ = [
     "Rows",
     "Rule",
     "Weight",
-    "along",
-    "for_each_row",
-    "product",
     "under_rule",
 ]
-
-LAST, FIRST = -1, 0
-"""The axis along which rows of M lie: (n, k, rows) or (rows, n, k)."""
-
-ADDED_IN_PARTS = 2**13
-"""Numbers from which on XLA adds in parts on every processor; fewer it adds one after the other."""
 
 
 @dataclass(frozen=True, init=False, eq=False)
@@ -190,8 +179,7 @@ class BlockInput(eqx.Module):
         if self.terms is None:
             return [product(cast(Array, self.blocks), coef, self.axis)]
         split = len(self.terms.pairing)
-        parts = self.terms.products(TermCoefs.of(coef[:split], self.terms.pairing))
-        parts = [jnp.moveaxis(part, LAST, self.axis) for part in parts]
+        parts = self.terms.products(TermCoefs.of(coef[:split], self.terms.pairing), self.axis)
         return parts if self.blocks is None else [*parts, product(self.blocks, coef[split:], self.axis)]
 
 
@@ -325,28 +313,3 @@ class Layer(eqx.Module):
             self.multiplier.moved(lambda values: values[own].reshape(shape)),
             head,
         )
-
-
-def product(values: Array, weights: Float[Array, "below rows"], axis: int = LAST) -> Array:
-    """weightsᵀ times the values along an axis."""
-    if axis == LAST:
-        return values @ weights
-    return (weights.T @ values.reshape(len(values), -1)).reshape(-1, *values.shape[1:])
-
-
-def along(numbers: Float[Array, " rows"], axis: int) -> Array:
-    """Numbers that broadcast along an axis of three."""
-    return numbers[:, None, None] if axis == FIRST else numbers
-
-
-def for_each_row(numbers: Float[Array, " rows"], values: Array, axis: int) -> Array:
-    """`along`, so that values may be multiplied by it or added to it.
-
-    Where several devices have few rows of data each, every one has a copy, whose gradient is the sum over its
-    candidates: their terms cancel, and one long sum over all of them loses a digit that a single device keeps.
-    """
-    devices, candidates = device_count(), 2 if axis == FIRST else 1
-    if devices == 1 or values.ndim < 3 or values.size // devices >= ADDED_IN_PARTS:
-        return along(numbers, axis)
-    shape = [1 if i == candidates else length for i, length in enumerate(values.shape)]
-    return jax.lax.optimization_barrier(jnp.broadcast_to(along(numbers, axis), shape))

@@ -4,7 +4,6 @@ from functools import partial
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 from behavior_learning.core.spaces import Interval, Utility
@@ -43,6 +42,6 @@ class Coarsened(Interval):
         high = jnp.where(stretch, jnp.minimum(y[:, 1], self.upper), self.upper)
         values = partial(utility, x)
         rule = Interval(low, high, self.size, self.refinements).rule(values, x.shape[:1], x.dtype)
-        log_mass = logsumexp(values(rule.candidates) + rule.log_weights, axis=1)
+        log_mass = rule.log_integral(values(rule.candidates))
         at_point = utility(x, self.candidates(self.points(y))[:, None])[:, 0]
         return jnp.where(known, jnp.where(stretch, log_mass, at_point), -jnp.inf)

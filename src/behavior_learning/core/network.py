@@ -12,21 +12,9 @@ from jaxtyping import Array, Float
 
 from behavior_learning.core.architecture import SENSES, Architecture
 from behavior_learning.core.bases import Basis, affine_basis
-from behavior_learning.core.block import (
-    FIRST,
-    FREE,
-    LAST,
-    NONNEGATIVE,
-    ZERO,
-    BlockInput,
-    Layer,
-    Rows,
-    Rule,
-    Weight,
-    along,
-    product,
-)
+from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES, get_head
+from behavior_learning.core.sums import FIRST, LAST, along, product
 
 __all__ = [
     "BehaviorNetwork",

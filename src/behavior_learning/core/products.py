@@ -1,14 +1,14 @@
 """Several responses at once: candidates of a first response, and for each of them candidates of the rest."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
-from typing import cast
+from typing import Any, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 from behavior_learning.core.numerics import zoomed
@@ -18,9 +18,9 @@ from behavior_learning.errors import NoQuadratureError
 __all__ = ["Product", "outer_product"]
 
 
-FOCUSING, FEWEST = 0.5, 16
-"""Candidates by which two numbers are focused, along each of them: a share of those of the rule, and where so many are
-more, so many."""
+FOCUSING = ((8, 16), (16, 8), (8, 16))
+"""Candidates of the first of two numbers and of the second, given each of these, from which they are focused, pass by
+pass: mean and spread of the second change slowly along the first, and once they are known few candidates do."""
 
 
 class Product(Space):
@@ -60,40 +60,57 @@ class Product(Space):
         return self.components[1] if len(self.components) == 2 else Product(self.components[1:])
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        return self.rules((), values, batch, dtype)[0]
+
+    def rules(
+        self, finer: Sequence[Space], values: Values, batch: tuple[int, ...], dtype: np.dtype
+    ) -> list[Quadrature]:
+        """The rules of this product and of finer ones, two numbers focused once for all of them."""
         self._check_quadrature()
+        products = (self, *cast("Sequence[Product]", finer))
         if len(self.components) == 1:
-            return self.components[0].rule(values, batch, dtype)
+            return self.components[0].rules([product.components[0] for product in finer], values, batch, dtype)
         if len(self.components) == len(self.continuous) == 2:
-            return self._plane(values, batch, dtype)
+            return self._planes(products, values, batch, dtype)
+        return [product._conditional(values, batch, dtype) for product in products]
+
+    def _conditional(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
+        """The rule of the marginal of the first component, and for each of its candidates one of the rest."""
         outer = self.components[0].rule(self._marginal(values, batch, dtype), batch, dtype)
         inner = self.rest.rule(_given(values, outer.candidates), (*batch, self.components[0].size), dtype)
         return _nested(outer, inner)
 
-    def _plane(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
-        """The rule of two numbers: from one evaluation both are focused, the second given each candidate of the first.
+    def _planes(
+        self, products: "Sequence[Product]", values: Values, batch: tuple[int, ...], dtype: np.dtype
+    ) -> list[Quadrature]:
+        """Rules of two numbers: from one evaluation both are focused, the second given each candidate of the first.
 
         The second begins, since where it is not resolved the marginal of the first is noise. When the first moves, mean
         and spread of the second are read off between its earlier candidates.
         """
         boxes = cast("tuple[Interval, Interval]", self.components)
-        turns = 1 + max(box.refinements for box in boxes)
-        shares = (min(max(FOCUSING, FEWEST / box.size), 1.0) if turns > 1 else 1.0 for box in boxes)
-        first, second = few = tuple(box.refined(share) for box, share in zip(boxes, shares, strict=True))
+        passes = 1 + max(box.refinements for box in boxes)
+        few = [_sized(boxes, FOCUSING[min(number, len(FOCUSING) - 1)]) for number in range(passes)]
+        first, second = few[0]
         outer, inner = first.even(batch, dtype), second.even((*batch, first.size), dtype)
-        gap, gaps = ((box.upper - box.lower) / box.size for box in few)
-        for turn in range(turns):
-            first, second = boxes if turn == turns - 1 else few
+        gap, gaps = ((box.upper - box.lower) / box.size for box in few[0])
+        rules: list[Quadrature] = []
+        for number in range(passes):
             at = jax.lax.stop_gradient(_given(values, outer.candidates)(inner.candidates))
             log_mass, mean, spread = inner.moments(at)
-            spread = jnp.maximum(spread, gaps)
-            if turn > 0:
-                _, middle, width = outer.moments(log_mass)
-                width = jnp.maximum(width, gap)
-                before, outer = outer.candidates[..., 0], first.focused(middle, width, dtype)
-                mean, spread = (_interpolated(before, own, outer.candidates[..., 0]) for own in (mean, spread))
-                gap = 4 * width / first.size
-            inner, gaps = second.focused(mean, spread, dtype), 4 * spread / second.size
-        return _nested(outer, inner)
+            spread, points = jnp.maximum(spread, gaps), outer.candidates[..., 0]
+            _, middle, width = outer.moments(log_mass)
+            width = jnp.maximum(width, gap)
+            after = few[number + 1 : number + 2] or [cast(Any, product.components) for product in products]
+            for first, second in after:
+                if number:
+                    outer, gap = first.focused(middle, width, dtype), 4 * width / first.size
+                else:
+                    outer, gap = first.even(batch, dtype), (first.upper - first.lower) / first.size
+                means, spreads = (_interpolated(points, own, outer.candidates[..., 0]) for own in (mean, spread))
+                inner, gaps = second.focused(means, spreads, dtype), 4 * spreads / second.size
+                rules.append(_nested(outer, inner))
+        return rules[-len(products) :]
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
         """log ∫ exp{values} over all components but the first."""
@@ -101,7 +118,7 @@ class Product(Space):
         def marginal(y: Float[Array, "#*batch k m"]) -> Float[Array, "*batch k"]:
             inner = _given(values, y)
             rule = self.rest.rule(inner, (*batch, y.shape[-2]), dtype)
-            return logsumexp(inner(rule.candidates) + rule.log_weights, axis=-1)
+            return rule.log_integral(inner(rule.candidates))
 
         return marginal
 
@@ -166,20 +183,25 @@ class Product(Space):
         return jnp.stack([component.responses(z) for component, z in pairs], axis=-1)
 
 
+def _sized(boxes: tuple[Interval, Interval], sizes: tuple[int, int]) -> tuple[Interval, Interval]:
+    """The same boxes with so many candidates."""
+    first, second = (replace(box, size=size) for box, size in zip(boxes, sizes, strict=True))
+    return first, second
+
+
 def _nested(outer: Quadrature, inner: Quadrature) -> Quadrature:
     """The rule of all pairs of a first candidate and one of its own second ones."""
-    log_weights = outer.log_weights[..., None] + inner.log_weights
-    return Quadrature(
-        outer_product(outer.candidates, inner.candidates), log_weights.reshape(*log_weights.shape[:-2], -1)
-    )
+    weights = outer.weights[..., None] * inner.weights
+    return Quadrature(outer_product(outer.candidates, inner.candidates), weights.reshape(*weights.shape[:-2], -1))
 
 
 def _interpolated(
     points: Float[Array, "#*batch k"], values: Float[Array, "*batch k"], at: Float[Array, "*batch j"]
 ) -> Float[Array, "*batch j"]:
     """Linear between points that rise, level beyond them."""
-    passed = (at[..., None] - points[..., None, :-1]) / jnp.diff(points)[..., None, :]
-    return values[..., :1] + jnp.sum(jnp.clip(passed, 0, 1) * jnp.diff(values)[..., None, :], axis=-1)
+    steps = jnp.diff(points)
+    passed = jnp.clip(at[..., None] - points[..., None, :-1], 0, steps[..., None, :])
+    return values[..., :1] + jnp.sum(passed * (jnp.diff(values) / steps)[..., None, :], axis=-1)
 
 
 def outer_product(
@@ -188,8 +210,9 @@ def outer_product(
     """Every first candidate beside each of its own second ones; `order` rearranges the columns."""
     shape = jnp.broadcast_shapes(first.shape[:-1], rest.shape[:-2])
     wide = jnp.broadcast_to(first[..., None, :], (*shape, rest.shape[-2], first.shape[-1]))
-    both = jnp.concatenate([wide, jnp.broadcast_to(rest, (*shape, *rest.shape[-2:]))], axis=-1)
-    both = both.reshape(*shape[:-1], -1, both.shape[-1])
+    parts = wide, jnp.broadcast_to(rest, (*shape, *rest.shape[-2:]))
+    both = jnp.concatenate([jnp.moveaxis(part, -1, 0) for part in parts])  # In memory a column lies in one piece.
+    both = jnp.moveaxis(both.reshape(len(both), *shape[:-1], -1), 0, -1)
     return both if order is None else both[..., order]
 
 

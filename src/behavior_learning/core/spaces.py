@@ -13,7 +13,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, ArrayLike, Float, Int
 
 from behavior_learning.core.arrays import to_device
@@ -46,21 +45,34 @@ class Quadrature(NamedTuple):
     Attributes
     ----------
     candidates : values of y; batch axes have length 1 where all entries share them.
-    log_weights : logarithm of the measure each candidate stands for.
+    weights : the measure each candidate stands for.
     """
 
     candidates: Float[Array, "#*batch k m"]
-    log_weights: Float[Array, "#*batch k"]
+    weights: Float[Array, "#*batch k"]
+
+    @property
+    def log_weights(self) -> Float[Array, "#*batch k"]:
+        return jnp.log(self.weights)
+
+    def log_integral(self, at_candidates: Float[Array, "*batch k"]) -> Float[Array, "*batch"]:
+        """log Σ weight·exp{value}, without overflow; it takes no logarithm per candidate."""
+        top, mass = self._mass(at_candidates)
+        return top + jnp.log(jnp.sum(mass, axis=-1))
 
     def moments(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], ...]:
         """Logarithm of the mass, mean and standard deviation of one number whose log density is given."""
-        terms, y = at_candidates + self.log_weights, self.candidates[..., 0]
-        top = jnp.max(terms, axis=-1)
-        mass = jnp.exp(terms - top[..., None])  # Once for all three: this is most of what a focusing costs.
+        (top, mass), y = self._mass(at_candidates), self.candidates[..., 0]
         whole = jnp.sum(mass, axis=-1)
         mean = jnp.sum(mass * y, axis=-1) / whole
         variance = jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1) / whole
         return top + jnp.log(whole), mean, jnp.sqrt(variance)
+
+    def _mass(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch k"]]:
+        """The largest value, and what each candidate carries of exp{value − largest value}."""
+        top = jax.lax.stop_gradient(jnp.max(at_candidates, axis=-1))
+        top = jnp.where(jnp.isfinite(top), top, 0.0)
+        return top, self.weights * jnp.exp(at_candidates - top[..., None])
 
 
 class Space(eqx.Module):
@@ -149,7 +161,7 @@ class Space(eqx.Module):
         """Responses at which the distribution function of each component, given those before it, has the levels."""
         rule = self.rule(values, batch, levels.dtype)
         at = values(rule.candidates)
-        log_density = at - logsumexp(at + rule.log_weights, axis=-1, keepdims=True)
+        log_density = at - rule.log_integral(at)[..., None]
         return self.inverse_cdf(rule, log_density, levels[..., 0])
 
     @abstractmethod
@@ -193,7 +205,7 @@ class Finite(Space):
 
     def rule(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Quadrature:
         one = (1,) * len(batch)
-        return Quadrature(self._table(dtype)[(None,) * len(batch)], jnp.zeros((*one, self.size), dtype))
+        return Quadrature(self._table(dtype)[(None,) * len(batch)], jnp.ones((*one, self.size), dtype))
 
     @property
     def continuous(self) -> tuple[int, ...]:
@@ -316,8 +328,8 @@ class Interval(Space):
         """Gauss–Legendre in y, the same for all rows."""
         nodes, weights = unit_rule(self.size, dtype)
         width, one = (self.upper - self.lower)[..., None], (1,) * (len(batch) - self.lower.ndim)
-        y, log_weights = self.lower[..., None] + width * nodes, jnp.log(weights * width)
-        return Quadrature(y.reshape(*one, *y.shape, 1), log_weights.reshape(*one, *y.shape))
+        y, measure = self.lower[..., None] + width * nodes, width * weights
+        return Quadrature(y.reshape(*one, *y.shape, 1), measure.reshape(*one, *y.shape))
 
     def focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
@@ -325,8 +337,8 @@ class Interval(Space):
         nodes, weights = unit_rule(self.size, dtype)
         growth = jnp.exp(start[..., None] + (end - start)[..., None] * nodes)
         sinh, cosh = 0.5 * (growth - 1 / growth), 0.5 * (growth + 1 / growth)
-        log_weights = jnp.log(weights * ((end - start) * spread)[..., None] * cosh)
-        return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], log_weights)
+        measure = ((end - start) * spread)[..., None] * weights * cosh
+        return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], measure)
 
     @property
     def continuous(self) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import equinox as eqx
 import numpy as np
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float
 
 from behavior_learning.core.products import Product, outer_product
@@ -67,7 +66,7 @@ class Marginalized(eqx.Module):
             return at.reshape(len(x), y.shape[1], -1)
 
         rule = self.hidden.rule(given, (len(x), y.shape[1]), x.dtype)
-        return self.temperature * logsumexp(given(rule.candidates) + rule.log_weights, axis=-1)
+        return self.temperature * rule.log_integral(given(rule.candidates))
 
 
 def subspace(space: Space, components: Sequence[int]) -> Space:

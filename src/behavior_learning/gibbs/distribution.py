@@ -9,7 +9,6 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import to_device
@@ -40,7 +39,7 @@ class _Evaluated(NamedTuple):
 
     @property
     def log_normalizer(self) -> Float[Array, " n"]:
-        return logsumexp(self.scaled_utility + self.rule.log_weights, axis=1)
+        return self.rule.log_integral(self.scaled_utility)
 
 
 class Gibbs(eqx.Module):
@@ -68,7 +67,8 @@ class Gibbs(eqx.Module):
         def scaled(candidates: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
             return self.scaled(distinct, candidates)
 
-        rules = self.space.rules(finer, scaled, distinct.shape[:1], x.dtype)
+        still = _still(self)  # What is not differentiated is added up faster.
+        rules = self.space.rules(finer, lambda y: still.scaled(distinct, y), distinct.shape[:1], x.dtype)
         candidates = [rule.candidates for rule in rules]
         each_row_has_its_own = candidates[0].shape[0] == len(y)
         if self.space.continuous and self.space.pointwise and each_row_has_its_own:
@@ -79,7 +79,7 @@ class Gibbs(eqx.Module):
             at_candidates, spaces = evaluate_jointly(scaled, candidates), (self.space, *finer)
             pairs = zip(spaces, at_candidates, strict=True)
             observed = [space.observed(self.scaled, x, y, at) for space, at in pairs]
-        normalizers = [logsumexp(at + rule.log_weights, axis=1) for at, rule in zip(at_candidates, rules, strict=True)]
+        normalizers = [rule.log_integral(at) for at, rule in zip(at_candidates, rules, strict=True)]
         return [own - log_normalizer for own, log_normalizer in zip(observed, normalizers, strict=True)]
 
     def log_normalizer(self, x: Float[Array, "n d"]) -> Float[Array, " n"]:
@@ -164,6 +164,11 @@ class Gibbs(eqx.Module):
     def _evaluate(self, x: Float[Array, "n d"]) -> _Evaluated:
         rule = self.space.quadrature(self.scaled, x)
         return _Evaluated(rule, self.scaled(x, rule.candidates))
+
+
+def _still(distribution: Gibbs) -> Gibbs:
+    """The same distribution, of which no derivatives are taken."""
+    return jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf, distribution)
 
 
 class OnCandidates(Gibbs):
