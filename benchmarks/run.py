@@ -10,7 +10,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent
 WITHOUT_DATA = ("step", "growth", "compilation", "memory", "plane")
-WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction", "peers_time")
+WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction", "peers_time", "pairs")
 
 
 def main() -> None:
