@@ -8,15 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+
 FOLDER = Path(__file__).parent
-WITHOUT_DATA = ("step", "growth", "compilation", "memory", "plane")
+WITHOUT_DATA = ("step", "growth", "compilation", "memory", "plane", "devices")
 WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction", "peers_time", "pairs")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--only", nargs="*", default=[*WITHOUT_DATA, *WITH_DATA])
+    here = [name for name in (*WITHOUT_DATA, *WITH_DATA) if name != "devices" or jax.default_backend() != "cpu"]
+    parser.add_argument("--only", nargs="*", default=here)
     arguments = parser.parse_args()
     results = FOLDER / "results"
     results.mkdir(exist_ok=True)
