@@ -87,6 +87,7 @@ def test_limits_of_the_response_leave_the_columns_to_a_belief_that_bends(product
     X, y = table(), numbers() - table()["a"] + 3 * np.maximum(0, table()["a"])
     options = OPTIONS | {"degree": 2, "products": products, "heads": HEADS[0], "choose": "best"}
     discovery = bl.discover(X, y.rename("y"), bends=1, limits="response", **options)
+    assert "Limits hold the response alone." in str(discovery)
     belief = discovery.statements.query("head == 'equality'")
     assert len(belief) == 1
     assert set(belief["columns"].iloc[0]) == {"a", "y"}

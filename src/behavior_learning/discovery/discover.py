@@ -220,7 +220,7 @@ def discover(
         stability=stability,
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
-        notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, whole),
+        notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
         remainder=_remainder(whole, refits[at], rows, unseen, int(rng.integers(2**31))) if remainder else None,
@@ -310,6 +310,7 @@ def _notes(
     errors: InferenceResults | None,
     folds: int,
     pairs: int,
+    limits: str,
     whole: Found,
 ) -> tuple[str, ...]:
     notes = [
@@ -326,6 +327,8 @@ def _notes(
         )
     if hierarchy:
         notes.append("Folds and halves search again among the groupings, or in the pool, that did best on all rows.")
+    if limits == "response":
+        notes.append("Limits hold the response alone.")
     heads = ", ".join(str(head) for head in whole.shape.estimator.heads)
     return (*notes, f"Heads {heads}, by Schwarz's criterion in every search.")
 
