@@ -1,9 +1,11 @@
 """What a result offers: tables, tests, functions of parameters, comparisons, and not_identified."""
 
 from dataclasses import replace
+from importlib import import_module
 from types import SimpleNamespace
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -364,6 +366,22 @@ def test_intervals_cover_every_optimum_that_fits_alike():
     np.testing.assert_allclose(
         covering.loc["b"], [other.conf_int().loc["b", "lower"], best.conf_int().loc["b", "upper"]]
     )
+
+
+@pytest.mark.slow
+def test_an_optimum_that_a_rival_passes_is_a_rival(monkeypatch):
+    """Without the weak prior, by which optima are searched, another may be the best."""
+
+    def nat_ahead(fitted, *_):
+        return [replace(fitted, optimum=fitted.optimum._replace(loss=fitted.optimum.loss - 1 / fitted.total))]
+
+    module = import_module("behavior_learning.inference.infer")
+    monkeypatch.setattr(module, "_rivals", nat_ahead)
+    monkeypatch.setattr(module, "distance", lambda *_, **__: np.inf)
+    with jax.enable_x64(True):
+        results = gaussian.__wrapped__(l2=None)
+    (passed,) = results.rivals
+    assert float(passed.fitted.optimum.loss - results.fitted.optimum.loss) == pytest.approx(1 / results.n)
 
 
 def test_refused_parameters_spoil_only_what_they_enter():

@@ -156,9 +156,9 @@ def infer(
             held = explored[0].network(explored[0].best.theta)
         fitted = again(held, l2=WEAK_PRIOR)
     if l2 is None:
-        rivals = _rivals(fitted, explored[0], again)
-        fitted = min((fitted, *rivals), key=lambda f: float(f.optimum.loss))
-        rivals = [rival for rival in rivals if rival is not fitted and _fits_alike(rival, fitted)]
+        optima = [fitted, *_rivals(fitted, explored[0], again)]  # Without the prior the first may be a rival itself.
+        fitted = min(optima, key=lambda f: float(f.optimum.loss))
+        rivals = [own for own in optima if own is not fitted and _fits_alike(own, fitted)]
         fitted, cautions = _simplified(fitted, again, objective.likelihood)
         rivals = [] if cautions else rivals
 
@@ -187,9 +187,10 @@ ALIKE = 3.84
 
 
 def _fits_alike(rival: Fitted, best: Fitted) -> bool:
-    """Whether an optimum is another one and about as likely."""
+    """Whether an estimate is another optimum and about as likely."""
     alike = 2 * best.total * (float(rival.optimum.loss) - float(best.optimum.loss)) < ALIKE
-    return alike and distance(rival.network, best.network, one_hot=best.one_hot) > SAME_OPTIMUM
+    ended = rival.convergence is Convergence.OPTIMUM
+    return ended and alike and distance(rival.network, best.network, one_hot=best.one_hot) > SAME_OPTIMUM
 
 
 def _rivals(fitted: Fitted, explored: Exploration, again: Callable[..., Fitted]) -> list[Fitted]:
