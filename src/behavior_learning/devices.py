@@ -75,7 +75,7 @@ def suited(numbers: int) -> Generator[Any]:
 
     What `on_device` or the user's own settings of JAX say stands, and so does JAX's choice among several devices.
     """
-    found, own = _accelerator(), jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    found, own = _accelerator(), _asked_for()
     if found is None or (own is not None and not _chosen.here):
         yield None
         return
@@ -93,9 +93,14 @@ def _accelerator() -> Any:
     return jax.devices()[0] if alone() and jax.default_backend() != "cpu" else None
 
 
+def _asked_for() -> Any:
+    """The device that is in force here, or its name, where JAX is not left to choose."""
+    return jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def platform() -> str:
     """The kind of device that computes here."""
-    own: Any = jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+    own = _asked_for()
     return jax.default_backend() if own is None else getattr(own, "platform", own)
 
 
