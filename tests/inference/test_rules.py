@@ -270,6 +270,7 @@ class Squares(eqx.Module):
     weights: jax.Array
     l2: float = 0.0
 
+    candidates = 1
     n = property(lambda self: len(self.weights))
     total = property(lambda self: jnp.sum(self.weights))
 

@@ -133,22 +133,28 @@ class Problem(eqx.Module):
 
 
 def compiled(quickly_up_to: int) -> Callable[[Of], Of]:
-    """Compile a function of a problem and more: quickly where rows times candidates are so few that it runs briefly
-    anyway, else with all optimizations.
+    """Compile a function of a problem and more, with the fewer optimizations the fewer rows times candidates it has.
+
+    With few of them it runs briefly anyway, and up to `LARGE` it runs no faster for what takes twice as long to
+    compile.
     """
 
     def of(function: Of) -> Of:
-        small, large = quickly()(function), eqx.filter_jit(function)
+        small, middle, large = quickly()(function), quickly(level=1)(function), eqx.filter_jit(function)
 
         @wraps(function)
         def run(problem: Problem, *arguments: Any) -> Any:
-            few = problem.n * problem.candidates <= quickly_up_to
-            return (small if few else large)(problem, *arguments)
+            size = problem.n * problem.candidates
+            program = small if size <= quickly_up_to else middle if size <= LARGE else large
+            return program(problem, *arguments)
 
         return cast(Of, run)
 
     return of
 
+
+LARGE = 1_000_000
+"""Rows times candidates above which what is compiled with all optimizations runs faster by more than that takes."""
 
 ONCE = 100_000
 """Rows times candidates up to which what is run once is compiled quickly."""

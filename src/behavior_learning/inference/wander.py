@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from behavior_learning.identification.parameters import LocalParameters
 from behavior_learning.inference.estimation import SAME_LOSS, Optimum
-from behavior_learning.inference.problem import Problem
+from behavior_learning.inference.problem import Problem, compiled
 
 __all__ = ["cost_of_round", "wandered"]
 
@@ -129,7 +129,7 @@ def _ends(
         return np.asarray(ends, float), np.nan_to_num(np.asarray(losses, float), nan=np.inf)
 
 
-@eqx.filter_jit
+@compiled(0)
 def _descended(
     problem: Problem, starts: Float[Array, "k p"], signs: Int[Array, " p"], key: PRNGKeyArray
 ) -> Float[Array, "k p"]:
@@ -164,7 +164,7 @@ class _Scoring(NamedTuple):
     damping: Float[Array, ""]
 
 
-@eqx.filter_jit
+@compiled(0)
 def _scored(
     problem: Problem,
     starts: Float[Array, "k p"],
