@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from behavior_learning.caching import quickly
 from behavior_learning.core.arrays import make_key, make_keys, to_device
 from behavior_learning.launched import note
 from behavior_learning.mesh import everywhere, gathered, on_mesh, together
@@ -79,6 +80,10 @@ class Change(NamedTuple):
 Refine = Callable[[Losses, Float[np.ndarray, "starts epochs"], bool], Change | None]
 """Given the present losses, the validation losses of the last chunk and whether all starts have stopped: what to go on
 with, or None to keep the present losses."""
+
+
+FEW = 300
+"""Numbers of a start up to which a program without fused loops runs as fast; it compiles in two thirds of the time."""
 
 
 class Trace(NamedTuple):
@@ -224,6 +229,7 @@ def minimize(
     most = np.iinfo(np.int32).max
     patience = max_epochs if optimizer.budgeted else min(patience, max_epochs)
     limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
+    run_chunk = _run_few if sum(leaf[0].size for leaf in jax.tree.leaves(starts)) <= FEW else _run_many
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
     rows = len(jax.tree.leaves(data)[0]) // feed.shards if optimizer.stochastic else 0
     histories, looks, done = [], [(0, False)], 0
@@ -250,7 +256,7 @@ def minimize(
             asked = min(chunk if every is None else every, chunk, max_epochs - done)
             chance = _Chance.drawn(streams, fixed, asked=asked, chunk=chunk, rows=rows)
             window = on_mesh(next(windows))
-            state, history = _run_chunk(losses, optimizer, limits, state, chance, window, validation)
+            state, history = run_chunk(losses, optimizer, limits, state, chance, window, validation)
             run = np.asarray(history.ran).any(axis=1)
             histories.append([np.asarray(values)[run].T for values in history])
             done += int(run.sum())
@@ -299,7 +305,6 @@ def _begun(optimizer: Optimizer, starts: Params) -> _State:
     return _State(starts, optimizer.init(starts), starts, unknown, counter, counter, counter, awake)
 
 
-@eqx.filter_jit
 def _run_chunk(
     losses: Losses,
     optimizer: Optimizer,
@@ -319,6 +324,9 @@ def _run_chunk(
         return next_state, _History(train, held_out, asked & state.active)
 
     return everywhere(jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh)))
+
+
+_run_few, _run_many = quickly(level=3)(_run_chunk), eqx.filter_jit(_run_chunk)
 
 
 def _epoch(
