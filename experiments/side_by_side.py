@@ -2,7 +2,8 @@
 
 Jobs are PART:COLUMNS:ROWS:FIRST-LAST with the parts of `first_tries.py`, of which the columns are not used, and
 `constraints` and `terms` of `sizes.py`; they are begun in this order. Each that ends adds a line of JSON to a file,
-and what stands there already is not run again. `--collect` puts the lines into the tables in `results/`.
+and what stands there already is not run again. `--collect` puts the lines into the tables in `results/`, and says what
+searches by default add to searches from the truth.
 
     python experiments/side_by_side.py lines.jsonl constraints:20:2000:142-399 default-classes:2:1000:47-300 \\
         --processes 14 --seconds 450
@@ -81,7 +82,7 @@ def collect(file: Path) -> None:
     import pandas as pd
 
     from coverage import RESULTS
-    from first_tries import coverage
+    from first_tries import beside, coverage
     from sizes import summary
 
     tables: dict[tuple[str, int, int], dict[int, dict[str, Any]]] = {}
@@ -97,6 +98,9 @@ def collect(file: Path) -> None:
         table.to_csv(records, float_format="%.6g" if of_size else None)
         print(f"{part}, {rows} rows: {len(table)} replications")
         print((summary(table) if of_size else coverage(table)).round(3).to_string())
+    for rows in (1000, 3000):
+        kinds = ("default-classes", "classes-from-truth")
+        print(rows, beside(*(pd.read_csv(RESULTS / f"hits-{kind}-{rows}.csv", index_col="seed") for kind in kinds)))
 
 
 def run(jobs: Sequence[Job], file: Path, processes: int, seconds: float) -> None:
