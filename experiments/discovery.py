@@ -36,6 +36,7 @@ Seeds that count begin at 700; development used 0 to 9.
 
 import argparse
 import time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +46,12 @@ import pandas as pd
 import behavior_learning as bl
 from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import lowest_criterion
+from behavior_learning.discovery.path import LAST_STEPS, lowest_criterion
 from behavior_learning.discovery.result import AGAIN, Discovery, recurrence_of
 from behavior_learning.discovery.selection import Rows, searched
-from behavior_learning.discovery.shapes import HEADS, LAYERED, shape_of
+from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, shape_of
 from behavior_learning.learned.model import in_single
+from behavior_learning.training.refit import Data, Refit
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 TARGETS = {"auto_mpg": "mpg", "energy_efficiency": "Y1 Heating Load"}
@@ -162,6 +164,48 @@ class Agents:
             return 3 * np.tanh(0.8 * first) - 3 * np.maximum(0, -second - 0.5) - 2 * np.abs(third + 0.7)
         kept = np.maximum(0, -second - 0.5) if self.upper == "relu" else np.abs(second + 0.5)
         return 3 * np.tanh(0.8 * first) - 3 * kept
+
+    def learned(self, shape: Shape, data: Data) -> Refit:
+        """The truth learned again from its own numbers, in a shape of three agents below a block."""
+        family, columns, (unit,) = shape.family, shape.model.columns, shape.model.response.variables
+        support = shape.menu.dense.copy()
+        for coef in chain.from_iterable(layer.values() for layer in support.coefs):
+            coef[...] = False
+        vector, sources = np.zeros_like(family.drawn(family.template)), columns.x_sources
+        a, b, c, d, *more = zip(self.columns, self.slopes, strict=True)
+
+        def placed(layer: int, role: str, block: int, multiplier: float, coef: np.ndarray, intercept: float) -> None:
+            places = family.rows[layer][role]
+            vector[places.coef[block, 0]], vector[places.intercept[block, 0]] = coef, intercept
+            vector[places.multiplier[block, 0]] = np.log(np.expm1(multiplier))
+            support.coefs[layer][role][block, 0] = coef != 0
+
+        def row(role: str, agent: int, multiplier: float, by: float, own: list, less: float = 0.0) -> None:
+            """A row of by·y + Σ slope·x − less, in the units of the network."""
+            coef, intercept = np.zeros(len(shape.menu.moves)), by * unit.center - less
+            for i, (x, y) in enumerate(family.template.basis.terms):
+                coef[i] = by * unit.scale if y.degree else 0.0
+                for column, slope in own if x.degree else ():
+                    if sources[x.columns[0]] == self.names[column]:
+                        center, scale = columns.x_units[x.columns[0]]
+                        coef[i], intercept = slope * scale, intercept + slope * center
+            placed(0, role, agent, multiplier, coef, intercept)
+
+        def negative(*own: tuple[int, float]) -> list:
+            return [(column, -slope) for column, slope in own]
+
+        row("utility", 0, 1.5, 1.2, [(a[0], -1.2 * a[1])])
+        row("inequality", 0, 2.0, 1.0, negative(b), 0.5)
+        row("equality", 1, 1.0, 1.0, negative(c, d))
+        placed(1, "utility", 0, 3.0, 0.8 * np.eye(3)[0], 0.0)
+        if more or self.upper == "relu":
+            placed(1, "inequality", 0, 3.0, -np.eye(3)[1], -0.5)
+        else:
+            placed(1, "equality", 0, 3.0, np.eye(3)[1], 0.5)
+        if more:
+            row("inequality", 2, 1.0, -1.0, more)
+            placed(1, "equality", 0, 2.0, np.eye(3)[2], 0.7)
+        return family.refit(data, vector, support, LAST_STEPS)
 
     def draw(self, rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, pd.Series]:
         x = rng.normal(size=(n, len(self.names)))

@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import behavior_learning as bl
-from behavior_learning.discovery.result import path_table, recurrence_of
+from behavior_learning.discovery.cross_fitting import CrossFitted
+from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
 from behavior_learning.discovery.shapes import HEADS
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.explanation.axes import Axis
 from tests.conftest import rng
 
 pytestmark = pytest.mark.filterwarnings("error::behavior_learning.errors.TrainingWarning")  # None is of its own fits.
@@ -151,6 +154,56 @@ def test_honest_errors_are_of_the_printed_numbers_and_of_rows_that_did_not_choos
     assert again.loglikelihood == pytest.approx(discovery.errors.loglikelihood, abs=1e-3)
     for label in discovery.errors.original.params[~discovery.errors.original.given].index:
         assert label in str(discovery)
+
+
+@slow
+@pytest.mark.parametrize("heads", [None, ("tanh", None, "abs")])
+def test_effects_are_of_both_halves_each_by_the_problem_of_the_other(heads):
+    X, y = table(), numbers()
+    discovery = bl.discover(X, y, honest=True, heads=heads, **OPTIONS | {"pairs": 0})
+    learned_on = [half.estimator.model_.rows for half in discovery.halves]
+    values = [rows.x[:, 0] for rows in learned_on]
+    assert [len(own) for own in values] == [N // 2, N // 2]
+    assert not set(values[0].tolist()) & set(values[1].tolist())
+    assert learned_on[0] is discovery.model.model_.rows
+    effects = discovery.effects().table()
+    assert effects.loc["a", "chosen_by"] == "both"
+    assert abs(effects.loc["a", "estimate"] - 1) < 3 * effects.loc["a", "std_error"] < 0.15
+    others = effects.loc[["b", "c", "d"]]  # They do not matter; those that no half chose have errors all the same.
+    assert (others["estimate"].abs() < 3 * others["std_error"]).all()
+    assert effects.to_string(float_format="%.4g") in str(discovery)
+    assert "chose a problem for the other 80, and those one for the first" in str(discovery)
+    if heads is None:  # Once is enough: a report takes as long as a search.
+        assert discovery.effects().title in discovery.report().html
+
+
+class OfHalf(NamedTuple):
+    """Average effects of one half, with as much of `Effects` as their mean needs."""
+
+    given: int
+    estimates: list[float]
+    errors: list[float]
+    axes: tuple = (Axis("size", (0,), ("size",)), Axis("job", (1, 2), ("job[a]", "job[b]"), ("a", "b")))
+
+    def table(self):
+        lines = pd.Index(["size", "job[b] - job[a]"], name="variable")
+        return pd.DataFrame({"estimate": self.estimates, "std_error": self.errors}, lines)
+
+
+def test_cross_fitted_effects_weigh_halves_by_their_rows_and_add_up_their_variances():
+    halves = OfHalf(300, [1.0, 0.0], [0.1, 0.2]), OfHalf(100, [3.0, 2.0], [0.5, 0.0])
+    found = CrossFitted(*halves, (frozenset({"job"}), frozenset({"job", "size"}))).table(level=0.9)
+    assert found["estimate"].tolist() == [1.5, 0.5]
+    errors = [np.hypot(0.75 * 0.1, 0.25 * 0.5), 0.75 * 0.2]
+    np.testing.assert_allclose(found["std_error"], errors)
+    np.testing.assert_allclose(found["upper"] - found["lower"], 2 * 1.6448536 * np.array(errors), rtol=1e-6)
+    assert found["chosen_by"].tolist() == ["second", "both"]
+
+
+def test_effects_that_are_not_honest_are_refused():
+    nothing = dict.fromkeys(("model", "path", "statements", "stability", "false_statements", "agreed"))
+    with pytest.raises(OptionError, match=r"need discover\(honest=True\); it was False"):
+        Discovery(**nothing, threshold=0.6, notes=()).effects()
 
 
 @slow

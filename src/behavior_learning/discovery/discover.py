@@ -5,13 +5,14 @@ from copy import copy
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
 from behavior_learning.discovery.agreement import agreement_of
+from behavior_learning.discovery.cross_fitting import Half
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.reference import linear_recurrence
@@ -19,7 +20,9 @@ from behavior_learning.discovery.remainder import Remainder, learned_remainder
 from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
 from behavior_learning.discovery.selection import (
     Found,
+    Relearning,
     Rows,
+    Search,
     Searching,
     halves,
     held_out_losses,
@@ -104,7 +107,9 @@ def discover(
         criterion prefers it to one block, in which agents whose utilities only add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
     honest : choose on one half of the rows and estimate on the other, by maximum likelihood where the heads are
-        smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing.
+        smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing. The
+        halves then change places, by folds alone, and `found.effects()` are average effects on all rows, each half's
+        by the problem that the other chose.
     heads : of every row, such as ``("identity", "relu", None)``. None is a limit (softplus) beside a belief (square),
         whose rows do not stand in for each other; with products, unless limits are of the response, it compares them,
         in every search, with a limit beside a utility that is a sum, of products of the columns as they are (not less
@@ -174,7 +179,8 @@ def discover(
         for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
     ]
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
-    numbers, total = count(1), 1 + folds + 2 * pairs
+    numbers, total = count(1), (1 + folds) * (2 if honest else 1) + 2 * pairs
+    other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
     with counting_bar("searches", total, verbose and progress is None) as bar:
         told = progress or bar
 
@@ -192,27 +198,31 @@ def discover(
             done()
         choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
         whole = recurring_most(whole, choosing, rows)
-        sizes = list(whole.path.refits)
-        losses, without = held_out_losses(search, rows, sizes, folds=folds, rng=rng, done=done)
-    refits = [whole.path.empty, *whole.path.refits.values()]
-    recurrence = [recurrence_of(whole.recurring(refit, choosing)) for refit in refits]
-    sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
-    criteria = [criterion(refit, rows.data()) for refit in refits]
-    path = path_table(sizes, losses, recurrence, criteria, choose)
-    at = int(np.argmax(path["chosen"]))
-    stability = whole.recurring(refits[at], judging)
+        chosen = _chosen(whole, search, choosing, rows, folds, choose, rng, done)
+        other = None
+        if honest:
+            others = _encoded(shapes[0].model, table, y, learned_on[:SEARCH_ROWS])
+            found = searched(shapes, others.data(), other_rng)
+            done()
+            search = found.again if hierarchy else partial(searched, shapes)
+            other = _chosen(found, search, [], others, folds, choose, other_rng, done)
+    path, refits, without = chosen.path, chosen.refits, chosen.without
+    stability = whole.recurring(chosen.refit, judging)
     model = whole.shape.model
-    columns = {name for s in whole.shape.explained(refits[at]).said for name in s.variables} - {model.response.name}
-    estimator = copy(whole.shape.estimator)
-    estimator.model_ = _final(whole.shape, shapes, refits[at], table, y, learned_on)
+    columns = {name for s in whole.shape.explained(chosen.refit).said for name in s.variables} - {model.response.name}
+    estimator, errors = _learned(chosen, shapes, table, y, learned_on, honest)
     unseen = _encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest and remainder else None
-    errors = _errors(estimator) if honest and at > 0 else None
-    if errors is not None:
-        estimator.model_ = model_at(estimator.model_, errors)
+    crossed = None
+    if other is not None:
+        own, swapped = (estimator, errors), _learned(other, shapes, table, y, chosen_on, honest)
+        crossed = (
+            Half(*own, Relearning(whole.shape, chosen.refit)),
+            Half(*swapped, Relearning(other.whole.shape, other.refit)),
+        )
     best = path.loc[path["loss"].idxmin()]
     near = path["loss"] <= best["loss"] + best["loss_se"]
     good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]
-    good += [(other.shape, other.path.of(refits[at].size)) for other in without]
+    good += [(each.shape, each.path.of(chosen.refit.size)) for each in without]
     return Discovery(
         model=estimator,
         path=path,
@@ -223,9 +233,67 @@ def discover(
         notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
-        remainder=_remainder(whole, refits[at], rows, unseen, int(rng.integers(2**31))) if remainder else None,
+        remainder=_remainder(whole, chosen.refit, rows, unseen, int(rng.integers(2**31))) if remainder else None,
         errors=errors,
+        halves=crossed,
     )
+
+
+class Chosen(NamedTuple):
+    """The problem that some rows choose.
+
+    Attributes
+    ----------
+    whole : the search on all of them.
+    without : those without each fold.
+    refits : the empty problem, and one of each size.
+    path : their losses, and which is chosen.
+    """
+
+    whole: Found
+    without: list[Found]
+    refits: list[Refit]
+    path: pd.DataFrame
+
+    @property
+    def at(self) -> int:
+        return int(np.argmax(self.path["chosen"]))
+
+    @property
+    def refit(self) -> Refit:
+        return self.refits[self.at]
+
+
+def _chosen(
+    whole: Found,
+    search: Search,
+    samples: Sequence[Found],
+    rows: Rows,
+    folds: int,
+    choose: str | int,
+    rng: np.random.Generator,
+    done: Callable[[], None],
+) -> Chosen:
+    """The size by held-out losses and by what recurs on samples, if there are any."""
+    losses, without = held_out_losses(search, rows, list(whole.path.refits), folds=folds, rng=rng, done=done)
+    refits = [whole.path.empty, *whole.path.refits.values()]
+    recurrence = [recurrence_of(whole.recurring(refit, samples)) for refit in refits]
+    sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
+    criteria = [criterion(refit, rows.data()) for refit in refits]
+    return Chosen(whole, without, refits, path_table(sizes, losses, recurrence, criteria, choose))
+
+
+def _learned(
+    chosen: Chosen, shapes: Sequence[Shape], table: pd.DataFrame, y: pd.Series, rows: np.ndarray, honest: bool
+) -> tuple[BehaviorEstimator, InferenceResults | None]:
+    """The chosen problem learned from rows, by inference where that is asked for and there is one."""
+    shape = chosen.whole.shape
+    estimator = copy(shape.estimator)
+    estimator.model_ = _final(shape, shapes, chosen.refit, table, y, rows)
+    errors = _errors(estimator) if honest and chosen.at > 0 else None
+    if errors is not None:
+        estimator.model_ = model_at(estimator.model_, errors)
+    return estimator, errors
 
 
 def _check(
@@ -318,7 +386,11 @@ def _notes(
     ]
     if honest:
         how = "by inference()" if errors is not None else "under the ridge of the search, without standard errors"
-        notes.append(f"Chosen on one half of the rows and learned from the other {rows - rows // 2:,}, {how}.")
+        notes += [
+            f"Chosen on one half of the rows and learned from the other {rows - rows // 2:,}, {how}.",
+            "Effects: the halves changed places once more, the other one choosing by folds alone, so that each row's "
+            "effect is of a problem that it did not choose.",
+        ]
     if pairs:
         notes.append(
             f"Recurrence: the search repeated on {2 * pairs} complementary halves, in the largest problem of each; "

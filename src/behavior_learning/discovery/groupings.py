@@ -45,6 +45,10 @@ to the optimum, and moves at most."""
 AGAIN = 3
 """Times that all starts anew in the best structure, as long as it pays."""
 
+RENEWED, LIKELY, BEYOND = 32, 2, 40.0
+"""Random starts of the other agents beside each set that stays, how many of them are thinned, and the nats above a
+problem up to which what is left goes on by moves."""
+
 
 def learned_groupings(
     family: Family, data: Data, menu: Menu, seen: Bool[np.ndarray, " terms"], rng: np.random.Generator

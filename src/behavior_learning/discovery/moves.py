@@ -3,7 +3,7 @@
 Each gives the numbers to start from and what is in use. The likelihood says which of them pay.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, combinations, permutations
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "merged",
     "reassigned",
     "redrawn",
+    "renewed",
     "split_off",
     "swapped",
     "transferred",
@@ -295,3 +296,24 @@ def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) 
             for places in family.rows[0][role]:
                 vector[places[agent]] = drawn[places[agent]]
         yield vector, support
+
+
+def renewed(
+    family: Family, menu: Menu, refit: Refit, stay: Sequence[int], units: Units, rng: np.random.Generator
+) -> Start:
+    """With some agents as they are, and all others drawn anew with every head and every column.
+
+    The block above has every head; its rows in use keep their numbers but for what they make of the new agents.
+    """
+    vector, support = family.drawn(drawn_like(family.template, rng)), menu.allowed.copy()
+    for role, coef in support.coefs[0].items():
+        coef[..., menu.moves & ~np.any(units, axis=0)] = False
+        for agent in stay:
+            coef[agent] = refit.support.coefs[0][role][agent]
+            for places in family.rows[0][role]:
+                vector[places[agent]] = refit.vector[places[agent]]
+    for role, coef in refit.support.coefs[1].items():
+        used, places = coef.any(axis=-1), family.rows[1][role]
+        for kept in (places.intercept[used], places.multiplier[used], places.coef[used][:, list(stay)]):
+            vector[kept] = refit.vector[kept]
+    return vector, support

@@ -1,6 +1,7 @@
 """What `discover` returns: the problem, the path it was chosen from, and how far each statement can be trusted."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from os import PathLike
 from typing import Any
 
@@ -9,7 +10,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from behavior_learning.discovery.agreement import Agreement
+from behavior_learning.discovery.cross_fitting import CrossFitted, Half
 from behavior_learning.discovery.remainder import Remainder
+from behavior_learning.errors import OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.inference.results import InferenceResults
@@ -46,6 +49,8 @@ class Discovery:
     remainder : a flexible model beside the problem, where one was asked for.
     errors : inference on the rows that chose nothing, at the numbers that are printed; None without ``honest=True``,
         for the empty problem, for heads with kinks, and where there is no optimum of the likelihood.
+    halves : with ``honest=True`` the problem that the first half chose, learned from the second, which is `model`; and
+        the one that the second half chose, learned from the first.
     """
 
     model: BehaviorEstimator
@@ -59,6 +64,7 @@ class Discovery:
     reference: pd.DataFrame | None = None
     remainder: Remainder | None = None
     errors: InferenceResults | None = None
+    halves: tuple[Half, Half] | None = None
 
     @property
     def problem_(self) -> LearnedProblem:
@@ -82,6 +88,34 @@ class Discovery:
         """What the good problems of the path and of the samples agree on."""
         return self.agreed
 
+    def effects(self, of: str = "mean", q: float = 0.5) -> CrossFitted:
+        """Average effects on all rows, each half's by the problem that the other chose, with ``honest=True``.
+
+        Parameters
+        ----------
+        of, q : what the effects are on, as in `BLRegressor.effects`.
+
+        Raises
+        ------
+        OptionError
+            If the search was not honest.
+
+        Examples
+        --------
+        >>> import behavior_learning as bl
+        >>> X, y = bl.datasets.load_boston()
+        >>> found = bl.discover(X[["RM", "LSTAT"]], y, honest=True, random_state=0)  # doctest: +SKIP
+        >>> found.effects().table().columns.tolist()  # doctest: +SKIP
+        ['estimate', 'std_error', 'z', 'pvalue', 'lower', 'upper', 'chosen_by']
+        """
+        if self.halves is None:
+            raise OptionError(
+                "Effects of rows that chose nothing need discover(honest=True); it was False. Search again with it, or "
+                "use found.model.effects(), whose errors do not count the choice."
+            )
+        first, second = self.halves
+        return CrossFitted(first.effects(of, q), second.effects(of, q), (first.columns, second.columns))
+
     def plot(self) -> Figure:
         """Held-out loss and recurrence by size."""
         return discovery_path(self.path)
@@ -89,7 +123,15 @@ class Discovery:
     def report(self, path: str | PathLike[str] | None = None, X: Any = None, y: Any = None) -> Report:
         """The report of the model, with the recurrence of every statement; see `BLRegressor.report`."""
         title = f"The problem behind {self._response}"
-        return self.model.report(path, X, y, title=title, stability=self.stability, inference=self.errors)
+        tables = {} if self.halves is None else {self._effects.title: self._effects.table()}
+        return self.model.report(
+            path, X, y, title=title, stability=self.stability, inference=self.errors, tables=tables
+        )
+
+    @cached_property
+    def _effects(self) -> CrossFitted:
+        """Those on the mean."""
+        return self.effects()
 
     @property
     def _response(self) -> str:
@@ -101,7 +143,8 @@ class Discovery:
         unit = "" if self.model.model_.response.one_hot else f" of {self._response} in standard deviations"
         loss = f"held-out loss {line['loss']:.3f} ± {line['loss_se']:.3f} nats{unit}"
         if self.empty:
-            return "\n".join([f"Nothing found: no column pays for itself ({loss}).", *self.notes])
+            crossed = [] if self.halves is None else ["", str(self._effects), ""]
+            return "\n".join([f"Nothing found: no column pays for itself ({loss}).", *crossed, *self.notes])
         lines = [f"{int(line['terms'])} terms, {loss}, {self.share:.0%} of the gain over the empty problem", ""]
         lines += [str(self.problem_), ""]
         for statement in self.statements.itertuples(index=False):
@@ -112,6 +155,8 @@ class Discovery:
             known = self.errors.original
             lines += ["", f"Estimated from {self.errors.n:,} rows that chose nothing (tests and cautions: errors):"]
             lines += [text_table(known.table().loc[~known.given, ["estimate", "std. error", "lower", "upper"]])]
+        if self.halves is not None:
+            lines += ["", str(self._effects)]
         if self.reference is not None:
             lines += [
                 "",

@@ -15,9 +15,20 @@ from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.stability import columns_of_heads
+from behavior_learning.training.active_set import reduced
 from behavior_learning.training.refit import Data, Refit
 
-__all__ = ["Found", "Rows", "Searching", "halves", "held_out_losses", "recurring_most", "searched"]
+__all__ = [
+    "Found",
+    "Relearning",
+    "Rows",
+    "Search",
+    "Searching",
+    "halves",
+    "held_out_losses",
+    "recurring_most",
+    "searched",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +150,25 @@ class Searching:
         data = Rows(*in_single((rows.x, rows.y))).data(rows.weight)
         found = searched(self.shapes, data, rng)
         return replace(found.shape.learned(found.path.of(self.size)), rows=rows, procedure=self)
+
+
+@dataclass(frozen=True, eq=False)
+class Relearning:
+    """The problem that other rows chose, learned again: a bootstrap of it chooses nothing.
+
+    Attributes
+    ----------
+    shape : that it is of.
+    refit : its numbers and what is in use.
+    """
+
+    shape: Shape
+    refit: Refit
+
+    def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
+        data = Rows(*in_single((rows.x, rows.y))).data(rows.weight)
+        again = learned(self.shape.family, data, self.shape.menu, self.refit.vector, self.refit.support, STEPS)
+        return replace(model, network=reduced(self.shape.family.network(again), again.support), rows=rows)
 
 
 def held_out_losses(
