@@ -8,12 +8,21 @@ program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, combinations
 
 import numpy as np
 from jaxtyping import Bool
 
-from behavior_learning.discovery.moves import Start, Units, between_agents, joined, kept, within_agents
+from behavior_learning.discovery.moves import (
+    Start,
+    Units,
+    between_agents,
+    joined,
+    kept,
+    renewed,
+    within_agents,
+    without_rows,
+)
 from behavior_learning.discovery.path import (
     LAST_STEPS,
     STEPS,
@@ -24,6 +33,8 @@ from behavior_learning.discovery.path import (
     downward,
     learned,
     lowest_criterion,
+    weakest,
+    without_weakest,
 )
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
@@ -31,7 +42,7 @@ from behavior_learning.training.wander import wandered
 
 __all__ = ["improved", "learned_again", "learned_groupings", "opened", "whole"]
 
-STARTS, SCREENED, SCREENING, FINISHED = 192, 12, 100, 4
+STARTS, SCREENED, SCREENING, FINISHED = 192, 12, 100, 2
 """Random starts of two agents and of three, the best of them that are learned in so many evaluations, and the best of
 those that are thinned."""
 
@@ -42,12 +53,14 @@ TRIED, NEAR, ROUNDS = 8, 10.0, 12
 """Moves that are learned before a problem counts as one that none improves, nats above it from which they are learned
 to the optimum, and moves at most."""
 
-AGAIN = 3
-"""Times that all starts anew in the best structure, as long as it pays."""
+WEAKEST = 6
+"""Terms that are tried one by one where the weakest together do not pay."""
 
-RENEWED, LIKELY, BEYOND = 32, 2, 40.0
-"""Random starts of the other agents beside each set that stays, how many of them are thinned, and the nats above a
-problem up to which what is left goes on by moves."""
+AGAIN, MOVED = 3, 2
+"""Times that agents are drawn anew beside others, as long as it pays, and times that moves follow."""
+
+RENEWED, LIKELY = 32, 2
+"""Random starts of the other agents beside each set that stays, and how many of the best are learned and thinned."""
 
 
 def learned_groupings(
@@ -65,15 +78,20 @@ def learned_groupings(
     found, ends = [], []
     for agents in range(2, family.template.architecture.layers[0] + 1):
         some = _thinned(family, data, menu, [whole(menu, units, agents, rng) for _ in range(STARTS)], FINISHED, rng)
-        ends.append(improved(family, data, menu, lowest_criterion(some, data), units, rng))
+        ends.append(lowest_criterion(some, data))
         found += some
     end = lowest_criterion(ends, data)
-    for _ in range(AGAIN):
-        anew = _thinned(family, data, menu, [opened(menu, end.support)] * ANEW, LAST, rng)
-        best, found = lowest_criterion([end, *anew], data), [*found, *anew]
+    for _ in range(MOVED):
+        for _ in range(AGAIN):
+            found += (anew := _renewed(family, data, menu, end, units, rng))
+            best = lowest_criterion([end, *anew], data)
+            if best is end:
+                break
+            end = best
+        best = improved(family, data, menu, end, units, rng)
         if best is end:
             break
-        end = improved(family, data, menu, best, units, rng)
+        end = best
     path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
     return path._replace(groupings=tuple(opened(menu, other.support) for other in (end, *ends)))
 
@@ -93,7 +111,59 @@ def _thinned(
     begun = sorted(wandered(family, data, supports, rng), key=lambda refit: criterion(refit, data))
     ends = [learned(family, data, menu, start.vector, start.support, SCREENING) for start in begun[:SCREENED]]
     ends.sort(key=lambda refit: criterion(refit, data))
-    return [*ends, *chain.from_iterable(downward(family, data, menu, best) for best in ends[:count])]
+    return [*ends, *chain.from_iterable(slimmed(family, data, menu, best) for best in ends[:count])]
+
+
+def _renewed(
+    family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
+) -> list[Refit]:
+    """Some agents of a problem beside others from random starts, which see all columns or those of these agents.
+
+    Beside agents that are right, the others are found as often as if they were all.
+    """
+    agents, found = np.flatnonzero(refit.support.blocks(0)).tolist(), []
+    for fresh in (True, False):
+        room, begun = family.template.architecture.layers[0] if fresh else len(agents), []
+        for stay in chain.from_iterable(combinations(agents, count) for count in range(int(fresh), room)):
+            starts = []
+            for _ in range(RENEWED):
+                open_to = whole(menu, units, room, rng) if fresh else opened(menu, refit.support)
+                starts.append(renewed(family, refit, open_to, stay, rng))
+            starts = list(kept(menu, starts))
+            tried = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
+            tried.sort(key=lambda trial: trial.loss)
+            begun += [learned(family, data, menu, trial.vector, trial.support, SCREENING) for trial in tried[:LIKELY]]
+        begun.sort(key=lambda start: start.loss)
+        found += chain.from_iterable(slimmed(family, data, menu, start) for start in begun[:LIKELY])
+    return found
+
+
+def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
+    """Without the weakest terms as long as Schwarz's criterion falls, and then as in `downward`.
+
+    Rows of layers stand in for each other, so that what looks weak by itself may not be: where the criterion rises the
+    next weakest are tried, and then each row.
+    """
+    better: Refit | None = refit
+    while better is not None:
+        refit, limit = better, criterion(better, data)
+        better = next((less for less in _lighter(family, data, menu, refit) if criterion(less, data) < limit), None)
+        if better is not None:
+            yield better
+    yield from downward(family, data, menu, refit)
+
+
+def _lighter(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
+    """Without several of the weakest terms, without each of some, and without each row."""
+    scores = family.scores(refit, data)
+    several = without_weakest(family, menu, refit, scores)
+    starts = [] if several is None else [(refit.vector, several)]
+    for layer, role, at in weakest(family, refit, scores)[:WEAKEST]:
+        support = refit.support.copy()
+        support.coefs[layer][role][at] = False
+        starts.append((refit.vector, support))
+    for vector, support in kept(menu, chain(starts, without_rows(refit))):
+        yield learned(family, data, menu, vector, support, STEPS, scores)
 
 
 def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Refit:

@@ -298,16 +298,13 @@ def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) 
         yield vector, support
 
 
-def renewed(
-    family: Family, menu: Menu, refit: Refit, stay: Sequence[int], units: Units, rng: np.random.Generator
-) -> Start:
-    """With some agents as they are, and all others drawn anew with every head and every column.
+def renewed(family: Family, refit: Refit, open_to: Support, stay: Sequence[int], rng: np.random.Generator) -> Start:
+    """With some agents as they are, and all others drawn anew in a structure.
 
-    The block above has every head; its rows in use keep their numbers but for what they make of the new agents.
+    The rows of the block above that are in use keep their numbers but for what they make of the new agents.
     """
-    vector, support = family.drawn(drawn_like(family.template, rng)), menu.allowed.copy()
+    vector, support = family.drawn(drawn_like(family.template, rng)), open_to.copy()
     for role, coef in support.coefs[0].items():
-        coef[..., menu.moves & ~np.any(units, axis=0)] = False
         for agent in stay:
             coef[agent] = refit.support.coefs[0][role][agent]
             for places in family.rows[0][role]:

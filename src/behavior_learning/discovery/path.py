@@ -30,6 +30,7 @@ __all__ = [
     "strongest",
     "upward",
     "weakest",
+    "without_weakest",
 ]
 
 STARTS, FEW, SCREENED, FINISHED = 8, 2, 60, 2
@@ -202,10 +203,8 @@ def from_starts(
 def downward(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
     """Without the weakest terms, more and more of them, until none is left that sees x."""
     while menu.explains(refit.support):
-        size = refit.size
-        gone = 1 if size <= SINGLY else max(1, min(int(SHARE * size), size - SINGLY))
         scores = family.scores(refit, data)
-        support = _without_weakest(family, menu, refit, scores, gone)
+        support = without_weakest(family, menu, refit, scores)
         if support is None:
             return
         refit = learned(family, data, menu, refit.vector, support, STEPS, scores)
@@ -263,9 +262,10 @@ def _number(family: Family, place: Place) -> int:
     return int(family.coefs[layer][role][at])
 
 
-def _without_weakest(family: Family, menu: Menu, refit: Refit, scores: Scores, gone: int) -> Support | None:
-    """The support without its weakest terms; None where nothing would be left."""
-    support = refit.support
+def without_weakest(family: Family, menu: Menu, refit: Refit, scores: Scores) -> Support | None:
+    """The support without its weakest terms, one of few and several of many; None where nothing would be left."""
+    support, size = refit.support, refit.size
+    gone = 1 if size <= SINGLY else max(1, min(int(SHARE * size), size - SINGLY))
     for number, role, index in weakest(family, refit, scores):
         if gone <= 0:
             break
