@@ -8,7 +8,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
-from behavior_learning.discovery.groupings import whole
+from behavior_learning.discovery.groupings import slimmed, whole
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import LAYERED, shape_of
 from behavior_learning.training import wander
@@ -210,3 +210,46 @@ def test_every_structure_that_is_tried_explains_the_response(kind):
     starts = list(within if kind == "within" else between)
     assert all(menu.explains(support) for _, support in starts)
     assert all(np.isfinite(utility(*start)).all() for start in starts[::10])
+
+
+@pytest.mark.parametrize("stay", [(), (0,), (1,), (0, 1)])
+def test_agents_that_stay_keep_their_numbers_and_what_is_made_of_them_and_others_are_drawn_anew(stay):
+    family, before, new = shape().family, problem(), np.random.default_rng(1)
+    open_to = whole(shape().menu, list(shape().menu.units), 3, new)
+    vector, support = moves.renewed(family, before, open_to, stay, new)
+    for role, places in family.rows[0].items():
+        kept = [
+            agent for agent in range(3) if np.array_equal(vector[places.coef[agent]], before.vector[places.coef[agent]])
+        ]
+        assert tuple(kept) == stay
+        for agent in range(3):
+            own = before.support if agent in stay else open_to
+            np.testing.assert_array_equal(support.coefs[0][role][agent], own.coefs[0][role][agent])
+    for role, places in family.rows[1].items():
+        same = vector[places.coef[0, 0]] == before.vector[places.coef[0, 0]]
+        assert tuple(np.flatnonzero(same)) == stay
+        np.testing.assert_array_equal(vector[places.intercept], before.vector[places.intercept])
+        assert support.coefs[1][role].all()
+
+
+def test_what_the_weakest_terms_take_with_them_is_kept_where_others_can_go(monkeypatch):
+    """Every term but those of one row is noise, that row's are the weakest by their scores, and each is dear."""
+    family, menu, start = shape().family, shape().menu, problem()
+    dear = start.support.coefs[0]["utility"][0].copy()
+    first = family.coefs[0]["utility"][0]
+
+    class Scored:
+        def rises(self):
+            rises = np.ones(len(start.vector))
+            rises[first] = 0.0
+            return rises
+
+    def priced(family, data, menu, vector, support, steps, scores):
+        lost = (dear & ~support.coefs[0]["utility"][0]).sum()
+        return Refit(vector, support, 1000.0 * lost)
+
+    monkeypatch.setattr(Family, "scores", lambda self, refit, data: Scored())
+    monkeypatch.setattr("behavior_learning.discovery.groupings.learned", priced)
+    end = list(slimmed(family, (np.ones(100),) * 3, menu, start))[-1]
+    np.testing.assert_array_equal(end.support.coefs[0]["utility"][0], dear)
+    assert end.support.n_rows == 2  # It and a row above.

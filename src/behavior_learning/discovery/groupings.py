@@ -101,7 +101,9 @@ def learned_again(
 ) -> Path:
     """The best problem of each size on other rows, of groupings that a search on all rows found good."""
     supports = [support for support in groupings for _ in range(ANEW // len(groupings))]
-    return by_size(family, data, menu, _thinned(family, data, menu, supports, LAST, rng), rng)
+    found = _thinned(family, data, menu, supports, LAST, rng)
+    best = lowest_criterion(found, data)
+    return by_size(family, data, menu, [*found, *downward(family, data, menu, best)], rng)
 
 
 def _thinned(
@@ -139,7 +141,7 @@ def _renewed(
 
 
 def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
-    """Without the weakest terms as long as Schwarz's criterion falls, and then as in `downward`.
+    """Without the weakest terms, as long as Schwarz's criterion falls.
 
     Rows of layers stand in for each other, so that what looks weak by itself may not be: where the criterion rises the
     next weakest are tried, and then each row.
@@ -150,7 +152,6 @@ def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Re
         better = next((less for less in _lighter(family, data, menu, refit) if criterion(less, data) < limit), None)
         if better is not None:
             yield better
-    yield from downward(family, data, menu, refit)
 
 
 def _lighter(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
