@@ -2,9 +2,9 @@
 
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. Many random problems
 in which every agent sees every column, and may share it, descend with much noise (`wander`): one or two in a hundred
-end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned and go
-on by moves between structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled
-program: a structure is a set of gates.
+end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned; then
+some agents stay, and the others are drawn anew beside them. What is best goes on by moves between structures (`moves`),
+each kept where Schwarz's criterion falls. All of it shares one compiled program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -56,11 +56,13 @@ to the optimum, and moves at most."""
 WEAKEST = 6
 """Terms that are tried one by one where the weakest together do not pay."""
 
-AGAIN, MOVED = 3, 2
-"""Times that agents are drawn anew beside others, as long as it pays, and times that moves follow."""
+AGAIN, MOVED, PAYS = 3, 2, 0.5
+"""Times that agents are drawn anew beside others, and times that moves follow, as long as the criterion falls by so
+many nats."""
 
 RENEWED, LIKELY = 32, 2
-"""Random starts of the other agents beside each set that stays, and how many of the best are learned and thinned."""
+"""Random starts for each agent that is drawn anew beside a set that stays, and how many of the best are learned and
+thinned."""
 
 
 def learned_groupings(
@@ -84,14 +86,12 @@ def learned_groupings(
     for _ in range(MOVED):
         for _ in range(AGAIN):
             found += (anew := _renewed(family, data, menu, end, units, rng))
-            best = lowest_criterion([end, *anew], data)
-            if best is end:
+            before, end = end, lowest_criterion([end, *anew], data)
+            if criterion(end, data) > criterion(before, data) - PAYS:
                 break
-            end = best
-        best = improved(family, data, menu, end, units, rng)
-        if best is end:
+        before, end = end, improved(family, data, menu, end, units, rng)
+        if criterion(end, data) > criterion(before, data) - PAYS:
             break
-        end = best
     path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
     return path._replace(groupings=tuple(opened(menu, other.support) for other in (end, *ends)))
 
@@ -119,19 +119,19 @@ def _thinned(
 def _renewed(
     family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
 ) -> list[Refit]:
-    """Some agents of a problem beside others from random starts, which see all columns or those of these agents.
+    """Some agents of a problem beside others from random starts, which see all columns or those of the agents that go.
 
     Beside agents that are right, the others are found as often as if they were all.
     """
     agents, found = np.flatnonzero(refit.support.blocks(0)).tolist(), []
     for fresh in (True, False):
         room, begun = family.template.architecture.layers[0] if fresh else len(agents), []
-        for stay in chain.from_iterable(combinations(agents, count) for count in range(int(fresh), room)):
-            starts = []
-            for _ in range(RENEWED):
-                open_to = whole(menu, units, room, rng) if fresh else opened(menu, refit.support)
-                starts.append(renewed(family, refit, open_to, stay, rng))
-            starts = list(kept(menu, starts))
+        for stay in chain.from_iterable(combinations(agents, count) for count in range(1, room)):
+            gone = [agent for agent in agents if agent not in stay]
+            held = np.any([coef[gone].any(axis=(0, 1)) for coef in refit.support.coefs[0].values()], axis=0)
+            own = units if fresh else [unit for unit in units if (unit & menu.moves & held).any()]
+            opened = [whole(menu, own, room, rng) for _ in range(RENEWED * (room - len(stay)))]
+            starts = list(kept(menu, (renewed(family, refit, open_to, stay, rng) for open_to in opened)))
             tried = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
             tried.sort(key=lambda trial: trial.loss)
             begun += [learned(family, data, menu, trial.vector, trial.support, SCREENING) for trial in tried[:LIKELY]]
