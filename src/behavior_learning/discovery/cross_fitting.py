@@ -96,20 +96,22 @@ class CrossFitted(Printed):
 
     @property
     def title(self) -> str:
-        """What they are of, and which half did what."""
-        first, second = self.second.given, self.first.given
-        return (
-            f"Average effects on {self.first.quantity.description}, cross-fitted on {first + second:,} rows: the first "
-            f"{first:,} chose a problem for the other {second:,}, and those one for the first"
+        """What they are of."""
+        rows = self.first.given + self.second.given
+        return f"Average effects on {self.first.quantity.description}, cross-fitted on {rows:,} rows"
+
+    @property
+    def _about(self) -> str:
+        """Which half did what."""
+        halves = (
+            f"The first {self.second.given:,} rows chose a problem for the other {self.first.given:,}, and those one "
+            "for the first; "
         )
+        if self.first.correction is not None and self.second.correction is not None:
+            return (
+                halves + "put right by what y leaves over, which is all there is of a column that a half did not choose"
+            )
+        return halves + "a column that a half did not choose has no effect there, and no error"
 
     def __str__(self) -> str:
-        corrected = self.first.correction is not None and self.second.correction is not None
-        said = [
-            self.title,
-            "Put right by what y leaves over; a column that a half did not choose has that alone there"
-            if corrected
-            else "A column that a half did not choose has no effect there, and no error",
-            self.table().to_string(float_format="%.4g"),
-        ]
-        return "\n".join(said)
+        return f"{self.title}\n{self._about}\n{self.table().to_string(float_format='%.4g')}"
