@@ -253,7 +253,7 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     assert found.n_restarts.n == (8 if rows < 8_000 else 4)
 
 
-@pytest.mark.parametrize(("rows", "epochs", "starts"), [(800, 200, 4), (9_000, 200, 4), (40_000, 31, 1)])
+@pytest.mark.parametrize(("rows", "epochs", "starts"), [(800, 50, 4), (9_000, 200, 4), (40_000, 31, 1)])
 def test_default_labels_have_the_networks_of_an_average_and_fewer_starts(rows, epochs, starts):
     single, average = BLClassifier(), BLClassifier(average=True)
     found, member = (

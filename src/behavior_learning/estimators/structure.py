@@ -55,6 +55,10 @@ CURVED_STEPS, CURVED_EPOCHS = 8_000, 200
 """Steps and epochs at most in which a network of curves is learned; labels of many rows have `STEPS`, where no average
 is asked for."""
 
+BRIEF_EPOCHS = 50
+"""Epochs in which one network learns few labels: the best epoch of longer schedules comes where the step is still large
+(`benchmarks/LOG.md`). Members of an average may learn them too well."""
+
 CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 """Training rows below which no curves are drawn, by whether y is a label, and from which batches are large."""
 
@@ -147,7 +151,8 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     curved = not (chosen.structure or chosen.degrees or chosen.identifiable)
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
     steps = STEPS if many else CURVED_STEPS
-    epochs = min(chosen.max_epochs, CURVED_EPOCHS, max(1, steps // optimizer.steps(rows)))
+    most = BRIEF_EPOCHS if labels and few and not chosen.average else CURVED_EPOCHS
+    epochs = min(chosen.max_epochs, most, max(1, steps // optimizer.steps(rows)))
     suited: dict[str, Any] = {}
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
