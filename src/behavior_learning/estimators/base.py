@@ -28,7 +28,7 @@ from behavior_learning.estimators.structure import (
     LINEAR,
     MANY_LABELS,
     SHAPING,
-    as_linear,
+    as_plainer,
     by_curves,
     draws_curves,
     for_many_rows,
@@ -39,7 +39,7 @@ from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, some_rows
-from behavior_learning.learned.outcome import examine_fit, loss_of_plainer, say_linear
+from behavior_learning.learned.outcome import examine_fit, loss_of_plainer, say_plainer
 from behavior_learning.learned.polish import linear_of_all_rows
 from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.mesh import from_first
@@ -207,13 +207,15 @@ class BehaviorEstimator(FittedEstimator):
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
         with suited(0):  # Training in it goes elsewhere where that pays.
             model, loss = learned(chosen, task, random)
-        allowed = loss_of_plainer(model, loss) if plain and chosen.heads == "auto" else None
+        plainer = self._plainer(asked, chosen, response, len(train))
+        additive = plainer.basis != asked.basis
+        allowed = loss_of_plainer(model, loss, additive=additive) if plain and chosen.heads == "auto" else None
         if allowed is not None:
             with suited(0):
-                linear, its_loss = learned(self._linear(asked, response), task, random)
+                other, its_loss = learned(plainer, task, random)
             if its_loss <= allowed:
-                say_linear(loss, its_loss)
-                model, loss = linear, its_loss
+                say_plainer(loss, its_loss, additive=additive)
+                model, loss = other, its_loss
         self._adopt(model, named=is_named(X))
         examine_fit(self.model_, loss, bears=plain or chosen.average or present is not None)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
@@ -274,7 +276,7 @@ class BehaviorEstimator(FittedEstimator):
         if self.average and has_linear:
             return by_curves(chosen, self, rows, columns, labels)
         if rows < FEW_ROWS and has_linear and present is None:
-            return self._linear(chosen, response) if left_open(chosen) else chosen
+            return self._plainer(chosen, chosen, response, rows) if left_open(chosen) else chosen
         if has_linear and present is None and not streamed and draws_curves(chosen, self, columns):
             return by_curves(chosen, self, rows, columns, labels)
         if rows >= MANY_LABELS and labels and self.optimizer == "auto" and not streamed:
@@ -285,8 +287,9 @@ class BehaviorEstimator(FittedEstimator):
         """Whether a linear problem of the response stands beside the default one."""
         return response.short_name == "numbers" or (response.short_name == "classes" and self._output == "vector")
 
-    def _linear(self, chosen: Any, response: Response) -> Any:
-        return as_linear(chosen, self.penalty, None if response.levels is None else len(response.levels))
+    def _plainer(self, asked: Any, chosen: Any, response: Response, rows: int) -> Any:
+        classes = None if response.levels is None else len(response.levels)
+        return as_plainer(asked, chosen, self.penalty, rows, classes)
 
     def _encoded(
         self,

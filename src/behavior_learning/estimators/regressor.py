@@ -62,7 +62,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     optimizer : ``bl.Adam(learning_rate=0.01, batch_size=64)``, ``bl.AdamW()`` or ``bl.LBFGS()`` (full batch, for smooth
         heads), or a short name such as ``"lbfgs"``; ``"auto"`` is Adam, and with curves or for labels of
         20,000 training rows ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps (8,000
-        below 20,000 rows, in smaller batches), or fewer where `max_epochs` says so.
+        below 20,000 rows, in smaller batches, and 50 epochs of labels of 500 to 8,000 rows), or fewer where
+        `max_epochs` says so.
     penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups)`` with other
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.

@@ -29,7 +29,7 @@ __all__ = [
     "LINEAR",
     "MANY_LABELS",
     "SHAPING",
-    "as_linear",
+    "as_plainer",
     "by_curves",
     "draws_curves",
     "for_many_rows",
@@ -114,16 +114,22 @@ def left_open(chosen: Any) -> bool:
     return not (stated or chosen.identifiable or chosen.objective.derivatives)
 
 
-def as_linear(chosen: Any, penalty: Any, classes: int | None) -> Any:
-    """The checked hyperparameters, with logistic regression of so many classes, or of a number linear regression.
+def as_plainer(asked: Any, chosen: Any, penalty: Any, rows: int, classes: int | None) -> Any:
+    """What was asked for, checked, with logistic regression of so many classes, or of a number linear regression.
 
+    Where few labels of two kinds are learned by curves it is additive: log odds are a sum of a curve of each column.
     Linear regression has next to no ridge where none was asked for. The default one of labels shrinks the norms of the
     coefficients, for it is shared by a block and its readout: what says nothing becomes zero altogether.
+
+    Parameters
+    ----------
+    chosen : the hyperparameters of the problem that it stands beside.
     """
-    labels = classes is not None
-    ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" and not labels else {}
-    linear = {"layers": (max(classes - 1, 1) if labels else 1,), "heads": LINEAR[labels]}
-    return SimpleNamespace(**vars(chosen) | linear | ridge)
+    if classes is None:
+        ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" else {}
+        return SimpleNamespace(**vars(asked) | {"layers": (1,), "heads": LINEAR[False]} | ridge)
+    basis = chosen.basis if classes == 2 and rows < CURVED_ROWS else asked.basis
+    return SimpleNamespace(**vars(asked) | {"layers": (max(classes - 1, 1),), "heads": LINEAR[True], "basis": basis})
 
 
 def for_many_rows(chosen: Any, rows: int) -> Any:

@@ -7,12 +7,13 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.linear_model import LogisticRegression
 
+from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import TrainingWarning
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 
-__all__ = ["examine_fit", "linear_loss", "loss_of_plainer", "loss_without_x", "say_linear"]
+__all__ = ["examine_fit", "linear_loss", "loss_of_plainer", "loss_without_x", "say_plainer"]
 
 LOG = logging.getLogger("behavior_learning")
 
@@ -43,6 +44,9 @@ MOST_ROWS = 20_000
 
 MOST_CELLS = 20_000_000
 """Numbers in them."""
+
+MOST_NEWTON = 1_000
+"""Columns up to which logistic regression of two labels takes Newton steps, few and quick for curves."""
 
 LEAST_RIDGE = 1e-6
 """Of logistic regression where none is asked for."""
@@ -139,12 +143,16 @@ def linear_loss(model: LearnedModel) -> float | None:
     return None if losses is None else _mean(losses, model.training_rows("fit"))
 
 
-def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
-    """The mean loss of the held-out rows up to which a linear problem is taken instead of a fit with this loss.
+def loss_of_plainer(model: LearnedModel, loss: float, *, additive: bool = False) -> float | None:
+    """The mean loss of the held-out rows up to which a plainer problem is taken instead of a fit with this loss.
 
     None where the fit is clearly ahead of least squares, or of logistic regression, or there is none to compare.
+
+    Parameters
+    ----------
+    additive : whether logistic regression is on the functions of columns that the fit sees, and not on the columns.
     """
-    losses, rows = _linear_losses(model), model.training_rows("fit")
+    losses, rows = _linear_losses(model, additive=additive), model.training_rows("fit")
     if losses is None:
         return None
     linear = _mean(losses, rows)
@@ -157,10 +165,11 @@ def loss_of_plainer(model: LearnedModel, loss: float) -> float | None:
     return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
 
 
-def say_linear(loss: float, linear: float) -> None:
-    """Warn that a linear problem was learned, and of what the default problem came to."""
+def say_plainer(loss: float, its_loss: float, *, additive: bool) -> None:
+    """Warn that a linear or an additive problem was learned, and of what the default problem came to."""
+    kind = "An additive problem, one curve for each column," if additive else "A linear problem"
     warnings.warn(
-        f"A linear problem was learned: its loss on the held-out rows is {linear:.4g} nats, and that of the default "
+        f"{kind} was learned: its loss on the held-out rows is {its_loss:.4g} nats, and that of the default "
         f"problem, {loss:.4g}, is not better beyond doubt. Name a problem, such as layers=(2, 1), to learn that one "
         "whatever the rows say.",
         TrainingWarning,
@@ -176,14 +185,16 @@ def _mean(losses: np.ndarray, rows: TrainingRows) -> float:
     return float(np.average(losses, weights=_weights(rows)[rows.held_out]))
 
 
-def _linear_losses(model: LearnedModel) -> np.ndarray | None:
+def _linear_losses(model: LearnedModel, *, additive: bool = False) -> np.ndarray | None:
     """Of each held-out row under least squares with a normal error, or logistic regression; None for scores."""
     rows = model.training_rows("fit")
     if not _of_one_value(model):
         return None
     if model.response.levels is None:
         return _normal_losses(rows.x, rows)
-    return _logistic_losses(rows, model.recipe.settings.penalty.l2)
+    maps = model.network.basis.x_maps
+    x = np.concatenate([of(to_device(rows.x)) for of in maps], axis=1) if additive else rows.x
+    return _logistic_losses(x, rows, model.recipe.settings.penalty.l2)
 
 
 def _of_one_value(model: LearnedModel) -> bool:
@@ -203,14 +214,16 @@ def _normal_losses(x: np.ndarray, rows: TrainingRows) -> np.ndarray:
     return -norm.logpdf(error, scale=scale)
 
 
-def _logistic_losses(rows: TrainingRows, l2: float) -> np.ndarray:
+def _logistic_losses(x: np.ndarray, rows: TrainingRows, l2: float) -> np.ndarray:
     """Of each held-out row under logistic regression on x with that ridge of all rows together."""
     train, held_out, codes = _some_train(rows), np.flatnonzero(rows.held_out), rows.y.astype(int)
     own = l2 * len(train) / np.count_nonzero(~rows.held_out)
     weight = _weights(rows)[train] / _weights(rows)[train].mean()
-    model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000).fit(rows.x[train], codes[train], weight)
+    solver = "newton-cholesky" if codes.max() == 1 and x.shape[1] <= MOST_NEWTON else "lbfgs"
+    model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000, solver=solver)
+    model.fit(x[train], codes[train], weight)
     p = np.zeros((len(held_out), codes.max() + 1))
-    p[:, model.classes_] = model.predict_proba(rows.x[held_out])
+    p[:, model.classes_] = model.predict_proba(x[held_out])
     return -np.log(np.maximum(p[np.arange(len(p)), codes[held_out]], np.finfo(float).tiny))
 
 
