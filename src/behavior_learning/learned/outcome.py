@@ -219,7 +219,8 @@ def _logistic_losses(x: np.ndarray, rows: TrainingRows, l2: float) -> np.ndarray
     train, held_out, codes = _some_train(rows), np.flatnonzero(rows.held_out), rows.y.astype(int)
     own = l2 * len(train) / np.count_nonzero(~rows.held_out)
     weight = _weights(rows)[train] / _weights(rows)[train].mean()
-    solver = "newton-cholesky" if codes.max() == 1 and x.shape[1] <= MOST_NEWTON else "lbfgs"
+    newton = codes.max() == 1 and x.shape[1] <= MOST_NEWTON and own > LEAST_RIDGE
+    x, solver = (x.astype(float), "newton-cholesky") if newton else (x, "lbfgs")
     model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000, solver=solver)
     model.fit(x[train], codes[train], weight)
     p = np.zeros((len(held_out), codes.max() + 1))
