@@ -150,6 +150,6 @@ def test_a_linear_problem_is_taken_unless_a_fit_is_ahead_by_one_standard_error_o
     count = len(own)
     spread = np.resize([1.0, -1.0], count)
     linear = own + 0.1 * (spread / spread.std() + errors / count**0.5 - spread.mean())
-    monkeypatch.setattr(outcome, "_linear_losses", lambda model: linear)
+    monkeypatch.setattr(outcome, "_linear_losses", lambda model, additive: linear)
     monkeypatch.setattr(outcome, "FEW_LABELS", few)
     assert (loss_of_plainer(model, float(own.mean())) is not None) == plain
