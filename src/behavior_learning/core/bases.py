@@ -125,11 +125,13 @@ class Terms(eqx.Module):
     ----------
     x : values of the functions of x, once per row.
     y : values of the functions of y; the row axis has length 1 where all rows share their candidates.
+    turned : whether products with rows of M first have rows of data last, (rows, k, n).
     """
 
     x: Float[Array, "n x_functions"]
     y: Float[Array, "#n k y_functions"]
     pairing: Pairing = eqx.field(static=True)
+    turned: bool = eqx.field(static=True, default=False)
 
     def dot(self, coef: Float[Array, "rows terms"]) -> Float[Array, "#n #k rows"]:
         """Σ_β c_β(x)·b_β(y) with c_β(x) = M_β m_β(x): the linear map M m(z) without repeating x per candidate."""
@@ -140,13 +142,16 @@ class Terms(eqx.Module):
         """What adds up to M m(z), rows of M along an axis: the parts of x alone, of y alone and of both."""
         parts: list[Array] = []
         if self.pairing.x_only:
-            parts.append(jnp.moveaxis((_take(self.x, self.pairing.x_only) @ coefs.x)[:, None, :], LAST, axis))
+            x = _take(self.x, self.pairing.x_only)
+            parts.append((coefs.x.T @ x.T)[:, None] if self.turned else self._moved((x @ coefs.x)[:, None, :], axis))
         if self.pairing.y_only:
-            y = jnp.moveaxis(_take(self.y, self.pairing.y_only), LAST, axis)
-            parts.append(product_of_few(y, coefs.y, axis))
+            parts.append(product_of_few(self._moved(_take(self.y, self.pairing.y_only), axis), coefs.y, axis))
         if self.pairing.joint:
-            parts.append(jnp.moveaxis(self._joint(coefs.joint), LAST, axis))
+            parts.append(self._moved(self._joint(coefs.joint), axis))
         return parts
+
+    def _moved(self, values: Float[Array, "#n #k rows"], axis: int) -> Array:
+        return values.T if self.turned else jnp.moveaxis(values, LAST, axis)
 
     def _joint(self, coef: Float[Array, "joint rows"]) -> Float[Array, "n k rows"]:
         x = np.array([i for i, _ in self.pairing.joint])
@@ -178,8 +183,8 @@ class Basis(eqx.Module):
     y_maps: tuple[FeatureMap, ...]
     pairing: Pairing = eqx.field(static=True)
 
-    def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Terms:
-        return Terms(_values(self.x_maps, x), _values(self.y_maps, y), self.pairing)
+    def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"], turned: bool = False) -> Terms:
+        return Terms(_values(self.x_maps, x), _values(self.y_maps, y), self.pairing, turned)
 
     @property
     def size(self) -> int:

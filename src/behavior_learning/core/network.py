@@ -15,6 +15,7 @@ from behavior_learning.core.bases import Basis, affine_basis
 from behavior_learning.core.block import FREE, NONNEGATIVE, ZERO, BlockInput, Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES, get_head
 from behavior_learning.core.sums import FIRST, LAST, along, product
+from behavior_learning.mesh import device_count
 
 __all__ = [
     "BehaviorNetwork",
@@ -32,7 +33,9 @@ __all__ = [
 
 NARROW = 32
 """Most rows of a layer with which candidates are evaluated rows first: every operation then runs along rows of data
-times candidates. Rows last, products of 2,000 candidates with three columns take longer than all heads together."""
+times candidates. Rows last, products of 2,000 candidates with three columns take longer than all heads together. Where
+candidates have several columns, as those of classes and of two numbers, rows of data then lie last: few candidates are
+too short a loop."""
 
 
 class RowRules(NamedTuple):
@@ -100,10 +103,12 @@ class BehaviorNetwork(eqx.Module):
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
         scalar, absorbed = self.architecture.output == "scalar", self._readout_is_absorbed
         axis = FIRST if scalar and self.width <= NARROW else LAST
-        outputs = self.readout(self._trace(x, y, axis, absorbed)[-1].utility, axis, absorbed)
+        turned = axis == FIRST and y.shape[-1] > 1 and device_count() == 1
+        outputs = self.readout(self._trace(x, y, axis, absorbed, turned)[-1].utility, axis, absorbed)
         if not scalar:
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
-        return jnp.broadcast_to(outputs[0] if axis == FIRST else outputs[..., 0], (len(x), y.shape[1]))
+        only = outputs[..., 0] if axis == LAST else outputs[0].T if turned else outputs[0]
+        return jnp.broadcast_to(only, (len(x), y.shape[1]))
 
     def block_utilities(
         self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]
@@ -115,9 +120,11 @@ class BehaviorNetwork(eqx.Module):
         """What every layer sees and makes of it."""
         return self._trace(x, y, LAST, absorbed=False)
 
-    def _trace(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"], axis: int, absorbed: bool):
+    def _trace(
+        self, x: Float[Array, "n d"], y: Float[Array, "#n k m"], axis: int, absorbed: bool, turned: bool = False
+    ) -> tuple[Traced, ...]:
         """Every layer with rows of M along an axis; the last one gives W·s where it absorbs the readout."""
-        terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y)
+        terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y, turned)
         seen: list[Traced] = []
         for number, layer in enumerate(self.layers):
             inputs = self.architecture.inputs(number)

@@ -1,26 +1,55 @@
 """Several responses at once: candidates of a first response, and for each of them candidates of the rest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import pairwise
-from typing import Any, cast
+from operator import add
+from typing import NamedTuple, TypeVar, cast
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from behavior_learning.core.numerics import zoomed
-from behavior_learning.core.spaces import MOST_DIMENSIONS, Interval, Quadrature, Space, Utility, Values
+from behavior_learning.core.spaces import MOST_DIMENSIONS, Interval, Quadrature, Space, Utility, Values, moments
 from behavior_learning.errors import NoQuadratureError
 
 __all__ = ["Product", "outer_product"]
 
+Made = TypeVar("Made")
 
-FOCUSING = ((8, 16), (16, 8), (8, 16))
-"""Candidates of the first of two numbers and of the second, given each of these, from which they are focused, pass by
-pass: mean and spread of the second change slowly along the first, and once they are known few candidates do."""
+
+FOCUSING = (12, 16)
+"""Candidates of the first of two numbers and of the second, given each of these, from which they are focused: mean and
+spread of the second change slowly along the first."""
+
+EVEN = 8.0
+"""Widths of a box that a spread has of which candidates are even."""
+
+
+class _Focus(NamedTuple):
+    """Where the next candidates of two numbers are to be, rows of data last.
+
+    Attributes
+    ----------
+    middle, width : mean and spread of the first number.
+    means, spreads : of the second, given each next candidate of the first.
+    gap, gaps : the least spreads that these candidates can tell.
+    points, seen, seen_spreads : earlier candidates of the first number; mean and spread of the second given each.
+    """
+
+    middle: Float[Array, "*batch"]
+    width: Float[Array, "*batch"]
+    means: Float[Array, " k *batch"]
+    spreads: Float[Array, " k *batch"]
+    gap: Float[Array, "*batch"]
+    gaps: Float[Array, " k *batch"]
+    points: Float[Array, " k *batch"]
+    seen: Float[Array, " k *batch"]
+    seen_spreads: Float[Array, " k *batch"]
 
 
 class Product(Space):
@@ -89,28 +118,31 @@ class Product(Space):
         and spread of the second are read off between its earlier candidates.
         """
         boxes = cast("tuple[Interval, Interval]", self.components)
+        first, second = (replace(box, size=size) for box, size in zip(boxes, FOCUSING, strict=True))
+
+        def refocused(number: Array, at: _Focus) -> _Focus:
+            outer, inner = (box.around(*own, dtype, axis=0) for box, own in ((first, at[:2]), (second, at[2:4])))
+            found = jax.lax.stop_gradient(_rows_last(values, outer[0], inner[0]))
+            log_mass, seen, spreads = moments(*inner, found, axis=0)
+            seen_spreads = jnp.maximum(spreads, at.gaps)
+            _, middle, width = moments(*outer, log_mass, axis=0)
+            width = jnp.maximum(width, at.gap)
+            middle, width, gap = (
+                jnp.where(number > 0, new, old)
+                for new, old in ((middle, at.middle), (width, at.width), (4 * width / first.size, at.gap))
+            )
+            moved = first.around(middle, width, dtype, axis=0)[0]
+            means, spreads = (_interpolated(outer[0], own, moved) for own in (seen, seen_spreads))
+            return _Focus(middle, width, means, spreads, gap, 4 * spreads / second.size, outer[0], seen, seen_spreads)
+
         passes = 1 + max(box.refinements for box in boxes)
-        few = [_sized(boxes, FOCUSING[min(number, len(FOCUSING) - 1)]) for number in range(passes)]
-        first, second = few[0]
-        outer, inner = first.even(batch, dtype), second.even((*batch, first.size), dtype)
-        gap, gaps = ((box.upper - box.lower) / box.size for box in few[0])
-        rules: list[Quadrature] = []
-        for number in range(passes):
-            at = jax.lax.stop_gradient(_given(values, outer.candidates)(inner.candidates))
-            log_mass, mean, spread = inner.moments(at)
-            spread, points = jnp.maximum(spread, gaps), outer.candidates[..., 0]
-            _, middle, width = outer.moments(log_mass)
-            width = jnp.maximum(width, gap)
-            after = few[number + 1 : number + 2] or [cast(Any, product.components) for product in products]
-            for first, second in after:
-                if number:
-                    outer, gap = first.focused(middle, width, dtype), 4 * width / first.size
-                else:
-                    outer, gap = first.even(batch, dtype), (first.upper - first.lower) / first.size
-                means, spreads = (_interpolated(points, own, outer.candidates[..., 0]) for own in (mean, spread))
-                inner, gaps = second.focused(means, spreads, dtype), 4 * spreads / second.size
-                rules.append(_nested(outer, inner))
-        return rules[-len(products) :]
+        focus = jax.lax.fori_loop(0, passes, refocused, _even(first, second, batch, dtype))
+
+        def rules() -> list[tuple[Array, Array]]:
+            return [_around(focus, cast("tuple[Interval, Interval]", own.components), dtype) for own in products]
+
+        found = _kept(rules, jnp.all(first.lower < first.upper))
+        return [Quadrature(_rows_first(both), jnp.moveaxis(measure, 0, -1)) for both, measure in found]
 
     def _marginal(self, values: Values, batch: tuple[int, ...], dtype: np.dtype) -> Values:
         """log ∫ exp{values} over all components but the first."""
@@ -183,10 +215,51 @@ class Product(Space):
         return jnp.stack([component.responses(z) for component, z in pairs], axis=-1)
 
 
-def _sized(boxes: tuple[Interval, Interval], sizes: tuple[int, int]) -> tuple[Interval, Interval]:
-    """The same boxes with so many candidates."""
-    first, second = (replace(box, size=size) for box, size in zip(boxes, sizes, strict=True))
-    return first, second
+def _even(first: Interval, second: Interval, batch: tuple[int, ...], dtype: np.dtype) -> _Focus:
+    """Candidates that are nearly even."""
+    one = jnp.ones((first.size, *batch), dtype)
+    (middle, width), (means, spreads) = (
+        ((box.lower + box.upper) / 2 * own, EVEN * (box.upper - box.lower) * own)
+        for box, own in ((first, one[0]), (second, one))
+    )
+    gap, gaps = (spread / (EVEN * box.size) for spread, box in ((width, first), (spreads, second)))
+    return _Focus(middle, width, means, spreads, gap, gaps, one, one, one)
+
+
+def _around(
+    focus: _Focus, boxes: tuple[Interval, Interval], dtype: np.dtype
+) -> tuple[Float[Array, "2 k *batch"], Float[Array, " k *batch"]]:
+    """Candidates of two numbers and their weights, with so many as the boxes have."""
+    first, second = boxes
+    outer, weights = first.around(focus.middle, focus.width, dtype, axis=0)
+    means, spreads = (_interpolated(focus.points, own, outer) for own in (focus.seen, focus.seen_spreads))
+    inner, given = second.around(means, spreads, dtype, axis=0)
+    measure = weights * given
+    return _pairs(outer, inner), measure.reshape(-1, *measure.shape[2:])
+
+
+def _pairs(outer: Float[Array, " k *batch"], inner: Float[Array, "j k *batch"]) -> Float[Array, "2 j*k *batch"]:
+    """Candidates of two numbers, rows of data last."""
+    return jnp.stack([jnp.broadcast_to(outer, inner.shape), inner]).reshape(2, -1, *outer.shape[1:])
+
+
+def _rows_first(both: Float[Array, "2 k *batch"]) -> Float[Array, "*batch k 2"]:
+    return jnp.moveaxis(jnp.moveaxis(both, 0, -1), 0, -2)
+
+
+def _rows_last(
+    values: Values, outer: Float[Array, " k *batch"], inner: Float[Array, "j k *batch"]
+) -> Float[Array, "j k *batch"]:
+    return jnp.moveaxis(values(_rows_first(_pairs(outer, inner))), -1, 0).reshape(inner.shape)
+
+
+def _kept(make: Callable[[], Made], sure: Bool[Array, ""]) -> Made:
+    """What a function makes, kept in memory: all loops that XLA fuses with it would otherwise make it again.
+
+    `sure` is true, which XLA cannot know.
+    """
+    blank = jax.eval_shape(make)
+    return jax.lax.cond(sure, make, lambda: jax.tree.map(lambda own: jnp.zeros(own.shape, own.dtype), blank))
 
 
 def _nested(outer: Quadrature, inner: Quadrature) -> Quadrature:
@@ -196,12 +269,13 @@ def _nested(outer: Quadrature, inner: Quadrature) -> Quadrature:
 
 
 def _interpolated(
-    points: Float[Array, "#*batch k"], values: Float[Array, "*batch k"], at: Float[Array, "*batch j"]
-) -> Float[Array, "*batch j"]:
+    points: Float[Array, " k *batch"], values: Float[Array, " k *batch"], at: Float[Array, " j *batch"]
+) -> Float[Array, " j *batch"]:
     """Linear between points that rise, level beyond them."""
-    steps = jnp.diff(points)
-    passed = jnp.clip(at[..., None] - points[..., None, :-1], 0, steps[..., None, :])
-    return values[..., :1] + jnp.sum(passed * (jnp.diff(values) / steps)[..., None, :], axis=-1)
+    steps = jnp.diff(points, axis=0)
+    slopes = jnp.diff(values, axis=0) / steps
+    passed = (jnp.clip(at - points[k], 0, steps[k]) * slopes[k] for k in range(len(steps)))
+    return reduce(add, passed, values[0])
 
 
 def outer_product(

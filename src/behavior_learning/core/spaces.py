@@ -27,6 +27,7 @@ __all__ = [
     "Space",
     "Utility",
     "evaluate_jointly",
+    "moments",
 ]
 
 MOST_DIMENSIONS = 2
@@ -57,22 +58,36 @@ class Quadrature(NamedTuple):
 
     def log_integral(self, at_candidates: Float[Array, "*batch k"]) -> Float[Array, "*batch"]:
         """log Σ weight·exp{value}, without overflow; it takes no logarithm per candidate."""
-        top, mass = self._mass(at_candidates)
-        return top + jnp.log(jnp.sum(mass, axis=-1))
+        if self.candidates.shape[-1] == 1:
+            return log_integral(self.weights, at_candidates, axis=-1)
+        # Networks evaluate candidates of several columns with rows of data last.
+        return log_integral(jnp.moveaxis(self.weights, -1, 0), jnp.moveaxis(at_candidates, -1, 0), axis=0)
 
     def moments(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], ...]:
         """Logarithm of the mass, mean and standard deviation of one number whose log density is given."""
-        (top, mass), y = self._mass(at_candidates), self.candidates[..., 0]
-        whole = jnp.sum(mass, axis=-1)
-        mean = jnp.sum(mass * y, axis=-1) / whole
-        variance = jnp.sum(mass * (y - mean[..., None]) ** 2, axis=-1) / whole
-        return top + jnp.log(whole), mean, jnp.sqrt(variance)
+        return moments(self.candidates[..., 0], self.weights, at_candidates, axis=-1)
 
-    def _mass(self, at_candidates: Float[Array, "*batch k"]) -> tuple[Float[Array, "*batch"], Float[Array, "*batch k"]]:
-        """The largest value, and what each candidate carries of exp{value − largest value}."""
-        top = jax.lax.stop_gradient(jnp.max(at_candidates, axis=-1))
-        top = jnp.where(jnp.isfinite(top), top, 0.0)
-        return top, self.weights * jnp.exp(at_candidates - top[..., None])
+
+def log_integral(weights: Array, at: Array, *, axis: int) -> Array:
+    """log Σ weight·exp{value} along an axis."""
+    top, mass = _mass(weights, at, axis)
+    return top.squeeze(axis) + jnp.log(jnp.sum(mass, axis=axis))
+
+
+def moments(y: Array, weights: Array, at: Array, *, axis: int) -> tuple[Array, Array, Array]:
+    """Logarithm of the mass, mean and standard deviation of one number along an axis."""
+    top, mass = _mass(weights, at, axis)
+    whole = jnp.sum(mass, axis=axis, keepdims=True)
+    mean = jnp.sum(mass * y, axis=axis, keepdims=True) / whole
+    variance = jnp.sum(mass * (y - mean) ** 2, axis=axis, keepdims=True) / whole
+    return (top + jnp.log(whole)).squeeze(axis), mean.squeeze(axis), jnp.sqrt(variance).squeeze(axis)
+
+
+def _mass(weights: Array, at: Array, axis: int) -> tuple[Array, Array]:
+    """The largest value, and what each candidate carries of exp{value − largest value}."""
+    top = jax.lax.stop_gradient(jnp.max(at, axis=axis, keepdims=True))
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    return top, weights * jnp.exp(at - top)
 
 
 class Space(eqx.Module):
@@ -333,12 +348,21 @@ class Interval(Space):
 
     def focused(self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype) -> Quadrature:
         """Gauss–Legendre in u, y = mean + spread·sinh(u)."""
+        y, measure = self.around(mean, spread, dtype, axis=-1)
+        return Quadrature(y[..., None], measure)
+
+    def around(
+        self, mean: Float[Array, "*batch"], spread: Float[Array, "*batch"], dtype: np.dtype, *, axis: int
+    ) -> tuple[Array, Array]:
+        """Focused candidates and their weights along an axis, the first or the last."""
         start, end = -_arcsinh((mean - self.lower) / spread), _arcsinh((self.upper - mean) / spread)
         nodes, weights = unit_rule(self.size, dtype)
-        growth = jnp.exp(start[..., None] + (end - start)[..., None] * nodes)
+        if axis == 0:
+            nodes, weights = (own.reshape(-1, *(1,) * mean.ndim) for own in (nodes, weights))
+        mean, spread, start, end = (jnp.expand_dims(own, axis) for own in (mean, spread, start, end))
+        growth = jnp.exp(start + (end - start) * nodes)
         sinh, cosh = 0.5 * (growth - 1 / growth), 0.5 * (growth + 1 / growth)
-        measure = ((end - start) * spread)[..., None] * weights * cosh
-        return Quadrature((mean[..., None] + spread[..., None] * sinh)[..., None], measure)
+        return mean + spread * sinh, (end - start) * spread * weights * cosh
 
     @property
     def continuous(self) -> tuple[int, ...]:

@@ -73,7 +73,10 @@ class Gibbs(eqx.Module):
         each_row_has_its_own = candidates[0].shape[0] == len(y)
         if self.space.continuous and self.space.pointwise and each_row_has_its_own:
             own = self.space.candidates(y)[:, None].astype(x.dtype)
-            *at_candidates, at_own = evaluate_jointly(scaled, [*candidates, own])
+            if own.shape[-1] == 1:
+                *at_candidates, at_own = evaluate_jointly(scaled, [*candidates, own])
+            else:  # With rows of data last, one more candidate is a copy of all.
+                at_candidates, at_own = evaluate_jointly(scaled, candidates), scaled(own)
             observed = [jnp.where(self.space.contains(y), at_own[:, 0], -jnp.inf)] * len(rules)
         else:
             at_candidates, spaces = evaluate_jointly(scaled, candidates), (self.space, *finer)
