@@ -15,7 +15,8 @@ the support of y and that there may be a hierarchy. The problem is the one that 
 without folds. Of a layered set `columns` counts where the blocks of the first layer name exactly the columns of the
 agents, and `heads` where these also have exactly the agents' heads; of a sum, where there is one block that names
 exactly their columns. `training` is the mean loss of the rows above the truth's (the truth learned again would be some
-.004 below), `gap` that on 4,000 new rows.
+.004 below), `gap` that on 4,000 new rows, and `criterion` Schwarz's criterion of all rows above that of the truth
+learned again from its own numbers: above zero it is the search that misses, below zero the criterion.
 
 Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
 degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). `budget`
@@ -46,7 +47,7 @@ import pandas as pd
 import behavior_learning as bl
 from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import LAST_STEPS, lowest_criterion
+from behavior_learning.discovery.path import LAST_STEPS, criterion, lowest_criterion
 from behavior_learning.discovery.result import AGAIN, Discovery, recurrence_of
 from behavior_learning.discovery.selection import Rows, searched
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, shape_of
@@ -257,6 +258,8 @@ def agents(sets: int, first: int, noise: int, kind: str, correlation: float) -> 
         training = best.loss + unit - truth.loss(X, y)
         gap = float(found.shape.finer.losses(best, unseen).mean()) + unit - truth.loss(*new)
         lines.append({"seed": seed, "columns": columns, "heads": heads, "training": training, "gap": gap})
+        if kind != "sum":
+            lines[-1]["criterion"] = criterion(best, data) - criterion(truth.learned(shapes[1], data), data)
         true = [sorted(names) for names in truth.owned]
         seconds = time.perf_counter() - start
         print(lines[-1], f"{seconds:.0f} s; {true}, {truth.upper}; said: {said.to_numpy().tolist()}", flush=True)
