@@ -394,6 +394,31 @@ def test_problem_is_solved_again_and_changed(folder):
     fails("takes NAME=VALUE", "counterfactual", *files, "--set", "age")
 
 
+# Discovery.
+
+
+def test_discover_asks_for_what_is_said(tmp_path, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(bl, "discover", lambda X, y, **options: asked.update(options, columns=list(X)))
+    pd.DataFrame({"a": [1.0, 2.0], "b": [2.0, 3.0]}).to_csv(tmp_path / "own.csv", index=False)
+    run(
+        "discover",
+        tmp_path / "own.csv",
+        "-y",
+        "b",
+        "--honest",
+        "--limits",
+        "response",
+        "--bends",
+        "3",
+        "--rising",
+        "a",
+        "-q",
+    )
+    said = {"columns": ["a"], "honest": True, "limits": "response", "bends": 3, "rising": ["a"], "degree": 1}
+    assert {name: asked[name] for name in said} == said
+
+
 # Demo.
 
 

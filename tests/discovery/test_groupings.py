@@ -254,3 +254,31 @@ def test_what_the_weakest_terms_take_with_them_is_kept_where_others_can_go(monke
     end = list(slimmed(family, (np.ones(100),) * 3, menu, start))[-1]
     np.testing.assert_array_equal(end.support.coefs[0]["utility"][0], dear)
     assert end.support.n_rows == 2  # It and a row above.
+
+
+def test_a_row_that_only_goes_as_a_whole_goes(monkeypatch):
+    family, menu, start = shape().family, shape().menu, problem()
+    role, (agent, row) = next(
+        (role, at[:2]) for role, coef in start.support.coefs[0].items() for at in np.argwhere(coef)
+    )
+    idle = start.support.coefs[0][role][agent, row].sum()
+    every = sum(int(coef.sum()) for coef in start.support.coefs[0].values())
+
+    class Scored:
+        def rises(self):
+            rises = np.ones(len(start.vector))
+            rises[family.coefs[0][role][agent, row]] = 2.0  # Every other term looks weaker.
+            return rises
+
+    def priced(family, data, menu, vector, support, steps, scores):
+        left = support.coefs[0][role][agent, row].sum()
+        others = sum(int(coef.sum()) for coef in support.coefs[0].values()) - left
+        lost = every - idle - others + (0 < left < idle) + (support.n_rows < start.support.n_rows - 1)
+        return Refit(vector, support, 1000.0 * lost)
+
+    monkeypatch.setattr(Family, "scores", lambda self, refit, data: Scored())
+    monkeypatch.setattr("behavior_learning.discovery.groupings.learned", priced)
+    end = list(slimmed(family, (np.ones(100),) * 3, menu, start))[-1]
+    assert idle > 1
+    assert not end.support.coefs[0][role][agent, row].any()
+    assert end.support.n_rows == start.support.n_rows - 1

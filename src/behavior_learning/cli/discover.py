@@ -28,6 +28,9 @@ def discover(
         int | None, typer.Option(help="Random splits into halves on which statements are to recur.")
     ] = None,
     hierarchy: Annotated[bool, typer.Option("--hierarchy", help="Search agents below a block, too.")] = False,
+    honest: Annotated[
+        bool, typer.Option("--honest", help="Choose on one half, estimate on the other, and effects of all rows.")
+    ] = False,
     known: Annotated[list[str] | None, typer.Option(help="A column that every problem holds; repeat for more.")] = None,
     forbidden: Annotated[list[str] | None, typer.Option(help="A column that no problem holds.")] = None,
     rising: Annotated[list[str] | None, typer.Option(help="A column in which the target never falls.")] = None,
@@ -51,6 +54,7 @@ def discover(
             limits=limits,
             pairs=pairs,
             hierarchy=hierarchy,
+            honest=honest,
             known=known or (),
             forbidden=forbidden or (),
             rising=rising or (),
