@@ -259,7 +259,8 @@ def agents(sets: int, first: int, noise: int, kind: str, correlation: float) -> 
         gap = float(found.shape.finer.losses(best, unseen).mean()) + unit - truth.loss(*new)
         lines.append({"seed": seed, "columns": columns, "heads": heads, "training": training, "gap": gap})
         if kind != "sum":
-            lines[-1]["criterion"] = criterion(best, data) - criterion(truth.learned(shapes[1], data), data)
+            above = criterion(best, data) - criterion(truth.learned(shapes[1], data), data)
+            lines[-1]["criterion"] = float(above)
         true = [sorted(names) for names in truth.owned]
         seconds = time.perf_counter() - start
         print(lines[-1], f"{seconds:.0f} s; {true}, {truth.upper}; said: {said.to_numpy().tolist()}", flush=True)
