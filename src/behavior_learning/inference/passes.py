@@ -17,9 +17,6 @@ __all__ = ["MOST_PASSES", "Block", "Blocks", "Searched", "of_block", "search_by_
 MOST_PASSES = 30
 """Passes for gradients after which a search gives up."""
 
-IN_CACHE = 2**19
-"""Numbers that an intermediate array may hold: where all rows pass by, a quarter faster than what memory would take."""
-
 STUCK = 1e10
 """Damping beyond which no step lowers the loss."""
 
@@ -55,8 +52,9 @@ Blocks = Callable[[], Iterator[Block]]
 
 def of_block(problem: Problem, block: Block) -> Problem:
     """The same problem of the rows of a block, without the ridge."""
-    how: dict[str, Any] = {"weights": block.weights, "candidates": problem.candidates, "values": IN_CACHE}
-    return Problem.of(problem.objective, problem.parametrization, block.data, **how)
+    return Problem.of(
+        problem.objective, problem.parametrization, block.data, block.weights, candidates=problem.candidates
+    )
 
 
 class Searched(NamedTuple):
