@@ -208,7 +208,7 @@ class BehaviorEstimator(FittedEstimator):
         with suited(0):  # Training in it goes elsewhere where that pays.
             model, loss = learned(chosen, task, random)
         plainer = self._plainer(asked, chosen, response, len(train))
-        additive = plainer.basis != asked.basis
+        additive = plainer.basis is not asked.basis
         allowed = loss_of_plainer(model, loss, additive=additive) if plain and chosen.heads == "auto" else None
         if allowed is not None:
             with suited(0):

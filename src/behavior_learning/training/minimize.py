@@ -229,7 +229,7 @@ def minimize(
     most = np.iinfo(np.int32).max
     patience = max_epochs if optimizer.budgeted else min(patience, max_epochs)
     limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
-    run_chunk = _run_few if sum(leaf[0].size for leaf in jax.tree.leaves(starts)) <= FEW else _run_many
+    run_chunk = _run_few if sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(starts)) <= FEW else _run_many
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
     rows = len(jax.tree.leaves(data)[0]) // feed.shards if optimizer.stochastic else 0
     histories, looks, done = [], [(0, False)], 0
