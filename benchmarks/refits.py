@@ -1,6 +1,7 @@
 """Refits of BL[2,1] by descents from random starts beside refits by training: time, loss of other rows, what recurs.
 
 python benchmarks/refits.py --n 24
+python benchmarks/refits.py --n 200 --whole   # seconds of a clock instead, on every core and on one at a time
 """
 
 import argparse
@@ -11,6 +12,7 @@ from unittest import mock
 import numpy as np
 
 import behavior_learning as bl
+from behavior_learning import devices
 from behavior_learning.core.arrays import make_key
 from behavior_learning.learned import refits
 from behavior_learning.learned.model import in_single
@@ -41,15 +43,38 @@ def measured(model, kind, n, seed):
     return seconds, losses, found.statements["recurrence"].mean(), found.effects["same_sign"].mean()
 
 
+def whole(model, n, seed):
+    """Seconds of a clock, and of the processor, that n refits take, and `stability` of as many."""
+    rows = model.given_rows("refits")
+    ways = {
+        "refits": lambda n: list(refits.refits(model, rows, n, "bootstrap", seed)),
+        "stability": lambda n: measure_stability(model, None, n=n, kind="bootstrap", seed=seed),
+    }
+    for name, run in ways.items():
+        run(2)  # Compiles.
+        for cores in (devices._cores(), 1):
+            with mock.patch.object(devices, "_cores", return_value=cores):
+                began = time.perf_counter(), time.process_time()
+                run(n)
+                clock, processor = time.perf_counter() - began[0], time.process_time() - began[1]
+            print(f"{n} {name}, {cores} at a time: {clock:.1f} s, {processor:.1f} CPU s", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=24)
     parser.add_argument("--seed", type=int, default=10)
     parser.add_argument("--layers", type=int, nargs="+", default=[2, 1])
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--fit", type=int, default=0, help="random_state of the fit")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     for name, load in TABLES.items():
-        model = bl.BLRegressor(layers=tuple(options.layers), random_state=0).fit(*load()).model_
+        model = bl.BLRegressor(layers=tuple(options.layers), random_state=options.fit).fit(*load()).model_
+        if options.whole:
+            print(f"{name}, {'at an optimum' if model.l2 else 'where training stopped'}")
+            whole(model, options.n, options.seed)
+            continue
         for kind in ("bootstrap", "halves"):
             new = measured(model, kind, options.n, options.seed)
             with mock.patch.object(refits, "from_random", return_value=None):

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from functools import partial
 
 import jax
 import numpy as np
@@ -66,6 +68,39 @@ def test_only_where_much_is_to_be_computed_an_accelerator_does_it(monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cores", [1, 2, 3])
+def test_calls_are_answered_in_order_where_they_were_made_the_first_one_alone(monkeypatch, cores):
+    monkeypatch.setattr(devices, "_cores", lambda: cores)
+    made, together = [], threading.Barrier(min(cores, 2))
+
+    def call(number):
+        if 0 < number <= 2:
+            together.wait(timeout=10)  # Broken where these two are not made at the same time.
+        made.append(number)
+        return number, to_device(np.ones(2)).devices(), to_device(np.ones(1) / 3).dtype
+
+    with bl.on_device("cpu:0") as device, jax.enable_x64(True):
+        answers = devices.in_threads(partial(call, number) for number in range(6))
+        first = next(answers)
+        assert made == [0]
+        assert [first, *answers] == [(number, {device}, np.float64) for number in range(6)]
+
+
+def test_a_call_that_fails_does_so_at_its_turn_and_none_is_begun_after_it(monkeypatch):
+    monkeypatch.setattr(devices, "_cores", lambda: 2)
+    made = []
+
+    def call(number):
+        made.append(number)
+        return 1 / (number - 2)
+
+    answers = devices.in_threads(partial(call, number) for number in range(9))
+    assert [next(answers), next(answers)] == [-0.5, -1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(answers)
+    assert max(made) <= 4
+
+
 def test_a_model_from_one_device_answers_on_another(monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
     subprocess.run([sys.executable, "-c", TWO], check=True)

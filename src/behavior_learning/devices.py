@@ -1,10 +1,14 @@
 """Where to compute."""
 
+import os
 import re
 import threading
-from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from itertools import islice
+from typing import Any, TypeVar
 
 import jax
 
@@ -12,7 +16,9 @@ from behavior_learning.errors import OptionError
 from behavior_learning.mesh import alone
 from behavior_learning.processes import begin_computing
 
-__all__ = ["on_device", "platform", "suited"]
+__all__ = ["in_threads", "on_device", "platform", "suited"]
+
+Of = TypeVar("Of")
 
 WHOLE = "highest"
 """Products of matrices in all digits of single precision, of which accelerators leave out half by default."""
@@ -20,6 +26,9 @@ WHOLE = "highest"
 PAYS = 2**31
 """Numbers of the widest layer, of all rows, candidates and epochs, from which on an accelerator's shorter steps make up
 for its longer compilation: some 15 s of training by a processor."""
+
+IN_FORCE = ("default_device", "default_matmul_precision", "enable_x64")
+"""Settings of JAX that are those of a thread."""
 
 
 class _Chosen(threading.local):
@@ -96,6 +105,41 @@ def _accelerator() -> Any:
 def _asked_for() -> Any:
     """The device that is in force here, or its name, where JAX is not left to choose."""
     return jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def in_threads(calls: Iterable[Callable[[], Of]]) -> Generator[Of]:
+    """What each call gives, in order, while every core of the processor makes one of those that follow.
+
+    The first is made alone, so that what it compiles is there for the others. One after the other on accelerators, and
+    where processes compute together, since all must do so in one order.
+    """
+    calls, cores = iter(calls), _cores()
+    if cores == 1 or platform() != "cpu" or not alone():
+        yield from (call() for call in calls)
+        return
+    here = {name: getattr(jax.config, f"jax_{name}") for name in IN_FORCE}
+
+    def made(call: Callable[[], Of]) -> Of:
+        with ExitStack() as settings:
+            for name, value in here.items():
+                settings.enter_context(getattr(jax, name)(value))
+            return call()
+
+    yield from (call() for call in islice(calls, 1))
+    with ThreadPoolExecutor(cores) as pool:
+        begun = deque(pool.submit(made, call) for call in islice(calls, cores))
+        try:
+            while begun:
+                first = begun.popleft().result()
+                begun.extend(pool.submit(made, call) for call in islice(calls, 1))
+                yield first
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def platform() -> str:

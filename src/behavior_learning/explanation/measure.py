@@ -228,14 +228,18 @@ def _direction(change: np.ndarray, names: Sequence[str], block: Block, values: V
     """The sign of the change along a single variable, or along the column of curves; 0 where the change turns round."""
     columns = {block.plain_variable(name) for name in names}
     column = _wide(values[columns.pop()] if len(columns) == 1 else 0.0, values)
-    whole, above = _correlation(column, change), column > np.median(column)
+    whole = _correlation(column, change)
+    if abs(whole) < ALIGNED:
+        return 0
+    above = column > np.median(column)
     below, beyond = _correlation(column[~above], change[~above]), _correlation(column[above], change[above])
     turns = below * beyond < 0 and min(abs(below), abs(beyond)) >= TURNED
-    return int(np.sign(whole)) if abs(whole) >= ALIGNED and not turns else 0
+    return 0 if turns else int(np.sign(whole))
 
 
 def _correlation(column: np.ndarray, change: np.ndarray) -> float:
     """0 where one of them does not vary."""
-    if column.size < 2 or standard_deviation(column) == 0 or standard_deviation(change) == 0:
+    if column.size < 2:
         return 0.0
-    return float(np.corrcoef(column.ravel(), change.ravel())[0, 1])
+    a, b = (values.ravel() - values.mean() for values in (column, change))
+    return float(a @ b) / (float(np.linalg.norm(a) * np.linalg.norm(b)) or np.inf)

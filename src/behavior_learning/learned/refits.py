@@ -8,6 +8,7 @@ from importlib.metadata import version
 import numpy as np
 
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
+from behavior_learning.devices import in_threads
 from behavior_learning.errors import ConvergenceError, DataError
 from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
@@ -24,6 +25,9 @@ Keep = Callable[[str, Callable[[], LearnedModel]], LearnedModel]
 
 KINDS = ("halves", "bootstrap", "seeds")
 """Samples that a model can be made again from."""
+
+THREADED_ROWS = 50_000
+"""Rows up to which several refits are made at a time: with more, one occupies all cores and fills the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,15 +131,21 @@ def refits(
 ) -> Iterator[tuple[LearnedModel | None, TrainingRows]]:
     """The model made n times more, or None where no parameters are found, and the rows of each.
 
-    Samples have one shape, so that one compiled program serves all.
+    Samples have one shape, so that one compiled program serves all, and few rows leave cores idle, so that several
+    are made at a time.
     """
     whole = TrainingRows(*rows, np.zeros(len(rows[0]), bool), weight)
     procedure = model.procedure or Fitting(model.network)
     made_by = version("behavior-learning"), repr(model.recipe), [np.asarray(w.raw) for w in model.network.weights]
-    for number, sample in enumerate(samples(whole, n, kind, seed, model.recipe.validation_fraction)):
+
+    def made(number: int, sample: TrainingRows) -> tuple[LearnedModel | None, TrainingRows]:
         again = partial(procedure, model, sample, np.random.default_rng([seed, number, 1]))
         depends = made_by, sample.x, sample.y, sample.held_out, sample.weight, seed, number
         try:
-            yield (again() if keep is None else keep(fingerprint(*depends), again)), sample
+            return (again() if keep is None else keep(fingerprint(*depends), again)), sample
         except ConvergenceError:
-            yield None, sample
+            return None, sample
+
+    drawn = enumerate(samples(whole, n, kind, seed, model.recipe.validation_fraction))
+    calls = (partial(made, number, sample) for number, sample in drawn)
+    yield from in_threads(calls) if len(rows[0]) <= THREADED_ROWS else (call() for call in calls)
