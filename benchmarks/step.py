@@ -3,7 +3,7 @@
 All train on batches of one size with Adam and clipped gradients, on all cores. Ours is a step of the compiled loop; it
 also adds a ridge and keeps a running mean of the parameters. Theirs take batches that are cut beforehand.
 
-    python benchmarks/step.py [--rounds 9]
+    python benchmarks/step.py [--rounds 9] [--only limits ...]
 """
 
 import argparse
@@ -155,6 +155,44 @@ def roofline(rounds: int) -> None:
     table(("MNIST, BL[88], batch 256", "ms", "Gflop/s of the products", "of their rate (aim 50 %)"), lines)
 
 
+PASSES = 9
+"""Of a step over all parameters: gradient, both moments, parameters and their mean read, and all but the first written."""
+
+
+def limits(rounds: int) -> None:
+    """What a step beside blnetwork must take: its products, heads and passes over the parameters, each alone and at the
+    best rate of this machine for arrays of its sizes, nothing else, and so how much faster it can be at most."""
+    lines = []
+    for name, (case, _) in BESIDE_BLNETWORK.items():
+        if case.classes is None:
+            continue
+        x, y = case.rows()
+        width, seen = 3 * case.layers[0], case.batch * case.classes
+        weights, heads = jnp.ones((case.inputs, width)), jnp.ones((seen, case.layers[0]))
+        rows, passed = jnp.asarray(x).reshape(case.steps, case.batch, case.inputs), jnp.ones((PASSES - 4, weights.size))
+        repeated = lambda step, start, case=case: jax.jit(lambda: jax.lax.fori_loop(0, case.steps, step, start))
+        runs = {
+            # Rows by weights, and rows by gradients.
+            "products": jax.jit(
+                lambda rows=rows, weights=weights: jax.lax.scan(
+                    lambda w, rows: (w + 1e-6 * (rows.T @ (rows @ w)), None), weights, rows
+                )[0]
+            ),
+            # tanh of every block, class and row, and as much again for relu, abs and all three slopes.
+            "heads": repeated(lambda _, at: 1.1 * jnp.tanh(at), heads),
+            "passes": repeated(lambda _, at: at * 1.0001 + 1e-6, passed),
+            "ours": our_epoch(case, objective_of(case)),
+            "theirs": blnetwork_epoch(case.layers, x, y, case.batch, classes=case.classes),
+        }
+        ms = {part: seconds / case.steps * 1e3 for part, seconds in alternately(runs, rounds).items()}
+        least = ms["products"] + ms["heads"] + ms["passes"]
+        parts = [f"{ms[part]:.3f}" for part in ("products", "heads", "passes")]
+        faster = [f"{ms['theirs'] / value:.1f}" for value in (ms["ours"], least)]
+        lines.append((name, *parts, f"{least:.3f}", f"{ms['ours']:.3f}", f"{ms['theirs']:.2f}", *faster))
+    columns = "products", "heads", "passes", "least", "ours", "blnetwork", "times faster", "at most"
+    table(("step, ms", *columns), lines)
+
+
 def alone(rounds: int) -> None:
     runs = {name: our_epoch(case, objective_of(case, likelihood)) for name, (case, likelihood) in ALONE.items()}
     seconds = alternately(runs, rounds)
@@ -165,12 +203,12 @@ def alone(rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
-    rounds = parser.parse_args().rounds
+    parts = {part.__name__: part for part in (beside_blnetwork, beside_mlp, roofline, limits, alone)}
+    parser.add_argument("--only", nargs="*", choices=parts, default=list(parts))
+    options = parser.parse_args()
     heading("Training steps")
-    beside_blnetwork(rounds)
-    beside_mlp(rounds)
-    roofline(rounds)
-    alone(rounds)
+    for name in options.only:
+        parts[name](options.rounds)
 
 
 if __name__ == "__main__":
