@@ -148,7 +148,6 @@ MODELS = {
             "batch_size": [64, 128, 256],
             "l2": loguniform(0.3, 100),
         },
-        watched=True,
     ),
     "BL average": Model(lambda seed: bl_classifier(seed, average=True, validation_fraction=0.125)),
     "BL single": Model(lambda seed: bl_classifier(seed, degrees=((2,), (2, 2, 2), (2, 2))), watched=True),

@@ -1,8 +1,8 @@
 """Standard prediction (Section 3.1, C.2): ten tables, random 7:1:2 splits, scores of probabilities, and mean ranks.
 
-BL default trains on the first part and is judged by the second while it trains; the others train on both. A tuned model
-is the best of so many draws of settings (`TRIALS`) by the NLL of the second part, trained again on both where it does
-not watch it. Choices of defaults were made on seeds of 100 and more.
+All train on the first two parts; BL single on the first, and is judged by the second while it trains. A tuned model is
+the best of so many draws of settings (`TRIALS`) by the NLL of the second part, trained again on both where it does not
+watch it. Choices of defaults were made on seeds of 100 and more.
 """
 
 from collections.abc import Iterator, Sequence

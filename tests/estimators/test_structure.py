@@ -17,6 +17,7 @@ from behavior_learning.estimators.structure import (
     LINEAR,
     Columns,
     as_plainer,
+    averages,
     by_curves,
     draws_curves,
     for_many_rows,
@@ -243,7 +244,7 @@ def test_upper_layers_speak_of_blocks_below():
 
 @pytest.mark.parametrize(
     ("rows", "l2", "batch_size", "epochs"),
-    [(500, 20.0, 128, 200), (800, 12.5, 128, 200), (4_000, 2.5, 128, 200), (40_000, 1.0, 256, 50)],
+    [(500, 20.0, 128, 50), (800, 12.5, 128, 50), (4_000, 2.5, 128, 50), (40_000, 1.0, 256, 50)],
 )
 def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_size, epochs):
     estimator = BLClassifier(average=True)
@@ -255,27 +256,6 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     assert found.n_restarts.n == (8 if rows < 8_000 else 4)
 
 
-@pytest.mark.parametrize(("rows", "epochs", "starts"), [(800, 50, 4), (9_000, 200, 4), (40_000, 31, 1)])
-def test_default_labels_have_the_networks_of_an_average_and_fewer_starts(rows, epochs, starts):
-    single, average = BLClassifier(), BLClassifier(average=True)
-    found, member = (
-        by_curves(SimpleNamespace(**checked_parameters(own)), own, rows, 20, labels=True) for own in (single, average)
-    )
-    for name in ("layers", "basis", "penalty", "optimizer"):
-        assert getattr(found, name) == getattr(member, name)
-    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
-
-
-@pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])
-def test_a_default_number_is_learned_by_curves_in_a_budget_of_steps(rows, batch_size, epochs, starts):
-    estimator = BLRegressor()
-    chosen = SimpleNamespace(**checked_parameters(estimator))
-    found = by_curves(chosen, estimator, rows, 20, labels=False)
-    assert (found.layers, found.basis, found.penalty) == (None, bl.Spline(knots=8, straight=True), chosen.penalty)
-    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
-    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
-
-
 STATED = [
     {"layers": (2,)},
     {"heads": ("tanh", None, None)},
@@ -285,6 +265,40 @@ STATED = [
     {"penalty": bl.Penalty(l1=1.0)},
     {"identifiable": True},
 ]
+
+
+@pytest.mark.parametrize(("rows", "epochs", "starts"), [(800, 50, 4), (9_000, 200, 4), (40_000, 31, 1)])
+def test_default_labels_have_the_networks_of_an_average_and_fewer_starts(rows, epochs, starts):
+    single, average = BLClassifier(average=False), BLClassifier(average=True)
+    found, member = (
+        by_curves(SimpleNamespace(**checked_parameters(own)), own, rows, 20, labels=True) for own in (single, average)
+    )
+    for name in ("layers", "basis", "penalty", "optimizer"):
+        assert getattr(found, name) == getattr(member, name)
+    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
+
+
+@pytest.mark.parametrize(("kind", "fewest"), [(BLClassifier, 500), (BLRegressor, 250)])
+def test_the_mean_of_several_networks_is_learned_where_nothing_is_asked_of_the_problem(kind, fewest):
+    def meant(rows=fewest, columns=20, **options):
+        estimator = kind(**options)
+        chosen = SimpleNamespace(**checked_parameters(estimator))
+        return averages(chosen, estimator, rows, columns, labels=kind is BLClassifier)
+
+    assert meant()
+    assert meant(19_999, n_restarts=2, max_epochs=7)
+    assert not any(meant(**options) for options in [*STATED, {"n_restarts": 1}])
+    assert not any((meant(fewest - 1), meant(20_000), meant(columns=201)))
+
+
+@pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])
+def test_a_default_number_is_learned_by_curves_in_a_budget_of_steps(rows, batch_size, epochs, starts):
+    estimator = BLRegressor(average=False)
+    chosen = SimpleNamespace(**checked_parameters(estimator))
+    found = by_curves(chosen, estimator, rows, 20, labels=False)
+    assert (found.layers, found.basis, found.penalty) == (None, bl.Spline(knots=8, straight=True), chosen.penalty)
+    assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
+    assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
 
 
 @pytest.mark.parametrize("kind", [BLClassifier, BLRegressor])
@@ -309,9 +323,10 @@ def round_or_crossed(additive):
 def test_default_labels_of_many_rows_are_learned_by_curves():
     X, y = round_or_crossed(additive=False)
     with warnings.catch_warnings(action="error", category=TrainingWarning):  # Of many parameters for few rows.
-        clf = BLClassifier(n_restarts=1, random_state=0).fit(X, y)
+        clf = BLClassifier(n_restarts=2, random_state=0).fit(X, y)
     assert clf.n_parameters_ > CROWDED * len(X)
-    assert (clf.network_.architecture.layers, clf.network_.architecture.heads[0]) == ((32, 8), "tanh")
+    assert (clf.network_.architecture.layers, clf.network_.architecture.heads[0]) == ((64, 16), "tanh")
+    assert [member.network_.architecture.layers for member in clf.members_] == [(32, 8)] * 2
     assert any(isinstance(feature, Ramp) for feature in clf.network_.basis.x_functions)
     assert clf.score(X, y) > 0.85
 
@@ -319,7 +334,7 @@ def test_default_labels_of_many_rows_are_learned_by_curves():
 def test_two_default_labels_have_a_curve_of_each_column_where_that_is_enough():
     X, y = round_or_crossed(additive=True)
     with pytest.warns(TrainingWarning, match="An additive problem, one curve for each column, was learned"):
-        clf = BLClassifier(n_restarts=1, random_state=0).fit(X, y)
+        clf = BLClassifier(n_restarts=2, random_state=0).fit(X, y)
     assert (clf.network_.architecture.layers, clf.network_.architecture.heads) == ((1,), ("identity", None, None))
     assert any(isinstance(feature, Ramp) for feature in clf.network_.basis.x_functions)
     assert not clf.model_.rows.held_out.any()
@@ -330,7 +345,7 @@ def test_two_default_labels_have_a_curve_of_each_column_where_that_is_enough():
     ("classes", "rows", "curved"), [(2, 700, True), (3, 700, False), (2, 8_000, False), (None, 700, False)]
 )
 def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, rows, curved):
-    estimator = BLRegressor() if classes is None else BLClassifier()
+    estimator = (BLRegressor if classes is None else BLClassifier)(average=False)
     asked = SimpleNamespace(**checked_parameters(estimator))
     chosen = by_curves(asked, estimator, rows, 20, labels=classes is not None)
     plainer = as_plainer(asked, chosen, "ridge", rows, classes)

@@ -85,13 +85,14 @@ def test_screenings_that_fail_have_no_start(race):
     assert last - found <= set(calls[0][0])
 
 
-def test_held_out_rows_take_turns_until_every_row_has_trained():
+@pytest.mark.parametrize(("count", "each"), [(1, 5), (3, 5), (4, 4), (8, 2)])
+def test_rows_are_held_out_in_turn_and_but_once(count, each):
     train, held_out = np.split(rng("turns").permutation(20), [15])
     fixed = train[:2]
-    parts = list(in_turn(train, held_out, fixed, rng("more turns"), 4))
+    parts = list(in_turn(train, held_out, fixed, rng("more turns"), count))
     for own, out in parts:
         np.testing.assert_array_equal(np.sort(np.concatenate([own, out])), np.arange(20))
-        assert len(out) == len(held_out)
         assert not np.isin(fixed, out).any()
-    np.testing.assert_array_equal(parts[0][1], held_out)
-    assert set(np.concatenate([out for _, out in parts])) == set(range(20)) - set(fixed)
+    np.testing.assert_array_equal(parts[0][1], held_out[:each])
+    every = np.concatenate([out for _, out in parts])
+    assert len(every) == len(set(every)) == count * each

@@ -20,7 +20,7 @@ from behavior_learning.devices import suited
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.learning import Task, learned
+from behavior_learning.estimators.learning import Learned, Task, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
 from behavior_learning.estimators.structure import (
@@ -29,6 +29,7 @@ from behavior_learning.estimators.structure import (
     MANY_LABELS,
     SHAPING,
     as_plainer,
+    averages,
     by_curves,
     draws_curves,
     for_many_rows,
@@ -99,7 +100,7 @@ class BehaviorEstimator(FittedEstimator):
     patience: int = parameter(40, check_count)
     validation_fraction: float = parameter(0.2, check_number, below=1.0)
     n_restarts: int | Initialization | str = parameter("auto", check_starts)
-    average: bool = parameter(False, check_choice, valid=(False, True))
+    average: bool | str = parameter("auto", check_choice, valid=("auto", False, True))
     random_state: int | np.random.RandomState | np.random.Generator | None = None
     warm_start: bool = parameter(False, check_choice, valid=(False, True))
     verbose: bool = False
@@ -191,10 +192,13 @@ class BehaviorEstimator(FittedEstimator):
         response, rows, train, held_out = self._split_rows(
             X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
         )
-        alone = not (chosen.average or stream or kept or present)
-        plain = alone and left_open(chosen) and self._has_linear(response)
+        alone = not (chosen.average is True or stream or kept or present)
+        plain, size = alone and left_open(chosen) and self._has_linear(response), (len(train), rows.table.shape[1])
+        if chosen.average == "auto":
+            several = plain and averages(chosen, self, *size, labels=response.labelled)
+            chosen.average = several if present is None else present.members > 1
         asked = chosen
-        chosen = self._suited(asked, response, len(train), rows.table.shape[1], stream is not None, present)
+        chosen = self._suited(asked, response, *size, stream is not None, present)
         others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in others.items() if value]
         if chosen.average and given:
@@ -206,16 +210,10 @@ class BehaviorEstimator(FittedEstimator):
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
         with suited(0):  # Training in it goes elsewhere where that pays.
-            model, loss = learned(chosen, task, random)
-        plainer = self._plainer(asked, chosen, response, len(train))
-        additive = plainer.basis is not asked.basis
-        allowed = loss_of_plainer(model, loss, additive=additive) if plain and chosen.heads == "auto" else None
-        if allowed is not None:
-            with suited(0):
-                other, its_loss = learned(plainer, task, random)
-            if its_loss <= allowed:
-                say_plainer(loss, its_loss, additive=additive)
-                model, loss = other, its_loss
+            if plain and chosen.heads == "auto":
+                model, loss, _ = self._ahead_of_plainer(asked, chosen, response, task, random)
+            else:
+                model, loss, _ = learned(chosen, task, random)
         self._adopt(model, named=is_named(X))
         examine_fit(self.model_, loss, bears=plain or chosen.average or present is not None)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
@@ -268,12 +266,26 @@ class BehaviorEstimator(FittedEstimator):
         self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
         return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
 
+    def _ahead_of_plainer(
+        self, asked: Any, chosen: Any, response: Response, task: Task, random: np.random.RandomState
+    ) -> Learned:
+        """What is learned, or a plainer problem where it is not ahead of that on rows that were held out."""
+        found = learned(chosen, task, random)
+        plainer = self._plainer(asked, chosen, response, len(task.train))
+        additive = plainer.basis is not asked.basis
+        allowed = loss_of_plainer(*found, additive=additive)
+        other = None if allowed is None else learned(plainer, task, random)
+        if allowed is None or other is None or other.loss > allowed:
+            return found
+        say_plainer(found.loss, other.loss, additive=additive)
+        return other
+
     def _suited(
         self, chosen: Any, response: Response, rows: int, columns: int, streamed: bool, present: LearnedModel | None
     ) -> Any:
         """The checked hyperparameters, where they were left open those that suit so many training rows and columns."""
         labels, has_linear = response.labelled, self._has_linear(response)
-        if self.average and has_linear:
+        if chosen.average and has_linear:
             return by_curves(chosen, self, rows, columns, labels)
         if rows < FEW_ROWS and has_linear and present is None:
             return self._plainer(chosen, chosen, response, rows) if left_open(chosen) else chosen

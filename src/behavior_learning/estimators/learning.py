@@ -59,8 +59,22 @@ class Task(NamedTuple):
     architecture: Callable[[Any], Architecture]
 
 
-def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[LearnedModel, float]:
-    """What is learned with checked hyperparameters, and its mean loss of the held-out rows."""
+class Learned(NamedTuple):
+    """What is learned.
+
+    Attributes
+    ----------
+    loss : mean loss of held-out rows; of a mean of networks that of each on its own.
+    held_out : positions of the rows that each network of the mean has not seen, or that the one has not.
+    """
+
+    model: LearnedModel
+    loss: float
+    held_out: Sequence[np.ndarray]
+
+
+def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
+    """What is learned with checked hyperparameters."""
     rows, encoded, train, held_out, stream, present = task[:6]
     architecture = task.architecture(chosen) if present is None else present.network.architecture
     settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
@@ -80,9 +94,10 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[Lea
         watch = partial(_goes_on, task.progress or bar, interrupted)
         if chosen.average:
             fixed = encoded.response.must_train(rows.values)
-            orders = in_turn(train, held_out, fixed, rng, len(starts) if task.turns else 1)
-            parts = ((encoded.at(own), encoded.at(out)) for own, out in orders)
+            turns = list(in_turn(train, held_out, fixed, rng, len(starts) if task.turns else 1))
+            parts = ((encoded.at(own), encoded.at(out)) for own, out in turns)
             result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
+            outs = [turns[number % len(turns)][1] for number in result.parts]
         else:
             windows, feed = None if stream is None else partial(windows_of, stream, encoded, seed), None
             if stream is not None and windows is not None and not stream.whole:
@@ -99,6 +114,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[Lea
                 feed=feed,
                 checkpoint=task.kept,
             )
+            outs = [held_out]
     model = LearnedModel(
         network=result.network,
         encoder=encoded.encoder,
@@ -114,7 +130,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> tuple[Lea
         procedure=Fitting(starts[0]) if settings.penalty.sparse or chosen.average else present and present.procedure,
         **_said_of(present),
     )
-    return model, result.held_out_loss
+    return Learned(model, result.held_out_loss, outs)
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

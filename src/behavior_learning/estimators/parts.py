@@ -45,7 +45,7 @@ class PartsEstimator(BehaviorEstimator):
         let_go_of_programs()
         chosen = SimpleNamespace(**checked_parameters(self))
         settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
-        alone = {"average=True": chosen.average, "penalties that make zeros": settings.penalty.sparse}
+        alone = {"average=True": chosen.average is True, "penalties that make zeros": settings.penalty.sparse}
         alone["class_weight='balanced'"] = getattr(chosen, "class_weight", None) == "balanced"
         given = [name for name, value in alone.items() if value]
         if given:

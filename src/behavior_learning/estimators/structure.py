@@ -30,6 +30,7 @@ __all__ = [
     "MANY_LABELS",
     "SHAPING",
     "as_plainer",
+    "averages",
     "by_curves",
     "draws_curves",
     "for_many_rows",
@@ -56,8 +57,8 @@ CURVED_STEPS, CURVED_EPOCHS = 8_000, 200
 is asked for."""
 
 BRIEF_EPOCHS = 50
-"""Epochs in which one network learns few labels: the best epoch of longer schedules comes where the step is still large
-(`benchmarks/LOG.md`). Members of an average may learn them too well."""
+"""Epochs in which a network learns few labels: the best epoch of longer schedules comes where the step is still large
+(`benchmarks/LOG.md`)."""
 
 CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 """Training rows below which no curves are drawn, by whether y is a label, and from which batches are large."""
@@ -125,11 +126,12 @@ def as_plainer(asked: Any, chosen: Any, penalty: Any, rows: int, classes: int | 
     ----------
     chosen : the hyperparameters of the problem that it stands beside.
     """
+    alone = vars(asked) | {"average": False}
     if classes is None:
         ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" else {}
-        return SimpleNamespace(**vars(asked) | {"layers": (1,), "heads": LINEAR[False]} | ridge)
+        return SimpleNamespace(**alone | {"layers": (1,), "heads": LINEAR[False]} | ridge)
     basis = chosen.basis if classes == 2 and rows < CURVED_ROWS else asked.basis
-    return SimpleNamespace(**vars(asked) | {"layers": (max(classes - 1, 1),), "heads": LINEAR[True], "basis": basis})
+    return SimpleNamespace(**alone | {"layers": (max(classes - 1, 1),), "heads": LINEAR[True], "basis": basis})
 
 
 def for_many_rows(chosen: Any, rows: int) -> Any:
@@ -145,6 +147,12 @@ def draws_curves(chosen: Any, estimator: Any, columns: int) -> bool:
     return left_open(chosen) and not stated and columns <= CURVED_COLUMNS
 
 
+def averages(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> bool:
+    """Whether the mean of all starts is learned where nobody says: of curves, which nobody reads, of fewer rows."""
+    few = CURVED_FEW[labels] <= rows < MANY_LABELS
+    return few and chosen.n_restarts.n > 1 and draws_curves(chosen, estimator, columns)
+
+
 def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> Any:
     """The checked hyperparameters of what is to predict labels or a number, where they were left open.
 
@@ -157,7 +165,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     curved = not (chosen.structure or chosen.degrees or chosen.identifiable)
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
     steps = STEPS if many else CURVED_STEPS
-    most = BRIEF_EPOCHS if labels and few and not chosen.average else CURVED_EPOCHS
+    most = BRIEF_EPOCHS if labels and few else CURVED_EPOCHS
     epochs = min(chosen.max_epochs, most, max(1, steps // optimizer.steps(rows)))
     suited: dict[str, Any] = {}
     if labels and estimator.layers is None:

@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.stats import norm
@@ -31,7 +33,8 @@ PLAIN = 3.0
 
 AHEAD = {False: 1.0, True: 2.0}
 """Standard errors by which a fit has to be ahead of a linear model on held-out rows, which chose where it stopped as
-well, by whether these are few labels, which say little each."""
+well, by whether these are few labels, which say little each. A mean of networks, all of whose rows are held out once,
+and which is ahead of each of them, has to be ahead at all."""
 
 FEW_LABELS = 100
 """Held-out labels below which they are few."""
@@ -139,30 +142,46 @@ def linear_loss(model: LearnedModel) -> float | None:
     """Mean loss of the held-out rows under least squares with a normal error; None for labels and scores."""
     if model.response.levels is not None:
         return None
-    losses = _linear_losses(model)
-    return None if losses is None else _mean(losses, model.training_rows("fit"))
+    rows = model.training_rows("fit")
+    losses = _linear_losses(model, rows)
+    return None if losses is None else _mean(losses, rows)
 
 
-def loss_of_plainer(model: LearnedModel, loss: float, *, additive: bool = False) -> float | None:
+def loss_of_plainer(
+    model: LearnedModel, loss: float, held_out: Sequence[np.ndarray], *, additive: bool = False
+) -> float | None:
     """The mean loss of the held-out rows up to which a plainer problem is taken instead of a fit with this loss.
 
-    None where the fit is clearly ahead of least squares, or of logistic regression, or there is none to compare.
+    None where the fit is clearly ahead of least squares, or of logistic regression, or there is none to compare. A mean
+    of networks is compared by each of them on the rows that it has not seen, which it is itself ahead of.
 
     Parameters
     ----------
+    held_out : positions of the rows that each network of the mean has not seen, or that the one has not.
     additive : whether logistic regression is on the functions of columns that the fit sees, and not on the columns.
     """
-    losses, rows = _linear_losses(model, additive=additive), model.training_rows("fit")
+    rows, mean = model.training_rows("fit"), model.members > 1
+    losses, labels = _linear_losses(model, rows, additive=additive), model.response.levels is not None
     if losses is None:
         return None
     linear = _mean(losses, rows)
-    labels = model.response.levels is not None
     if not labels and linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
         return None
-    held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
-    ahead = losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out)
-    clearly = _mean(ahead, rows) > AHEAD[labels and len(ahead) < FEW_LABELS] * ahead.std() / len(ahead) ** 0.5
+    ahead, weight = map(np.concatenate, zip(*_ahead(model, rows, held_out, additive=additive), strict=True))
+    errors = 0.0 if mean else AHEAD[labels and len(ahead) < FEW_LABELS]
+    clearly = np.average(ahead, weights=weight) > errors * ahead.std() / len(ahead) ** 0.5
     return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
+
+
+def _ahead(
+    model: LearnedModel, rows: TrainingRows, held_out: Sequence[np.ndarray], *, additive: bool
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Nats by which each network is ahead of a linear model in every row that both have not seen, and its weight."""
+    for member, out in enumerate(held_out):
+        own = replace(rows, held_out=np.isin(np.arange(len(rows.x)), out))
+        losses = _linear_losses(model, own, additive=additive)
+        of = in_single((rows.x[own.held_out], rows.y[own.held_out]))
+        yield losses + by_rows(Gibbs.log_prob, model.member(member).gibbs(), of), _weights(rows)[own.held_out]
 
 
 def say_plainer(loss: float, its_loss: float, *, additive: bool) -> None:
@@ -173,7 +192,7 @@ def say_plainer(loss: float, its_loss: float, *, additive: bool) -> None:
         f"problem, {loss:.4g}, is not better beyond doubt. Name a problem, such as layers=(2, 1), to learn that one "
         "whatever the rows say.",
         TrainingWarning,
-        stacklevel=3,
+        stacklevel=4,
     )
 
 
@@ -185,9 +204,8 @@ def _mean(losses: np.ndarray, rows: TrainingRows) -> float:
     return float(np.average(losses, weights=_weights(rows)[rows.held_out]))
 
 
-def _linear_losses(model: LearnedModel, *, additive: bool = False) -> np.ndarray | None:
+def _linear_losses(model: LearnedModel, rows: TrainingRows, *, additive: bool = False) -> np.ndarray | None:
     """Of each held-out row under least squares with a normal error, or logistic regression; None for scores."""
-    rows = model.training_rows("fit")
     if not _of_one_value(model):
         return None
     if model.response.levels is None:

@@ -66,6 +66,7 @@ class FitResult:
     l2 : ridge of all rows together at whose optimum the network is; None where training stopped early.
     polished_loss : mean loss of the held-out rows at that optimum; of an average, the mean of its members' own.
     biases : of the readout of every network whose mean `network` is; none where it is one of the starts.
+    parts : which of the parts of the rows each of these networks was trained on.
     """
 
     network: BehaviorNetwork
@@ -75,6 +76,7 @@ class FitResult:
     l2: float | None = None
     polished_loss: float | None = None
     biases: tuple[tuple[float, ...], ...] = ()
+    parts: tuple[int, ...] = ()
 
     @property
     def held_out_loss(self) -> float:

@@ -115,41 +115,50 @@ def average_from(
     ConvergenceError
         If no start reached parameters with a finite, verified validation loss.
     """
-    results: list[FitResult] = []
+    found: list[tuple[int, FitResult]] = []
     failed: ConvergenceError | None = None
     for number, (start, (data, validation)) in enumerate(zip(starts, cycle(parts), strict=False)):
         try:
-            results.append(
-                fit(
-                    [start],
-                    stages,
-                    data=data,
-                    validation=validation,
-                    settings=settings,
-                    seed=(seed + number) % 2**31,
-                    progress=progress,
-                )
+            result = fit(
+                [start],
+                stages,
+                data=data,
+                validation=validation,
+                settings=settings,
+                seed=(seed + number) % 2**31,
+                progress=progress,
             )
+            found.append((number, result))
         except ConvergenceError as error:
             failed = error
-    if not results:
+    if not found:
         raise failed or ConvergenceError("There are no starts.")
-    results.sort(key=lambda result: result.held_out_loss)
+    found.sort(key=lambda pair: pair[1].held_out_loss)
+    results = [result for _, result in found]
     finest = max(results, key=lambda result: result.objective.evaluations)
     loss = float(np.mean([result.held_out_loss for result in results]))
     networks = [result.network for result in results]
     trace = side_by_side([result.trace for result in results])
-    return FitResult(mean_of(networks), finest.objective, trace, 0, polished_loss=loss, biases=biases_of(networks))
+    return FitResult(
+        mean_of(networks),
+        finest.objective,
+        trace,
+        best_start=0,
+        polished_loss=loss,
+        biases=biases_of(networks),
+        parts=tuple(number for number, _ in found),
+    )
 
 
 def in_turn(
     train: np.ndarray, held_out: np.ndarray, fixed: np.ndarray, rng: np.random.Generator, count: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn."""
+    """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn, each but once."""
     order = np.concatenate([held_out, rng.permutation(np.setdiff1d(train, fixed))])
     every = np.concatenate([train, held_out])
+    size = min(len(held_out), max(len(order) // count, 1))
     for number in range(count):
-        out = np.take(order, np.arange(number * len(held_out), (number + 1) * len(held_out)), mode="wrap")
+        out = np.take(order, np.arange(number * size, (number + 1) * size), mode="wrap")
         yield np.setdiff1d(every, out), out
 
 
