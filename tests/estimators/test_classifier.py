@@ -309,7 +309,9 @@ def test_average_predicts_with_the_mean_of_its_members_utilities(average):
 
 
 def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path):
-    assert "the mean of 3 problems, to predict with; members_[0] is one to read" in str(average.explain())
+    assert "This is members_[0], to read; the model is the mean of 3 problems, to predict with." in str(
+        average.explain()
+    )
     assert "the mean of" not in str(average.members_[0].explain())
     with pytest.raises(OptionError, match=r"mean of 3. Use members_\[0\]"):
         average.inference()

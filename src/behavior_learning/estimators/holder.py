@@ -87,7 +87,9 @@ class ModelHolder(BaseEstimator):
 
     @property
     def members_(self) -> tuple[Self, ...]:
-        """With ``average=True`` each of the models whose mean this one is, best held-out loss first; else this one.
+        """Of an `average`, as default fits are, each of the models whose mean this is, best held-out loss first.
+
+        Else this one alone.
 
         The mean is to predict with, one of them to read: `members_[0].problem_` has the blocks of one problem.
         """

@@ -30,10 +30,11 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     layers : blocks per layer; ``(1,)`` is a single problem, ``(2, 1)`` two problems below one; None is ``(16, 4)``, or
         as many blocks as `structure` states. Where neither this, `heads` nor `degrees` is stated, one number is
         learned by linear regression if there are fewer than 50 training rows, or if what is learned is not ahead of a
-        linear model with a normal error by a standard error on the held-out rows (a `TrainingWarning` says so):
+        linear model with a normal error on rows that were held out, a single network by a standard error (a
+        `TrainingWarning` says so):
         ``layers=(1,)``, ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.01)``, of all rows.
-        Where nothing is asked of the problem, nor of the optimizer, blocks see a curve of every column as those of an
-        `average` do; name layers, such as ``(2, 1)``, for a problem to read.
+        Where nothing is asked of the problem, nor of the optimizer, blocks see a curve of every column, and the mean of
+        several such networks is learned (`average`); name layers, such as ``(2, 1)``, for a problem to read.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.
     n_terms : rows of the utility, inequality and equality head of every block.
     heads : ``"tanh"`` or ``"identity"``; ``"relu"`` or ``"softplus(5)"``; ``"abs"``, ``"square"``, ``"huber(0.5)"`` or
@@ -68,17 +69,20 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
-    n_restarts : random starts, trained side by side; the best by validation loss is kept. ``"auto"`` is 4, 8 for an
-        average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on for the default problem. With
-        ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn. Up to three blocks
-        in one layer, which have many local optima, are trained from the best of eight brief fits of so many starts.
+    n_restarts : random starts, trained side by side; the best by validation loss is kept, or the mean of all.
+        ``"auto"`` is 4, 8 for an average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on for the
+        default problem. With ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn.
+        Up to three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
+        so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
-        of them: more accurate, and no single problem to read; `members_` has each of them. Without `validation_data`
-        the held-out rows take turns, so that every row trains. What is left open is chosen to predict: for one number
-        and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, and Adam with a
-        cosine schedule in up to 8,000 steps or 200 epochs; for labels in vector output and 500 rows or more 16 knots,
-        ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 20 and 1 as well.
-    random_state : seed of the split, the starts and the batches.
+        of them: more accurate, and no single problem to read; `members_` has each of them. ``"auto"`` does so where
+        nothing is asked of the problem, nor of the optimizer, of a table in memory of 250 (labels 500) to 20,000
+        training rows and up to 200 columns; then a linear problem is learned all the same (see `layers`) where the
+        members, each on the rows that it has not seen, are not ahead of it. Without `validation_data` the held-out rows
+        take turns, so that every row trains, and each is held out once at most. With True what is left open is chosen
+        to predict: for one number and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200
+        columns, and Adam with a cosine schedule in up to 8,000 steps or 200 epochs; for labels in vector output and 500
+        rows or more 16 knots, ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 20 and 1 as well.
     warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random
         ones. Scales, levels and the support stay those of the first fit: other columns, responses outside the support
         and changed parameters of the model, such as `layers`, are refused, and levels that it has not seen are treated

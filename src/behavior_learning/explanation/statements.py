@@ -231,7 +231,9 @@ class Explanation(Printed):
             "over p(y|x), what depends on the inputs alone taken off."
         ]
         if self.members > 1:
-            lines.append(f"It is the mean of {self.members} problems, to predict with; members_[0] is one to read.")
+            lines.append(
+                f"This is members_[0], to read; the model is the mean of {self.members} problems, to predict with."
+            )
         layer, block, represents = 0, "", {kind.block: kind.represents for kind in self.kinds}
         for statement in self.said:
             if statement.layer != layer:

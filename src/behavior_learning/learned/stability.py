@@ -55,7 +55,8 @@ def measure_stability(
         if again is None:
             failed += 1
         else:
-            explanations.append(explain_problem(again.problem, explained_values(again, again.problem, few)))
+            read = again.member(0)
+            explanations.append(explain_problem(read.problem, explained_values(read, read.problem, few)))
             effects.append(_effects(again, rows))
         if progress is not None:
             progress(number + 1, n)

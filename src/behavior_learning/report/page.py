@@ -160,10 +160,11 @@ def _judged(
     some = None if rows is None else rows.spread(EFFECT_ROWS)
     explained = None if some is None else explain_model(model, (some.x, some.y), stability)
     titles = {} if explained is None else {statement.block: statement.title for statement in explained.said}
-    errors = None if inference is None else inference.errors_by_term
-    parts["problem"] = "The problem", ESTIMATED * bool(errors) + sections.problem(model.problem, titles, errors)
+    errors, one = None if inference is None else inference.errors_by_term, model.member(0)
+    said = ESTIMATED * bool(errors) + MEAN.format(model.members) * (model.members > 1)
+    parts["problem"] = "The problem", said + sections.problem(one.problem, titles, errors)
     if rows is not None and some is not None and explained is not None:
-        brief = simplify_model(model, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
+        brief = simplify_model(one, (some.x, some.y), terms=sections.TERMS, digits=2, factor=True, refit=True)
         parts["simplified"] = "In brief", sections.simplified(brief)
         parts["explanation"] = "Explanation", sections.explanation(explained)
         if not needs_chains(model.gibbs()):
@@ -202,6 +203,11 @@ def _made(
 ESTIMATED = (
     "<p>This page is of the model at the estimates of inference, the optimum on all of its rows, and coefficients have "
     "their standard errors beside them; training, which stops early, was the way there.</p>"
+)
+
+MEAN = (
+    "<p>The model is the mean of {} problems, to predict with: predictions, scores and effects are of all of them. "
+    "What is printed and explained is one of them, the best on the rows that it has not seen.</p>"
 )
 
 NO_ROWS = (
