@@ -156,7 +156,7 @@ def roofline(rounds: int) -> None:
 
 
 PASSES = 9
-"""Of a step over all parameters: gradient, both moments, parameters and their mean read, and all but the first written."""
+"""Of a step over all parameters: gradient, both moments, parameters, their mean read, all but the first written."""
 
 
 def limits(rounds: int) -> None:

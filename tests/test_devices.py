@@ -80,7 +80,7 @@ def test_calls_are_answered_in_order_where_they_were_made_the_first_one_alone(mo
         return number, to_device(np.ones(2)).devices(), to_device(np.ones(1) / 3).dtype
 
     with bl.on_device("cpu:0") as device, jax.enable_x64(True):
-        answers = devices.in_threads(partial(call, number) for number in range(6))
+        answers = devices.in_threads((partial(call, number) for number in range(6)), 100)
         first = next(answers)
         assert made == [0]
         assert [first, *answers] == [(number, {device}, np.float64) for number in range(6)]
@@ -94,7 +94,7 @@ def test_a_call_that_fails_does_so_at_its_turn_and_none_is_begun_after_it(monkey
         made.append(number)
         return 1 / (number - 2)
 
-    answers = devices.in_threads(partial(call, number) for number in range(9))
+    answers = devices.in_threads((partial(call, number) for number in range(9)), 100)
     assert [next(answers), next(answers)] == [-0.5, -1.0]
     with pytest.raises(ZeroDivisionError):
         next(answers)

@@ -27,6 +27,9 @@ PAYS = 2**31
 """Numbers of the widest layer, of all rows, candidates and epochs, from which on an accelerator's shorter steps make up
 for its longer compilation: some 15 s of training by a processor."""
 
+THREADED_ROWS = 50_000
+"""Rows up to which several calls are made at a time."""
+
 IN_FORCE = ("default_device", "default_matmul_precision", "enable_x64")
 """Settings of JAX that are those of a thread."""
 
@@ -107,14 +110,20 @@ def _asked_for() -> Any:
     return jax.config.jax_default_device  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def in_threads(calls: Iterable[Callable[[], Of]]) -> Generator[Of]:
+def in_threads(calls: Iterable[Callable[[], Of]], rows: int) -> Generator[Of]:
     """What each call gives, in order, while every core of the processor makes one of those that follow.
 
-    The first is made alone, so that what it compiles is there for the others. One after the other on accelerators, and
-    where processes compute together, since all must do so in one order.
+    The first is made alone, so that what it compiles is there for the others. One after the other with many rows, of
+    which one call occupies all cores and fills the memory, on accelerators, where processes compute together, since all
+    must do so in one order, and in threads, of which there are enough then.
+
+    Parameters
+    ----------
+    rows : that each call computes with.
     """
     calls, cores = iter(calls), _cores()
-    if cores == 1 or platform() != "cpu" or not alone():
+    nested = threading.current_thread() is not threading.main_thread()
+    if cores == 1 or rows > THREADED_ROWS or nested or platform() != "cpu" or not alone():
         yield from (call() for call in calls)
         return
     here = {name: getattr(jax.config, f"jax_{name}") for name in IN_FORCE}

@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV
 
 import behavior_learning as bl
+from behavior_learning import devices
 from behavior_learning.errors import (
     DataError,
     OptionError,
@@ -293,11 +294,27 @@ def test_history_has_one_line_per_start_and_epoch():
     assert len(history) == 2 * history["epoch"].max()
 
 
-@pytest.fixture(scope="module")
-def average():
+def averaged(**options):
     X = mixed()
     y = np.where(rng("average").normal(size=len(X)) + (X["job"] == "nurse") > 0, "yes", "no")
-    return quick(BLClassifier, average=True, n_restarts=3, max_epochs=5, output="vector").fit(X, y)
+    return quick(BLClassifier, average=True, n_restarts=3, max_epochs=5, output="vector").fit(X, y, **options)
+
+
+@pytest.fixture(scope="module")
+def average():
+    return averaged()
+
+
+@pytest.mark.parametrize("cores", [1, 3])
+def test_members_of_an_average_are_the_same_however_many_are_trained_at_a_time(average, monkeypatch, cores):
+    monkeypatch.setattr(devices, "_cores", lambda: cores)
+    heard = []
+    again = averaged(progress=lambda done, loss: heard.append((done, loss)))
+    np.testing.assert_array_equal(again.predict_proba(mixed(1)), average.predict_proba(mixed(1)))
+    epochs, losses = zip(*heard, strict=True)
+    assert list(epochs) == sorted(epochs)  # Of all members together, their mean.
+    assert epochs[-1] == 5
+    assert list(losses) == sorted(losses, reverse=True)
 
 
 def test_average_predicts_with_the_mean_of_its_members_utilities(average):

@@ -96,7 +96,9 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
             fixed = encoded.response.must_train(rows.values)
             turns = list(in_turn(train, held_out, fixed, rng, len(starts) if task.turns else 1))
             parts = ((encoded.at(own), encoded.at(out)) for own, out in turns)
-            result = average_from(starts, stages, parts=parts, settings=settings, seed=seed, progress=watch)
+            result = average_from(
+                starts, stages, parts=parts, rows=len(train), settings=settings, seed=seed, progress=watch
+            )
             outs = [turns[number % len(turns)][1] for number in result.parts]
         else:
             windows, feed = None if stream is None else partial(windows_of, stream, encoded, seed), None

@@ -26,9 +26,6 @@ Keep = Callable[[str, Callable[[], LearnedModel]], LearnedModel]
 KINDS = ("halves", "bootstrap", "seeds")
 """Samples that a model can be made again from."""
 
-THREADED_ROWS = 50_000
-"""Rows up to which several refits are made at a time: with more, one occupies all cores and fills the memory."""
-
 
 @dataclass(frozen=True, eq=False)
 class Fitting:
@@ -63,7 +60,7 @@ class Fitting:
         starts, seed = [draw() for _ in range(recipe.initialization.n)], int(rng.integers(2**31))
         stages = [objective]
         if model.members > 1:
-            result = average_from(starts, stages, parts=[part], settings=recipe.settings, seed=seed)
+            result = average_from(starts, stages, parts=[part], rows=len(train), settings=recipe.settings, seed=seed)
         else:
             data, validation = part
             result = fit_from(
@@ -131,8 +128,7 @@ def refits(
 ) -> Iterator[tuple[LearnedModel | None, TrainingRows]]:
     """The model made n times more, or None where no parameters are found, and the rows of each.
 
-    Samples have one shape, so that one compiled program serves all, and few rows leave cores idle, so that several
-    are made at a time.
+    Samples have one shape, so that one compiled program serves all; of few rows several are made at a time.
     """
     whole = TrainingRows(*rows, np.zeros(len(rows[0]), bool), weight)
     procedure = model.procedure or Fitting(model.network)
@@ -147,5 +143,4 @@ def refits(
             return None, sample
 
     drawn = enumerate(samples(whole, n, kind, seed, model.recipe.validation_fraction))
-    calls = (partial(made, number, sample) for number, sample in drawn)
-    yield from in_threads(calls) if len(rows[0]) <= THREADED_ROWS else (call() for call in calls)
+    yield from in_threads((partial(made, number, sample) for number, sample in drawn), len(rows[0]))

@@ -7,7 +7,9 @@ in each other's place. A few random starts can all end there. Most of what will 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from itertools import cycle
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from jaxtyping import Array
 
 from behavior_learning.core.averaging import biases_of, mean_of
 from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.devices import in_threads
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.objectives import Objective
 from behavior_learning.training.checkpoint import Checkpoint
@@ -97,16 +100,18 @@ def average_from(
     stages: Sequence[Objective],
     *,
     parts: Iterable[Part],
+    rows: int,
     settings: Settings,
     seed: int,
     progress: Progress | None = None,
 ) -> FitResult:
     """The mean of the networks that training makes of every start, each with rows of its own; the best comes first.
 
-    A start whose losses are not finite takes no part.
+    A start whose losses are not finite takes no part. Of few rows several are trained at a time.
 
     Parameters
     ----------
+    rows : of a part.
     parts : the rows of each start, from the first again where there are fewer; parts of one size share a compiled
         program.
 
@@ -115,24 +120,23 @@ def average_from(
     ConvergenceError
         If no start reached parameters with a finite, verified validation loss.
     """
-    found: list[tuple[int, FitResult]] = []
-    failed: ConvergenceError | None = None
-    for number, (start, (data, validation)) in enumerate(zip(starts, cycle(parts), strict=False)):
+    told = None if progress is None else _Together(progress, len(starts))
+
+    def trained(number: int, start: BehaviorNetwork, part: Part) -> FitResult | ConvergenceError:
+        data, validation = part
+        own: dict[str, Any] = {"settings": settings, "seed": (seed + number) % 2**31}
         try:
-            result = fit(
-                [start],
-                stages,
-                data=data,
-                validation=validation,
-                settings=settings,
-                seed=(seed + number) % 2**31,
-                progress=progress,
+            return fit(
+                [start], stages, data=data, validation=validation, progress=told and partial(told, number), **own
             )
-            found.append((number, result))
         except ConvergenceError as error:
-            failed = error
+            return error
+
+    calls = (partial(trained, number, *own) for number, own in enumerate(zip(starts, cycle(parts), strict=False)))
+    ends = list(in_threads(calls, rows))
+    found = [(number, end) for number, end in enumerate(ends) if isinstance(end, FitResult)]
     if not found:
-        raise failed or ConvergenceError("There are no starts.")
+        raise next((end for end in ends if isinstance(end, ConvergenceError)), ConvergenceError("There are no starts."))
     found.sort(key=lambda pair: pair[1].held_out_loss)
     results = [result for _, result in found]
     finest = max(results, key=lambda result: result.objective.evaluations)
@@ -148,6 +152,19 @@ def average_from(
         biases=biases_of(networks),
         parts=tuple(number for number, _ in found),
     )
+
+
+class _Together:
+    """Tells of several fits as of one: their mean of epochs and their lowest loss, one at a time."""
+
+    def __init__(self, progress: Progress, count: int):
+        self.progress, self.turn = progress, Lock()
+        self.epochs, self.lowest = [0] * count, np.inf
+
+    def __call__(self, number: int, done: int, loss: float) -> bool | None:
+        with self.turn:
+            self.epochs[number], self.lowest = done, min(self.lowest, loss)
+            return self.progress(sum(self.epochs) // len(self.epochs), self.lowest)
 
 
 def in_turn(
