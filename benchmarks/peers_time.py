@@ -1,90 +1,80 @@
 """Seconds of whole fits at defaults and what they are worth, beside what people use, and the ratio where it is as good.
 
-Random 7:1:2 splits as in ranks.py (seed 0), up to 40,000 rows of a table: BL trains on the first part and stops by the
-second, the others train on both; all are judged by the third. BL is fitted twice: cold, programs compiled, and warm.
-One run, alternately by table; seconds of a busy machine are as long as it is busy, CPU seconds less so.
+The tables, splits and models of `experiments/paper` (7:1:2, seed 0), up to 40,000 rows of a table: all learn from the
+first two parts and are judged by the third. BL is fitted twice: cold, programs compiled, and warm. One run, table by
+table; seconds of a busy machine are as long as it is busy, CPU seconds less so.
 
-    python benchmarks/peers_time.py --data DIR [--tables german magic ...] [--models BL LightGBM ...]
+    python benchmarks/peers_time.py --data DIR [--tables german_credit adult ...] [--models "BL default" LightGBM ...]
 
-LightGBM and interpret (EBM, on up to `MOST_OF_EBM` rows) take part where they are installed.
+Models whose packages are missing take no part (`pip install -e .[evidence]`); RealMLP is pytabkit's.
 """
 
 import argparse
 import os
+import sys
 import time
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from ranks import MODELS, TABLES, encoded, make
-from sklearn.neural_network import MLPClassifier
 
 import behavior_learning as bl
 from timing import heading, table
 
-MOST_ROWS, MOST_OF_EBM = 40_000, 5_000
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from experiments.paper.baselines import MODELS, Coded, Model, imported
+from experiments.paper.prediction import TABLES, Rows, judged, train
+
+OURS, MOST_ROWS, MOST_OF_EBM = "BL default", 40_000, 5_000
 
 AS_GOOD = 0.005
 """Nats by which another model may be worse and still count as good as BL."""
 
-PEERS = ["boosting (scikit-learn)", "MLP", *(name for name in ("LightGBM", "EBM") if name in MODELS)]
+REAL_MLP = Model(lambda seed: Coded(imported("pytabkit", "RealMLP_TD_Classifier", random_state=seed, device="cpu")))
+PEERS = {name: MODELS[name] for name in (OURS, "MLP", "LightGBM", "EBM")} | {"RealMLP": REAL_MLP}
+MODULES = {"LightGBM": "lightgbm", "EBM": "interpret", "RealMLP": "pytabkit"}
 
 
-def estimator(name: str) -> Any:
-    match name:
-        case "BL":
-            return bl.BLClassifier(random_state=0)
-        case "MLP":
-            return encoded(MLPClassifier(random_state=0))
-        case _:
-            return make(name, 0)
-
-
-def judged(name: str, parts: list[tuple[pd.DataFrame, pd.Series]]) -> tuple[float, float, float]:
+def timed(model: Model, parts: list[Rows]) -> tuple[float, float, float]:
     """Seconds of a fit, those of all processors, and the mean held-out loss."""
-    train, held_out, (X, y) = parts
-    model = estimator(name)
     begun, used = time.perf_counter(), sum(os.times()[:4])
-    if name == "BL":
-        model.fit(*train, validation_data=held_out)
-    else:
-        model.fit(*(pd.concat(both) for both in zip(train, held_out, strict=True)))
+    fitted: Any = train(model, *parts[:2], seed=0)
     seconds, cpu = time.perf_counter() - begun, sum(os.times()[:4]) - used
-    p = model.predict_proba(X)[np.arange(len(X)), np.searchsorted(model.classes_, y)]
-    return seconds, cpu, float(-np.log(np.clip(p, 1e-12, 1)).mean())
+    return seconds, cpu, judged(fitted, *parts[2])["NLL"]
 
 
-def split(folder: Path, name: str) -> list[tuple[pd.DataFrame, pd.Series]]:
-    file, target = TABLES[name]
-    rows = pd.read_parquet(folder / f"{file}.parquet")
-    order = np.random.default_rng(0).permutation(len(rows))[:MOST_ROWS]
+def split(name: str) -> list[Rows]:
+    X, y = bl.datasets.fetch_table(name)
+    order = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
     parts = np.split(order, [int(0.7 * len(order)), int(0.8 * len(order))])
-    return [(rows.drop(columns=target).iloc[at], rows[target].astype(str).iloc[at]) for at in parts]
+    return [(X.iloc[at], y.astype(str).iloc[at]) for at in parts]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--tables", nargs="*", default=list(TABLES))
-    parser.add_argument("--models", nargs="*", default=["BL", *PEERS])
+    parser.add_argument("--tables", nargs="*", default=list(TABLES), choices=TABLES)
+    parser.add_argument("--models", nargs="*", default=list(PEERS), choices=PEERS)
     arguments = parser.parse_args()
+    os.environ["BL_DATA"] = str(arguments.data)
     warnings.simplefilter("ignore")
     heading("Time to quality, at defaults")
     lines, beside = [], []
+    here = [name for name in arguments.models if name not in MODULES or find_spec(MODULES[name])]
     for name in arguments.tables:
-        parts = split(arguments.data, name)
+        parts, found = split(name), {}
         rows = sum(len(y) for _, y in parts[:2])
-        found = {}
-        for model in arguments.models:
+        for model in here:
             if model == "EBM" and rows > MOST_OF_EBM:
                 continue
-            if model == "BL":
-                lines.append((f"{name}, {rows:,} rows", "BL, cold", *_cells(judged(model, parts))))
-            found[model] = judged(model, parts)
+            if model == OURS:
+                lines.append((f"{name}, {rows:,} rows", f"{model}, cold", *_cells(timed(PEERS[model], parts))))
+            found[model] = timed(PEERS[model], parts)
             lines.append((f"{name}, {rows:,} rows", model, *_cells(found[model])))
-        _, cpu, loss = found.pop("BL")
+        _, cpu, loss = found.pop(OURS)
         as_good = {model: own for model, own in found.items() if own[2] <= loss + AS_GOOD}
         fastest = min(as_good, key=lambda model: as_good[model][1], default=None)
         ratio = "first" if fastest is None else f"{cpu / as_good[fastest][1]:.1f}"
