@@ -215,7 +215,8 @@ class BehaviorEstimator(FittedEstimator):
             else:
                 model, loss, _ = learned(chosen, task, random)
         self._adopt(model, named=is_named(X))
-        examine_fit(self.model_, loss, bears=plain or chosen.average or present is not None)
+        bears, ahead = plain or chosen.average or present is not None, plain and self.model_.members > 1
+        examine_fit(self.model_, loss, bears=bears, ahead=ahead)
         one_optimum = self.model_.network.architecture.heads in LINEAR.values() and self.model_.objective.likelihood
         if plain and one_optimum and validation_data is None:
             with suited(0):

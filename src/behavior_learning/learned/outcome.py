@@ -55,7 +55,7 @@ LEAST_RIDGE = 1e-6
 """Of logistic regression where none is asked for."""
 
 
-def examine_fit(model: LearnedModel, loss: float, *, bears: bool = False) -> None:
+def examine_fit(model: LearnedModel, loss: float, *, bears: bool = False, ahead: bool = False) -> None:
     """Warn of what went wrong in a fit, each time with what to do next; its figures go to the log.
 
     Parameters
@@ -63,6 +63,7 @@ def examine_fit(model: LearnedModel, loss: float, *, bears: bool = False) -> Non
     loss : mean loss of the held-out rows under the model, which `restarts` tells of where training stopped.
     bears : whether it bears more parameters than rows: it was compared with a linear problem, is a mean of networks, or
         goes on from a model that was examined.
+    ahead : whether it was seen to be ahead of a linear problem already, on other rows than `loss` is of.
     """
     LOG.info(
         "%s given %d columns: %d parameters from %d rows, held-out loss %.4g after %d epochs",
@@ -73,7 +74,7 @@ def examine_fit(model: LearnedModel, loss: float, *, bears: bool = False) -> Non
         loss,
         model.history["epoch"].max(),
     )
-    for what in (_unfinished(model), _no_better(model, loss), "" if bears else _crowded(model)):
+    for what in (_unfinished(model), "" if ahead else _no_better(model, loss), "" if bears else _crowded(model)):
         if what:
             warnings.warn(what, TrainingWarning, stacklevel=3)
 
