@@ -52,8 +52,9 @@ def suggest_terms(model: LearnedModel, rows: EncodedRows) -> pd.DataFrame:
     """Score tests of every product of two columns that the basis lacks, on at most 2,000 of the rows.
 
     Smooth models are tested at the optimum on these rows, see `efficient_tests`; those with kinks, which have no
-    Hessian, where they stand, see `score_tests`.
+    Hessian, where they stand, see `score_tests`. Of a mean of networks the first is tested.
     """
+    model = model.member(0)
     x, y = some_rows(rows, SUGGESTION_ROWS)
     some = x.astype(float), y
     two_valued = [len(np.unique(values)) <= 2 for values in rows[0].T]
