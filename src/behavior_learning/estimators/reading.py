@@ -112,8 +112,8 @@ class ReadableEstimator(ModelHolder):
     def suggest_terms(self, X: Any, y: Any, n: int = 10) -> pd.DataFrame:
         """Rank products of two columns by a score test of adding them to the fitted first layer (A.3.2).
 
-        Add what convinces you with ``extra_terms=[...]`` and fit again; large tables are tested on 2,000 rows, and of an
-        average its first member.
+        Add what convinces you with ``extra_terms=[...]`` and fit again; large tables are tested on 2,000 rows, and of
+        an average the first member.
 
         Returns
         -------
