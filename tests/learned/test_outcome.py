@@ -150,6 +150,23 @@ def test_a_linear_problem_is_taken_unless_a_fit_is_ahead_by_one_standard_error_o
     count = len(own)
     spread = np.resize([1.0, -1.0], count)
     linear = own + 0.1 * (spread / spread.std() + errors / count**0.5 - spread.mean())
-    monkeypatch.setattr(outcome, "_linear_losses", lambda model, additive: linear)
+    monkeypatch.setattr(outcome, "_linear_losses", lambda model, rows, additive: linear)
     monkeypatch.setattr(outcome, "FEW_LABELS", few)
-    assert (loss_of_plainer(model, float(own.mean())) is not None) == plain
+    out = [np.flatnonzero(rows.held_out)]
+    assert (loss_of_plainer(model, float(own.mean()), out) is not None) == plain
+
+
+@pytest.mark.parametrize("ahead", [0.01, -0.01])
+def test_a_mean_is_learned_where_its_members_are_ahead_on_rows_that_each_has_not_seen(ahead, monkeypatch):
+    options = {"average": True, "n_restarts": 2, "max_epochs": 2, "output": "vector"}
+    model = quick(bl.BLClassifier, **options).fit(numbers(), labels(numbers())).model_
+    turns = [np.arange(20), np.arange(20, 30)]
+
+    def beside(model, rows, additive):
+        """The losses of the member that has not seen these rows, and as much more."""
+        out = np.flatnonzero(rows.held_out)
+        own = model.member({20: 0, 10: 1}.get(len(out), 0))
+        return ahead - by_rows(Gibbs.log_prob, own.gibbs(), in_single((rows.x[out], rows.y[out])))
+
+    monkeypatch.setattr(outcome, "_linear_losses", beside)
+    assert (loss_of_plainer(model, 1.0, turns) is None) == (ahead > 0)
