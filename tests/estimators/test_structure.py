@@ -291,13 +291,6 @@ def test_the_mean_of_several_networks_is_learned_where_nothing_is_asked_of_the_p
     assert not any((meant(fewest - 1), meant(20_000), meant(columns=201)))
 
 
-@pytest.mark.parametrize(("kind", "starts"), [(BLClassifier, 8), (BLRegressor, 4)])
-def test_a_default_mean_of_labels_has_eight_networks_and_of_a_number_four(kind, starts):
-    estimator = kind()
-    chosen = SimpleNamespace(**checked_parameters(estimator) | {"average": True})
-    assert by_curves(chosen, estimator, 700, 20, labels=kind is BLClassifier).n_restarts.n == starts
-
-
 @pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])
 def test_a_default_number_is_learned_by_curves_in_a_budget_of_steps(rows, batch_size, epochs, starts):
     estimator = BLRegressor(average=False)

@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss
 
 import behavior_learning as bl
 from behavior_learning.errors import OptionError, TrainingWarning
+from behavior_learning.estimators import base
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned import outcome
 from behavior_learning.learned.evaluate import by_rows
@@ -159,14 +160,22 @@ def test_a_linear_problem_is_taken_unless_a_fit_is_ahead_by_one_standard_error_o
 @pytest.mark.parametrize("ahead", [0.01, -0.01])
 def test_a_mean_is_learned_where_its_members_are_ahead_on_rows_that_each_has_not_seen(ahead, monkeypatch):
     options = {"average": True, "n_restarts": 2, "max_epochs": 2, "output": "vector"}
-    model = quick(bl.BLClassifier, **options).fit(numbers(), labels(numbers())).model_
-    turns = [np.arange(20), np.arange(20, 30)]
+    caught, fit = [], base.learned
+    monkeypatch.setattr(base, "learned", lambda *given: caught.append(fit(*given)) or caught[-1])
+    quick(bl.BLClassifier, **options).fit(numbers(), labels(numbers()))
+    [(model, _, turns)] = caught
+    rows = model.training_rows("fit")
+    losses = [
+        -by_rows(Gibbs.log_prob, model.member(number).gibbs(), in_single((rows.x[out], rows.y[out])))
+        for number, out in enumerate(turns)
+    ]
+    np.testing.assert_allclose([own.mean() for own in losses], model.restarts["validation_loss"], rtol=1e-4)
 
     def beside(model, rows, additive):
-        """The losses of the member that has not seen these rows, and as much more."""
-        out = np.flatnonzero(rows.held_out)
-        own = model.member({20: 0, 10: 1}.get(len(out), 0))
-        return ahead - by_rows(Gibbs.log_prob, own.gibbs(), in_single((rows.x[out], rows.y[out])))
+        """The losses of the member that has not seen these rows, and as much more, give or take one."""
+        seen = [rows.held_out[out].all() for out in turns]
+        own = losses[seen.index(True)]
+        return own + ahead + np.resize([1.0, -1.0], len(own))
 
     monkeypatch.setattr(outcome, "_linear_losses", beside)
     assert (loss_of_plainer(model, 1.0, turns) is None) == (ahead > 0)

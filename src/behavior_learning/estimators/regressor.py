@@ -70,10 +70,10 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop and which restart wins.
     n_restarts : random starts, trained side by side; the best by validation loss is kept, or the mean of all.
-        ``"auto"`` is 4, 8 for ``average=True`` of 250 (labels 500, by default too) to 8,000 training rows, and 1 from
-        20,000 rows on for the default problem. With ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says
-        where they are drawn. Up to three blocks in one layer, which have many local optima, are trained from the best
-        of eight brief fits of so many starts.
+        ``"auto"`` is 4, 8 for an average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on for the
+        default problem. With ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn.
+        Up to three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
+        so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
         of them: more accurate, and no single problem to read; `members_` has each of them. ``"auto"`` does so where
         nothing is asked of the problem, nor of the optimizer, of a table in memory of 250 (labels 500) to 20,000

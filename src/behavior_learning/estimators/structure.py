@@ -174,8 +174,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
         suited |= {"basis": Spline(knots=16 if labels else 8, straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
-    more = few and chosen.average and (labels or estimator.average is True)  # Numbers take longest to learn.
-    if estimator.n_restarts == "auto" and (many or more):
+    if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
         suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
     if labels and estimator.penalty == "ridge":
         suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, 20.0)))}
