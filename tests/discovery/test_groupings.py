@@ -8,7 +8,7 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
-from behavior_learning.discovery.groupings import slimmed, whole
+from behavior_learning.discovery.groupings import divided, slimmed, whole
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import LAYERED, shape_of
 from behavior_learning.training import wander
@@ -169,6 +169,43 @@ def test_one_row_sees_what_two_saw():
     merged = [shape().menu.settled(s) for _, s in moves.merged(shape().family, apart())]
     assert {s.n_rows for s in merged} == {apart().support.n_rows - 1}
     assert all(owners(s) == owners(apart().support) for s in merged if s.blocks(0).sum() == 2)
+
+
+def test_rows_of_two_agents_that_are_traded_keep_heads_and_numbers_and_twice_are_as_before():
+    """A tanh of the first agent for a relu of the second one: each has none of that head then."""
+    family, before = shape().family, without("utility", 1)
+    support = before.support.copy()
+    for agent in (0, 1):
+        support.coefs[0]["equality"][agent] = False
+    support.coefs[0]["inequality"][0] = False
+    before = before._replace(support=support)
+    ((vector, traded),) = moves.traded(family, before)
+    for role, old, new in (("utility", 0, 1), ("inequality", 1, 0)):
+        np.testing.assert_array_equal(traded.coefs[0][role][new], support.coefs[0][role][old])
+        assert not traded.coefs[0][role][old].any()
+        for places in family.rows[0][role]:
+            np.testing.assert_array_equal(vector[places[new]], before.vector[places[old]])
+    ((again, _),) = moves.traded(family, Refit(vector, traded, 0.0))
+    np.testing.assert_allclose(utility(again, support), utility(before.vector, support), rtol=1e-6)
+
+
+def test_rows_of_the_same_head_are_traded_too():
+    family, before = shape().family, problem()
+    coefs = before.support.coefs[0]
+    found = [s for _, s in moves.traded(family, before)]
+    assert len(found) == 3  # Other heads have no free place.
+    assert any(np.array_equal(s.coefs[0]["equality"][0], coefs["equality"][1]) for s in found)
+
+
+def test_columns_are_divided_among_agents_in_groups_and_each_has_one():
+    menu, open_to = shape().menu, whole(shape().menu, list(shape().menu.units), 3, rng("open"))
+    first, *others = (unit & menu.moves for unit in menu.units)
+    groups, new = [first | others[0], *others[1:]], rng("divided")
+    for _ in range(9):
+        seen = owners(divided(menu, open_to, (0, 2), groups, new))
+        assert seen[0] == seen[1]
+        assert all(1 in own and len(own) == 2 for own in seen)  # The agent that stays sees what it saw.
+        assert set.union(*seen) == {0, 1, 2}
 
 
 def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_gets_a_row():

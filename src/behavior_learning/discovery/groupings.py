@@ -2,9 +2,9 @@
 
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. Many random problems
 in which every agent sees every column, and may share it, descend with much noise (`wander`): one or two in a hundred
-end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned; then
-some agents stay, and the others are drawn anew beside them. What is best goes on by moves between structures (`moves`),
-each kept where Schwarz's criterion falls. All of it shares one compiled program: a structure is a set of gates.
+end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned. What
+is best goes on by moves between structures (`moves`), each kept where Schwarz's criterion falls; then some agents stay,
+and the others are drawn anew beside them. All of it shares one compiled program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -40,7 +40,7 @@ from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
 from behavior_learning.training.wander import wandered
 
-__all__ = ["improved", "learned_again", "learned_groupings", "opened", "whole"]
+__all__ = ["divided", "improved", "learned_again", "learned_groupings", "opened", "whole"]
 
 STARTS, SCREENED, SCREENING, FINISHED = 192, 12, 100, 2
 """Random starts of two agents and of three, the best of them that are learned in so many evaluations, and the best of
@@ -56,9 +56,11 @@ to the optimum, and moves at most."""
 WEAKEST = 6
 """Terms that are tried one by one where the weakest together do not pay."""
 
-AGAIN, MOVED, PAYS = 3, 2, 0.5
-"""Times that agents are drawn anew beside others, and times that moves follow, as long as the criterion falls by so
-many nats."""
+BRIEF = 12
+"""Evaluations after which a problem with fewer terms goes on only where it is near enough."""
+
+AGAIN, PAYS = 4, 0.5
+"""Times that agents are drawn anew beside others and moves follow, as long as the criterion falls by so many nats."""
 
 RENEWED, LIKELY = 32, 2
 """Random starts for each agent that is drawn anew beside a set that stays, and how many of the best are learned and
@@ -82,18 +84,19 @@ def learned_groupings(
         some = _thinned(family, data, menu, [whole(menu, units, agents, rng) for _ in range(STARTS)], FINISHED, rng)
         ends.append(lowest_criterion(some, data))
         found += some
-    end = lowest_criterion(ends, data)
-    for _ in range(MOVED):
-        for _ in range(AGAIN):
-            found += (anew := _renewed(family, data, menu, end, units, rng))
-            before, end = end, lowest_criterion([end, *anew], data)
-            if criterion(end, data) > criterion(before, data) - PAYS:
-                break
-        before, end = end, improved(family, data, menu, end, units, rng)
-        if criterion(end, data) > criterion(before, data) - PAYS:
+    end = improved(family, data, menu, lowest_criterion(ends, data), units, rng)
+    for _ in range(AGAIN):
+        found += (anew := _renewed(family, data, menu, end, units, rng))
+        best = lowest_criterion([end, *anew], data)
+        if criterion(best, data) > criterion(end, data) - PAYS:
             break
+        end = improved(family, data, menu, best, units, rng)
     path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
-    return path._replace(groupings=tuple(opened(menu, other.support) for other in (end, *ends)))
+    refits = {size: refit for size, refit in path.refits.items() if size < end.size or refit.loss < end.loss}
+    if end.size <= menu.most:
+        refits[end.size] = end  # Another of its size and more rows may have a lower loss, and a higher criterion.
+    groupings = tuple(opened(menu, other.support) for other in (end, *ends))
+    return path._replace(refits=dict(sorted(refits.items())), groupings=groupings)
 
 
 def learned_again(
@@ -119,25 +122,61 @@ def _thinned(
 def _renewed(
     family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
 ) -> list[Refit]:
-    """Some agents of a problem beside others from random starts, which see all columns or those of the agents that go.
+    """Some agents of a problem beside others from random starts.
 
-    Beside agents that are right, the others are found as often as if they were all.
+    These have the columns of the agents that go divided among them, or see all columns, or all of theirs, until it
+    pays. Beside agents that are right, the others are found as often as if they were all.
     """
     agents, found = np.flatnonzero(refit.support.blocks(0)).tolist(), []
-    for fresh in (True, False):
-        room, begun = family.template.architecture.layers[0] if fresh else len(agents), []
+    for seeing in ("divided", "all", "theirs"):
+        room, begun = family.template.architecture.layers[0] if seeing == "all" else len(agents), []
         for stay in chain.from_iterable(combinations(agents, count) for count in range(1, room)):
             gone = [agent for agent in agents if agent not in stay]
-            held = np.any([coef[gone].any(axis=(0, 1)) for coef in refit.support.coefs[0].values()], axis=0)
-            own = units if fresh else [unit for unit in units if (unit & menu.moves & held).any()]
+            if seeing == "divided" and len(gone) < 2:
+                continue  # One of them has all columns.
+            groups = _seen_together(menu, refit.support, gone, units)
+            theirs = [unit for unit in units if (unit & np.any(groups, axis=0)).any()]
+            own = units if seeing == "all" else theirs
             opened = [whole(menu, own, room, rng) for _ in range(RENEWED * (room - len(stay)))]
+            if seeing == "divided":
+                opened = [divided(menu, support, gone, groups, rng) for support in opened]
             starts = list(kept(menu, (renewed(family, refit, open_to, stay, rng) for open_to in opened)))
             tried = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
             tried.sort(key=lambda trial: trial.loss)
             begun += [learned(family, data, menu, trial.vector, trial.support, SCREENING) for trial in tried[:LIKELY]]
         begun.sort(key=lambda start: start.loss)
         found += chain.from_iterable(slimmed(family, data, menu, start) for start in begun[:LIKELY])
+        if any(criterion(other, data) < criterion(refit, data) - PAYS for other in found):
+            break
     return found
+
+
+def _seen_together(menu: Menu, support: Support, agents: Sequence[int], units: Units) -> Units:
+    """The terms of x that some agents see, in groups of those that rows of theirs see together."""
+    groups = [unit & menu.moves for unit in units]
+    rows = [
+        row & menu.moves
+        for coef in support.coefs[0].values()
+        for row in coef[list(agents)].reshape(-1, len(menu.moves))
+    ]
+    for row in rows:
+        linked = [group for group in groups if (group & row).any()]
+        if linked:
+            apart = [group for group in groups if not (group & row).any()]
+            groups = [*apart, np.any(linked, axis=0)]
+    held = np.any(rows, axis=0)
+    return [group for group in groups if (group & held).any()]
+
+
+def divided(menu: Menu, support: Support, agents: Sequence[int], groups: Units, rng: np.random.Generator) -> Support:
+    """With each group of terms seen by one of some agents alone, by chance; each agent has one while there are any."""
+    support = support.copy()
+    owners = np.concatenate([rng.permutation(agents), rng.choice(agents, len(groups))])[: len(groups)]
+    for owner, group in zip(owners, rng.permutation(len(groups)), strict=True):
+        for coef in support.coefs[0].values():
+            for agent in agents:
+                coef[agent] &= (agent == owner) | ~groups[group]
+    return menu.settled(support)
 
 
 def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
@@ -149,13 +188,14 @@ def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Re
     better: Refit | None = refit
     while better is not None:
         refit, limit = better, criterion(better, data)
-        better = next((less for less in _lighter(family, data, menu, refit) if criterion(less, data) < limit), None)
+        lighter = _lighter(family, data, menu, refit, limit + NEAR)
+        better = next((less for less in lighter if criterion(less, data) < limit), None)
         if better is not None:
             yield better
 
 
-def _lighter(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:
-    """Without several of the weakest terms, without each of some, and without each row."""
+def _lighter(family: Family, data: Data, menu: Menu, refit: Refit, near: float) -> Iterator[Refit]:
+    """Without several of the weakest terms, without each of some, and without each row, where that comes near."""
     scores = family.scores(refit, data)
     several = without_weakest(family, menu, refit, scores)
     starts = [] if several is None else [(refit.vector, several)]
@@ -164,7 +204,9 @@ def _lighter(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[R
         support.coefs[layer][role][at] = False
         starts.append((refit.vector, support))
     for vector, support in kept(menu, chain(starts, without_rows(refit))):
-        yield learned(family, data, menu, vector, support, STEPS, scores)
+        less = learned(family, data, menu, vector, support, BRIEF, scores)
+        if criterion(less, data) < near:
+            yield learned(family, data, menu, less.vector, less.support, STEPS, scores)
 
 
 def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Refit:
@@ -178,7 +220,7 @@ def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units,
         inner = _tried(family, data, menu, within_agents(family, menu, refit), limit, rng)
         outer = _tried(family, data, menu, between_agents(family, menu, refit, units, rng), limit, rng)
         pooled = (learned(family, data, menu, *start, LAST_STEPS) for start in kept(menu, joined(family, refit)))
-        better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit), None)
+        better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit - PAYS), None)
         if better is None:
             return refit
         refit, limit = better, criterion(better, data)

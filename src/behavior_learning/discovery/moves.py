@@ -29,6 +29,7 @@ __all__ = [
     "renewed",
     "split_off",
     "swapped",
+    "traded",
     "transferred",
     "within_agents",
     "without_rows",
@@ -62,6 +63,7 @@ def between_agents(family: Family, menu: Menu, refit: Refit, units: Units, rng: 
     moves = (
         reassigned(menu, refit, units),
         transferred(family, refit),
+        traded(family, refit),
         linked(refit),
         split_off(family, refit),
         joined(family, refit),
@@ -207,6 +209,23 @@ def transferred(family: Family, refit: Refit) -> Iterator[Start]:
                 moved = Refit(*_moved(family, facing, 0, (role, at), (role, place)), refit.loss)
                 yield moved.vector, moved.support
                 yield from _exchanged(family, moved, 0, (role, place))
+
+
+def traded(family: Family, refit: Refit) -> Iterator[Start]:
+    """With a row of one agent and a row of another in each other's agent, with their heads."""
+    for (role, at), (new, place) in combinations(_rows(refit, 0), 2):
+        there, here = (place[0], at[1]), (at[0], place[1])
+        coefs = refit.support.coefs[0]
+        free = role == new or not (coefs[role][there].any() or coefs[new][here].any())
+        if at[0] != place[0] and free:
+            vector, support = refit.vector.copy(), refit.support.copy()
+            for moved, old, now in ((role, at, there), (new, place, here)):
+                if role != new:
+                    support.coefs[0][moved][old] = False
+                support.coefs[0][moved][now] = coefs[moved][old]
+                for places in family.rows[0][moved]:
+                    vector[places[now]] = refit.vector[places[old]]
+            yield vector, support
 
 
 def _facing(family: Family, refit: Refit, one: int, other: int) -> Refit:
