@@ -89,7 +89,8 @@ def main() -> None:
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)
     heading("The rule of the plane")
-    plans = [(size, own) for size in arguments.sizes for own in arguments.focusing]
+    plans = [(size, fewest) for size in arguments.sizes for fewest in arguments.focusing]
+    used = [tuple(max(count, -(-size // 2)) for count in fewest) for size, fewest in plans]
     exact = {name: by_grid(density) for name, density in DENSITIES.items()}
     errors = np.zeros((len(DENSITIES), len(plans)))
     for j, (size, own) in enumerate(plans):
@@ -97,9 +98,9 @@ def main() -> None:
         errors[:, j] = [by_rule(density, size) - exact[name] for name, density in DENSITIES.items()]
     lines = [(name, *(f"{e:.4f}" for e in own)) for name, own in zip(DENSITIES, errors, strict=True)]
     lines.append(("mean size, one nat at most", *(f"{e:.4f}" for e in np.minimum(abs(errors), 1).mean(axis=0))))
-    work = [PASSES * own[0] * own[1] + 3 * size**2 for size, own in plans]
+    work = [PASSES * first * second + 3 * size**2 for (size, _), (first, second) in zip(plans, used, strict=True)]
     lines.append(("evaluations a row", *(f"{count:,}" for count in work)))
-    columns = [f"{size}², focused by {own[0]}x{own[1]}" for size, own in plans]
+    columns = [f"{size}², focused by {first}x{second}" for (size, _), (first, second) in zip(plans, used, strict=True)]
     table(("error of log Z, nats", *columns), lines)
 
 

@@ -23,8 +23,8 @@ Made = TypeVar("Made")
 
 
 FOCUSING = (12, 16)
-"""Candidates of the first of two numbers and of the second, given each of these, from which they are focused: mean and
-spread of the second change slowly along the first."""
+"""Fewest candidates of the first of two numbers and of the second, given each of these, from which they are focused:
+mean and spread of the second change slowly along the first. Finer rules have half of their own."""
 
 EVEN = 8.0
 """Widths of a box that a spread has of which candidates are even."""
@@ -118,7 +118,9 @@ class Product(Space):
         and spread of the second are read off between its earlier candidates.
         """
         boxes = cast("tuple[Interval, Interval]", self.components)
-        first, second = (replace(box, size=size) for box, size in zip(boxes, FOCUSING, strict=True))
+        first, second = (
+            replace(box, size=max(fewest, -(-box.size // 2))) for box, fewest in zip(boxes, FOCUSING, strict=True)
+        )
 
         def refocused(number: Array, at: _Focus) -> _Focus:
             outer, inner = (box.around(*own, dtype, axis=0) for box, own in ((first, at[:2]), (second, at[2:4])))
