@@ -33,7 +33,7 @@ from behavior_learning.errors import DataError
 from behavior_learning.files import check_writable, write_whole
 from behavior_learning.learned.model import LearnedModel, Recipe
 from behavior_learning.learned.records import StandardDeviations
-from behavior_learning.learned.refits import Forgotten
+from behavior_learning.learned.refits import Fitting, Forgotten
 from behavior_learning.objectives import objective_from_json
 from behavior_learning.options import built, from_plain, to_plain
 from behavior_learning.responses import response_from_json
@@ -110,10 +110,15 @@ def save(saved: Saved, path: str | PathLike[str], hash_levels: bool = False) -> 
         "history": model.history.to_dict("list"),
         "restarts": model.restarts.to_dict("list"),
         "l2": model.l2,
-        "selected": model.procedure is not None,
+        "selected": model.procedure is not None and not _of_members(model),
     }
     arrays = {name: np.ascontiguousarray(weight.raw) for name, weight in named}
     write_contents(header, arrays, path)
+
+
+def _of_members(model: LearnedModel) -> bool:
+    """Whether it is the mean of fits, whose shape is that of its members."""
+    return model.members > 1 and isinstance(model.procedure, Fitting)
 
 
 def write_contents(header: dict[str, Any], arrays: dict[str, np.ndarray], path: str | PathLike[str]) -> None:

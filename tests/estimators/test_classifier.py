@@ -19,6 +19,8 @@ from behavior_learning.errors import (
     UnseenMissingWarning,
 )
 from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.learned.model import in_single
+from behavior_learning.learned.refits import refits
 from behavior_learning.responses import Classes
 from tests.conftest import rng
 from tests.fitted import ROWS, fitted, labels, logistic, mixed, numbers, quick
@@ -333,9 +335,15 @@ def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path
     with pytest.raises(OptionError, match=r"mean of 3. Use members_\[0\]"):
         average.inference()
     average.save(tmp_path / "a.bl")
-    again = bl.load(tmp_path / "a.bl").members_
+    loaded = bl.load(tmp_path / "a.bl")
     X = mixed(1)
-    np.testing.assert_allclose(again[2].predict_proba(X), average.members_[2].predict_proba(X), atol=1e-6)
+    np.testing.assert_allclose(loaded.members_[2].predict_proba(X), average.members_[2].predict_proba(X), atol=1e-6)
+    # Whose fits are made again as those in memory.
+    rows = average.model_.given_rows("refits")
+    made = [next(refits(model, rows, 1, "bootstrap", 0))[0] for model in (average.model_, loaded.model_)]
+    one, other = (model.gibbs().log_prob(*in_single(rows)) for model in made)
+    assert made[0].members == made[1].members == 3
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_average_and_penalties_that_make_zeros_exclude_each_other():

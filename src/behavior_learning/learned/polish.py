@@ -10,7 +10,7 @@ from behavior_learning.core.network import BehaviorNetwork, weight_value, with_w
 from behavior_learning.errors import OptionError
 from behavior_learning.learned.model import LearnedModel, Procedure, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
-from behavior_learning.learned.refits import Fitting
+from behavior_learning.learned.refits import procedure_of
 from behavior_learning.options import check_count, check_number
 from behavior_learning.training.polish import MOST_NUMBERS, lowered
 from behavior_learning.training.weights import chosen_rows
@@ -74,7 +74,7 @@ def polished(model: LearnedModel, *, l2: float | None, evaluations: int) -> Lear
         network=network,
         l2=l2,
         known_deviations=standard_deviations(network, objective.space, *map(np.asarray, data[:2])),
-        procedure=Polishing(model.procedure or Fitting(model.network), l2, evaluations),
+        procedure=Polishing(procedure_of(model), l2, evaluations),
     )
 
 

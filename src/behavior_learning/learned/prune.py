@@ -9,7 +9,7 @@ import pandas as pd
 
 from behavior_learning.learned.model import LearnedModel, Procedure, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import history, restarts, standard_deviations
-from behavior_learning.learned.refits import Fitting
+from behavior_learning.learned.refits import procedure_of
 from behavior_learning.options import check_count, check_number, check_seed
 from behavior_learning.responses.base import checked_split
 from behavior_learning.training.active_set import kept_blocks
@@ -83,7 +83,7 @@ def pruned(
         known_deviations=standard_deviations(network, objective.space, *map(np.asarray, pruner.data[:2])),
         block_names={},
         procedure=Pruning(
-            model.procedure or Fitting(model.network),
+            procedure_of(model),
             {"tolerance": tolerance, "max_epochs": max_epochs, "random_state": random_state, "terms": terms},
         ),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.devices import in_threads
 from behavior_learning.errors import ConvergenceError, DataError
-from behavior_learning.learned.model import LearnedModel, Rows, TrainingRows, in_single
+from behavior_learning.learned.model import LearnedModel, Procedure, Rows, TrainingRows, in_single
 from behavior_learning.learned.records import standard_deviations
 from behavior_learning.objectives import Objective
 from behavior_learning.training.checkpoint import fingerprint
@@ -18,7 +18,7 @@ from behavior_learning.training.multistart import average_from, few_blocks, fit_
 from behavior_learning.training.optima import STARTS, from_random
 from behavior_learning.training.weights import chosen_rows
 
-__all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "refits", "samples"]
+__all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "procedure_of", "refits", "samples"]
 
 Keep = Callable[[str, Callable[[], LearnedModel]], LearnedModel]
 """Called with the fingerprint of a refit and what makes it: brings what was made before, or makes and keeps it."""
@@ -95,6 +95,11 @@ class Forgotten:
         )
 
 
+def procedure_of(model: LearnedModel) -> Procedure:
+    """How a model was made: by a fit of its own shape, or of that of each network whose mean it is, unless it says."""
+    return model.procedure or Fitting(model.member(0).network)
+
+
 def samples(rows: TrainingRows, n: int, kind: str, seed: int, share: float) -> Iterator[TrainingRows]:
     """Samples of rows, each split into those that train and a share that validates.
 
@@ -131,7 +136,7 @@ def refits(
     Samples have one shape, so that one compiled program serves all; of few rows several are made at a time.
     """
     whole = TrainingRows(*rows, np.zeros(len(rows[0]), bool), weight)
-    procedure = model.procedure or Fitting(model.network)
+    procedure = procedure_of(model)
     made_by = version("behavior-learning"), repr(model.recipe), [np.asarray(w.raw) for w in model.network.weights]
 
     def made(number: int, sample: TrainingRows) -> tuple[LearnedModel | None, TrainingRows]:
