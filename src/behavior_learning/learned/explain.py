@@ -88,8 +88,9 @@ def _masses(p: Gibbs, x: jax.Array) -> tuple[jax.Array, jax.Array]:
 def explain_model(model: LearnedModel, rows: Rows, stability: Stability | None = None) -> Explanation:
     """The statements of a learned model on rows of data; of a mean of networks of the first, to be read."""
     check_returned("stability", stability, Stability)
-    problem = model.member(0).problem
-    values = explained_values(model.member(0), problem, some_rows(rows, EXPLANATION_ROWS))
+    read = model.member(0)
+    problem = read.problem
+    values = explained_values(read, problem, some_rows(rows, EXPLANATION_ROWS))
     original = set(problem.blocks) - set(model.block_names.values())
     found = explain_problem(problem, values, original=original, legend=model.legend)
     found = replace(found, members=model.members)

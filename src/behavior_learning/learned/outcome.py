@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from scipy.stats import norm
@@ -168,21 +169,28 @@ def loss_of_plainer(
     linear = _mean(losses, rows)
     if not labels and linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
         return None
-    ahead, weight = map(np.concatenate, zip(*_ahead(model, rows, held_out, additive=additive), strict=True))
+    if mean:
+        ahead, weight = map(np.concatenate, zip(*_members_ahead(model, rows, held_out, additive=additive), strict=True))
+    else:
+        ahead, weight = _ahead(model, rows, losses)
     errors = 0.0 if mean else AHEAD[labels and len(ahead) < FEW_LABELS]
     clearly = np.average(ahead, weights=weight) > errors * ahead.std() / len(ahead) ** 0.5
     return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
 
 
-def _ahead(
+def _ahead(model: LearnedModel, rows: TrainingRows, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Nats by which a network is ahead of a linear model with these losses in held-out rows, and the rows' weights."""
+    held_out = in_single((rows.x[rows.held_out], rows.y[rows.held_out]))
+    return losses + by_rows(Gibbs.log_prob, model.gibbs(), held_out), _weights(rows)[rows.held_out]
+
+
+def _members_ahead(
     model: LearnedModel, rows: TrainingRows, held_out: Sequence[np.ndarray], *, additive: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Nats by which each network is ahead of a linear model in every row that both have not seen, and its weight."""
+    """The same of each network of a mean, on the rows that it has not seen."""
     for member, out in enumerate(held_out):
         own = replace(rows, held_out=np.isin(np.arange(len(rows.x)), out))
-        losses = _linear_losses(model, own, additive=additive)
-        of = in_single((rows.x[own.held_out], rows.y[own.held_out]))
-        yield losses + by_rows(Gibbs.log_prob, model.member(member).gibbs(), of), _weights(rows)[own.held_out]
+        yield _ahead(model.member(member), own, cast(np.ndarray, _linear_losses(model, own, additive=additive)))
 
 
 def say_plainer(loss: float, its_loss: float, *, additive: bool) -> None:

@@ -111,9 +111,9 @@ def average_from(
 
     Parameters
     ----------
-    rows : of a part.
     parts : the rows of each start, from the first again where there are fewer; parts of one size share a compiled
         program.
+    rows : how many train in a part.
 
     Raises
     ------
@@ -124,10 +124,15 @@ def average_from(
 
     def trained(number: int, start: BehaviorNetwork, part: Part) -> FitResult | ConvergenceError:
         data, validation = part
-        own: dict[str, Any] = {"settings": settings, "seed": (seed + number) % 2**31}
         try:
             return fit(
-                [start], stages, data=data, validation=validation, progress=told and partial(told, number), **own
+                [start],
+                stages,
+                data=data,
+                validation=validation,
+                settings=settings,
+                seed=(seed + number) % 2**31,
+                progress=told and partial(told, number),
             )
         except ConvergenceError as error:
             return error
