@@ -1,5 +1,7 @@
 """Claims about BLClassifier: probabilities of classes of any labels."""
 
+from copy import copy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -332,6 +334,15 @@ def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path
         average.explain()
     )
     assert "the mean of" not in str(average.members_[0].explain())
+    for written in (str, lambda problem: problem.to_latex()):
+        own, first = average.problem_, average.members_[0].problem_
+        assert written(own).endswith(written(first)), "of a mean one problem is printed"
+    assert len(average.problem_.text(terms=None)) > 2 * len(first.text(terms=None)), "all of it where that is asked for"
+    named = copy(average).rename_blocks({"block1.1": "thrift", "block1.3": "habit"})
+    assert "thrift" in str(named.explain())
+    assert "thrift" in str(named.problem_)
+    assert "thrift" in str(own.renamed({"block1.1": "thrift"}))
+    assert "thrift" not in str(named.members_[1].problem_)
     with pytest.raises(OptionError, match=r"mean of 3. Use members_\[0\]"):
         average.inference()
     average.save(tmp_path / "a.bl")

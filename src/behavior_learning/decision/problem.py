@@ -1,7 +1,7 @@
 """A learned problem that can be solved again: the problem, and where its response may be sought."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, islice
 from typing import Any, Literal, Self, TypeVar
 
@@ -25,6 +25,7 @@ from behavior_learning.learned.model import LearnedModel
 from behavior_learning.options import check_choice
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.problem import Problem
+from behavior_learning.symbolic.text import DIGITS, TERMS_SHOWN
 
 __all__ = ["DecisionProblem", "problem_of"]
 
@@ -59,9 +60,13 @@ class DecisionProblem(LearnedProblem):
     Attributes
     ----------
     domain : the values that the response may take.
+    first : where the problem is the mean of several networks, that of the first of them, which is printed in its place.
+    networks : of how many it is the mean.
     """
 
     domain: Domain = field(kw_only=True, compare=False)
+    first: LearnedProblem | None = field(default=None, kw_only=True, compare=False)
+    networks: int = field(default=1, kw_only=True, compare=False)
 
     @classmethod
     def of(cls, problem: Problem, domain: Domain | Mapping[str, Any]) -> Self:
@@ -84,6 +89,25 @@ class DecisionProblem(LearnedProblem):
                 f"The response {absent[0]!r} needs bounds to be sought between, as in {{{absent[0]!r}: (0, 1)}}."
             )
         return cls(problem.layers, problem.outputs, problem.response, domain=known)
+
+    def text(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
+        """The problem in plain text, of a mean of networks the first of them; with ``terms=None`` all there is."""
+        if self.first is None or terms is None:
+            return super().text(terms, digits)
+        told = f"This is members_[0], to read; the model is the mean of {self.networks} problems, to predict with."
+        return f"{told} terms=None writes that.\n\n{self.first.text(terms, digits)}"
+
+    def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
+        """The problem in LaTeX, of a mean of networks the first of them; with ``terms=None`` all there is."""
+        if self.first is None or terms is None:
+            return super().to_latex(terms, digits)
+        told = rf"\text{{The first of {self.networks} problems whose mean the model is.}}"
+        return f"{told}\n\n{self.first.to_latex(terms, digits)}"
+
+    def renamed(self, names: Mapping[str, str]) -> Self:
+        """The same problem with other names for blocks."""
+        own = {} if self.first is None else {old: new for old, new in names.items() if old in self.first.blocks}
+        return replace(super().renamed(names), first=self.first and self.first.renamed(own))
 
     def solve(self, X: Any = None, kind: Kind = "soft") -> Solution:
         """The best response at every row of X, of the soft problem or of the hard one.
@@ -207,4 +231,6 @@ class DecisionProblem(LearnedProblem):
 
 def problem_of(model: LearnedModel) -> DecisionProblem:
     """The problem of a learned model, on the support of its response."""
-    return DecisionProblem.of(model.problem, Domain.of_response(model.response))
+    problem = DecisionProblem.of(model.problem, Domain.of_response(model.response))
+    first = model.member(0).problem if model.members > 1 else None
+    return replace(problem, first=first, networks=model.members)

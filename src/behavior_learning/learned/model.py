@@ -216,7 +216,13 @@ class LearnedModel:
                 for layer, w in zip(known.of_blocks, network.architecture.layers, strict=True)
             ]
             known = known._replace(of_blocks=blocks)
-        return replace(self, network=network, block_names={}, known_deviations=known, procedure=None, biases=())
+        own = {
+            f"block{layer}.{number * w + i}": f"block{layer}.{i}"
+            for layer, w in enumerate(network.architecture.layers, 1)
+            for i in range(1, w + 1)
+        }
+        names = {own[old]: new for old, new in self.block_names.items() if old in own}
+        return replace(self, network=network, block_names=names, known_deviations=known, procedure=None, biases=())
 
     def renamed(self, names: Mapping[str, str]) -> "LearnedModel":
         """The same model with other names for blocks, by their present or original ones.

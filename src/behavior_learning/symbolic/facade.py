@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -109,7 +109,7 @@ class LearnedProblem(Problem):
         """The problem as JSON; `behavior_learning.symbolic.from_json` reads it."""
         return problem_json(self)
 
-    def renamed(self, names: Mapping[str, str]) -> "LearnedProblem":
+    def renamed(self, names: Mapping[str, str]) -> Self:
         """The same problem with other names for blocks.
 
         Raises
