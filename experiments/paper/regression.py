@@ -110,7 +110,6 @@ def linear(seed: int) -> Any:
 
 MODELS: dict[str, tuple[Callable[..., Judged], tuple[str, ...]]] = {
     "BL default": (bl_regressor, ()),
-    "BL average": (partial(bl_regressor, average=True, validation_fraction=0.125), ()),
     "linear": (normal_errors(linear), ()),
     "LightGBM": (normal_errors(lightgbm), ("lightgbm",)),
     "LightGBM quantiles": (quantiles, ("lightgbm",)),

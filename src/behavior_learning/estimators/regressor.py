@@ -81,8 +81,9 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         members, each on the rows that it has not seen, are not ahead of it. Without `validation_data` the held-out rows
         take turns, so that every row trains, and each is held out once at most. With True what is left open is chosen
         to predict: for one number and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200
-        columns, and Adam with a cosine schedule in up to 8,000 steps or 200 epochs; for labels in vector output and 500
-        rows or more 16 knots, ``layers=(32, 8)`` and ``bl.Penalty(l2=10_000 / rows)`` between 20 and 1 as well.
+        columns, Adam with a cosine schedule in up to 8,000 steps or 200 epochs, and ``bl.Penalty(l2=10_000 / rows)``
+        between 3 and 1; for labels in vector output and 500 rows or more 16 knots, ``layers=(32, 8)`` and such a ridge
+        between 20 and 1.
     warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random
         ones. Scales, levels and the support stay those of the first fit: other columns, responses outside the support
         and changed parameters of the model, such as `layers`, are refused, and levels that it has not seen are treated

@@ -69,8 +69,9 @@ CURVED_COLUMNS = 200
 AVERAGED_STARTS = 8
 """Networks of an average of fewer rows: more of them take out noise (steel plates: .016 nats, auto MPG: .037)."""
 
-RIDGED_ROWS = 10_000
-"""Over this number of training rows goes the ridge of labels by curves, from 20 down to 1."""
+RIDGED_ROWS, MOST_RIDGE = 10_000, {False: 3.0, True: 20.0}
+"""Over this number of training rows goes the ridge of labels by curves, and of averages of a number, from so much down
+to 1: an average takes out what members of a small ridge learn too well, a single network of a number does not."""
 
 LINEAR = {False: ("identity", None, "square"), True: ("identity", None, None)}
 """Heads of linear regression, and of logistic regression, by whether y is a label."""
@@ -176,8 +177,8 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
     if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
         suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
-    if labels and estimator.penalty == "ridge":
-        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, 20.0)))}
+    if (labels or chosen.average) and estimator.penalty == "ridge":
+        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels])))}
     return SimpleNamespace(**vars(chosen) | suited)
 
 
