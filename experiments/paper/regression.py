@@ -7,7 +7,6 @@ its standard deviation in the rows that train.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
