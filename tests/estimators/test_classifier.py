@@ -355,6 +355,9 @@ def test_average_says_what_it_is_and_sends_readers_to_a_member(average, tmp_path
     one, other = (model.gibbs().log_prob(*in_single(rows)) for model in made)
     assert made[0].members == made[1].members == 3
     np.testing.assert_allclose(one, other, atol=1e-5)
+    assert "bootstrap, 2 refits" in str(average.effects(n_refits=2))
+    layers = [network.architecture.layers for network in average.model_.refitted["bootstrap", 2, 0]]
+    assert layers == 2 * [tuple(2 * width for width in average.members_[0].model_.network.architecture.layers)]
 
 
 def test_average_and_penalties_that_make_zeros_exclude_each_other():

@@ -210,7 +210,7 @@ class FittedEstimator(ReadableEstimator):
             ``"auto"``: delta where heads are smooth, there are 200 parameters at most and inference finds an optimum,
             and bootstrap otherwise. They are computed when they are first looked at.
         inference : what `inference` returned; effects and errors are then those of its optimum.
-        n_refits, seed : of the bootstrap.
+        n_refits, seed : of the bootstrap; a refit of a mean of networks is one of two, whose errors are at most larger.
         correct : whether averages of effects on means and probabilities are put right, in one step, by what y leaves
             over in the rows of `fit`, so that the model need not be right; by default where there are ten rows for
             every column and no inference is given. Single rows and curves are always the model's.

@@ -43,6 +43,9 @@ REFINEMENT = 2
 MOST_PARAMETERS = 200
 """Parameters up to which standard errors come from inference where that is not asked for."""
 
+REFITTED = 2
+"""Networks of which a refit of a mean of more is one: what they leave to chance makes errors larger, never smaller."""
+
 RIDGE = 0.1
 """Of that inference: it keeps parameters finite that would run off."""
 
@@ -246,7 +249,7 @@ class Errors:
         own, key = _are_of_fit(model, rows), ("bootstrap", self.n_refits, self.seed)
         if own and key in model.refitted:
             return model.refitted[key]
-        made = refits(model, rows, self.n_refits, "bootstrap", self.seed, _weight(model, rows), self.keep)
+        made = refits(_lighter(model), rows, self.n_refits, "bootstrap", self.seed, _weight(model, rows), self.keep)
         found = tuple(again.network for again, _ in made if again)
         if len(found) < 2:
             raise ConvergenceError(f"{len(found)} of {self.n_refits} refits found parameters. Raise l2 and fit anew.")
@@ -300,6 +303,13 @@ def _correction(effects: Effects, model: LearnedModel, terms: Terms, rows: Rows)
     residuals = effects.quantity.observed(y) - effects.estimator.values(*asked)
     weights = np.ones(len(x)) if weight is None else weight[at]
     return Correction(terms, x, residuals, weights, lambda: effects.estimator.loadings(*asked))
+
+
+def _lighter(model: LearnedModel) -> LearnedModel:
+    """A model whose refits are means of few networks where it is one of several."""
+    recipe = model.recipe
+    starts = replace(recipe.initialization, n=min(REFITTED, recipe.initialization.n))
+    return replace(model, recipe=replace(recipe, initialization=starts)) if model.members > 1 else model
 
 
 def _are_of_fit(model: LearnedModel, rows: Rows) -> bool:
