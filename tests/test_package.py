@@ -32,14 +32,16 @@ def test_import_loads_nothing_heavy():
     assert not set(HEAVY) & set(loaded)
 
 
-def test_estimators_load_neither_figures_nor_algebra():
+def test_estimators_load_neither_figures_nor_algebra_nor_what_is_asked_of_them_later():
     loaded = python("import sys, behavior_learning as bl; bl.BLRegressor; print(*sys.modules)")
-    assert not {"matplotlib", "sympy", "torch", "typer"} & set(loaded)
+    later = ("decision.scenario", "explanation.effects", "inference.results", "learned.score_tests")
+    assert not {f"behavior_learning.{name}" for name in later} & set(loaded)
+    assert not {"matplotlib", "sympy", "torch", "typer", "sklearn.linear_model"} & set(loaded)
 
 
 def test_import_sets_no_global_flag():
-    (flag,) = python("import jax, behavior_learning as bl; bl.BLRegressor; print(jax.config.jax_enable_x64)")
-    assert flag == "False"
+    state = "jax.config.jax_enable_x64, gc.isenabled(), gc.get_freeze_count()"
+    assert python(f"import gc, jax, behavior_learning as bl; bl.BLRegressor; print({state})") == ["False", "True", "0"]
 
 
 def test_version_is_that_of_the_package():

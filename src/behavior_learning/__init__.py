@@ -6,6 +6,8 @@ Names load on first use, so that importing the package stays fast.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from behavior_learning.first_use import load_module, on_first_use
+
 if TYPE_CHECKING:
     from behavior_learning import datasets, inference, interchange, metrics, plots
     from behavior_learning.caching import cache_programs
@@ -142,17 +144,16 @@ _NAMES = {
     "training.optimizers": ("LBFGS", "Adam", "AdamW"),
     "training.settings": ("Initialization", "Penalty"),
 }
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_MODULES = set(__all__).difference(*_NAMES.values())
+_find = on_first_use(__name__, _NAMES)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    if name in __all__:
-        return import_module(f"{__name__}.{name}")
+    if name in _MODULES:
+        return load_module(f"{__name__}.{name}")
     if name == "__version__":
         return import_module("importlib.metadata").version("behavior-learning")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _find(name)
 
 
 def __dir__() -> list[str]:

@@ -1,12 +1,15 @@
 """The command `bl`. Each command is a module of this folder, which is imported when it is called."""
 
-from importlib import import_module
+import atexit
+import gc
 from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command
+
+from behavior_learning.first_use import load_module
 
 __all__ = ["COMMANDS", "app"]
 
@@ -39,9 +42,10 @@ class Commands(TyperGroup):
         name, listed, rest = super().resolve_command(ctx, args)
         if not listed:
             return name, None, rest
+        atexit.register(gc.freeze)  # The process ends with its command: what it holds need not be looked through.
         alone = typer.Typer(add_completion=False)
         alone.command(name, context_settings=SETTINGS.get(str(name)))(
-            getattr(import_module(f"{__name__}.{name}"), str(name))
+            getattr(load_module(f"{__name__}.{name}"), str(name))
         )
         return name, get_command(alone), rest
 

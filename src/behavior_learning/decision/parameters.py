@@ -28,10 +28,7 @@ from behavior_learning.inference.functions import normal_draws
 from behavior_learning.inference.information import UNIDENTIFIED
 from behavior_learning.inference.results import InferenceResults
 
-__all__ = ["DRAWS", "ENOUGH", "Flat", "Parameters", "Uncertain", "in_precision"]
-
-DRAWS = 500
-"""Draws behind an interval."""
+__all__ = ["ENOUGH", "Flat", "Parameters", "Uncertain", "in_precision"]
 
 ENOUGH = 100
 """Draws from which on their quantiles make an interval."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.joint import JointEstimator
-from behavior_learning.explanation.effects import Effects
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
 from behavior_learning.responses.columns import UNNAMED, response_columns
 from behavior_learning.training.minimize import Progress
+
+if TYPE_CHECKING:
+    from behavior_learning.explanation.effects import Effects
 
 __all__ = ["BLDensity"]
 
@@ -109,7 +111,7 @@ class BLDensity(DensityMixin, JointEstimator):
         table = _table_of(Y)
         return super().suggest_terms(_nothing(len(table)), table, n)
 
-    def effects(self, Y: Any = None, of: str = "marginal_utility", **options: Any) -> Effects:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def effects(self, Y: Any = None, of: str = "marginal_utility", **options: Any) -> "Effects":  # pyright: ignore[reportIncompatibleMethodOverride]
         """The marginal utility of every column at the rows, each with the others integrated out; as BLRegressor."""
         return super().effects(Y, of=of, **options)
 

@@ -3,29 +3,28 @@
 from collections.abc import Mapping, Sequence
 from inspect import signature
 from os import PathLike
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from behavior_learning import report as pages
-from behavior_learning.decision.counterfactual import counterfactual_of
-from behavior_learning.decision.parameters import DRAWS
-from behavior_learning.decision.scenario import Scenario
-from behavior_learning.decision.summary import scenario_tables
-from behavior_learning.decision.tables import Change
 from behavior_learning.errors import OptionError
-from behavior_learning.estimators.kept_refits import kept_refits
+from behavior_learning.estimators import asked
 from behavior_learning.estimators.reading import ReadableEstimator
-from behavior_learning.explanation.effects import Effects
-from behavior_learning.explanation.stability import Stability
-from behavior_learning.inference.results import InferenceResults
-from behavior_learning.learned.effects import Errors, effects_of
-from behavior_learning.learned.inference import infer_problem
 from behavior_learning.learned.records import status_line
-from behavior_learning.learned.streaming import effects_over, infer_rows
 from behavior_learning.options import check_count, check_number
 
+if TYPE_CHECKING:
+    from behavior_learning.decision.scenario import Scenario
+    from behavior_learning.decision.tables import Change
+    from behavior_learning.explanation.effects import Effects
+    from behavior_learning.explanation.stability import Stability
+    from behavior_learning.inference.results import InferenceResults
+    from behavior_learning.report import Report
+
 __all__ = ["FittedEstimator"]
+
+DRAWS = 500
+"""Draws behind an interval."""
 
 
 class FittedEstimator(ReadableEstimator):
@@ -47,7 +46,7 @@ class FittedEstimator(ReadableEstimator):
         draws: int = 500,
         seed: int = 0,
         verbose: bool = False,
-    ) -> InferenceResults:
+    ) -> "InferenceResults":
         """Standard errors, tests and intervals for the parameters (Theorems B.9 and B.10).
 
         Training stops early, holds rows out and carries a ridge. Inference goes on from the fitted network to the
@@ -108,26 +107,26 @@ class FittedEstimator(ReadableEstimator):
                 "progress": progress,
             }
             if target is not None:
-                return infer_rows(self._fitted, X, target, method=method, **options)
-            results = infer_problem(self._fitted, self._rows("inference", X, y), **options)
+                return asked.infer_rows(self._fitted, X, target, method=method, **options)
+            results = asked.infer_problem(self._fitted, self._rows("inference", X, y), **options)
             return results.posterior() if method == "posterior" else results
 
     def counterfactual(
         self,
         X: Any = None,
         *,
-        change: Change = None,
+        change: "Change" = None,
         relax: Mapping[str, float] | None = None,
         drop: Sequence[str] | str = (),
         add: Mapping[str, Any] | None = None,
         coefficients: Mapping[str, Any] | None = None,
         draws: Any = "auto",
-        inference: InferenceResults | None = None,
+        inference: "InferenceResults | None" = None,
         n_draws: int = DRAWS,
         n_refits: int = 20,
         level: float = 0.95,
         seed: int = 0,
-    ) -> Scenario:
+    ) -> "Scenario":
         """What would be chosen if x, or the problem itself, were different; with standard errors.
 
         Parameters
@@ -165,7 +164,7 @@ class FittedEstimator(ReadableEstimator):
         >>> list(larger.effect().columns)
         ['estimate', 'std_error', 'lower', 'upper']
         """
-        return counterfactual_of(
+        return asked.counterfactual_of(
             self._fitted,
             X,
             change=change,
@@ -189,14 +188,14 @@ class FittedEstimator(ReadableEstimator):
         *,
         q: float = 0.5,
         std_errors: Literal["auto", "delta", "bootstrap", "none"] = "auto",
-        inference: InferenceResults | None = None,
+        inference: "InferenceResults | None" = None,
         n_refits: int = 20,
         seed: int = 0,
         correct: bool | None = None,
         target: str | Sequence[str] | None = None,
         weights: str | None = None,
         checkpoint: str | PathLike[str] | None = None,
-    ) -> Effects:
+    ) -> "Effects":
         """How what p(y|x) says changes with each variable: averages, groups, rows, curves and contrasts with intervals.
 
         Parameters
@@ -230,9 +229,10 @@ class FittedEstimator(ReadableEstimator):
         >>> effects.curve("RM", points=5).shape
         (5, 6)
         """
-        errors = Errors(std_errors, inference, n_refits, seed, correct, kept_refits(checkpoint)).checked()
+        keep = asked.kept_refits(checkpoint)
+        errors = asked.Errors(std_errors, inference, n_refits, seed, correct, keep).checked()
         if target is not None:
-            return effects_over(self._fitted, X, target, weights=weights, of=of, q=q, errors=errors)
+            return asked.effects_over(self._fitted, X, target, weights=weights, of=of, q=q, errors=errors)
         if weights is not None:
             raise OptionError("weights of effects is a column of a stream, whose response target= names.")
         asked_of_y = of not in ("mean", "quantile", "probability")
@@ -240,7 +240,7 @@ class FittedEstimator(ReadableEstimator):
         trained = self._fitted.rows
         to = (lambda: self._rows("effects", X, y)) if trained is None else (lambda: (trained.x, trained.y))
         known = trained is not None or y is not None
-        return effects_of(self._fitted, rows, of=of, q=q, errors=errors, fitted_to=to, with_responses=known)
+        return asked.effects_of(self._fitted, rows, of=of, q=q, errors=errors, fitted_to=to, with_responses=known)
 
     def report(
         self,
@@ -253,10 +253,10 @@ class FittedEstimator(ReadableEstimator):
         source: str | None = None,
         subgroups: Sequence[str] = (),
         tables: Mapping[str, pd.DataFrame] | None = None,
-        scenarios: Mapping[str, Scenario] | None = None,
-        inference: InferenceResults | None = None,
-        stability: Stability | None = None,
-    ) -> "pages.Report":
+        scenarios: "Mapping[str, Scenario] | None" = None,
+        inference: "InferenceResults | None" = None,
+        stability: "Stability | None" = None,
+    ) -> "Report":
         """Report what was learned and how well, as one HTML page that needs no network.
 
         Parameters
@@ -280,7 +280,7 @@ class FittedEstimator(ReadableEstimator):
         True
         """
         defaults = {name: parameter.default for name, parameter in signature(type(self)).parameters.items()}
-        return pages.write_report(
+        return asked.write_report(
             self._fitted,
             path,
             self._given_or_none("report", X, y),
@@ -290,7 +290,7 @@ class FittedEstimator(ReadableEstimator):
             source=source,
             subgroups=subgroups,
             tables=tables,
-            scenarios=scenario_tables(scenarios or {}),
+            scenarios=asked.scenario_tables(scenarios or {}),
             inference=inference,
             stability=stability,
         )

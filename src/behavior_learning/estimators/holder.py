@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from numbers import Integral
 from os import PathLike
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 import numpy as np
@@ -13,14 +13,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.decision.problem import DecisionProblem, problem_of
+from behavior_learning.estimators import asked
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Rows
 from behavior_learning.learned.predictive import Given, Predictive, predictive
-from behavior_learning.learned.streaming import predict_to
 from behavior_learning.options import check_number
 from behavior_learning.persistence import Saved, save
+
+if TYPE_CHECKING:
+    from behavior_learning.decision.problem import DecisionProblem
 
 __all__ = ["ModelHolder"]
 
@@ -102,9 +104,9 @@ class ModelHolder(BaseEstimator):
         return found
 
     @property
-    def problem_(self) -> DecisionProblem:
+    def problem_(self) -> "DecisionProblem":
         """The learned problem in the user's names and units, which can be printed, evaluated and solved again."""
-        return problem_of(self._fitted)
+        return asked.problem_of(self._fitted)
 
     def distribution(self, X: Any, *, given: Given = None, temperature: float | None = None) -> Predictive:
         """The predictive distribution p_τ(y|x) at the rows of X: mean, mode, quantile, interval, cdf, sample, ….
@@ -147,7 +149,9 @@ class ModelHolder(BaseEstimator):
         >>> count
         506
         """
-        return predict_to(self._fitted, rows, path, coverage=check_number("coverage", coverage, below=1.0), keep=keep)
+        return asked.predict_to(
+            self._fitted, rows, path, coverage=check_number("coverage", coverage, below=1.0), keep=keep
+        )
 
     def rename_blocks(self, names: Mapping[str, str]):
         """Give blocks names of your own, which every output then uses and `save` keeps.

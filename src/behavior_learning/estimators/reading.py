@@ -3,24 +3,20 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from os import PathLike
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 
 from behavior_learning.errors import OptionError
+from behavior_learning.estimators import asked
 from behavior_learning.estimators.holder import ModelHolder
-from behavior_learning.estimators.kept_refits import kept_refits
-from behavior_learning.explanation.simplified import SimplifiedProblem
-from behavior_learning.explanation.stability import Stability
-from behavior_learning.explanation.statements import Explanation
-from behavior_learning.learned.explain import contributions_of, explain_model, simplify_model
-from behavior_learning.learned.polish import polished
-from behavior_learning.learned.prune import pruned, pruning_path
 from behavior_learning.learned.records import counting_bar
-from behavior_learning.learned.score_tests import suggest_terms
-from behavior_learning.learned.stability import measure_stability
-from behavior_learning.learned.violations import violations_of
 from behavior_learning.options import check_count
+
+if TYPE_CHECKING:
+    from behavior_learning.explanation.simplified import SimplifiedProblem
+    from behavior_learning.explanation.stability import Stability
+    from behavior_learning.explanation.statements import Explanation
 
 __all__ = ["ReadableEstimator"]
 
@@ -28,7 +24,7 @@ __all__ = ["ReadableEstimator"]
 class ReadableEstimator(ModelHolder):
     """Explanations, stability and pruning: each question is forwarded to the learned model."""
 
-    def explain(self, X: Any = None, y: Any = None, *, stability: Stability | None = None) -> Explanation:
+    def explain(self, X: Any = None, y: Any = None, *, stability: "Stability | None" = None) -> "Explanation":
         """Explain the learned problem bottom-up: what each block wants, is limited by and believes, with the numbers.
 
         Parameters
@@ -45,7 +41,7 @@ class ReadableEstimator(ModelHolder):
         >>> reg.explain().statements.query("head == 'equality'")["block"].tolist()
         ['block1.1', 'block1.2', 'block2.1']
         """
-        return explain_model(self._fitted, self._rows("explain", X, y), stability)
+        return asked.explain_model(self._fitted, self._rows("explain", X, y), stability)
 
     def simplified(
         self,
@@ -56,7 +52,7 @@ class ReadableEstimator(ModelHolder):
         digits: int = 2,
         factor: bool = True,
         refit: bool = True,
-    ) -> SimplifiedProblem:
+    ) -> "SimplifiedProblem":
         """Simplify the learned problem, and say how faithful the simplification is (Section 3.2).
 
         Parameters
@@ -69,7 +65,7 @@ class ReadableEstimator(ModelHolder):
             stand for correlated terms too; otherwise they are the model's.
         """
         rows = self._rows("simplified", X, y)
-        return simplify_model(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
+        return asked.simplify_model(self._fitted, rows, terms=terms, digits=digits, factor=factor, refit=refit)
 
     def stability(
         self,
@@ -82,7 +78,7 @@ class ReadableEstimator(ModelHolder):
         verbose: bool = False,
         progress: Callable[[int, int], None] | None = None,
         checkpoint: str | PathLike[str] | None = None,
-    ) -> Stability:
+    ) -> "Stability":
         """Make the model again n times, as it was made, and count how often each statement of its explanation recurs.
 
         What chose terms is repeated on every sample: l1, `prune`, the search of `discover`. Beside it stands how often
@@ -100,10 +96,10 @@ class ReadableEstimator(ModelHolder):
         checkpoint : a folder that keeps every refit: called again after an interruption, or with a larger n, it makes
             only those that are missing. Refits of other rows, models or seeds are others.
         """
-        rows, keep = self._given_or_none("stability", X, y), kept_refits(checkpoint)
+        rows, keep = self._given_or_none("stability", X, y), asked.kept_refits(checkpoint)
         with counting_bar("refits", n, verbose and progress is None) as bar:
             told = progress or bar
-            return measure_stability(self._fitted, rows, n=n, kind=kind, seed=seed, progress=told, keep=keep)
+            return asked.measure_stability(self._fitted, rows, n=n, kind=kind, seed=seed, progress=told, keep=keep)
 
     def proposed_block_names(self, X: Any = None, y: Any = None) -> dict[str, str]:
         """Names for blocks from the columns that move them most, for `rename_blocks`; X and y as in `explain`."""
@@ -121,7 +117,7 @@ class ReadableEstimator(ModelHolder):
         """
         if self.structure is not None:
             raise OptionError("suggest_terms adds to a basis, and structure states its own terms. Add them there.")
-        return suggest_terms(self._fitted, self._rows("suggest_terms", X, y)).head(check_count("n", n))
+        return asked.suggest_terms(self._fitted, self._rows("suggest_terms", X, y)).head(check_count("n", n))
 
     def prune(
         self,
@@ -163,7 +159,7 @@ class ReadableEstimator(ModelHolder):
         """
         small = copy(self)
         rows = self._given_or_none("prune", X, y)
-        small.model_ = pruned(
+        small.model_ = asked.pruned(
             self._fitted, rows, tolerance=tolerance, max_epochs=max_epochs, random_state=random_state, terms=terms
         )
         return small
@@ -198,7 +194,7 @@ class ReadableEstimator(ModelHolder):
         True
         """
         closer = copy(self)
-        closer.model_ = polished(self._fitted, l2=l2, evaluations=evaluations)
+        closer.model_ = asked.polished(self._fitted, l2=l2, evaluations=evaluations)
         return closer
 
     def pruning_path(
@@ -226,7 +222,7 @@ class ReadableEstimator(ModelHolder):
         True
         """
         rows = self._given_or_none("pruning_path", X, y)
-        return pruning_path(self._fitted, rows, share=share, max_epochs=max_epochs, random_state=random_state)
+        return asked.pruning_path(self._fitted, rows, share=share, max_epochs=max_epochs, random_state=random_state)
 
     def contributions(self, X: Any = None, y: Any = None) -> pd.DataFrame:
         """What each head of each block of the last layer adds to a row's BL(x, y) − E[BL(x, Y)|x], in nats times τ.
@@ -245,7 +241,7 @@ class ReadableEstimator(ModelHolder):
         >>> reg.contributions().columns.tolist()
         [('block2.1', 'utility'), ('block2.1', 'inequality'), ('block2.1', 'equality')]
         """
-        return contributions_of(self._fitted, self._rows("contributions", X, y))
+        return asked.contributions_of(self._fitted, self._rows("contributions", X, y))
 
     def violations(
         self,
@@ -278,4 +274,4 @@ class ReadableEstimator(ModelHolder):
         ['block1.1.C', 'block1.1.T', 'block1.1.C', 'block1.1.T']
         """
         rows = self._rows("violations", X, y)
-        return violations_of(self._fitted, rows, temperatures=temperatures, multipliers=multipliers)
+        return asked.violations_of(self._fitted, rows, temperatures=temperatures, multipliers=multipliers)

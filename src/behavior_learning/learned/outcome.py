@@ -8,7 +8,6 @@ from typing import cast
 
 import numpy as np
 from scipy.stats import norm
-from sklearn.linear_model import LogisticRegression
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import TrainingWarning
@@ -248,6 +247,8 @@ def _logistic_losses(x: np.ndarray, rows: TrainingRows, l2: float) -> np.ndarray
     weight = _weights(rows)[train] / _weights(rows)[train].mean()
     newton = codes.max() == 1 and x.shape[1] <= MOST_NEWTON and own > LEAST_RIDGE
     x, solver = (x.astype(float), "newton-cholesky") if newton else (x, "lbfgs")
+    from sklearn.linear_model import LogisticRegression  # As long in loading as all of the estimators.
+
     model = LogisticRegression(C=1 / max(own, LEAST_RIDGE), max_iter=1_000, solver=solver)
     model.fit(x[train], codes[train], weight)
     p = np.zeros((len(held_out), codes.max() + 1))
