@@ -7,14 +7,13 @@ from operator import add
 from typing import Any, NamedTuple, cast
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from behavior_learning.core.arrays import as_known, side_by_side, to_device
 from behavior_learning.core.bases import TermCoefs, Terms
-from behavior_learning.core.heads import ROLES, Head
+from behavior_learning.core.heads import ROLES, Head, softplus
 from behavior_learning.core.sums import LAST, for_each_row, product
 
 __all__ = [
@@ -102,7 +101,7 @@ def under_rule(
     raw: Float[Array, "*shape"], signs: Int[np.ndarray, "..."], numbers: Float[np.ndarray, "..."]
 ) -> Float[Array, "*shape"]:
     """sign·softplus(raw) where the sign is given, the number where one is fixed, raw elsewhere."""
-    value = jnp.where(signs == 0, raw, signs * jax.nn.softplus(raw)) if signs.any() else raw
+    value = jnp.where(signs == 0, raw, signs * softplus(raw)) if signs.any() else raw
     fixed = ~np.isnan(numbers)
     return jnp.where(fixed, np.nan_to_num(numbers), value) if fixed.any() else value
 

@@ -31,6 +31,7 @@ __all__ = [
     "get_head",
     "register_head",
     "registered_heads",
+    "softplus",
 ]
 
 ROLES = {"utility": 1, "inequality": -1, "equality": -1}
@@ -117,6 +118,17 @@ class Head(Option):
     def smooth_version(self) -> "Head":
         """A head close to this one that has every derivative."""
         return self
+
+
+@jax.custom_jvp
+def softplus(t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """log(1 + exp(t)), as `jax.nn.softplus`, whose derivatives each take exponentials of their own."""
+    return jnp.maximum(t, 0) + jnp.log1p(jnp.exp(-jnp.abs(t)))
+
+
+@softplus.defjvp
+def _(at: tuple[Array], along: tuple[Array]) -> tuple[Array, Array]:
+    return softplus(*at), jax.nn.sigmoid(*at) * along[0]
 
 
 Registered = TypeVar("Registered", bound=type[Head])
@@ -245,7 +257,7 @@ class Softplus(Head):
     beta: float = 1.0
 
     def __call__(self, t: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        return jax.nn.softplus(t) if self.beta == 1 else jax.nn.softplus(self.beta * t) / self.beta
+        return softplus(t) if self.beta == 1 else softplus(self.beta * t) / self.beta
 
     @property
     def width(self) -> float:

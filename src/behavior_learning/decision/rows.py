@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.features import Curve
-from behavior_learning.core.heads import ROLES, Head
+from behavior_learning.core.heads import ROLES, Head, softplus
 from behavior_learning.symbolic.evaluate import curve_at, table_values
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import HeadTerm, Problem
@@ -238,5 +238,5 @@ def _rounded(head: Head, t: Float[Array, "n k"], width: Width) -> Float[Array, "
     if head.smooth or width is None:
         return head(t)
     if head.flippable:
-        return width * jax.nn.softplus(t / width)
+        return width * softplus(t / width)
     return jnp.sqrt(t**2 + width**2) - width if head.parity == "even" else head.smooth_version(t)
