@@ -8,7 +8,8 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
-from behavior_learning.discovery.groupings import divided, slimmed, whole
+from behavior_learning.discovery.groupings import of_own_columns, slimmed, whole
+from behavior_learning.discovery.interactions import groups_of_columns
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.shapes import LAYERED, shape_of
 from behavior_learning.training import wander
@@ -197,15 +198,31 @@ def test_rows_of_the_same_head_are_traded_too():
     assert any(np.array_equal(s.coefs[0]["equality"][0], coefs["equality"][1]) for s in found)
 
 
-def test_columns_are_divided_among_agents_in_groups_and_each_has_one():
-    menu, open_to = shape().menu, whole(shape().menu, list(shape().menu.units), 3, rng("open"))
-    first, *others = (unit & menu.moves for unit in menu.units)
-    groups, new = [first | others[0], *others[1:]], rng("divided")
-    for _ in range(9):
-        seen = owners(divided(menu, open_to, (0, 2), groups, new))
-        assert seen[0] == seen[1]
-        assert all(1 in own and len(own) == 2 for own in seen)  # The agent that stays sees what it saw.
-        assert set.union(*seen) == {0, 1, 2}
+def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
+    """Of two agents, of columns 1 and 2 and of 0 and 3, and with no other pair that interacts."""
+    menu, x = shape().menu, rng("interacting").normal(size=(400, 4))
+    mean = np.abs(x[:, 1] + x[:, 2]) - 1 + np.maximum(x[:, 0] - x[:, 3], 0)
+    y = np.clip(mean + 0.5 * rng("responses").normal(size=400), -3.9, 3.9)
+    data = (np.float32(x), np.float32(y), np.ones(400, np.float32))
+    (groups,) = groups_of_columns(shape().family, data, menu, menu.units, 3)
+    one, other = ([bool((group & unit).any()) for unit in menu.units] for group in groups)
+    assert one == [not own for own in other] in ([True, False, False, True], [False, True, True, False])
+    assert owners(of_own_columns(menu, groups)) == [{0, 1} if own else {1} for own in one]  # The last may share.
+    apart = of_own_columns(menu, menu.units[:3])
+    assert owners(apart)[:3] == [{0}, {1}, {2}]
+
+
+@pytest.mark.parametrize("go", [(0,), (1,), (0, 1)])
+def test_agents_drawn_anew_with_few_heads_have_a_row_above_each_and_the_others_stay(go):
+    family, before, new = shape().family, problem(), rng("simple")
+    for _, support in moves.simpler(family, shape().menu, before, go, 18, new):
+        above = {agent: [r for r, coef in support.coefs[1].items() if coef[..., agent].any()] for agent in (0, 1)}
+        assert len({tuple(above[agent]) for agent in go}) == len(go)
+        for agent in (0, 1):
+            heads = [role for role, coef in support.coefs[0].items() if coef[agent].any()]
+            assert len(above[agent]) == (1 if agent in go else 3)
+            assert len(heads) in ((1, 2) if agent in go else (3,))
+        assert [own & {0, 1} for own in owners(support)] == owners(before.support)
 
 
 def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_gets_a_row():
@@ -231,8 +248,7 @@ def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_
 
 def test_every_descent_begins_where_it_is_told(monkeypatch):
     family, support = shape().family, problem().support
-    monkeypatch.setattr(wander, "_descended", lambda loss, starts, gates, data, key: starts * gates)
-    monkeypatch.setattr(Family, "refit", lambda self, data, vector, support, steps: Refit(vector, support, 0.0))
+    monkeypatch.setattr(wander, "_descended", lambda loss, starts, gates, data, key: (starts * gates, gates[:, 0]))
     starts = [number * problem().vector for number in range(wander.TOGETHER + 3)]
     found = wander.wandered(family, (np.ones(1),) * 3, [support] * len(starts), rng("starts"), starts)
     for end, start in zip(found, starts, strict=True):

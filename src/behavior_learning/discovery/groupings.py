@@ -1,18 +1,20 @@
 """Problems above problems: which columns belong to which agent, and which heads.
 
-Groupings are local optima of the likelihood, and no step of a descent leads from one to the next. Many random problems
-in which every agent sees every column, and may share it, descend with much noise (`wander`): one or two in a hundred
-end near the best grouping, and three where the grouping is told. The best of two and of three agents are thinned. What
-is best goes on by moves between structures (`moves`), each kept where Schwarz's criterion falls; then some agents stay,
-and the others are drawn anew beside them. All of it shares one compiled program: a structure is a set of gates.
+Groupings are local optima of the likelihood, and no step of a descent leads from one to the next, so that they are read
+from the columns that interact (`interactions`). Agents of a grouping descend with much noise (`wander`) from random
+starts, with every head, and each again beside the others; they are thinned, and then one or two at a time drawn anew
+with few heads. What is best goes on by moves between structures (`moves`), each kept where Schwarz's criterion falls.
+All of it shares one compiled program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations
+from itertools import chain, combinations, cycle
 
 import numpy as np
 from jaxtyping import Bool
 
+from behavior_learning.core.network import drawn_like
+from behavior_learning.discovery.interactions import groups_of_columns
 from behavior_learning.discovery.moves import (
     Start,
     Units,
@@ -20,6 +22,7 @@ from behavior_learning.discovery.moves import (
     joined,
     kept,
     renewed,
+    simpler,
     within_agents,
     without_rows,
 )
@@ -40,14 +43,17 @@ from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
 from behavior_learning.training.wander import wandered
 
-__all__ = ["divided", "improved", "learned_again", "learned_groupings", "opened", "whole"]
+__all__ = ["improved", "learned_again", "learned_groupings", "of_own_columns", "opened", "whole"]
 
-STARTS, SCREENED, SCREENING, FINISHED = 192, 12, 100, 2
-"""Random starts of two agents and of three, the best of them that are learned in so many evaluations, and the best of
-those that are thinned."""
+STARTS, SCREENED, SCREENING = 32, 6, 100
+"""Random starts of a grouping, and the best of them that are learned in so many evaluations."""
 
-ANEW, LAST = 48, 1
-"""Random starts in a structure that did best, and how many of them are thinned."""
+SIMPLE, LEARNED, HOPEFUL = 72, 6, 40.0
+"""Random starts of agents with few heads, the best of them that are learned, and nats above the problem from which the
+best of these loses terms."""
+
+ANEW, BEST = 48, 12
+"""Random starts in the structures that did best, and how many of them are learned."""
 
 TRIED, NEAR, ROUNDS = 8, 10.0, 12
 """Moves that are learned before a problem counts as one that none improves, nats above it from which they are learned
@@ -60,11 +66,7 @@ BRIEF = 12
 """Evaluations after which a problem with fewer terms goes on only where it is near enough."""
 
 AGAIN, PAYS = 4, 0.5
-"""Times that agents are drawn anew beside others and moves follow, as long as the criterion falls by so many nats."""
-
-RENEWED, LIKELY = 32, 2
-"""Random starts for each agent that is drawn anew beside a set that stays, and how many of the best are learned and
-thinned."""
+"""Times that agents are drawn anew and moves follow, and nats by which the criterion falls where one pays."""
 
 
 def learned_groupings(
@@ -79,18 +81,18 @@ def learned_groupings(
     units = [unit for unit in menu.units if (unit & seen).any()]
     if len(units) < 2:
         return by_size(family, data, menu, [], rng)
-    found, ends = [], []
-    for agents in range(2, family.template.architecture.layers[0] + 1):
-        some = _thinned(family, data, menu, [whole(menu, units, agents, rng) for _ in range(STARTS)], FINISHED, rng)
-        ends.append(lowest_criterion(some, data))
-        found += some
-    end = improved(family, data, menu, lowest_criterion(ends, data), units, rng)
+    most = family.template.architecture.layers[0]
+    plans = [of_own_columns(menu, groups) for groups in groups_of_columns(family, data, menu, units, most)]
+    found = [_begun(family, data, menu, plan, rng) for plan in plans or [whole(menu, units, 2, rng)]]
+    ends = [lowest_criterion(some, data) for some in found]
+    end, found = lowest_criterion(ends, data), list(chain.from_iterable(found))
     for _ in range(AGAIN):
-        found += (anew := _renewed(family, data, menu, end, units, rng))
-        best = lowest_criterion([end, *anew], data)
-        if criterion(best, data) > criterion(end, data) - PAYS:
+        simple = _simplified(family, data, menu, end, rng)
+        best = improved(family, data, menu, simple, units, rng)
+        if best is simple:
+            end = best
             break
-        end = improved(family, data, menu, best, units, rng)
+        end = best
     path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
     refits = {size: refit for size, refit in path.refits.items() if size < end.size or refit.loss < end.loss}
     if end.size <= menu.most:
@@ -103,79 +105,68 @@ def learned_again(
     family: Family, data: Data, menu: Menu, groupings: Sequence[Support], rng: np.random.Generator
 ) -> Path:
     """The best problem of each size on other rows, of groupings that a search on all rows found good."""
-    supports = [support for support in groupings for _ in range(ANEW // len(groupings))]
-    found = _thinned(family, data, menu, supports, LAST, rng)
+    starts = [_drawn(family, support, rng) for support in groupings for _ in range(ANEW // len(groupings))]
+    ends = _best(family, data, menu, starts, BEST, rng)
+    found = [*ends, *slimmed(family, data, menu, ends[0])]
     best = lowest_criterion(found, data)
     return by_size(family, data, menu, [*found, *downward(family, data, menu, best)], rng)
 
 
-def _thinned(
-    family: Family, data: Data, menu: Menu, supports: Sequence[Support], count: int, rng: np.random.Generator
+def _begun(family: Family, data: Data, menu: Menu, sees: Support, rng: np.random.Generator) -> list[Refit]:
+    """Agents with every head from random starts, each drawn anew beside the others, and without the weakest terms."""
+    agents = np.flatnonzero(sees.blocks(0)).tolist()
+    best = _best(family, data, menu, [_drawn(family, sees, rng) for _ in range(STARTS)], SCREENED, rng)[0]
+    for agent in [*agents, *agents]:
+        stay = [other for other in agents if other != agent]
+        starts = [renewed(family, best, sees, stay, rng) for _ in range(STARTS // 2)]
+        best = min([best, *_best(family, data, menu, starts, 2, rng)], key=lambda refit: refit.loss)
+    return [best, *slimmed(family, data, menu, best)]
+
+
+def _drawn(family: Family, support: Support, rng: np.random.Generator) -> Start:
+    return family.drawn(drawn_like(family.template, rng)), support
+
+
+def _best(
+    family: Family,
+    data: Data,
+    menu: Menu,
+    starts: Sequence[Start],
+    count: int,
+    rng: np.random.Generator,
+    steps: int = SCREENING,
 ) -> list[Refit]:
-    """The best of random starts of some structures, and the best of these without more and more of their terms."""
-    begun = sorted(wandered(family, data, supports, rng), key=lambda refit: criterion(refit, data))
-    ends = [learned(family, data, menu, start.vector, start.support, SCREENING) for start in begun[:SCREENED]]
-    ends.sort(key=lambda refit: criterion(refit, data))
-    return [*ends, *chain.from_iterable(slimmed(family, data, menu, best) for best in ends[:count])]
+    """The best of noisy descents, learned in some evaluations, by Schwarz's criterion."""
+    trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
+    trials.sort(key=lambda trial: criterion(trial, data))
+    ends = [learned(family, data, menu, trial.vector, trial.support, steps) for trial in trials[:count]]
+    return sorted(ends, key=lambda end: criterion(end, data))
 
 
-def _renewed(
-    family: Family, data: Data, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator
-) -> list[Refit]:
-    """Some agents of a problem beside others from random starts.
-
-    These have the columns of the agents that go divided among them, or see all columns, or all of theirs, until it
-    pays. Beside agents that are right, the others are found as often as if they were all.
-    """
-    agents, found = np.flatnonzero(refit.support.blocks(0)).tolist(), []
-    for seeing in ("divided", "all", "theirs"):
-        room, begun = family.template.architecture.layers[0] if seeing == "all" else len(agents), []
-        for stay in chain.from_iterable(combinations(agents, count) for count in range(1, room)):
-            gone = [agent for agent in agents if agent not in stay]
-            if seeing == "divided" and len(gone) < 2:
-                continue  # One of them has all columns.
-            groups = _seen_together(menu, refit.support, gone, units)
-            theirs = [unit for unit in units if (unit & np.any(groups, axis=0)).any()]
-            own = units if seeing == "all" else theirs
-            opened = [whole(menu, own, room, rng) for _ in range(RENEWED * (room - len(stay)))]
-            if seeing == "divided":
-                opened = [divided(menu, support, gone, groups, rng) for support in opened]
-            starts = list(kept(menu, (renewed(family, refit, open_to, stay, rng) for open_to in opened)))
-            tried = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
-            tried.sort(key=lambda trial: trial.loss)
-            begun += [learned(family, data, menu, trial.vector, trial.support, SCREENING) for trial in tried[:LIKELY]]
-        begun.sort(key=lambda start: start.loss)
-        found += chain.from_iterable(slimmed(family, data, menu, start) for start in begun[:LIKELY])
-        if any(criterion(other, data) < criterion(refit, data) - PAYS for other in found):
-            break
-    return found
+def _simplified(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Refit:
+    """After one agent or two are drawn anew with few heads beside the others, in turn, until none makes it better."""
+    agents, failed = np.flatnonzero(refit.support.blocks(0)).tolist(), 0
+    turns = [*combinations(agents, 1), *combinations(agents, 2)]
+    in_turn = cycle(turns)
+    while failed < len(turns):
+        draws = list(kept(menu, simpler(family, menu, refit, next(in_turn), SIMPLE, rng)))
+        best = _best(family, data, menu, draws, LEARNED, rng, STEPS)[0] if draws else refit
+        if criterion(best, data) < criterion(refit, data) + HOPEFUL:
+            best = lowest_criterion([best, *slimmed(family, data, menu, best)], data)
+        pays = criterion(best, data) < criterion(refit, data) - PAYS
+        refit, failed = (best, 0) if pays else (refit, failed + 1)
+    return learned(family, data, menu, refit.vector, refit.support, LAST_STEPS)
 
 
-def _seen_together(menu: Menu, support: Support, agents: Sequence[int], units: Units) -> Units:
-    """The terms of x that some agents see, in groups of those that rows of theirs see together."""
-    groups = [unit & menu.moves for unit in units]
-    rows = [
-        row & menu.moves
-        for coef in support.coefs[0].values()
-        for row in coef[list(agents)].reshape(-1, len(menu.moves))
-    ]
-    for row in rows:
-        linked = [group for group in groups if (group & row).any()]
-        if linked:
-            apart = [group for group in groups if not (group & row).any()]
-            groups = [*apart, np.any(linked, axis=0)]
-    held = np.any(rows, axis=0)
-    return [group for group in groups if (group & held).any()]
-
-
-def divided(menu: Menu, support: Support, agents: Sequence[int], groups: Units, rng: np.random.Generator) -> Support:
-    """With each group of terms seen by one of some agents alone, by chance; each agent has one while there are any."""
-    support = support.copy()
-    owners = np.concatenate([rng.permutation(agents), rng.choice(agents, len(groups))])[: len(groups)]
-    for owner, group in zip(owners, rng.permutation(len(groups)), strict=True):
-        for coef in support.coefs[0].values():
-            for agent in agents:
-                coef[agent] &= (agent == owner) | ~groups[group]
+def of_own_columns(menu: Menu, groups: Sequence[Bool[np.ndarray, " terms"]]) -> Support:
+    """An agent with every head for each group of terms, which sees these; the last of two may share columns."""
+    support = menu.allowed.copy()
+    alone = np.any([np.zeros_like(menu.moves), *menu.themes], axis=0)
+    groups = [groups[0], groups[1] | groups[0] & ~alone] if len(groups) == 2 else groups
+    for coef in support.coefs[0].values():
+        coef[len(groups) :] = False
+        for agent, group in enumerate(groups):
+            coef[agent][..., menu.moves & ~group] = False
     return menu.settled(support)
 
 
@@ -219,7 +210,7 @@ def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units,
     for _ in range(ROUNDS):
         inner = _tried(family, data, menu, within_agents(family, menu, refit), limit, rng)
         outer = _tried(family, data, menu, between_agents(family, menu, refit, units, rng), limit, rng)
-        pooled = (learned(family, data, menu, *start, LAST_STEPS) for start in kept(menu, joined(family, refit)))
+        pooled = _near(family, data, menu, kept(menu, joined(family, refit)), limit)
         better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit - PAYS), None)
         if better is None:
             return refit
@@ -234,8 +225,13 @@ def _tried(
     starts = list(starts)
     trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
     trials.sort(key=lambda trial: criterion(trial, data))
-    for trial in trials[:TRIED]:
-        begun = learned(family, data, menu, trial.vector, trial.support, STEPS)
+    yield from _near(family, data, menu, [(trial.vector, trial.support) for trial in trials[:TRIED]], limit)
+
+
+def _near(family: Family, data: Data, menu: Menu, starts: Iterable[Start], limit: float) -> Iterator[Refit]:
+    """The optima of those that come near a criterion in few steps."""
+    for vector, support in starts:
+        begun = learned(family, data, menu, vector, support, STEPS)
         if criterion(begun, data) < limit + NEAR:
             yield learned(family, data, menu, begun.vector, begun.support, LAST_STEPS)
 

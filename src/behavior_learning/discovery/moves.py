@@ -3,8 +3,8 @@
 Each gives the numbers to start from and what is in use. The likelihood says which of them pay.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations, permutations
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain, combinations, permutations, product
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -27,6 +27,7 @@ __all__ = [
     "reassigned",
     "redrawn",
     "renewed",
+    "simpler",
     "split_off",
     "swapped",
     "traded",
@@ -333,3 +334,37 @@ def renewed(family: Family, refit: Refit, open_to: Support, stay: Sequence[int],
         for kept in (places.intercept[used], places.multiplier[used], places.coef[used][:, list(stay)]):
             vector[kept] = refit.vector[kept]
     return vector, support
+
+
+def simpler(
+    family: Family, menu: Menu, refit: Refit, go: Sequence[int], count: int, rng: np.random.Generator
+) -> Iterator[Start]:
+    """With some agents drawn anew: one or two heads on what each sees, in one row above, if possible of its own alone.
+
+    Each choice of heads has as many of the starts as any other, or one or none.
+    """
+    agents, above = np.flatnonzero(refit.support.blocks(0)).tolist(), refit.support.coefs[1]
+    stay, roles = [agent for agent in agents if agent not in go], [role for role, coef in above.items() if coef.size]
+    free = [role for role in roles if not above[role][..., stay].any()]
+    few = [set(heads) for size in (1, 2) for heads in combinations(roles, size)]
+    rows = permutations(free if 1 < len(go) <= len(free) else roles, len(go))
+    choices = list(product(rows, product(few, repeat=len(go))))
+    order = rng.permutation(len(choices))
+    for number in range(count):
+        own, heads = choices[order[number % len(order)]]
+        yield renewed(family, *_simple(menu, refit, go, own, heads), stay, rng)
+
+
+def _simple(
+    menu: Menu, refit: Refit, go: Sequence[int], own: Sequence[str], heads: Sequence[Collection[str]]
+) -> tuple[Refit, Support]:
+    """What stays without some agents, and with these in the row above and the heads chosen for each."""
+    without, open_to = refit.support.copy(), refit.support.copy()
+    for agent, mine, some in zip(go, own, heads, strict=True):
+        seen = np.any([coef[agent].any(axis=0) for coef in refit.support.coefs[0].values()], axis=0)
+        for role, coef in open_to.coefs[0].items():
+            coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent] & (role in some)
+        for role, coef in open_to.coefs[1].items():
+            coef[..., agent] = role == mine
+            without.coefs[1][role][..., agent] = False
+    return refit._replace(support=without), open_to

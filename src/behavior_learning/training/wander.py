@@ -52,27 +52,32 @@ def wandered(
         ]
         gates = np.array([family.gates(some[i % len(some)]) for i in range(TOGETHER)], np.float32)
         key = make_key(int(rng.integers(2**31)))
-        ends = np.asarray(_descended(loss, to_device(np.array(begun, np.float32)), to_device(gates), data, key))
-        found += [family.refit(data, end, support, 1) for end, support in zip(ends, some, strict=False)]
+        ends = _descended(loss, to_device(np.array(begun, np.float32)), to_device(gates), data, key)
+        vectors, losses = map(np.asarray, ends)
+        found += [Refit(end, own, float(value)) for end, own, value in zip(vectors, some, losses, strict=False)]
     return found
 
 
 @eqx.filter_jit
 def _descended(
     loss: PenalizedLoss, starts: Float[Array, "k p"], gates: Float[Array, "k p"], data: Data, key: PRNGKeyArray
-) -> Float[Array, "k p"]:
+) -> tuple[Float[Array, "k p"], Float[Array, " k"]]:
     x, y, weight = data
 
-    def mean_loss(vector: Array, rows: Array) -> Array:
+    def mean_loss(vector: Array, rows: Array | slice) -> Array:
         losses = loss.objective(loss.packing.evaluated((vector,)), x[rows], y[rows])
-        return jnp.mean(losses * weight[rows]) + loss.ridge * loss.packing.squared((vector,))
+        return jnp.mean(losses * weight[rows])
+
+    def penalized(vector: Array, rows: Array) -> Array:
+        return mean_loss(vector, rows) + loss.ridge * loss.packing.squared((vector,))
 
     def step(number: Array, at: tuple[Array, optax.OptState]) -> tuple[Array, optax.OptState]:
         vectors, state = at
         rows = jax.random.randint(jax.random.fold_in(key, number), (len(starts), BATCH), 0, len(x))
-        slopes = jax.vmap(jax.grad(mean_loss))(vectors, rows) * gates
+        slopes = jax.vmap(jax.grad(penalized))(vectors, rows) * gates
         moves, state = ADAM.update(jnp.where(jnp.isfinite(slopes), slopes, 0.0), state)
         return vectors + jnp.asarray(moves), state
 
     begun = starts * gates
-    return jax.lax.fori_loop(0, STEPS, step, (begun, ADAM.init(begun)))[0]
+    ends = jax.lax.fori_loop(0, STEPS, step, (begun, ADAM.init(begun)))[0]
+    return ends, jax.lax.map(lambda vector: mean_loss(vector, slice(None)), ends)
