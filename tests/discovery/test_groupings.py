@@ -72,7 +72,7 @@ def test_moves_leave_a_theme_with_one_agent():
     """The last agent of two may get it, and no column of it goes alone."""
     names = tuple(shape().model.columns.x_sources)
     menu = shape((names[2:],)).menu
-    tried = moves.between_agents(shape().family, menu, problem(), list(menu.units), np.random.default_rng(0))
+    tried = moves.between_agents(shape().family, menu, problem(), list(menu.units))
     seen = [owners(support)[2:] for _, support in tried]
     assert all(len(first | second) <= 1 for first, second in seen)
     assert [{0}, {0}] in seen
@@ -259,7 +259,7 @@ def test_every_descent_begins_where_it_is_told(monkeypatch):
 def test_every_structure_that_is_tried_explains_the_response(kind):
     family, menu = shape().family, shape().menu
     within = moves.within_agents(family, menu, problem())
-    between = moves.between_agents(family, menu, problem(), list(menu.units), np.random.default_rng(0))
+    between = moves.between_agents(family, menu, problem(), list(menu.units))
     starts = list(within if kind == "within" else between)
     assert all(menu.explains(support) for _, support in starts)
     assert all(np.isfinite(utility(*start)).all() for start in starts[::10])

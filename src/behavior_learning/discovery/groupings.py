@@ -209,7 +209,7 @@ def improved(family: Family, data: Data, menu: Menu, refit: Refit, units: Units,
     limit = criterion(refit, data)
     for _ in range(ROUNDS):
         inner = _tried(family, data, menu, within_agents(family, menu, refit), limit, rng)
-        outer = _tried(family, data, menu, between_agents(family, menu, refit, units, rng), limit, rng)
+        outer = _tried(family, data, menu, between_agents(family, menu, refit, units), limit, rng)
         pooled = _near(family, data, menu, kept(menu, joined(family, refit)), limit)
         better = next((end for end in chain(inner, outer, pooled) if criterion(end, data) < limit - PAYS), None)
         if better is None:

@@ -20,12 +20,10 @@ __all__ = [
     "between_agents",
     "exchanged",
     "joined",
-    "joined_anew",
     "kept",
     "linked",
     "merged",
     "reassigned",
-    "redrawn",
     "renewed",
     "simpler",
     "split_off",
@@ -59,8 +57,8 @@ def within_agents(family: Family, menu: Menu, refit: Refit) -> Iterator[Start]:
     return kept(menu, chain.from_iterable(moves))
 
 
-def between_agents(family: Family, menu: Menu, refit: Refit, units: Units, rng: np.random.Generator) -> Iterator[Start]:
-    """All that one move makes of a problem in which columns, rows and agents change places, or are drawn anew."""
+def between_agents(family: Family, menu: Menu, refit: Refit, units: Units) -> Iterator[Start]:
+    """All that one move makes of a problem in which columns, rows and agents change places."""
     moves = (
         reassigned(menu, refit, units),
         transferred(family, refit),
@@ -68,8 +66,6 @@ def between_agents(family: Family, menu: Menu, refit: Refit, units: Units, rng: 
         linked(refit),
         split_off(family, refit),
         joined(family, refit),
-        joined_anew(family, refit),
-        redrawn(family, menu, refit, rng),
     )
     return kept(menu, chain.from_iterable(moves))
 
@@ -292,30 +288,11 @@ def joined(family: Family, refit: Refit) -> Iterator[Start]:
         yield joint.vector, wider
 
 
-def joined_anew(family: Family, refit: Refit) -> Iterator[Start]:
-    """With two agents in one, a row of which has another head."""
-    for vector, support in joined(family, refit):
-        yield from exchanged(family, Refit(vector, support, refit.loss))
-
-
 def _used_alike(family: Family, refit: Refit, one: int, other: int) -> float:
     """How much more the rows above make of another agent than of one: b of w_other ≈ b·w_one."""
     rows = [refit.vector[family.coefs[1][role][coef.any(axis=-1)]] for role, coef in refit.support.coefs[1].items()]
     above = np.concatenate(rows)
     return float(above[:, other] @ above[:, one] / max(above[:, one] @ above[:, one], 1e-12))
-
-
-def redrawn(family: Family, menu: Menu, refit: Refit, rng: np.random.Generator) -> Iterator[Start]:
-    """With each agent drawn anew, with a row of every head that sees its columns."""
-    for agent in np.flatnonzero(refit.support.blocks(0)):
-        drawn = family.drawn(drawn_like(family.template, rng))
-        vector, support = refit.vector.copy(), refit.support.copy()
-        seen = np.any([coef[agent].any(axis=0) for coef in support.coefs[0].values()], axis=0)
-        for role, coef in support.coefs[0].items():
-            coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent]
-            for places in family.rows[0][role]:
-                vector[places[agent]] = drawn[places[agent]]
-        yield vector, support
 
 
 def renewed(family: Family, refit: Refit, open_to: Support, stay: Sequence[int], rng: np.random.Generator) -> Start:
