@@ -1,5 +1,6 @@
 """Claims about what a search for agents tries."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -199,17 +200,25 @@ def test_rows_of_the_same_head_are_traded_too():
 
 
 def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
-    """Of two agents, of columns 1 and 2 and of 0 and 3, and with no other pair that interacts."""
+    """Of two agents, of columns 1 and 2 and of 0 and 3, and then of 2 and 3, and with no other pair that interacts."""
     menu, x = shape().menu, rng("interacting").normal(size=(400, 4))
-    mean = np.abs(x[:, 1] + x[:, 2]) - 1 + np.maximum(x[:, 0] - x[:, 3], 0)
-    y = np.clip(mean + 0.5 * rng("responses").normal(size=400), -3.9, 3.9)
-    data = (np.float32(x), np.float32(y), np.ones(400, np.float32))
-    (groups,) = groups_of_columns(shape().family, data, menu, menu.units, 3)
-    one, other = ([bool((group & unit).any()) for unit in menu.units] for group in groups)
-    assert one == [not own for own in other] in ([True, False, False, True], [False, True, True, False])
-    assert owners(of_own_columns(menu, groups)) == [{0, 1} if own else {1} for own in one]  # The last may share.
-    apart = of_own_columns(menu, menu.units[:3])
-    assert owners(apart)[:3] == [{0}, {1}, {2}]
+    plans = []
+    for limit in (x[:, 0] - x[:, 3], x[:, 2] - x[:, 3]):
+        mean = np.abs(x[:, 1] + x[:, 2]) - 1 + np.maximum(limit, 0)
+        y = np.clip(mean + 0.5 * rng("responses").normal(size=400), -3.9, 3.9)
+        data = (np.float32(x), np.float32(y), np.ones(400, np.float32))
+        found = groups_of_columns(shape().family, data, menu, menu.units, 3)
+        plans.append(
+            [[{j for j, unit in enumerate(menu.units) if (g & unit).any()} for g in groups] for groups in found]
+        )
+    apart, shared = plans
+    assert apart in ([[{0, 3}, {0, 1, 2, 3}]], [[{1, 2}, {0, 1, 2, 3}]])  # The last may share.
+    one, other = {1, 2}, {2, 3}
+    assert [one, other | {0}] in shared or [other, one | {0}] in shared
+    theme = replace(menu, themes=(menu.units[2],))
+    one, other = next(groups_of_columns(shape().family, data, theme, menu.units, 3))
+    assert not (one & other & menu.units[2]).any(), "a theme belongs to one agent"
+    assert owners(of_own_columns(menu, menu.units[:3]))[:3] == [{0}, {1}, {2}]
 
 
 @pytest.mark.parametrize("go", [(0,), (1,), (0, 1)])

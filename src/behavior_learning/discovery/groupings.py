@@ -159,10 +159,8 @@ def _simplified(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.ra
 
 
 def of_own_columns(menu: Menu, groups: Sequence[Bool[np.ndarray, " terms"]]) -> Support:
-    """An agent with every head for each group of terms, which sees these; the last of two may share columns."""
+    """An agent with every head for each group of terms, which sees these."""
     support = menu.allowed.copy()
-    alone = np.any([np.zeros_like(menu.moves), *menu.themes], axis=0)
-    groups = [groups[0], groups[1] | groups[0] & ~alone] if len(groups) == 2 else groups
     for coef in support.coefs[0].values():
         coef[len(groups) :] = False
         for agent, group in enumerate(groups):

@@ -35,16 +35,28 @@ Terms = Bool[np.ndarray, " terms"]
 def groups_of_columns(
     family: Family, data: Data, menu: Menu, units: Sequence[Terms], most: int
 ) -> Iterator[list[Terms]]:
-    """For two agents and more, the terms of each: of units that interact, and in the last of all others."""
-    groups, agents = list(units), 2
+    """For two agents and more, the terms of each: of units that interact, and in the last of all others.
+
+    The last of two may share what the first sees, except themes. Where the two pairs that interact most have a column
+    in common, the first is one agent, and what the second adds belongs to another beside either column of the first.
+    """
+    groups, agents, pairs = list(units), 2, list[tuple[Terms, Terms]]()
+    alone = np.any([np.zeros_like(menu.moves), *menu.themes], axis=0)
     for pair in _interacting(family, data, menu, units):
+        pairs.append(pair)
         linked = [group for group in groups if any((group & unit).any() for unit in pair)]
         apart = [group for group in groups if not any((group & unit).any() for unit in pair)]
         groups = [*apart, np.any(linked, axis=0)]
         several = [group for group in groups if sum((group & unit).any() for unit in units) > 1]
         rest = [group for group in groups if sum((group & unit).any() for unit in units) == 1]
+        if len(pairs) == 2 and len(several) == 1:
+            first = np.any(pairs[0], axis=0)
+            added = [unit for unit in pair if not (unit & first).any()]
+            shared = [unit for unit in pairs[0] if not (unit & alone).any()]
+            yield from ([first, np.any([unit, *added, *rest], axis=0)] for unit in shared)
         if len(several) == agents - 1 and rest:
-            yield [*several, np.any(rest, axis=0)]
+            common = several[0] & ~alone if agents == 2 else np.zeros_like(alone)
+            yield [*several, np.any([common, *rest], axis=0)]
             agents += 1
         if agents > most or not rest:
             return
