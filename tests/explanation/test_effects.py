@@ -256,7 +256,7 @@ def test_refits_on_the_rows_of_the_fit_are_made_once_for_each_seed(monkeypatch):
         return [(SimpleNamespace(network=f"{rows} {seed} {number}"), None) for number in range(count)] + [(None, None)]
 
     monkeypatch.setattr(learned_effects, "refits", refits)
-    model, errors = SimpleNamespace(refitted={}), Errors("bootstrap", n_refits=2, seed=3)
+    model, errors = SimpleNamespace(refitted={}, members=1), Errors("bootstrap", n_refits=2, seed=3)
     assert errors.refitted(model, "own") == errors.refitted(model, "own") == ("own 3 0", "own 3 1")
     assert errors.refitted(model, "others") == ("others 3 0", "others 3 1")
     assert Errors("bootstrap", n_refits=2, seed=4).refitted(model, "own") == ("own 4 0", "own 4 1")

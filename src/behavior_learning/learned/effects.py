@@ -307,9 +307,11 @@ def _correction(effects: Effects, model: LearnedModel, terms: Terms, rows: Rows)
 
 def _lighter(model: LearnedModel) -> LearnedModel:
     """A model whose refits are means of few networks where it is one of several."""
+    if model.members == 1:
+        return model
     recipe = model.recipe
     starts = replace(recipe.initialization, n=min(REFITTED, recipe.initialization.n))
-    return replace(model, recipe=replace(recipe, initialization=starts)) if model.members > 1 else model
+    return replace(model, recipe=replace(recipe, initialization=starts))
 
 
 def _are_of_fit(model: LearnedModel, rows: Rows) -> bool:
