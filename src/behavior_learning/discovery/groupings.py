@@ -88,11 +88,9 @@ def learned_groupings(
     end, found = lowest_criterion(ends, data), list(chain.from_iterable(found))
     for _ in range(AGAIN):
         simple = _simplified(family, data, menu, end, rng)
-        best = improved(family, data, menu, simple, units, rng)
-        if best is simple:
-            end = best
+        end = improved(family, data, menu, simple, units, rng)
+        if end is simple:
             break
-        end = best
     path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
     refits = {size: refit for size, refit in path.refits.items() if size < end.size or refit.loss < end.loss}
     if end.size <= menu.most:
