@@ -259,7 +259,7 @@ def test_every_descent_begins_where_it_is_told(monkeypatch):
     family, support = shape().family, problem().support
     monkeypatch.setattr(wander, "_descended", lambda loss, starts, gates, data, key: (starts * gates, gates[:, 0]))
     starts = [number * problem().vector for number in range(wander.TOGETHER + 3)]
-    found = wander.wandered(family, (np.ones(1),) * 3, [support] * len(starts), rng("starts"), starts)
+    found = wander.wandered(family, (np.ones(1),) * 3, [(start, support) for start in starts], rng("starts"))
     for end, start in zip(found, starts, strict=True):
         np.testing.assert_allclose(end.vector, start * family.gates(support), rtol=1e-6)
 

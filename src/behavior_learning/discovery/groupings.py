@@ -135,7 +135,7 @@ def _best(
     steps: int = SCREENING,
 ) -> list[Refit]:
     """The best of noisy descents, learned in some evaluations, by Schwarz's criterion."""
-    trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
+    trials = wandered(family, data, starts, rng)
     trials.sort(key=lambda trial: criterion(trial, data))
     ends = [learned(family, data, menu, trial.vector, trial.support, steps) for trial in trials[:count]]
     return sorted(ends, key=lambda end: criterion(end, data))
@@ -219,7 +219,7 @@ def _tried(
 ) -> Iterator[Refit]:
     """The optima of the best, of those that come near a criterion in few steps."""
     starts = list(starts)
-    trials = wandered(family, data, [support for _, support in starts], rng, [vector for vector, _ in starts])
+    trials = wandered(family, data, starts, rng)
     trials.sort(key=lambda trial: criterion(trial, data))
     yield from _near(family, data, menu, [(trial.vector, trial.support) for trial in trials[:TRIED]], limit)
 

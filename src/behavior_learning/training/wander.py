@@ -14,7 +14,6 @@ import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from behavior_learning.core.arrays import make_key, to_device
-from behavior_learning.core.network import drawn_like
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.refit import Data, Family, Refit
@@ -31,31 +30,22 @@ ADAM = optax.adam(optax.cosine_decay_schedule(RATE, STEPS))
 def wandered(
     family: Family,
     data: Data,
-    supports: Sequence[Support],
+    starts: Sequence[tuple[Float[np.ndarray, " numbers"], Support]],
     rng: np.random.Generator,
-    starts: Sequence[Float[np.ndarray, " numbers"]] | None = None,
 ) -> list[Refit]:
-    """Where a descent ends for each support, near an optimum, and its loss on all rows.
-
-    Parameters
-    ----------
-    starts : of each; random by default.
-    """
+    """Where a descent from each start ends, near an optimum of its support, and its loss on all rows."""
     rows = float(np.sum(np.asarray(data[2]) > 0))
     loss = PenalizedLoss(family.objective, family.packing, to_device(np.float32(family.l2 / (2 * rows))))
     found = []
-    for first in range(0, len(supports), TOGETHER):
-        some = supports[first : first + TOGETHER]
-        begun = [
-            family.drawn(drawn_like(family.template, rng)) if starts is None else starts[(first + i) % len(supports)]
-            for i in range(TOGETHER)
-        ]
-        gates = np.array([family.gates(some[i % len(some)]) for i in range(TOGETHER)], np.float32)
+    for first in range(0, len(starts), TOGETHER):
+        some = [starts[(first + i) % len(starts)] for i in range(TOGETHER)]  # The last call is filled up.
+        begun = np.array([vector for vector, _ in some], np.float32)
+        gates = np.array([family.gates(support) for _, support in some], np.float32)
         key = make_key(int(rng.integers(2**31)))
-        ends = _descended(loss, to_device(np.array(begun, np.float32)), to_device(gates), data, key)
+        ends = _descended(loss, to_device(begun), to_device(gates), data, key)
         vectors, losses = map(np.asarray, ends)
-        found += [Refit(end, own, float(value)) for end, own, value in zip(vectors, some, losses, strict=False)]
-    return found
+        found += [Refit(end, own, float(value)) for end, (_, own), value in zip(vectors, some, losses, strict=True)]
+    return found[: len(starts)]
 
 
 @eqx.filter_jit
