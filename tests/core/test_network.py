@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jax.flatten_util import ravel_pytree
 
 from behavior_learning.core import network as network_module
 from behavior_learning.core import sums
@@ -94,6 +95,12 @@ def test_rows_of_m_may_lie_first_or_last(heads, skip, monkeypatch):
     last = network(jnp.asarray(x), jnp.asarray(y))
     monkeypatch.setattr(network_module, "NARROW", 1_000)
     np.testing.assert_allclose(network(jnp.asarray(x), jnp.asarray(y)), last, rtol=1e-12)
+    gradients = []
+    for narrow in (0, 1_000):  # Rows last, a gradient is taken rows first.
+        monkeypatch.setattr(network_module, "NARROW", narrow)
+        loss = lambda network, y: jnp.sum(jnp.sin(network(jnp.asarray(x), y)))
+        gradients.append(ravel_pytree(jax.grad(loss, argnums=(0, 1))(network, jnp.asarray(y)))[0])
+    np.testing.assert_allclose(*gradients, rtol=1e-9, atol=1e-12)
 
 
 @double

@@ -320,7 +320,7 @@ def test_kept_adam_parameters_are_the_running_mean_of_the_steps():
     np.testing.assert_allclose(averaged.kept(path[1], states[1]), mean, rtol=1e-10)
 
 
-def test_cosine_schedule_rises_falls_to_nothing_and_spends_all_its_epochs():
+def test_cosine_schedule_rises_and_falls_to_nothing():
     """A loss of constant slope: every step of Adam is as long as the learning rate."""
     line = lambda params, data: jnp.sum(params)
     optimizer = full_batch_adam(schedule="cosine", averaging=0.0)
@@ -332,9 +332,15 @@ def test_cosine_schedule_rises_falls_to_nothing_and_spends_all_its_epochs():
         at = moved
     assert np.argmax(lengths) == 10
     np.testing.assert_allclose(lengths[10:], 0.025 * (1 + np.cos(np.pi * np.arange(90) / 90)), rtol=1e-5)
-    _, trace = train(jnp.zeros((1, 1)), distance_to_origin, optimizer, max_epochs=12, patience=1)
-    assert trace.ran.all()
-    assert trace.ran.shape == (1, 12)
+
+
+@pytest.mark.parametrize(("patience", "ran"), [(1, 5 + 8), (3, 5 + 8), (11, 5 + 11)])
+def test_a_fifth_of_a_schedule_is_patience(patience, ran):
+    class Budgeted(Walk):
+        budgeted = True
+
+    _, trace = train(jnp.array([0.0]), distance_to(5.0), Budgeted(), max_epochs=40, patience=patience)
+    assert trace.ran.shape == (1, ran)
 
 
 def test_decoupled_decay_shrinks_by_learning_rate_times_decay():

@@ -35,7 +35,8 @@ NARROW = 32
 """Most rows of a layer with which candidates are evaluated rows first: every operation then runs along rows of data
 times candidates. Rows last, products of 2,000 candidates with three columns take longer than all heads together. Where
 candidates have several columns, as those of classes and of two numbers, rows of data then lie last: few candidates are
-too short a loop."""
+too short a loop. Wider layers at candidates of numbers are evaluated rows last in .4 of the time, but their gradient
+takes .6 rows first."""
 
 
 class RowRules(NamedTuple):
@@ -101,11 +102,16 @@ class BehaviorNetwork(eqx.Module):
 
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
-        scalar, absorbed = self.architecture.output == "scalar", self._readout_is_absorbed
-        axis = FIRST if scalar and self.width <= NARROW else LAST
-        turned = axis == FIRST and y.shape[-1] > 1 and device_count() == 1
+        scalar, narrow = self.architecture.output == "scalar", self.width <= NARROW
+        if scalar and not narrow and y.shape[1] > y.shape[2]:
+            return _rows_last(self, x, y)
+        return self.along(FIRST if scalar and narrow else LAST, x, y)
+
+    def along(self, axis: int, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+        """BL(x, y) by rows of M along an axis, `FIRST` or `LAST`."""
+        absorbed, turned = self._readout_is_absorbed, axis == FIRST and y.shape[-1] > 1 and device_count() == 1
         outputs = self.readout(self._trace(x, y, axis, absorbed, turned)[-1].utility, axis, absorbed)
-        if not scalar:
+        if self.architecture.output == "vector":
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
         only = outputs[..., 0] if axis == LAST else outputs[0].T if turned else outputs[0]
         return jnp.broadcast_to(only, (len(x), y.shape[1]))
@@ -305,6 +311,16 @@ class _Draw:
         if architecture.readout == "nonnegative":
             return Readout(Weight.from_value(self.rng.uniform(0.5, 1.5, shape), NONNEGATIVE), bias)
         return Readout(Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5), bias)
+
+
+@eqx.filter_custom_jvp
+def _rows_last(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+    return network.along(LAST, x, y)
+
+
+@_rows_last.def_jvp
+def _(at: tuple, moved: tuple) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
+    return eqx.filter_jvp(lambda network, x, y: network.along(FIRST, x, y), at, moved)
 
 
 def _concatenated(parts: list[Array], axis: int) -> Array:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from itertools import pairwise
+from math import ceil
 from typing import NamedTuple
 
 import equinox as eqx
@@ -84,6 +85,9 @@ with, or None to keep the present losses."""
 
 FEW = 300
 """Numbers of a start up to which a program without fused loops runs as fast; it compiles in two thirds of the time."""
+
+SCHEDULED = 0.2
+"""Share of a schedule that a start goes through without a better validation loss before it stops."""
 
 
 class Trace(NamedTuple):
@@ -227,7 +231,7 @@ def minimize(
     begun = state = on_mesh(_begun(optimizer, starts))
     data, validation, feed = on_mesh(data), on_mesh(validation), feed or Feed(lambda done: _same(data), 0)
     most = np.iinfo(np.int32).max
-    patience = max_epochs if optimizer.budgeted else min(patience, max_epochs)
+    patience = max(patience, ceil(SCHEDULED * max_epochs)) if optimizer.budgeted else patience
     limits = _Limits(*(to_device(np.asarray(min(limit, most), np.int32)) for limit in (patience, max_epochs)))
     run_chunk = _run_few if sum(leaf.size // len(leaf) for leaf in jax.tree.leaves(starts)) <= FEW else _run_many
     streams, fixed = np.random.default_rng(seed).spawn(2), make_key(seed)
@@ -320,7 +324,9 @@ def _run_chunk(
 
         unknown, (asked, *_) = jnp.full_like(state.best_loss, jnp.nan), own
         wanted = asked & state.active.any()
-        next_state, (train, held_out) = jax.lax.cond(wanted, jax.vmap(run), lambda s: (s, (unknown, unknown)), state)
+        # An axis of one start would take half as long again.
+        each = jax.vmap(run) if len(unknown) > 1 else partial(jax.lax.map, run)
+        next_state, (train, held_out) = jax.lax.cond(wanted, each, lambda s: (s, (unknown, unknown)), state)
         return next_state, _History(train, held_out, asked & state.active)
 
     return everywhere(jax.lax.scan(one, state, (chance.asked, chance.order, chance.fresh)))

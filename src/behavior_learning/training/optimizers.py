@@ -159,7 +159,7 @@ class Adam(Optimizer):
     clip : largest global norm of a gradient.
     averaging : decay per step of the running mean of parameters that is evaluated and kept; 0 keeps the last ones.
     schedule : ``"constant"``, or ``"cosine"``: the step size rises over the first tenth of `max_epochs` and falls from
-        there to zero, 1 + cos. All epochs are then run, whatever the patience; the best one is kept.
+        there to zero, 1 + cos. Patience is then a fifth of `max_epochs` at least.
 
     Source: Loshchilov and Hutter (2017) for the cosine.
 
