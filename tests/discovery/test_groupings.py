@@ -221,17 +221,26 @@ def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
     assert owners(of_own_columns(menu, menu.units[:3]))[:3] == [{0}, {1}, {2}]
 
 
-@pytest.mark.parametrize("go", [(0,), (1,), (0, 1)])
-def test_agents_drawn_anew_with_few_heads_have_a_row_above_each_and_the_others_stay(go):
-    family, before, new = shape().family, problem(), rng("simple")
-    for _, support in moves.simpler(family, shape().menu, before, go, 18, new):
-        above = {agent: [r for r, coef in support.coefs[1].items() if coef[..., agent].any()] for agent in (0, 1)}
-        assert len({tuple(above[agent]) for agent in go}) == len(go)
-        for agent in (0, 1):
-            heads = [role for role, coef in support.coefs[0].items() if coef[agent].any()]
-            assert len(above[agent]) == (1 if agent in go else 3)
-            assert len(heads) in ((1, 2) if agent in go else (3,))
+@pytest.mark.parametrize("agent", [0, 1])
+def test_an_agent_drawn_anew_has_few_heads_along_its_rows_and_a_row_above_and_the_other_stays(agent):
+    family, before, other = shape().family, problem(), 1 - agent
+    had = [before.vector[family.coefs[0][role][agent, 0]] for role in before.support.coefs[0]]
+    for vector, support in moves.simpler(family, shape().menu, before, agent, 18, rng("simple")):
+        above = {own: [r for r, coef in support.coefs[1].items() if coef[..., own].any()] for own in (0, 1)}
+        heads = {own: [r for r, coef in support.coefs[0].items() if coef[own].any()] for own in (0, 1)}
+        assert (len(above[agent]), len(above[other]), len(heads[other])) == (1, 3, 3)
+        assert len(heads[agent]) in (1, 2)
         assert [own & {0, 1} for own in owners(support)] == owners(before.support)
+        for role in heads[agent]:
+            row = vector[family.coefs[0][role][agent, 0]]
+            assert np.isclose(max(abs(row @ old) / np.linalg.norm(row) / np.linalg.norm(old) for old in had), 1)
+
+
+@pytest.mark.parametrize("above", [("utility", "equality"), ("equality", "equality")])
+def test_agents_are_placed_in_the_rows_above_that_are_named(above):
+    support = moves.placed(problem().support, above)
+    for role, coef in support.coefs[1].items():
+        assert tuple(coef[0, 0, :2]) == tuple(own == role for own in above)
 
 
 def test_an_odd_agent_that_the_rows_above_use_the_other_way_is_turned_before_it_gets_a_row():

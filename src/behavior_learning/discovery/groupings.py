@@ -2,13 +2,14 @@
 
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next, so that they are read
 from the columns that interact (`interactions`). Agents of a grouping descend with much noise (`wander`) from random
-starts, with every head, and each again beside the others; they are thinned, and then one or two at a time drawn anew
-with few heads. What is best goes on by moves between structures (`moves`), each kept where Schwarz's criterion falls.
-All of it shares one compiled program: a structure is a set of gates.
+starts, with every head, for each order of the rows above, of which each agent has one. Of those that come near the best
+one agent after the other is drawn anew with few heads, and the best goes on without weak terms and by moves between
+structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled program: a structure is a
+set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, combinations, cycle
+from itertools import chain, permutations, product
 
 import numpy as np
 from jaxtyping import Bool
@@ -21,7 +22,7 @@ from behavior_learning.discovery.moves import (
     between_agents,
     joined,
     kept,
-    renewed,
+    placed,
     simpler,
     within_agents,
     without_rows,
@@ -45,12 +46,12 @@ from behavior_learning.training.wander import wandered
 
 __all__ = ["improved", "learned_again", "learned_groupings", "of_own_columns", "opened", "whole"]
 
-STARTS, SCREENED, SCREENING = 32, 6, 100
-"""Random starts of a grouping, and the best of them that are learned in so many evaluations."""
+STARTS, SCREENED, SCREENING = 16, 10, 100
+"""Random starts of each order of the rows above, and the best of all that are learned in so many evaluations."""
 
-SIMPLE, LEARNED, HOPEFUL = 72, 6, 40.0
-"""Random starts of agents with few heads, the best of them that are learned, and nats above the problem from which the
-best of these loses terms."""
+SIMPLE, LEARNED, SIMPLER, HOPEFUL = 48, 6, 2.0, 40.0
+"""Random starts of an agent with few heads, the best of them that are learned, nats by which the criterion falls where
+one is kept, and nats above the best from which other problems go on."""
 
 ANEW, BEST = 48, 12
 """Random starts in the structures that did best, and how many of them are learned."""
@@ -83,15 +84,19 @@ def learned_groupings(
         return by_size(family, data, menu, [], rng)
     most = family.template.architecture.layers[0]
     plans = [of_own_columns(menu, groups) for groups in groups_of_columns(family, data, menu, units, most)]
-    found = [_begun(family, data, menu, plan, rng) for plan in plans or [whole(menu, units, 2, rng)]]
-    ends = [lowest_criterion(some, data) for some in found]
-    end, found = lowest_criterion(ends, data), list(chain.from_iterable(found))
+    begun = [_begun(family, data, menu, plan, rng) for plan in plans or [whole(menu, units, 2, rng)]]
+    ends = [lowest_criterion(some, data) for some in begun]
+    going = found = list(chain.from_iterable(begun))
+    end = lowest_criterion(ends, data)
     for _ in range(AGAIN):
-        simple = _simplified(family, data, menu, end, rng)
-        end = improved(family, data, menu, simple, units, rng)
-        if end is simple:
+        simple = _simplified(family, data, menu, going, rng)
+        found = [*found, simple, *slimmed(family, data, menu, simple)]
+        thin = learned(family, data, menu, found[-1].vector, found[-1].support, LAST_STEPS)
+        end = improved(family, data, menu, thin, units, rng)
+        if end is thin:
             break
-    path = by_size(family, data, menu, [*found, *ends, end, *downward(family, data, menu, end)], rng)
+        going = [end]
+    path = by_size(family, data, menu, [*found, end, *downward(family, data, menu, end)], rng)
     refits = {size: refit for size, refit in path.refits.items() if size < end.size or refit.loss < end.loss}
     if end.size <= menu.most:
         refits[end.size] = end  # Another of its size and more rows may have a lower loss, and a higher criterion.
@@ -111,14 +116,13 @@ def learned_again(
 
 
 def _begun(family: Family, data: Data, menu: Menu, sees: Support, rng: np.random.Generator) -> list[Refit]:
-    """Agents with every head from random starts, each drawn anew beside the others, and without the weakest terms."""
-    agents = np.flatnonzero(sees.blocks(0)).tolist()
-    best = _best(family, data, menu, [_drawn(family, sees, rng) for _ in range(STARTS)], SCREENED, rng)[0]
-    for agent in [*agents, *agents]:
-        stay = [other for other in agents if other != agent]
-        starts = [renewed(family, best, sees, stay, rng) for _ in range(STARTS // 2)]
-        best = min([best, *_best(family, data, menu, starts, 2, rng)], key=lambda refit: refit.loss)
-    return [best, *slimmed(family, data, menu, best)]
+    """The best of each order of the rows above: agents with every head from random starts, each in a row of its own."""
+    roles = [role for role, coef in sees.coefs[1].items() if coef.size]
+    agents = int(sees.blocks(0).sum())
+    orders = permutations(roles, agents) if agents <= len(roles) else product(roles, repeat=agents)
+    starts = [_drawn(family, support, rng) for support in [placed(sees, order) for order in orders] * STARTS]
+    ends = _best(family, data, menu, starts, SCREENED, rng)
+    return list({id(end.support): end for end in reversed(ends)}.values())
 
 
 def _drawn(family: Family, support: Support, rng: np.random.Generator) -> Start:
@@ -141,19 +145,24 @@ def _best(
     return sorted(ends, key=lambda end: criterion(end, data))
 
 
-def _simplified(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Refit:
-    """After one agent or two are drawn anew with few heads beside the others, in turn, until none makes it better."""
-    agents, failed = np.flatnonzero(refit.support.blocks(0)).tolist(), 0
-    turns = [*combinations(agents, 1), *combinations(agents, 2)]
-    in_turn = cycle(turns)
-    while failed < len(turns):
-        draws = list(kept(menu, simpler(family, menu, refit, next(in_turn), SIMPLE, rng)))
-        best = _best(family, data, menu, draws, LEARNED, rng, STEPS)[0] if draws else refit
-        if criterion(best, data) < criterion(refit, data) + HOPEFUL:
-            best = lowest_criterion([best, *slimmed(family, data, menu, best)], data)
-        pays = criterion(best, data) < criterion(refit, data) - PAYS
-        refit, failed = (best, 0) if pays else (refit, failed + 1)
-    return learned(family, data, menu, refit.vector, refit.support, LAST_STEPS)
+def _simplified(family: Family, data: Data, menu: Menu, refits: Sequence[Refit], rng: np.random.Generator) -> Refit:
+    """The best after their agents are drawn anew with few heads until none gets better, without those far behind."""
+    ends = list[Refit]()
+    while refits:
+        near = criterion(lowest_criterion([*refits, *ends], data), data) + HOPEFUL
+        turns = [(refit, _in_turn(family, data, menu, refit, rng)) for refit in refits if criterion(refit, data) < near]
+        ends += [refit for refit, better in turns if better is refit]
+        refits = [better for refit, better in turns if better is not refit]
+    return lowest_criterion(ends, data)
+
+
+def _in_turn(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.random.Generator) -> Refit:
+    """With each agent drawn anew with few heads beside the others, one after the other, where that makes it better."""
+    for agent in np.flatnonzero(refit.support.blocks(0)).tolist():
+        if draws := list(kept(menu, simpler(family, menu, refit, agent, SIMPLE, rng))):
+            best = _best(family, data, menu, draws, LEARNED, rng, STEPS)[0]
+            refit = best if criterion(best, data) < criterion(refit, data) - SIMPLER else refit
+    return refit
 
 
 def of_own_columns(menu: Menu, groups: Sequence[Bool[np.ndarray, " terms"]]) -> Support:

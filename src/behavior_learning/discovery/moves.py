@@ -23,6 +23,7 @@ __all__ = [
     "kept",
     "linked",
     "merged",
+    "placed",
     "reassigned",
     "renewed",
     "simpler",
@@ -79,16 +80,16 @@ def kept(menu: Menu, starts: Iterable[Start]) -> Iterator[Start]:
             yield vector, settled
 
 
-def _rows(refit: Refit, layer: int) -> Iterator[Row]:
+def _rows(support: Support, layer: int) -> Iterator[Row]:
     """Every row in use."""
-    for role, coef in refit.support.coefs[layer].items():
+    for role, coef in support.coefs[layer].items():
         yield from ((role, (int(block), int(row))) for block, row in np.argwhere(coef.any(axis=-1)))
 
 
 def without_rows(refit: Refit) -> Iterator[Start]:
     """Without each row: |t| = 2·relu(t) − t, so that two can say what one says alone, and neither is weak."""
     for layer in (0, 1):
-        for role, at in _rows(refit, layer):
+        for role, at in _rows(refit.support, layer):
             support = refit.support.copy()
             support.coefs[layer][role][at] = False
             yield refit.vector, support
@@ -107,7 +108,7 @@ def without_terms(refit: Refit) -> Iterator[Start]:
 def swapped(family: Family, refit: Refit) -> Iterator[Start]:
     """With what two rows of a block hold exchanged, as it is or negative."""
     for layer in (0, 1):
-        for one, other in combinations(_rows(refit, layer), 2):
+        for one, other in combinations(_rows(refit.support, layer), 2):
             if one[1][0] == other[1][0]:
                 (role, at), (new, place) = one, other
                 vector, support = refit.vector.copy(), refit.support.copy()
@@ -124,7 +125,7 @@ def swapped(family: Family, refit: Refit) -> Iterator[Start]:
 def exchanged(family: Family, refit: Refit) -> Iterator[Start]:
     """With another head around what a row holds, or around its negative, where its block has no row of that head."""
     for layer in (0, 1):
-        for row in _rows(refit, layer):
+        for row in _rows(refit.support, layer):
             yield from _exchanged(family, refit, layer, row)
 
 
@@ -149,7 +150,7 @@ def _turned(vector: Float[np.ndarray, " numbers"], places: RowPlaces, at: tuple[
 def merged(family: Family, refit: Refit) -> Iterator[Start]:
     """With one row of any head in place of two of a block, which sees what both see: |t| = 2·relu(t) − t."""
     for layer in (0, 1):
-        for (role, at), (gone, place) in permutations(_rows(refit, layer), 2):
+        for (role, at), (gone, place) in permutations(_rows(refit.support, layer), 2):
             if at[0] == place[0]:
                 support = refit.support.copy()
                 support.coefs[layer][role][at] |= support.coefs[layer][gone][place]
@@ -198,7 +199,7 @@ def _without_unit(support: Support, agents: list[int], terms: Bool[np.ndarray, "
 def transferred(family: Family, refit: Refit) -> Iterator[Start]:
     """With each row of an agent in another one, with its head, where that has none there, or with another."""
     agents = np.flatnonzero(refit.support.blocks(0)).tolist()
-    for role, at in _rows(refit, 0):
+    for role, at in _rows(refit.support, 0):
         for other in agents:
             place = (other, at[1])
             if other != at[0] and not refit.support.coefs[0][role][place].any():
@@ -210,7 +211,7 @@ def transferred(family: Family, refit: Refit) -> Iterator[Start]:
 
 def traded(family: Family, refit: Refit) -> Iterator[Start]:
     """With a row of one agent and a row of another in each other's agent, with their heads."""
-    for (role, at), (new, place) in combinations(_rows(refit, 0), 2):
+    for (role, at), (new, place) in combinations(_rows(refit.support, 0), 2):
         there, here = (place[0], at[1]), (at[0], place[1])
         coefs = refit.support.coefs[0]
         free = role == new or not (coefs[role][there].any() or coefs[new][here].any())
@@ -251,7 +252,7 @@ def linked(refit: Refit) -> Iterator[Start]:
 def split_off(family: Family, refit: Refit) -> Iterator[Start]:
     """With each row of an agent of several as an agent of its own, where there is room for one."""
     room = np.flatnonzero(~refit.support.blocks(0))
-    rows = list(_rows(refit, 0))
+    rows = list(_rows(refit.support, 0))
     for role, (agent, row) in rows if len(room) else ():
         if sum(block == agent for _, (block, _) in rows) > 1:
             new = int(room[0])
@@ -270,7 +271,7 @@ def joined(family: Family, refit: Refit) -> Iterator[Start]:
         joint = _facing(family, refit, one, other)
         share = _used_alike(family, joint, one, other)
         louder = share if share > 0 else 1.0
-        for role, at in _rows(refit, 0):
+        for role, at in _rows(refit.support, 0):
             place = (one, at[1])
             if at[0] == other and not refit.support.coefs[0][role][place].any():
                 vector, support = _moved(family, joint, 0, (role, at), (role, place))
@@ -313,35 +314,60 @@ def renewed(family: Family, refit: Refit, open_to: Support, stay: Sequence[int],
     return vector, support
 
 
-def simpler(
-    family: Family, menu: Menu, refit: Refit, go: Sequence[int], count: int, rng: np.random.Generator
-) -> Iterator[Start]:
-    """With some agents drawn anew: one or two heads on what each sees, in one row above, if possible of its own alone.
+def placed(support: Support, above: Sequence[str]) -> Support:
+    """With each agent in use in the row above of a head and in no other."""
+    support = support.copy()
+    agents = np.flatnonzero(support.blocks(0)).tolist()
+    for role, coef in support.coefs[1].items():
+        coef[..., agents] = [own == role for own in above]
+    return support
 
-    Each choice of heads has as many of the starts as any other, or one or none.
+
+def simpler(
+    family: Family, menu: Menu, refit: Refit, agent: int, count: int, rng: np.random.Generator
+) -> Iterator[Start]:
+    """With an agent drawn anew: one or two heads on what it sees, in one of its rows above.
+
+    Each choice of heads has as many of the starts as any other, or one more. Rows begin along rows that the agent has
+    had, or against them: other heads may say the same in the same direction.
     """
-    agents, above = np.flatnonzero(refit.support.blocks(0)).tolist(), refit.support.coefs[1]
-    stay, roles = [agent for agent in agents if agent not in go], [role for role, coef in above.items() if coef.size]
-    free = [role for role in roles if not above[role][..., stay].any()]
+    stay = [other for other in np.flatnonzero(refit.support.blocks(0)).tolist() if other != agent]
+    above = [role for role, coef in refit.support.coefs[1].items() if coef[..., agent].any()]
+    roles = [role for role, coef in menu.allowed.coefs[0].items() if coef.size]
     few = [set(heads) for size in (1, 2) for heads in combinations(roles, size)]
-    rows = permutations(free if 1 < len(go) <= len(free) else roles, len(go))
-    choices = list(product(rows, product(few, repeat=len(go))))
+    choices = list(product(above, few))
     order = rng.permutation(len(choices))
     for number in range(count):
         own, heads = choices[order[number % len(order)]]
-        yield renewed(family, *_simple(menu, refit, go, own, heads), stay, rng)
+        vector, support = renewed(family, *_simple(menu, refit, agent, own, heads), stay, rng)
+        yield _along(family, refit, vector, support, agent, rng), support
 
 
-def _simple(
-    menu: Menu, refit: Refit, go: Sequence[int], own: Sequence[str], heads: Sequence[Collection[str]]
-) -> tuple[Refit, Support]:
-    """What stays without some agents, and with these in the row above and the heads chosen for each."""
+def _along(
+    family: Family,
+    refit: Refit,
+    vector: Float[np.ndarray, " numbers"],
+    support: Support,
+    agent: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " numbers"]:
+    """With each row of an agent along one of its rows in a problem, or against it, as long as it was."""
+    vector = vector.copy()
+    had = [family.coefs[0][role][at] for role, at in _rows(refit.support, 0) if at[0] == agent]
+    for role, at in _rows(support, 0):
+        if at[0] == agent:
+            row, along = family.coefs[0][role][at], refit.vector[had[rng.integers(len(had))]]
+            vector[row] = rng.choice([-1, 1]) * np.linalg.norm(vector[row]) * along / np.linalg.norm(along)
+    return vector
+
+
+def _simple(menu: Menu, refit: Refit, agent: int, own: str, heads: Collection[str]) -> tuple[Refit, Support]:
+    """What stays without an agent, and with it in one row above and with the heads chosen."""
     without, open_to = refit.support.copy(), refit.support.copy()
-    for agent, mine, some in zip(go, own, heads, strict=True):
-        seen = np.any([coef[agent].any(axis=0) for coef in refit.support.coefs[0].values()], axis=0)
-        for role, coef in open_to.coefs[0].items():
-            coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent] & (role in some)
-        for role, coef in open_to.coefs[1].items():
-            coef[..., agent] = role == mine
-            without.coefs[1][role][..., agent] = False
+    seen = np.any([coef[agent].any(axis=0) for coef in refit.support.coefs[0].values()], axis=0)
+    for role, coef in open_to.coefs[0].items():
+        coef[agent] = (seen | ~menu.moves) & menu.allowed.coefs[0][role][agent] & (role in heads)
+    for role, coef in open_to.coefs[1].items():
+        coef[..., agent] = role == own
+        without.coefs[1][role][..., agent] = False
     return refit._replace(support=without), open_to
