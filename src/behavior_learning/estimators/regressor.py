@@ -32,7 +32,7 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         learned by linear regression if there are fewer than 50 training rows, or if what is learned is not ahead of a
         linear model with a normal error on rows that were held out, a single network by a standard error (a
         `TrainingWarning` says so):
-        ``layers=(1,)``, ``heads=("identity", None, "square")`` and, by default, ``Penalty(l2=0.01)``, of all rows.
+        ``layers=(1,)``, ``heads=(None, None, "square")`` and, by default, ``Penalty(l2=0.01)``, of all rows.
         Where nothing is asked of the problem, nor of the optimizer, blocks see a curve of every column, and the mean of
         several such networks is learned (`average`); name layers, such as ``(2, 1)``, for a problem to read.
     structure : a `UMP`, or a list of them, that states the blocks of the first layer in words.

@@ -73,7 +73,7 @@ RIDGED_ROWS, MOST_RIDGE = 10_000, {False: 3.0, True: 20.0}
 """Over this number of training rows goes the ridge of labels by curves, and of averages of a number, from so much down
 to 1: an average takes out what members of a small ridge learn too well, a single network of a number does not."""
 
-LINEAR = {False: ("identity", None, "square"), True: ("identity", None, None)}
+LINEAR = {False: (None, None, "square"), True: ("identity", None, None)}
 """Heads of linear regression, and of logistic regression, by whether y is a label."""
 
 HEADS = {False: ("tanh", "relu", "abs"), True: ("tanh", "softplus", "square")}
