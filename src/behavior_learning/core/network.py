@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -319,7 +319,7 @@ def _rows_last(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array,
 
 
 @_rows_last.def_jvp
-def _(at: tuple, moved: tuple) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
+def _(at: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     return eqx.filter_jvp(lambda network, x, y: network.along(FIRST, x, y), at, moved)
 
 
