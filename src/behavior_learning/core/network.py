@@ -103,7 +103,7 @@ class BehaviorNetwork(eqx.Module):
     def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
         """BL(x, y) for every row and candidate; what depends on x alone is computed once per row."""
         scalar, narrow = self.architecture.output == "scalar", self.width <= NARROW
-        if scalar and not narrow and y.shape[1] > y.shape[2]:
+        if scalar and not narrow and y.shape[1] > y.shape[2]:  # Of classes there are as many candidates as columns.
             return _rows_last(self, x, y)
         return self.along(FIRST if scalar and narrow else LAST, x, y)
 

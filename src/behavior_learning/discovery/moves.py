@@ -357,7 +357,8 @@ def _along(
     for role, at in _rows(support, 0):
         if at[0] == agent:
             row, along = family.coefs[0][role][at], refit.vector[had[rng.integers(len(had))]]
-            vector[row] = rng.choice([-1, 1]) * np.linalg.norm(vector[row]) * along / np.linalg.norm(along)
+            length = np.linalg.norm(along) or 1.0  # A row may have shrunk to nothing.
+            vector[row] = rng.choice([-1, 1]) * np.linalg.norm(vector[row]) * along / length
     return vector
 
 
