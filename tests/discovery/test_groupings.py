@@ -9,9 +9,10 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
-from behavior_learning.discovery.groupings import of_own_columns, slimmed, whole
+from behavior_learning.discovery.groupings import slimmed, whole
 from behavior_learning.discovery.interactions import groups_of_columns
 from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.race import best_groupings, near, of_own_columns
 from behavior_learning.discovery.shapes import LAYERED, shape_of
 from behavior_learning.training import wander
 from behavior_learning.training.refit import Family, Refit
@@ -199,6 +200,10 @@ def test_rows_of_the_same_head_are_traded_too():
     assert any(np.array_equal(s.coefs[0]["equality"][0], coefs["equality"][1]) for s in found)
 
 
+def grouped(*agents):
+    return frozenset(frozenset(map(int, agent)) for agent in agents)
+
+
 def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
     """Of two agents, of columns 1 and 2 and of 0 and 3, and then of 2 and 3, and with no other pair that interacts."""
     menu, x = shape().menu, rng("interacting").normal(size=(400, 4))
@@ -208,17 +213,46 @@ def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
         y = np.clip(mean + 0.5 * rng("responses").normal(size=400), -3.9, 3.9)
         data = (np.float32(x), np.float32(y), np.ones(400, np.float32))
         found = groups_of_columns(shape().family, data, menu, menu.units, 3)
-        plans.append(
-            [[{j for j, unit in enumerate(menu.units) if (g & unit).any()} for g in groups] for groups in found]
-        )
+        plans.append([{*grouping} for grouping in found])
     apart, shared = plans
-    assert apart in ([[{0, 3}, {0, 1, 2, 3}]], [[{1, 2}, {0, 1, 2, 3}]])  # The last may share.
-    one, other = {1, 2}, {2, 3}
-    assert [one, other | {0}] in shared or [other, one | {0}] in shared
+    assert apart in ([grouped("03", "0123")], [grouped("12", "0123")])  # The last may share.
+    assert grouped("12", "023") in shared or grouped("23", "012") in shared
     theme = replace(menu, themes=(menu.units[2],))
     one, other = next(groups_of_columns(shape().family, data, theme, menu.units, 3))
-    assert not (one & other & menu.units[2]).any(), "a theme belongs to one agent"
+    assert not one & other & {2}, "a theme belongs to one agent"
     assert owners(of_own_columns(menu, menu.units[:3]))[:3] == [{0}, {1}, {2}]
+
+
+def test_a_grouping_that_score_tests_get_wrong_is_put_right_step_by_step(monkeypatch):
+    """Two columns are in the wrong agents of three, and what is reached falls with every column that is put right."""
+    family, menu, true = shape().family, shape().menu, [{0}, {1}, {1}, {0}]
+    data = (np.zeros((9, 4), np.float32), np.zeros(9, np.float32), np.ones(9, np.float32))
+
+    def reached(family, data, starts, rng):
+        def wrong(support):
+            together = [{j for j, own in enumerate(owners(support)) if a in own} for a in range(3)]
+            pairs = {frozenset({i, j}) for some in together for i in some for j in some if i != j}
+            return len(pairs ^ {frozenset({0, 3}), frozenset({1, 2})})
+
+        return [Refit(vector, support, 1000.0 * wrong(support)) for vector, support in starts]
+
+    monkeypatch.setattr("behavior_learning.discovery.race.wandered", reached)
+    monkeypatch.setattr("behavior_learning.discovery.race.groups_of_columns", lambda *given: [grouped("01", "2", "3")])
+    best = best_groupings(family, data, menu, menu.units, 3, rng("race"))[0]
+    assert owners(best) in (true, [{1 - agent for agent in own} for own in true])
+
+
+def test_one_step_from_a_grouping_moves_exchanges_splits_and_merges():
+    found = near(grouped("01", "2"), 3)
+    assert len(set(found)) == len(found)
+    assert {*found} == {
+        grouped("0", "12"),
+        grouped("1", "02"),
+        grouped("0", "1", "2"),
+    }
+    assert {*near(grouped("0", "1", "2"), 3)} == {grouped("01", "2"), grouped("02", "1"), grouped("12", "0")}
+    assert grouped("02", "13") in near(grouped("01", "23"), 2)
+    assert all(len(each) == 2 for each in near(grouped("01", "23"), 2))
 
 
 @pytest.mark.parametrize("agent", [0, 1])

@@ -1,5 +1,6 @@
 """The road from a table to a problem one would publish: path, samples, choice, and what supports it."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
@@ -31,7 +32,7 @@ from behavior_learning.discovery.selection import (
 )
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import AtomWarning, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.identification.orientation import oriented
@@ -141,7 +142,7 @@ def discover(
     Raises
     ------
     DataError
-        If there are fewer than 40 rows.
+        If there are fewer than 40 rows, or, with `hierarchy`, many share one value of a density.
     OptionError
         If an option is none of the valid ones, or what is known contradicts itself.
 
@@ -174,10 +175,16 @@ def discover(
     how: dict[str, Any] = {"degree": degree, "products": products, "most": max_terms}
     how |= {"bends": check_count("bends", bends, minimum=0), "limits": check_choice("limits", limits, LIMITS)}
     how |= {"knowledge": knowledge, "response": response}
-    shapes = [
-        shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
-        for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
-    ]
+    with warnings.catch_warnings(record=True) as told_of:
+        warnings.simplefilter("always")
+        shapes = [
+            shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
+            for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
+        ]
+    for warning in {str(each.message): each.message for each in told_of}.values():  # Each shape repeats them.
+        if hierarchy and isinstance(warning, AtomWarning):
+            raise DataError(f"hierarchy=True would learn one value alone. {warning} Otherwise leave those rows out.")
+        warnings.warn(warning, stacklevel=2)
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     numbers, total = count(1), (1 + folds) * (2 if honest else 1) + 2 * pairs
     other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng

@@ -1,29 +1,28 @@
 """Problems above problems: which columns belong to which agent, and which heads.
 
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next, so that they are read
-from the columns that interact (`interactions`). Agents of a grouping descend with much noise (`wander`) from random
-starts, with every head, for each order of the rows above, of which each agent has one. Of those that come near the best
-one agent after the other is drawn anew with few heads, and the best goes on without weak terms and by moves between
-structures (`moves`), each kept where Schwarz's criterion falls. All of it shares one compiled program: a structure is a
-set of gates.
+from the columns that interact (`interactions`) and compared by what noisy descents (`wander`) of each reach (`race`).
+Agents of the best descend from random starts, with every head and with few, for each order of the rows above, of which
+each agent has one. Of those that come near the best one agent after the other is drawn anew with few heads, and the
+best goes on without weak terms and by moves between structures (`moves`), each kept where Schwarz's criterion falls. It
+all shares one compiled program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, permutations, product
+from itertools import chain
 
 import numpy as np
 from jaxtyping import Bool
 
-from behavior_learning.core.network import drawn_like
-from behavior_learning.discovery.interactions import groups_of_columns
 from behavior_learning.discovery.moves import (
     Start,
     Units,
     between_agents,
+    few_heads,
     joined,
     kept,
-    placed,
     simpler,
+    with_heads,
     within_agents,
     without_rows,
 )
@@ -40,18 +39,20 @@ from behavior_learning.discovery.path import (
     weakest,
     without_weakest,
 )
+from behavior_learning.discovery.race import best_groupings, drawn, placed_in_turn
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.refit import Data, Family, Refit
 from behavior_learning.training.wander import wandered
 
-__all__ = ["improved", "learned_again", "learned_groupings", "of_own_columns", "opened", "whole"]
+__all__ = ["improved", "learned_again", "learned_groupings", "opened", "whole"]
 
-STARTS, SCREENED, SCREENING = 16, 10, 100
-"""Random starts of each order of the rows above, and the best of all that are learned in so many evaluations."""
+STARTS, SCREENED, SCREENING = 8, 10, 100
+"""Random starts of each order of the rows above with every head, as many with few, and the best of all that are learned
+in so many evaluations."""
 
-SIMPLE, LEARNED, SIMPLER, HOPEFUL = 48, 6, 2.0, 40.0
+SIMPLE, LEARNED, SIMPLER, HOPEFUL, WIDE = 48, 6, 2.0, 40.0, 8
 """Random starts of an agent with few heads, the best of them that are learned, nats by which the criterion falls where
-one is kept, and nats above the best from which other problems go on."""
+one is kept, nats above the best from which other problems go on, and problems at first, of which half go on later."""
 
 ANEW, BEST = 48, 12
 """Random starts in the structures that did best, and how many of them are learned."""
@@ -83,8 +84,9 @@ def learned_groupings(
     if len(units) < 2:
         return by_size(family, data, menu, [], rng)
     most = family.template.architecture.layers[0]
-    plans = [of_own_columns(menu, groups) for groups in groups_of_columns(family, data, menu, units, most)]
-    begun = [_begun(family, data, menu, plan, rng) for plan in plans or [whole(menu, units, 2, rng)]]
+    several = len(units) > 2
+    plans = best_groupings(family, data, menu, units, most, rng) if several else [whole(menu, units, 2, rng)]
+    begun = [_begun(family, data, menu, plan, rng) for plan in plans]
     ends = [lowest_criterion(some, data) for some in begun]
     going = found = list(chain.from_iterable(begun))
     end = lowest_criterion(ends, data)
@@ -108,7 +110,7 @@ def learned_again(
     family: Family, data: Data, menu: Menu, groupings: Sequence[Support], rng: np.random.Generator
 ) -> Path:
     """The best problem of each size on other rows, of groupings that a search on all rows found good."""
-    starts = [_drawn(family, support, rng) for support in groupings for _ in range(ANEW // len(groupings))]
+    starts = [drawn(family, support, rng) for support in groupings for _ in range(ANEW // len(groupings))]
     ends = _best(family, data, menu, starts, BEST, rng)
     found = [*ends, *slimmed(family, data, menu, ends[0])]
     best = lowest_criterion(found, data)
@@ -116,17 +118,15 @@ def learned_again(
 
 
 def _begun(family: Family, data: Data, menu: Menu, sees: Support, rng: np.random.Generator) -> list[Refit]:
-    """The best of each order of the rows above: agents with every head from random starts, each in a row of its own."""
-    roles = [role for role, coef in sees.coefs[1].items() if coef.size]
-    agents = int(sees.blocks(0).sum())
-    orders = permutations(roles, agents) if agents <= len(roles) else product(roles, repeat=agents)
-    starts = [_drawn(family, support, rng) for support in [placed(sees, order) for order in orders] * STARTS]
+    """The best of each structure from random starts: agents with every head, and with few, each in a row above."""
+    orders = placed_in_turn(sees)
+    starts = [drawn(family, order, rng) for order in orders * STARTS]
+    few, agents = few_heads(menu), int(sees.blocks(0).sum())
+    for order in orders * STARTS:
+        heads = [few[choice] for choice in rng.integers(len(few), size=agents)]
+        starts += kept(menu, [drawn(family, with_heads(order, heads), rng)])
     ends = _best(family, data, menu, starts, SCREENED, rng)
     return list({id(end.support): end for end in reversed(ends)}.values())
-
-
-def _drawn(family: Family, support: Support, rng: np.random.Generator) -> Start:
-    return family.drawn(drawn_like(family.template, rng)), support
 
 
 def _best(
@@ -147,12 +147,13 @@ def _best(
 
 def _simplified(family: Family, data: Data, menu: Menu, refits: Sequence[Refit], rng: np.random.Generator) -> Refit:
     """The best after their agents are drawn anew with few heads until none gets better, without those far behind."""
-    ends = list[Refit]()
+    ends, wide = list[Refit](), WIDE
     while refits:
         near = criterion(lowest_criterion([*refits, *ends], data), data) + HOPEFUL
-        turns = [(refit, _in_turn(family, data, menu, refit, rng)) for refit in refits if criterion(refit, data) < near]
+        best = sorted((refit for refit in refits if criterion(refit, data) < near), key=lambda r: criterion(r, data))
+        turns = [(refit, _in_turn(family, data, menu, refit, rng)) for refit in best[:wide]]
         ends += [refit for refit, better in turns if better is refit]
-        refits = [better for refit, better in turns if better is not refit]
+        refits, wide = [better for refit, better in turns if better is not refit], WIDE // 2
     return lowest_criterion(ends, data)
 
 
@@ -163,16 +164,6 @@ def _in_turn(family: Family, data: Data, menu: Menu, refit: Refit, rng: np.rando
             best = _best(family, data, menu, draws, LEARNED, rng, STEPS)[0]
             refit = best if criterion(best, data) < criterion(refit, data) - SIMPLER else refit
     return refit
-
-
-def of_own_columns(menu: Menu, groups: Sequence[Bool[np.ndarray, " terms"]]) -> Support:
-    """An agent with every head for each group of terms, which sees these."""
-    support = menu.allowed.copy()
-    for coef in support.coefs[0].values():
-        coef[len(groups) :] = False
-        for agent, group in enumerate(groups):
-            coef[agent][..., menu.moves & ~group] = False
-    return menu.settled(support)
 
 
 def slimmed(family: Family, data: Data, menu: Menu, refit: Refit) -> Iterator[Refit]:

@@ -13,15 +13,16 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
+from scipy.interpolate import BSpline
 from scipy.special import logsumexp
 
 from behavior_learning.discovery.path import Menu
 from behavior_learning.training.refit import Data, Family
 
-__all__ = ["groups_of_columns"]
+__all__ = ["Grouping", "Terms", "groups_of_columns"]
 
 OF_X, OF_Y, OF_BOTH = 5, 8, (2, 6)
-"""Polynomials of a column and of y in a curve, and in the interaction that is tested."""
+"""Polynomials of a column and splines of y in a curve, and the first of both in the interaction that is tested."""
 
 RIDGE, STEPS, FLAT = 1.0, 20, 0.01
 """Of all rows; Newton steps at most, and nats of all rows that one brings before the next is taken."""
@@ -31,38 +32,37 @@ PAIRS = 8
 
 Terms = Bool[np.ndarray, " terms"]
 
+Grouping = frozenset[frozenset[int]]
+"""The units that each agent sees."""
 
-def groups_of_columns(
-    family: Family, data: Data, menu: Menu, units: Sequence[Terms], most: int
-) -> Iterator[list[Terms]]:
-    """For two agents and more, the terms of each: of units that interact, and in the last of all others.
+
+def groups_of_columns(family: Family, data: Data, menu: Menu, units: Sequence[Terms], most: int) -> Iterator[Grouping]:
+    """For two agents and more, the units of each: those that interact, and in the last all others.
 
     The last of two may share what the first sees, except themes. Where the two pairs that interact most have a column
     in common, the first is one agent, and what the second adds belongs to another beside either column of the first.
     """
-    groups, agents, pairs = list(units), 2, list[tuple[Terms, Terms]]()
-    alone = np.any([np.zeros_like(menu.moves), *menu.themes], axis=0)
+    groups, pairs = [frozenset({unit}) for unit in range(len(units))], list[frozenset[int]]()
+    themes = frozenset(unit for unit, terms in enumerate(units) if any((terms & theme).any() for theme in menu.themes))
+    agents = 2
     for pair in _interacting(family, data, menu, units):
         pairs.append(pair)
-        linked = [group for group in groups if any((group & unit).any() for unit in pair)]
-        apart = [group for group in groups if not any((group & unit).any() for unit in pair)]
-        groups = [*apart, np.any(linked, axis=0)]
-        several = [group for group in groups if sum((group & unit).any() for unit in units) > 1]
-        rest = [group for group in groups if sum((group & unit).any() for unit in units) == 1]
+        linked = [group for group in groups if group & pair]
+        groups = [*(group for group in groups if not group & pair), frozenset().union(*linked)]
+        several = [group for group in groups if len(group) > 1]
+        rest = frozenset().union(*(group for group in groups if len(group) == 1))
         if len(pairs) == 2 and len(several) == 1:
-            first = np.any(pairs[0], axis=0)
-            added = [unit for unit in pair if not (unit & first).any()]
-            shared = [unit for unit in pairs[0] if not (unit & alone).any()]
-            yield from ([first, np.any([unit, *added, *rest], axis=0)] for unit in shared)
+            first, added = pairs[0], pair - pairs[0]
+            yield from (frozenset({first, added | rest | {shared}}) for shared in sorted(first - themes))
         if len(several) == agents - 1 and rest:
-            common = several[0] & ~alone if agents == 2 else np.zeros_like(alone)
-            yield [*several, np.any([common, *rest], axis=0)]
+            shared = several[0] - themes if agents == 2 else frozenset[int]()
+            yield frozenset({*several, rest | shared})
             agents += 1
         if agents > most or not rest:
             return
 
 
-def _interacting(family: Family, data: Data, menu: Menu, units: Sequence[Terms]) -> Iterator[tuple[Terms, Terms]]:
+def _interacting(family: Family, data: Data, menu: Menu, units: Sequence[Terms]) -> Iterator[frozenset[int]]:
     """The pair of units that interacts most beyond all curves, then the one that does beyond these and that pair."""
     curves, of_y, log_weights = _curves(family, data, menu, units)
     n, left = len(of_y.own), list(combinations(range(len(units)), 2))
@@ -80,7 +80,7 @@ def _interacting(family: Family, data: Data, menu: Menu, units: Sequence[Terms])
             score = new.sum(axis=0)
             scores.append(score @ np.linalg.solve(net.T @ net + 1e-6 * np.eye(len(score)), score) - len(score))
         i, j = left.pop(int(np.argmax(scores)))
-        yield units[i], units[j]
+        yield frozenset({i, j})
         design = np.column_stack([design, _products(curves[i][:, : OF_BOTH[0] + 1], curves[j][:, : OF_BOTH[0] + 1])])
 
 
@@ -100,16 +100,25 @@ def _curves(
     rule = space.rule(lambda at: jnp.zeros(at.shape[:-1]), (1,), np.dtype(np.float32))
     counted = np.asarray(weight) > 0
     values = np.asarray(basis(x, rule.candidates).x, float)[counted]
-    nodes, own = np.asarray(rule.candidates[0], float), np.asarray(space.candidates(y), float)[counted]
+    nodes, own = np.asarray(rule.candidates[0], float), np.asarray(space.candidates(space.points(y)), float)[counted]
     if own.shape[1] == 1:
-        low, high = nodes.min(), nodes.max()
-        nodes, own = (_polynomials(2 * (at - low) / (high - low) - 1, OF_Y) for at in (nodes, own))
+        nodes, own = np.split(_splines(np.concatenate([nodes, own])[:, 0], own), [len(nodes)])
     else:
         nodes, own = nodes[:, :-1], own[:, :-1]  # Of classes, one for each but the last.
     pairs = basis.pairing.pairs
     columns = [sorted({pairs[t][0] for t in np.flatnonzero(unit & menu.moves)}) for unit in units]
     ranks = 2 * (np.argsort(np.argsort(values, axis=0), axis=0) + 0.5) / len(values) - 1
     return [_polynomials(ranks[:, own], OF_X) for own in columns], _OfY(own, nodes), np.log(np.asarray(rule.weights[0]))
+
+
+def _splines(t: Float[np.ndarray, " n"], of: Float[np.ndarray, "m 1"]) -> Float[np.ndarray, "n functions"]:
+    """Cubic, with knots at quantiles of some numbers, without the first: together they are 1.
+
+    Where densities have kinks polynomials fit so badly that columns of two agents seem to interact.
+    """
+    inner = np.unique(np.quantile(of, np.linspace(0, 1, OF_Y - 1)[1:-1]))
+    knots = np.concatenate([[t.min()] * 4, inner[(inner > t.min()) & (inner < t.max())], [t.max()] * 4])
+    return BSpline.design_matrix(t, knots, 3).toarray()[:, 1:]
 
 
 def _polynomials(t: Float[np.ndarray, "n columns"], degree: int) -> Float[np.ndarray, "n functions"]:

@@ -19,6 +19,7 @@ __all__ = [
     "Start",
     "between_agents",
     "exchanged",
+    "few_heads",
     "joined",
     "kept",
     "linked",
@@ -31,6 +32,7 @@ __all__ = [
     "swapped",
     "traded",
     "transferred",
+    "with_heads",
     "within_agents",
     "without_rows",
     "without_terms",
@@ -323,6 +325,21 @@ def placed(support: Support, above: Sequence[str]) -> Support:
     return support
 
 
+def few_heads(menu: Menu) -> list[set[str]]:
+    """One or two heads that rows of agents may have."""
+    roles = [role for role, coef in menu.allowed.coefs[0].items() if coef.size]
+    return [set(heads) for size in (1, 2) for heads in combinations(roles, size)]
+
+
+def with_heads(support: Support, heads: Sequence[Collection[str]]) -> Support:
+    """With each agent in use without rows of other heads."""
+    support = support.copy()
+    for agent, own in zip(np.flatnonzero(support.blocks(0)).tolist(), heads, strict=True):
+        for role, coef in support.coefs[0].items():
+            coef[agent] &= role in own
+    return support
+
+
 def simpler(
     family: Family, menu: Menu, refit: Refit, agent: int, count: int, rng: np.random.Generator
 ) -> Iterator[Start]:
@@ -333,9 +350,7 @@ def simpler(
     """
     stay = [other for other in np.flatnonzero(refit.support.blocks(0)).tolist() if other != agent]
     above = [role for role, coef in refit.support.coefs[1].items() if coef[..., agent].any()]
-    roles = [role for role, coef in menu.allowed.coefs[0].items() if coef.size]
-    few = [set(heads) for size in (1, 2) for heads in combinations(roles, size)]
-    choices = list(product(above, few))
+    choices = list(product(above, few_heads(menu)))
     order = rng.permutation(len(choices))
     for number in range(count):
         own, heads = choices[order[number % len(order)]]

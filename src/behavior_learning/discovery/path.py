@@ -13,8 +13,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
+from behavior_learning.errors import DataError
 from behavior_learning.training.active_set import Support
-from behavior_learning.training.refit import Data, Family, Refit, Scores
+from behavior_learning.training.refit import FLOOR, Data, Family, Refit, Scores
 
 __all__ = [
     "LAST_STEPS",
@@ -160,11 +161,15 @@ def learned(
     steps: int,
     scores: Scores | None = None,
 ) -> Refit:
-    """The optimum from a vector, without terms that turn against what is known; see `Family.refit`."""
+    """The optimum from a vector, without terms that turn against what is known; see `Family.refit`.
+
+    The loss of one that no quadrature sees is infinite.
+    """
     refit = family.refit(data, vector, support, steps, scores)
     while menu.directions.any() and (admitted := menu.admitted(family, refit)).size < refit.size:
         refit = family.refit(data, refit.vector, admitted, steps)
-    return refit
+    losses = family.losses(refit, data)[np.asarray(data[2]) > 0]
+    return refit._replace(loss=np.inf) if losses.min() < FLOOR else refit
 
 
 def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.random.Generator) -> Path:
@@ -172,6 +177,11 @@ def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.
     alone = [refit for refit in found if not menu.explains(refit.support)]
     plain = from_starts(family, data, menu, menu.empty(), rng, count=FEW)
     empty = min([plain, *alone], key=lambda refit: refit.loss)
+    if np.isinf(empty.loss):
+        raise DataError(
+            "Densities end on single values of the response, which many rows share, so that losses mean nothing. Where "
+            "these are limits of what can be observed, use response=bl.Censored(...); otherwise leave those rows out."
+        )
     best, lowest = {}, empty.loss
     for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
         if refit.loss < lowest and menu.admits(refit.support):

@@ -26,9 +26,12 @@ from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.scores import inverse_curvature, row_scores
 
-__all__ = ["Data", "Family", "Refit", "RowPlaces", "Scores"]
+__all__ = ["FLOOR", "Data", "Family", "Refit", "RowPlaces", "Scores"]
 
 Data = tuple[Array, ...]
+
+FLOOR = -12.0
+"""Lowest loss of a row: a density beyond exp(12) in standard deviations lies between candidates, and none sees it."""
 
 
 class Refit(NamedTuple):

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.fit import PenalizedLoss
-from behavior_learning.training.refit import Data, Family, Refit
+from behavior_learning.training.refit import FLOOR, Data, Family, Refit
 
 __all__ = ["wandered"]
 
@@ -54,12 +54,11 @@ def _descended(
 ) -> tuple[Float[Array, "k p"], Float[Array, " k"]]:
     x, y, weight = data
 
-    def mean_loss(vector: Array, rows: Array | slice) -> Array:
-        losses = loss.objective(loss.packing.evaluated((vector,)), x[rows], y[rows])
-        return jnp.mean(losses * weight[rows])
+    def losses(vector: Array, rows: Array | slice) -> Array:
+        return loss.objective(loss.packing.evaluated((vector,)), x[rows], y[rows]) * weight[rows]
 
     def penalized(vector: Array, rows: Array) -> Array:
-        return mean_loss(vector, rows) + loss.ridge * loss.packing.squared((vector,))
+        return jnp.mean(losses(vector, rows)) + loss.ridge * loss.packing.squared((vector,))
 
     def step(number: Array, at: tuple[Array, optax.OptState]) -> tuple[Array, optax.OptState]:
         vectors, state = at
@@ -70,4 +69,5 @@ def _descended(
 
     begun = starts * gates
     ends = jax.lax.fori_loop(0, STEPS, step, (begun, ADAM.init(begun)))[0]
-    return ends, jax.lax.map(lambda vector: mean_loss(vector, slice(None)), ends)
+    each = jax.lax.map(lambda vector: losses(vector, slice(None)), ends)
+    return ends, jnp.where(jnp.min(each, axis=1) < FLOOR, jnp.inf, jnp.mean(each, axis=1))
