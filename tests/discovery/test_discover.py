@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,9 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.discovery.cross_fitting import CrossFitted
 from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
+from behavior_learning.discovery.selection import searched
 from behavior_learning.discovery.shapes import HEADS
-from behavior_learning.errors import DataError, OptionError
+from behavior_learning.errors import AtomWarning, DataError, OptionError
 from behavior_learning.explanation.axes import Axis
 from tests.conftest import rng
 
@@ -217,8 +219,10 @@ def test_shapes_of_one_search_read_rows_in_the_same_units(monkeypatch, options):
         raise StopIteration
 
     monkeypatch.setattr("behavior_learning.discovery.discover.searched", stopped)
-    with pytest.raises(StopIteration):
-        bl.discover(table() + 3.0, numbers() + 2.0, random_state=1, **options)
+    y = numbers().clip(lower=numbers().quantile(0.2))
+    with pytest.warns(AtomWarning) as warned, pytest.raises(StopIteration):
+        bl.discover(table() + 3.0, y + 2.0, random_state=1, **options)
+    assert len(warned) == 1, "said once, not by every shape"
     first, second = seen
     assert first.columns.x_units == second.columns.x_units
     assert first.columns.y_units == second.columns.y_units
@@ -309,6 +313,13 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
 def test_options_are_checked(options, error, message):
     with pytest.raises(error, match=message):
         bl.discover(table(), numbers(), **options)
+
+
+def test_densities_that_end_on_one_value_are_refused():
+    shape = Mock(**{"path.return_value.empty.loss": np.inf, "path.return_value.refits": {}})
+    shape.path.return_value.empty.size, shape.path.return_value.empty.support.n_rows = 1, 1
+    with pytest.raises(DataError, match="end on single values"):
+        searched([shape], (np.ones(3),) * 3, rng("atoms"))
 
 
 def test_few_rows_are_refused():

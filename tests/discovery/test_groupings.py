@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.core.coarsened import Coarsened
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
 from behavior_learning.discovery.groupings import slimmed, whole
@@ -212,11 +213,13 @@ def test_columns_that_interact_are_found_and_each_group_of_them_has_an_agent():
         mean = np.abs(x[:, 1] + x[:, 2]) - 1 + np.maximum(limit, 0)
         y = np.clip(mean + 0.5 * rng("responses").normal(size=400), -3.9, 3.9)
         data = (np.float32(x), np.float32(y), np.ones(400, np.float32))
-        found = groups_of_columns(shape().family, data, menu, menu.units, 3)
-        plans.append([{*grouping} for grouping in found])
+        plans.append(list(groups_of_columns(shape().family, data, menu, menu.units, 3)))
     apart, shared = plans
     assert apart in ([grouped("03", "0123")], [grouped("12", "0123")])  # The last may share.
     assert grouped("12", "023") in shared or grouped("23", "012") in shared
+    censored = replace(shape().family, objective=shape().family.objective.on(Coarsened(-4, 4), 1.0))
+    bounds = (data[0], np.stack([data[1]] * 2, axis=1), data[2])
+    assert list(groups_of_columns(censored, bounds, menu, menu.units, 3)) == shared
     theme = replace(menu, themes=(menu.units[2],))
     one, other = next(groups_of_columns(shape().family, data, theme, menu.units, 3))
     assert not one & other & {2}, "a theme belongs to one agent"

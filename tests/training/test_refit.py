@@ -7,8 +7,9 @@ import behavior_learning as bl
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.path import learned
 from behavior_learning.discovery.shapes import shape_of
-from behavior_learning.training.refit import Family
+from behavior_learning.training.refit import Family, Refit, seen_mean
 from tests.conftest import rng
 
 N = 400
@@ -72,3 +73,16 @@ def test_strengths_rank_terms_as_refits_do(linear, optimum):
     small = family.refit(data, optimum.vector, support, 200)
     falls = family.scores(small, data).falls()[places[:2]]
     assert falls[0] > falls[1] > 0.01
+
+
+def test_the_loss_of_a_density_between_candidates_is_infinite(linear, monkeypatch):
+    """Of a row that counts: one of a fold that is held out says nothing of what was learned."""
+    family, menu, (x, y, weight) = linear
+    np.testing.assert_allclose(seen_mean(np.array([[-11.0, 1.0], [-13.0, 1.0]])), [-5.0, np.inf])
+    losses = np.where(np.arange(N) == 3, -13.0, 1.0)
+    monkeypatch.setattr(Family, "refit", lambda self, data, vector, support, steps, scores=None: ended)
+    monkeypatch.setattr(Family, "losses", lambda self, refit, data: losses)
+    ended = Refit(np.zeros(3), menu.empty(), 1.0)
+    for held_out, loss in ((3, 1.0), (4, np.inf)):
+        data = (x, y, weight.at[held_out].set(0))
+        assert learned(family, data, menu, ended.vector, ended.support, 1).loss == loss

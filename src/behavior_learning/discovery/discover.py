@@ -32,7 +32,7 @@ from behavior_learning.discovery.selection import (
 )
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
-from behavior_learning.errors import AtomWarning, DataError, OptionError
+from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.identification.orientation import oriented
@@ -142,7 +142,7 @@ def discover(
     Raises
     ------
     DataError
-        If there are fewer than 40 rows, or, with `hierarchy`, many share one value of a density.
+        If there are fewer than 40 rows, or so many share a response that a density ends on it alone.
     OptionError
         If an option is none of the valid ones, or what is known contradicts itself.
 
@@ -182,8 +182,6 @@ def discover(
             for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
         ]
     for warning in {str(each.message): each.message for each in told_of}.values():  # Each shape repeats them.
-        if hierarchy and isinstance(warning, AtomWarning):
-            raise DataError(f"hierarchy=True would learn one value alone. {warning} Otherwise leave those rows out.")
         warnings.warn(warning, stacklevel=2)
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     numbers, total = count(1), (1 + folds) * (2 if honest else 1) + 2 * pairs

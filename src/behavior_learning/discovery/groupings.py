@@ -86,7 +86,9 @@ def learned_groupings(
     most = family.template.architecture.layers[0]
     several = len(units) > 2
     plans = best_groupings(family, data, menu, units, most, rng) if several else [whole(menu, units, 2, rng)]
-    begun = [_begun(family, data, menu, plan, rng) for plan in plans]
+    begun = [some for plan in plans if (some := _begun(family, data, menu, plan, rng))]
+    if not begun:
+        return by_size(family, data, menu, [], rng)
     ends = [lowest_criterion(some, data) for some in begun]
     going = found = list(chain.from_iterable(begun))
     end = lowest_criterion(ends, data)
@@ -126,7 +128,7 @@ def _begun(family: Family, data: Data, menu: Menu, sees: Support, rng: np.random
         heads = [few[choice] for choice in rng.integers(len(few), size=agents)]
         starts += kept(menu, [drawn(family, with_heads(order, heads), rng)])
     ends = _best(family, data, menu, starts, SCREENED, rng)
-    return list({id(end.support): end for end in reversed(ends)}.values())
+    return list({id(end.support): end for end in reversed(ends) if np.isfinite(end.loss)}.values())
 
 
 def _best(

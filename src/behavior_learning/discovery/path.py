@@ -12,10 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
-from behavior_learning.errors import DataError
 from behavior_learning.training.active_set import Support
-from behavior_learning.training.refit import FLOOR, Data, Family, Refit, Scores
+from behavior_learning.training.refit import Data, Family, Refit, Scores, seen_mean
 
 __all__ = [
     "LAST_STEPS",
@@ -168,8 +168,8 @@ def learned(
     refit = family.refit(data, vector, support, steps, scores)
     while menu.directions.any() and (admitted := menu.admitted(family, refit)).size < refit.size:
         refit = family.refit(data, refit.vector, admitted, steps)
-    losses = family.losses(refit, data)[np.asarray(data[2]) > 0]
-    return refit._replace(loss=np.inf) if losses.min() < FLOOR else refit
+    counted = family.losses(refit, data)[np.asarray(data[2]) > 0]
+    return refit if np.isfinite(seen_mean(to_device(counted))) else refit._replace(loss=np.inf)
 
 
 def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.random.Generator) -> Path:
@@ -177,11 +177,6 @@ def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.
     alone = [refit for refit in found if not menu.explains(refit.support)]
     plain = from_starts(family, data, menu, menu.empty(), rng, count=FEW)
     empty = min([plain, *alone], key=lambda refit: refit.loss)
-    if np.isinf(empty.loss):
-        raise DataError(
-            "Densities end on single values of the response, which many rows share, so that losses mean nothing. Where "
-            "these are limits of what can be observed, use response=bl.Censored(...); otherwise leave those rows out."
-        )
     best, lowest = {}, empty.loss
     for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
         if refit.loss < lowest and menu.admits(refit.support):

@@ -11,6 +11,7 @@ from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.path import STEPS, Path, learned, lowest_criterion
 from behavior_learning.discovery.result import recurrence_of
 from behavior_learning.discovery.shapes import Shape
+from behavior_learning.errors import DataError
 from behavior_learning.explanation.stability import Stability, compare_refits
 from behavior_learning.explanation.statements import Explanation
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
@@ -126,6 +127,11 @@ def searched(shapes: Sequence[Shape], data: Data, rng: np.random.Generator) -> F
         seen = shape.menu.used(best.support) if seen is None else seen
         found.append((Found(shape, path), best))
     chosen = lowest_criterion([best for _, best in found], data)
+    if np.isinf(chosen.loss):
+        raise DataError(
+            "Densities end on single values of the response, which many rows share, so that losses mean nothing. Where "
+            "these are limits of what can be observed, use response=bl.Censored(...); otherwise leave those rows out."
+        )
     return next(each for each, best in found if best is chosen)
 
 
