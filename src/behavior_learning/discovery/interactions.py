@@ -55,8 +55,9 @@ def groups_of_columns(family: Family, data: Data, menu: Menu, units: Sequence[Te
             first, added = pairs[0], pair - pairs[0]
             yield from (frozenset({first, added | rest | {shared}}) for shared in sorted(first - themes))
         if len(several) == agents - 1 and rest:
-            shared = several[0] - themes if agents == 2 else frozenset[int]()
-            yield frozenset({*several, rest | shared})
+            yield frozenset({*several, rest})
+            if agents == 2:
+                yield frozenset({*several, rest | (several[0] - themes)})
             agents += 1
         if agents > most or not rest:
             return

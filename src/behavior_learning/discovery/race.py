@@ -53,7 +53,7 @@ def best_groupings(
 
 
 def near(grouping: Grouping, most: int) -> list[Grouping]:
-    """With one unit in another agent or in one of its own, two units exchanged, and two agents as one."""
+    """With one unit in another agent, in one of its own or shared no more, two exchanged, and two agents as one."""
     found = set[Grouping]()
     for one, other in permutations(grouping, 2):
         rest = grouping - {one, other}
@@ -61,6 +61,7 @@ def near(grouping: Grouping, most: int) -> list[Grouping]:
         for unit in one - other:
             found.add(rest | {one - {unit}, other | {unit}})
             found |= {rest | {one - {unit} | {back}, other - {back} | {unit}} for back in other - one}
+        found |= {rest | {one - {unit}, other} for unit in one & other}
     if len(grouping) < most:
         found |= {grouping - {own} | {own - {unit}, frozenset({unit})} for own in grouping for unit in own}
     return sorted((each for each in found - {grouping} if len(each) > 1 and all(each)), key=_in_order)
