@@ -2,11 +2,16 @@
 
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.core.arrays import make_key
 from behavior_learning.core.coarsened import Coarsened
 from behavior_learning.core.network import drawn_like
 from behavior_learning.discovery import moves
@@ -313,6 +318,25 @@ def test_every_descent_begins_where_it_is_told(monkeypatch):
     found = wander.wandered(family, (np.ones(1),) * 3, [(start, support) for start in starts], rng("starts"))
     for end, start in zip(found, starts, strict=True):
         np.testing.assert_allclose(end.vector, start * family.gates(support), rtol=1e-6)
+
+
+def test_where_a_density_lies_between_candidates_a_descent_counts_for_nothing():
+    """The loss of one row of four is the number of the descent, and 1 of the others."""
+
+    class Stated(eqx.Module):
+        ridge: float = 0.0
+
+        @property
+        def packing(self):
+            return SimpleNamespace(evaluated=lambda vectors: vectors[0], squared=lambda vectors: 0.0)
+
+        def objective(self, vector, x, y):
+            return jnp.where(y == 0, jax.lax.stop_gradient(vector[0]), 1.0)
+
+    starts, data = np.array([[-11.0], [-13.0]]), (np.zeros((4, 1)), np.arange(4), np.ones(4))
+    ends, losses = wander._descended(Stated(), starts, np.ones((2, 1)), data, make_key(0))
+    np.testing.assert_allclose(ends[:, 0], [-11, -13])
+    np.testing.assert_allclose(losses, [-2, np.inf])
 
 
 @pytest.mark.parametrize("kind", ["within", "between"])

@@ -12,10 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from behavior_learning.core.arrays import to_device
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.training.active_set import Support
-from behavior_learning.training.refit import Data, Family, Refit, Scores, seen_mean
+from behavior_learning.training.refit import FLOOR, Data, Family, Refit, Scores
 
 __all__ = [
     "LAST_STEPS",
@@ -169,7 +168,7 @@ def learned(
     while menu.directions.any() and (admitted := menu.admitted(family, refit)).size < refit.size:
         refit = family.refit(data, refit.vector, admitted, steps)
     counted = family.losses(refit, data)[np.asarray(data[2]) > 0]
-    return refit if np.isfinite(seen_mean(to_device(counted))) else refit._replace(loss=np.inf)
+    return refit._replace(loss=np.inf) if counted.min() < FLOOR else refit
 
 
 def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.random.Generator) -> Path:

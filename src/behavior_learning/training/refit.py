@@ -26,17 +26,12 @@ from behavior_learning.training.fit import PenalizedLoss
 from behavior_learning.training.packing import Packing
 from behavior_learning.training.scores import inverse_curvature, row_scores
 
-__all__ = ["Data", "Family", "Refit", "RowPlaces", "Scores", "seen_mean"]
+__all__ = ["FLOOR", "Data", "Family", "Refit", "RowPlaces", "Scores"]
 
 Data = tuple[Array, ...]
 
 FLOOR = -12.0
 """Lowest loss of a row: no candidate sees a density beyond exp(12) in standard deviations."""
-
-
-def seen_mean(losses: Float[Array, "*batch rows"]) -> Float[Array, "*batch"]:
-    """The mean loss of rows, infinite where a density lies between the candidates of the quadrature."""
-    return jnp.where(jnp.min(losses, axis=-1) < FLOOR, jnp.inf, jnp.mean(losses, axis=-1))
 
 
 class Refit(NamedTuple):

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from behavior_learning.core.arrays import make_key, to_device
 from behavior_learning.training.active_set import Support
 from behavior_learning.training.fit import PenalizedLoss
-from behavior_learning.training.refit import Data, Family, Refit, seen_mean
+from behavior_learning.training.refit import FLOOR, Data, Family, Refit
 
 __all__ = ["wandered"]
 
@@ -69,4 +69,5 @@ def _descended(
 
     begun = starts * gates
     ends = jax.lax.fori_loop(0, STEPS, step, (begun, ADAM.init(begun)))[0]
-    return ends, jax.lax.map(lambda vector: seen_mean(losses(vector, slice(None))), ends)
+    each = jax.lax.map(lambda vector: losses(vector, slice(None)), ends)
+    return ends, jnp.where(jnp.min(each, axis=1) < FLOOR, jnp.inf, jnp.mean(each, axis=1))
