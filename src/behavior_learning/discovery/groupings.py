@@ -3,9 +3,9 @@
 Groupings are local optima of the likelihood, and no step of a descent leads from one to the next, so that they are read
 from the columns that interact (`interactions`) and compared by what noisy descents (`wander`) of each reach (`race`).
 Agents of the best descend from random starts, with every head and with few, for each order of the rows above, of which
-each agent has one. Of those that come near the best one agent after the other is drawn anew with few heads, and the
-best goes on without weak terms and by moves between structures (`moves`), each kept where Schwarz's criterion falls. It
-all shares one compiled program: a structure is a set of gates.
+each agent has one, and those of the very best once more. Of what comes near the best one agent after the other is drawn
+anew with few heads, and the best goes on without weak terms and by moves between structures (`moves`), each kept where
+Schwarz's criterion falls. It all shares one compiled program: a structure is a set of gates.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -86,12 +86,12 @@ def learned_groupings(
     most = family.template.architecture.layers[0]
     several = len(units) > 2
     plans = best_groupings(family, data, menu, units, most, rng) if several else [whole(menu, units, 2, rng)]
-    begun = [some for plan in plans if (some := _begun(family, data, menu, plan, rng))]
+    begun = [(some, plan) for plan in plans if (some := _begun(family, data, menu, plan, rng))]
     if not begun:
         return by_size(family, data, menu, [], rng)
-    ends = [lowest_criterion(some, data) for some in begun]
-    going = found = list(chain.from_iterable(begun))
-    end = lowest_criterion(ends, data)
+    ends = [lowest_criterion(some, data) for some, _ in begun]
+    end, (_, ahead) = min(zip(ends, begun, strict=True), key=lambda pair: criterion(pair[0], data))
+    going = found = [*chain.from_iterable(some for some, _ in begun), *_begun(family, data, menu, ahead, rng)]
     for _ in range(AGAIN):
         simple = _simplified(family, data, menu, going, rng)
         found = [*found, simple, *slimmed(family, data, menu, simple)]
