@@ -1,7 +1,7 @@
 """Which groupings of columns do best: short noisy descents of those that score tests propose, and of all near the best.
 
-Score tests of polynomials mislead where these fit badly. What a grouping of agents with every head reaches says more: a
-column in the wrong agent costs tens of nats.
+Score tests mislead where curves fit badly. What a grouping of agents with every head reaches says more: a column in the
+wrong agent costs tens of nats.
 """
 
 from collections.abc import Sequence
