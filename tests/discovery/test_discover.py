@@ -325,3 +325,21 @@ def test_densities_that_end_on_one_value_are_refused():
 def test_few_rows_are_refused():
     with pytest.raises(DataError, match="at least 40 rows; got 10"):
         bl.discover(table().head(10), numbers().head(10))
+
+
+def test_several_responses_are_refused():
+    both = pd.DataFrame({"u": numbers(), "v": table()["b"]})
+    with pytest.raises(DataError, match="of one response; y has 2: u, v. Pass one of them"):
+        bl.discover(table(), both, **OPTIONS)
+
+
+def test_as_many_responses_as_rows_are_needed():
+    with pytest.raises(DataError, match=f"X has {N}, y has {N - 9}"):
+        bl.discover(table(), numbers()[9:], **OPTIONS)
+
+
+@slow
+def test_a_response_of_two_bounds_is_searched_by_them():
+    y = numbers()
+    bounds = pd.DataFrame({"paid_low": np.where(y > 0, y, np.floor(y)), "paid_high": np.where(y > 0, y, np.floor(y) + 1)})
+    assert named(bl.discover(table(), bounds, response=bl.Censored(), **OPTIONS)) == {"a", "paid"}

@@ -31,7 +31,7 @@ from behavior_learning.discovery.selection import (
     searched,
 )
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
-from behavior_learning.encoding import as_table
+from behavior_learning.encoding import as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
@@ -42,6 +42,7 @@ from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import counting_bar, standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
+from behavior_learning.responses.columns import has_columns, one_column
 from behavior_learning.training.active_set import reduced
 from behavior_learning.training.refit import Refit
 
@@ -103,7 +104,7 @@ def discover(
 
     Parameters
     ----------
-    X, y : a table and a number or a class per row.
+    X, y : a table and a number or a class per row, or two bounds where `response` is ``bl.Censored()``.
     hierarchy : also search two or three agents below a block, which may share columns. It is kept where Schwarz's
         criterion prefers it to one block, in which agents whose utilities only add up are a pool.
     remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
@@ -142,7 +143,8 @@ def discover(
     Raises
     ------
     DataError
-        If there are fewer than 40 rows, or so many share a response that a density ends on it alone.
+        If there are fewer than 40 rows, y holds several responses, or so many rows share one that a density ends on it
+        alone.
     OptionError
         If an option is none of the valid ones, or what is known contradicts itself.
 
@@ -166,7 +168,7 @@ def discover(
     needed = FEWEST_ROWS * (2 if honest else 1)
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
-    y = pd.Series(np.asarray(y).ravel(), name=getattr(y, "name", None))
+    y = _read(y, len(table))
     order = random.permutation(len(table))
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
@@ -183,6 +185,12 @@ def discover(
         ]
     for warning in {str(each.message): each.message for each in told_of}.values():  # Each shape repeats them.
         warnings.warn(warning, stacklevel=2)
+    names = [variable.name for variable in shapes[0].model.response.variables]
+    if len(names) > 1:
+        raise DataError(
+            f"A search is for problems of one response; y has {len(names)}: {', '.join(names)}. Pass one of them (one "
+            "that is decided before it may be a column of X), or learn them together by BLRegressor."
+        )
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     numbers, total = count(1), (1 + folds) * (2 if honest else 1) + 2 * pairs
     other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
@@ -242,6 +250,13 @@ def discover(
         errors=errors,
         halves=crossed,
     )
+
+
+def _read(y: Any, rows: int) -> pd.Series | pd.DataFrame:
+    if has_columns(y):
+        return pd.DataFrame(in_pandas(y))
+    name, values = one_column(y, rows)
+    return pd.Series(values.to_numpy(), name=name)
 
 
 class Chosen(NamedTuple):
