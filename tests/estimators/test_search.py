@@ -81,6 +81,12 @@ def test_folds_have_one_size_and_every_class():
         assert np.bincount(pd.factorize(y)[0][held_out]).min() >= 10
 
 
+def test_folds_have_every_pair_of_two_labels():
+    y = pd.DataFrame({"choice": ["bus", "car"] * 50, "day": ["week"] * 90 + ["end"] * 10})
+    for _, held_out in _folds(classifier(), np.zeros((100, 2)), y, 5, 0):
+        assert sorted(y.iloc[held_out].value_counts()) == [1, 1, 9, 9]
+
+
 def test_candidates_that_fail_come_last_with_their_reason():
     heads = [("identity", None, None), ("identity", "relu", "magic")]
     table = bl.search(classifier(layers=(2,)), *rows(), {"heads": heads}, folds=2).table

@@ -288,7 +288,8 @@ def _folds(
         raise DataError(f"{folds} folds need at least {4 * parts} rows; got {rows}. Use fewer folds.")
     order = np.random.RandomState(seed).permutation(rows)
     if is_classifier(estimator):
-        codes = pd.factorize(pd.Series(np.asarray(y, dtype=object).ravel()))[0]
+        labels = pd.DataFrame(np.asarray(y, dtype=object).reshape(rows, -1))
+        codes = labels.groupby(list(labels), sort=False, dropna=False).ngroup().to_numpy()
         order = order[np.argsort(codes[order], kind="stable")]
     for fold in range(folds):
         held_out = np.sort(order[fold::parts][: rows // parts])
