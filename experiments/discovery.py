@@ -6,7 +6,11 @@ three bends of each column (``curves``), of squares and products (``products``),
 that is taken whose chosen problem has the lowest loss on rows held out of its search, which are none of that fifth, of
 those that recur. For each: terms, held-out NLL on the standardised response, recurrence on half-samples (median over
 statements that name a column, and the smallest of all statements), that of linear regressions on the same ones, and the
-NLL of BL[2,1] on the same split. Energy's response is the heating load.
+NLL of BL[2,1] on the same split. Energy's response is the heating load. `--beside`: additive models of all columns, a
+GAM and an EBM, the latter with pairs up to as many terms, under a normal error of the spread of their cross-validated
+residuals; what they name and how often they do so again, by the rule of linear regressions, on as many halves.
+`--remainder`: the problem with a flexible network on top, the share of their gain that the problem carries, and the
+default model.
 
 Agents (`agents`): two agents with two columns each among four and the noise columns; an upper block that wants what
 the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (`--kind three`) the
@@ -19,16 +23,17 @@ exactly their columns. `training` is the mean loss of the rows above the truth's
 learned again from its own numbers: above zero it is the search that misses, below zero the criterion.
 
 Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
-degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality). `budget`
+degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality; `--units`: those
+of all columns, so that limits sum euros or kilograms). `budget`
 counts the sets in which an inequality names p, m and the response and no other column, `exact` those in which one has
 p·q and m and no other term. Elasticities of mean demand in p and m are relative to the truth's.
 
 Noise (`noise`): y = a + noise beside nine noise columns: how many of these the statements name, and how many recur in
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
 
-    python experiments/discovery.py frontier --data boston auto_mpg --splits 1
+    python experiments/discovery.py frontier --data boston auto_mpg --splits 1 [--beside] [--remainder]
     python experiments/discovery.py agents --sets 50 [--kind three] [--noise 10 --correlation 0.9]
-    python experiments/discovery.py consumer --sets 50
+    python experiments/discovery.py consumer --sets 50 [--rows 500] [--units]
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
     python experiments/discovery.py timing  # cold without JAX_COMPILATION_CACHE_DIR
 
@@ -49,8 +54,9 @@ from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, criterion, lowest_criterion
 from behavior_learning.discovery.result import AGAIN, Discovery, recurrence_of
-from behavior_learning.discovery.selection import Rows, searched
+from behavior_learning.discovery.selection import Rows, halves, searched
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, shape_of
+from behavior_learning.explanation.stability import Linear
 from behavior_learning.learned.model import in_single
 from behavior_learning.training.refit import Data, Refit
 
@@ -69,8 +75,10 @@ KINDS: dict[str, dict[str, Any]] = {
 GRID = np.linspace(0, 4, 2001)
 FIRST_SEED = 700
 
+Table = tuple[pd.DataFrame, pd.Series]
 
-def table(name: str) -> tuple[pd.DataFrame, pd.Series]:
+
+def table(name: str) -> Table:
     """Numeric columns and the response of a data set; Boston without column B."""
     if name == "boston":
         X, y = bl.datasets.load_boston()
@@ -88,7 +96,48 @@ def preferred(each: dict[str, Discovery]) -> str:
     return min(recurring or lines, key=lambda kind: lines[kind]["loss"])
 
 
-def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[str]) -> pd.DataFrame:
+def additive(name: str, columns: int, terms: int) -> Any:
+    """A GAM of all columns, or an EBM that has pairs up to so many terms."""
+    if name == "EBM":
+        from interpret.glassbox import ExplainableBoostingRegressor  # pyright: ignore[reportMissingImports]
+
+        return ExplainableBoostingRegressor(interactions=max(0, terms - columns), n_jobs=1, random_state=0)
+    from pygam import LinearGAM, s  # pyright: ignore[reportMissingImports]
+
+    curves = [s(column) for column in range(columns)]
+    return LinearGAM(sum(curves[1:], curves[0]))
+
+
+def of_columns(name: str, model: Any, x: np.ndarray) -> Linear:
+    """How far the curve of each column moves the mean, and whether it rises or falls."""
+    if name == "EBM":
+        curves = model.eval_terms(x)[:, : x.shape[1]].T
+    else:
+        curves = [model.partial_dependence(term=column, X=x) for column in range(x.shape[1])]
+    loads = [own.std() * np.sign(np.cov(column, own)[0, 1]) for column, own in zip(x.T, curves, strict=True)]
+    return Linear(np.array(loads)[:, None])
+
+
+def beside(name: str, train: Table, test: Table, terms: int, parts: list[np.ndarray]) -> dict[str, float]:
+    """NLL on the standardised response of an additive model, and how often it says the same of halves."""
+    (x, y), (x_test, y_test) = [(X.to_numpy(float), y.to_numpy(float)) for X, y in (train, test)]
+
+    def learned(rows: np.ndarray) -> Any:
+        return additive(name, x.shape[1], terms).fit(x[rows], y[rows])
+
+    rows = np.arange(len(x))
+    folds = np.array_split(np.random.default_rng(0).permutation(rows), 5)
+    residuals = np.concatenate([y[fold] - learned(np.setdiff1d(rows, fold)).predict(x[fold]) for fold in folds])
+    whole, spread = learned(rows), residuals.std()
+    z = (y_test - whole.predict(x_test)) / spread
+    said = of_columns(name, whole, x)
+    again = [said.recurrence(of_columns(name, learned(part), x[part])) for part in parts]
+    nll = 0.5 * np.mean(z**2) + 0.5 * np.log(2 * np.pi) + np.log(spread / y.std(ddof=1))
+    return {f"NLL, {name}": float(nll), f"recurs, {name}": float(np.mean(again))}
+
+
+def frontier(given: argparse.Namespace) -> pd.DataFrame:
+    names, splits, first, pairs, kinds = given.data, given.splits, given.first, given.pairs, given.terms
     lines = []
     for name in names:
         X, y = table(name)
@@ -97,6 +146,7 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
             test, train = order[: len(X) // 5], order[len(X) // 5 :]
             start = time.perf_counter()
             how = {"heads": HEADS[0], "pairs": pairs, "choose": "recurring", "random_state": seed}
+            how["remainder"] = given.remainder
             each = {kind: bl.discover(X.iloc[train], y.iloc[train], **KINDS[kind], **how) for kind in kinds}
             kind = preferred(each)
             found = each[kind]
@@ -107,12 +157,21 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
                 return -float(model.log_density(X.iloc[test], y.iloc[test]).mean()) - scale
 
             dense = bl.BLRegressor(layers=(2, 1), random_state=seed).fit(X.iloc[train], y.iloc[train])
+            terms = int(found.path.query("chosen")["terms"].iloc[0])
+            others: dict[str, float] = {}
+            if given.beside:
+                parts, tables = halves(len(train), pairs, np.random.default_rng(seed)), (train, test)
+                both = [(X.iloc[rows], y.iloc[rows]) for rows in tables]
+                others |= beside("GAM", *both, terms, parts) | beside("EBM", *both, terms, parts)
+            if given.remainder:
+                default = bl.BLRegressor(random_state=seed).fit(X.iloc[train], y.iloc[train])
+                others |= {"share": found.share, "NLL, remainder": loss(found.remainder), "NLL, default": loss(default)}
             lines.append(
                 {
                     "data": name,
                     "seed": seed,
                     "kind": kind,
-                    "terms": int(found.path.query("chosen")["terms"].iloc[0]),
+                    "terms": terms,
                     "names": [len(set(columns) - {y.name}) for columns in found.statements["columns"]],
                     "NLL": loss(found.model),
                     **{f"NLL, {own}": loss(one.model) for own, one in each.items() if len(each) > 1},
@@ -123,6 +182,7 @@ def frontier(names: list[str], splits: int, first: int, pairs: int, kinds: list[
                     "least squares": found.reference["recurrence"]["least squares"],
                     "lasso": found.reference["recurrence"]["lasso"],
                     "BL[2,1]": loss(dense),
+                    **others,
                 }
             )
             print(pd.DataFrame(lines[-1:]).round(3).to_string(index=False), flush=True)
@@ -290,11 +350,12 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
     return float(np.log(more / less) / np.log(1.02 / 0.98))
 
 
-def consumer(sets: int, first: int, told: bool) -> pd.DataFrame:
+def consumer(sets: int, first: int, told: bool, units: bool, rows: int) -> pd.DataFrame:
     known = {"heads": ("identity", "relu", None), "response": bl.Numbers(support=(0.0, 4.0))} if told else {}
+    known |= {"units": {"p": "EUR/kg", "q": "kg", "m": "EUR", "s": "1", "z": "year"}} if units else {}
     lines = []
     for seed in range(first, first + sets):
-        X, y = consumers(2000, seed)
+        X, y = consumers(rows, seed)
         start = time.perf_counter()
         found = bl.discover(X, y, degree=2, folds=2, pairs=0, random_state=seed, **known)
         seconds, some = time.perf_counter() - start, X.head(500)
@@ -357,20 +418,24 @@ if __name__ == "__main__":
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--terms", choices=KINDS, nargs="+", default=["1"], help="several: the best that recurs")
+    parser.add_argument("--beside", action="store_true", help="a GAM and an EBM beside the problem")
+    parser.add_argument("--remainder", action="store_true", help="a flexible network on top of the problem")
     parser.add_argument("--sets", type=int, default=3)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
     parser.add_argument("--told", action="store_true", help="heads and support, to the consumer's search")
+    parser.add_argument("--units", action="store_true", help="of all columns, to the consumer's search")
+    parser.add_argument("--rows", type=int, default=2000, help="of the consumer's tables")
     parser.add_argument("--noise", type=int, default=2, help="noise columns beside agents")
     parser.add_argument("--kind", choices=("two", "three", "shared", "sum"), default="two", help="of agents")
     parser.add_argument("--correlation", type=float, default=0.0, help="of columns, of agents and noise")
     given = parser.parse_args()
     match given.part:
         case "frontier":
-            result = frontier(given.data, given.splits, given.first, given.pairs, given.terms)
+            result = frontier(given)
         case "agents":
             result = agents(given.sets, given.first, given.noise, given.kind, given.correlation)
         case "consumer":
-            result = consumer(given.sets, given.first, given.told)
+            result = consumer(given.sets, given.first, given.told, given.units, given.rows)
         case "timing":
             result = timing()
         case _:

@@ -413,9 +413,14 @@ def test_discover_asks_for_what_is_said(tmp_path, monkeypatch):
         "3",
         "--rising",
         "a",
+        "--units",
+        "a=EUR/kg",
+        "--units",
+        "b=kg",
         "-q",
     )
     said = {"columns": ["a"], "honest": True, "limits": "response", "bends": 3, "rising": ["a"], "degree": 1}
+    said["units"] = {"a": "EUR/kg", "b": "kg"}
     assert {name: asked[name] for name in said} == said
 
 

@@ -241,6 +241,28 @@ def test_what_is_known_is_kept():
     assert not seen & {"a", "d"}
 
 
+def terms_of(discovery, *roles):
+    """The monomials of each row of some heads."""
+    terms = [term for block in discovery.problem_.blocks.values() for term in block.head_terms]
+    return [set(term.polynomial.monomials) - {()} for term in terms if term.head.role in roles]
+
+
+@slow
+def test_limits_and_beliefs_sum_like_quantities_and_products_are_known_or_forbidden():
+    """y = a·b, and c matters beside it, in the same units of y and not as it is."""
+    X = table()
+    y = pd.Series(X["a"] * X["b"] + 0.5 * X["c"] + 0.3 * rng("noise").normal(size=N), name="y")
+    units = {"y": "EUR", "a": "EUR/kg", "b": "kg", "c": "EUR", "d": "year"}
+    how = OPTIONS | {"degree": 2, "heads": (None, "softplus", "square"), "pairs": 0, "choose": 6}
+    like = [(("a", 1), ("b", 1)), (("c", 1),), (("y", 1),)]
+    rows = terms_of(bl.discover(X, y, units=units, **how), "inequality", "equality")
+    assert set(like) in rows
+    assert all(own <= set(like) for own in rows)
+    told = terms_of(bl.discover(X, y, known=["a^2"], forbidden=["a*b"], **how), "inequality", "equality")
+    assert any((("a", 2),) in own for own in told)
+    assert not any((("a", 1), ("b", 1)) in own for own in told)
+
+
 @slow
 def test_nothing_to_find_is_an_answer():
     noise = pd.Series(rng("nothing").normal(size=N), name="y")
@@ -307,7 +329,14 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"degree": 2, "products": None}, OptionError, "products must be one of"),
         ({"choose": "worst"}, OptionError, "choose must be one of"),
         ({"threshold": 0.4}, OptionError, "threshold above 0.5"),
-        ({"forbidden": ["e"]}, OptionError, "'e', which is no column"),
+        ({"forbidden": ["e"]}, OptionError, "'e', which is no column or product of columns"),
+        ({"known": ["a*e"]}, OptionError, "'a\\*e', which is no column or product of columns"),
+        ({"rising": ["a*b"]}, OptionError, "'a\\*b', which is no column"),
+        ({"known": ["a*b"], "forbidden": ["b"]}, OptionError, "'a\\*b' is known, and 'b' forbidden"),
+        ({"known": ["a*b"]}, OptionError, "'a\\*b' is a product, and this search has none such: pass degree=2"),
+        ({"units": {"e": "m"}}, OptionError, "units names 'e', which is no column"),
+        ({"units": {"a": "2 m"}}, OptionError, "The unit of 'a' must be"),
+        ({"units": {"a": "m"}, "hierarchy": True}, OptionError, "units are for the rows of one block"),
     ],
 )
 def test_options_are_checked(options, error, message):
@@ -329,7 +358,7 @@ def test_few_rows_are_refused():
 
 def test_several_responses_are_refused():
     both = pd.DataFrame({"u": numbers(), "v": table()["b"]})
-    with pytest.raises(DataError, match="of one response; y has 2: u, v. Pass one of them"):
+    with pytest.raises(DataError, match=r"of one response; y has 2: u, v\. Pass one of them"):
         bl.discover(table(), both, **OPTIONS)
 
 
@@ -341,5 +370,6 @@ def test_as_many_responses_as_rows_are_needed():
 @slow
 def test_a_response_of_two_bounds_is_searched_by_them():
     y = numbers()
-    bounds = pd.DataFrame({"paid_low": np.where(y > 0, y, np.floor(y)), "paid_high": np.where(y > 0, y, np.floor(y) + 1)})
+    low, high = (np.where(y > 0, y, np.floor(y) + more) for more in (0, 1))
+    bounds = pd.DataFrame({"paid_low": low, "paid_high": high})
     assert named(bl.discover(table(), bounds, response=bl.Censored(), **OPTIONS)) == {"a", "paid"}

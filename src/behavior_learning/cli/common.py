@@ -1,7 +1,7 @@
 """What commands share: their arguments, where they print, and errors in one line."""
 
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial, wraps
 from inspect import Parameter, signature
@@ -15,7 +15,7 @@ from rich.markup import escape
 
 import behavior_learning as bl
 from behavior_learning.cli.tables import Layout, existing, read_table, write_table
-from behavior_learning.errors import BLError, BLWarning, DataError
+from behavior_learning.errors import BLError, BLWarning, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "err",
     "inputs",
     "loaded",
+    "named_values",
     "out",
     "put",
     "reading",
@@ -135,6 +136,15 @@ def check_columns(names: list[str], table: pd.DataFrame, data: Path) -> None:
     missing = [name for name in names if name not in table.columns]
     if missing:
         raise DataError(f"{data} has no column {missing[0]!r}; its columns are {', '.join(map(repr, table.columns))}.")
+
+
+def named_values(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
+    """NAME=VALUE, split at the last equals sign."""
+    for text in given or ():
+        if not text.rpartition("=")[0]:
+            raise OptionError(f"{option} takes NAME=VALUE; got {text!r}.")
+    parts = [text.rpartition("=") for text in given or ()]
+    return [(name, value) for name, _, value in parts]
 
 
 def put(table: pd.DataFrame, output: Path | None, what: str) -> None:

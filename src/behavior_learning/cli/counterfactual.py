@@ -1,12 +1,11 @@
 """`bl counterfactual`."""
 
-from collections.abc import Sequence
 from typing import Annotated, Any
 
 import pandas as pd
 import typer
 
-from behavior_learning.cli.common import DataFile, ModelFile, Read, err, loaded, reading, split_responses
+from behavior_learning.cli.common import DataFile, ModelFile, Read, err, loaded, named_values, reading, split_responses
 from behavior_learning.errors import OptionError
 
 __all__ = ["counterfactual"]
@@ -26,27 +25,19 @@ def counterfactual(
     """Print what a scenario changes of the mean response, with intervals."""
     estimator = loaded(model)
     X, y = split_responses(estimator, data, read)
-    change = {name: _value(value, X[name]) for name, value in _pairs("--set", set_) if name in X} | {
-        name: X[name] * _number("--scale", name, factor) for name, factor in _pairs("--scale", scale) if name in X
+    change = {name: _value(value, X[name]) for name, value in named_values("--set", set_) if name in X} | {
+        name: X[name] * _number("--scale", name, factor) for name, factor in named_values("--scale", scale) if name in X
     }
-    unknown = [n for n, _ in [*_pairs("--set", set_), *_pairs("--scale", scale)] if n not in X]
+    unknown = [n for n, _ in [*named_values("--set", set_), *named_values("--scale", scale)] if n not in X]
     if unknown:
         raise OptionError(f"There is no column {unknown[0]!r} to change. Columns: {', '.join(map(str, X.columns))}.")
-    moved = {label: _number("--relax", label, amount) for label, amount in _pairs("--relax", relax)}
+    moved = {label: _number("--relax", label, amount) for label, amount in named_values("--relax", relax)}
     smooth = estimator.network_.architecture.smooth
     if errors and not smooth:
         err.print("No standard errors: the heads have kinks. Fit with --set identifiable=True to have them.")
     known = errors and smooth
     how: dict[str, Any] = {"inference": estimator.inference(X, y, n_restarts=0)} if known else {"draws": None}
     print(estimator.counterfactual(X, change=change, relax=moved, drop=drop or (), **how).levels().to_string())
-
-
-def _pairs(option: str, given: Sequence[str] | None) -> list[tuple[str, str]]:
-    """NAME=VALUE, split at the last equals sign."""
-    parts = [text.rpartition("=") for text in given or ()]
-    if any(not name for name, _, _ in parts):
-        raise OptionError(f"{option} takes NAME=VALUE; got {(given or [''])[0]!r}.")
-    return [(name, value) for name, _, value in parts]
 
 
 def _number(option: str, name: str, text: str) -> float:

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 import behavior_learning as bl
-from behavior_learning.cli.common import DataFile, Read, Seed, check_columns, out, reading
+from behavior_learning.cli.common import DataFile, Read, Seed, check_columns, named_values, out, reading
 from behavior_learning.files import check_writable
 
 __all__ = ["discover"]
@@ -35,6 +35,9 @@ def discover(
     forbidden: Annotated[list[str] | None, typer.Option(help="A column that no problem holds.")] = None,
     rising: Annotated[list[str] | None, typer.Option(help="A column in which the target never falls.")] = None,
     falling: Annotated[list[str] | None, typer.Option(help="A column in which the target never rises.")] = None,
+    units: Annotated[
+        list[str] | None, typer.Option(help="A column's unit, as in price=EUR/kg; limits then sum like quantities.")
+    ] = None,
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -59,6 +62,7 @@ def discover(
             forbidden=forbidden or (),
             rising=rising or (),
             falling=falling or (),
+            units=dict(named_values("--units", units)),
             random_state=seed,
             progress=lambda number, total: bar.update(task, completed=number, total=total),
         )

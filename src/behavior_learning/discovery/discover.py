@@ -1,7 +1,7 @@
 """The road from a table to a problem one would publish: path, samples, choice, and what supports it."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -89,6 +89,7 @@ def discover(
     rising: Sequence[str] = (),
     falling: Sequence[str] = (),
     themes: Sequence[Sequence[str]] = (),
+    units: Mapping[str, str] | None = None,
     response: Any = None,
     random_state: Any = None,
     progress: Progress | None = None,
@@ -130,11 +131,16 @@ def discover(
         what it says; 0 measures no recurrence, and one does both.
     threshold : share of half-samples from which the false statements are bounded.
     choose : ``"one_se"``, ``"recurring"``, ``"best"`` or a number of terms; see `docs/discovery.md`.
-    known : columns that every problem but the empty one holds.
-    forbidden : columns that no row may hold.
+    known : columns that every problem but the empty one holds, and with ``degree=2`` products, also of the response,
+        such as ``"price*amount"`` or ``"price^2"``.
+    forbidden : columns and products that no row may hold.
     rising, falling : columns in which the response never falls, or never rises, whatever the others; for one number and
         ``degree=1``. They stay out of bounded utilities, which have no such direction.
     themes : groups of columns that go to one agent together, with `hierarchy`.
+    units : of columns and of the response, such as ``{"price": "EUR/kg", "amount": "kg", "income": "EUR"}``. An
+        inequality or an equality then sums like quantities alone: price times amount and income. Columns that are not
+        named go with any, and a utility values every term at a rate of its own. There is a search for each choice of
+        what the rows are in.
     response : what y is, such as ``bl.Numbers(support=(0, 60))``.
     random_state : seed of splits and starts.
     progress : called with the searches done and their number.
@@ -156,7 +162,7 @@ def discover(
     >>> found.statements.columns.tolist()  # doctest: +SKIP
     ['block', 'head', 'columns', 'text', 'recurrence', 'share']
     """
-    knowledge = Knowledge(known, forbidden, rising, falling, themes)
+    knowledge = Knowledge(known, forbidden, rising, falling, themes, {} if units is None else units)
     if hierarchy and (bends or limits != "all"):
         raise OptionError("hierarchy=True searches the columns in every head: leave bends at 0 and limits at 'all'.")
     _check(hierarchy, degree, check_choice("products", products, (True, False)), choose, threshold, knowledge)
@@ -164,11 +170,11 @@ def discover(
     folds, pairs = check_count("folds", folds, minimum=2), check_count("pairs", pairs, minimum=0)
     max_terms = check_count("max_terms", max_terms, minimum=2)
     table, random = as_table(X), check_random_state(random_state)
-    knowledge.check(list(table.columns))
     needed = FEWEST_ROWS * (2 if honest else 1)
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
     y = _read(y, len(table))
+    knowledge.check(list(table.columns), str(getattr(y, "name", "")))
     order = random.permutation(len(table))
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
@@ -181,11 +187,11 @@ def discover(
         warnings.simplefilter("always")
         shapes = [
             shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
-            for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads)
+            for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads, knowledge)
         ]
     for warning in {str(each.message): each.message for each in told_of}.values():  # Each shape repeats them.
         warnings.warn(warning, stacklevel=2)
-    names = [variable.name for variable in shapes[0].model.response.variables]
+    names = [part.name for part in shapes[0].model.response.components]
     if len(names) > 1:
         raise DataError(
             f"A search is for problems of one response; y has {len(names)}: {', '.join(names)}. Pass one of them (one "
@@ -323,6 +329,8 @@ def _check(
         raise OptionError("hierarchy=True searches the columns alone: leave degree at 1.")
     if knowledge.themes and not hierarchy:
         raise OptionError("themes group the columns of agents: pass hierarchy=True with them.")
+    if knowledge.units and hierarchy:
+        raise OptionError("units are for the rows of one block: leave hierarchy=False with them.")
     if knowledge.monotone and degree > 1:
         raise OptionError("rising and falling are kept by problems without products: leave degree at 1.")
     if degree not in (1, 2):
@@ -338,12 +346,17 @@ def _check(
         raise OptionError(f"The bound on false statements needs a threshold above 0.5; got {threshold}.")
 
 
-def plans(hierarchy: bool, products: bool, heads: Sequence[str | None] | None) -> list[tuple[Any, dict[str, Any]]]:
-    """Heads and shapes that every search compares; with products also columns as they are, not less their means."""
+def plans(
+    hierarchy: bool, products: bool, heads: Sequence[str | None] | None, knowledge: Knowledge
+) -> list[tuple[Any, dict[str, Any]]]:
+    """Heads and shapes that every search compares; with products also columns as they are, not less their means, and
+    these alone where quantities are known: of (p - 2)·q a part is in the units of q."""
     if hierarchy:
         return [(LAYERED if heads is None else tuple(heads), plan) for plan in POOL_AND_LAYERS]
     count = 2 if products else 1
     sets = HEADS[:count] if heads is None else (tuple(heads),) * count
+    if knowledge.units:
+        return [(each, {"centered": False}) for each in dict.fromkeys(sets)]
     return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
 
 

@@ -1,11 +1,13 @@
 """What is known of the columns before the search."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
+from behavior_learning.discovery.quantities import Quantity, quantity
 from behavior_learning.errors import OptionError
 
-__all__ = ["Knowledge"]
+__all__ = ["Knowledge", "factors"]
 
 CONTRADICTIONS = (("rising", "falling"), ("known", "forbidden"), ("rising", "forbidden"), ("falling", "forbidden"))
 """What no column can be at once."""
@@ -17,11 +19,12 @@ class Knowledge:
 
     Attributes
     ----------
-    known : columns that every problem but the empty one holds.
-    forbidden : columns that no row may hold.
+    known : columns, and terms such as ``"price*amount"``, that every problem but the empty one holds.
+    forbidden : columns, and terms, that no row may hold.
     rising, falling : columns in which the response never falls, or never rises: with more of a rising column, larger
         responses become more likely against smaller ones, whatever the other columns.
     themes : groups of columns that belong to one agent of a hierarchy each.
+    units : of columns and of the response: rows of limits and beliefs sum like quantities alone.
     """
 
     known: Sequence[str] = ()
@@ -29,29 +32,51 @@ class Knowledge:
     rising: Sequence[str] = ()
     falling: Sequence[str] = ()
     themes: Sequence[Sequence[str]] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def monotone(self) -> frozenset[str]:
         return frozenset(self.rising) | frozenset(self.falling)
 
-    def check(self, columns: Sequence[str]) -> None:
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """Of the columns whose units are given."""
+        return {name: quantity(name, unit) for name, unit in self.units.items()}
+
+    def check(self, columns: Sequence[str], response: str) -> None:
         """Raise OptionError where a name is no column's, or what is known contradicts itself."""
-        for field in fields(self):
-            given = getattr(self, field.name)
-            names = [name for theme in given for name in theme] if field.name == "themes" else given
-            unknown = [name for name in names if name not in columns]
+        for own in fields(self):
+            given = getattr(self, own.name)
+            names = [name for theme in given for name in theme] if own.name == "themes" else list(given)
+            terms = own.name in ("known", "forbidden")
+            valid = {*columns, response} if own.name == "units" else set(columns)
+            unknown = [name for name in names if name not in valid and not (terms and factors(name, columns, response))]
             if unknown:
+                which = "no column or product of columns" if terms else "no column"
                 raise OptionError(
-                    f"{field.name} names {unknown[0]!r}, which is no column. Columns: {', '.join(map(str, columns))}."
+                    f"{own.name} names {unknown[0]!r}, which is {which}. Columns: {', '.join(map(str, columns))}."
                 )
             if len(set(names)) < len(names):
-                twice = next(name for name in names if list(names).count(name) > 1)
-                raise OptionError(f"{field.name} names {twice!r} twice. Name every column once.")
+                twice = next(name for name in names if names.count(name) > 1)
+                raise OptionError(f"{own.name} names {twice!r} twice. Name every column once.")
         for one, other in CONTRADICTIONS:
             both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
             if both:
                 raise OptionError(f"{both[0]!r} is both {one} and {other}. Leave it out of one of them.")
+        for name in self.known:
+            if gone := set(factors(name, columns, response)) & set(self.forbidden):
+                raise OptionError(f"{name!r} is known, and {min(gone)!r} forbidden. Leave out one of them.")
+        _ = self.quantities  # Units are read, so that what is none is refused.
 
     def direction(self, column: str) -> int:
         """1 for a rising column, −1 for a falling one and 0 for any other."""
         return (column in self.rising) - (column in self.falling)
+
+
+def factors(term: str, columns: Collection[str], response: str) -> tuple[str, ...]:
+    """The columns of a product, in order, each as often as its power; none of what is no product of them."""
+    found = list[str]()
+    for part in str(term).replace("**", "^").split("*"):
+        name, power = re.fullmatch(r"(.*?)(?:\^(\d))?", part.strip(), re.DOTALL).groups()  # pyright: ignore[reportOptionalMemberAccess]
+        found += [name] * int(power or 1)
+    return tuple(sorted(found)) if len(found) > 1 and set(found) <= {*columns, response} else ()

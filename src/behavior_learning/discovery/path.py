@@ -5,8 +5,9 @@ what comes is read from the scores of all rows at once: the Wald statistic of ea
 that could be.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "STEPS",
     "Menu",
     "Path",
+    "best_of",
     "by_size",
     "criterion",
     "downward",
@@ -86,6 +88,7 @@ class Menu:
     directions : of terms of columns in which the response is known to rise (1) or to fall (−1), 0 of others.
     units : terms of each theme, and of each column of none.
     themes : terms of each theme, which belongs to one agent.
+    like : where units are known, `allowed` for every choice of a quantity for each row of a limit or a belief.
     """
 
     template: BehaviorNetwork
@@ -98,6 +101,14 @@ class Menu:
     directions: Int[np.ndarray, " terms"]
     units: tuple[Bool[np.ndarray, " terms"], ...]
     themes: tuple[Bool[np.ndarray, " terms"], ...]
+    like: tuple[Support, ...] = ()
+
+    @property
+    def of_like_quantities(self) -> "list[Menu]":
+        """One whose rows sum like quantities for each choice of these; itself where no units are known."""
+        return [
+            replace(self, dense=self.settled(self.dense.within(each)), allowed=each, like=()) for each in self.like
+        ] or [self]
 
     def settled(self, support: Support) -> Support:
         """Without rows of the first layer that do not see the response, which cancel in the density."""
@@ -176,11 +187,23 @@ def by_size(family: Family, data: Data, menu: Menu, found: list[Refit], rng: np.
     alone = [refit for refit in found if not menu.explains(refit.support)]
     plain = from_starts(family, data, menu, menu.empty(), rng, count=FEW)
     empty = min([plain, *alone], key=lambda refit: refit.loss)
-    best, lowest = {}, empty.loss
-    for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
-        if refit.loss < lowest and menu.admits(refit.support):
-            best[refit.size], lowest = refit, refit.loss
+    best = _paying(empty, (refit for refit in found if menu.admits(refit.support)))
     return Path(empty, {size: refit for size, refit in best.items() if size <= menu.most})
+
+
+def best_of(paths: Sequence[Path]) -> Path:
+    """The best problem of each size of several paths for the same rows, as far as larger ones pay."""
+    empty = min((path.empty for path in paths), key=lambda refit: refit.loss)
+    return Path(empty, _paying(empty, chain.from_iterable(path.refits.values() for path in paths)))
+
+
+def _paying(empty: Refit, found: Iterable[Refit]) -> dict[int, Refit]:
+    """By size the best of those that are better than all smaller ones."""
+    best, lowest = dict[int, Refit](), empty.loss
+    for refit in sorted(found, key=lambda refit: (refit.size, refit.loss)):
+        if refit.loss < lowest:
+            best[refit.size], lowest = refit, refit.loss
+    return best
 
 
 def criterion(refit: Refit, data: Data) -> float:

@@ -14,10 +14,11 @@ from behavior_learning.core.bases import Basis
 from behavior_learning.core.basis_families import Affine, Polynomial
 from behavior_learning.core.features import FeatureMap
 from behavior_learning.discovery.groupings import learned_again, learned_groupings
-from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.knowledge import Knowledge, factors
 from behavior_learning.discovery.one_block import learned_path
-from behavior_learning.discovery.path import Menu, Path
-from behavior_learning.errors import TrainingWarning
+from behavior_learning.discovery.path import Menu, Path, best_of
+from behavior_learning.discovery.quantities import of_like_quantities
+from behavior_learning.errors import OptionError, TrainingWarning
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
@@ -76,14 +77,14 @@ class Shape:
     def path(self, data: Data, seen: Bool[np.ndarray, " terms"] | None, rng: np.random.Generator) -> Path:
         """The best problem of each size for some rows; in layers, with agents for the columns of terms that matter."""
         if len(self.family.template.layers) == 1 or seen is None:
-            return learned_path(self.family, data, self.menu, rng)
+            return best_of([learned_path(self.family, data, menu, rng) for menu in self.menu.of_like_quantities])
         return learned_groupings(self.family, data, self.menu, seen, rng)
 
     def path_again(self, data: Data, path: Path, rng: np.random.Generator) -> Path:
         """The path for other rows; in layers, of the groupings that did best in a search before."""
         if path.groupings:
             return learned_again(self.family, data, self.menu, path.groupings, rng)
-        return learned_path(self.family, data, self.menu, rng)
+        return self.path(data, None, rng)
 
     def learned(self, refit: Refit) -> LearnedModel:
         """A problem of the family as a learned model, printed by the spreads of the template."""
@@ -197,12 +198,28 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
     two_valued = [len(np.unique(values)) <= 2 for values in model.given_rows("discover")[0].T]
     products = [x.columns for x, _ in terms]
     sources = [{columns.x_sources[i] for i in product} for product in products]
-    useful = np.array(
-        [
-            _useful(product, columns, two_valued) and not own & set(knowledge.forbidden)
-            for product, own in zip(products, sources, strict=True)
-        ]
-    )
+    useful = np.array([_useful(product, columns, two_valued) for product in products])
+    factored = [
+        tuple(sorted([columns.x_sources[i] for i in x.columns] + [columns.y_sources[i] for i in y.columns]))
+        for x, y in terms
+    ]
+
+    def named(name: str) -> Bool[np.ndarray, " terms"]:
+        """Terms of a column, or the one that is a product."""
+        if name in columns.x_sources:
+            return np.array([name in own for own in sources])
+        wanted = factors(name, columns.x_sources, columns.y_sources[0])
+        found = np.array([own == wanted for own in factored])
+        if not (found & useful).any():
+            raise OptionError(
+                f"{name!r} is a product, and this search has none such: pass degree=2, with products=True for one of "
+                "two columns. The square of a column of two values says nothing that the column does not."
+            )
+        return found
+
+    known = tuple(map(named, knowledge.known))
+    for name in knowledge.forbidden:
+        useful &= ~named(name)
     sums = heads[0] == "identity"
     # ∂²/∂x∂y of a bounded utility has no sign.
     of_utility = np.array([not own & knowledge.monotone for own in sources]) & (responds if sums else True)
@@ -229,9 +246,10 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
     grouped = {name for theme in knowledge.themes for name in theme}
     units = [*knowledge.themes, *((name,) for name in dict.fromkeys(columns.x_sources) if name not in grouped)]
     directions = [knowledge.direction(next(iter(own))) if len(own) == 1 else 0 for own in sources]
-    singly = [(name,) for name in knowledge.known]
-    known, owned, themes = (tuple(map(of_columns, groups)) for groups in (singly, units, knowledge.themes))
-    return Menu(model.network, dense, allowed, responds, moves, most, known, np.array(directions), owned, themes)
+    owned, themes = (tuple(map(of_columns, groups)) for groups in (units, knowledge.themes))
+    known_of = knowledge.quantities
+    like = of_like_quantities(allowed, factored, known_of, columns.y_sources[0]) if known_of else ()
+    return Menu(model.network, dense, allowed, responds, moves, most, known, np.array(directions), owned, themes, like)
 
 
 def _useful(product: tuple[int, ...], columns: Columns, two_valued: Sequence[bool]) -> bool:

@@ -69,6 +69,14 @@ class Support:
         coefs = tuple({role: coef.copy() for role, coef in layer.items()} for layer in self.coefs)
         return Support(coefs, None if self.readout is None else self.readout.copy())
 
+    def within(self, other: "Support") -> "Support":
+        """What another one has in use as well, of coefficients."""
+        support = self.copy()
+        for own, allowed in zip(support.coefs, other.coefs, strict=True):
+            for role, coef in own.items():
+                coef &= allowed[role]
+        return support
+
     def settled(self, network: BehaviorNetwork) -> "Support":
         """Without what leads nowhere: blocks that nothing uses, and uses of blocks without rows."""
         support, before = self.copy(), -1

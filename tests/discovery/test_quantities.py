@@ -1,0 +1,64 @@
+"""Claims about units: how they are read, and that limits and beliefs sum like quantities alone."""
+
+import numpy as np
+import pytest
+
+from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product
+from behavior_learning.errors import OptionError
+from behavior_learning.training.active_set import Support
+
+EUR, KG, EACH = (quantity("x", unit) for unit in ("EUR", "kg", "EUR/kg"))
+
+
+def test_units_are_products_of_powers():
+    assert quantity("x", "kg*m/s^2") == quantity("x", "kg * m / s / s") == {("kg", 1), ("m", 1), ("s", -2)}
+    assert quantity("x", "m**2/m^2") == quantity("x", "1") == frozenset()
+    assert quantity("x", "1/€") == {("€", -1)}
+    assert quantity_of_product([EACH, KG]) == EUR
+    assert quantity_of_product([EACH, None]) is None
+
+
+@pytest.mark.parametrize("unit", ["3 EUR", "EUR/", "", "EUR kg", "m^.5", "2", None, 5])
+def test_other_units_are_refused(unit):
+    with pytest.raises(OptionError, match="The unit of 'x' must be a product of names and whole powers"):
+        quantity("x", "^" if unit is None else unit)
+
+
+def support(inequality, equality=((),)):
+    rows = {"utility": [[True] * len(TERMS)], "inequality": inequality, "equality": equality}
+    return Support(({role: np.array([own], bool) for role, own in rows.items()},), None)
+
+
+TERMS = [("q",), ("p", "q"), ("m",), ("s",), ("q", "q"), ("m", "q"), ("m", "m"), ("m", "p", "q")]
+CONSUMER = {"p": EACH, "q": KG, "m": EUR}
+ALL, NONE = [[True] * len(TERMS)], np.zeros((0, len(TERMS)))
+
+
+def in_use(found, role="inequality"):
+    return [
+        {"*".join(term) for term, used in zip(TERMS, each.coefs[0][role][0, 0], strict=True) if used} for each in found
+    ]
+
+
+def test_a_limit_sums_like_quantities_and_what_has_no_unit():
+    """m·p·q beside m² is p·q beside m over again, and q² is like nothing."""
+    (found,) = of_like_quantities(support(ALL, NONE), TERMS, CONSUMER | {"s": frozenset()}, "q")
+    assert in_use([found]) == [{"p*q", "m"}]
+    assert found.coefs[0]["utility"].all(), "a utility values each at a rate of its own"
+    assert in_use(of_like_quantities(support(ALL, NONE), TERMS, CONSUMER, "q")) == [{"p*q", "m", "s"}, {"q", "s"}]
+
+
+def test_squares_of_what_is_compared_say_nothing_new():
+    found = of_like_quantities(support(ALL, NONE), TERMS, {"p": quantity("p", "1"), "q": EUR, "m": EUR, "s": KG}, "q")
+    assert in_use(found) == [{"q", "p*q", "m"}]
+
+
+def test_any_column_goes_with_a_response_of_no_unit():
+    found = of_like_quantities(support(ALL, NONE), TERMS, {"m": EUR, "s": KG}, "q")
+    assert in_use(found) == [{"q", "p*q", "q*q", "m*q", "m*p*q"} | {own} for own in ("m", "s")]
+
+
+def test_each_row_has_its_choice_and_there_are_not_too_many():
+    assert len(of_like_quantities(support(ALL, ALL), TERMS, CONSUMER, "q")) == 4
+    with pytest.raises(OptionError, match="there are 32 choices"):
+        of_like_quantities(support(ALL * 3, ALL * 2), TERMS, CONSUMER, "q")
