@@ -53,8 +53,8 @@ import behavior_learning as bl
 from behavior_learning.discovery.discover import POOL_AND_LAYERS
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, criterion, lowest_criterion
-from behavior_learning.discovery.result import AGAIN, Discovery, recurrence_of
-from behavior_learning.discovery.selection import Rows, halves, searched
+from behavior_learning.discovery.result import AGAIN, Discovery
+from behavior_learning.discovery.selection import Rows, halves, recurrence_of, searched
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, shape_of
 from behavior_learning.explanation.stability import Linear
 from behavior_learning.learned.model import in_single
@@ -350,12 +350,12 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
     return float(np.log(more / less) / np.log(1.02 / 0.98))
 
 
-def consumer(sets: int, first: int, told: bool, units: bool, rows: int) -> pd.DataFrame:
+def consumer(sets: int, first: int, told: bool, units: bool, n: int) -> pd.DataFrame:
     known = {"heads": ("identity", "relu", None), "response": bl.Numbers(support=(0.0, 4.0))} if told else {}
     known |= {"units": {"p": "EUR/kg", "q": "kg", "m": "EUR", "s": "1", "z": "year"}} if units else {}
     lines = []
     for seed in range(first, first + sets):
-        X, y = consumers(rows, seed)
+        X, y = consumers(n, seed)
         start = time.perf_counter()
         found = bl.discover(X, y, degree=2, folds=2, pairs=0, random_state=seed, **known)
         seconds, some = time.perf_counter() - start, X.head(500)

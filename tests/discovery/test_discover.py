@@ -11,8 +11,9 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.discovery.cross_fitting import CrossFitted
-from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
-from behavior_learning.discovery.selection import searched
+from behavior_learning.discovery.remainder import Sum
+from behavior_learning.discovery.result import Discovery, path_table
+from behavior_learning.discovery.selection import recurrence_of, searched
 from behavior_learning.discovery.shapes import HEADS
 from behavior_learning.errors import AtomWarning, DataError, OptionError
 from behavior_learning.explanation.axes import Axis
@@ -124,6 +125,28 @@ def test_good_problems_agree_on_the_slope_that_is_there():
 def test_the_readable_part_carries_the_gain_where_it_is_the_truth():
     assert found().share == found().remainder.share > 0.9
     assert list(found().remainder.rows) == ["empty", "readable", "both"]
+
+
+@slow
+def test_what_the_readable_part_leaves_is_learned_where_there_is_something():
+    """A limit and a belief of the columns cannot say that y is near a², and a part of a flexible model is added."""
+    X = table()
+    y = pd.Series(X["a"] ** 2 + 0.2 * rng("noise").normal(size=N), name="y")
+    discovery = bl.discover(X, y, remainder=True, **OPTIONS | {"pairs": 0})
+    means = discovery.remainder.rows.mean()
+    assert discovery.remainder.part > 0
+    assert means["both"] > means["readable"] + 0.2
+    assert discovery.share < 0.8
+    new = pd.DataFrame(rng("new").normal(size=(N, 4)), columns=list("abcd"))
+    truth = new["a"] ** 2
+    beside, alone = (model.distribution(new).mean() - truth for model in (discovery.remainder, discovery.model))
+    assert np.square(beside).mean() < 0.7 * np.square(alone).mean()
+
+
+def test_a_remainder_is_a_part_of_what_the_flexible_utility_has_beyond():
+    readable, flexible = Mock(return_value=np.array(2.0), width=1), Mock(return_value=np.array(6.0), width=3)
+    assert [Sum(readable, flexible, part)(None, None) for part in (0.0, 0.25, 1.0)] == [2.0, 3.0, 6.0]
+    assert Sum(readable, flexible, 0.5).width == 4
 
 
 @slow

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.result import recurrence_of
-from behavior_learning.discovery.selection import Rows, halves, recurring_most, searched
+from behavior_learning.discovery.selection import Rows, halves, recurrence_of, recurring_most, searched
 from behavior_learning.discovery.shapes import HEADS, shape_of
 from behavior_learning.learned.model import in_single
 from tests.conftest import rng

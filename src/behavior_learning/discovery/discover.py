@@ -18,7 +18,7 @@ from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
-from behavior_learning.discovery.result import Discovery, path_table, recurrence_of
+from behavior_learning.discovery.result import Discovery, path_table
 from behavior_learning.discovery.selection import (
     Found,
     Relearning,
@@ -27,6 +27,7 @@ from behavior_learning.discovery.selection import (
     Searching,
     halves,
     held_out_losses,
+    recurrence_of,
     recurring_most,
     searched,
 )
@@ -230,7 +231,11 @@ def discover(
     model = whole.shape.model
     columns = {name for s in whole.shape.explained(chosen.refit).said for name in s.variables} - {model.response.name}
     estimator, errors = _learned(chosen, shapes, table, y, learned_on, honest)
-    unseen = _encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest and remainder else None
+    left = None
+    if remainder:
+        unseen = _encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest else None
+        every = _encoded(model, table, y, order)
+        left = _remainder(chosen, estimator.model_, rows, unseen, every, int(rng.integers(2**31)))
     crossed = None
     if other is not None:
         own, swapped = (estimator, errors), _learned(other, shapes, table, y, chosen_on, honest)
@@ -252,7 +257,7 @@ def discover(
         notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
-        remainder=_remainder(whole, chosen.refit, rows, unseen, int(rng.integers(2**31))) if remainder else None,
+        remainder=left,
         errors=errors,
         halves=crossed,
     )
@@ -446,16 +451,11 @@ def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], siz
     return linear_recurrence(rows.x.astype(float), y[:, 0], model.columns.x_sources, parts, size)
 
 
-def _remainder(whole: Found, refit: Refit, rows: Rows, unseen: Rows | None, seed: int) -> Remainder:
-    """A flexible network on top of the chosen problem, both learned from the same part of the rows.
-
-    A fifth of the rows stops the training; both are judged by another fifth, or by rows that chose nothing.
-    """
+def _remainder(
+    chosen: Chosen, final: LearnedModel, rows: Rows, unseen: Rows | None, whole: Rows, seed: int
+) -> Remainder:
+    """What is left is judged by a fifth of the rows, or by rows that chose nothing, and learned from all at last."""
     order, fifth = np.random.default_rng(seed).permutation(len(rows.x)), len(rows.x) // 5
-    held_out, order = (rows.at(order[:fifth]), order[fifth:]) if unseen is None else (unseen, order)
-    stopping, train = rows.at(order[:fifth]), rows.at(order[fifth:])
-    family, data = whole.shape.family, train.data()
-    readable = family.refit(data, refit.vector, refit.support, LAST_STEPS)
-    empty = family.refit(data, whole.path.empty.vector, whole.path.empty.support, LAST_STEPS)
-    model, losses = whole.shape.learned(readable), family.losses(empty, held_out.data())
-    return learned_remainder(model, train.pair, stopping.pair, held_out.pair, empty=losses, seed=seed)
+    train, held_out = (rows.at(order[fifth:]), rows.at(order[:fifth])) if unseen is None else (rows, unseen)
+    shape, empty = chosen.whole.shape, chosen.whole.path.empty
+    return learned_remainder(shape, chosen.refit, empty, train, held_out, final=final, rows=whole, seed=seed)

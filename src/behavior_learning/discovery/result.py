@@ -176,15 +176,6 @@ class Discovery:
         return f"Discovery({terms} terms behind {self._response!r}, {self.share:.0%} of the gain)"
 
 
-def recurrence_of(stability: Stability | None) -> float:
-    """The median over statements that name more than the response of the share of samples in which each recurs."""
-    if stability is None:
-        return np.nan
-    explained = stability.explanation
-    said = [s for s in explained.said if s.head != "output" and not set(s.variables) <= set(explained.response)]
-    return float(np.median([stability.frequencies[s.key] for s in said])) if said else np.nan
-
-
 def path_table(
     sizes: list[int], losses: np.ndarray, recurrence: list[float], criteria: list[float], choose: str | int
 ) -> pd.DataFrame:

@@ -9,7 +9,6 @@ from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.discovery.path import STEPS, Path, learned, lowest_criterion
-from behavior_learning.discovery.result import recurrence_of
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.errors import DataError
 from behavior_learning.explanation.stability import Stability, compare_refits
@@ -27,6 +26,7 @@ __all__ = [
     "Searching",
     "halves",
     "held_out_losses",
+    "recurrence_of",
     "recurring_most",
     "searched",
 ]
@@ -84,6 +84,15 @@ class Found:
         said = [other.said for other in samples]
         candidates = columns_of_heads(self.shape.model)
         return compare_refits(self.shape.explained(refit), said, "halves", candidates=candidates)
+
+
+def recurrence_of(stability: Stability | None) -> float:
+    """The median over statements that name more than the response of the share of samples in which each recurs."""
+    if stability is None:
+        return np.nan
+    explained = stability.explanation
+    said = [s for s in explained.said if s.head != "output" and not set(s.variables) <= set(explained.response)]
+    return float(np.median([stability.frequencies[s.key] for s in said])) if said else np.nan
 
 
 def recurring_most(whole: Found, samples: Sequence[Found], rows: Rows) -> Found:
