@@ -356,6 +356,8 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"known": ["a*e"]}, OptionError, "'a\\*e', which is no column or product of columns"),
         ({"rising": ["a*b"]}, OptionError, "'a\\*b', which is no column"),
         ({"known": ["a*b"], "forbidden": ["b"]}, OptionError, "'a\\*b' is known, and 'b' forbidden"),
+        ({"known": ["a*b"], "forbidden": ["b*a"]}, OptionError, "'a\\*b' is both known and forbidden"),
+        ({"known": ["a*a", "a^2"]}, OptionError, "known names 'a\\*a' twice"),
         ({"known": ["a*b"]}, OptionError, "'a\\*b' is a product, and this search has none such: pass degree=2"),
         ({"units": {"e": "m"}}, OptionError, "units names 'e', which is no column"),
         ({"units": {"a": "2 m"}}, OptionError, "The unit of 'a' must be"),
@@ -386,8 +388,9 @@ def test_several_responses_are_refused():
 
 
 def test_as_many_responses_as_rows_are_needed():
-    with pytest.raises(DataError, match=f"X has {N}, y has {N - 9}"):
-        bl.discover(table(), numbers()[9:], **OPTIONS)
+    for y in (numbers(), pd.DataFrame({"low": numbers(), "high": numbers()})):
+        with pytest.raises(DataError, match=f"X has {N}, y has {N - 9}"):
+            bl.discover(table(), y[9:], response=bl.Censored(), **OPTIONS)
 
 
 @slow

@@ -32,7 +32,7 @@ from behavior_learning.discovery.selection import (
     searched,
 )
 from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
-from behavior_learning.encoding import as_table, in_pandas
+from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
@@ -43,7 +43,7 @@ from behavior_learning.learned.inference import model_at
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
 from behavior_learning.learned.records import counting_bar, standard_deviations
 from behavior_learning.options import check_choice, check_count, check_number
-from behavior_learning.responses.columns import has_columns, one_column
+from behavior_learning.responses.columns import has_columns, one_column, response_columns
 from behavior_learning.training.active_set import reduced
 from behavior_learning.training.refit import Refit
 
@@ -109,7 +109,8 @@ def discover(
     X, y : a table and a number or a class per row, or two bounds where `response` is ``bl.Censored()``.
     hierarchy : also search two or three agents below a block, which may share columns. It is kept where Schwarz's
         criterion prefers it to one block, in which agents whose utilities only add up are a pool.
-    remainder : also train a flexible network on top of the chosen problem, and say what share of the gain it leaves.
+    remainder : also learn the default mean of networks beside the chosen problem, and say what share of their gain the
+        problem carries.
     honest : choose on one half of the rows and estimate on the other, by maximum likelihood where the heads are
         smooth: `errors` are the standard errors of the very numbers that are printed, of rows that chose nothing. The
         halves then change places, by folds alone, and `found.effects()` are average effects on all rows, each half's
@@ -175,7 +176,7 @@ def discover(
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
     y = _read(y, len(table))
-    knowledge.check(list(table.columns), str(getattr(y, "name", "")))
+    knowledge.check(list(table.columns), "" if y.ndim > 1 else str(y.name))
     order = random.permutation(len(table))
     chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
@@ -265,7 +266,7 @@ def discover(
 
 def _read(y: Any, rows: int) -> pd.Series | pd.DataFrame:
     if has_columns(y):
-        return pd.DataFrame(in_pandas(y))
+        return response_columns(y, rows)
     name, values = one_column(y, rows)
     return pd.Series(values.to_numpy(), name=name)
 

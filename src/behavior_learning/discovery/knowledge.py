@@ -45,6 +45,10 @@ class Knowledge:
 
     def check(self, columns: Sequence[str], response: str) -> None:
         """Raise OptionError where a name is no column's, or what is known contradicts itself."""
+
+        def read(name: str) -> tuple[str, ...]:
+            return (name,) if name in columns else factors(name, columns, response) or (name,)
+
         for own in fields(self):
             given = getattr(self, own.name)
             names = [name for theme in given for name in theme] if own.name == "themes" else list(given)
@@ -56,15 +60,17 @@ class Knowledge:
                 raise OptionError(
                     f"{own.name} names {unknown[0]!r}, which is {which}. Columns: {', '.join(map(str, columns))}."
                 )
-            if len(set(names)) < len(names):
-                twice = next(name for name in names if names.count(name) > 1)
+            named = [read(name) for name in names]
+            twice = next((name for name, own in zip(names, named, strict=True) if named.count(own) > 1), None)
+            if twice is not None:
                 raise OptionError(f"{own.name} names {twice!r} twice. Name every column once.")
         for one, other in CONTRADICTIONS:
-            both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
-            if both:
-                raise OptionError(f"{both[0]!r} is both {one} and {other}. Leave it out of one of them.")
+            gone = set(map(read, getattr(self, other)))
+            both = next((name for name in getattr(self, one) if read(name) in gone), None)
+            if both is not None:
+                raise OptionError(f"{both!r} is both {one} and {other}. Leave it out of one of them.")
         for name in self.known:
-            if gone := set(factors(name, columns, response)) & set(self.forbidden):
+            if gone := set(read(name)) & set(self.forbidden):
                 raise OptionError(f"{name!r} is known, and {min(gone)!r} forbidden. Leave out one of them.")
         _ = self.quantities  # Units are read, so that what is none is refused.
 
