@@ -164,7 +164,7 @@ def discover(
     >>> found.statements.columns.tolist()  # doctest: +SKIP
     ['block', 'head', 'columns', 'text', 'recurrence', 'share']
     """
-    knowledge = Knowledge(known, forbidden, rising, falling, themes, {} if units is None else units)
+    knowledge = Knowledge(known, forbidden, rising, falling, themes, units or {})
     if hierarchy and (bends or limits != "all"):
         raise OptionError("hierarchy=True searches the columns in every head: leave bends at 0 and limits at 'all'.")
     _check(hierarchy, degree, check_choice("products", products, (True, False)), choose, threshold, knowledge)

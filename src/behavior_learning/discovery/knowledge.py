@@ -49,8 +49,12 @@ class Knowledge:
         def read(name: str) -> tuple[str, ...]:
             return (name,) if name in columns else factors(name, columns, response) or (name,)
 
+        if not isinstance(self.units, Mapping):
+            raise OptionError(f"units must be a dict such as {{'price': 'EUR/kg'}}; got {self.units!r}.")
         for own in fields(self):
             given = getattr(self, own.name)
+            if isinstance(given, str):
+                raise OptionError(f"{own.name} must be a list of names; got {given!r}. Pass [{given!r}].")
             names = [name for theme in given for name in theme] if own.name == "themes" else list(given)
             terms = own.name in ("known", "forbidden")
             valid = {*columns, response} if own.name == "units" else set(columns)
