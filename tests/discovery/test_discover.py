@@ -11,6 +11,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.discovery.cross_fitting import CrossFitted
+from behavior_learning.discovery.path import Path, best_of
 from behavior_learning.discovery.remainder import Sum
 from behavior_learning.discovery.result import Discovery, path_table
 from behavior_learning.discovery.selection import recurrence_of, searched
@@ -284,6 +285,16 @@ def test_limits_and_beliefs_sum_like_quantities_and_products_are_known_or_forbid
     told = terms_of(bl.discover(X, y, known=["a^2"], forbidden=["a*b"], **how), "inequality", "equality")
     assert any((("a", 2),) in own for own in told)
     assert not any((("a", 1), ("b", 1)) in own for own in told)
+
+
+def test_of_several_paths_the_best_problem_of_each_size_is_kept_where_it_pays():
+    problems = {loss: Mock(size=size, loss=loss) for size, loss in ((2, 1.5), (5, 1.0), (2, 1.6), (3, 0.9))}
+    one, other = (Path(Mock(loss=empty), {}) for empty in (2.0, 1.8))
+    one.refits.update({2: problems[1.5], 5: problems[1.0]})
+    other.refits.update({2: problems[1.6], 3: problems[0.9]})
+    both = best_of([one, other])
+    assert both.empty is other.empty
+    assert both.refits == {2: problems[1.5], 3: problems[0.9]}
 
 
 @slow
