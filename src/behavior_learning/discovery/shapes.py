@@ -198,7 +198,7 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
     two_valued = [len(np.unique(values)) <= 2 for values in model.given_rows("discover")[0].T]
     products = [x.columns for x, _ in terms]
     sources = [{columns.x_sources[i] for i in product} for product in products]
-    useful = np.array([_useful(product, columns, two_valued) for product in products])
+    says = np.array([_useful(product, columns, two_valued) for product in products])
     factored = [
         tuple(sorted([columns.x_sources[i] for i in x.columns] + [columns.y_sources[i] for i in y.columns]))
         for x, y in terms
@@ -206,11 +206,11 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
 
     def named(name: str) -> Bool[np.ndarray, " terms"]:
         """Terms of a column, or the one that is a product."""
-        if name in columns.x_sources:
+        wanted = () if name in columns.x_sources else factors(name, columns.x_sources, columns.y_sources[0])
+        if not wanted:
             return np.array([name in own for own in sources])
-        wanted = factors(name, columns.x_sources, columns.y_sources[0])
         found = np.array([own == wanted for own in factored])
-        if not (found & useful).any():
+        if not (found & says).any():
             raise OptionError(
                 f"{name!r} is a product, and this search has none such: pass degree=2, with products=True for one of "
                 "two columns. The square of a column of two values says nothing that the column does not."
@@ -218,8 +218,7 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
         return found
 
     known = tuple(map(named, knowledge.known))
-    for name in knowledge.forbidden:
-        useful &= ~named(name)
+    useful = says & ~np.any([np.zeros(len(terms), bool), *map(named, knowledge.forbidden)], axis=0)
     sums = heads[0] == "identity"
     # ∂²/∂x∂y of a bounded utility has no sign.
     of_utility = np.array([not own & knowledge.monotone for own in sources]) & (responds if sums else True)
