@@ -1,4 +1,4 @@
-"""Run benchmarks one after the other and write what each prints to benchmarks/results/.
+"""Run benchmarks one after the other and write what each prints to benchmarks/results/; one that fails stops no other.
 
 python benchmarks/run.py --data DIR [--only step growth ...]
 """
@@ -23,12 +23,18 @@ def main() -> None:
     arguments = parser.parse_args()
     results = FOLDER / "results"
     results.mkdir(exist_ok=True)
+    failed = []
     for name in arguments.only:
         options = [] if name in WITHOUT_DATA else ["--data", str(arguments.data)]
         print(f"running {name}", flush=True)
         command = [sys.executable, str(FOLDER / f"{name}.py"), *options]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        (results / f"{name}.md").write_text(printed.strip() + "\n", encoding="utf-8")
+        ran = subprocess.run(command, capture_output=True, text=True)
+        if ran.returncode:
+            failed.append(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
+        else:
+            (results / f"{name}.md").write_text(ran.stdout.strip() + "\n", encoding="utf-8")
+    if failed:
+        sys.exit("\n".join(failed))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What `discover` finds: tables, agents below a block, a consumer with a budget, and the bound on false statements.
+"""What `discover` finds in tables and of a consumer with a budget, and the bound on false statements.
 
 Tables (`frontier`): one split per seed, a fifth held out; a limit beside a belief, of the columns alone (``1``), with
 squares (``squares``) or with products too (``2``); or a limit of the response alone beside a belief of squares and
@@ -12,16 +12,6 @@ residuals; what they name and how often they do so again, by the rule of linear 
 `--remainder`: the problem with a flexible network on top, the share of their gain that the problem carries, and the
 default model.
 
-Agents (`agents`): two agents with two columns each among four and the noise columns; an upper block that wants what
-the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (`--kind three`) the
-third has two columns of its own and is kept at a level; two may share a column (`shared`), or add up (`sum`). Told are
-the support of y and that there may be a hierarchy. The problem is the one that Schwarz's criterion prefers on all rows,
-without folds. Of a layered set `columns` counts where the blocks of the first layer name exactly the columns of the
-agents, and `heads` where these also have exactly the agents' heads; of a sum, where there is one block that names
-exactly their columns. `training` is the mean loss of the rows above the truth's (the truth learned again would be some
-.004 below), `gap` that on 4,000 new rows, and `criterion` Schwarz's criterion of all rows above that of the truth
-learned again from its own numbers: above zero it is the search that misses, below zero the criterion.
-
 Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq − m)), n = 2,000, one noise column; told is
 degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality; `--units`: those
 of all columns, so that limits sum euros or kilograms). `budget`
@@ -32,7 +22,6 @@ Noise (`noise`): y = a + noise beside nine noise columns: how many of these the 
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
 
     python experiments/discovery.py frontier --data boston auto_mpg --splits 1 [--beside] [--remainder]
-    python experiments/discovery.py agents --sets 50 [--kind three] [--noise 10 --correlation 0.9]
     python experiments/discovery.py consumer --sets 50 [--rows 500] [--units]
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
     python experiments/discovery.py timing  # cold without JAX_COMPILATION_CACHE_DIR
@@ -42,7 +31,6 @@ Seeds that count begin at 700; development used 0 to 9.
 
 import argparse
 import time
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +38,10 @@ import numpy as np
 import pandas as pd
 
 import behavior_learning as bl
-from behavior_learning.discovery.discover import POOL_AND_LAYERS
-from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import LAST_STEPS, criterion, lowest_criterion
 from behavior_learning.discovery.result import AGAIN, Discovery
-from behavior_learning.discovery.selection import Rows, halves, recurrence_of, searched
-from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, shape_of
+from behavior_learning.discovery.selection import halves, recurrence_of
+from behavior_learning.discovery.shapes import HEADS
 from behavior_learning.explanation.stability import Linear
-from behavior_learning.learned.model import in_single
-from behavior_learning.training.refit import Data, Refit
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 TARGETS = {"auto_mpg": "mpg", "energy_efficiency": "Y1 Heating Load"}
@@ -190,143 +173,6 @@ def frontier(given: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-LEVELS = np.linspace(-4, 4, 1001)
-
-
-class Agents:
-    """Which columns the agents have, and what they ask for.
-
-    Attributes
-    ----------
-    owned : columns of each agent; the last two share one where `shared`.
-    heads : of each agent.
-    """
-
-    def __init__(self, rng: np.random.Generator, noise: int, kind: str, correlation: float):
-        counts = (2, 2, 2) if kind == "three" else (2, 2)
-        own = sum(counts) - (kind == "shared")
-        self.names = [f"x{j + 1}" for j in range(own + noise)]
-        columns = [int(column) for column in rng.permutation(len(self.names))[:own]]
-        self.columns = [*columns, columns[1]] if kind == "shared" else columns
-        self.slopes = rng.choice([-1, 1], sum(counts)) * rng.uniform(0.8, 1.4, sum(counts))
-        self.upper, self.kind, self.correlation = rng.choice(["relu", "abs"]), kind, correlation
-        named = [frozenset(self.names[column] for column in self.columns[i : i + 2]) for i in (0, 2, 4)]
-        self.owned = [frozenset().union(*named)] if kind == "sum" else named[: len(counts)]
-        self.heads = [frozenset({"utility", "inequality"}), frozenset({"equality"}), frozenset({"inequality"})]
-
-    def utility(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        a, b, c, d, *more = (slope * x[:, [column]] for slope, column in zip(self.slopes, self.columns, strict=True))
-        first = 1.5 * np.tanh(1.2 * (y - a)) - 2 * np.maximum(0, y - b - 0.5)
-        second = -np.abs(y - c - d)
-        if self.kind == "sum":
-            return 2 * first + 2 * second
-        if more:
-            third = -np.maximum(0, sum(more) - y)
-            return 3 * np.tanh(0.8 * first) - 3 * np.maximum(0, -second - 0.5) - 2 * np.abs(third + 0.7)
-        kept = np.maximum(0, -second - 0.5) if self.upper == "relu" else np.abs(second + 0.5)
-        return 3 * np.tanh(0.8 * first) - 3 * kept
-
-    def learned(self, shape: Shape, data: Data) -> Refit:
-        """The truth learned again from its own numbers, in a shape of three agents below a block."""
-        family, columns, (unit,) = shape.family, shape.model.columns, shape.model.response.variables
-        support = shape.menu.dense.copy()
-        for coef in chain.from_iterable(layer.values() for layer in support.coefs):
-            coef[...] = False
-        vector, sources = np.zeros_like(family.drawn(family.template)), columns.x_sources
-        a, b, c, d, *more = zip(self.columns, self.slopes, strict=True)
-
-        def placed(layer: int, role: str, block: int, multiplier: float, coef: np.ndarray, intercept: float) -> None:
-            places = family.rows[layer][role]
-            vector[places.coef[block, 0]], vector[places.intercept[block, 0]] = coef, intercept
-            vector[places.multiplier[block, 0]] = np.log(np.expm1(multiplier))
-            support.coefs[layer][role][block, 0] = coef != 0
-
-        def row(role: str, agent: int, multiplier: float, by: float, own: list, less: float = 0.0) -> None:
-            """A row of by·y + Σ slope·x − less, in the units of the network."""
-            coef, intercept = np.zeros(len(shape.menu.moves)), by * unit.center - less
-            for i, (x, y) in enumerate(family.template.basis.terms):
-                coef[i] = by * unit.scale if y.degree else 0.0
-                for column, slope in own if x.degree else ():
-                    if sources[x.columns[0]] == self.names[column]:
-                        center, scale = columns.x_units[x.columns[0]]
-                        coef[i], intercept = slope * scale, intercept + slope * center
-            placed(0, role, agent, multiplier, coef, intercept)
-
-        def negative(*own: tuple[int, float]) -> list:
-            return [(column, -slope) for column, slope in own]
-
-        row("utility", 0, 1.5, 1.2, [(a[0], -1.2 * a[1])])
-        row("inequality", 0, 2.0, 1.0, negative(b), 0.5)
-        row("equality", 1, 1.0, 1.0, negative(c, d))
-        placed(1, "utility", 0, 3.0, 0.8 * np.eye(3)[0], 0.0)
-        if more or self.upper == "relu":
-            placed(1, "inequality", 0, 3.0, -np.eye(3)[1], -0.5)
-        else:
-            placed(1, "equality", 0, 3.0, np.eye(3)[1], 0.5)
-        if more:
-            row("inequality", 2, 1.0, -1.0, more)
-            placed(1, "equality", 0, 2.0, np.eye(3)[2], 0.7)
-        return family.refit(data, vector, support, LAST_STEPS)
-
-    def draw(self, rng: np.random.Generator, n: int) -> tuple[pd.DataFrame, pd.Series]:
-        x = rng.normal(size=(n, len(self.names)))
-        if self.correlation:
-            x = self.correlation**0.5 * rng.normal(size=(n, 1)) + (1 - self.correlation) ** 0.5 * x
-        utility = self.utility(x, LEVELS[None])
-        cdf = np.cumsum(np.exp(utility - utility.max(axis=1, keepdims=True)), axis=1)
-        place = (cdf / cdf[:, -1:] < rng.uniform(size=(n, 1))).sum(axis=1)
-        y = LEVELS[np.minimum(place, len(LEVELS) - 1)]
-        return pd.DataFrame(x, columns=self.names), pd.Series(y, name="y")
-
-    def loss(self, X: pd.DataFrame, y: pd.Series) -> float:
-        x = X.to_numpy()
-        normalizer = np.log(np.trapezoid(np.exp(self.utility(x, LEVELS[None])), LEVELS, axis=1))
-        return float(np.mean(normalizer - self.utility(x, y.to_numpy()[:, None])[:, 0]))
-
-    def right(self, statements: pd.DataFrame) -> tuple[bool, bool]:
-        """Whether the blocks of the first layer name exactly the agents' columns, and whether with their heads."""
-        lines = statements[[bool(set(columns) & set(self.names)) for columns in statements["columns"]]]
-        blocks = [
-            (frozenset(own["head"]), frozenset(name for names in own["columns"] for name in names) - {"y"})
-            for _, own in lines.groupby("block")
-        ]
-        columns = sorted(sorted(names) for _, names in blocks) == sorted(map(sorted, self.owned))
-        heads = self.kind == "sum" or set(blocks) == set(zip(self.heads, self.owned, strict=False))
-        return columns, columns and heads
-
-
-def agents(sets: int, first: int, noise: int, kind: str, correlation: float) -> pd.DataFrame:
-    lines = []
-    for seed in range(first, first + sets):
-        rng = np.random.default_rng([seed, 1])
-        truth = Agents(rng, noise, kind, correlation)
-        X, y = truth.draw(rng, 2000)
-        new = truth.draw(rng, 4000)
-        start, how = time.perf_counter(), {"degree": 1, "most": 30, "knowledge": Knowledge(), "seed": seed}
-        space = bl.Numbers(support=(-4.0, 4.0))
-        shapes = [shape_of(LAYERED, X, y, response=space, **plan, **how) for plan in POOL_AND_LAYERS]
-        model = shapes[0].model
-        data, unseen = (Rows(*in_single(model.given_rows("agents", *given))).data() for given in ((), new))
-        found = searched(shapes, data, rng)
-        best = lowest_criterion(found.path.refits.values(), data)
-        unit = float(np.log(model.response.variables[0].scale))
-        said = pd.DataFrame(
-            [(s.block, s.head, s.variables) for s in found.shape.explained(best).said if s.layer == 1 and not s.faint],
-            columns=["block", "head", "columns"],
-        )
-        columns, heads = truth.right(said)
-        training = best.loss + unit - truth.loss(X, y)
-        gap = float(found.shape.finer.losses(best, unseen).mean()) + unit - truth.loss(*new)
-        lines.append({"seed": seed, "columns": columns, "heads": heads, "training": training, "gap": gap})
-        if kind != "sum":
-            above = criterion(best, data) - criterion(truth.learned(shapes[1], data), data)
-            lines[-1]["criterion"] = float(above)
-        true = [sorted(names) for names in truth.owned]
-        seconds = time.perf_counter() - start
-        print(lines[-1], f"{seconds:.0f} s; {true}, {truth.upper}; said: {said.to_numpy().tolist()}", flush=True)
-    return pd.DataFrame(lines)
-
-
 def bought(X: pd.DataFrame) -> np.ndarray:
     """The consumer's distribution of q on the grid, a line per row."""
     p, m, s = (X[name].to_numpy()[:, None] for name in "pms")
@@ -413,7 +259,7 @@ def timing() -> pd.DataFrame:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("frontier", "agents", "consumer", "noise", "timing"))
+    parser.add_argument("part", choices=("frontier", "consumer", "noise", "timing"))
     parser.add_argument("--data", nargs="+", default=["boston", "auto_mpg", "concrete_strength"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
@@ -425,15 +271,11 @@ if __name__ == "__main__":
     parser.add_argument("--told", action="store_true", help="heads and support, to the consumer's search")
     parser.add_argument("--units", action="store_true", help="of all columns, to the consumer's search")
     parser.add_argument("--rows", type=int, default=2000, help="of the consumer's tables")
-    parser.add_argument("--noise", type=int, default=2, help="noise columns beside agents")
-    parser.add_argument("--kind", choices=("two", "three", "shared", "sum"), default="two", help="of agents")
-    parser.add_argument("--correlation", type=float, default=0.0, help="of columns, of agents and noise")
+    parser.add_argument("--correlation", type=float, default=0.0, help="of columns, of noise")
     given = parser.parse_args()
     match given.part:
         case "frontier":
             result = frontier(given)
-        case "agents":
-            result = agents(given.sets, given.first, given.noise, given.kind, given.correlation)
         case "consumer":
             result = consumer(given.sets, given.first, given.told, given.units, given.rows)
         case "timing":

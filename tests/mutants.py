@@ -35,7 +35,7 @@ from tests.forked import import_heavy, run
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "src/behavior_learning"
-MUTATED = ("core", "gibbs", "objectives.py", "identification", "inference", "training", "learned")
+MUTATED = ("core", "gibbs", "objectives", "identification", "inference", "training", "learned")
 SLOWER = 10
 """Times the CPU seconds of a passing run, and a minute, after which a mutant counts as killed: it runs for ever."""
 

@@ -14,8 +14,8 @@ import behavior_learning as bl
 from behavior_learning.core.network import in_double
 from behavior_learning.encoding.tables import TableEncoder
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.explanation.effects import Answer
 from behavior_learning.explanation.quantities import QUANTITIES
+from behavior_learning.explanation.questions import Answer
 from behavior_learning.learned import effects as learned_effects
 from behavior_learning.learned.effects import Errors, Refitted, axes_of
 from tests.conftest import rng

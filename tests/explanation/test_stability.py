@@ -12,7 +12,7 @@ import behavior_learning as bl
 from behavior_learning.core.heads import get_head
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import compare_refits, match_blocks
-from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.learned import prune
 from behavior_learning.learned.refits import refits
 from behavior_learning.learned.stability import measure_stability

@@ -10,7 +10,7 @@ from behavior_learning.core.features import Transform
 from behavior_learning.core.heads import get_head
 from behavior_learning.explanation.measure import measure_blocks
 from behavior_learning.explanation.names import block_weights, propose_names
-from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.symbolic.evaluate import block_utilities, block_values, output_values, table_values
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial

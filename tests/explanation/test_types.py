@@ -6,7 +6,7 @@ import pytest
 from behavior_learning.core.heads import get_head
 from behavior_learning.errors import OptionError
 from behavior_learning.explanation.legend import Legend
-from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.symbolic.facade import LearnedProblem
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm

@@ -282,6 +282,25 @@ def test_weights_on_blocks_are_printed_strongest_first():
         assert re.findall(r"block2\.\d", line) == expected
 
 
+def test_of_many_blocks_those_are_printed_that_move_most_what_reads_them():
+    row = lambda weights, multiplier=1.0: HeadTerm(
+        get_head("equality", "square"), multiplier, Polynomial({((name, 1),): value for name, value in weights.items()})
+    )
+    below = [Block(f"block1.{j}", (row({"price": 1.0}),), ("price",), {}) for j in range(1, 11)]
+    weights = dict(zip((block.name for block in below), [1, -9, 5, 2, -8, 6, 3, 7, 4, 0.1], strict=True))
+    spreads = {"block1.10": 1000.0, "block1.2": 1e-3}
+    top = [
+        Block("block2.1", (row(weights),), ("price",), spreads | {"block2.1": 1.0}),
+        Block("block2.2", (row({"block1.4": 2.0}, multiplier=10.0),), ("price",), {}),
+    ]
+    readout = Polynomial({(("block2.1", 1),): 1.0, (("block2.2", 1),): 1.0})
+    problem = LearnedProblem((tuple(below), tuple(top)), {"utility": readout}, ("price",))
+    shown = re.findall(r"^block\S+", problem.text(), re.MULTILINE)
+    assert shown == ["block2.1", "block2.2", *(f"block1.{j}" for j in (3, 4, 5, 6, 8, 10))]
+    assert "(4 blocks that move these least are left out; terms=None, --terms 0, writes all)" in problem.text()
+    assert len(re.findall(r"^block\S+", problem.text(None), re.MULTILINE)) == 12
+
+
 @pytest.mark.usefixtures("float64")
 def test_printing_is_the_short_text():
     problem = Case(degree=2).problem

@@ -2,50 +2,30 @@
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
 from behavior_learning.discovery.agreement import agreement_of
+from behavior_learning.discovery.chosen import by_folds, encoded, learned_from, what_is_left
 from behavior_learning.discovery.cross_fitting import Half
 from behavior_learning.discovery.knowledge import Knowledge
-from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.reference import linear_recurrence
-from behavior_learning.discovery.remainder import Remainder, learned_remainder
-from behavior_learning.discovery.result import Discovery, path_table
-from behavior_learning.discovery.selection import (
-    Found,
-    Relearning,
-    Rows,
-    Search,
-    Searching,
-    halves,
-    held_out_losses,
-    recurrence_of,
-    recurring_most,
-    searched,
-)
-from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
+from behavior_learning.discovery.result import Discovery
+from behavior_learning.discovery.selection import Found, Relearning, Rows, halves, recurring_most, searched
+from behavior_learning.discovery.shapes import HEADS, LAYERED, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
-from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
-from behavior_learning.identification.orientation import oriented
-from behavior_learning.inference.estimation import Convergence
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.learned.inference import model_at
-from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
-from behavior_learning.learned.records import counting_bar, standard_deviations
+from behavior_learning.learned.model import LearnedModel, in_single
+from behavior_learning.learned.records import counting_bar
 from behavior_learning.options import check_choice, check_count, check_number
 from behavior_learning.responses.columns import has_columns, one_column, response_columns
-from behavior_learning.training.active_set import reduced
-from behavior_learning.training.refit import Refit
 
 __all__ = ["discover"]
 
@@ -219,27 +199,27 @@ def discover(
             done()
         choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
         whole = recurring_most(whole, choosing, rows)
-        chosen = _chosen(whole, search, choosing, rows, folds, choose, rng, done)
+        chosen = by_folds(whole, search, choosing, rows, folds, choose, rng, done)
         other = None
         if honest:
-            others = _encoded(shapes[0].model, table, y, learned_on[:SEARCH_ROWS])
+            others = encoded(shapes[0].model, table, y, learned_on[:SEARCH_ROWS])
             found = searched(shapes, others.data(), other_rng)
             done()
             search = found.again if hierarchy else partial(searched, shapes)
-            other = _chosen(found, search, [], others, folds, choose, other_rng, done)
+            other = by_folds(found, search, [], others, folds, choose, other_rng, done)
     path, refits, without = chosen.path, chosen.refits, chosen.without
     stability = whole.recurring(chosen.refit, judging)
     model = whole.shape.model
     columns = {name for s in whole.shape.explained(chosen.refit).said for name in s.variables} - {model.response.name}
-    estimator, errors = _learned(chosen, shapes, table, y, learned_on, honest)
+    estimator, errors = learned_from(chosen, shapes, table, y, learned_on, honest)
     left = None
     if remainder:
-        unseen = _encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest else None
-        every = _encoded(model, table, y, order)
-        left = _remainder(chosen, estimator.model_, rows, unseen, every, int(rng.integers(2**31)))
+        unseen = encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest else None
+        every = encoded(model, table, y, order)
+        left = what_is_left(chosen, estimator.model_, rows, unseen, every, int(rng.integers(2**31)))
     crossed = None
     if other is not None:
-        own, swapped = (estimator, errors), _learned(other, shapes, table, y, chosen_on, honest)
+        own, swapped = (estimator, errors), learned_from(other, shapes, table, y, chosen_on, honest)
         crossed = (
             Half(*own, Relearning(whole.shape, chosen.refit)),
             Half(*swapped, Relearning(other.whole.shape, other.refit)),
@@ -269,63 +249,6 @@ def _read(y: Any, rows: int) -> pd.Series | pd.DataFrame:
         return response_columns(y, rows)
     name, values = one_column(y, rows)
     return pd.Series(values.to_numpy(), name=name)
-
-
-class Chosen(NamedTuple):
-    """The problem that some rows choose.
-
-    Attributes
-    ----------
-    whole : the search on all of them.
-    without : those without each fold.
-    refits : the empty problem, and one of each size.
-    path : their losses, and which is chosen.
-    """
-
-    whole: Found
-    without: list[Found]
-    refits: list[Refit]
-    path: pd.DataFrame
-
-    @property
-    def at(self) -> int:
-        return int(np.argmax(self.path["chosen"]))
-
-    @property
-    def refit(self) -> Refit:
-        return self.refits[self.at]
-
-
-def _chosen(
-    whole: Found,
-    search: Search,
-    samples: Sequence[Found],
-    rows: Rows,
-    folds: int,
-    choose: str | int,
-    rng: np.random.Generator,
-    done: Callable[[], None],
-) -> Chosen:
-    """The size by held-out losses and by what recurs on samples, if there are any."""
-    losses, without = held_out_losses(search, rows, list(whole.path.refits), folds=folds, rng=rng, done=done)
-    refits = [whole.path.empty, *whole.path.refits.values()]
-    recurrence = [recurrence_of(whole.recurring(refit, samples)) for refit in refits]
-    sizes = [0, *(refit.size for refit in refits[1:])]  # Terms of the response alone count as none.
-    criteria = [criterion(refit, rows.data()) for refit in refits]
-    return Chosen(whole, without, refits, path_table(sizes, losses, recurrence, criteria, choose))
-
-
-def _learned(
-    chosen: Chosen, shapes: Sequence[Shape], table: pd.DataFrame, y: pd.Series, rows: np.ndarray, honest: bool
-) -> tuple[BehaviorEstimator, InferenceResults | None]:
-    """The chosen problem learned from rows, by inference where that is asked for and there is one."""
-    shape = chosen.whole.shape
-    estimator = copy(shape.estimator)
-    estimator.model_ = _final(shape, shapes, chosen.refit, table, y, rows)
-    errors = _errors(estimator) if honest and chosen.at > 0 else None
-    if errors is not None:
-        estimator.model_ = model_at(estimator.model_, errors)
-    return estimator, errors
 
 
 def _check(
@@ -364,39 +287,6 @@ def plans(
     if knowledge.units:
         return [(each, {"centered": False}) for each in dict.fromkeys(sets)]
     return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
-
-
-def _errors(estimator: BehaviorEstimator) -> InferenceResults | None:
-    """Inference at the optimum of the likelihood, where heads are smooth and there is one."""
-    found = estimator.inference() if estimator.model_.network.architecture.smooth else None
-    return found if found is not None and found.convergence is Convergence.OPTIMUM else None
-
-
-def _encoded(model: LearnedModel, table: pd.DataFrame, y: pd.Series, at: np.ndarray) -> Rows:
-    return Rows(*in_single((model.encoder(model.table(table.iloc[at])), model.responses(y.iloc[at], len(at), float))))
-
-
-def _final(
-    shape: Shape, shapes: Sequence[Shape], refit: Refit, table: pd.DataFrame, y: pd.Series, rows: np.ndarray
-) -> LearnedModel:
-    """The problem learned again from rows, as a model of them."""
-    model = shape.model
-    x = model.encoder(model.table(table.iloc[rows]))
-    encoded = model.responses(y.iloc[rows], len(rows), float)
-    data = Rows(*in_single((x, encoded))).data()
-    again = learned(shape.family, data, shape.menu, refit.vector, refit.support, LAST_STEPS)
-    network = reduced(oriented(shape.family.network(again)), again.support)
-    return replace(
-        model,
-        network=network,
-        objective=shape.family.objective,
-        rows=TrainingRows(x, encoded, np.zeros(len(x), bool)),
-        procedure=Searching(tuple(shapes), refit.size),
-        l2=shape.family.l2,
-        history=pd.DataFrame(),
-        restarts=pd.DataFrame(),
-        known_deviations=standard_deviations(network, model.space, *map(np.asarray, data[:2])),
-    )
 
 
 def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
@@ -450,13 +340,3 @@ def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], siz
     if not parts or y.shape[1] > 1:
         return None
     return linear_recurrence(rows.x.astype(float), y[:, 0], model.columns.x_sources, parts, size)
-
-
-def _remainder(
-    chosen: Chosen, final: LearnedModel, rows: Rows, unseen: Rows | None, whole: Rows, seed: int
-) -> Remainder:
-    """What is left is judged by a fifth of the rows, or by rows that chose nothing, and learned from all at last."""
-    order, fifth = np.random.default_rng(seed).permutation(len(rows.x)), len(rows.x) // 5
-    train, held_out = (rows.at(order[fifth:]), rows.at(order[:fifth])) if unseen is None else (rows, unseen)
-    shape, empty = chosen.whole.shape, chosen.whole.path.empty
-    return learned_remainder(shape, chosen.refit, empty, train, held_out, final=final, rows=whole, seed=seed)

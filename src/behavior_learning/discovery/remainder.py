@@ -24,8 +24,9 @@ from behavior_learning.discovery.shapes import Shape
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import by_curves, make_architecture, make_basis
+from behavior_learning.learned.distribution import Predictive
 from behavior_learning.learned.model import LearnedModel
-from behavior_learning.learned.predictive import Predictive, of_inputs
+from behavior_learning.learned.predictive import of_inputs
 from behavior_learning.options import checked_parameters
 from behavior_learning.training.fit import FitResult, row_losses
 from behavior_learning.training.multistart import average_from, in_turn

@@ -22,7 +22,8 @@ from behavior_learning.errors import OptionError, TrainingWarning
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.explanation.statements import Explanation, Statement, explain_problem, named_columns
+from behavior_learning.explanation.statements import Explanation, Statement, named_columns
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.identification.orientation import oriented
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explained_values

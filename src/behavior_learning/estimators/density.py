@@ -12,8 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError
 from behavior_learning.estimators.joint import JointEstimator
+from behavior_learning.learned.distribution import Predictive
 from behavior_learning.learned.model import LearnedModel, Rows
-from behavior_learning.learned.predictive import Given, Predictive, predictive
+from behavior_learning.learned.predictive import Given, predictive
 from behavior_learning.responses.columns import UNNAMED, response_columns
 from behavior_learning.training.minimize import Progress
 

@@ -15,9 +15,10 @@ from sklearn.utils.validation import check_is_fitted
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.estimators import asked
 from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.distribution import Predictive
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Rows
-from behavior_learning.learned.predictive import Given, Predictive, predictive
+from behavior_learning.learned.predictive import Given, predictive
 from behavior_learning.options import check_number
 from behavior_learning.persistence import Saved, save
 

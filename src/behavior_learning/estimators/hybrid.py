@@ -10,7 +10,8 @@ import pandas as pd
 from behavior_learning.encoding import in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.joint import JointEstimator
-from behavior_learning.learned.predictive import Given, Predictive
+from behavior_learning.learned.distribution import Predictive
+from behavior_learning.learned.predictive import Given
 from behavior_learning.responses import Response
 from behavior_learning.responses.columns import UNNAMED, response_columns
 

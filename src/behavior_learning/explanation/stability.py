@@ -11,7 +11,8 @@ from jaxtyping import Bool, Float
 from scipy.optimize import linear_sum_assignment
 
 from behavior_learning.errors import OptionError
-from behavior_learning.explanation.statements import KEPT, MOST_NAMED, NAMED, Explanation, Statement
+from behavior_learning.explanation.names import NAMED
+from behavior_learning.explanation.statements import KEPT, MOST_NAMED, Explanation, Statement
 from behavior_learning.printing import Printed
 
 __all__ = ["Linear", "Stability", "compare_refits", "effect_recurrence", "expected_false", "match_blocks"]

@@ -10,7 +10,7 @@ import polars as pl
 from marginaleffects.classes import ModelAbstract, ModelVault  # pyright: ignore[reportMissingImports]
 
 from behavior_learning.errors import OptionError
-from behavior_learning.explanation.effects import Level
+from behavior_learning.explanation.questions import Level
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.effects import Errors, answers, effects_of
 from behavior_learning.learned.model import LearnedModel

@@ -17,8 +17,9 @@ from behavior_learning.encoding import EncodedColumn, TableEncoder
 from behavior_learning.errors import ConvergenceError, OptionError
 from behavior_learning.explanation.axes import Axis
 from behavior_learning.explanation.correction import Correction, Terms
-from behavior_learning.explanation.effects import Effects, Level, Question
+from behavior_learning.explanation.effects import Effects
 from behavior_learning.explanation.quantities import Counted, Labels, Number, Ordered, Part, make_quantity
+from behavior_learning.explanation.questions import Level, Question
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.identification.parameters import Parametrization
 from behavior_learning.inference.estimation import Convergence

@@ -13,7 +13,8 @@ from behavior_learning.core.spaces import MOST_DIMENSIONS, Quadrature
 from behavior_learning.explanation.contributions import head_contributions
 from behavior_learning.explanation.simplified import Fidelity, SimplifiedProblem, compare_utilities, simplify_problem
 from behavior_learning.explanation.stability import Stability
-from behavior_learning.explanation.statements import Explanation, explain_problem
+from behavior_learning.explanation.statements import Explanation
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows

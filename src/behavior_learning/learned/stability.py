@@ -9,7 +9,7 @@ import pandas as pd
 from behavior_learning.core.spaces import MOST_DIMENSIONS
 from behavior_learning.errors import ConvergenceError, OptionError
 from behavior_learning.explanation.stability import Linear, Stability, compare_refits, effect_recurrence
-from behavior_learning.explanation.statements import explain_problem
+from behavior_learning.explanation.words import explain_problem
 from behavior_learning.learned.effects import Errors, effects_of
 from behavior_learning.learned.explain import EXPLANATION_ROWS, explain_model, explained_values
 from behavior_learning.learned.model import LearnedModel, Rows, some_rows

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from behavior_learning.core.heads import ROLES
@@ -12,6 +13,7 @@ from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 
 __all__ = [
+    "BLOCKS_SHOWN",
     "DIGITS",
     "TERMS_SHOWN",
     "Shortened",
@@ -34,6 +36,9 @@ DUST = 1e-6
 
 TERMS_SHOWN = 5
 """Terms of a polynomial that a printed problem shows by default."""
+
+BLOCKS_SHOWN = 8
+"""Blocks that a printed problem shows where its terms are limited."""
 
 NAMES_SHOWN = 12
 """Names of terms left out that it lists."""
@@ -157,7 +162,10 @@ def format_head_term(term: HeadTerm, argument: str, digits: int = DIGITS) -> str
 
 
 def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
-    """Every output as a sum of blocks, then every block, the top layer first; a single block by itself."""
+    """Every output as a sum of blocks, then the blocks, the top layer first; a single block by itself.
+
+    Where terms are limited, of many blocks of a layer those are written that move most what reads them.
+    """
     top, head = problem.layers[-1][0], []
     if problem.readouts:
         shape = ",".join(str(len(layer)) for layer in problem.layers)
@@ -165,8 +173,27 @@ def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
         head = [f"BL[{shape}]: the {likely if problem.chooses else 'most likely class has the largest of'}"]
     for name, output in problem.readouts.items():
         head.append(f"  {name} = {_with_omitted(shorten(output, top.standard_deviations, None), digits)}")
-    blocks = [_block_text(block, terms, digits) for block in problem.downwards]
-    return "\n\n".join(filter(None, ["\n".join(head), *blocks]))
+    shown = problem.downwards if terms is None else _foremost(problem)
+    blocks = [_block_text(block, terms, digits) for block in shown]
+    left = len(problem.blocks) - len(shown)
+    more = f"({left} blocks that move these least are left out; terms=None, --terms 0, writes all)" if left else ""
+    return "\n\n".join(filter(None, ["\n".join(head), *blocks, more]))
+
+
+def _foremost(problem: Problem) -> list[Block]:
+    """Of many blocks the top layer's, and below them those that move most what reads them."""
+    moved, top = dict.fromkeys(problem.blocks, 0.0), problem.layers[-1][0]
+    read = [(1.0, output, top.standard_deviations) for output in problem.outputs.values()]
+    for block in problem.downwards:
+        rows = [(term.multiplier * term.scale, term.polynomial) for term in block.head_terms]
+        read += [(weight, row, block.standard_deviations) for weight, row in [*rows, (1.0, block.shortcut)]]
+    for weight, polynomial, deviations in read:
+        for monomial, strength in polynomial.strengths(deviations).items():
+            for name in moved.keys() & {name for name, _ in monomial}:
+                moved[name] += weight * strength
+    layers = (sorted(layer, key=lambda block: -moved[block.name]) for layer in reversed(problem.layers))
+    names = {block.name for block in list(chain.from_iterable(layers))[:BLOCKS_SHOWN]}
+    return [block for block in problem.downwards if block.name in names]
 
 
 def _block_text(block: Block, terms: int | None, digits: int) -> str:
