@@ -279,8 +279,11 @@ def test_limits_and_beliefs_sum_like_quantities_and_products_are_known_or_forbid
     units = {"y": "EUR", "a": "EUR/kg", "b": "kg", "c": "EUR", "d": "year"}
     how = OPTIONS | {"degree": 2, "heads": (None, "softplus", "square"), "pairs": 0, "choose": 6}
     like = [(("a", 1), ("b", 1)), (("c", 1),), (("y", 1),)]
-    rows = terms_of(bl.discover(X, y, units=units, **how), "inequality", "equality")
+    found = bl.discover(X, y, units=units, **how)
+    rows = terms_of(found, "inequality", "equality")
     assert set(like) in rows
+    (said,) = [note for note in found.notes if note.startswith("In units: ")]
+    assert {each.rsplit(" ", 1)[1] for each in said.removesuffix(".").removeprefix("In units: ").split(", ")} == {"EUR"}
     assert all(own <= set(like) for own in rows)
     told = terms_of(bl.discover(X, y, known=["a^2"], forbidden=["d", "a*b", "d*a"], **how), "inequality", "equality")
     assert any((("a", 2),) in own for own in told)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product
+from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product, spelled
 from behavior_learning.errors import OptionError
 from behavior_learning.training.active_set import Support
 
@@ -14,6 +14,8 @@ def test_units_are_products_of_powers():
     assert quantity("x", "kg*m/s^2") == quantity("x", "kg * m / s / s") == {("kg", 1), ("m", 1), ("s", -2)}
     assert quantity("x", "m**2/m^2") == quantity("x", "1") == frozenset()
     assert quantity("x", "1/€") == {("€", -1)}
+    for unit in ("EUR/kg", "1", "1/s", "kg*m/s^2", "m^2"):
+        assert quantity("x", spelled(quantity("x", unit))) == quantity("x", unit), "as it is written it is read"
     assert quantity_of_product([EACH, KG]) == EUR
     assert quantity_of_product([EACH, None]) is None
 

@@ -13,7 +13,8 @@ from sklearn.utils import check_random_state
 from behavior_learning.discovery.agreement import agreement_of
 from behavior_learning.discovery.chosen import by_folds, encoded, learned_from, what_is_left
 from behavior_learning.discovery.cross_fitting import Half
-from behavior_learning.discovery.knowledge import Knowledge
+from behavior_learning.discovery.knowledge import Knowledge, factors
+from behavior_learning.discovery.quantities import quantity_of_product, spelled
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.result import Discovery
 from behavior_learning.discovery.selection import Found, Relearning, Rows, halves, recurring_most, searched
@@ -21,6 +22,7 @@ from behavior_learning.discovery.shapes import HEADS, LAYERED, by_columns, shape
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.explanation.stability import Stability
+from behavior_learning.explanation.statements import Statement
 from behavior_learning.inference.results import InferenceResults
 from behavior_learning.learned.model import LearnedModel, in_single
 from behavior_learning.learned.records import counting_bar
@@ -235,7 +237,10 @@ def discover(
         stability=stability,
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
-        notes=_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
+        notes=(
+            *_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
+            *_in_units(estimator.explain().said, knowledge, list(table.columns), str(y.name)),
+        ),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
         remainder=left,
@@ -332,6 +337,17 @@ def _notes(
         notes.append("Limits hold the response alone.")
     heads = ", ".join(str(head) for head in whole.shape.estimator.heads)
     return (*notes, f"Heads {heads}, by Schwarz's criterion in every search.")
+
+
+def _in_units(said: Sequence[Statement], knowledge: Knowledge, columns: Sequence[str], response: str) -> list[str]:
+    """What each limit and belief is in, where that is known."""
+    known, found = knowledge.quantities, []
+    for statement in said if known else ():
+        terms = [factors(term.name, columns, response) or (term.name,) for term in statement.terms]
+        units = {spelled(own) for term in terms if (own := quantity_of_product(map(known.get, term))) is not None}
+        if statement.head != "utility" and units:
+            found.append(f"{statement.head} of {statement.block} {' and '.join(sorted(units))}")
+    return [f"In units: {', '.join(found)}."] if found else []
 
 
 def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], size: int) -> pd.DataFrame | None:

@@ -14,7 +14,7 @@ import numpy as np
 from behavior_learning.errors import OptionError
 from behavior_learning.training.active_set import Support
 
-__all__ = ["Quantity", "of_like_quantities", "quantity", "quantity_of_product"]
+__all__ = ["Quantity", "of_like_quantities", "quantity", "quantity_of_product", "spelled"]
 
 Quantity = frozenset[tuple[str, int]]
 """Powers of units: EUR/kg has EUR to the power of 1 and kg to that of −1."""
@@ -55,6 +55,18 @@ def quantity_of_product(factors: Iterable[Quantity | None]) -> Quantity | None:
         for name, power in factor:
             powers[name] += power
     return frozenset((name, power) for name, power in powers.items() if power)
+
+
+def spelled(own: Quantity) -> str:
+    """The unit of a quantity, ``"1"`` where it has none.
+
+    >>> spelled(quantity("area", "1/m^2*kg"))
+    'kg/m^2'
+    """
+    parts = [
+        [f"{name}^{abs(p)}" if abs(p) > 1 else name for name, p in sorted(own) if p * sign > 0] for sign in (1, -1)
+    ]
+    return "/".join(["*".join(parts[0]) or "1", *parts[1]])
 
 
 def of_like_quantities(

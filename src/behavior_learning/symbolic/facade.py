@@ -25,8 +25,9 @@ __all__ = ["LearnedProblem", "check_renaming"]
 class LearnedProblem(Problem):
     """What a network has learned: maximise … subject to … ≤ 0, … = 0, and layers of such problems.
 
-    Printing it shows the strongest terms of each row first and names what appears in no row; `text(terms=None)` shows
-    every term. Its data are in `layers`, `outputs` and `response`, and every block by its name in `blocks`.
+    Printing it shows the strongest terms of each row first and names what appears in no row, and of many blocks those
+    that matter most; `text(terms=None)` shows every term and block. Its data are in `layers`, `outputs` and `response`,
+    and every block by its name in `blocks`.
 
     Examples
     --------
@@ -64,7 +65,10 @@ class LearnedProblem(Problem):
         return outputs["utility"] if self.chooses else outputs
 
     def text(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
-        """Write the problem in plain text, top layer first, with the `terms` strongest of each row, None for all."""
+        """Write the problem in plain text, top layer first, with the `terms` strongest of each row.
+
+        None writes all of them, and every block; with a number of terms at most eight blocks are written.
+        """
         check_shown(terms, digits)
         return problem_text(self, terms, digits)
 
