@@ -21,6 +21,13 @@ COMPILE, TRACE, LOWER = (
 
 IMPORT, IMPORT_ESTIMATOR = "import behavior_learning", "from behavior_learning import BLRegressor"
 
+HELP = """
+import sys
+from behavior_learning.cli import app
+sys.argv = ["bl", "--help"]
+app()
+"""
+
 OUR_FIT = """
 import behavior_learning as bl
 X, y = bl.datasets.load_boston()
@@ -111,6 +118,7 @@ def processes() -> None:
     runs = {
         IMPORT: process(IMPORT),
         IMPORT_ESTIMATOR: process(IMPORT_ESTIMATOR),
+        "bl --help": process(HELP),
         "a whole process: import, compile, fit BL[2,1] to Boston by denoising score matching": process(OUR_FIT),
         "the same by blnetwork": process(THEIR_FIT.format(folder=folder)),
         "import torch, blnetwork.training": process("import torch, blnetwork.training"),

@@ -48,6 +48,10 @@ class LevenbergMarquardt(eqx.Module):
     ridge: Float[Array, ""]
 
     stochastic: ClassVar[bool] = False
+    budgeted: ClassVar[bool] = False
+
+    def steps(self, rows: int) -> int:
+        return 1
 
     def init(self, starts: Params) -> _Damped:
         return _Damped(jnp.full(jax.tree.leaves(starts)[0].shape[0], 1e-2))

@@ -18,6 +18,7 @@ from behavior_learning.learned import refits
 from behavior_learning.learned.model import in_single
 from behavior_learning.learned.stability import measure_stability
 from behavior_learning.training.fit import row_losses
+from timing import heading
 
 TABLES = {"Boston": bl.datasets.load_boston, "auto MPG": bl.datasets.load_auto_mpg}
 
@@ -57,7 +58,7 @@ def whole(model, n, seed):
                 began = time.perf_counter(), time.process_time()
                 run(n)
                 clock, processor = time.perf_counter() - began[0], time.process_time() - began[1]
-            print(f"{n} {name}, {cores} at a time: {clock:.1f} s, {processor:.1f} CPU s", flush=True)
+            print(f"- {n} {name}, {cores} at a time: {clock:.1f} s, {processor:.1f} CPU s", flush=True)
 
 
 def main() -> None:
@@ -69,10 +70,11 @@ def main() -> None:
     parser.add_argument("--fit", type=int, default=0, help="random_state of the fit")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
+    heading("Refits of BL[2,1]")
     for name, load in TABLES.items():
         model = bl.BLRegressor(layers=tuple(options.layers), random_state=options.fit).fit(*load()).model_
         if options.whole:
-            print(f"{name}, {'at an optimum' if model.l2 else 'where training stopped'}")
+            print(f"\n{name}, {'at an optimum' if model.l2 else 'where training stopped'}\n")
             whole(model, options.n, options.seed)
             continue
         for kind in ("bootstrap", "halves"):

@@ -11,7 +11,8 @@ from pathlib import Path
 import jax
 
 FOLDER = Path(__file__).parent
-WITHOUT_DATA = ("step", "growth", "compilation", "memory", "plane", "devices")
+WITHOUT_DATA = {name: [] for name in ("step", "growth", "compilation", "memory", "plane", "devices")}
+WITHOUT_DATA["refits"] = ["--n", "200", "--whole"]
 WITH_DATA = ("fits", "quality", "optimizers", "search", "prediction", "peers_time", "pairs")
 
 
@@ -25,7 +26,7 @@ def main() -> None:
     results.mkdir(exist_ok=True)
     failed = []
     for name in arguments.only:
-        options = [] if name in WITHOUT_DATA else ["--data", str(arguments.data)]
+        options = WITHOUT_DATA.get(name, ["--data", str(arguments.data)])
         print(f"running {name}", flush=True)
         command = [sys.executable, str(FOLDER / f"{name}.py"), *options]
         ran = subprocess.run(command, capture_output=True, text=True)
