@@ -62,6 +62,7 @@ def main() -> None:
     os.environ["BL_DATA"] = str(arguments.data)
     warnings.simplefilter("ignore")
     heading("Time to quality, at defaults")
+    print(f"EBM takes part up to {MOST_OF_EBM:,} rows.\n")
     lines, beside = [], []
     here = [name for name in arguments.models if name not in MODULES or find_spec(MODULES[name])]
     for name in arguments.tables:

@@ -31,7 +31,7 @@ def main() -> None:
         command = [sys.executable, str(FOLDER / f"{name}.py"), *options]
         ran = subprocess.run(command, capture_output=True, text=True)
         if ran.returncode:
-            failed.append(f"{name}: {ran.stderr.strip().splitlines()[-1]}")
+            failed.append(f"{name} ended with status {ran.returncode}\n{ran.stderr}")
         else:
             (results / f"{name}.md").write_text(ran.stdout.strip() + "\n", encoding="utf-8")
     if failed:

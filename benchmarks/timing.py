@@ -13,7 +13,7 @@ __all__ = ["alternately", "heading", "slope", "table"]
 
 os.environ.setdefault("BEHAVIOR_LEARNING_CACHE", "off")  # Compilation counts.
 
-PACKAGES = ("jax", "blnetwork", "torch", "scikit-learn", "interpret-core")
+PACKAGES = ("jax", "blnetwork", "torch", "scikit-learn", "interpret-core", "lightgbm")
 
 
 TURN = 0.3

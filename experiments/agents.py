@@ -1,7 +1,7 @@
 """What `discover(hierarchy=True)` finds where the truth is agents below a block: their columns and heads.
 
-Laws (`--kind`): two agents (``two``) with two columns each among four and the noise columns; an upper block that wants
-what the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (``three``) the
+Truths (`--kind`): two agents (``two``) with two columns each among four and the noise columns; an upper block that
+wants what the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (``three``) the
 third has two columns of its own and is kept at a level; two may share a column (``shared``), or add up (``sum``). At
 ``random``, two or three agents of one to three columns, with heads, numbers, tables and rows by chance.
 
@@ -58,7 +58,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Law:
+class Truth:
     """Agents, and a block above them; without one they add up, twice each."""
 
     names: list[str]
@@ -146,7 +146,7 @@ class Law:
         return columns, columns and heads
 
 
-def stated(rng: np.random.Generator, noise: int, kind: str, correlation: float) -> Law:
+def stated(rng: np.random.Generator, noise: int, kind: str, correlation: float) -> Truth:
     """Agents of two columns each, among as many and the noise."""
     counts = (2, 2, 2) if kind == "three" else (2, 2)
     own = sum(counts) - (kind == "shared")
@@ -165,10 +165,10 @@ def stated(rng: np.random.Generator, noise: int, kind: str, correlation: float) 
     if more:
         agents.append([Row("inequality", 1.0, -1.0, dict(more))])
         above.append(Row("equality", 2.0, 1.0, {}, 0.7, 2))
-    return Law(names, agents, [] if kind == "sum" else above, np.linspace(-4, 4, 1001), correlation=correlation)
+    return Truth(names, agents, [] if kind == "sum" else above, np.linspace(-4, 4, 1001), correlation=correlation)
 
 
-def by_chance(rng: np.random.Generator, noise: int) -> Law:
+def by_chance(rng: np.random.Generator, noise: int) -> Truth:
     """Two or three agents, drawn again until a response lies within its bounds, four of five times at least."""
     count = int(rng.integers(2, 4))
     sizes = rng.integers(1, 6 - count, size=count)
@@ -193,9 +193,9 @@ def by_chance(rng: np.random.Generator, noise: int) -> Law:
         for number, head in enumerate(rng.permutation(list(HEADS))[:count].tolist())
     ]  # fmt: skip
     table, n = str(rng.choice(TABLES)), int(rng.choice([1000, 1500, 2000]))
-    law = Law(names, agents, above, np.linspace(-5, 5, 1001), n, table, 0.6 * (table == "correlated"))
-    mass = law.mass(law.table(rng, 500)).mean(axis=0)
-    return law if mass[:25].sum() + mass[-25:].sum() < 0.2 else by_chance(rng, noise)
+    truth = Truth(names, agents, above, np.linspace(-5, 5, 1001), n, table, 0.6 * (table == "correlated"))
+    mass = truth.mass(truth.table(rng, 500)).mean(axis=0)
+    return truth if mass[:25].sum() + mass[-25:].sum() < 0.2 else by_chance(rng, noise)
 
 
 def _signed(rng: np.random.Generator, least: float) -> float:
@@ -204,11 +204,11 @@ def _signed(rng: np.random.Generator, least: float) -> float:
 
 def found(seed: int, kind: str, noise: int, correlation: float) -> dict[str, object]:
     rng = np.random.default_rng([seed, 1])
-    law = by_chance(rng, noise) if kind == "random" else stated(rng, noise, kind, correlation)
-    X, y = law.draw(rng, law.n)
-    new = law.draw(rng, 4000)
+    truth = by_chance(rng, noise) if kind == "random" else stated(rng, noise, kind, correlation)
+    X, y = truth.draw(rng, truth.n)
+    new = truth.draw(rng, 4000)
     start, how = time.perf_counter(), {"degree": 1, "most": 30, "knowledge": Knowledge(), "seed": seed}
-    space = bl.Numbers(support=(float(law.levels[0]), float(law.levels[-1])))
+    space = bl.Numbers(support=(float(truth.levels[0]), float(truth.levels[-1])))
     shapes = [shape_of(LAYERED, X, y, response=space, **plan, **how) for plan in POOL_AND_LAYERS]
     model = shapes[0].model
     data, unseen = (Rows(*in_single(model.given_rows("agents", *given))).data() for given in ((), new))
@@ -219,13 +219,19 @@ def found(seed: int, kind: str, noise: int, correlation: float) -> dict[str, obj
         [(s.block, s.head, s.variables) for s in searching.shape.explained(best).said if s.layer == 1 and not s.faint],
         columns=["block", "head", "columns"],
     )
-    columns, heads = law.right(said)
-    gap = float(searching.shape.finer.losses(best, unseen).mean()) + unit - law.loss(*new)
-    line = {"seed": seed, "columns": columns, "heads": heads, "training": best.loss + unit - law.loss(X, y), "gap": gap}
-    if law.above:
-        line["criterion"] = float(criterion(best, data) - criterion(law.learned(shapes[1], data), data))
-    true, seconds = [sorted(names) for names in law.owned], time.perf_counter() - start
-    above = [row.head for row in law.above]
+    columns, heads = truth.right(said)
+    gap = float(searching.shape.finer.losses(best, unseen).mean()) + unit - truth.loss(*new)
+    line = {
+        "seed": seed,
+        "columns": columns,
+        "heads": heads,
+        "training": best.loss + unit - truth.loss(X, y),
+        "gap": gap,
+    }
+    if truth.above:
+        line["criterion"] = float(criterion(best, data) - criterion(truth.learned(shapes[1], data), data))
+    true, seconds = [sorted(names) for names in truth.owned], time.perf_counter() - start
+    above = [row.head for row in truth.above]
     print(line, f"{seconds:.0f} s; {true}, {above}; said: {said.to_numpy().tolist()}", flush=True)
     return line
 

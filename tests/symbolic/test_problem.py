@@ -291,14 +291,25 @@ def test_of_many_blocks_those_are_printed_that_move_most_what_reads_them():
     spreads = {"block1.10": 1000.0, "block1.2": 1e-3}
     top = [
         Block("block2.1", (row(weights),), ("price",), spreads | {"block2.1": 1.0}),
-        Block("block2.2", (row({"block1.4": 2.0}, multiplier=10.0),), ("price",), {}),
+        Block("block2.2", (row({"block1.4": 2.0}, multiplier=-10.0),), ("price",), {}),
     ]
     readout = Polynomial({(("block2.1", 1),): 1.0, (("block2.2", 1),): 1.0})
     problem = LearnedProblem((tuple(below), tuple(top)), {"utility": readout}, ("price",))
     shown = re.findall(r"^block\S+", problem.text(), re.MULTILINE)
     assert shown == ["block2.1", "block2.2", *(f"block1.{j}" for j in (3, 4, 5, 6, 8, 10))]
-    assert "(4 blocks that move these least are left out; terms=None, --terms 0, writes all)" in problem.text()
-    assert len(re.findall(r"^block\S+", problem.text(None), re.MULTILINE)) == 12
+    assert "(4 more blocks, which matter least: terms=None, --terms 0, writes all)" in problem.text()
+    assert problem.to_latex().count("begin{aligned}") == 1 + len(shown)
+    assert "4 more blocks" in problem.to_latex()
+    assert "block1.1" in problem.to_python(), "what runs is described whole"
+    for written in (problem.text(None), problem.to_latex(None)):
+        assert "matter least" not in written
+        assert len(set(re.findall(r"block1\.\d+", written))) == 10
+    wide = LearnedProblem(
+        (tuple(below),), {"utility": Polynomial({((n, 1),): abs(w) for n, w in weights.items()})}, ("price",)
+    )
+    assert re.findall(r"^block\S+", wide.text(), re.MULTILINE) == [
+        b.name for b in below if b.name not in ("block1.1", "block1.10")
+    ]
 
 
 @pytest.mark.usefixtures("float64")

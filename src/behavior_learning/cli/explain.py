@@ -13,7 +13,10 @@ __all__ = ["explain"]
 @without_traceback
 def explain(
     model: ModelFile,
-    terms: Annotated[int, typer.Option(help="Terms to show in each row; 0 for all, of a mean all its problems.")] = 5,
+    terms: Annotated[
+        int,
+        typer.Option(help="Terms to show in each row; 0 for all, of every block, and of a mean of all its problems."),
+    ] = 5,
     latex: Annotated[bool, typer.Option("--latex", help="Write LaTeX instead of text.")] = False,
 ) -> None:
     """Print the learned optimisation problem in the table's own names and units."""

@@ -95,8 +95,8 @@ class DecisionProblem(LearnedProblem):
         if self.first is None or terms is None:
             return super().text(terms, digits)
         told = f"This is members_[0], to read; the model is the mean of {self.networks} problems, to predict with."
-        more = "terms=None (--terms 0) writes that; bl.discover finds a small problem that recurs."
-        return f"{told} {more}\n\n{self.first.text(terms, digits)}"
+        more = " bl.discover finds a small problem that recurs." if len(self.domain.names) == 1 else ""
+        return f"{told} terms=None (--terms 0) writes that.{more}\n\n{self.first.text(terms, digits)}"
 
     def to_latex(self, terms: int | None = TERMS_SHOWN, digits: int = DIGITS) -> str:
         """The problem in LaTeX, of a mean of networks the first of them; with ``terms=None`` all there is."""

@@ -100,15 +100,15 @@ def _final(
     """The problem learned again from rows, as a model of them."""
     model = shape.model
     x = model.encoder(model.table(table.iloc[rows]))
-    encoded = model.responses(y.iloc[rows], len(rows), float)
-    data = Rows(*in_single((x, encoded))).data()
+    given = model.responses(y.iloc[rows], len(rows), float)
+    data = Rows(*in_single((x, given))).data()
     again = learned(shape.family, data, shape.menu, refit.vector, refit.support, LAST_STEPS)
     network = reduced(oriented(shape.family.network(again)), again.support)
     return replace(
         model,
         network=network,
         objective=shape.family.objective,
-        rows=TrainingRows(x, encoded, np.zeros(len(x), bool)),
+        rows=TrainingRows(x, given, np.zeros(len(x), bool)),
         procedure=Searching(tuple(shapes), refit.size),
         l2=shape.family.l2,
         history=pd.DataFrame(),

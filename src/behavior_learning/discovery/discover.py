@@ -226,6 +226,8 @@ def discover(
             Half(*own, Relearning(whole.shape, chosen.refit)),
             Half(*swapped, Relearning(other.whole.shape, other.refit)),
         )
+    explained = by_columns(estimator.explain(), model.response)
+    said = [each for each in explained.said if each.head != "output" and not each.faint]
     best = path.loc[path["loss"].idxmin()]
     near = path["loss"] <= best["loss"] + best["loss_se"]
     good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]
@@ -233,13 +235,13 @@ def discover(
     return Discovery(
         model=estimator,
         path=path,
-        statements=_statements(estimator, stability),
+        statements=_statements(said, stability),
         stability=stability,
         threshold=threshold,
         false_statements=np.nan if stability is None else stability.false_columns(threshold),
         notes=(
             *_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
-            *_in_units(estimator.explain().said, knowledge, list(table.columns), str(y.name)),
+            *_in_units(said, knowledge, list(table.columns), model.response.name),
         ),
         agreed=agreement_of(good, float(best["loss_se"]), rows.x),
         reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
@@ -294,13 +296,9 @@ def plans(
     return [(each, {"centered": number == 0}) for number, each in enumerate(sets)]
 
 
-def _statements(estimator: Any, stability: Stability | None) -> pd.DataFrame:
+def _statements(said: Sequence[Statement], stability: Stability | None) -> pd.DataFrame:
     frequencies = {} if stability is None else stability.frequencies
-    lines = [
-        (s.block, s.head, s.variables, s.text, frequencies.get(s.key, np.nan), s.share)
-        for s in by_columns(estimator.explain(), estimator.model_.response).said
-        if s.head != "output" and not s.faint
-    ]
+    lines = [(s.block, s.head, s.variables, s.text, frequencies.get(s.key, np.nan), s.share) for s in said]
     return pd.DataFrame(lines, columns=["block", "head", "columns", "text", "recurrence", "share"])
 
 
@@ -346,7 +344,7 @@ def _in_units(said: Sequence[Statement], knowledge: Knowledge, columns: Sequence
         terms = [factors(term.name, columns, response) or (term.name,) for term in statement.terms]
         units = {spelled(own) for term in terms if (own := quantity_of_product(map(known.get, term))) is not None}
         if statement.head != "utility" and units:
-            found.append(f"{statement.head} of {statement.block} {' and '.join(sorted(units))}")
+            found.append(f"{statement.head} {statement.row} of {statement.block}: {' and '.join(sorted(units))}")
     return [f"In units: {', '.join(found)}."] if found else []
 
 

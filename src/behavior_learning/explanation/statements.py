@@ -18,7 +18,7 @@ KEPT = 0.15
 """A statement recurs where its columns move the matching row at least this share of what the strongest does."""
 
 MOST_NAMED = 5
-"""Columns that it names at most."""
+"""Columns that a statement names at most."""
 
 FAINT = 0.05
 """A row that moves its block by less than this share says nothing."""

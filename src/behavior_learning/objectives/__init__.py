@@ -1,4 +1,4 @@
-"""Learning objectives: each returns one loss per row. Each is one class in one file, known by registration."""
+"""Learning objectives: each returns one loss per row, and is one class in one file; what may be asked for is registered."""
 
 from behavior_learning.objectives.base import OBJECTIVES, Objective, objective_from_json, register_objective
 from behavior_learning.objectives.cross_entropy import CrossEntropy

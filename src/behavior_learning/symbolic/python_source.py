@@ -123,7 +123,7 @@ def problem_source(problem: Problem) -> str:
         body.append(f"return {sums['utility']}")
     else:
         body.append("return {\n" + "".join(f"    {name!r}: {written},\n" for name, written in sums.items()) + "}")
-    return _module(problem_text(problem, TERMS_SHOWN, DIGITS), body)
+    return _module(problem_text(problem, TERMS_SHOWN, DIGITS, every_block=True), body)
 
 
 def identifiers(spellings: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,9 @@ __all__ = [
     "DIGITS",
     "TERMS_SHOWN",
     "Shortened",
+    "blocks_left",
     "check_shown",
+    "foremost",
     "format_head_term",
     "format_monomial",
     "format_number",
@@ -161,10 +163,10 @@ def format_head_term(term: HeadTerm, argument: str, digits: int = DIGITS) -> str
     return f"{format_number(term.multiplier, digits)}*{Text()(term.head, scaled)}"
 
 
-def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
+def problem_text(problem: Problem, terms: int | None, digits: int, *, every_block: bool = False) -> str:
     """Every output as a sum of blocks, then the blocks, the top layer first; a single block by itself.
 
-    Where terms are limited, of many blocks of a layer those are written that move most what reads them.
+    Where terms are limited, of many blocks those are written that matter most, unless every block is asked for.
     """
     top, head = problem.layers[-1][0], []
     if problem.readouts:
@@ -173,19 +175,28 @@ def problem_text(problem: Problem, terms: int | None, digits: int) -> str:
         head = [f"BL[{shape}]: the {likely if problem.chooses else 'most likely class has the largest of'}"]
     for name, output in problem.readouts.items():
         head.append(f"  {name} = {_with_omitted(shorten(output, top.standard_deviations, None), digits)}")
-    shown = problem.downwards if terms is None else _foremost(problem)
+    shown = problem.downwards if terms is None or every_block else foremost(problem)
     blocks = [_block_text(block, terms, digits) for block in shown]
-    left = len(problem.blocks) - len(shown)
-    more = f"({left} blocks that move these least are left out; terms=None, --terms 0, writes all)" if left else ""
+    more = (
+        f"({blocks_left(problem, shown)}: terms=None, --terms 0, writes all)"
+        if len(shown) < len(problem.blocks)
+        else ""
+    )
     return "\n\n".join(filter(None, ["\n".join(head), *blocks, more]))
 
 
-def _foremost(problem: Problem) -> list[Block]:
-    """Of many blocks the top layer's, and below them those that move most what reads them."""
+def blocks_left(problem: Problem, shown: Sequence[Block]) -> str:
+    """How many are not shown."""
+    left = len(problem.blocks) - len(shown)
+    return f"{left} more block{'s' if left > 1 else ''}, which matter{'' if left > 1 else 's'} least"
+
+
+def foremost(problem: Problem) -> list[Block]:
+    """Of many blocks those that move most what reads them, the top layer's before those below."""
     moved, top = dict.fromkeys(problem.blocks, 0.0), problem.layers[-1][0]
     read = [(1.0, output, top.standard_deviations) for output in problem.outputs.values()]
     for block in problem.downwards:
-        rows = [(term.multiplier * term.scale, term.polynomial) for term in block.head_terms]
+        rows = [(abs(term.multiplier) * term.scale, term.polynomial) for term in block.head_terms]
         read += [(weight, row, block.standard_deviations) for weight, row in [*rows, (1.0, block.shortcut)]]
     for weight, polynomial, deviations in read:
         for monomial, strength in polynomial.strengths(deviations).items():

@@ -11,7 +11,7 @@ from behavior_learning.core.features import BSpline, Curve, Ramp, Transform, Wav
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
-from behavior_learning.symbolic.text import Shortened, format_number, shorten_term
+from behavior_learning.symbolic.text import Shortened, blocks_left, foremost, format_number, shorten_term
 
 __all__ = ["block_expression", "head_expression", "output_expressions", "polynomial_expression", "problem_latex"]
 
@@ -100,11 +100,14 @@ def output_expressions(problem: Problem) -> dict[str, sympy.Expr]:
 
 
 def problem_latex(problem: Problem, terms: int | None, digits: int) -> str:
-    """Every output as a sum of blocks, then every block, the top layer first; a single block by itself."""
+    """Every output as a sum of blocks, then the blocks, as `problem_text` has them; a single block by itself."""
     outputs = [f"{_name(name)} &= {_sum(p, list(p.monomials), digits)}" for name, p in problem.readouts.items()]
-    blocks = [_block_lines(block, terms, digits) for block in problem.downwards]
+    shown = problem.downwards if terms is None else foremost(problem)
+    blocks = [_block_lines(block, terms, digits) for block in shown]
     aligned = [" \\\\\n".join(lines) for lines in (outputs, *blocks) if lines]
-    return "\n\n".join(f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}" for lines in aligned)
+    parts = [f"\\begin{{aligned}}\n{lines}\n\\end{{aligned}}" for lines in aligned]
+    more = [rf"\text{{{blocks_left(problem, shown)}}}"] if len(shown) < len(problem.blocks) else []
+    return "\n\n".join([*parts, *more])
 
 
 def _block_lines(block: Block, terms: int | None, digits: int) -> list[str]:
