@@ -1,9 +1,9 @@
 """What `discover(hierarchy=True)` finds where the truth is agents below a block: their columns and heads.
 
 Truths (`--kind`): two agents (``two``) with two columns each among four and the noise columns; an upper block that
-wants what the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three (``three``) the
-third has two columns of its own and is kept at a level; two may share a column (``shared``), or add up (``sum``). At
-``random``, two or three agents of one to three columns, with heads, numbers, tables and rows by chance.
+wants what the first wants, by a tanh, and keeps the second above a floor (relu) or at a level (abs); of three
+(``three``) the third has two columns of its own and is kept at a level; two may share a column (``shared``), or add up
+(``sum``). At ``random``, two or three agents of one to three columns, with heads, numbers, tables and rows by chance.
 
 Told are the support of y and that there may be a hierarchy. The problem is the one that Schwarz's criterion prefers on
 all rows, without folds. Of a layered set `columns` counts where the blocks of the first layer name exactly the columns

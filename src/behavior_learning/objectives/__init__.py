@@ -1,4 +1,4 @@
-"""Learning objectives: each returns one loss per row, and is one class in one file; what may be asked for is registered."""
+"""Learning objectives: a loss per row each. Each is one class in one file; what users may ask for is registered."""
 
 from behavior_learning.objectives.base import OBJECTIVES, Objective, objective_from_json, register_objective
 from behavior_learning.objectives.cross_entropy import CrossEntropy
