@@ -47,7 +47,7 @@ def refused(model, message, Y=None, error=DataError, **options):
 @pytest.mark.parametrize("estimator", RESPONSES)
 def test_unknown_objective_states_the_known_ones(estimator):
     message = (
-        "objective must be one of 'likelihood', 'dsm', 'score_matching', 'cross_entropy', 'hybrid', or .*; got 'mle'"
+        "objective must be one of 'likelihood', 'cross_entropy', 'dsm', 'hybrid', 'score_matching', or .*; got 'mle'"
     )
     refused(few(estimator, objective="mle"), message, error=OptionError)
 
