@@ -12,10 +12,9 @@ from typing import Any, cast
 import equinox as eqx
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from behavior_learning.core.arrays import make_key
-from behavior_learning.core.averaging import member_of
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.core.spaces import Utility
 from behavior_learning.discovery.path import LAST_STEPS
@@ -94,8 +93,8 @@ def learned_remainder(
 ) -> Remainder:
     """A flexible model beside a readable one that was learned from the same rows, and once more from all of them.
 
-    How much of it is added is chosen by rows that neither a network nor the problem beside it has seen: the most of
-    what is within one standard error of the best.
+    How much of it is added is chosen by the rows that neither of them has seen: the most of what is within one standard
+    error of the best.
 
     Parameters
     ----------
@@ -104,44 +103,29 @@ def learned_remainder(
     final : the readable problem learned from all rows, in the same encoding.
     rows : all of them.
     """
-    family, key = shape.family, make_key(0)
+    family, found = shape.family, flexible(final, train, seed)
+    model, nothing = (family.refit(train.data(), own.vector, own.support, LAST_STEPS) for own in (refit, empty))
+    readable = shape.learned(model).network
 
-    def readable(some: Rows) -> LearnedModel:
-        return shape.learned(family.refit(some.data(), refit.vector, refit.support, LAST_STEPS))
+    def losses(part: float) -> Float[np.ndarray, " rows"]:
+        utility = cast(BehaviorNetwork, Sum(readable, found.network, part))
+        return row_losses(found.objective, utility, held_out.pair, make_key(0))
 
-    def losses(model: LearnedModel, network: BehaviorNetwork, part: float, rows: Rows) -> Float[np.ndarray, " rows"]:
-        utility = cast(BehaviorNetwork, Sum(model.network, network, part))
-        return row_losses(found.objective, utility, rows.pair, key)
-
-    found, turns = flexible(final, train, seed)
-    beside = [(readable(train.at(turns[n][0])), train.at(turns[n][1])) for n in found.parts]
-    members = [member_of(found.network, n, found.biases) for n in range(len(beside))]
-    own = np.stack(
-        [
-            np.concatenate(
-                [losses(model, member, part, out) for member, (model, out) in zip(members, beside, strict=True)]
-            )
-            for part in PARTS
-        ]
-    )
+    own = np.stack([losses(part) for part in PARTS])
     beyond = own - own[own.mean(axis=1).argmin()]
     near = beyond.mean(axis=1) <= beyond.std(axis=1) / beyond.shape[1] ** 0.5
-    part, model = float(max(np.extract(near, PARTS))), readable(train)  # The mean is better than members, which judge.
-    nothing = family.refit(train.data(), empty.vector, empty.support, LAST_STEPS)
+    part = float(max(np.extract(near, PARTS)))
     judged = {
         "empty": -family.losses(nothing, held_out.data()),
-        "readable": -losses(model, found.network, 0.0, held_out),
-        "both": -losses(model, found.network, part, held_out),
+        "readable": -own[0],
+        "both": -own[PARTS.index(part)],
     }
-    again = flexible(final, rows, seed)[0] if part else found
+    again = flexible(final, rows, seed) if part else found
     return Remainder(replace(final, objective=again.objective), again.network, part, pd.DataFrame(judged))
 
 
-Turn = tuple[Int[np.ndarray, " train"], Int[np.ndarray, " out"]]
-
-
-def flexible(model: LearnedModel, rows: Rows, seed: int) -> tuple[FitResult, list[Turn]]:
-    """The default mean of networks for so many rows, in the encoding of a model, and which rows each learned from."""
+def flexible(model: LearnedModel, rows: Rows, seed: int) -> FitResult:
+    """The default mean of networks for so many rows, in the encoding of a model."""
     labels, (n, d), m = model.response.labelled, rows.x.shape, model.space.dimension
     asked = BLClassifier(output="scalar", average=True) if labels else BLRegressor(average=True)
     chosen = by_curves(SimpleNamespace(**checked_parameters(asked)), asked, n, d, labels=labels)
@@ -153,7 +137,7 @@ def flexible(model: LearnedModel, rows: Rows, seed: int) -> tuple[FitResult, lis
     ]
     order, count = rng.permutation(n), int(n * chosen.validation_fraction)
     turns = list(in_turn(order[count:], order[:count], order[:0], rng, len(starts)))
-    found = average_from(
+    return average_from(
         starts,
         chosen.objective.stages(model.space, 1.0, rows.x, rows.y),
         parts=((rows.at(own).pair, rows.at(out).pair) for own, out in turns),
@@ -161,4 +145,3 @@ def flexible(model: LearnedModel, rows: Rows, seed: int) -> tuple[FitResult, lis
         settings=Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience),
         seed=seed,
     )
-    return found, turns
