@@ -2,7 +2,7 @@
 
 Networks that are trained on top of a fixed problem stay near it, and predict worse than those that are trained alone
 (`benchmarks/LOG.md`). So the flexible model is the default one, and a part of what its utility has beyond that of the
-problem is added to the latter, as large as rows want it that taught neither.
+problem is added to the latter, as large as is not worse beyond doubt on rows that taught neither.
 """
 
 from dataclasses import dataclass, replace
@@ -21,8 +21,10 @@ from behavior_learning.discovery.path import LAST_STEPS
 from behavior_learning.discovery.selection import Rows
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.estimators.learning import drawing, stages_of
 from behavior_learning.estimators.regressor import BLRegressor
-from behavior_learning.estimators.structure import by_curves, make_architecture, make_basis
+from behavior_learning.estimators.rows import EncodedRows
+from behavior_learning.estimators.structure import by_curves, make_architecture
 from behavior_learning.learned.distribution import Predictive
 from behavior_learning.learned.model import LearnedModel
 from behavior_learning.learned.predictive import of_inputs
@@ -36,6 +38,9 @@ __all__ = ["Remainder", "learned_remainder"]
 
 PARTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How much of what the flexible model has beyond the problem may be added."""
+
+DOUBT = 2.0
+"""Standard errors by which a part may be worse than the best, and still be added."""
 
 
 class Sum(eqx.Module):
@@ -93,8 +98,8 @@ def learned_remainder(
 ) -> Remainder:
     """A flexible model beside a readable one that was learned from the same rows, and once more from all of them.
 
-    How much of it is added is chosen by the rows that neither of them has seen: the most of what is within one standard
-    error of the best.
+    How much of it is added is chosen by the rows that neither of them has seen: the most of what is not worse than the
+    best beyond doubt, since of all rows the flexible one learns more than of some.
 
     Parameters
     ----------
@@ -113,7 +118,7 @@ def learned_remainder(
 
     own = np.stack([losses(part) for part in PARTS])
     beyond = own - own[own.mean(axis=1).argmin()]
-    near = beyond.mean(axis=1) <= beyond.std(axis=1) / beyond.shape[1] ** 0.5
+    near = beyond.mean(axis=1) <= DOUBT * beyond.std(axis=1) / beyond.shape[1] ** 0.5
     part = float(max(np.extract(near, PARTS)))
     judged = {
         "empty": -family.losses(nothing, held_out.data()),
@@ -126,21 +131,18 @@ def learned_remainder(
 
 def flexible(model: LearnedModel, rows: Rows, seed: int) -> FitResult:
     """The default mean of networks for so many rows, in the encoding of a model."""
-    labels, (n, d), m = model.response.labelled, rows.x.shape, model.space.dimension
+    labels, n, rng = model.response.labelled, len(rows.x), np.random.default_rng(seed)
     asked = BLClassifier(output="scalar", average=True) if labels else BLRegressor(average=True)
-    chosen = by_curves(SimpleNamespace(**checked_parameters(asked)), asked, n, d, labels=labels)
-    architecture, rng = make_architecture(chosen, "scalar", asked), np.random.default_rng(seed)
-    basis, _ = make_basis(chosen, architecture, rows.x.astype(float), model.columns)
-    starts = [
-        BehaviorNetwork.random(rng, architecture, features=d, response=m, basis=basis)
-        for _ in range(chosen.n_restarts.n)
-    ]
+    chosen = by_curves(SimpleNamespace(**checked_parameters(asked)), asked, *rows.x.shape, labels=labels)
+    encoded = EncodedRows(model.encoder, model.response, model.columns, rows.x, rows.y, None)
+    draw = drawing(chosen, make_architecture(chosen, "scalar", asked), encoded, np.arange(n))
+    starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
     order, count = rng.permutation(n), int(n * chosen.validation_fraction)
     turns = list(in_turn(order[count:], order[:count], order[:0], rng, len(starts)))
     return average_from(
         starts,
-        chosen.objective.stages(model.space, 1.0, rows.x, rows.y),
-        parts=((rows.at(own).pair, rows.at(out).pair) for own, out in turns),
+        stages_of(chosen, encoded, np.arange(n)),
+        parts=((encoded.at(own), encoded.at(out)) for own, out in turns),
         rows=len(turns[0][0]),
         settings=Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience),
         seed=seed,
