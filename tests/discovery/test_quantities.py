@@ -1,11 +1,15 @@
 """Claims about units: how they are read, and that limits and beliefs sum like quantities alone."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product, spelled
+from behavior_learning.discovery.shapes import HEADS, shape_of
 from behavior_learning.errors import OptionError
 from behavior_learning.training.active_set import Support
+from tests.conftest import rng
 
 EUR, KG, EACH = (quantity("x", unit) for unit in ("EUR", "kg", "EUR/kg"))
 
@@ -64,3 +68,17 @@ def test_each_row_has_its_choice_and_there_are_not_too_many():
     assert len(of_like_quantities(support(ALL, ALL), TERMS, CONSUMER, "q")) == 4
     with pytest.raises(OptionError, match="there are 32 choices"):
         of_like_quantities(support(ALL * 3, ALL * 2), TERMS, CONSUMER, "q")
+
+
+def test_the_empty_problem_is_of_the_response_alone_whatever_rows_are_in():
+    """Rows in euros hold no hours by themselves, which compare nothing where they are all that a problem says."""
+    X = pd.DataFrame(rng("hours").uniform(1, 2, size=(60, 2)), columns=["rent", "wage"])
+    knowledge = Knowledge(units={"rent": "EUR", "wage": "EUR/h", "hours": "h"})
+    y = pd.Series(X["rent"] / X["wage"], name="hours")
+    shape = shape_of(HEADS[0], X, y, degree=2, most=9, knowledge=knowledge, seed=0, response=None, centered=False)
+    menus = shape.menu.of_like_quantities
+    assert any(not menu.used(menu.dense)[menu.responds & ~menu.moves].any() for menu in menus)
+    for menu in menus:
+        used = menu.used(menu.empty())
+        assert used.any()
+        assert not (used & menu.moves).any()

@@ -89,6 +89,7 @@ class Menu:
     units : terms of each theme, and of each column of none.
     themes : terms of each theme, which belongs to one agent.
     like : where units are known, `allowed` for every choice of a quantity for each row of a limit or a belief.
+    alone : terms of the response alone, which compare nothing, where rows are of a quantity that it is not.
     """
 
     template: BehaviorNetwork
@@ -102,12 +103,14 @@ class Menu:
     units: tuple[Bool[np.ndarray, " terms"], ...]
     themes: tuple[Bool[np.ndarray, " terms"], ...]
     like: tuple[Support, ...] = ()
+    alone: Support | None = None
 
     @property
     def of_like_quantities(self) -> "list[Menu]":
         """One whose rows sum like quantities for each choice of these; itself where no units are known."""
         return [
-            replace(self, dense=self.settled(self.dense.within(each)), allowed=each, like=()) for each in self.like
+            replace(self, dense=self.settled(self.dense.within(each)), allowed=each, like=(), alone=self.empty())
+            for each in self.like
         ] or [self]
 
     def settled(self, support: Support) -> Support:
@@ -120,6 +123,8 @@ class Menu:
 
     def empty(self) -> Support:
         """The terms of the response alone."""
+        if self.alone is not None:
+            return self.alone
         support = self.dense.copy()
         for coef in support.coefs[0].values():
             coef[..., : len(self.moves)] &= ~self.moves
