@@ -108,8 +108,8 @@ def _emptied(network: BehaviorNetwork) -> BehaviorNetwork:
     """Logistic regression in which blocks that say nothing are zero, and enter no class but by its bias."""
     coef, intercept, multiplier, *others, readout, bias = network.weights
     sizes = weight_value(multiplier)[:, 0]
-    moved = np.abs(np.asarray(weight_value(coef))).max(axis=(1, 2), initial=0.0) * sizes
-    empty = moved * np.abs(np.asarray(weight_value(readout))).max(axis=0) < NOTHING
+    moved = np.abs(weight_value(coef)).max(axis=(1, 2), initial=0.0) * sizes
+    empty = moved * np.abs(weight_value(readout)).max(axis=0) < NOTHING
     constant = weight_value(readout) @ (empty * sizes * weight_value(intercept)[:, 0])
     bias = replace(bias, raw=to_device((weight_value(bias) + constant).astype(np.float32)))
 
