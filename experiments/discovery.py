@@ -16,13 +16,15 @@ Consumer (`consumer`): q from exp(3[(2 + .5s)q − q²/2 − pq] − 6 max(0, pq
 degree 2 (`--told`: also the support, and that there is a utility which is a sum and an inequality; `--units`: those
 of all columns, so that limits sum euros or kilograms). `budget`
 counts the sets in which an inequality names p, m and the response and no other column, `exact` those in which one has
-p·q and m and no other term. Elasticities of mean demand in p and m are relative to the truth's.
+p·q and m and no other term. Elasticities of mean demand in p and m are relative to the truth's; `estimates`: those of
+an estimator that is told the truth's terms and begins at its numbers.
 
 Noise (`noise`): y = a + noise beside nine noise columns: how many of these the statements name, and how many recur in
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
 
     python experiments/discovery.py frontier --data boston auto_mpg --splits 1 [--beside] [--remainder]
     python experiments/discovery.py consumer --sets 50 [--rows 500] [--units]
+    python experiments/discovery.py estimates --sets 50
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
     python experiments/discovery.py timing  # cold without JAX_COMPILATION_CACHE_DIR
 
@@ -36,6 +38,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import logsumexp, softmax
 
 import behavior_learning as bl
 from behavior_learning.discovery.result import AGAIN, Discovery
@@ -56,6 +60,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "both": {"degree": 2, "bends": 3, **LIMITED},
 }
 GRID = np.linspace(0, 4, 2001)
+TRUTH = np.array([6, -1.5, -3, 1.5, 6, -6])
+"""The consumer's numbers of q, q², p·q and s·q in the utility, and of p·q and m in the limit."""
 FIRST_SEED = 700
 
 Table = tuple[pd.DataFrame, pd.Series]
@@ -173,12 +179,26 @@ def frontier(given: argparse.Namespace) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def bought(X: pd.DataFrame) -> np.ndarray:
-    """The consumer's distribution of q on the grid, a line per row."""
+def value(X: pd.DataFrame, q: np.ndarray, numbers: np.ndarray = TRUTH) -> np.ndarray:
+    """The consumer's utility less the penalty, a line per row."""
     p, m, s = (X[name].to_numpy()[:, None] for name in "pms")
-    utility = 3 * ((2 + 0.5 * s) * GRID - GRID**2 / 2 - p * GRID) - 6 * np.maximum(0, p * GRID - m)
-    mass = np.exp(utility - utility.max(axis=1, keepdims=True))
-    return mass / mass.sum(axis=1, keepdims=True)
+    of_q, of_q2, of_pq, of_sq, limit_pq, limit_m = numbers
+    return (of_q + of_pq * p + of_sq * s) * q + of_q2 * q**2 - np.maximum(0, limit_pq * p * q + limit_m * m)
+
+
+def bought(X: pd.DataFrame, numbers: np.ndarray = TRUTH) -> np.ndarray:
+    """The consumer's distribution of q on the grid, a line per row."""
+    return softmax(value(X, GRID, numbers), axis=1)
+
+
+def estimated(X: pd.DataFrame, y: pd.Series) -> np.ndarray:
+    """The truth's numbers by maximum likelihood, told its terms, from the truth on."""
+    grid, q = GRID[::8], y.to_numpy()[:, None]
+
+    def loss(numbers: np.ndarray) -> float:
+        return float(np.mean(logsumexp(value(X, grid, numbers), axis=1) - value(X, q, numbers)[:, 0]))
+
+    return minimize(loss, TRUTH, method="BFGS", options={"gtol": 1e-4}).x
 
 
 def consumers(n: int, seed: int) -> tuple[pd.DataFrame, pd.Series]:
@@ -196,6 +216,23 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
     return float(np.log(more / less) / np.log(1.02 / 0.98))
 
 
+def off(demand, X: pd.DataFrame) -> dict[str, float]:
+    """By how much elasticities of mean demand differ from the truth's, relative to these."""
+    true = lambda table: bought(table) @ GRID
+    return {f"elasticity in {name}": elasticity(demand, X, name) / elasticity(true, X, name) - 1 for name in "pm"}
+
+
+def estimates(sets: int, first: int, n: int) -> pd.DataFrame:
+    """What an estimator reaches that is told the truth's terms."""
+    lines = []
+    for seed in range(first, first + sets):
+        X, y = consumers(n, seed)
+        numbers = estimated(X, y)
+        lines.append({"seed": seed, **off(lambda table, numbers=numbers: bought(table, numbers) @ GRID, X.head(500))})
+        print(lines[-1], numbers.round(2), flush=True)
+    return pd.DataFrame(lines)
+
+
 def consumer(sets: int, first: int, told: bool, units: bool, n: int) -> pd.DataFrame:
     known = {"heads": ("identity", "relu", None), "response": bl.Numbers(support=(0.0, 4.0))} if told else {}
     known |= {"units": {"p": "EUR/kg", "q": "kg", "m": "EUR", "s": "1", "z": "year"}} if units else {}
@@ -206,12 +243,7 @@ def consumer(sets: int, first: int, told: bool, units: bool, n: int) -> pd.DataF
         found = bl.discover(X, y, degree=2, folds=2, pairs=0, random_state=seed, **known)
         seconds, some = time.perf_counter() - start, X.head(500)
         rows = [(line.head, set(line.columns)) for line in found.statements.itertuples()]
-        miss = {
-            f"elasticity in {name}": elasticity(found.model.predict, some, name)
-            / elasticity(lambda table: bought(table) @ GRID, some, name)
-            - 1
-            for name in "pm"
-        }
+        miss = off(found.model.predict, some)
         terms = [term for block in found.problem_.blocks.values() for term in block.head_terms]
         limits = [set(term.polynomial.monomials) for term in terms if term.head.role == "inequality"]
         exact = {(("m", 1),), (("p", 1), ("q", 1))} in limits
@@ -259,7 +291,7 @@ def timing() -> pd.DataFrame:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("frontier", "consumer", "noise", "timing"))
+    parser.add_argument("part", choices=("frontier", "consumer", "estimates", "noise", "timing"))
     parser.add_argument("--data", nargs="+", default=["boston", "auto_mpg", "concrete_strength"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
@@ -278,6 +310,8 @@ if __name__ == "__main__":
             result = frontier(given)
         case "consumer":
             result = consumer(given.sets, given.first, given.told, given.units, given.rows)
+        case "estimates":
+            result = estimates(given.sets, given.first, given.rows)
         case "timing":
             result = timing()
         case _:
