@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,17 @@ import pandas as pd
 from behavior_learning.discovery.path import LAST_STEPS, criterion, learned
 from behavior_learning.discovery.remainder import Remainder, learned_remainder
 from behavior_learning.discovery.result import path_table
-from behavior_learning.discovery.selection import Found, Rows, Search, Searching, held_out_losses, recurrence_of
+from behavior_learning.discovery.selection import (
+    Found,
+    Rows,
+    Search,
+    Searching,
+    halves,
+    held_out_losses,
+    recurrence_of,
+    recurring_most,
+    searched,
+)
 from behavior_learning.discovery.shapes import Shape
 from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.identification.orientation import oriented
@@ -23,7 +34,7 @@ from behavior_learning.learned.records import standard_deviations
 from behavior_learning.training.active_set import reduced
 from behavior_learning.training.refit import Refit
 
-__all__ = ["Chosen", "by_folds", "encoded", "learned_from", "what_is_left"]
+__all__ = ["Chosen", "Sample", "chosen_on", "encoded", "learned_from", "what_is_left"]
 
 
 class Chosen(NamedTuple):
@@ -49,6 +60,46 @@ class Chosen(NamedTuple):
     @property
     def refit(self) -> Refit:
         return self.refits[self.at]
+
+
+class Sample(NamedTuple):
+    """A search on some of the rows.
+
+    Attributes
+    ----------
+    part : positions of these.
+    """
+
+    part: np.ndarray
+    found: Found
+
+
+def chosen_on(
+    rows: Rows,
+    shapes: Sequence[Shape],
+    *,
+    hierarchy: bool,
+    pairs: int,
+    folds: int,
+    choose: str | int,
+    rng: np.random.Generator,
+    done: Callable[[], None],
+) -> tuple[Chosen, list[Sample]]:
+    """The problem that rows choose, by samples and folds of them, and the samples that judge what it says.
+
+    Half of the pairs of samples choose and the others judge; one does both.
+    """
+    whole = searched(shapes, rows.data(), rng)
+    done()
+    search, samples = whole.again if hierarchy else partial(searched, shapes), []
+    for part in halves(len(rows.x), pairs, rng):
+        samples.append(Sample(part, search(rows.at(part).data(), rng)))
+        done()
+    first = pairs // 2 * 2
+    choosing, judging = (samples[:first], samples[first:]) if pairs > 1 else (samples, samples)
+    found = [sample.found for sample in choosing]
+    whole = recurring_most(whole, found, rows)
+    return by_folds(whole, search, found, rows, folds, choose, rng, done), judging
 
 
 def by_folds(

@@ -1,7 +1,7 @@
 """The road from a table to a problem one would publish: path, samples, choice, and what supports it."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import Any
@@ -10,21 +10,22 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from behavior_learning.discovery.agreement import agreement_of
-from behavior_learning.discovery.chosen import by_folds, encoded, learned_from, what_is_left
+from behavior_learning.discovery.agreement import Agreement, agreement_of
+from behavior_learning.discovery.chosen import Chosen, chosen_on, encoded, learned_from, what_is_left
 from behavior_learning.discovery.cross_fitting import Half
 from behavior_learning.discovery.knowledge import Knowledge, factors
 from behavior_learning.discovery.quantities import quantity_of_product, spelled
 from behavior_learning.discovery.reference import linear_recurrence
 from behavior_learning.discovery.result import Discovery
-from behavior_learning.discovery.selection import Found, Relearning, Rows, halves, recurring_most, searched
-from behavior_learning.discovery.shapes import HEADS, LAYERED, by_columns, shape_of
+from behavior_learning.discovery.selection import Found, Relearning, Rows
+from behavior_learning.discovery.shapes import HEADS, LAYERED, Shape, by_columns, shape_of
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.base import BehaviorEstimator
 from behavior_learning.explanation.stability import Stability
 from behavior_learning.explanation.statements import Statement
 from behavior_learning.inference.results import InferenceResults
-from behavior_learning.learned.model import LearnedModel, in_single
+from behavior_learning.learned.model import in_single
 from behavior_learning.learned.records import counting_bar
 from behavior_learning.options import check_choice, check_count, check_number
 from behavior_learning.responses.columns import has_columns, one_column, response_columns
@@ -160,95 +161,94 @@ def discover(
     y = _read(y, len(table))
     knowledge.check(list(table.columns), "" if y.ndim > 1 else str(y.name))
     order = random.permutation(len(table))
-    chosen_on, learned_on = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
+    choosing, learning = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
-    first = chosen_on[:SEARCH_ROWS]
+    first = choosing[:SEARCH_ROWS]
     seed = int(rng.integers(2**31))  # One of all shapes, which read the same rows: their units are of a random part.
     how: dict[str, Any] = {"degree": degree, "products": products, "most": max_terms}
     how |= {"bends": check_count("bends", bends, minimum=0), "limits": check_choice("limits", limits, LIMITS)}
-    how |= {"knowledge": knowledge, "response": response}
+    how |= {"knowledge": knowledge, "response": response, "seed": seed}
+    compared = plans(hierarchy, degree > 1 and products and limits == "all", heads, knowledge)
+    shapes = _shapes(table.iloc[first], y.iloc[first], compared, how)
+    rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
+    others = encoded(shapes[0].model, table, y, learning[:SEARCH_ROWS]) if honest else None
+    other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
+    total = (1 + folds) * (2 if honest else 1) + 2 * pairs
+    with counting_bar("searches", total, verbose and progress is None) as bar:
+        done = partial(_told, progress or bar, count(1), total)
+        on = partial(chosen_on, shapes=shapes, hierarchy=hierarchy, folds=folds, choose=choose, done=done)
+        chosen, judging = on(rows, pairs=pairs, rng=rng)
+        other = None if others is None else on(others, pairs=0, rng=other_rng)[0]
+    estimator, errors = learned_from(chosen, shapes, table, y, learning, honest)
+    left = None
+    if remainder:
+        every, model = encoded(shapes[0].model, table, y, order), estimator.model_
+        left = what_is_left(chosen, model, rows, others, every, int(rng.integers(2**31)))
+    crossed = None
+    if other is not None:
+        swapped = learned_from(other, shapes, table, y, choosing, honest)
+        crossed = (_half(chosen, estimator, errors), _half(other, *swapped))
+    notes = _notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, chosen.whole)
+    said, stability = _said(chosen, estimator), chosen.whole.recurring(chosen.refit, [own.found for own in judging])
+    return Discovery(
+        model=estimator,
+        path=chosen.path,
+        statements=_statements(said, stability),
+        stability=stability,
+        threshold=threshold,
+        false_statements=np.nan if stability is None else stability.false_columns(threshold),
+        notes=(*notes, *_in_units(said, knowledge, list(table.columns), chosen.whole.shape.model.response.name)),
+        agreed=_agreed(chosen, rows),
+        reference=_reference(chosen, rows, [own.part for own in judging]),
+        remainder=left,
+        errors=errors,
+        halves=crossed,
+    )
+
+
+def _shapes(
+    X: pd.DataFrame, y: pd.Series | pd.DataFrame, compared: Sequence[tuple[Any, dict[str, Any]]], how: dict[str, Any]
+) -> list[Shape]:
+    """The shapes that every search compares, of one response; each repeats the same warnings, which are given once."""
     with warnings.catch_warnings(record=True) as told_of:
         warnings.simplefilter("always")
-        shapes = [
-            shape_of(each, table.iloc[first], y.iloc[first], seed=seed, **plan, **how)
-            for each, plan in plans(hierarchy, degree > 1 and products and limits == "all", heads, knowledge)
-        ]
-    for warning in {str(each.message): each.message for each in told_of}.values():  # Each shape repeats them.
-        warnings.warn(warning, stacklevel=2)
+        shapes = [shape_of(each, X, y, **plan, **how) for each, plan in compared]
+    for warning in {str(each.message): each.message for each in told_of}.values():
+        warnings.warn(warning, stacklevel=3)
     names = [part.name for part in shapes[0].model.response.components]
     if len(names) > 1:
         raise DataError(
             f"A search is for problems of one response; y has {len(names)}: {', '.join(names)}. Pass one of them (one "
             "that is decided before it may be a column of X), or learn them together by BLRegressor."
         )
-    rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
-    numbers, total = count(1), (1 + folds) * (2 if honest else 1) + 2 * pairs
-    other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
-    with counting_bar("searches", total, verbose and progress is None) as bar:
-        told = progress or bar
+    return shapes
 
-        def done() -> None:
-            number = next(numbers)
-            if told is not None:
-                told(number, total)
 
-        whole = searched(shapes, rows.data(), rng)
-        done()
-        search = whole.again if hierarchy else partial(searched, shapes)
-        parts, samples = halves(len(rows.x), pairs, rng), []
-        for part in parts:
-            samples.append(search(rows.at(part).data(), rng))
-            done()
-        choosing, judging = (samples[: pairs // 2 * 2], samples[pairs // 2 * 2 :]) if pairs > 1 else (samples, samples)
-        whole = recurring_most(whole, choosing, rows)
-        chosen = by_folds(whole, search, choosing, rows, folds, choose, rng, done)
-        other = None
-        if honest:
-            others = encoded(shapes[0].model, table, y, learned_on[:SEARCH_ROWS])
-            found = searched(shapes, others.data(), other_rng)
-            done()
-            search = found.again if hierarchy else partial(searched, shapes)
-            other = by_folds(found, search, [], others, folds, choose, other_rng, done)
-    path, refits, without = chosen.path, chosen.refits, chosen.without
-    stability = whole.recurring(chosen.refit, judging)
-    model = whole.shape.model
-    columns = {name for s in whole.shape.explained(chosen.refit).said for name in s.variables} - {model.response.name}
-    estimator, errors = learned_from(chosen, shapes, table, y, learned_on, honest)
-    left = None
-    if remainder:
-        unseen = encoded(model, table, y, learned_on[:SEARCH_ROWS]) if honest else None
-        every = encoded(model, table, y, order)
-        left = what_is_left(chosen, estimator.model_, rows, unseen, every, int(rng.integers(2**31)))
-    crossed = None
-    if other is not None:
-        own, swapped = (estimator, errors), learned_from(other, shapes, table, y, chosen_on, honest)
-        crossed = (
-            Half(*own, Relearning(whole.shape, chosen.refit)),
-            Half(*swapped, Relearning(other.whole.shape, other.refit)),
-        )
-    explained = by_columns(estimator.explain(), model.response)
-    said = [each for each in explained.said if each.head != "output" and not each.faint]
+def _told(progress: Progress | None, numbers: Iterator[int], total: int) -> None:
+    """One more search is done."""
+    number = next(numbers)
+    if progress is not None:
+        progress(number, total)
+
+
+def _half(chosen: Chosen, estimator: BehaviorEstimator, errors: InferenceResults | None) -> Half:
+    return Half(estimator, errors, Relearning(chosen.whole.shape, chosen.refit))
+
+
+def _said(chosen: Chosen, estimator: BehaviorEstimator) -> list[Statement]:
+    """What the problem says, and not faintly."""
+    explained = by_columns(estimator.explain(), chosen.whole.shape.model.response)
+    return [each for each in explained.said if each.head != "output" and not each.faint]
+
+
+def _agreed(chosen: Chosen, rows: Rows) -> Agreement:
+    """What the problems within a standard error of the best say, and those of the chosen size without each fold."""
+    path = chosen.path
     best = path.loc[path["loss"].idxmin()]
     near = path["loss"] <= best["loss"] + best["loss_se"]
-    good = [(whole.shape, refit) for refit, fine in zip(refits, near, strict=True) if fine]
-    good += [(each.shape, each.path.of(chosen.refit.size)) for each in without]
-    return Discovery(
-        model=estimator,
-        path=path,
-        statements=_statements(said, stability),
-        stability=stability,
-        threshold=threshold,
-        false_statements=np.nan if stability is None else stability.false_columns(threshold),
-        notes=(
-            *_notes(len(first), len(table), hierarchy, honest, errors, folds, pairs, limits, whole),
-            *_in_units(said, knowledge, list(table.columns), model.response.name),
-        ),
-        agreed=agreement_of(good, float(best["loss_se"]), rows.x),
-        reference=_reference(model, rows, parts[-len(judging) :] if judging else [], len(columns)),
-        remainder=left,
-        errors=errors,
-        halves=crossed,
-    )
+    good = [(chosen.whole.shape, refit) for refit, fine in zip(chosen.refits, near, strict=True) if fine]
+    good += [(each.shape, each.path.of(chosen.refit.size)) for each in chosen.without]
+    return agreement_of(good, float(best["loss_se"]), rows.x)
 
 
 def _read(y: Any, rows: int) -> pd.Series | pd.DataFrame:
@@ -348,9 +348,12 @@ def _in_units(said: Sequence[Statement], knowledge: Knowledge, columns: Sequence
     return [f"In units: {', '.join(found)}."] if found else []
 
 
-def _reference(model: LearnedModel, rows: Rows, parts: Sequence[np.ndarray], size: int) -> pd.DataFrame | None:
+def _reference(chosen: Chosen, rows: Rows, parts: Sequence[np.ndarray]) -> pd.DataFrame | None:
     """What regressions on as many columns say again on the same half-samples; None for classes."""
-    y = model.candidates(rows.y)
+    shape = chosen.whole.shape
+    y = shape.model.candidates(rows.y)
     if not parts or y.shape[1] > 1:
         return None
-    return linear_recurrence(rows.x.astype(float), y[:, 0], model.columns.x_sources, parts, size)
+    named = {name for said in shape.explained(chosen.refit).said for name in said.variables}
+    size = len(named - {shape.model.response.name})
+    return linear_recurrence(rows.x.astype(float), y[:, 0], shape.model.columns.x_sources, parts, size)
