@@ -378,7 +378,7 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"units": "m"}, OptionError, "units must be a dict such as"),
         ({"units": {"e": "m"}}, OptionError, "units names 'e', which is no column"),
         ({"units": {"a": "2 m"}}, OptionError, "The unit of 'a' must be"),
-        ({"units": {"a": "m"}, "hierarchy": True}, OptionError, "units are for the rows of one block"),
+        ({"units": {"a": "m"}, "hierarchy": True}, OptionError, "give the unit of 'y' too"),
     ],
 )
 def test_options_are_checked(options, error, message):

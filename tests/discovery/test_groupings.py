@@ -64,6 +64,22 @@ def owners(support):
     ]
 
 
+def test_moves_put_no_column_into_a_row_that_may_not_hold_it():
+    """Heads are exchanged, rows change places: what a belief must not sum does not come in with them."""
+    menu, allowed = shape().menu, shape().menu.allowed.copy()
+    for role in ("inequality", "equality"):
+        allowed.coefs[0][role][..., menu.units[0] & menu.moves] = False
+    family, units, told = shape().family, list(menu.units), replace(menu, allowed=allowed)
+    start = problem()._replace(support=problem().support.within(allowed))
+    steps = (
+        [*moves.within_agents(family, each, start), *moves.between_agents(family, each, start, units)]
+        for each in (told, menu)
+    )
+    inside = [[s.within(allowed).size == s.size for _, s in found] for found in steps]
+    assert all(inside[0])
+    assert not all(inside[1])
+
+
 @pytest.mark.parametrize("agents", [2, 3])
 def test_every_agent_sees_every_column_at_first_but_those_of_a_theme(agents):
     names = tuple(shape().model.columns.x_sources)

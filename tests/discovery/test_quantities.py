@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import behavior_learning as bl
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product, spelled
-from behavior_learning.discovery.shapes import HEADS, shape_of
+from behavior_learning.discovery.shapes import HEADS, LAYERED, shape_of
 from behavior_learning.errors import OptionError
 from behavior_learning.training.active_set import Support
 from tests.conftest import rng
@@ -82,3 +83,26 @@ def test_the_empty_problem_is_of_the_response_alone_whatever_rows_are_in():
         used = menu.used(menu.empty())
         assert used.any()
         assert not (used & menu.moves).any()
+
+
+def test_rows_of_agents_are_in_the_unit_of_the_response():
+    X = pd.DataFrame(rng("agents").normal(size=(60, 3)), columns=["rain", "price", "income"])
+    y = pd.Series(np.tanh(X["rain"]), name="yield")
+    knowledge = Knowledge(units={"yield": "kg", "rain": "mm", "price": "EUR/kg"})
+    told = {"degree": 1, "most": 9, "seed": 0, "response": None, "layers": (3, 1)}
+    shape = shape_of(LAYERED, X, y, knowledge=knowledge, **told)
+    (menu,) = shape.menu.of_like_quantities
+    names = [{shape.model.columns.x_sources[i] for i in x.columns} for x, _ in menu.template.basis.terms]
+    for role, coef in menu.allowed.coefs[0].items():
+        held = {name for own, used in zip(names, coef.any(axis=(0, 1)), strict=True) if used for name in own}
+        assert held == ({"rain", "price", "income"} if role == "utility" else {"income"})
+
+
+@pytest.mark.slow
+def test_a_hierarchy_keeps_what_has_another_unit_to_its_utilities():
+    x, told = rng("hierarchy").normal(size=(300, 3)), {"yield": "kg", "rain": "mm", "price": "EUR", "seed": "kg"}
+    X, noise = pd.DataFrame(x, columns=["rain", "price", "seed"]), rng("noise").normal(size=300)
+    y = pd.Series(np.tanh(x[:, 0]) - np.tanh(x[:, 1]) + x[:, 2] + 0.3 * noise, name="yield")
+    found = bl.discover(X, y, hierarchy=True, units=told, pairs=1, random_state=0)
+    bound = found.statements[found.statements["head"].isin(["inequality", "equality"])]
+    assert not {name for columns in bound["columns"] for name in columns} & {"rain", "price"}

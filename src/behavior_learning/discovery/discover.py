@@ -125,7 +125,7 @@ def discover(
     units : of columns and of the response, such as ``{"price": "EUR/kg", "amount": "kg", "income": "EUR"}``. An
         inequality or an equality then sums like quantities alone: price times amount and income. Columns that are not
         named go with any, and a utility values every term at a rate of its own. There is a search for each choice of
-        what the rows are in.
+        what the rows are in; rows of a hierarchy hold the response, and are in its unit.
     response : what y is, such as ``bl.Numbers(support=(0, 60))``.
     random_state : seed of splits and starts.
     progress : called with the searches done and their number.
@@ -159,7 +159,13 @@ def discover(
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
     y = _read(y, len(table))
-    knowledge.check(list(table.columns), "" if y.ndim > 1 else str(y.name))
+    name = "" if y.ndim > 1 else str(y.name)
+    knowledge.check(list(table.columns), name)
+    if hierarchy and knowledge.units and name not in knowledge.units:
+        way = (
+            f"give the unit of {name!r} too" if name else "leave units out, which two bounds of a response have none of"
+        )
+        raise OptionError(f"In a hierarchy every row holds the response, and is in its unit: {way}.")
     order = random.permutation(len(table))
     choosing, learning = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
@@ -265,8 +271,6 @@ def _check(
         raise OptionError("hierarchy=True searches the columns alone: leave degree at 1.")
     if knowledge.themes and not hierarchy:
         raise OptionError("themes group the columns of agents: pass hierarchy=True with them.")
-    if knowledge.units and hierarchy:
-        raise OptionError("units are for the rows of one block: leave hierarchy=False with them.")
     if knowledge.monotone and degree > 1:
         raise OptionError("rising and falling are kept by problems without products: leave degree at 1.")
     if degree not in (1, 2):

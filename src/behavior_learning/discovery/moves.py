@@ -74,9 +74,9 @@ def between_agents(family: Family, menu: Menu, refit: Refit, units: Units) -> It
 
 
 def kept(menu: Menu, starts: Iterable[Start]) -> Iterator[Start]:
-    """Those that keep what is known and are not empty."""
+    """Those that keep what is known and are not empty, without terms that their new rows may not hold."""
     for vector, support in starts:
-        settled = menu.settled(support)
+        settled = menu.settled(support.within(menu.allowed))
         informed = menu.explains(settled) and menu.holds_known(settled) and menu.keeps_themes(settled)
         if informed and not settled.empty:
             yield vector, settled

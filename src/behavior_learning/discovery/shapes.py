@@ -76,15 +76,19 @@ class Shape:
         return self.estimator.model_
 
     def path(self, data: Data, seen: Bool[np.ndarray, " terms"] | None, rng: np.random.Generator) -> Path:
-        """The best problem of each size for some rows; in layers, with agents for the columns of terms that matter."""
+        """The best problem of each size for some rows; in layers, with agents for the columns of terms that matter.
+
+        Rows of agents hold the response, so that all that sum like quantities are in its unit: one choice.
+        """
+        menus = self.menu.of_like_quantities
         if len(self.family.template.layers) == 1 or seen is None:
-            return best_of([learned_path(self.family, data, menu, rng) for menu in self.menu.of_like_quantities])
-        return learned_groupings(self.family, data, self.menu, seen, rng)
+            return best_of([learned_path(self.family, data, menu, rng) for menu in menus])
+        return learned_groupings(self.family, data, menus[0], seen, rng)
 
     def path_again(self, data: Data, path: Path, rng: np.random.Generator) -> Path:
         """The path for other rows; in layers, of the groupings that did best in a search before."""
         if path.groupings:
-            return learned_again(self.family, data, self.menu, path.groupings, rng)
+            return learned_again(self.family, data, self.menu.of_like_quantities[0], path.groupings, rng)
         return self.path(data, None, rng)
 
     def learned(self, refit: Refit) -> LearnedModel:
