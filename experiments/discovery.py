@@ -8,7 +8,8 @@ those that recur. For each: terms, held-out NLL on the standardised response, re
 statements that name a column, and the smallest of all statements), that of linear regressions on the same ones, and the
 NLL of BL[2,1] on the same split. Energy's response is the heating load. `--beside`: additive models of all columns, a
 GAM and an EBM, the latter with pairs up to as many terms, under a normal error of the spread of their cross-validated
-residuals; what they name and how often they do so again, by the rule of linear regressions, on as many halves.
+residuals; what they name and how often they do so again, by the rule of linear regressions, on as many halves, for
+which an EBM has two bags. `additive`: these alone, with 30 terms at most.
 `--remainder`: the problem with a flexible network on top, the share of their gain that the problem carries, and the
 default model.
 
@@ -23,6 +24,7 @@ Noise (`noise`): y = a + noise beside nine noise columns: how many of these the 
 the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the bounds on all rows.
 
     python experiments/discovery.py frontier --data boston auto_mpg --splits 1 [--beside] [--remainder]
+    python experiments/discovery.py additive --data boston --splits 10 --pairs 10 [--models GAM EBM]
     python experiments/discovery.py consumer --sets 50 [--rows 500] [--units]
     python experiments/discovery.py estimates --sets 50
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
@@ -64,6 +66,9 @@ TRUTH = np.array([6, -1.5, -3, 1.5, 6, -6])
 """The consumer's numbers of q, q², p·q and s·q in the utility, and of p·q and m in the limit."""
 FIRST_SEED = 700
 
+MOST_TERMS, FEW_BAGS = 30, 2
+"""Terms of a problem at most, and bags of an EBM of a half-sample, which takes a minute with all 14."""
+
 Table = tuple[pd.DataFrame, pd.Series]
 
 
@@ -85,12 +90,13 @@ def preferred(each: dict[str, Discovery]) -> str:
     return min(recurring or lines, key=lambda kind: lines[kind]["loss"])
 
 
-def additive(name: str, columns: int, terms: int) -> Any:
+def additive(name: str, columns: int, terms: int, bags: int = 14) -> Any:
     """A GAM of all columns, or an EBM that has pairs up to so many terms."""
     if name == "EBM":
         from interpret.glassbox import ExplainableBoostingRegressor  # pyright: ignore[reportMissingImports]
 
-        return ExplainableBoostingRegressor(interactions=max(0, terms - columns), n_jobs=1, random_state=0)
+        pairs = max(0, terms - columns)
+        return ExplainableBoostingRegressor(interactions=pairs, outer_bags=bags, n_jobs=1, random_state=0)
     from pygam import LinearGAM, s  # pyright: ignore[reportMissingImports]
 
     curves = [s(column) for column in range(columns)]
@@ -111,8 +117,8 @@ def beside(name: str, train: Table, test: Table, terms: int, parts: list[np.ndar
     """NLL on the standardised response of an additive model, and how often it says the same of halves."""
     (x, y), (x_test, y_test) = [(X.to_numpy(float), y.to_numpy(float)) for X, y in (train, test)]
 
-    def learned(rows: np.ndarray) -> Any:
-        return additive(name, x.shape[1], terms).fit(x[rows], y[rows])
+    def learned(rows: np.ndarray, bags: int = 14) -> Any:
+        return additive(name, x.shape[1], terms, bags).fit(x[rows], y[rows])
 
     rows = np.arange(len(x))
     folds = np.array_split(np.random.default_rng(0).permutation(rows), 5)
@@ -120,9 +126,26 @@ def beside(name: str, train: Table, test: Table, terms: int, parts: list[np.ndar
     whole, spread = learned(rows), residuals.std()
     z = (y_test - whole.predict(x_test)) / spread
     said = of_columns(name, whole, x)
-    again = [said.recurrence(of_columns(name, learned(part), x[part])) for part in parts]
+    again = [said.recurrence(of_columns(name, learned(part, FEW_BAGS), x[part])) for part in parts]
     nll = 0.5 * np.mean(z**2) + 0.5 * np.log(2 * np.pi) + np.log(spread / y.std(ddof=1))
     return {f"NLL, {name}": float(nll), f"recurs, {name}": float(np.mean(again))}
+
+
+def alone(given: argparse.Namespace) -> pd.DataFrame:
+    """The additive models of the frontier's splits by themselves, with as many terms as a problem may have."""
+    lines = []
+    for name in given.data:
+        X, y = table(name)
+        for seed in range(given.first, given.first + given.splits):
+            order = np.random.default_rng(seed).permutation(len(X))
+            test, train = ((X.iloc[rows], y.iloc[rows]) for rows in (order[: len(X) // 5], order[len(X) // 5 :]))
+            parts = halves(len(train[0]), given.pairs, np.random.default_rng(seed))
+            found = [beside(model, train, test, MOST_TERMS, parts) for model in given.models]
+            lines.append({"data": name, "seed": seed, **{key: value for own in found for key, value in own.items()}})
+            print(lines[-1], flush=True)
+    result = pd.DataFrame(lines)
+    print(result.drop(columns="seed").groupby("data").mean().round(3))
+    return result
 
 
 def frontier(given: argparse.Namespace) -> pd.DataFrame:
@@ -291,12 +314,13 @@ def timing() -> pd.DataFrame:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("part", choices=("frontier", "consumer", "estimates", "noise", "timing"))
+    parser.add_argument("part", choices=("frontier", "additive", "consumer", "estimates", "noise", "timing"))
     parser.add_argument("--data", nargs="+", default=["boston", "auto_mpg", "concrete_strength"])
     parser.add_argument("--splits", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--terms", choices=KINDS, nargs="+", default=["1"], help="several: the best that recurs")
     parser.add_argument("--beside", action="store_true", help="a GAM and an EBM beside the problem")
+    parser.add_argument("--models", choices=("GAM", "EBM"), nargs="+", default=["GAM"], help="of `additive`")
     parser.add_argument("--remainder", action="store_true", help="a flexible network on top of the problem")
     parser.add_argument("--sets", type=int, default=3)
     parser.add_argument("--first", type=int, default=FIRST_SEED, help="the first seed")
@@ -308,6 +332,8 @@ if __name__ == "__main__":
     match given.part:
         case "frontier":
             result = frontier(given)
+        case "additive":
+            result = alone(given)
         case "consumer":
             result = consumer(given.sets, given.first, given.told, given.units, given.rows)
         case "estimates":
