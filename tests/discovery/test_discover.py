@@ -379,6 +379,8 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"units": {"e": "m"}}, OptionError, "units names 'e', which is no column"),
         ({"units": {"a": "2 m"}}, OptionError, "The unit of 'a' must be"),
         ({"units": {"a": "m"}, "hierarchy": True}, OptionError, "give the unit of 'y' too"),
+        ({"units": {"y": "kg", "a": "m", "b": "m"}, "forbidden": ["c", "d"]}, OptionError, "No row may hold a column"),
+        ({"units": {"y": "kg", "a": "m"}, "known": ["a"]}, OptionError, "known names 'a', which no problem"),
     ],
 )
 def test_options_are_checked(options, error, message):

@@ -44,6 +44,9 @@ POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers"
 USUAL = {False: (5, 10), True: (2, 4)}
 """Folds and pairs of halves without a hierarchy and with one, whose searches take ten times as long."""
 
+MORE_ROOM = "degree=2, heads with a utility such as ('identity', 'relu', None)"
+"""What lets more terms in."""
+
 LIMITS = ("all", "response")
 """What an inequality may hold."""
 
@@ -176,6 +179,7 @@ def discover(
     how |= {"knowledge": knowledge, "response": response, "seed": seed}
     compared = plans(hierarchy, degree > 1 and products and limits == "all", heads, knowledge)
     shapes = _shapes(table.iloc[first], y.iloc[first], compared, how)
+    _check_room(shapes, knowledge)
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     others = encoded(shapes[0].model, table, y, learning[:SEARCH_ROWS]) if honest else None
     other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
@@ -228,6 +232,22 @@ def _shapes(
             "that is decided before it may be a column of X), or learn them together by BLRegressor."
         )
     return shapes
+
+
+def _check_room(shapes: Sequence[Shape], knowledge: Knowledge) -> None:
+    """Refuse what leaves no row that may hold a column, or all that is known."""
+    menus = [menu for shape in shapes for menu in shape.menu.of_like_quantities]
+    open_to = [menu.settled(menu.allowed) for menu in menus]
+    if not any(menu.explains(support) for menu, support in zip(menus, open_to, strict=True)):
+        raise OptionError(
+            "No row may hold a column of X beside the response: limits and beliefs sum like quantities, and what is "
+            f"forbidden stays out. Pass {MORE_ROOM}, or fewer units."
+        )
+    if not any(menu.holds_known(support) for menu, support in zip(menus, open_to, strict=True)):
+        raise OptionError(
+            f"known names {', '.join(map(repr, knowledge.known))}, which no problem of these heads, terms and units "
+            f"may hold. Pass {MORE_ROOM}, or leave some of them out."
+        )
 
 
 def _told(progress: Progress | None, numbers: Iterator[int], total: int) -> None:
