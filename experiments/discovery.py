@@ -35,6 +35,7 @@ Seeds that count begin at 700; development used 0 to 9.
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,11 @@ TRUTH = np.array([6, -1.5, -3, 1.5, 6, -6])
 """The consumer's numbers of q, q², p·q and s·q in the utility, and of p·q and m in the limit."""
 FIRST_SEED = 700
 
-MOST_TERMS, FEW_BAGS = 30, 2
-"""Terms of a problem at most, and bags of an EBM of a half-sample, which takes a minute with all 14."""
+MOST_TERMS = 30
+"""Of a problem."""
+
+BAGS, FEW_BAGS = 14, 2
+"""Of an EBM, its default, and of one of a half-sample, which would take a minute with all."""
 
 Table = tuple[pd.DataFrame, pd.Series]
 
@@ -90,7 +94,7 @@ def preferred(each: dict[str, Discovery]) -> str:
     return min(recurring or lines, key=lambda kind: lines[kind]["loss"])
 
 
-def additive(name: str, columns: int, terms: int, bags: int = 14) -> Any:
+def additive(name: str, columns: int, terms: int, bags: int = BAGS) -> Any:
     """A GAM of all columns, or an EBM that has pairs up to so many terms."""
     if name == "EBM":
         from interpret.glassbox import ExplainableBoostingRegressor  # pyright: ignore[reportMissingImports]
@@ -117,7 +121,7 @@ def beside(name: str, train: Table, test: Table, terms: int, parts: list[np.ndar
     """NLL on the standardised response of an additive model, and how often it says the same of halves."""
     (x, y), (x_test, y_test) = [(X.to_numpy(float), y.to_numpy(float)) for X, y in (train, test)]
 
-    def learned(rows: np.ndarray, bags: int = 14) -> Any:
+    def learned(rows: np.ndarray, bags: int = BAGS) -> Any:
         return additive(name, x.shape[1], terms, bags).fit(x[rows], y[rows])
 
     rows = np.arange(len(x))
@@ -131,7 +135,7 @@ def beside(name: str, train: Table, test: Table, terms: int, parts: list[np.ndar
     return {f"NLL, {name}": float(nll), f"recurs, {name}": float(np.mean(again))}
 
 
-def alone(given: argparse.Namespace) -> pd.DataFrame:
+def additive_alone(given: argparse.Namespace) -> pd.DataFrame:
     """The additive models of the frontier's splits by themselves, with as many terms as a problem may have."""
     lines = []
     for name in given.data:
@@ -214,6 +218,10 @@ def bought(X: pd.DataFrame, numbers: np.ndarray = TRUTH) -> np.ndarray:
     return softmax(value(X, GRID, numbers), axis=1)
 
 
+def mean_demand(X: pd.DataFrame, numbers: np.ndarray = TRUTH) -> np.ndarray:
+    return bought(X, numbers) @ GRID
+
+
 def estimated(X: pd.DataFrame, y: pd.Series) -> np.ndarray:
     """The truth's numbers by maximum likelihood, told its terms, from the truth on."""
     grid, q = GRID[::8], y.to_numpy()[:, None]
@@ -241,8 +249,8 @@ def elasticity(demand, X: pd.DataFrame, column: str) -> float:
 
 def off(demand, X: pd.DataFrame) -> dict[str, float]:
     """By how much elasticities of mean demand differ from the truth's, relative to these."""
-    true = lambda table: bought(table) @ GRID
-    return {f"elasticity in {name}": elasticity(demand, X, name) / elasticity(true, X, name) - 1 for name in "pm"}
+    own, true = ({name: elasticity(of, X, name) for name in "pm"} for of in (demand, mean_demand))
+    return {f"elasticity in {name}": own[name] / true[name] - 1 for name in "pm"}
 
 
 def estimates(sets: int, first: int, n: int) -> pd.DataFrame:
@@ -251,7 +259,7 @@ def estimates(sets: int, first: int, n: int) -> pd.DataFrame:
     for seed in range(first, first + sets):
         X, y = consumers(n, seed)
         numbers = estimated(X, y)
-        lines.append({"seed": seed, **off(lambda table, numbers=numbers: bought(table, numbers) @ GRID, X.head(500))})
+        lines.append({"seed": seed, **off(partial(mean_demand, numbers=numbers), X.head(500))})
         print(lines[-1], numbers.round(2), flush=True)
     return pd.DataFrame(lines)
 
@@ -333,7 +341,7 @@ if __name__ == "__main__":
         case "frontier":
             result = frontier(given)
         case "additive":
-            result = alone(given)
+            result = additive_alone(given)
         case "consumer":
             result = consumer(given.sets, given.first, given.told, given.units, given.rows)
         case "estimates":

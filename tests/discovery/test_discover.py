@@ -380,12 +380,29 @@ def test_a_smaller_one_within_a_standard_error_is_chosen_where_schwarzs_criterio
         ({"units": {"a": "2 m"}}, OptionError, "The unit of 'a' must be"),
         ({"units": {"a": "m"}, "hierarchy": True}, OptionError, "give the unit of 'y' too"),
         ({"units": {"y": "kg", "a": "m", "b": "m"}, "forbidden": ["c", "d"]}, OptionError, "No row may hold a column"),
-        ({"units": {"y": "kg", "a": "m"}, "known": ["a"]}, OptionError, "known names 'a', which no problem"),
+        ({"forbidden": list("abcd")}, OptionError, "beside the response: forbid less or pass degree=2"),
+        ({"limits": "response", "heads": (None, "softplus", None)}, OptionError, "pass limits='all'"),
+        ({"units": {"y": "kg", "a": "m"}, "known": ["a", "b"]}, OptionError, "known names 'a', and no problem may"),
+        ({"units": {"y": "kg", "a": "m"}, "rising": ["a"]}, OptionError, "'a' is to rise or to fall, and no row may"),
+        ({"hierarchy": True, "heads": ("tanh", None, None), "rising": ["a"]}, OptionError, "'a' is to rise or to fall"),
     ],
 )
 def test_options_are_checked(options, error, message):
     with pytest.raises(error, match=message):
         bl.discover(table(), numbers(), **options)
+
+
+def test_the_unit_of_a_response_is_that_of_its_own_name_in_the_model():
+    """A response without a name becomes y1 beside a column y."""
+    X = table().rename(columns={"a": "y"})
+    with pytest.raises(OptionError, match="give the unit of 'y1' too"):
+        bl.discover(X, numbers().to_numpy(), hierarchy=True, units={"y": "kg", "b": "m"}, heads=("tanh", "relu", None))
+
+
+def test_what_some_rows_may_hold_is_searched():
+    """Rows are in m or in kg: known is in one of them."""
+    found = bl.discover(table(), numbers(), units={"a": "m", "b": "kg"}, known=["a"], pairs=0, folds=2, random_state=0)
+    assert {"a"} <= {name for columns in found.statements["columns"] for name in columns} | {"a" * found.empty}
 
 
 def test_densities_that_end_on_one_value_are_refused():

@@ -1,10 +1,13 @@
 """Claims about units: how they are read, and that limits and beliefs sum like quantities alone."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import behavior_learning as bl
+from behavior_learning.discovery import shapes
 from behavior_learning.discovery.knowledge import Knowledge
 from behavior_learning.discovery.quantities import of_like_quantities, quantity, quantity_of_product, spelled
 from behavior_learning.discovery.shapes import HEADS, LAYERED, shape_of
@@ -85,7 +88,7 @@ def test_the_empty_problem_is_of_the_response_alone_whatever_rows_are_in():
         assert not (used & menu.moves).any()
 
 
-def test_rows_of_agents_are_in_the_unit_of_the_response():
+def test_rows_of_agents_are_in_the_unit_of_the_response(monkeypatch):
     X = pd.DataFrame(rng("agents").normal(size=(60, 3)), columns=["rain", "price", "income"])
     y = pd.Series(np.tanh(X["rain"]), name="yield")
     knowledge = Knowledge(units={"yield": "kg", "rain": "mm", "price": "EUR/kg"})
@@ -96,6 +99,12 @@ def test_rows_of_agents_are_in_the_unit_of_the_response():
     for role, coef in menu.allowed.coefs[0].items():
         held = {name for own, used in zip(names, coef.any(axis=(0, 1)), strict=True) if used for name in own}
         assert held == ({"rain", "price", "income"} if role == "utility" else {"income"})
+    given = []
+    monkeypatch.setattr(shapes, "learned_groupings", lambda family, data, menu, *others: given.append(menu.allowed))
+    monkeypatch.setattr(shapes, "learned_again", lambda family, data, menu, *others: given.append(menu.allowed))
+    shape.path((), menu.moves, rng("path"))
+    shape.path_again((), SimpleNamespace(groupings=(menu.allowed,)), rng("path"))
+    assert [own.size for own in given] == [menu.allowed.size] * 2 < [shape.menu.allowed.size] * 2
 
 
 @pytest.mark.slow
@@ -106,3 +115,4 @@ def test_a_hierarchy_keeps_what_has_another_unit_to_its_utilities():
     found = bl.discover(X, y, hierarchy=True, units=told, pairs=1, random_state=0)
     bound = found.statements[found.statements["head"].isin(["inequality", "equality"])]
     assert not {name for columns in bound["columns"] for name in columns} & {"rain", "price"}
+    assert {"rain", "price", "seed"} <= {name for columns in found.statements["columns"] for name in columns}

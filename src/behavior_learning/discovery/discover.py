@@ -44,9 +44,6 @@ POOL_AND_LAYERS: tuple[dict[str, Any], ...] = ({"n_terms": (2, 2, 2)}, {"layers"
 USUAL = {False: (5, 10), True: (2, 4)}
 """Folds and pairs of halves without a hierarchy and with one, whose searches take ten times as long."""
 
-MORE_ROOM = "degree=2, heads with a utility such as ('identity', 'relu', None)"
-"""What lets more terms in."""
-
 LIMITS = ("all", "response")
 """What an inequality may hold."""
 
@@ -162,13 +159,7 @@ def discover(
     if len(table) < needed:
         raise DataError(f"A search on folds and halves needs at least {needed} rows; got {len(table)}.")
     y = _read(y, len(table))
-    name = "" if y.ndim > 1 else str(y.name)
-    knowledge.check(list(table.columns), name)
-    if hierarchy and knowledge.units and name not in knowledge.units:
-        way = (
-            f"give the unit of {name!r} too" if name else "leave units out, which two bounds of a response have none of"
-        )
-        raise OptionError(f"In a hierarchy every row holds the response, and is in its unit: {way}.")
+    knowledge.check(list(table.columns), "" if y.ndim > 1 else str(y.name))
     order = random.permutation(len(table))
     choosing, learning = (order[: len(order) // 2], order[len(order) // 2 :]) if honest else (order, order)
     rng = np.random.default_rng(random.randint(2**31))
@@ -179,16 +170,16 @@ def discover(
     how |= {"knowledge": knowledge, "response": response, "seed": seed}
     compared = plans(hierarchy, degree > 1 and products and limits == "all", heads, knowledge)
     shapes = _shapes(table.iloc[first], y.iloc[first], compared, how)
-    _check_room(shapes, knowledge)
+    _check_room(shapes, knowledge, hierarchy, how)
     rows = Rows(*in_single(shapes[0].model.given_rows("discover")))
     others = encoded(shapes[0].model, table, y, learning[:SEARCH_ROWS]) if honest else None
     other_rng = np.random.default_rng(random.randint(2**31)) if honest else rng
     total = (1 + folds) * (2 if honest else 1) + 2 * pairs
     with counting_bar("searches", total, verbose and progress is None) as bar:
         done = partial(_told, progress or bar, count(1), total)
-        on = partial(chosen_on, shapes=shapes, hierarchy=hierarchy, folds=folds, choose=choose, done=done)
-        chosen, judging = on(rows, pairs=pairs, rng=rng)
-        other = None if others is None else on(others, pairs=0, rng=other_rng)[0]
+        choose_on = partial(chosen_on, shapes=shapes, hierarchy=hierarchy, folds=folds, choose=choose, done=done)
+        chosen, judging = choose_on(rows, pairs=pairs, rng=rng)
+        other = None if others is None else choose_on(others, pairs=0, rng=other_rng)[0]
     estimator, errors = learned_from(chosen, shapes, table, y, learning, honest)
     left = None
     if remainder:
@@ -234,24 +225,42 @@ def _shapes(
     return shapes
 
 
-def _check_room(shapes: Sequence[Shape], knowledge: Knowledge) -> None:
-    """Refuse what leaves no row that may hold a column, or all that is known."""
+def _check_room(shapes: Sequence[Shape], knowledge: Knowledge, hierarchy: bool, how: Mapping[str, Any]) -> None:
+    """Refuse what leaves no row that may hold a column, or what is known."""
+    columns, response = shapes[0].model.columns, shapes[0].model.response.name
+    if hierarchy and knowledge.units and response not in knowledge.units:
+        raise OptionError(
+            f"In a hierarchy every row holds the response, and is in its unit: give the unit of {response!r} too ('1' for "
+            "classes), or leave units out."
+        )
     menus = [menu for shape in shapes for menu in shape.menu.of_like_quantities]
     open_to = [menu.settled(menu.allowed) for menu in menus]
+    ways = ["name fewer units"] * bool(knowledge.units) + ["forbid less"] * bool(knowledge.forbidden)
+    ways += ["pass limits='all'"] * (how["limits"] == "response")
+    ways += ["pass degree=2"] * (how["degree"] == 1 and not hierarchy and not knowledge.monotone)
+    way = " or ".join(ways or ["name other heads"])
     if not any(menu.explains(support) for menu, support in zip(menus, open_to, strict=True)):
-        raise OptionError(
-            "No row may hold a column of X beside the response: limits and beliefs sum like quantities, and what is "
-            f"forbidden stays out. Pass {MORE_ROOM}, or fewer units."
-        )
+        raise OptionError(f"No row may hold a column of X beside the response: {way}.")
+    held = {
+        columns.x_sources[i]
+        for menu, support in zip(menus, open_to, strict=True)
+        for (x, _), used in zip(menu.template.basis.terms, menu.used(support), strict=True)
+        for i in (x.columns if used else ())
+    }
+    if gone := sorted(knowledge.monotone - held):
+        raise OptionError(f"{gone[0]!r} is to rise or to fall, and no row may hold it: {way}, or leave that open.")
     if not any(menu.holds_known(support) for menu, support in zip(menus, open_to, strict=True)):
-        raise OptionError(
-            f"known names {', '.join(map(repr, knowledge.known))}, which no problem of these heads, terms and units "
-            f"may hold. Pass {MORE_ROOM}, or leave some of them out."
-        )
+        alone = [
+            any((menu.used(support) & menu.known[i]).any() for menu, support in zip(menus, open_to, strict=True))
+            for i in range(len(knowledge.known))
+        ]
+        gone = [name for name, fits in zip(knowledge.known, alone, strict=True) if not fits] or list(knowledge.known)
+        named = ", ".join(map(repr, gone))
+        raise OptionError(f"known names {named}, and no problem may hold that: {way}, or leave that open.")
 
 
 def _told(progress: Progress | None, numbers: Iterator[int], total: int) -> None:
-    """One more search is done."""
+    """Tell progress that one more search is done."""
     number = next(numbers)
     if progress is not None:
         progress(number, total)

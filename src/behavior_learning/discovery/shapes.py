@@ -78,7 +78,7 @@ class Shape:
     def path(self, data: Data, seen: Bool[np.ndarray, " terms"] | None, rng: np.random.Generator) -> Path:
         """The best problem of each size for some rows; in layers, with agents for the columns of terms that matter.
 
-        Rows of agents hold the response, so that all that sum like quantities are in its unit: one choice.
+        Rows of agents hold the response, so that with its unit all that sum like quantities are in one choice.
         """
         menus = self.menu.of_like_quantities
         if len(self.family.template.layers) == 1 or seen is None:
@@ -224,7 +224,7 @@ def _menu(model: LearnedModel, heads: Sequence[str | None], most: int, knowledge
 
     known = tuple(map(named, knowledge.known))
     useful = says & ~np.any([np.zeros(len(terms), bool), *map(named, knowledge.forbidden)], axis=0)
-    sums = heads[0] == "identity"
+    sums = heads[0] == "identity" and len(model.network.layers) == 1  # Below a block what is of x alone counts too.
     # ∂²/∂x∂y of a bounded utility has no sign.
     of_utility = np.array([not own & knowledge.monotone for own in sources]) & (responds if sums else True)
 
