@@ -230,8 +230,8 @@ def _check_room(shapes: Sequence[Shape], knowledge: Knowledge, hierarchy: bool, 
     columns, response = shapes[0].model.columns, shapes[0].model.response.name
     if hierarchy and knowledge.units and response not in knowledge.units:
         raise OptionError(
-            f"In a hierarchy every row holds the response, and is in its unit: give the unit of {response!r} too ('1' for "
-            "classes), or leave units out."
+            f"In a hierarchy every row holds the response, and is in its unit: give the unit of {response!r} too ('1' "
+            "for classes), or leave units out."
         )
     menus = [menu for shape in shapes for menu in shape.menu.of_like_quantities]
     open_to = [menu.settled(menu.allowed) for menu in menus]
