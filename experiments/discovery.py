@@ -28,7 +28,7 @@ the rows of the problem in at least 0.6, 0.75 and 0.9 of the halves, beside the 
     python experiments/discovery.py consumer --sets 50 [--rows 500] [--units]
     python experiments/discovery.py estimates --sets 50
     python experiments/discovery.py noise --sets 50 [--correlation 0.9]
-    python experiments/discovery.py timing  # cold without JAX_COMPILATION_CACHE_DIR
+    python experiments/discovery.py timing  # cold with JAX_COMPILATION_CACHE_DIR=
 
 Seeds that count begin at 700; development used 0 to 9.
 """
