@@ -64,6 +64,15 @@ def owners(support):
     ]
 
 
+@pytest.mark.parametrize(("layers", "held"), [((1,), False), ((3, 1), True)])
+def test_a_sum_holds_columns_by_themselves_below_a_block_alone(layers, held):
+    """Above it there is nothing that they could change: they cancel in the density."""
+    X = rng("sums").normal(size=(60, 2))
+    told = {"knowledge": Knowledge(), "response": bl.Numbers(support=(-4.0, 4.0)), "degree": 1, "most": 9, "seed": 0}
+    menu = shape_of(("identity", "relu", None), X, np.tanh(X[:, 0]), layers=layers, **told).menu
+    assert menu.allowed.coefs[0]["utility"][..., menu.moves].any() == held
+
+
 def test_moves_put_no_column_into_a_row_that_may_not_hold_it():
     """Heads are exchanged, rows change places: what a belief must not sum does not come in with them."""
     menu, allowed = shape().menu, shape().menu.allowed.copy()
