@@ -86,6 +86,13 @@ def table(name: str) -> Table:
     return rows.drop(columns=[target, *OTHER_TARGETS], errors="ignore").select_dtypes("number"), rows[target]
 
 
+def split(X: pd.DataFrame, y: pd.Series, seed: int) -> tuple[Table, Table]:
+    """Rows to learn from, and a fifth that is held out."""
+    order = np.random.default_rng(seed).permutation(len(X))
+    train, test = ((X.iloc[rows], y.iloc[rows]) for rows in (order[len(X) // 5 :], order[: len(X) // 5]))
+    return train, test
+
+
 def preferred(each: dict[str, Discovery]) -> str:
     """Of those whose chosen problem recurs in 0.8 of the halves that chose it, the one of the lowest loss on rows held
     out of its search; if none does, that of the lowest loss of all."""
@@ -141,8 +148,7 @@ def additive_alone(given: argparse.Namespace) -> pd.DataFrame:
     for name in given.data:
         X, y = table(name)
         for seed in range(given.first, given.first + given.splits):
-            order = np.random.default_rng(seed).permutation(len(X))
-            test, train = ((X.iloc[rows], y.iloc[rows]) for rows in (order[: len(X) // 5], order[len(X) // 5 :]))
+            train, test = split(X, y, seed)
             parts = halves(len(train[0]), given.pairs, np.random.default_rng(seed))
             found = [beside(model, train, test, MOST_TERMS, parts) for model in given.models]
             lines.append({"data": name, "seed": seed, **{key: value for own in found for key, value in own.items()}})
@@ -158,29 +164,27 @@ def frontier(given: argparse.Namespace) -> pd.DataFrame:
     for name in names:
         X, y = table(name)
         for seed in range(first, first + splits):
-            order = np.random.default_rng(seed).permutation(len(X))
-            test, train = order[: len(X) // 5], order[len(X) // 5 :]
+            train, test = split(X, y, seed)
             start = time.perf_counter()
             how = {"heads": HEADS[0], "pairs": pairs, "choose": "recurring", "random_state": seed}
             how["remainder"] = given.remainder
-            each = {kind: bl.discover(X.iloc[train], y.iloc[train], **KINDS[kind], **how) for kind in kinds}
+            each = {kind: bl.discover(*train, **KINDS[kind], **how) for kind in kinds}
             kind = preferred(each)
             found = each[kind]
             seconds = time.perf_counter() - start
-            scale = np.log(y.iloc[train].std())
+            scale = np.log(train[1].std())
 
-            def loss(model, test=test, scale=scale, X=X, y=y) -> float:
-                return -float(model.log_density(X.iloc[test], y.iloc[test]).mean()) - scale
+            def loss(model, test=test, scale=scale) -> float:
+                return -float(model.log_density(*test).mean()) - scale
 
-            dense = bl.BLRegressor(layers=(2, 1), random_state=seed).fit(X.iloc[train], y.iloc[train])
+            dense = bl.BLRegressor(layers=(2, 1), random_state=seed).fit(*train)
             terms = int(found.path.query("chosen")["terms"].iloc[0])
             others: dict[str, float] = {}
             if given.beside:
-                parts, tables = halves(len(train), pairs, np.random.default_rng(seed)), (train, test)
-                both = [(X.iloc[rows], y.iloc[rows]) for rows in tables]
-                others |= beside("GAM", *both, terms, parts) | beside("EBM", *both, terms, parts)
+                parts = halves(len(train[0]), pairs, np.random.default_rng(seed))
+                others |= beside("GAM", train, test, terms, parts) | beside("EBM", train, test, terms, parts)
             if given.remainder:
-                default = bl.BLRegressor(random_state=seed).fit(X.iloc[train], y.iloc[train])
+                default = bl.BLRegressor(random_state=seed).fit(*train)
                 others |= {"share": found.share, "NLL, remainder": loss(found.remainder), "NLL, default": loss(default)}
             lines.append(
                 {

@@ -68,6 +68,7 @@ class Sample(NamedTuple):
     Attributes
     ----------
     part : positions of these.
+    found : by the search on them.
     """
 
     part: np.ndarray

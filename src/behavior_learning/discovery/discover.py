@@ -234,24 +234,24 @@ def _check_room(shapes: Sequence[Shape], knowledge: Knowledge, hierarchy: bool, 
             "for classes), or leave units out."
         )
     menus = [menu for shape in shapes for menu in shape.menu.of_like_quantities]
-    open_to = [menu.settled(menu.allowed) for menu in menus]
+    rooms = [(menu, menu.settled(menu.allowed)) for menu in menus]
     ways = ["name fewer units"] * bool(knowledge.units) + ["forbid less"] * bool(knowledge.forbidden)
     ways += ["pass limits='all'"] * (how["limits"] == "response")
     ways += ["pass degree=2"] * (how["degree"] == 1 and not hierarchy and not knowledge.monotone)
     way = " or ".join(ways or ["name other heads"])
-    if not any(menu.explains(support) for menu, support in zip(menus, open_to, strict=True)):
+    if not any(menu.explains(support) for menu, support in rooms):
         raise OptionError(f"No row may hold a column of X beside the response: {way}.")
     held = {
         columns.x_sources[i]
-        for menu, support in zip(menus, open_to, strict=True)
+        for menu, support in rooms
         for (x, _), used in zip(menu.template.basis.terms, menu.used(support), strict=True)
         for i in (x.columns if used else ())
     }
     if gone := sorted(knowledge.monotone - held):
         raise OptionError(f"{gone[0]!r} is to rise or to fall, and no row may hold it: {way}, or leave that open.")
-    if not any(menu.holds_known(support) for menu, support in zip(menus, open_to, strict=True)):
+    if not any(menu.holds_known(support) for menu, support in rooms):
         alone = [
-            any((menu.used(support) & menu.known[i]).any() for menu, support in zip(menus, open_to, strict=True))
+            any((menu.used(support) & menu.known[i]).any() for menu, support in rooms)
             for i in range(len(knowledge.known))
         ]
         gone = [name for name, fits in zip(knowledge.known, alone, strict=True) if not fits] or list(knowledge.known)

@@ -80,15 +80,16 @@ class Shape:
 
         Rows of agents hold the response, so that with its unit all that sum like quantities are in one choice.
         """
-        menus = self.menu.of_like_quantities
         if len(self.family.template.layers) == 1 or seen is None:
-            return best_of([learned_path(self.family, data, menu, rng) for menu in menus])
-        return learned_groupings(self.family, data, menus[0], seen, rng)
+            return best_of([learned_path(self.family, data, menu, rng) for menu in self.menu.of_like_quantities])
+        (menu,) = self.menu.of_like_quantities
+        return learned_groupings(self.family, data, menu, seen, rng)
 
     def path_again(self, data: Data, path: Path, rng: np.random.Generator) -> Path:
         """The path for other rows; in layers, of the groupings that did best in a search before."""
         if path.groupings:
-            return learned_again(self.family, data, self.menu.of_like_quantities[0], path.groupings, rng)
+            (menu,) = self.menu.of_like_quantities
+            return learned_again(self.family, data, menu, path.groupings, rng)
         return self.path(data, None, rng)
 
     def learned(self, refit: Refit) -> LearnedModel:
