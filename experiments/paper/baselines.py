@@ -1,7 +1,6 @@
-"""Classifiers that stand beside BL: those of Table 5, and readable and boosted ones of today.
+"""Classifiers that stand beside BL: those of Table 5, and readable, boosted and neural ones of today.
 
-Each takes tables with categories and missing values, and returns probabilities in the order of `classes_`. Table 5's
-neural additive model, TabNet and variational Gaussian process are not among them.
+Each takes tables with categories and missing values, and returns probabilities in the order of `classes_`.
 """
 
 from collections.abc import Callable, Mapping
@@ -48,6 +47,25 @@ class Coded(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         return self.classifier.predict_proba(self.encoder_.transform(X))
+
+
+class Levels(ClassifierMixin, BaseEstimator):
+    """A classifier that codes categories itself, for each list of which it is made anew; gaps are a level."""
+
+    def __init__(self, make: Callable[[list[str]], Any]):
+        self.make = make
+
+    def fit(self, X: Any, y: Any) -> "Levels":
+        self.levels_ = list(X.select_dtypes(exclude="number"))
+        self.classifier_ = self.make(self.levels_).fit(self._read(X), y)
+        self.classes_ = self.classifier_.classes_
+        return self
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return self.classifier_.predict_proba(self._read(X))
+
+    def _read(self, X: Any) -> Any:
+        return X.assign(**{name: X[name].astype(object).fillna("none").astype(str) for name in self.levels_})
 
 
 class OneByOne(ClassifierMixin, BaseEstimator):
@@ -117,17 +135,34 @@ class Model:
 
 
 def bl_classifier(seed: int, **options: Any) -> Any:
-    """BL, and from settings of a search its optimiser and penalty."""
-    rate, size, l2 = (options.pop(name, None) for name in ("learning_rate", "batch_size", "l2"))
+    """BL, and from settings of a search its optimiser, penalty and curves."""
+    rate, size, l2, knots = (options.pop(name, None) for name in ("learning_rate", "batch_size", "l2", "knots"))
     if rate is not None:
-        options["optimizer"] = bl.Adam(learning_rate=rate, batch_size=size)
+        options["optimizer"] = bl.Adam(learning_rate=rate, batch_size=size, schedule="cosine")
     if l2 is not None:
         options["penalty"] = bl.Penalty(l2=l2)
+    if knots is not None:
+        options["basis"] = bl.Spline(knots=knots, straight=True)
     return bl.BLClassifier(random_state=seed, **options)
 
 
 def boosted(seed: int, **options: Any) -> Any:
     return Coded(imported("lightgbm", "LGBMClassifier", random_state=seed, n_jobs=1, verbose=-1, **options))
+
+
+def catboost(seed: int, **options: Any) -> Any:
+    fixed = {"random_seed": seed, "thread_count": 1, "verbose": False, "allow_writing_files": False}
+    return Levels(lambda levels: imported("catboost", "CatBoostClassifier", cat_features=levels, **fixed, **options))
+
+
+def tabular(name: str, seed: int, **options: Any) -> Any:
+    """A network of pytabkit, which stops by the likelihood."""
+    fixed = {"random_state": seed, "n_threads": 1, "device": "cpu", "val_metric_name": "cross_entropy"}
+    return Levels(lambda levels: imported("pytabkit", name, **fixed, **options))
+
+
+def network(name: str, seed: int, **options: Any) -> Any:
+    return Coded(imported("experiments.paper.networks", name, seed=seed, **options))
 
 
 BOOSTING = {
@@ -146,10 +181,21 @@ MODELS = {
             "layers": [(24,), (36,), (24, 4), (36, 6), (24, 6, 2), (36, 8, 4)],
             "learning_rate": loguniform(5e-4, 3e-2),
             "batch_size": [64, 128, 256],
+            "max_epochs": [50, 100, 200],
             "l2": loguniform(0.3, 100),
         },
     ),
-    "BL average": Model(lambda seed: bl_classifier(seed, average=True, validation_fraction=0.125)),
+    "BL average": Model(
+        lambda seed, **o: bl_classifier(seed, average=True, validation_fraction=0.125, **o),
+        {
+            "layers": [(24,), (16, 4), (32, 8), (64, 8)],
+            "knots": [4, 8, 16],
+            "learning_rate": loguniform(5e-3, 5e-2),
+            "batch_size": [64, 128, 256],
+            "max_epochs": [25, 50, 100],
+            "l2": loguniform(2, 60),
+        },
+    ),
     "BL single": Model(lambda seed: bl_classifier(seed, degrees=((2,), (2, 2, 2), (2, 2))), watched=True),
     "logistic": Model(
         lambda seed, **o: Coded(LogisticRegression(**{"max_iter": 2000} | o)),
@@ -192,6 +238,34 @@ MODELS = {
             "alpha": loguniform(1e-6, 1e-2),
         },
     ),
+    "NAM": Model(
+        lambda seed, **o: network("NeuralAdditive", seed, **o),
+        {"learning_rate": loguniform(1e-3, 1e-1), "batch_size": [128, 256, 512, 1024], "patience": randint(10, 31)},
+        ("torch",),
+    ),
+    "TabNet": Model(
+        lambda seed, **o: network("TabNet", seed, **o),
+        {
+            "learning_rate": loguniform(1e-4, 3e-2),
+            "batch_size": [128, 256, 512, 1024],
+            "n_d": randint(16, 65),
+            "n_steps": randint(3, 8),
+            "gamma": uniform(1.2, 0.5),
+            "lambda_sparse": loguniform(1e-6, 1e-3),
+        },
+        ("pytorch-tabnet", "torch"),
+    ),
+    "SVGP": Model(
+        lambda seed, **o: network("VariationalProcess", seed, **o),
+        {
+            "kernel": ["rbf", "matern", "rational_quadratic"],
+            "lengthscale": loguniform(0.1, 10),
+            "points": randint(100, 501),
+            "learning_rate": loguniform(1e-2, 5e-1),
+            "epochs": randint(50, 201),
+        },
+        ("gpytorch", "torch"),
+    ),
     "EBM": Model(
         lambda seed, **o: imported(
             "interpret.glassbox", "ExplainableBoostingClassifier", random_state=seed, n_jobs=1, **o
@@ -209,5 +283,12 @@ MODELS = {
         BOOSTING | {"max_depth": randint(2, 8)},
         ("xgboost",),
     ),
+    "CatBoost": Model(
+        catboost,
+        {"learning_rate": loguniform(0.01, 0.3), "depth": randint(3, 9), "l2_leaf_reg": loguniform(1, 30)},
+        ("catboost",),
+    ),
+    "RealMLP": Model(lambda seed: tabular("RealMLP_TD_Classifier", seed, use_ls=False), packages=("pytabkit", "torch")),
+    "TabM": Model(lambda seed: tabular("TabM_D_Classifier", seed), packages=("pytabkit", "torch")),
 }
 """By name; whoever can be tuned also takes part as ``tuned ...``."""

@@ -1,12 +1,14 @@
 """Standard prediction (Section 3.1, C.2): ten tables, random 7:1:2 splits, scores of probabilities, and mean ranks.
 
-All train on the first two parts; BL single on the first, and is judged by the second while it trains. A tuned model is
-the best of so many draws of settings (`TRIALS`) by the NLL of the second part, trained again on both where it does not
-watch it. Choices of defaults were made on seeds of 100 and more.
+All train on the first two parts; BL single on the first, and is judged by the second while it trains. Of each model
+with a space, its defaults and draws of settings (`TRIALS` in all) train on the first part. The tuned one is the best of
+them by the NLL of the second, trained again on both; the averaged one is a weighted mean of their probabilities, by the
+same NLL. Choices of defaults were made on seeds of 100 and more.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,7 +35,13 @@ TABLES = (
 )
 SEEDS = range(5)
 TRIALS = 20
-TUNED = tuple(f"tuned {name}" for name, model in MODELS.items() if model.space)
+STEPS = 30
+"""Of the search for weights of a mean."""
+SEARCHED = {
+    way: tuple(f"{way} {name}" for name, model in MODELS.items() if model.space) for way in ("tuned", "averaged")
+}
+"""Names of models after a search."""
+EVERY = (*MODELS, *SEARCHED["tuned"], *SEARCHED["averaged"])
 READABLE = ("logistic", "tree", "EBM", "pyGAM", "FIGS")
 GROUPS = {
     "readable": ("BL default", *READABLE),
@@ -41,7 +49,7 @@ GROUPS = {
     "boosted": ("BL average", "logistic", "tree", "LightGBM", "XGBoost"),
     "boosted beside the default": ("BL default", "logistic", "tree", "LightGBM", "XGBoost"),
     "all": tuple(name for name in MODELS if name != "BL single"),
-    "tuned": TUNED,
+    **SEARCHED,
 }
 """Who is ranked together, on the splits that all of them have."""
 SCORES = {"AUC": True, "macro F1": True, "NLL": False, "ECE": False, "processor seconds": False}
@@ -49,27 +57,46 @@ SCORES = {"AUC": True, "macro F1": True, "NLL": False, "ECE": False, "processor 
 
 
 def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    """The averaged one of a model comes right after the tuned one, whose fits it shares."""
+    searched = [name for pair in zip(*SEARCHED.values(), strict=True) for name in pair]
     for table in data or TABLES:
         for seed in seeds or SEEDS:
-            for name in models or (*MODELS, *TUNED):
-                tuned = {"trials": TRIALS} if name.startswith("tuned ") else {}
-                packages = MODELS[name.removeprefix("tuned ")].packages
-                yield Case(SECTION, table, name, seed, {"split": "7:1:2", **tuned}, packages)
+            for name in models or (*MODELS, *searched):
+                way, model = way_of(name)
+                settings = {"split": "7:1:2"} | ({"trials": TRIALS} if way else {})
+                yield Case(SECTION, table, name, seed, settings, MODELS[model].packages)
+
+
+def way_of(name: str) -> tuple[str, str]:
+    """Of what is searched, and of which model."""
+    way, _, model = name.partition(" ")
+    return (way, model) if way in SEARCHED else ("", name)
+
+
+class Rows(NamedTuple):
+    """A part of a table."""
+
+    X: pd.DataFrame
+    y: pd.Series
 
 
 def measure(case: Case) -> dict[str, Any]:
-    X, y = bl.datasets.fetch_table(case.data)
-    y = y.astype(str)
-    order = np.random.default_rng(case.seed).permutation(len(X))
-    parts = [(X.iloc[own], y.iloc[own]) for own in np.split(order, [int(0.7 * len(X)), int(0.8 * len(X))])]
-    model, chosen = MODELS[case.model.removeprefix("tuned ")], {}
-    if "trials" in case.settings:
-        chosen = best_of(model, parts[0], parts[1], case.settings["trials"], case.seed)
-    fitted = train(model, *parts[:2], case.seed, **chosen)
-    return judged(fitted, *parts[2]) | ({"chosen": plain(chosen)} if chosen else {})
+    rows, held_out, test = parts_of(case.data, case.seed)
+    way, name = way_of(case.model)
+    if not way:
+        return judged(train(MODELS[name], rows, held_out, case.seed), test)
+    draws = draws_of(case.data, name, case.seed, case.settings["trials"])
+    if way == "averaged":
+        return judged(Mean([fitted for _, fitted in draws], held_out), test)
+    chosen, _ = min(draws, key=lambda draw: judged(draw[1], held_out)["NLL"])
+    return judged(train(MODELS[name], rows, held_out, case.seed, **chosen), test) | {"chosen": plain(chosen)}
 
 
-Rows = tuple[pd.DataFrame, pd.Series]
+def parts_of(table: str, seed: int) -> list[Rows]:
+    X, y = bl.datasets.fetch_table(table)
+    order = np.random.default_rng(seed).permutation(len(X))
+    parts = np.split(order, [int(0.7 * len(X)), int(0.8 * len(X))])
+    return [Rows(X.iloc[own], y.iloc[own].astype(str)) for own in parts]
 
 
 def train(model: Model, rows: Rows, held_out: Rows, seed: int, **settings: Any) -> Any:
@@ -80,24 +107,45 @@ def train(model: Model, rows: Rows, held_out: Rows, seed: int, **settings: Any) 
     return made.fit(*(pd.concat(both) for both in zip(rows, held_out, strict=True)))
 
 
-def best_of(model: Model, rows: Rows, held_out: Rows, trials: int, seed: int) -> dict[str, Any]:
-    """The settings of the draw whose NLL on held-out rows is lowest."""
-    draws = list(ParameterSampler(dict(model.space), trials, random_state=seed))
-    watched = {"validation_data": held_out} if model.watched else {}
-    fits = (model.make(seed, **settings).fit(*rows, **watched) for settings in draws)
-    return draws[int(np.argmin([judged(fit, *held_out)["NLL"] for fit in fits]))]
+@lru_cache(maxsize=1)
+def draws_of(table: str, name: str, seed: int, trials: int) -> list[tuple[dict[str, Any], Any]]:
+    """Settings, of which the first are the defaults, and what is fitted by them to the first part."""
+    model, (rows, _, _) = MODELS[name], parts_of(table, seed)
+    drawn = [{}, *ParameterSampler(dict(model.space), trials - 1, random_state=seed)]
+    return [(settings, model.make(seed, **settings).fit(*rows)) for settings in drawn]
 
 
-def judged(model: Any, X: pd.DataFrame, y: pd.Series) -> dict[str, float]:
+class Mean:
+    """Fits by the weights of greedy selection with replacement on held-out rows (Caruana et al. 2004)."""
+
+    def __init__(self, fits: list[Any], held_out: Rows):
+        self.fits, self.classes_ = fits, fits[0].classes_
+        own = np.array([own_probability(fit, held_out) for fit in fits])
+        counts = np.zeros(len(fits))
+        for step in range(STEPS):
+            losses = -np.log(np.clip((counts @ own + own) / (step + 1), 1e-12, 1)).mean(axis=1)
+            counts[np.argmin(losses)] += 1
+        self.weights = counts / STEPS
+
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
+        return np.tensordot(self.weights, [fit.predict_proba(X) for fit in self.fits], 1)
+
+
+def own_probability(model: Any, rows: Rows) -> np.ndarray:
+    """Of each row's own class; zero for one that the model has not seen."""
+    truth = pd.Index(model.classes_).get_indexer(rows.y)
+    return np.where(truth >= 0, model.predict_proba(rows.X)[np.arange(len(truth)), truth], 0.0)
+
+
+def judged(model: Any, rows: Rows) -> dict[str, float]:
     """AUC is the mean of each class against the others, where it has rows; of two classes that of one."""
-    p, classes = model.predict_proba(X), np.asarray(model.classes_)
-    truth = pd.Index(classes).get_indexer(y)
+    p, classes = model.predict_proba(rows.X), np.asarray(model.classes_)
+    truth = pd.Index(classes).get_indexer(rows.y)
     columns = [k for k in range(len(classes)) if 0 < (truth == k).sum() < len(truth)]
-    own = np.where(truth >= 0, p[np.arange(len(p)), truth], 0.0)
     return {
         "AUC": float(np.mean([roc_auc_score(truth == k, p[:, k]) for k in columns])),
         "macro F1": float(f1_score(truth, p.argmax(axis=1), average="macro")),
-        "NLL": float(-np.log(np.clip(own, 1e-12, 1)).mean()),
+        "NLL": float(-np.log(np.clip(own_probability(model, rows), 1e-12, 1)).mean()),
         "ECE": bl.metrics.calibration_error(classes[truth], p, classes),
     }
 
@@ -112,7 +160,9 @@ def render() -> None:
         return
     parts = [HEADING, run_by_table(records)]
     for score, larger in SCORES.items():
-        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(columns=[*MODELS, *TUNED])
+        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(
+            columns=[*MODELS, *SEARCHED["tuned"], *SEARCHED["averaged"]]
+        )
         wide = wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
         means = wide.groupby("data", sort=False).mean()
         parts += [f"## {score}", markdown(["set", *means], ([name, *line] for name, line in means.iterrows()))]
@@ -134,7 +184,7 @@ def run_by_table(records: pd.DataFrame) -> str:
     """How much of the five seeds was run."""
     counts = records.groupby(["model", "data"])["seed"].nunique().unstack("data").fillna(0).astype(int)
     order = [table for table in TABLES if table in counts]
-    rows = ([name, *counts.loc[name, order]] for name in (*MODELS, *TUNED) if name in counts.index)
+    rows = ([name, *counts.loc[name, order]] for name in EVERY if name in counts.index)
     return f"Seeds run, of {len(SEEDS)}:\n\n" + markdown(["model", *order], rows)
 
 
@@ -158,7 +208,7 @@ def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
 def distances(wide: pd.DataFrame, larger: bool) -> str:
     """How far BL at defaults is behind the best of the others on each set, on the splits that both have."""
     own = [name for name in ("BL default", "BL average") if name in wide]
-    others = [name for name in wide if name not in TUNED and not name.startswith("BL ")]
+    others = [name for name in wide if name in MODELS and not name.startswith("BL ")]
     sign, lines = (1 if larger else -1), []
     for table, scores in wide.groupby("data", sort=False):
         cells = []
