@@ -1,6 +1,7 @@
 """Claims about the way from a table to numbers and back."""
 
 import json
+import warnings
 from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
@@ -394,6 +395,16 @@ def test_extrapolation_ends_and_is_flagged(value):
         far = encoder(pd.DataFrame({"a": [value, 0.0]}))[0, 0]
     assert 5 < abs(far) < 12
     assert encoder(table * 1.5).std() == pytest.approx(1.5, rel=0.01)
+
+
+def test_many_columns_beyond_training_are_told_in_few_warnings():
+    pixels = pd.DataFrame(rng("pixels").normal(size=(50, 40)))
+    encoder = TableEncoder.learn(pixels)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        encoder(pixels + 100)
+    assert [str(warning.message)[:10] for warning in told] == [f"Column '{j}'" for j in range(5)] + ["So it is w"]
+    assert "35 more columns" in str(told[-1].message)
 
 
 def test_outlier_in_training_leaves_the_scale_to_the_others():

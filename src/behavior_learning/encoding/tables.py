@@ -7,7 +7,7 @@ into coefficients in the user's units by one affine substitution.
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import ceil
 from typing import Any, Literal
 
@@ -46,6 +46,9 @@ FARTHEST = 1e9
 
 MOST_LEVELS = 50
 """Levels of a category with a column of their own at most; the others share one."""
+
+MOST_TOLD = 5
+"""Columns beyond what training had of which each is told."""
 
 SUFFIX = {"numeric": "", "time": "[days]", "other": "[other]", "missing": "[missing]"}
 
@@ -172,15 +175,17 @@ class TableEncoder:
             If columns are missing or unexpected, or hold infinite values or text where numbers were learned.
         """
         table = aligned(table, self.names)
-        encoded = np.zeros((len(table), len(self.columns)), dtype)
+        encoded, beyond = np.zeros((len(table), len(self.columns)), dtype), []
         for name, places in self.places.items():
             own = [self.columns[i] for i in places]
-            parts, missing = (_read_numbers if own[0].is_number else _read_levels)(table[name], own)
+            read = partial(_read_numbers, beyond=beyond) if own[0].is_number else _read_levels
+            parts, missing = read(table[name], own)
             encoded[:, places[: parts.shape[1]]] = parts
             if own[-1].kind == "missing":
                 encoded[:, places[-1]] = missing
             else:
                 _warn_of_gaps(table[name], own[0])
+        _warn_of_distance(beyond)
         return encoded
 
     def plain(self, X: Any, dtype: type = float) -> np.ndarray | None:
@@ -302,8 +307,8 @@ def _indicator(name: str, kind: Kind, share: float, **what: Any) -> EncodedColum
     return EncodedColumn(name, kind, spread=float(np.sqrt(share * (1 - share))), **what)
 
 
-def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 1) standardised numbers, 0 where there is none, and where that is."""
+def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn], beyond: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 1) standardised numbers, 0 where there is none, and where that is; `beyond` is told what training had not."""
     column, missing = own[0], values.isna().to_numpy()
     name = column.source
     if missing.all():
@@ -313,7 +318,7 @@ def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.n
     numbers = numbers_of(name, values, column.kind)
     if column.spread == 0:
         other = ~missing & (np.abs(numbers - column.center) > ROUNDING * abs(column.center))
-        _warn_of_distance(column, numbers, other)
+        beyond += _said_of_distance(column, numbers, other)
         return np.zeros((len(values), 1)), missing
     encoded = np.where(missing, 0.0, (numbers - column.center) / column.scale)
     if np.any(np.abs(encoded) > FARTHEST):
@@ -324,21 +329,30 @@ def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.n
         )
     low, high = (-np.inf if column.low is None else column.low), (np.inf if column.high is None else column.high)
     far = ~missing & ((numbers < low) | (numbers > high))
-    _warn_of_distance(column, numbers, far)
+    beyond += _said_of_distance(column, numbers, far)
     held = (np.clip(numbers, low, high) - column.center) / column.scale
     return np.where(far, held, encoded)[:, None], missing
 
 
-def _warn_of_distance(column: EncodedColumn, numbers: np.ndarray, far: np.ndarray) -> None:
-    if far.any():
-        ends = f"is taken to end at {column.low:g} and {column.high:g}"
-        rule = "was constant in training" if column.spread == 0 else ends
-        warnings.warn(
-            f"Column {column.source!r} {rule}; {far.sum()} of {len(far)} rows lie outside, one at {numbers[far][0]:g}, "
-            "and are predicted as if they lay there.",
-            ExtrapolationWarning,
-            stacklevel=2,
-        )
+def _said_of_distance(column: EncodedColumn, numbers: np.ndarray, far: np.ndarray) -> list[str]:
+    """A sentence on rows that lie where the column had none in training, if there are any."""
+    if not far.any():
+        return []
+    ends = f"is taken to end at {column.low:g} and {column.high:g}"
+    rule = "was constant in training" if column.spread == 0 else ends
+    return [
+        f"Column {column.source!r} {rule}; {far.sum()} of {len(far)} rows lie outside, one at {numbers[far][0]:g}, "
+        "and are predicted as if they lay there."
+    ]
+
+
+def _warn_of_distance(beyond: Sequence[str]) -> None:
+    """One warning per column, but for the last of many, such as pixels."""
+    told, others = beyond[:MOST_TOLD], len(beyond) - MOST_TOLD
+    if others > 0:
+        told = [*told, f"So it is with rows in {others} more columns."]
+    for said in told:
+        warnings.warn(said, ExtrapolationWarning, stacklevel=3)
 
 
 def _read_levels(values: pd.Series, own: Sequence[EncodedColumn]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,57 @@
+"""Tables some of whose rows stand in them twice: scores of all test rows, and of those that no training row equals.
+
+Splits and models are those of standard prediction. Who learns rows by heart is right about their copies.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+from experiments.paper.baselines import MODELS
+from experiments.paper.prediction import Rows, judged, parts_of, train
+from experiments.paper.records import Case, markdown, table_of, write
+
+SECTION = "copies"
+TABLES = ("wine_quality_red",)
+COMPARED = (
+    "BL default", "BL average", "logistic", "tree", "random forest", "pyGAM", "FIGS", "LightGBM", "XGBoost", "CatBoost",
+)  # fmt: skip
+SEEDS = range(5)
+SCORES = ("AUC", "macro F1", "NLL")
+
+
+def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
+    for table in data or TABLES:
+        for seed in seeds or SEEDS:
+            for name in models or COMPARED:
+                yield Case(SECTION, table, name, seed, {"split": "7:1:2"}, MODELS[name].packages)
+
+
+def measure(case: Case) -> dict[str, Any]:
+    rows, held_out, test = parts_of(case.data, case.seed)
+    fitted = train(MODELS[case.model], rows, held_out, case.seed)
+    known = pd.MultiIndex.from_frame(pd.concat([rows.X, held_out.X]))
+    copied = pd.MultiIndex.from_frame(test.X).isin(known)
+    new = judged(fitted, Rows(test.X[~copied], test.y[~copied]))
+    return (
+        judged(fitted, test) | {f"{score}, new rows": new[score] for score in SCORES} | {"copied": float(copied.mean())}
+    )
+
+
+def render() -> None:
+    records = table_of(SECTION)
+    parts = [HEADING]
+    for table, own in records.groupby("data", sort=False):
+        columns = [name for score in SCORES for name in (score, f"{score}, new rows")]
+        means = own.groupby("model")[columns].mean().reindex([name for name in COMPARED if name in set(own["model"])])
+        share, seeds = own["copied"].mean(), own["seed"].nunique()
+        said = f"{share:.0%} of the test rows of {seeds} splits stand among the rows that train."
+        parts += [f"## {table}", said, markdown(["model", *means], ([name, *line] for name, line in means.iterrows()))]
+    if len(records):
+        write(SECTION, "\n\n".join(parts))
+
+
+HEADING = """# Rows that stand twice
+
+Default settings, random 7:1:2 splits of standard prediction. Rendered from the JSON files beside this page: scores of
+all test rows, and of those whose columns no training row has."""
