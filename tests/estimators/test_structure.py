@@ -382,6 +382,8 @@ def test_networks_of_an_average_of_a_number_draw_curves_unless_products_are_aske
     found = by_curves(chosen, estimator, 700, 20, labels=False)
     assert (found.basis, found.layers, found.penalty, found.n_restarts.n) == (basis, None, bl.Penalty(l2=3.0), 8)
     assert by_curves(chosen, estimator, 5_000, 20, labels=False).penalty == bl.Penalty(l2=2.0)
+    knots = [getattr(by_curves(chosen, estimator, n, 20, labels=False).basis, "knots", None) for n in (1_999, 2_000)]
+    assert knots == ([8, 16] if options == {} else [None, None])
     single = SimpleNamespace(**vars(chosen) | {"average": False})
     assert by_curves(single, estimator, 700, 20, labels=False).penalty == chosen.penalty
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=64, schedule="cosine")
