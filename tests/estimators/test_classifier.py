@@ -365,9 +365,9 @@ def test_average_and_penalties_that_make_zeros_exclude_each_other():
         quick(BLClassifier, average=True, penalty=bl.Penalty(l1=1.0)).fit(mixed(), np.arange(80) % 2)
 
 
-@pytest.mark.parametrize("method", ["max_probability", "energy"])
+@pytest.mark.parametrize("method", ["max_probability", "entropy", "energy"])
 def test_strangeness_is_what_it_is_called(method):
     X, clf = mixed(), fitted(BLClassifier)
     p, log_z = clf.predict_proba(X), logsumexp([clf.utility(X, np.repeat(k, len(X))) for k in clf.classes_], axis=0)
-    expected = {"max_probability": 1 - p.max(axis=1), "energy": -log_z}
+    expected = {"max_probability": 1 - p.max(axis=1), "entropy": -(p * np.log(p)).sum(axis=1), "energy": -log_z}
     np.testing.assert_allclose(clf.ood_score(X, method), expected[method], rtol=1e-4, atol=1e-5)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, cast, get_args
 
 import numpy as np
+from scipy.special import entr
 from sklearn.base import ClassifierMixin
 
 from behavior_learning.core.architecture import Output
@@ -132,14 +133,17 @@ class BLClassifier(ClassifierMixin, PartsEstimator):
 
         Parameters
         ----------
-        method : ``"max_probability"``, one less the probability of the most likely class, follows from p(y|x).
-            ``"energy"``, −τ log Σ_k exp(BL(x, k)/τ), often tells strange rows apart better (Liu et al. 2020), but the
-            likelihood leaves it open up to a function of x: fits of other seeds may rank rows otherwise.
+        method : ``"max_probability"``, one less the probability of the most likely class, or ``"entropy"`` of the
+            probabilities, which tells images apart a little better: both follow from p(y|x). ``"energy"``,
+            −τ log Σ_k exp(BL(x, k)/τ) (Liu et al. 2020), does not: the likelihood leaves it open up to a function of x,
+            so that fits of other seeds may rank rows otherwise.
 
         Source: Hendrycks and Gimpel (2017) for the probability.
         """
-        if check_choice("method", method, ("max_probability", "energy")) == "max_probability":
+        if check_choice("method", method, ("max_probability", "entropy", "energy")) == "max_probability":
             return 1 - self.predict_proba(X).max(axis=1)
+        if method == "entropy":
+            return entr(self.predict_proba(X)).sum(axis=1)
         model = self._fitted
         return -model.temperature * by_rows(Gibbs.log_normalizer, model.gibbs(), (model.inputs(X),))
 
