@@ -5,8 +5,8 @@ epoch that is best on the other tenth. BL has one scale for all pixels and, beyo
 readout. Strange rows are those of the other set of the pair, told by one less the largest probability or by the entropy
 of the probabilities. Texts are TF-IDF of words and pairs of words, 128 components of their SVD, standardised, of length
 one. Either model has its own ridge: on texts the best of 0 (BL 3 and 10), 30, 100 and 300 in the mean of three depths
-and of three other splits of Yelp's training rows; on images that of 10, 20, 40 and 80 (E-MLP 0, 10 and 40) at depth 3 on
-8,000 training rows of each set, where batches of 128 at a rate of .004 were chosen too (`benchmarks/LOG.md`).
+and of three other splits of Yelp's training rows; on images that of 10, 20, 40 and 80 (E-MLP 0, 10 and 40) at depth 3
+on 8,000 training rows of each set, where batches of 128 at a rate of .004 were chosen too (`benchmarks/LOG.md`).
 """
 
 import time
