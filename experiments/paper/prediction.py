@@ -41,7 +41,9 @@ SEARCHED = {
     way: tuple(f"{way} {name}" for name, model in MODELS.items() if model.space) for way in ("tuned", "averaged")
 }
 """Names of models after a search."""
-EVERY = (*MODELS, *SEARCHED["tuned"], *SEARCHED["averaged"])
+TOGETHER = {"": tuple(MODELS)} | {f"{way.capitalize()}, {TRIALS} draws": names for way, names in SEARCHED.items()}
+"""Which models have a table together, under which words."""
+EVERY = tuple(name for names in TOGETHER.values() for name in names)
 READABLE = ("logistic", "tree", "EBM", "pyGAM", "FIGS")
 GROUPS = {
     "readable": ("BL default", *READABLE),
@@ -160,12 +162,13 @@ def render() -> None:
         return
     parts = [HEADING, run_by_table(records)]
     for score, larger in SCORES.items():
-        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(
-            columns=[*MODELS, *SEARCHED["tuned"], *SEARCHED["averaged"]]
-        )
+        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(columns=EVERY)
         wide = wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
-        means = wide.groupby("data", sort=False).mean()
-        parts += [f"## {score}", markdown(["set", *means], ([name, *line] for name, line in means.iterrows()))]
+        parts += [f"## {score}"]
+        for said, names in TOGETHER.items():
+            means = wide[[name for name in names if name in wide]].dropna(how="all").groupby("data", sort=False).mean()
+            lines = ([name, *line] for name, line in means.iterrows())
+            parts += [f"{said}:" * (said != ""), markdown(["set", *means], lines)] if len(means) else []
         parts += [compared(wide, score, larger, kind) for kind in GROUPS]
         parts += [distances(wide, larger)] if score in ("AUC", "NLL", "macro F1") else []
     write(SECTION, "\n\n".join(part for part in parts if part))
@@ -177,7 +180,8 @@ Means over the seeds that were run, all rows, random 7:1:2 splits. Rendered from
 have settings, versions and the tree of the sources. Ranks are of means over the seeds that all models of a comparison
 have, on the sets where they have one. BL default is what is learned where nothing is asked: below 8,000 training rows
 the mean of eight networks, below 20,000 of four, else one, or a plainer problem where that is as good; BL average is a
-mean always. Not run: NAM, TabNet, SVGP, CatBoost, RealMLP, TabM."""
+mean always. TabNet, RealMLP and TabM are of their packages, the additive and the variational ones of `networks.py`; of
+wine a quarter of the test rows stand among those that train, see the page on copies."""
 
 
 def run_by_table(records: pd.DataFrame) -> str:
