@@ -11,6 +11,7 @@ import behavior_learning as bl
 from behavior_learning.core.features import Ramp
 from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import DataError, OptionError, TrainingWarning
+from behavior_learning.estimators import structure
 from behavior_learning.estimators.classifier import BLClassifier
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import (
@@ -24,6 +25,7 @@ from behavior_learning.estimators.structure import (
     make_architecture,
     make_basis,
     named_products,
+    pilots,
 )
 from behavior_learning.learned.outcome import CROWDED
 from behavior_learning.options import checked_parameters
@@ -353,6 +355,32 @@ def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, ro
     assert plainer.basis == (chosen.basis if curved else "auto")
 
 
+@pytest.mark.parametrize(("kind", "knots"), [(BLRegressor, [8, 4, 16]), (BLClassifier, [16, 4, 64])])
+@pytest.mark.parametrize("average", [True, False])
+def test_first_networks_of_many_rows_differ_in_knots_alone(kind, knots, average):
+    def first(rows=2_000, columns=20, **options):
+        estimator = kind(average=average, **options)
+        labels = kind is BLClassifier
+        chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, columns, labels)
+        return chosen, pilots(chosen, estimator, rows, labels)
+
+    chosen, found = first()
+    assert [pilot.basis for pilot in found] == [bl.Spline(knots=count, straight=True) for count in knots]
+    assert {pilot.max_epochs for pilot in found} == {chosen.max_epochs // 3}
+    assert {(pilot.average, pilot.n_restarts.n, pilot.layers) for pilot in found} == {(False, 1, chosen.layers)}
+    assert not any(first(**other)[1] for other in ({"rows": 1_999}, {"columns": 201}, {"basis": "affine"}))
+
+
+@pytest.mark.parametrize(("waves", "knots"), [pytest.param(0, (4, 16), marks=pytest.mark.slow), (20, (64,))])
+def test_curves_are_as_fine_as_held_out_rows_ask_for(waves, knots, monkeypatch):
+    monkeypatch.setattr(structure, "PILOTED_ROWS", 500)
+    x = rng("fine").uniform(size=(800, 1))
+    told = np.sin(2 * np.pi * waves * x[:, 0]) if waves else x[:, 0] - 0.5 + rng("noise").normal(size=800)
+    clf = BLClassifier(random_state=0, average=False, n_restarts=1).fit(x, np.where(told > 0, "up", "down"))
+    ramps = [feature for feature in clf.network_.basis.x_functions if isinstance(feature, Ramp)]
+    assert len(ramps) + 1 in knots
+
+
 def test_what_is_stated_of_an_average_stays():
     stated = {"layers": (2,), "basis": "affine", "optimizer": "lbfgs", "penalty": bl.Penalty(l2=3.0), "max_epochs": 7}
     stated |= {"n_restarts": 4}
@@ -382,8 +410,6 @@ def test_networks_of_an_average_of_a_number_draw_curves_unless_products_are_aske
     found = by_curves(chosen, estimator, 700, 20, labels=False)
     assert (found.basis, found.layers, found.penalty, found.n_restarts.n) == (basis, None, bl.Penalty(l2=3.0), 8)
     assert by_curves(chosen, estimator, 5_000, 20, labels=False).penalty == bl.Penalty(l2=2.0)
-    knots = [getattr(by_curves(chosen, estimator, n, 20, labels=False).basis, "knots", None) for n in (1_999, 2_000)]
-    assert knots == ([8, 16] if options == {} else [None, None])
     single = SimpleNamespace(**vars(chosen) | {"average": False})
     assert by_curves(single, estimator, 700, 20, labels=False).penalty == chosen.penalty
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=64, schedule="cosine")

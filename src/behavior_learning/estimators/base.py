@@ -20,7 +20,7 @@ from behavior_learning.devices import suited
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.learning import Learned, Task, learned
+from behavior_learning.estimators.learning import Learned, Task, best_held_out, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
 from behavior_learning.estimators.structure import (
@@ -35,6 +35,7 @@ from behavior_learning.estimators.structure import (
     for_many_rows,
     left_open,
     make_architecture,
+    pilots,
 )
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
@@ -209,7 +210,10 @@ class BehaviorEstimator(FittedEstimator):
         encoded.check_alike()
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
+        first = pilots(chosen, self, len(train), response.labelled) if present is None else []
         with suited(0):  # Training in it goes elsewhere where that pays.
+            if first:
+                chosen.basis = best_held_out(first, task, random).basis
             if plain and chosen.heads == "auto":
                 model, loss, _ = self._ahead_of_plainer(asked, chosen, response, task, random)
             else:

@@ -13,6 +13,8 @@ from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceWarning, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
 from behavior_learning.estimators.structure import make_basis
+from behavior_learning.gibbs.distribution import Gibbs
+from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Recipe
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.learned.refits import Fitting
@@ -25,10 +27,14 @@ from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.settings import Settings
 
-__all__ = ["Task", "drawing", "learned", "stages_of"]
+__all__ = ["Task", "best_held_out", "drawing", "learned", "stages_of"]
 
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
+
+
+DOUBT = 2
+"""Standard errors by which a first network is ahead of the usual one, where it is told apart."""
 
 
 class Task(NamedTuple):
@@ -133,6 +139,18 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
         **_said_of(present),
     )
     return Learned(model, result.held_out_loss, outs)
+
+
+def best_held_out(choices: Sequence[Any], task: Task, random: np.random.RandomState) -> Any:
+    """Of checked hyperparameters the first, or those whose network tells held-out rows better beyond doubt."""
+    quiet = task._replace(turns=False, kept=None, progress=None, verbose=False)
+    out, encoded = task.held_out, task.encoded
+    rows, weight = (encoded.x[out], encoded.y[out]), None if encoded.weight is None else encoded.weight[out]
+    models = [learned(chosen, quiet, random).model for chosen in choices]
+    told = np.array([by_rows(Gibbs.log_prob, model.gibbs(), rows) for model in models])
+    ahead = told - told[0]
+    clearly = np.average(ahead, axis=1, weights=weight) - DOUBT * ahead.std(axis=1) / len(out) ** 0.5
+    return choices[int(np.argmax(clearly))]
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

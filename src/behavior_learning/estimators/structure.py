@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +37,7 @@ __all__ = [
     "left_open",
     "make_architecture",
     "make_basis",
+    "pilots",
 ]
 
 DEFAULT_LAYERS = (16, 4)
@@ -66,9 +67,9 @@ CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 CURVED_COLUMNS = 200
 """Columns up to which curves are drawn."""
 
-FINE_ROWS = 2_000
-"""Training rows from which curves of an average of a number have 16 knots, as those of labels, in place of 8: R² gains
-.01 (California) to .04 (demand of electricity); with fewer rows likelihood loses (auto MPG, Boston)."""
+PILOTED_ROWS, PILOTED_KNOTS = 2_000, {False: (8, 4, 16), True: (16, 4, 64)}
+"""Training rows from which first networks of so many knots, by whether y is a label, say how fine curves are drawn, the
+first unless another is ahead beyond doubt: electricity wants many, EEG few (`benchmarks/LOG.md`)."""
 
 AVERAGED_STARTS = 8
 """Networks of an average of fewer rows: more of them take out noise (steel plates: .016 nats, auto MPG: .037)."""
@@ -176,8 +177,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
     if estimator.basis == "auto" and columns <= CURVED_COLUMNS and curved:
-        fine = labels or (chosen.average and rows >= FINE_ROWS)
-        suited |= {"basis": Spline(knots=16 if fine else 8, straight=True)}
+        suited |= {"basis": Spline(knots=16 if labels else 8, straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
     if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
@@ -185,6 +185,15 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if (labels or chosen.average) and estimator.penalty == "ridge":
         suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels])))}
     return SimpleNamespace(**vars(chosen) | suited)
+
+
+def pilots(chosen: Any, estimator: Any, rows: int, labels: bool) -> list[Any]:
+    """The checked hyperparameters of first networks that say how fine curves are drawn, where it is left open."""
+    if estimator.basis != "auto" or not isinstance(chosen.basis, Spline) or rows < PILOTED_ROWS:
+        return []
+    alone = {"average": False, "n_restarts": Initialization(1), "max_epochs": max(1, chosen.max_epochs // 3)}
+    bases = [replace(chosen.basis, knots=knots) for knots in PILOTED_KNOTS[labels]]
+    return [SimpleNamespace(**vars(chosen) | alone | {"basis": basis}) for basis in bases]
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:
