@@ -403,8 +403,7 @@ def test_many_columns_beyond_training_are_told_in_few_warnings():
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         encoder(pixels + 100)
-    assert [str(warning.message)[:10] for warning in told] == [f"Column '{j}'" for j in range(5)] + ["So it is w"]
-    assert "35 more columns" in str(told[-1].message)
+    assert [str(warning.message)[:10] for warning in told] == [f"Column '{j}'" for j in range(5)] + ["In 35 more"]
 
 
 def test_outlier_in_training_leaves_the_scale_to_the_others():

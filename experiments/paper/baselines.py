@@ -248,7 +248,8 @@ MODELS = {
         {
             "learning_rate": loguniform(1e-4, 3e-2),
             "batch_size": [128, 256, 512, 1024],
-            "n_d": randint(16, 65),
+            "virtual_batch_size": [64, 128],
+            "width": randint(16, 65),
             "n_steps": randint(3, 8),
             "gamma": uniform(1.2, 0.5),
             "lambda_sparse": loguniform(1e-6, 1e-3),
@@ -285,7 +286,12 @@ MODELS = {
     ),
     "CatBoost": Model(
         catboost,
-        {"learning_rate": loguniform(0.01, 0.3), "depth": randint(3, 9), "l2_leaf_reg": loguniform(1, 30)},
+        {
+            "learning_rate": loguniform(0.01, 0.3),
+            "iterations": randint(50, 500),
+            "depth": randint(3, 9),
+            "l2_leaf_reg": loguniform(1, 30),
+        },
         ("catboost",),
     ),
     "RealMLP": Model(lambda seed: tabular("RealMLP_TD_Classifier", seed, use_ls=False), packages=("pytabkit", "torch")),

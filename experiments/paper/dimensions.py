@@ -191,7 +191,9 @@ def render() -> None:
 
 
 def line(model: str, records: pd.DataFrame) -> list[str]:
-    spread = lambda values: "-" if values.isna().any() else f"{values.mean():.3f} ± {values.std():.3f}"
+    spread = lambda values: (
+        "-" if values.isna().any() else f"{values.mean():.3f} ± {values.std(ddof=len(values) > 1):.3f}"
+    )
     counts = [f"{records['parameters'].iloc[0]:,}", str(len(records))]
     return [model, *counts, *(spread(records[score]) for score in SCORES)]
 

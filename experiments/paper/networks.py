@@ -75,16 +75,19 @@ class NeuralAdditive(ClassifierMixin, BaseEstimator):
 class TabNet(ClassifierMixin, BaseEstimator):
     """Arık and Pfister (2021) by pytorch-tabnet, for 100 epochs of batches that few rows fill too."""
 
-    def __init__(self, *, seed: int = 0, learning_rate: float = 0.02, batch_size: int = 256, **options: Any):
+    def __init__(
+        self, *, seed: int = 0, learning_rate: float = 0.02, batch_size: int = 256, width: int = 8, **options: Any
+    ):
         self.seed = seed
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.width = width
         self.options = options
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> "TabNet":
         from pytorch_tabnet.tab_model import TabNetClassifier
 
-        fixed = {"seed": self.seed, "verbose": 0, "device_name": "cpu"}
+        fixed = {"seed": self.seed, "verbose": 0, "device_name": "cpu", "n_d": self.width, "n_a": self.width}
         self.net_ = TabNetClassifier(**fixed, optimizer_params={"lr": self.learning_rate}, **self.options)
         self.net_.fit(X.astype(np.float32), y, batch_size=self.batch_size, drop_last=False)
         return self
@@ -133,9 +136,11 @@ class VariationalProcess(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """By 64 draws from the law of each row alone."""
         torch.manual_seed(self.seed)
         with torch.no_grad():
-            drawn = self.process_(torch.as_tensor(X, dtype=torch.float32)).rsample(torch.Size([64]))
+            law = self.process_(torch.as_tensor(X, dtype=torch.float32))
+            drawn = law.mean + law.variance.sqrt() * torch.randn(64, *law.mean.shape)
             return torch.softmax(drawn, dim=-1).mean(dim=0).double().numpy()
 
 

@@ -58,7 +58,7 @@ def measured(case: Case, measure: Measure) -> bool:
     try:
         found = measure(case)
         versions = {package: version(package) for package in (*PACKAGES, *case.packages)}
-    except (ValueError, ModuleNotFoundError) as error:  # Some baselines fail on some tables, by such an error.
+    except (ValueError, RuntimeError, ModuleNotFoundError) as error:  # So some baselines fail on some tables.
         print(f"skipped {case.name}: {' '.join(str(error).split())}", flush=True)
         return False
     record = {

@@ -10,9 +10,10 @@ import pytest
 import behavior_learning as bl
 from behavior_learning.core.features import Ramp
 from behavior_learning.core.network import BehaviorNetwork
-from behavior_learning.errors import DataError, OptionError, TrainingWarning
-from behavior_learning.estimators import structure
+from behavior_learning.errors import ConvergenceError, DataError, OptionError, TrainingWarning
+from behavior_learning.estimators import learning, structure
 from behavior_learning.estimators.classifier import BLClassifier
+from behavior_learning.estimators.learning import ahead_beyond_doubt
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import (
     LINEAR,
@@ -357,18 +358,42 @@ def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, ro
 
 @pytest.mark.parametrize(("kind", "knots"), [(BLRegressor, [8, 4, 16]), (BLClassifier, [16, 4, 64])])
 @pytest.mark.parametrize("average", [True, False])
-def test_first_networks_of_many_rows_differ_in_knots_alone(kind, knots, average):
-    def first(rows=2_000, columns=20, **options):
-        estimator = kind(average=average, **options)
-        labels = kind is BLClassifier
+def test_pilots_differ_in_knots_alone(kind, knots, average):
+    def tried(rows=2_000, held_out=100, columns=20, **options):
+        estimator, labels = kind(average=average, **options), kind is BLClassifier
         chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, columns, labels)
-        return chosen, pilots(chosen, estimator, rows, labels)
+        return chosen, pilots(chosen, estimator, rows, held_out, labels)
 
-    chosen, found = first()
+    chosen, found = tried()
     assert [pilot.basis for pilot in found] == [bl.Spline(knots=count, straight=True) for count in knots]
+    assert found[0].basis == chosen.basis
     assert {pilot.max_epochs for pilot in found} == {chosen.max_epochs // 3}
     assert {(pilot.average, pilot.n_restarts.n, pilot.layers) for pilot in found} == {(False, 1, chosen.layers)}
-    assert not any(first(**other)[1] for other in ({"rows": 1_999}, {"columns": 201}, {"basis": "affine"}))
+    none = [{"rows": 1_999}, {"held_out": 99}, {"columns": 201}, {"basis": "affine"}, {"max_epochs": 2}]
+    assert not any(tried(**other)[1] for other in none)
+
+
+def test_a_pilot_wins_beyond_doubt_alone():
+    noise = rng("doubt").normal(size=(2, 400))
+    noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
+    ahead = lambda errors: np.stack([np.zeros(400), *(noise + np.array(errors)[:, None] / 20)])  # √400 = 20
+    weight = np.ones(400)
+    assert [ahead_beyond_doubt(ahead(errors), weight) for errors in ([1.9, 0], [2.1, 0], [2.1, 2.2])] == [0, 1, 2]
+    assert ahead_beyond_doubt(np.zeros((3, 400)), weight) == 0
+    unknown = ahead([np.nan, 3])
+    assert ahead_beyond_doubt(unknown, weight) == 2
+    assert ahead_beyond_doubt(unknown[[1, 0, 2]], weight) == 0
+
+
+def test_rows_that_weigh_twice_are_rows_with_a_larger_error():
+    noise = rng("doubt").normal(size=200)
+    told, weight = np.stack([np.zeros(200), noise - noise.mean() + 0.15]), np.repeat([0.05, 1.95], 100)
+    mean = np.average(told[1], weights=weight)
+    error = np.sqrt(np.sum((weight * (told[1] - mean)) ** 2)) / weight.sum()
+    told[1] += 2.01 * error - mean
+    assert ahead_beyond_doubt(told, weight) == 1
+    told[1] -= 0.02 * error
+    assert ahead_beyond_doubt(told, weight) == 0
 
 
 @pytest.mark.parametrize(("waves", "knots"), [pytest.param(0, (4, 16), marks=pytest.mark.slow), (20, (64,))])
@@ -379,6 +404,22 @@ def test_curves_are_as_fine_as_held_out_rows_ask_for(waves, knots, monkeypatch):
     clf = BLClassifier(random_state=0, average=False, n_restarts=1).fit(x, np.where(told > 0, "up", "down"))
     ramps = [feature for feature in clf.network_.basis.x_functions if isinstance(feature, Ramp)]
     assert len(ramps) + 1 in knots
+
+
+@pytest.mark.parametrize("fails", [(), (0,), (2,), (0, 1, 2)])
+def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
+    def learned(pilot, task, random):
+        if pilot in fails:
+            raise ConvergenceError("no finite loss")
+        return SimpleNamespace(model=SimpleNamespace(gibbs=lambda: pilot))
+
+    monkeypatch.setattr(learning, "learned", learned)
+    monkeypatch.setattr(learning, "by_rows", lambda function, pilot, rows: np.linspace(0, 0.1, 50) + pilot)
+    encoded = SimpleNamespace(x=np.zeros((50, 1)), y=np.zeros((50, 1)), weight=None)
+    task = learning.Task(*[None] * len(learning.Task._fields))
+    task = task._replace(encoded=encoded, held_out=np.arange(50), keep=False)
+    found, went_on = learning.chosen_by_pilots([0, 1, 2], task, np.random.RandomState(0))
+    assert (found, went_on) == ({(): 2, (0,): 0, (2,): 1, (0, 1, 2): 0}[fails], task)
 
 
 def test_what_is_stated_of_an_average_stays():

@@ -350,7 +350,7 @@ def _warn_of_distance(beyond: Sequence[str]) -> None:
     """One warning per column, but for the last of many, such as pixels."""
     told, others = beyond[:MOST_TOLD], len(beyond) - MOST_TOLD
     if others > 0:
-        told = [*told, f"So it is with rows in {others} more columns."]
+        told = [*told, f"In {others} more columns rows lie outside what training had, and are predicted likewise."]
     for said in told:
         warnings.warn(said, ExtrapolationWarning, stacklevel=3)
 

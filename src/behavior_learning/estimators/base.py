@@ -20,7 +20,7 @@ from behavior_learning.devices import suited
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
-from behavior_learning.estimators.learning import Learned, Task, best_held_out, learned
+from behavior_learning.estimators.learning import Learned, Task, chosen_by_pilots, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
 from behavior_learning.estimators.structure import (
@@ -154,14 +154,15 @@ class BehaviorEstimator(FittedEstimator):
         sample_weight : how often each row counts, up to a common factor, in training, in stopping and in the choice of
             the best start; rows of weight 0 are left out. Columns are standardised without weights, and the ridge is
             that of the number of rows.
-        validation_data : (X, y) or (X, y, sample_weight) that decides when to stop and which restart wins. By default
-            a random share `validation_fraction` of the rows; the remaining rows train.
+        validation_data : (X, y) or (X, y, sample_weight) that decides when to stop, which restart wins and, where that
+            is left open, how fine curves are. By default a random share `validation_fraction` of the rows; the
+            remaining rows train.
         target, weights : of a stream, the columns to learn and the one that says how often a row counts, in place of
             y and `sample_weight`. The rows are read once for scales, levels and ends, and then again and again to
             train; an epoch is a window of ``bl.Stream(window=...)`` rows. Which rows validate a hash of their place
             decides. `model_.rows` is a sample.
         progress : called with the epochs done and the best validation loss so far; where it returns True, training ends
-            with the best so far.
+            with the best so far. Pilots, see `basis`, count no epochs.
         on_interrupt : what Ctrl-C does: ``"raise"`` leaves the estimator as it was, ``"keep"`` ends training with the
             best so far.
         checkpoint : a folder, or a ``bl.Checkpoint``, in which training is kept every few minutes; a process that was
@@ -210,10 +211,11 @@ class BehaviorEstimator(FittedEstimator):
         encoded.check_alike()
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
-        first = pilots(chosen, self, len(train), response.labelled) if present is None else []
+        tried = pilots(chosen, self, len(train), len(held_out), response.labelled) if present is None else []
         with suited(0):  # Training in it goes elsewhere where that pays.
-            if first:
-                chosen.basis = best_held_out(first, task, random).basis
+            if tried:
+                pilot, task = chosen_by_pilots(tried, task, random)
+                chosen = SimpleNamespace(**vars(chosen) | {"basis": pilot.basis})
             if plain and chosen.heads == "auto":
                 model, loss, _ = self._ahead_of_plainer(asked, chosen, response, task, random)
             else:

@@ -133,8 +133,8 @@ class BLClassifier(ClassifierMixin, PartsEstimator):
 
         Parameters
         ----------
-        method : ``"max_probability"``, one less the probability of the most likely class, or ``"entropy"`` of the
-            probabilities, which tells images apart a little better: both follow from p(y|x). ``"energy"``,
+        method : ``"max_probability"``, one less the probability of the most likely class, or ``"entropy"``,
+            −Σ_k p_k log p_k, which tells strange images a little better: both follow from p(y|x). ``"energy"``,
             −τ log Σ_k exp(BL(x, k)/τ) (Liu et al. 2020), does not: the likelihood leaves it open up to a function of x,
             so that fits of other seeds may rank rows otherwise.
 

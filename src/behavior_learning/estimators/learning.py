@@ -2,15 +2,16 @@
 
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
-from behavior_learning.errors import ConvergenceWarning, ExtrapolationWarning, OptionError
+from behavior_learning.errors import ConvergenceError, ConvergenceWarning, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
 from behavior_learning.estimators.structure import make_basis
 from behavior_learning.gibbs.distribution import Gibbs
@@ -18,7 +19,7 @@ from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, Recipe
 from behavior_learning.learned.records import history, progress_bar, restarts
 from behavior_learning.learned.refits import Fitting
-from behavior_learning.mesh import index
+from behavior_learning.mesh import from_first, index
 from behavior_learning.objectives import Objective
 from behavior_learning.processes import interruptible
 from behavior_learning.streams import Opened
@@ -27,14 +28,13 @@ from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.settings import Settings
 
-__all__ = ["Task", "best_held_out", "drawing", "learned", "stages_of"]
+__all__ = ["Task", "ahead_beyond_doubt", "chosen_by_pilots", "drawing", "learned", "stages_of"]
 
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
-
 DOUBT = 2
-"""Standard errors by which a first network is ahead of the usual one, where it is told apart."""
+"""Standard errors by which a pilot has to be ahead of the first."""
 
 
 class Task(NamedTuple):
@@ -141,16 +141,35 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
     return Learned(model, result.held_out_loss, outs)
 
 
-def best_held_out(choices: Sequence[Any], task: Task, random: np.random.RandomState) -> Any:
-    """Of checked hyperparameters the first, or those whose network tells held-out rows better beyond doubt."""
-    quiet = task._replace(turns=False, kept=None, progress=None, verbose=False)
+def chosen_by_pilots(pilots: Sequence[Any], task: Task, random: np.random.RandomState) -> tuple[Any, Task]:
+    """The checked hyperparameters of the first pilot, or of one that is ahead beyond doubt, and the task to go on with.
+
+    A pilot without a finite loss is left out. Where training is to end meanwhile it is the first, and the task ends at
+    once.
+    """
     out, encoded = task.held_out, task.encoded
-    rows, weight = (encoded.x[out], encoded.y[out]), None if encoded.weight is None else encoded.weight[out]
-    models = [learned(chosen, quiet, random).model for chosen in choices]
-    told = np.array([by_rows(Gibbs.log_prob, model.gibbs(), rows) for model in models])
-    ahead = told - told[0]
-    clearly = np.average(ahead, axis=1, weights=weight) - DOUBT * ahead.std(axis=1) / len(out) ** 0.5
-    return choices[int(np.argmax(clearly))]
+    weight = np.ones(len(out)) if encoded.weight is None else encoded.weight[out]
+    rows, told = (encoded.x[out], encoded.y[out]), np.full((len(pilots), len(out)), np.nan)
+    with interruptible(task.keep) as interrupted, warnings.catch_warnings(action="ignore"):
+        ended = lambda done, loss: _goes_on(task.progress, interrupted, 0, loss)
+        quiet = task._replace(turns=False, kept=None, progress=ended, verbose=False, keep=False)
+        for pilot, log_prob in zip(pilots, told, strict=True):
+            with suppress(ConvergenceError):
+                log_prob[:] = by_rows(Gibbs.log_prob, learned(pilot, quiet, random).model.gibbs(), rows)
+            if interrupted():
+                return pilots[0], task._replace(progress=lambda done, loss: True)
+    return pilots[from_first(lambda: ahead_beyond_doubt(told, weight))], task
+
+
+def ahead_beyond_doubt(log_prob: Float[np.ndarray, "models rows"], weight: Float[np.ndarray, " rows"]) -> int:
+    """Which model tells the rows better than the first by most, less `DOUBT` standard errors; the first if none does.
+
+    The error is that of rows: what another seed would bring is not in it.
+    """
+    ahead = log_prob - log_prob[0]
+    mean = ahead @ weight / weight.sum()
+    error = np.sqrt((ahead - mean[:, None]) ** 2 @ weight**2) / weight.sum()
+    return int(np.argmax(np.nan_to_num(mean - DOUBT * error, nan=-np.inf)))
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

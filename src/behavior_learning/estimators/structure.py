@@ -67,9 +67,12 @@ CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 CURVED_COLUMNS = 200
 """Columns up to which curves are drawn."""
 
-PILOTED_ROWS, PILOTED_KNOTS = 2_000, {False: (8, 4, 16), True: (16, 4, 64)}
-"""Training rows from which first networks of so many knots, by whether y is a label, say how fine curves are drawn, the
-first unless another is ahead beyond doubt: electricity wants many, EEG few (`benchmarks/LOG.md`)."""
+KNOTS = {False: (8, 4, 16), True: (16, 4, 64)}
+"""Knots of curves by whether y is a label, the usual number first: electricity wants many, EEG few
+(`benchmarks/LOG.md`)."""
+
+PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
+"""Training rows from which pilots say how many knots curves have, and held-out rows that they need."""
 
 AVERAGED_STARTS = 8
 """Networks of an average of fewer rows: more of them take out noise (steel plates: .016 nats, auto MPG: .037)."""
@@ -177,7 +180,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
     if estimator.basis == "auto" and columns <= CURVED_COLUMNS and curved:
-        suited |= {"basis": Spline(knots=16 if labels else 8, straight=True)}
+        suited |= {"basis": Spline(knots=KNOTS[labels][0], straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
     if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
@@ -187,12 +190,16 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     return SimpleNamespace(**vars(chosen) | suited)
 
 
-def pilots(chosen: Any, estimator: Any, rows: int, labels: bool) -> list[Any]:
-    """The checked hyperparameters of first networks that say how fine curves are drawn, where it is left open."""
-    if estimator.basis != "auto" or not isinstance(chosen.basis, Spline) or rows < PILOTED_ROWS:
+def pilots(chosen: Any, estimator: Any, rows: int, held_out: int, labels: bool) -> list[Any]:
+    """The checked hyperparameters of single networks, brief ones, that say how fine curves are where it is left open.
+
+    Each is trained for a third of the epochs; where that is less than one there are none.
+    """
+    basis, known = chosen.basis, estimator.basis != "auto" or not chosen.objective.likelihood
+    if known or basis == "auto" or rows < PILOTED_ROWS or held_out < JUDGING_ROWS or chosen.max_epochs < 3:
         return []
-    alone = {"average": False, "n_restarts": Initialization(1), "max_epochs": max(1, chosen.max_epochs // 3)}
-    bases = [replace(chosen.basis, knots=knots) for knots in PILOTED_KNOTS[labels]]
+    alone = {"average": False, "n_restarts": Initialization(1), "max_epochs": chosen.max_epochs // 3}
+    bases = [replace(basis, knots=knots) for knots in KNOTS[labels]]
     return [SimpleNamespace(**vars(chosen) | alone | {"basis": basis}) for basis in bases]
 
 
