@@ -76,11 +76,19 @@ class TabNet(ClassifierMixin, BaseEstimator):
     """Arık and Pfister (2021) by pytorch-tabnet, for 100 epochs of batches that few rows fill too."""
 
     def __init__(
-        self, *, seed: int = 0, learning_rate: float = 0.02, batch_size: int = 256, width: int = 8, **options: Any
+        self,
+        *,
+        seed: int = 0,
+        learning_rate: float = 0.02,
+        batch_size: int = 256,
+        virtual_batch_size: int = 128,
+        width: int = 8,
+        **options: Any,
     ):
         self.seed = seed
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.virtual_batch_size = virtual_batch_size
         self.width = width
         self.options = options
 
@@ -89,7 +97,8 @@ class TabNet(ClassifierMixin, BaseEstimator):
 
         fixed = {"seed": self.seed, "verbose": 0, "device_name": "cpu", "n_d": self.width, "n_a": self.width}
         self.net_ = TabNetClassifier(**fixed, optimizer_params={"lr": self.learning_rate}, **self.options)
-        self.net_.fit(X.astype(np.float32), y, batch_size=self.batch_size, drop_last=False)
+        batches = {"batch_size": self.batch_size, "virtual_batch_size": self.virtual_batch_size, "drop_last": False}
+        self.net_.fit(X.astype(np.float32), y, **batches)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
