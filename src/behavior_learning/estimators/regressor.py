@@ -43,8 +43,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
         as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where
         all is left open (`layers`): of 8 knots (labels 16) unless, from 2,000 training rows on, one of three pilots,
-        networks of 8, 4 and 16 (16, 4 and 64) knots trained for a third of the epochs, is ahead of the first on
-        held-out rows by two standard errors.
+        single networks of 8, 4 and 16 (16, 4 and 64) knots, those of labels trained for a third of the epochs, is ahead
+        of the first on held-out rows by two standard errors.
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
