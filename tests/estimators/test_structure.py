@@ -380,6 +380,13 @@ def test_pilots_differ_in_knots_alone(kind, knots, part, average):
     assert len(tried(max_epochs=2)[1]) == (3 if part == 1 else 0)
 
 
+def test_objectives_without_a_likelihood_have_no_pilots():
+    estimator = BLRegressor(average=True, objective="dsm")
+    chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 2_000, 20, labels=False)
+    assert chosen.basis == bl.Spline(knots=8, straight=True)
+    assert not pilots(chosen, estimator, 2_000, 400, labels=False)
+
+
 def test_a_pilot_wins_beyond_doubt_alone():
     noise = rng("doubt").normal(size=(2, 400))
     noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
