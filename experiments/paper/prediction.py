@@ -51,7 +51,7 @@ GROUPS = {
     "boosted": ("BL average", "logistic", "tree", "LightGBM", "XGBoost"),
     "boosted beside the default": ("BL default", "logistic", "tree", "LightGBM", "XGBoost"),
     "all": tuple(name for name in MODELS if name != "BL single"),
-    "boosted, CatBoost among them": ("BL default", "LightGBM", "XGBoost", "CatBoost"),
+    "boosted with CatBoost": ("BL default", "LightGBM", "XGBoost", "CatBoost"),
     **SEARCHED,
 }
 """Who is ranked together, on the splits that all of them have."""
@@ -204,7 +204,7 @@ def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
     ranks = ranks_of(common.groupby("data", sort=False).mean(), larger_is_better=larger)
     picture, best = f"{SECTION}-{score}-{kind}.svg".replace(" ", "-"), ranks.mean.index[0]
     lines = [["mean rank", *ranks.mean], [f"Wilcoxon p, beside {best}", *ranks.against.loc[best]]]
-    parts = [f"**{kind.capitalize()}**, {said(ranks)}:", markdown(["", *ranks.mean.index], lines)]
+    parts = [f"**{kind[0].upper()}{kind[1:]}**, {said(ranks)}:", markdown(["", *ranks.mean.index], lines)]
     if score in ("AUC", "NLL"):
         draw(ranks, f"{score}, {kind}", RESULTS / picture)
         parts.append(
