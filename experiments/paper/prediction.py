@@ -124,7 +124,7 @@ class Mean:
 
     def __init__(self, fits: list[Any], held_out: Rows):
         self.fits, self.classes_ = fits, fits[0].classes_
-        own = np.array([own_probability(fit, held_out) for fit in fits])
+        own = np.array([own_probability(fit.predict_proba(held_out.X), places(fit, held_out)) for fit in fits])
         counts = np.zeros(len(fits))
         for step in range(STEPS):
             losses = -np.log(np.clip((counts @ own + own) / (step + 1), 1e-12, 1)).mean(axis=1)
@@ -135,21 +135,25 @@ class Mean:
         return np.tensordot(self.weights, [fit.predict_proba(X) for fit in self.fits], 1)
 
 
-def own_probability(model: Any, rows: Rows) -> np.ndarray:
+def places(model: Any, rows: Rows) -> np.ndarray:
+    """Of each row's class among those of the model; −1 for one that it has not seen."""
+    return pd.Index(model.classes_).get_indexer(rows.y)
+
+
+def own_probability(p: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Of each row's own class; zero for one that the model has not seen."""
-    truth = pd.Index(model.classes_).get_indexer(rows.y)
-    return np.where(truth >= 0, model.predict_proba(rows.X)[np.arange(len(truth)), truth], 0.0)
+    return np.where(truth >= 0, p[np.arange(len(p)), truth], 0.0)
 
 
 def judged(model: Any, rows: Rows) -> dict[str, float]:
     """AUC is the mean of each class against the others, where it has rows; of two classes that of one."""
     p, classes = model.predict_proba(rows.X), np.asarray(model.classes_)
-    truth = pd.Index(classes).get_indexer(rows.y)
+    truth = places(model, rows)
     columns = [k for k in range(len(classes)) if 0 < (truth == k).sum() < len(truth)]
     return {
         "AUC": float(np.mean([roc_auc_score(truth == k, p[:, k]) for k in columns])),
         "macro F1": float(f1_score(truth, p.argmax(axis=1), average="macro")),
-        "NLL": float(-np.log(np.clip(own_probability(model, rows), 1e-12, 1)).mean()),
+        "NLL": float(-np.log(np.clip(own_probability(p, truth), 1e-12, 1)).mean()),
         "ECE": bl.metrics.calibration_error(classes[truth], p, classes),
     }
 
