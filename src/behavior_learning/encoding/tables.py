@@ -25,6 +25,7 @@ from behavior_learning.encoding.values import (
     location_and_spread,
     numbers_of,
     ordered_levels,
+    pair_of,
 )
 from behavior_learning.errors import (
     DataError,
@@ -255,10 +256,10 @@ def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
     kind = kind_of(values)
     if kind in ("numeric", "time"):
         numbers = numbers_of(name, values[~missing], kind)
-        low, high = bounds(numbers)
-        center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, *bulk_range(numbers)))
-        different = np.unique(np.clip(numbers, low, high)).tolist()
-        pair = (different[0], different[1]) if len(different) == 2 else None
+        bulk = bulk_range(numbers)
+        low, high = bounds(numbers, *bulk)
+        center, spread = location_and_spread(f"Column {name!r}", np.clip(numbers, *bulk))
+        pair = pair_of(np.clip(numbers, low, high))
         return [EncodedColumn(name, kind, "", center, spread or 1.0, spread, low, high, pair=pair), *indicator]
     if kind == "step" and len(steps := _learn_steps(name, values)):
         return steps + indicator
@@ -320,18 +321,19 @@ def _read_numbers(values: pd.Series, own: Sequence[EncodedColumn], beyond: list[
         other = ~missing & (np.abs(numbers - column.center) > ROUNDING * abs(column.center))
         beyond += _said_of_distance(column, numbers, other)
         return np.zeros((len(values), 1)), missing
-    encoded = np.where(missing, 0.0, (numbers - column.center) / column.scale)
+    low, high = (-np.inf if column.low is None else column.low), (np.inf if column.high is None else column.high)
+    encoded = (numbers - column.center) / column.scale
     if np.any(np.abs(encoded) > FARTHEST):
-        row = int(np.argmax(np.abs(encoded)))
+        row = int(np.nanargmax(np.abs(encoded)))
         raise DataError(
             f"Column {name!r} in row {values.index[row]} is {numbers[row]:g}, more than {FARTHEST:g} training "
             f"spreads from its training mean {column.center:g}. Check the units."
         )
-    low, high = (-np.inf if column.low is None else column.low), (np.inf if column.high is None else column.high)
-    far = ~missing & ((numbers < low) | (numbers > high))
+    far = (numbers < low) | (numbers > high)
     beyond += _said_of_distance(column, numbers, far)
-    held = (np.clip(numbers, low, high) - column.center) / column.scale
-    return np.where(far, held, encoded)[:, None], missing
+    encoded[far] = (np.clip(numbers[far], low, high) - column.center) / column.scale
+    encoded[missing] = 0.0
+    return encoded[:, None], missing
 
 
 def _said_of_distance(column: EncodedColumn, numbers: np.ndarray, far: np.ndarray) -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from decimal import Decimal
+from math import ceil, floor
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ __all__ = [
     "location_and_spread",
     "numbers_of",
     "ordered_levels",
+    "pair_of",
 ]
 
 LARGEST, SMALLEST = 1e150, 1e-150
@@ -159,18 +161,24 @@ def bulk_range(numbers: np.ndarray) -> tuple[float, float]:
 
     Of columns that are the same in nearly all rows it is the whole range, widened likewise.
     """
-    share = TAIL if len(numbers) >= FEW_ROWS else 0.0
-    low, high = np.quantile(numbers, share, method="higher"), np.quantile(numbers, 1 - share, method="lower")
+    share, last = TAIL if len(numbers) >= FEW_ROWS else 0.0, len(numbers) - 1
+    places = [ceil(last * share), floor(last * (1 - share))]
+    low, high = np.partition(numbers, places)[places]
     if low == high:
         low, high = numbers.min(), numbers.max()
     return float(low - (high - low)), float(high + (high - low))
 
 
-def bounds(numbers: np.ndarray) -> tuple[float, float]:
+def bounds(numbers: np.ndarray, low: float, high: float) -> tuple[float, float]:
     """Where extrapolation ends: the bulk of the rows, and every training row less than `WIDEST` of its widths away."""
-    low, high = bulk_range(numbers)
     reach = WIDEST * (high - low)
     return max(min(low, float(numbers.min())), low - reach), min(max(high, float(numbers.max())), high + reach)
+
+
+def pair_of(numbers: np.ndarray) -> tuple[float, float] | None:
+    """The two values that a column has, where there are no others."""
+    low, high = float(numbers.min()), float(numbers.max())
+    return (low, high) if low < high and bool(np.all((numbers == low) | (numbers == high))) else None
 
 
 def ordered_levels(name: str, values: pd.Series) -> list[Any]:
