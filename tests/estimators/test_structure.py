@@ -256,7 +256,7 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     assert found.penalty == bl.Penalty(l2=l2)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
     assert found.max_epochs == epochs
-    assert found.n_restarts.n == (8 if rows < 8_000 else 4)
+    assert found.n_restarts.n == 8
 
 
 STATED = [
@@ -291,7 +291,16 @@ def test_the_mean_of_several_networks_is_learned_where_nothing_is_asked_of_the_p
     assert meant()
     assert meant(19_999, n_restarts=2, max_epochs=7)
     assert not any(meant(**options) for options in [*STATED, {"n_restarts": 1}])
-    assert not any((meant(fewest - 1), meant(20_000), meant(columns=201)))
+    assert not any((meant(fewest - 1), meant(columns=201)))
+    assert meant(20_000) == (kind is BLClassifier)
+
+
+@pytest.mark.parametrize(("rows", "labels", "numbers"), [(800, 8, 8), (9_000, 8, 4), (40_000, 8, 4)])
+def test_a_mean_of_labels_has_eight_networks_and_one_of_many_numbers_four(rows, labels, numbers):
+    for kind, networks in ((BLClassifier, labels), (BLRegressor, numbers)):
+        estimator = kind(average=True)
+        chosen = SimpleNamespace(**checked_parameters(estimator))
+        assert by_curves(chosen, estimator, rows, 20, labels=kind is BLClassifier).n_restarts.n == networks
 
 
 @pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])

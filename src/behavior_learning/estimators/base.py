@@ -26,7 +26,7 @@ from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_insid
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     LINEAR,
-    MANY_LABELS,
+    MANY_ROWS,
     SHAPING,
     as_plainer,
     averages,
@@ -298,7 +298,7 @@ class BehaviorEstimator(FittedEstimator):
             return self._plainer(chosen, chosen, response, rows) if left_open(chosen) else chosen
         if has_linear and present is None and not streamed and draws_curves(chosen, self, columns):
             return by_curves(chosen, self, rows, columns, labels)
-        if rows >= MANY_LABELS and labels and self.optimizer == "auto" and not streamed:
+        if rows >= MANY_ROWS and labels and self.optimizer == "auto" and not streamed:
             return for_many_rows(chosen, rows)
         return chosen
 

@@ -72,14 +72,14 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop, which restart wins and how fine curves are.
     n_restarts : random starts, trained side by side; the best by validation loss is kept, or the mean of all.
-        ``"auto"`` is 4, 8 for an average of 250 (labels 500) to 8,000 training rows, and 1 from 20,000 rows on for the
-        default problem. With ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn.
+        ``"auto"`` is 4, 8 for an average of labels from 500 training rows on and of 250 to 8,000 numbers, and 1 from
+        20,000 rows on for the default problem. With ``bl.Initialization(n, coef_scale, multiplier_scale)`` it also says where they are drawn.
         Up to three blocks in one layer, which have many local optima, are trained from the best of eight brief fits of
         so many starts.
     average : predict with the mean of the utilities of all restarts, which is one larger network, instead of the best
         of them: more accurate, and no single problem to read; `members_` has each of them. ``"auto"`` does so where
-        nothing is asked of the problem, nor of the optimizer, of a table in memory of 250 (labels 500) to 20,000
-        training rows and up to 200 columns; then a linear problem is learned all the same (see `layers`) where the
+        nothing is asked of the problem, nor of the optimizer, of a table in memory of up to 200 columns and 500 training
+        rows or more, of one number 250 to 20,000; then a linear problem is learned all the same (see `layers`) where the
         members, each on the rows that it has not seen, are not ahead of it. Without `validation_data` the held-out rows
         take turns, so that every row trains, and each is held out once at most. With True what is left open is chosen
         to predict: for one number and 250 training rows or more ``basis=bl.Spline(knots=8, straight=True)`` up to 200

@@ -27,7 +27,7 @@ __all__ = [
     "DEFAULT_LAYERS",
     "FEW_ROWS",
     "LINEAR",
-    "MANY_LABELS",
+    "MANY_ROWS",
     "SHAPING",
     "as_plainer",
     "averages",
@@ -47,8 +47,9 @@ FEW_ROWS = 50
 """Training rows below which the default problem is linear: of a number larger ones lose to it by up to 1.8 nats
 (`benchmarks/tables.py`)."""
 
-MANY_LABELS = 20_000
-"""Training rows from which labels are learned in a budget of steps; with fewer, longer training may still pay (EEG)."""
+MANY_ROWS = 20_000
+"""Training rows from which single networks are learned in a budget of steps, and numbers by no average; with fewer
+labels, longer training may still pay (EEG)."""
 
 STEPS = 5_000
 """Steps in which labels of many rows are learned, so that the time of a fit hardly grows with them."""
@@ -79,7 +80,8 @@ BRIEFER = {False: 1, True: 3}
 one split of California, others .04 ahead on another."""
 
 AVERAGED_STARTS = 8
-"""Networks of an average of fewer rows: more of them take out noise (steel plates: .016 nats, auto MPG: .037)."""
+"""Networks of an average of labels, or of few numbers: more of them take out noise (steel plates: .016 nats, auto MPG:
+.037, electricity: .007)."""
 
 RIDGED_ROWS, MOST_RIDGE = 10_000, {False: 3.0, True: 20.0}
 """Over this number of training rows goes the ridge of labels by curves, and of averages of a number, from so much down
@@ -161,9 +163,9 @@ def draws_curves(chosen: Any, estimator: Any, columns: int) -> bool:
 
 
 def averages(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> bool:
-    """Whether the mean of all starts is learned where nobody says: of curves, which nobody reads, of fewer rows."""
-    few = CURVED_FEW[labels] <= rows < MANY_LABELS
-    return few and chosen.n_restarts.n > 1 and draws_curves(chosen, estimator, columns)
+    """Whether the mean of all starts is learned where nobody says: of curves, which nobody reads."""
+    suits = CURVED_FEW[labels] <= rows and (labels or rows < MANY_ROWS)
+    return suits and chosen.n_restarts.n > 1 and draws_curves(chosen, estimator, columns)
 
 
 def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool) -> Any:
@@ -174,7 +176,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     """
     if rows < CURVED_FEW[labels]:
         return chosen
-    few, many = rows < CURVED_ROWS, rows >= MANY_LABELS and not chosen.average
+    few, many = rows < CURVED_ROWS, rows >= MANY_ROWS and not chosen.average
     curved = not (chosen.structure or chosen.degrees or chosen.identifiable)
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
     steps = STEPS if many else CURVED_STEPS
@@ -187,7 +189,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
         suited |= {"basis": Spline(knots=KNOTS[labels][0], straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
-    if estimator.n_restarts == "auto" and (many or (few and chosen.average)):
+    if estimator.n_restarts == "auto" and (many or (chosen.average and (few or labels))):
         suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
     if (labels or chosen.average) and estimator.penalty == "ridge":
         suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels])))}
