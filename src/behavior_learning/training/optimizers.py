@@ -7,6 +7,7 @@ A new optimiser is one class in one file: subclass `Optimizer`, with parameters 
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar, cast
 
 import equinox as eqx
@@ -149,8 +150,8 @@ class _AdamState(NamedTuple):
 class Adam(Optimizer):
     """Adam on shuffled batches of one fixed size, with clipped gradients and a running mean of the parameters.
 
-    Rows are arranged once per epoch, in a copy that all starts share. Those that do not fill a last batch are left out
-    of that epoch; they differ from epoch to epoch and are fewer than the number of batches.
+    All starts share the rows of a batch. Those that do not fill a last batch are left out of that epoch; they differ
+    from epoch to epoch and are fewer than the number of batches.
 
     Parameters
     ----------
@@ -204,19 +205,17 @@ class Adam(Optimizer):
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         rows, n = len(jax.tree.leaves(data)[0]), len(order)
-        shards, steps = rows // n, min(self.steps(rows), n)
-        used = order[: steps * (n // steps)]
+        steps = min(self.steps(rows), n)
+        batches = order[: steps * (n // steps)].reshape(steps, n // steps)
 
-        def cut(column: Array) -> Array:
-            """Batches with the same number of rows of every shard, which need not leave their device."""
-            chosen = column.reshape(shards, n, *column.shape[1:])[:, used]
-            each = chosen.reshape(shards, steps, n // steps, *column.shape[1:])
-            return jnp.swapaxes(each, 0, 1).reshape(steps, shards * (n // steps), *column.shape[1:])
+        def rows_at(places: Int[Array, " batch"], column: Array) -> Array:
+            """The same rows of every shard, which need not leave their device."""
+            return column.reshape(-1, n, *column.shape[1:])[:, places].reshape(-1, *column.shape[1:])
 
-        batches = jax.tree.map(cut, data)
-
-        def step(carry: tuple[Params, _AdamState], own: tuple[Data, Array]):
-            (params, state), (batch, rate) = carry, own
+        def step(carry: tuple[Params, _AdamState], own: tuple[Array, Array]):
+            (params, state), (places, rate) = carry, own
+            # Without the barrier XLA reads the rows again wherever they are needed.
+            batch = jax.lax.optimization_barrier(jax.tree.map(partial(rows_at, places), data))
             value, gradient = jax.value_and_grad(loss)(params, batch)
             directions, moments = self.transform.update(gradient, state.moments, params)
             params = self._moved(params, directions, rate)
