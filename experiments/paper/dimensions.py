@@ -221,5 +221,6 @@ HEADING = """# High dimensions (Section 3.3, Tables 1 to 3, 12 and 13, Figure 5)
 Rendered from the JSON files beside this page. Training seconds are of the processor, compilation included; those of
 images on one machine with a thread each. BL has the biases of a free readout beyond Table 13's count. Ridges, chosen
 for each model on other splits of training rows: BL 40 on images and 100 on texts, E-MLP 40 and 30. Models called moved
-learned from the images and from copies of them one pixel to every side, in twice the steps. AG News and Yelp are parts: 44,075 of 120,000 training rows with the whole test set, and 5,000 and 5,000 of 560,000 and 38,000 reviews,
-lemmatised and without stop words."""
+learned from the images and from copies of them one pixel to every side, in twice the steps. AG News and Yelp are parts:
+44,075 of 120,000 training rows with the whole test set, and 5,000 and 5,000 of 560,000 and 38,000 reviews, lemmatised
+and without stop words."""

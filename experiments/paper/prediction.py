@@ -186,9 +186,10 @@ HEADING = """# Standard prediction (Section 3.1, Tables 4 to 8, Figure 3)
 
 Means over the seeds that were run, all rows, random 7:1:2 splits. Rendered from the JSON files beside this page, which
 have settings, versions and the tree of the sources. Ranks are of means over the seeds that all models of a comparison
-have, on the sets where they have one. BL default is what is learned where nothing is asked: the mean
-of eight networks, or a plainer problem where that is as good; BL average is a mean always. TabNet, RealMLP and TabM come from their packages, NAM and SVGP from `networks.py`. A quarter of the test
-rows of wine stand among those that train: see "Rows that stand twice"."""
+have, on the sets where they have one. BL default is what is learned where nothing is asked: the mean of eight networks,
+or a plainer problem where that is as good; BL average is a mean always. TabNet, RealMLP and TabM come from their
+packages, NAM and SVGP from `networks.py`. A quarter of the test rows of wine stand among those that train: see "Rows
+that stand twice"."""
 
 
 def run_by_table(records: pd.DataFrame) -> str:
