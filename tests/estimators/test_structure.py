@@ -305,10 +305,11 @@ def test_a_mean_of_labels_has_eight_networks_and_one_of_many_numbers_four(rows, 
 
 @pytest.mark.parametrize(("rows", "batch_size", "epochs", "starts"), [(300, 64, 200, 4), (40_000, 256, 31, 1)])
 def test_a_default_number_is_learned_by_curves_in_a_budget_of_steps(rows, batch_size, epochs, starts):
+    knots = 8 if rows < 2_000 else 16
     estimator = BLRegressor(average=False)
     chosen = SimpleNamespace(**checked_parameters(estimator))
     found = by_curves(chosen, estimator, rows, 20, labels=False)
-    assert (found.layers, found.basis, found.penalty) == (None, bl.Spline(knots=8, straight=True), chosen.penalty)
+    assert (found.layers, found.basis, found.penalty) == (None, bl.Spline(knots=knots, straight=True), chosen.penalty)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
     assert (found.max_epochs, found.n_restarts.n) == (epochs, starts)
 
@@ -365,7 +366,7 @@ def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, ro
     assert plainer.basis == (chosen.basis if curved else "auto")
 
 
-@pytest.mark.parametrize(("kind", "knots", "part"), [(BLRegressor, [8, 4, 16], 1), (BLClassifier, [16, 4, 64], 3)])
+@pytest.mark.parametrize(("kind", "knots", "part"), [(BLRegressor, [16, 4, 8], 1), (BLClassifier, [16, 4, 64], 3)])
 @pytest.mark.parametrize("average", [True, False])
 def test_pilots_differ_in_knots_alone(kind, knots, part, average):
     def tried(rows=2_000, held_out=100, columns=20, **options):
@@ -392,7 +393,7 @@ def test_pilots_differ_in_knots_alone(kind, knots, part, average):
 def test_objectives_without_a_likelihood_have_no_pilots():
     estimator = BLRegressor(average=True, objective="dsm")
     chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 2_000, 20, labels=False)
-    assert chosen.basis == bl.Spline(knots=8, straight=True)
+    assert chosen.basis == bl.Spline(knots=16, straight=True)
     assert not pilots(chosen, estimator, 2_000, 400, labels=False)
 
 

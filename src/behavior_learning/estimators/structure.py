@@ -68,9 +68,9 @@ CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 CURVED_COLUMNS = 200
 """Columns up to which curves are drawn."""
 
-KNOTS = {False: (8, 4, 16), True: (16, 4, 64)}
-"""Knots of curves by whether y is a label, the usual number first: electricity wants many, EEG few
-(`benchmarks/LOG.md`)."""
+FEW_KNOTS, KNOTS = 8, {False: (16, 4, 8), True: (16, 4, 64)}
+"""Knots of curves of a few numbers, and of many or of labels by whether y is one, the usual number first: electricity
+wants many, EEG few (`benchmarks/LOG.md`)."""
 
 PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
 """Training rows from which pilots say how many knots curves have, and held-out rows that they need."""
@@ -186,7 +186,8 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
     if estimator.basis == "auto" and columns <= CURVED_COLUMNS and curved:
-        suited |= {"basis": Spline(knots=KNOTS[labels][0], straight=True)}
+        knots = KNOTS[labels][0] if labels or rows >= PILOTED_ROWS else FEW_KNOTS
+        suited |= {"basis": Spline(knots=knots, straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
     if estimator.n_restarts == "auto" and (many or (chosen.average and (few or labels))):
