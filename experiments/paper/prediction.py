@@ -45,6 +45,8 @@ TOGETHER = {"": tuple(MODELS)} | {f"{way.capitalize()}, {TRIALS} draws": names f
 """Which models have a table together, under which words."""
 EVERY = tuple(name for names in TOGETHER.values() for name in names)
 READABLE = ("logistic", "tree", "EBM", "pyGAM", "FIGS")
+QUICK = ("logistic", "ElasticNet", "tree", "random forest", "FIGS", "LightGBM", "XGBoost", "CatBoost")
+"""Baselines that were run on all tables."""
 GROUPS = {
     "readable": ("BL default", *READABLE),
     "readable beside the average": ("BL average", *READABLE),
@@ -52,6 +54,8 @@ GROUPS = {
     "boosted beside the default": ("BL default", "logistic", "tree", "LightGBM", "XGBoost"),
     "all": tuple(name for name in MODELS if name != "BL single"),
     "boosted with CatBoost": ("BL default", "LightGBM", "XGBoost", "CatBoost"),
+    "all tables": ("BL default", *QUICK),
+    "all tables beside the average": ("BL average", *QUICK),
     **SEARCHED,
 }
 """Who is ranked together, on the splits that all of them have."""
