@@ -1,6 +1,7 @@
 """Tables some of whose rows stand in them twice: scores of all test rows, and of those that no training row equals.
 
-Splits and models are those of standard prediction. Who learns rows by heart is right about their copies.
+Splits and models are those of standard prediction. Who learns rows by heart is right about their copies. The ranks of
+what was run on all tables are told with the new rows alone, too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,13 +9,16 @@ from typing import Any
 
 import pandas as pd
 from experiments.paper.baselines import MODELS
-from experiments.paper.prediction import Rows, judged, parts_of, train
+from experiments.paper.prediction import GROUPS, Rows, judged, parts_of, said, train
+from experiments.paper.prediction import SECTION as PREDICTION
+from experiments.paper.ranks import ranks_of
 from experiments.paper.records import Case, markdown, table_of, write
 
 SECTION = "copies"
 TABLES = ("wine_quality_red",)
 COMPARED = (
-    "BL default", "BL average", "logistic", "tree", "random forest", "pyGAM", "FIGS", "LightGBM", "XGBoost", "CatBoost",
+    "BL default", "BL average", "logistic", "ElasticNet", "tree", "random forest", "pyGAM", "FIGS", "LightGBM",
+    "XGBoost", "CatBoost",
 )  # fmt: skip
 SEEDS = range(5)
 SCORES = ("AUC", "macro F1", "NLL")
@@ -45,10 +49,27 @@ def render() -> None:
         columns = [name for score in SCORES for name in (score, f"{score}, new rows")]
         means = own.groupby("model")[columns].mean().reindex([name for name in COMPARED if name in set(own["model"])])
         share, seeds = own["copied"].mean(), own["seed"].nunique()
-        said = f"{share:.0%} of the test rows of {seeds} splits stand among the rows that train."
-        parts += [f"## {table}", said, markdown(["model", *means], ([name, *line] for name, line in means.iterrows()))]
+        parts += [
+            f"## {table}",
+            f"{share:.0%} of the test rows of {seeds} splits stand among the rows that train.",
+            markdown(["model", *means], ([name, *line] for name, line in means.iterrows())),
+            *(
+                among_all(table, means["NLL, new rows"], kind)
+                for kind in ("all tables", "all tables beside the average")
+            ),
+        ]
     if len(records):
         write(SECTION, "\n\n".join(parts))
+
+
+def among_all(table: str, new: pd.Series, kind: str) -> str:
+    """Mean ranks in NLL of a group of standard prediction, of this table by its new rows."""
+    records = table_of(PREDICTION)
+    wide = records.pivot_table(index="data", columns="model", values="NLL")[list(GROUPS[kind])].dropna()
+    wide.loc[table] = new
+    ranks = ranks_of(wide, larger_is_better=False)
+    title = f"**NLL, {kind}, of {table} the new rows**, {said(ranks)}:"
+    return f"{title}\n\n" + markdown(["", *ranks.mean.index], [["mean rank", *ranks.mean]])
 
 
 HEADING = """# Rows that stand twice

@@ -111,7 +111,7 @@ class TableEncoder:
     columns: tuple[EncodedColumn, ...]
 
     @classmethod
-    def learn(cls, table: pd.DataFrame, rows: np.ndarray | None = None) -> "TableEncoder":
+    def learn(cls, table: pd.DataFrame, rows: np.ndarray | slice = slice(None)) -> "TableEncoder":
         """Read scales, categories and which columns have missing values from some rows of `table`, or from all.
 
         Raises
@@ -121,8 +121,7 @@ class TableEncoder:
             text.
         """
         names = tuple(map(str, table.columns))
-        seen = slice(None) if rows is None else rows
-        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name].iloc[seen])]
+        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name].iloc[rows])]
         encoded_names = pd.Series([column.name for column in columns], dtype=object)
         if encoded_names.duplicated().any():
             twice = encoded_names[encoded_names.duplicated()].tolist()

@@ -22,7 +22,7 @@ from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
 from behavior_learning.estimators.learning import Learned, Task, chosen_by_pilots, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
-from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, with_columns
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, uncopied, with_columns
 from behavior_learning.estimators.structure import (
     FEW_ROWS,
     LINEAR,
@@ -324,7 +324,7 @@ class BehaviorEstimator(FittedEstimator):
             encoder = present.encoder
             check_inside(response, rows.values)
         else:
-            encoder, response = TableEncoder.learn(rows.table, seen), response.learn(rows.values, seen)
+            encoder, response = TableEncoder.learn(rows.table, uncopied(seen)), response.learn(rows.values, seen)
             encoder = encoder if stream is None else stream.survey.exact(encoder)
             basis = checked_parameter(self, "basis")
             encoder = encoder.with_common_scale() if basis != "auto" and basis.one_unit else encoder

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, ConvergenceWarning, ExtrapolationWarning, OptionError
-from behavior_learning.estimators.rows import EncodedRows, ReadRows, windows_of
+from behavior_learning.estimators.rows import EncodedRows, ReadRows, uncopied, windows_of
 from behavior_learning.estimators.structure import make_basis
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
@@ -177,7 +177,8 @@ def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[
     space = encoded.response.space()
     if len(space.components) == len(space.continuous) == 1 and len(train) < MANY_ROWS:
         space = space.refined(2)  # There an epoch costs less than compiling for more candidates later would.
-    stages = chosen.objective.stages(space, chosen.temperature, encoded.x[train], encoded.y[train])
+    rows = uncopied(train)
+    stages = chosen.objective.stages(space, chosen.temperature, encoded.x[rows], encoded.y[rows])
     if len(stages) > chosen.max_epochs:
         raise OptionError(
             f"{len(stages)} levels of sigma need as many epochs at least; got max_epochs={chosen.max_epochs}."
@@ -189,7 +190,7 @@ def drawing(
     chosen: Any, architecture: Architecture, encoded: EncodedRows, train: np.ndarray
 ) -> Callable[[np.random.Generator], BehaviorNetwork]:
     """What draws a random network."""
-    basis, rules = make_basis(chosen, architecture, encoded.x[train], encoded.columns)
+    basis, rules = make_basis(chosen, architecture, encoded.x[uncopied(train)], encoded.columns)
     return partial(
         BehaviorNetwork.random,
         architecture=architecture,

@@ -19,11 +19,16 @@ from behavior_learning.streams import Opened
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.weights import check_weights, chosen_rows
 
-__all__ = ["EncodedRows", "ReadRows", "check_inside", "is_named", "windows_of", "with_columns"]
+__all__ = ["EncodedRows", "ReadRows", "check_inside", "is_named", "uncopied", "windows_of", "with_columns"]
 
 
 MOST_DOUBLES = 2**24
 """Numbers of a table up to which a model keeps it in double precision."""
+
+
+def uncopied(rows: np.ndarray) -> np.ndarray | slice:
+    """Positions as a slice, which copies nothing, where they are the first ones in order: others validate."""
+    return slice(len(rows)) if np.array_equal(rows, np.arange(len(rows))) else rows
 
 
 class ReadRows(NamedTuple):
