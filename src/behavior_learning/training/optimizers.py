@@ -205,12 +205,13 @@ class Adam(Optimizer):
         self, loss: Loss, params: Params, state: PyTree, data: Data, order: Int[Array, " rows"], elapsed: Elapsed
     ) -> tuple[Params, PyTree, Float[Array, ""]]:
         rows, n = len(jax.tree.leaves(data)[0]), len(order)
-        steps = min(self.steps(rows), n)
+        shards, steps = rows // n, min(self.steps(rows), n)
         batches = order[: steps * (n // steps)].reshape(steps, n // steps)
 
         def rows_at(places: Int[Array, " batch"], column: Array) -> Array:
             """The same rows of every shard, which need not leave their device."""
-            return column.reshape(-1, n, *column.shape[1:])[:, places].reshape(-1, *column.shape[1:])
+            chosen = column.reshape(shards, n, *column.shape[1:])[:, places]
+            return chosen.reshape(shards * len(places), *column.shape[1:])
 
         def step(carry: tuple[Params, _AdamState], own: tuple[Array, Array]):
             (params, state), (places, rate) = carry, own
