@@ -147,5 +147,4 @@ def _array_table(X: Any) -> pd.DataFrame:
         raise DataError(f"X is a structured array of {array.dtype}. Pass pd.DataFrame(X), which keeps its names.")
     if array.dtype.kind == "c":
         raise DataError("Complex data not supported. Split real and imaginary parts into columns.")
-    array = np.asfortranarray(array)  # Columns are what is read, one after another.
     return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])], copy=False)

@@ -5,7 +5,7 @@ into coefficients in the user's units by one affine substitution.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from math import ceil
@@ -47,6 +47,9 @@ FARTHEST = 1e9
 
 MOST_LEVELS = 50
 """Levels of a category with a column of their own at most; the others share one."""
+
+LAID_TOGETHER = 16
+"""Columns of a wide table that are copied at a time: single numbers of as many fill what a processor reads at once."""
 
 MOST_TOLD = 5
 """Columns beyond what training had of which each is told."""
@@ -121,7 +124,8 @@ class TableEncoder:
             text.
         """
         names = tuple(map(str, table.columns))
-        columns = [encoded for name in table.columns for encoded in _learn_column(str(name), table[name].iloc[rows])]
+        given = ((str(name), values.iloc[rows]) for name, values in _columns(table))
+        columns = [encoded for name, values in given for encoded in _learn_column(name, values)]
         encoded_names = pd.Series([column.name for column in columns], dtype=object)
         if encoded_names.duplicated().any():
             twice = encoded_names[encoded_names.duplicated()].tolist()
@@ -176,15 +180,15 @@ class TableEncoder:
         """
         table = aligned(table, self.names)
         encoded, beyond = np.zeros((len(table), len(self.columns)), dtype), []
-        for name, places in self.places.items():
+        for (_, values), places in zip(_columns(table), self.places.values(), strict=True):
             own = [self.columns[i] for i in places]
             read = partial(_read_numbers, beyond=beyond) if own[0].is_number else _read_levels
-            parts, missing = read(table[name], own)
+            parts, missing = read(values, own)
             encoded[:, places[: parts.shape[1]]] = parts
             if own[-1].kind == "missing":
                 encoded[:, places[-1]] = missing
             else:
-                _warn_of_gaps(table[name], own[0])
+                _warn_of_gaps(values, own[0])
         _warn_of_distance(beyond)
         return encoded
 
@@ -245,6 +249,14 @@ class TableEncoder:
         if odd or len(set(encoder.names)) < len(encoder.names):
             raise ValueError(f"columns without a place or a scale: {listed(odd)}")
         return encoder
+
+
+def _columns(table: pd.DataFrame) -> Iterator[tuple[Any, pd.Series]]:
+    """Names and columns; of wide tables so many at a time are laid together first, since an array has rows together."""
+    wide = table.shape[1] > LAID_TOGETHER
+    for first in range(0, table.shape[1], LAID_TOGETHER):
+        part = table.iloc[:, first : first + LAID_TOGETHER]
+        yield from (part.copy() if wide else part).items()
 
 
 def _learn_column(name: str, values: pd.Series) -> list[EncodedColumn]:
