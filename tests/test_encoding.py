@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from behavior_learning.encoding import TableEncoder, as_table
+from behavior_learning.encoding.tables import LAID_TOGETHER
 from behavior_learning.errors import (
     DataError,
     ExtrapolationWarning,
@@ -57,6 +58,17 @@ def test_some_rows_are_learned_from_as_if_they_were_the_table():
     chosen = np.random.default_rng(0).choice(len(table), len(table) // 2, replace=False)
     chosen = np.union1d(chosen, range(4))  # The column with a gap has values there alone.
     assert TableEncoder.learn(table, chosen) == TableEncoder.learn(table.iloc[chosen])
+
+
+def test_columns_of_a_wide_table_are_read_one_by_one():
+    X = rng("wide").normal(size=(30, 2 * LAID_TOGETHER + 3))
+    X[:, -1] = np.arange(30) % 2
+    table = as_table(X).assign(x7=["nurse", "clerk"] * 15, x20=np.where(np.arange(30) % 3, 1.5, np.nan))
+    encoder, alone = TableEncoder.learn(table), [TableEncoder.learn(table[[name]]) for name in table]
+    assert encoder.columns == tuple(column for own in alone for column in own.columns)
+    assert encoder.columns[-1].pair == (0.0, 1.0)
+    each = [own(table[[name]]) for own, name in zip(alone, table, strict=True)]
+    np.testing.assert_array_equal(encoder(table), np.hstack(each))
 
 
 # Numbers.

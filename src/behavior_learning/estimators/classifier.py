@@ -39,9 +39,9 @@ class BLClassifier(ClassifierMixin, PartsEstimator):
     average, random_state, warm_start, verbose
         As in BLRegressor. In vector output the readout is free unless stated otherwise, and has a bias (the prior odds
         of the classes) unless `identifiable`. Where nothing is asked of the problem (layers, structure, heads, degrees,
-        basis, extra terms), nor of the optimizer, 500 training rows or more of up to 200 columns are learned by the mean
-        of eight wide networks with a curve of every column (`average`). Name layers, such as
-        ``layers=(2, 1)``, for a problem to read. Labels are learned by logistic regression if there are fewer than 50
+        basis, extra terms), nor of the optimizer, 500 training rows or more of up to 200 columns are learned by the
+        mean of eight wide networks with a curve of every column (`average`). Name layers, such as ``layers=(2, 1)``,
+        for a problem to read. Labels are learned by logistic regression if there are fewer than 50
         training rows, or if what is learned is not ahead of it on rows that were held out (of a single network by a
         standard error, or two if these are fewer than 100): ``heads=("identity", None, None)`` and a block fewer than
         classes, of all rows. Two labels of 500 to 8,000 training rows then have the curves: log odds are a sum of a
