@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import behavior_learning as bl
 from behavior_learning.core.features import Transform
 from behavior_learning.core.heads import get_head
 from behavior_learning.explanation.measure import measure_blocks
@@ -17,6 +18,7 @@ from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm
 from behavior_learning.symbolic.sources import Source
 from tests.conftest import SPELLED, rng
+from tests.fitted import labels, numbers, response
 from tests.symbolic.networks import Drawn
 
 ROWS = 400
@@ -380,3 +382,12 @@ def test_a_row_of_labels_alone_is_a_base_rate(values, level, word):
     problem = LearnedProblem.of_block(replace(block("block1.1", labels, response=(name,)), sources={name: source}))
     found = explain_problem(problem, values | {name: rng("labels").integers(2, size=ROWS).astype(float)})
     assert found.said[0].text == f"makes class[good] {word} likely (a base rate, whatever the inputs)"
+
+
+@pytest.mark.parametrize(("kind", "make"), [(bl.BLClassifier, labels), (bl.BLRegressor, response)])
+def test_a_block_raises_classes_as_much_as_it_lowers_them(kind, make):
+    X = numbers()
+    y = make(X) if kind is bl.BLClassifier else make(kind, X)
+    said = str(kind(layers=(2, 1), max_epochs=20, n_restarts=1, random_state=0).fit(X, y).explain())
+    assert (", and lowers it as much" in said) == (kind is bl.BLClassifier)
+    assert ("per unit" in said) == (kind is bl.BLRegressor)

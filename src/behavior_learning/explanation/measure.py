@@ -133,7 +133,7 @@ class MeasuredBlock:
     layer : counted from 1.
     moves : movement of its utility.
     below : by name, how the blocks that it sees enter it.
-    raises : mean of ∂BL/∂s, the utility of the whole by that of the block.
+    raises : mean of ∂BL/∂s, the utility of the whole by that of the block; 0 of classes, each beside the mean of all.
     sign_share : share of rows and draws in which it is positive.
     """
 
@@ -194,7 +194,8 @@ def _entering(problem: Problem, measured: MeasuredBlock, known: Values) -> Measu
             utilities = utilities - utilities.mean(axis=-1, keepdims=True)
         ends.append(utilities)
     slope = (ends[0] - ends[1]) / (2 * step)
-    return replace(measured, raises=float(slope.mean()), sign_share=_share_above_zero(slope))
+    raises = 0.0 if len(problem.outputs) > 1 else float(slope.mean())  # Classes it raises and lowers cancel.
+    return replace(measured, raises=raises, sign_share=_share_above_zero(slope))
 
 
 def _below(block: Block, name: str, known: Values) -> Below:

@@ -67,7 +67,7 @@ class Statement:
     share : of the movement of all rows of its block; for a shortcut, its movement beside that of the block.
     active : share of rows in which the polynomial is positive; for an inequality, in which it is exceeded.
     penalty : mean of what it takes from the block's utility; negative where it adds.
-    raises : mean of ∂BL/∂s, of the whole by the utility of its block.
+    raises : mean of ∂BL/∂s, of the whole by the utility of its block; 0 of classes, each beside the mean of all.
     sign_share : share of rows in which that is positive.
     frequency : share of refits that say the same, where stability was computed.
     column_frequencies : the same for each column that the statement names.
@@ -131,9 +131,8 @@ class Statement:
         """How the block enters the whole."""
         if not self.variables:
             return "no column moves it"
-        return (
-            f"raises the whole in {self.sign_share:.0%} of the cases, by {format_number(self.raises, DIGITS)} per unit"
-        )
+        slope = f", by {format_number(self.raises, DIGITS)} per unit" if self.raises else ", and lowers it as much"
+        return f"raises the whole in {self.sign_share:.0%} of the cases{slope}"
 
     @property
     def faint(self) -> bool:
