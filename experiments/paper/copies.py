@@ -59,14 +59,19 @@ def render() -> None:
             ),
         ]
     if len(records):
-        write(SECTION, "\n\n".join(parts))
+        write(SECTION, "\n\n".join(filter(None, parts)))
 
 
 def among_all(table: str, new: pd.Series, kind: str) -> str:
-    """Mean ranks in NLL of a group of standard prediction, of this table by its new rows."""
+    """Mean ranks in NLL of a group of standard prediction, of this table by its new rows; nothing before that ran."""
     records = table_of(PREDICTION)
-    wide = records.pivot_table(index="data", columns="model", values="NLL")[list(GROUPS[kind])].dropna()
+    if records.empty:
+        return ""
+    wide = records.pivot_table(index="data", columns="model", values="NLL").reindex(columns=GROUPS[kind])
     wide.loc[table] = new
+    wide = wide.dropna(axis=1, how="all").dropna()
+    if wide.shape[1] < 3 or len(wide) < 2:
+        return ""
     ranks = ranks_of(wide, larger_is_better=False)
     title = f"**NLL, {kind}, of {table} the new rows**, {said(ranks)}:"
     return f"{title}\n\n" + markdown(["", *ranks.mean.index], [["mean rank", *ranks.mean]])
