@@ -15,7 +15,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from behavior_learning.encoding import TableEncoder, as_table
+from behavior_learning.encoding import TableEncoder, as_table, bulk_range
 from behavior_learning.encoding.tables import LAID_TOGETHER
 from behavior_learning.errors import (
     DataError,
@@ -25,6 +25,7 @@ from behavior_learning.errors import (
     UnseenCategoryWarning,
     UnseenMissingWarning,
 )
+from behavior_learning.estimators.rows import uncopied
 from tests.conftest import rng
 from tests.fitted import mixed, numbers
 
@@ -58,6 +59,21 @@ def test_some_rows_are_learned_from_as_if_they_were_the_table():
     chosen = np.random.default_rng(0).choice(len(table), len(table) // 2, replace=False)
     chosen = np.union1d(chosen, range(4))  # The column with a gap has values there alone.
     assert TableEncoder.learn(table, chosen) == TableEncoder.learn(table.iloc[chosen])
+
+
+@pytest.mark.parametrize("rows", [20, 333, 1_000])
+def test_the_bulk_of_a_column_lies_inside_half_a_percent_of_its_rows(rows):
+    numbers = rng("bulk").permutation(rows) ** 2.0
+    low, high = np.quantile(numbers, 0.005, method="higher"), np.quantile(numbers, 0.995, method="lower")
+    assert bulk_range(numbers) == (2 * low - high, 2 * high - low)
+
+
+def test_first_rows_in_order_alone_are_looked_at_without_a_copy():
+    x = np.arange(10)
+    for rows in ([0, 1, 2], [1, 2, 3], [0, 2, 1], []):
+        own = x[uncopied(np.array(rows, int))]
+        assert own.tolist() == rows
+        assert (own.base is x) == (rows in ([0, 1, 2], []))
 
 
 def test_columns_of_a_wide_table_are_read_one_by_one():
