@@ -141,6 +141,25 @@ def test_task_follows_from_the_target(values, task, tmp_path):
     assert f"learning it by {task}" in result.stderr
 
 
+@pytest.mark.parametrize("target", ["spend", "mode"])
+def test_rows_of_a_group_are_not_both_trained_on_and_judged_by(target, tmp_path, monkeypatch):
+    days = np.arange(100) // 4
+    table().assign(day=days).to_csv(tmp_path / "t.csv", index=False)
+    fits, kind = [], bl.BLRegressor if target == "spend" else bl.BLClassifier
+    monkeypatch.setattr(
+        kind, "fit", lambda self, X, y, groups, fit=kind.fit: fits.append(X) or fit(self, X, y, groups=groups)
+    )
+    arguments = ("fit", tmp_path / "t.csv", "-y", target, "-o", tmp_path / "m.bl", "--layers", "2,1", "-q", "--groups")
+    run(*arguments, "day")
+    [X] = fits
+    assert "day" not in X.columns
+    seen = np.bincount(days[X.index], minlength=25)
+    assert set(seen) == {0, 4}
+    assert 0 < (seen == 0).mean() < 0.3
+    fails("no column 'week'", *arguments, "week")
+    fails(f"--groups names '{target}', which is learned", *arguments, target)
+
+
 def test_rare_class_outside_the_training_rows_does_not_fail_the_fit(tmp_path):
     data = pd.concat([numbers(0), numbers(1).head(20)], ignore_index=True)
     data["mode"] = np.where(np.arange(100) % 2, "bus", "car")

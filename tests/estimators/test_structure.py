@@ -420,6 +420,16 @@ def test_rows_that_weigh_twice_are_rows_with_a_larger_error():
     assert ahead_beyond_doubt(told, weight) == 0
 
 
+def test_rows_of_one_group_say_as_much_as_one_row():
+    noise = rng("doubt").normal(size=50)
+    told = np.stack([np.zeros(50), noise - noise.mean() + 2.5 * noise.std() / 50**0.5])
+    group, wide = np.arange(200) % 50, np.tile(told, 4)
+    assert ahead_beyond_doubt(told, np.ones(50)) == ahead_beyond_doubt(wide, np.ones(200), group) == 1
+    told[1] -= 0.6 * noise.std() / 50**0.5
+    wide = np.tile(told, 4)
+    assert [ahead_beyond_doubt(wide, np.ones(200), own) for own in (None, group)] == [1, 0]
+
+
 @pytest.mark.parametrize(("waves", "knots"), [pytest.param(0, (4, 16), marks=pytest.mark.slow), (20, (64,))])
 def test_curves_are_as_fine_as_held_out_rows_ask_for(waves, knots, monkeypatch):
     monkeypatch.setattr(structure, "PILOTED_ROWS", 500)
@@ -441,7 +451,8 @@ def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
     monkeypatch.setattr(learning, "by_rows", lambda function, pilot, rows: np.linspace(0, 0.1, 50) + pilot)
     encoded = SimpleNamespace(x=np.zeros((50, 1)), y=np.zeros((50, 1)), weight=None)
     task = learning.Task(*[None] * len(learning.Task._fields))
-    task = task._replace(encoded=encoded, held_out=np.arange(50), keep=False)
+    rows = learning.ReadRows(None, np.zeros(50), None)
+    task = task._replace(rows=rows, encoded=encoded, held_out=np.arange(50), keep=False)
     found, went_on = learning.chosen_by_pilots([0, 1, 2], task, np.random.RandomState(0))
     assert (found, went_on) == ({(): 2, (0,): 0, (2,): 1, (0, 1, 2): 0}[fails], task)
 

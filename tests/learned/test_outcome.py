@@ -174,7 +174,7 @@ def test_a_mean_is_learned_where_its_members_are_ahead_on_rows_that_each_has_not
     def beside(model, rows, additive):
         """The losses of the member that has not seen these rows, and as much more, give or take one."""
         seen = [rows.held_out[out].all() for out in turns]
-        own = losses[seen.index(True)]
+        own = losses[seen.index(True)] if any(seen) else np.zeros(rows.held_out.sum())
         return own + ahead + np.resize([1.0, -1.0], len(own))
 
     monkeypatch.setattr(outcome, "_linear_losses", beside)

@@ -85,14 +85,40 @@ def test_screenings_that_fail_have_no_start(race):
     assert last - found <= set(calls[0][0])
 
 
-@pytest.mark.parametrize(("count", "each"), [(1, 5), (3, 5), (4, 4), (8, 2)])
-def test_rows_are_held_out_in_turn_and_but_once(count, each):
-    train, held_out = np.split(rng("turns").permutation(20), [15])
-    fixed = train[:2]
-    parts = list(in_turn(train, held_out, fixed, rng("more turns"), count))
+@pytest.mark.parametrize(("count", "most", "each"), [(2, 5, 5), (3, 9, 6), (4, 9, 4), (8, 9, 2), (9, 1, 1)])
+def test_rows_are_held_out_in_turn_and_but_once(count, most, each):
+    fixed, values = np.array([2, 7]), rng("values").normal(size=20)
+    parts = list(in_turn(values, fixed, rng("turns"), count=count, most=most))
     for own, out in parts:
         np.testing.assert_array_equal(np.sort(np.concatenate([own, out])), np.arange(20))
         assert not np.isin(fixed, out).any()
-    np.testing.assert_array_equal(parts[0][1], held_out[:each])
     every = np.concatenate([out for _, out in parts])
     assert len(every) == len(set(every)) == count * each
+
+
+def test_a_part_has_its_share_of_every_class_and_of_large_and_small_numbers():
+    sorted_by_class = np.repeat([0, 1, 2], [80, 40, 40])
+    for _, out in in_turn(sorted_by_class, np.array([0, 80, 120]), rng("turns"), count=8, most=32):
+        assert np.abs(np.bincount(sorted_by_class[out]) - [10, 5, 5]).max() <= 1
+    amounts = np.arange(160.0)
+    for _, out in in_turn(amounts, np.array([], int), rng("turns"), count=8, most=32):
+        np.testing.assert_array_equal(np.sort(out) // 8, np.arange(20))
+
+
+@pytest.mark.parametrize(("groups", "parts"), [(40, 8), (9, 8), (5, 4)])
+def test_groups_are_held_out_as_a_whole_and_but_once(groups, parts):
+    group = rng("groups").permutation(np.arange(200) % groups)
+    found = list(in_turn(np.zeros(200), np.array([0]), rng("turns"), count=8, most=40, group=group))
+    for own, out in found:
+        assert not np.isin(group[out], group[own]).any()
+        np.testing.assert_array_equal(np.sort(np.concatenate([own, out])), np.arange(200))
+    every = np.concatenate([out for _, out in found])
+    assert len(every) == len(set(every)) == (group != group[0]).sum()
+    assert len(found) == parts
+    assert max(len(out) for _, out in found) <= max(200 / 8 + 200 / groups, 200 / groups)
+
+
+def test_no_more_groups_are_held_out_at_a_time_than_are_asked_for():
+    group = np.arange(200) // 5
+    found = list(in_turn(np.zeros(200), np.array([], int), rng("turns"), count=8, most=10, group=group))
+    assert [len(out) for _, out in found] == [10] * 8

@@ -12,6 +12,7 @@ from rich.markup import escape
 import behavior_learning as bl
 from behavior_learning.cli.common import DataFile, Read, Seed, check_columns, err, out, reading
 from behavior_learning.errors import DataError, OptionError
+from behavior_learning.estimators.groups import check_groups, split_by_groups
 from behavior_learning.files import check_writable
 from behavior_learning.responses.columns import class_codes, holds_numbers, response_values
 
@@ -32,13 +33,19 @@ def fit(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting of the estimator, name=value; basis__knots=5 inside.")
     ] = None,
+    groups: Annotated[
+        str, typer.Option(help="A column, such as a day or a household, whose rows train or judge together.")
+    ] = "",
     seed: Seed = 0,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Learn a model from a table; a fifth of the rows is held out to report how well it does."""
     table = read(data)
     targets = [target] if target in table.columns else [name.strip() for name in target.split(",")]
-    check_columns(targets, table, data)
+    check_columns([*targets, *([groups] if groups else [])], table, data)
+    if groups in targets:
+        raise OptionError(f"--groups names {groups!r}, which is learned. Name a column beside the targets.")
+    group = check_groups(table.pop(groups), len(table)) if groups else None
     X, y = table.drop(columns=targets), table[targets] if len(targets) > 1 else table[targets[0]]
     check_writable(output)
     if len(targets) > 1:
@@ -50,8 +57,8 @@ def fit(
         task = _task(task, y)
         (response_values if task == "regression" else class_codes)(y, len(X))
     estimator = _estimator(task, layers, settings or [], seed, quiet)
-    held_out = _held_out_rows(y, task, seed)
-    estimator.fit(X[~held_out], y[~held_out])
+    held_out = _held_out_rows(y, task, seed, group)
+    estimator.fit(X[~held_out], y[~held_out], groups=None if group is None else group[~held_out])
     estimator.save(output)
     if held_out.any():
         X, y = X[held_out], y[held_out]
@@ -75,10 +82,13 @@ def _task(task: str, y: pd.Series) -> str:
     return chosen
 
 
-def _held_out_rows(y: pd.Series | pd.DataFrame, task: str, seed: int) -> np.ndarray:
-    """A fifth of the rows; of every class, so that a rare one still trains."""
+def _held_out_rows(y: pd.Series | pd.DataFrame, task: str, seed: int, group: np.ndarray | None) -> np.ndarray:
+    """A fifth of the rows; of every class, so that a rare one still trains, or of whole groups."""
     if len(y) < 5:
         raise DataError(f"Learning and checking a model needs at least 5 rows; the table has {len(y)}.")
+    if group is not None:
+        needed = np.flatnonzero(~y.duplicated()) if task == "classification" else np.array([], int)
+        return np.isin(np.arange(len(y)), split_by_groups(group, needed, 0.2, np.random.RandomState(seed))[1])
     groups = y.astype(str) if task == "classification" else pd.Series("", index=y.index)
     order = y.index.to_series().sample(frac=1, random_state=seed).index
     place, size = groups[order].groupby(groups[order]).cumcount(), groups.groupby(groups).transform("size")

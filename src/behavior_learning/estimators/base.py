@@ -20,6 +20,7 @@ from behavior_learning.devices import suited
 from behavior_learning.encoding import TableEncoder, as_table, in_pandas
 from behavior_learning.errors import DataError, OptionError
 from behavior_learning.estimators.fitted import FittedEstimator
+from behavior_learning.estimators.groups import split_by_groups
 from behavior_learning.estimators.learning import Learned, Task, chosen_by_pilots, learned
 from behavior_learning.estimators.on_dask import fit_by_workers
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, check_inside, is_named, uncopied, with_columns
@@ -135,6 +136,7 @@ class BehaviorEstimator(FittedEstimator):
         y: Any = None,
         *,
         sample_weight: Any = None,
+        groups: Any = None,
         validation_data: tuple[Any, ...] | None = None,
         target: str | Sequence[str] | None = None,
         weights: str | None = None,
@@ -154,6 +156,9 @@ class BehaviorEstimator(FittedEstimator):
         sample_weight : how often each row counts, up to a common factor, in training, in stopping and in the choice of
             the best start; rows of weight 0 are left out. Columns are standardised without weights, and the ridge is
             that of the number of rows.
+        groups : a label per row, such as its day or its household, where rows of one group resemble each other and rows
+            of others are to be told. A group validates as a whole, or trains. No column of X: one that stands in both
+            is learned from too. Effects and refits draw rows all the same.
         validation_data : (X, y) or (X, y, sample_weight) that decides when to stop, which restart wins and, where that
             is left open, how fine curves are. By default a random share `validation_fraction` of the rows; the
             remaining rows train.
@@ -178,7 +183,8 @@ class BehaviorEstimator(FittedEstimator):
         """
         keep = check_choice("on_interrupt", on_interrupt, ("raise", "keep")) == "keep"
         if client is not None:
-            self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data, progress=progress)
+            own = {"sample_weight": sample_weight, "groups": groups, "validation_data": validation_data}
+            self._check_streamed(y=y, progress=progress, **own)
             how = {"target": target, "weights": weights, "checkpoint": checkpoint}
             self.__dict__.update(vars(fit_by_workers(self, client, X, how)))
             return self
@@ -187,12 +193,12 @@ class BehaviorEstimator(FittedEstimator):
         chosen = SimpleNamespace(**checked_parameters(self))
         random = from_first(lambda: check_random_state(as_seed(self.random_state)))  # Drawn alike by all processes.
         kept, present = self._checkpoint(checkpoint), self._present(target)
-        stream = self._opened(X, y, sample_weight, validation_data, target, weights, chosen.validation_fraction)
+        stream = self._opened(X, y, sample_weight, groups, validation_data, target, weights, chosen.validation_fraction)
         if stream is not None:
             (X, y, sample_weight), validation_data = stream.train, stream.held_out
         X, y = in_pandas(X), in_pandas(y)
         response, rows, train, held_out = self._split_rows(
-            X, y, sample_weight, validation_data, chosen.validation_fraction, random, present
+            X, y, sample_weight, groups, validation_data, chosen.validation_fraction, random, present
         )
         alone = not (chosen.average is True or stream or kept or present)
         plain, size = alone and left_open(chosen) and self._has_linear(response), (len(train), rows.table.shape[1])
@@ -259,6 +265,7 @@ class BehaviorEstimator(FittedEstimator):
         X: Any,
         y: Any,
         sample_weight: Any,
+        groups: Any,
         validation_data: Any,
         target: str | Sequence[str] | None,
         weights: str | None,
@@ -270,7 +277,7 @@ class BehaviorEstimator(FittedEstimator):
                 name = str(X)[:80]
                 raise DataError(f"{name!r} is a stream of rows. Name the column to learn: fit(stream, target='price').")
             return None
-        self._check_streamed(y=y, sample_weight=sample_weight, validation_data=validation_data)
+        self._check_streamed(y=y, sample_weight=sample_weight, groups=groups, validation_data=validation_data)
         return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
 
     def _ahead_of_plainer(
@@ -280,7 +287,7 @@ class BehaviorEstimator(FittedEstimator):
         found = learned(chosen, task, random)
         plainer = self._plainer(asked, chosen, response, len(task.train))
         additive = plainer.basis is not asked.basis
-        allowed = loss_of_plainer(*found, additive=additive)
+        allowed = loss_of_plainer(*found, additive=additive, group=task.rows.group)
         other = None if allowed is None else learned(plainer, task, random)
         if allowed is None or other is None or other.loss > allowed:
             return found
@@ -339,15 +346,23 @@ class BehaviorEstimator(FittedEstimator):
         X: Any,
         y: Any,
         sample_weight: Any,
+        groups: Any,
         validation_data: Any,
         fraction: float,
         random: np.random.RandomState,
         present: LearnedModel | None,
     ) -> tuple[Response, ReadRows, np.ndarray, np.ndarray]:
         """The response and the rows as read, and which of them train and which validate."""
-        response, rows = self._read(X, y, sample_weight, present)
+        response, rows = self._read(X, y, sample_weight, present, groups)
+        if validation_data is None and rows.group is not None:
+            parts = split_by_groups(rows.group, response.must_train(rows.values), fraction, random)
+            return response, rows, *parts
         if validation_data is None:
             return response, rows, *response.split(rows.values, fraction, random)
+        if groups is not None:
+            raise DataError(
+                "groups say which rows validate together, and validation_data names them. Give one of them."
+            )
         if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
             kind = type(validation_data).__name__
             raise DataError(f"validation_data must be a pair (X, y), or (X, y, sample_weight); got {kind}.")
@@ -358,17 +373,19 @@ class BehaviorEstimator(FittedEstimator):
         count, both = len(rows.table), rows.above(below)
         return response, both, np.arange(count), np.arange(count, len(both.table))
 
-    def _read(self, X: Any, y: Any, sample_weight: Any, present: LearnedModel | None) -> tuple[Response, ReadRows]:
+    def _read(
+        self, X: Any, y: Any, sample_weight: Any, present: LearnedModel | None, groups: Any = None
+    ) -> tuple[Response, ReadRows]:
         """The response and the rows as read: anew, or as the present model reads them."""
         table = self._features(X)
         if present is not None:
             table = with_columns(table, X, present.encoder.names, "fit")
-            return present.response, ReadRows.of(table, present.response.values(y, len(table)), sample_weight)
+            return present.response, ReadRows.of(table, present.response.values(y, len(table)), sample_weight, groups)
         response, values = self._stated_response(y).read(y, len(table))
         self._check_read(response)
         if not response.several:
             response = replace(response, name=free_name(y, response.name, table))
-        return response, ReadRows.of(table, values, sample_weight)
+        return response, ReadRows.of(table, values, sample_weight, groups)
 
     # What differs between estimators.
 

@@ -62,6 +62,7 @@ class BLDensity(DensityMixin, JointEstimator):
         y: Any = None,
         *,
         sample_weight: Any = None,
+        groups: Any = None,
         validation_data: Any = None,
         progress: Progress | None = None,
         on_interrupt: str = "raise",
@@ -72,7 +73,7 @@ class BLDensity(DensityMixin, JointEstimator):
         ----------
         Y : DataFrame, array (n, columns) or one column; numbers, booleans and text.
         y : ignored, for scikit-learn's pipelines.
-        sample_weight : how often each row counts, as in BLRegressor.
+        sample_weight, groups : how often each row counts, and a label per row, as in BLRegressor.
         validation_data : a table that decides when to stop; by default a random share of the rows.
         progress, on_interrupt : as in BLRegressor.
         """
@@ -81,7 +82,7 @@ class BLDensity(DensityMixin, JointEstimator):
         pair = None if held_out is None else (_nothing(len(held_out)), held_out)
         nothing = _nothing(len(table))
         how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
-        return super().fit(nothing, table, validation_data=pair, **how)
+        return super().fit(nothing, table, groups=groups, validation_data=pair, **how)
 
     def log_density(self, Y: Any, *, of: Sequence[str] | None = None, given: Sequence[str] = ()) -> np.ndarray:
         """log p(y) per row, in nats, of the density per unit of the numbers; `of` and `given` as in BLHybrid."""

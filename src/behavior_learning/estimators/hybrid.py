@@ -56,6 +56,7 @@ class BLHybrid(JointEstimator):
         y_cont: Any = None,
         *,
         sample_weight: Any = None,
+        groups: Any = None,
         validation_data: tuple[Any, ...] | None = None,
         target: str | Sequence[str] | None = None,
         weights: str | None = None,
@@ -69,12 +70,13 @@ class BLHybrid(JointEstimator):
         Parameters
         ----------
         y : a table of all responses, or the discrete ones with the continuous ones in `y_cont`.
-        sample_weight, validation_data, target, weights, progress, on_interrupt, checkpoint, client : as in BLRegressor;
-            y there is a table of all responses.
+        sample_weight, groups, validation_data, target, weights, progress, on_interrupt, checkpoint, client : as in
+            BLRegressor; y there is a table of all responses.
         """
         together = beside(y, y_cont)
         how: dict[str, Any] = {"sample_weight": sample_weight, "progress": progress, "on_interrupt": on_interrupt}
         how |= {
+            "groups": groups,
             "validation_data": validation_data,
             "target": target,
             "weights": weights,

@@ -7,11 +7,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, ConvergenceWarning, ExtrapolationWarning, OptionError
+from behavior_learning.estimators.groups import filled
 from behavior_learning.estimators.rows import EncodedRows, ReadRows, uncopied, windows_of
 from behavior_learning.estimators.structure import make_basis
 from behavior_learning.gibbs.distribution import Gibbs
@@ -27,6 +28,7 @@ from behavior_learning.training.checkpoint import Checkpoint
 from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
 from behavior_learning.training.settings import Settings
+from behavior_learning.training.weights import standard_error
 
 __all__ = ["Task", "ahead_beyond_doubt", "chosen_by_pilots", "drawing", "learned", "stages_of"]
 
@@ -99,9 +101,13 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
     with bars as bar, interruptible(task.keep) as interrupted, told if stream else nullcontext():
         watch = partial(_goes_on, task.progress or bar, interrupted)
         if chosen.average:
-            fixed = encoded.response.must_train(rows.values)
-            turns = list(in_turn(train, held_out, fixed, rng, len(starts) if task.turns else 1))
-            parts = ((encoded.at(own), encoded.at(out)) for own, out in turns)
+            turns = [(train, held_out)]
+            if task.turns:
+                fixed, how = encoded.response.must_train(rows.values), {"count": len(starts), "most": len(held_out)}
+                turns = list(in_turn(rows.values, fixed, rng, **how, group=rows.group))
+            sizes = np.max([[len(own), len(out)] for own, out in turns], axis=0)
+            alike = ([filled(own, size, rng) for own, size in zip(turn, sizes, strict=True)] for turn in turns)
+            parts = ((encoded.at(own), encoded.at(out)) for own, out in alike)
             result = average_from(
                 starts, stages, parts=parts, rows=len(train), settings=settings, seed=seed, progress=watch
             )
@@ -158,18 +164,22 @@ def chosen_by_pilots(pilots: Sequence[Any], task: Task, random: np.random.Random
                 log_prob[:] = by_rows(Gibbs.log_prob, learned(pilot, quiet, random).model.gibbs(), rows)
             if interrupted():
                 return pilots[0], task._replace(progress=lambda done, loss: True)
-    return pilots[from_first(lambda: ahead_beyond_doubt(told, weight))], task
+    group = None if task.rows.group is None else task.rows.group[out]
+    return pilots[from_first(lambda: ahead_beyond_doubt(told, weight, group))], task
 
 
-def ahead_beyond_doubt(log_prob: Float[np.ndarray, "models rows"], weight: Float[np.ndarray, " rows"]) -> int:
+def ahead_beyond_doubt(
+    log_prob: Float[np.ndarray, "models rows"],
+    weight: Float[np.ndarray, " rows"],
+    group: Int[np.ndarray, " rows"] | None = None,
+) -> int:
     """Which model tells the rows better than the first by most, less `DOUBT` standard errors; the first if none does.
 
-    The error is that of rows: what another seed would bring is not in it.
+    The error is that of rows, or of their groups: what another seed would bring is not in it.
     """
     ahead = log_prob - log_prob[0]
-    mean = ahead @ weight / weight.sum()
-    error = np.sqrt((ahead - mean[:, None]) ** 2 @ weight**2) / weight.sum()
-    return int(np.argmax(np.nan_to_num(mean - DOUBT * error, nan=-np.inf)))
+    sure = ahead @ weight / weight.sum() - DOUBT * standard_error(ahead, weight, group)
+    return int(np.argmax(np.nan_to_num(sure, nan=-np.inf)))
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

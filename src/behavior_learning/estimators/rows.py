@@ -11,6 +11,7 @@ from jaxtyping import Array
 from behavior_learning.core.arrays import to_device
 from behavior_learning.encoding import TableEncoder, aligned, with_the_same_categories
 from behavior_learning.errors import DataError
+from behavior_learning.estimators.groups import check_groups
 from behavior_learning.learned.columns import Columns
 from behavior_learning.learned.model import Rows, TrainingRows
 from behavior_learning.mesh import count, gathered, rows_dealt
@@ -32,19 +33,19 @@ def uncopied(rows: np.ndarray) -> np.ndarray | slice:
 
 
 class ReadRows(NamedTuple):
-    """Rows as they were read: their columns, parsed responses and weights; rows of weight 0 are left out."""
+    """Rows as they were read: columns, parsed responses, weights, numbers of groups; rows of weight 0 are left out."""
 
     table: pd.DataFrame
     values: np.ndarray
     weight: np.ndarray | None
+    group: np.ndarray | None = None
 
     @classmethod
-    def of(cls, table: pd.DataFrame, values: np.ndarray, sample_weight: Any = None) -> "ReadRows":
-        if sample_weight is None:
-            return cls(table, values, None)
-        weight = check_weights(sample_weight, len(table))
-        counted = weight > 0
-        return cls(table[counted], values[counted], weight[counted])
+    def of(cls, table: pd.DataFrame, values: np.ndarray, sample_weight: Any = None, groups: Any = None) -> "ReadRows":
+        weight = None if sample_weight is None else check_weights(sample_weight, len(table))
+        counted = slice(None) if weight is None else weight > 0
+        group = None if groups is None else check_groups(groups, len(table), counted)
+        return cls(table[counted], values[counted], None if weight is None else weight[counted], group)
 
     def above(self, below: "ReadRows") -> "ReadRows":
         """These rows and others below them; without weights a row counts once."""

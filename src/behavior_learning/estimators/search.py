@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from itertools import product
+from itertools import islice, product
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,11 +19,14 @@ from sklearn.utils import _safe_indexing
 from behavior_learning.encoding import as_table
 from behavior_learning.errors import BLError, DataError, OptionError
 from behavior_learning.estimators.base import BehaviorEstimator
+from behavior_learning.estimators.groups import check_groups
 from behavior_learning.files import write_whole
 from behavior_learning.learned.model import in_single
 from behavior_learning.options import check_choice, check_count, check_seed, is_number
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.fit import row_losses
+from behavior_learning.training.multistart import in_turn
+from behavior_learning.training.weights import standard_error
 
 __all__ = ["SearchResult", "search"]
 
@@ -67,6 +70,7 @@ def search(
     folds: int = 3,
     random_state: int = 0,
     checkpoint: str | PathLike[str] | None = None,
+    groups: Any = None,
 ) -> SearchResult:
     """Compare hyperparameters by cross-validated loss, and fit the best to all rows.
 
@@ -87,6 +91,7 @@ def search(
     random_state : seed of folds and draws.
     checkpoint : a folder that keeps what every candidate came to. The same search called again, after a process that
         was ended, does not fit those again; a wider space does not either.
+    groups : a label per row, as `fit` takes it: folds consist of whole groups, and standard errors are of groups.
 
     Raises
     ------
@@ -108,14 +113,16 @@ def search(
     checked = _space(estimator, {"layers": list(LAYERS)} if space is None else space, method)
     seed, count = check_seed("random_state", random_state), check_count("trials", trials)
     _check_rows(estimator, X, y)
-    parts = list(_folds(estimator, X, y, check_count("folds", folds), seed))
+    group = None if groups is None else check_groups(groups, len(X))
+    parts = list(_folds(estimator, X, y, check_count("folds", folds), seed, group))
+    judging = None if group is None else group[np.concatenate([held_out for _, held_out in parts])]
     judged: list[_Judged] = []
 
     kept = None if checkpoint is None else _Kept.of(checkpoint, estimator, X, y, parts, seed)
 
     def judge_one(candidate: BehaviorEstimator, choice: Choice) -> _Judged:
-        find = lambda: _judge(candidate, choice, X, y, parts, seed)
-        return find() if kept is None else kept.judged(candidate, choice, find)
+        find = lambda: _judge(candidate, choice, X, y, parts, seed, group)
+        return replace(find() if kept is None else kept.judged(candidate, choice, find), group=judging)
 
     def judge(choice: Choice) -> float:
         judged.append(judge_one(estimator, choice))
@@ -133,7 +140,7 @@ def search(
     if not np.isfinite(ranked[0].loss):
         raise DataError(f"No candidate could be fitted. The first one says: {ranked[0].error}")
     best = clone(estimator).set_params(**ranked[0].choice)
-    return SearchResult(_table(ranked), best.fit(X) if y is None else best.fit(X, y))
+    return SearchResult(_table(ranked), best.fit(*([X] if y is None else [X, y]), groups=groups))
 
 
 class _OneOf(tuple[Any, ...]):
@@ -170,13 +177,14 @@ def _drawn(space: _Space, trials: int, seed: int) -> list[Choice]:
 
 @dataclass(frozen=True)
 class _Judged:
-    """A candidate's loss on every held-out row."""
+    """A candidate's loss on every held-out row, and the number of each row's group."""
 
     choice: Choice
     losses: np.ndarray
     n_parameters: float
     error: str = ""
     round: int = 0
+    group: np.ndarray | None = None
 
     @property
     def loss(self) -> float:
@@ -184,8 +192,7 @@ class _Judged:
 
     def std_error(self, beside: Any = 0.0) -> float:
         """Of the mean loss, or of its distance to that of another candidate on the same rows."""
-        n = len(self.losses)
-        return float((self.losses - beside).std(ddof=1) / n**0.5) if n else np.nan
+        return float(standard_error(self.losses - beside, group=self.group)) if len(self.losses) else np.nan
 
 
 @dataclass(frozen=True)
@@ -232,13 +239,20 @@ class _Kept:
 
 
 def _judge(
-    estimator: BehaviorEstimator, choice: Choice, X: Any, y: Any, parts: Iterable[tuple[Any, Any]], seed: int
+    estimator: BehaviorEstimator,
+    choice: Choice,
+    X: Any,
+    y: Any,
+    parts: Iterable[tuple[Any, Any]],
+    seed: int,
+    group: np.ndarray | None,
 ) -> _Judged:
     losses, sizes = [], []
     for train, held_out in parts:
         candidate = clone(estimator).set_params(**choice)
         try:
-            candidate.fit(_take(X, train), *([] if y is None else [_take(y, train)]))
+            rows = [_take(X, train), *([] if y is None else [_take(y, train)])]
+            candidate.fit(*rows, groups=_take(group, train))
             losses.append(_loss(candidate, _take(X, held_out), _take(y, held_out), seed))
         except BLError as error:
             return _Judged(choice, np.array([]), np.nan, str(error))
@@ -275,17 +289,24 @@ def _table(ranked: Sequence[_Judged]) -> pd.DataFrame:
 
 
 def _folds(
-    estimator: BehaviorEstimator, X: Any, y: Any, folds: int, seed: int
+    estimator: BehaviorEstimator, X: Any, y: Any, folds: int, seed: int, group: np.ndarray | None = None
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Rows that train and rows that judge; all folds have one size, so that their fits share a compiled program.
 
-    Classes are spread evenly over folds.
+    Classes are spread evenly over folds. Folds of groups are of about one size.
     """
     rows, parts = len(X), PARTS if folds == 1 else folds
     if rows < 4 * parts:
         if folds == 1:
             raise DataError(f"A single held-out fifth needs at least {4 * parts} rows; got {rows}. Use folds=2 or 3.")
         raise DataError(f"{folds} folds need at least {4 * parts} rows; got {rows}. Use fewer folds.")
+    if group is not None:
+        if group.max() + 1 < max(folds, 2):
+            raise DataError(f"{folds} folds of whole groups need as many groups, two at least; got {group.max() + 1}.")
+        rng, nothing = np.random.default_rng(seed), np.array([], int)
+        turns = in_turn(np.arange(rows), nothing, rng, count=parts, most=rows, group=group)
+        yield from islice(turns, folds)
+        return
     order = np.random.RandomState(seed).permutation(rows)
     if is_classifier(estimator):
         labels = pd.DataFrame(np.asarray(y, dtype=object).reshape(rows, -1))

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -14,6 +15,7 @@ from behavior_learning.errors import TrainingWarning
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.evaluate import by_rows
 from behavior_learning.learned.model import LearnedModel, TrainingRows, in_single
+from behavior_learning.training.weights import standard_error
 
 __all__ = ["examine_fit", "linear_loss", "loss_of_plainer", "loss_without_x", "say_plainer"]
 
@@ -149,7 +151,12 @@ def linear_loss(model: LearnedModel) -> float | None:
 
 
 def loss_of_plainer(
-    model: LearnedModel, loss: float, held_out: Sequence[np.ndarray], *, additive: bool = False
+    model: LearnedModel,
+    loss: float,
+    held_out: Sequence[np.ndarray],
+    *,
+    additive: bool = False,
+    group: np.ndarray | None = None,
 ) -> float | None:
     """The mean loss of the held-out rows up to which a plainer problem is taken instead of a fit with this loss.
 
@@ -160,21 +167,22 @@ def loss_of_plainer(
     ----------
     held_out : positions of the rows that each network of the mean has not seen, or that the one has not.
     additive : whether logistic regression is on the functions of columns that the fit sees, and not on the columns.
+    group : the number of each row's group, where rows of a group resemble each other.
     """
     rows, mean = model.training_rows("fit"), model.members > 1
     losses, labels = _linear_losses(model, rows, additive=additive), model.response.levels is not None
     if losses is None:
         return None
-    linear = _mean(losses, rows)
-    if not labels and linear - loss > PLAIN * losses.std() / len(losses) ** 0.5:  # Without a look at each row.
+    linear, own_group = _mean(losses, rows), None if group is None else group[rows.held_out]
+    error = partial(standard_error, group=own_group)
+    if not labels and linear - loss > PLAIN * error(losses):  # Without a look at each row.
         return None
     if mean:
         ahead, weight = map(np.concatenate, zip(*_members_ahead(model, rows, held_out, additive=additive), strict=True))
     else:
         ahead, weight = _ahead(model, rows, losses)
-    errors = 0.0 if mean else AHEAD[labels and len(ahead) < FEW_LABELS]
-    clearly = np.average(ahead, weights=weight) > errors * ahead.std() / len(ahead) ** 0.5
-    return None if clearly else max(loss, linear) + (WORSE if labels else 0.0)
+    doubt = 0.0 if mean else AHEAD[labels and len(ahead) < FEW_LABELS] * error(ahead, weight)
+    return None if np.average(ahead, weights=weight) > doubt else max(loss, linear) + (WORSE if labels else 0.0)
 
 
 def _ahead(model: LearnedModel, rows: TrainingRows, losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -81,11 +81,14 @@ class Joint(Response):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Validation takes a random share, but leaves every class of every response a row that trains."""
         order = random.permutation(len(values))
-        needed = [part.must_train(column[order]) for part, column in zip(self.components, values.T, strict=True)]
-        first = np.isin(np.arange(len(order)), np.concatenate(needed))
+        first = np.isin(np.arange(len(order)), self.must_train(values[order]))
         order = np.concatenate([order[~first], order[first]])
         held_out = order[: min(max(1, round(fraction * len(order))), len(order) - int(first.sum()))]
         return checked_split(np.setdiff1d(order, held_out), held_out)
+
+    def must_train(self, values: np.ndarray) -> np.ndarray:
+        parts = zip(self.components, values.T, strict=True)
+        return np.unique(np.concatenate([part.must_train(column) for part, column in parts]))
 
     def examine(self, distribution: Any) -> None:
         for part in self.components:

@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
 from behavior_learning.core.averaging import biases_of, mean_of
 from behavior_learning.core.network import BehaviorNetwork
@@ -173,14 +173,38 @@ class _Together:
 
 
 def in_turn(
-    train: np.ndarray, held_out: np.ndarray, fixed: np.ndarray, rng: np.random.Generator, count: int
+    values: np.ndarray,
+    fixed: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    count: int,
+    most: int,
+    group: Int[np.ndarray, " rows"] | None = None,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn, each but once."""
-    order = np.concatenate([held_out, rng.permutation(np.setdiff1d(train, fixed))])
-    every = np.concatenate([train, held_out])
-    size = min(len(held_out), max(len(order) // count, 1))
-    for number in range(count):
-        out = np.take(order, np.arange(number * size, (number + 1) * size), mode="wrap")
+    """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn, each but once.
+
+    Every part has its share of each class, and of large and small numbers, so that one is judged as another is. Groups
+    are held out as a whole, so that of few of them there are fewer parts.
+
+    Parameters
+    ----------
+    values : the response of each row.
+    most : rows at most that are held out at a time.
+    """
+    every = np.arange(len(values))
+    if group is None:
+        order = rng.permutation(np.setdiff1d(every, fixed))
+        if values.ndim == 1:
+            order = order[np.argsort(values[order], kind="stable")]
+        size = min(most, max(len(order) // count, 1))
+        parts = [order[number % (len(order) // size) :: len(order) // size][:size] for number in range(count)]
+    else:
+        order = rng.permutation(np.setdiff1d(group, group[fixed]))
+        sizes = np.bincount(group)[order]
+        ends = np.cumsum(sizes)
+        turn = (ends - sizes / 2) // min(most, ends[-1] / count)
+        parts = [np.flatnonzero(np.isin(group, order[turn == own])) for own in np.unique(turn[turn < count])]
+    for out in parts:
         yield np.setdiff1d(every, out), out
 
 

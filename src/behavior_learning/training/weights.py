@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.errors import DataError
 
-__all__ = ["check_weights", "chosen_rows"]
+__all__ = ["check_weights", "chosen_rows", "standard_error"]
 
 
 def check_weights(weights: Any, rows: int, name: str = "sample_weight") -> Float[np.ndarray, " rows"]:
@@ -45,3 +45,25 @@ def chosen_rows(columns: tuple[np.ndarray, ...], weight: np.ndarray | None, rows
     if weight is None:
         return chosen
     return (*chosen, to_device((weight[rows] / weight[rows].mean()).astype(columns[0].dtype)))
+
+
+def standard_error(
+    values: Float[np.ndarray, "*models rows"],
+    weight: Float[np.ndarray, " rows"] | None = None,
+    group: Int[np.ndarray, " rows"] | None = None,
+) -> Any:
+    """Of the weighted mean of values, where rows are independent of each other, or only groups of them are.
+
+    Examples
+    --------
+    >>> values = np.array([1.0, 1.0, 3.0, 3.0])
+    >>> round(float(standard_error(values)), 3), float(standard_error(values, group=np.array([0, 0, 1, 1])))
+    (0.577, 1.0)
+    """
+    weight = np.ones(values.shape[-1]) if weight is None else weight
+    off = weight * (values - (values @ weight / weight.sum())[..., None])
+    if group is not None:
+        codes = np.unique(group, return_inverse=True)[1]
+        off = np.stack([np.bincount(codes, own) for own in np.atleast_2d(off)]).reshape(*values.shape[:-1], -1)
+    n = off.shape[-1]
+    return np.sqrt((off**2).sum(axis=-1) * n / max(n - 1, 1)) / weight.sum()
