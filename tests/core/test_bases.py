@@ -163,6 +163,7 @@ BASES = {
     "polynomial": polynomial_basis(3, 1, degree=2),
     "piecewise linear": spline_basis(training_rows(), 1, knots=5),
     "cubic": spline_basis(training_rows(), 1, knots=5, degree=3),
+    "beside lines": spline_basis(training_rows(), 1, knots=5, straight=True),
     "fourier": fourier_basis(training_rows(), 1, frequencies=2),
     "appended": with_terms(affine_basis(3, 1), [(Product((0, 2)), Product(())), (Product((1,)), Product((0, 0)))]),
     "without pure x": without_pure_x(polynomial_basis(3, 1, degree=2)),
@@ -184,6 +185,8 @@ def by_hand(function, z):
     if hasattr(function, "knots"):
         element = interpolate.BSpline.basis_element(np.array(function.knots), extrapolate=False)
         return np.nan_to_num(element(np.clip(column, function.low, np.nextafter(function.high, function.low))))
+    if hasattr(function, "zero"):
+        return (np.clip(column, function.low, function.high) - function.zero) / function.unit
     share = (column - function.low) / (function.high - function.low)
     if hasattr(function, "frequency"):
         return {"sin": np.sin, "cos": np.cos}[function.function](np.pi * function.frequency * share)

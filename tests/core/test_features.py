@@ -40,8 +40,15 @@ def test_values_of_many_rows_each_are_knots(rows_per_value, knots):
 
 def test_straight_columns_stand_beside_their_curves():
     names = spline_basis(training_rows(), 1, knots=3, straight=True).names("abc", "y")
-    assert names[:3] == ["a", "b", "c"]
+    assert [name[:6] for name in names[:3]] == ["c", "clip(a", "clip(b"]
     assert names[3:] == spline_basis(training_rows(), 1, knots=3).names("abc", "y")[1:]
+
+
+@pytest.mark.parametrize(("rows", "ends"), [(np.arange(1001.0), (5, 995)), ([0.0] * 998 + [-1.0, 7.0], (-1, 7))])
+def test_a_straight_column_is_level_beyond_the_bulk_of_the_rows(rows, ends):
+    basis = spline_basis(np.array(rows)[:, None], 0, knots=3, straight=True)
+    at = np.linspace(-2000, 2000, 9)
+    np.testing.assert_allclose(np.asarray(basis.x_maps[1](jnp.asarray(at[:, None])))[:, 0], np.clip(at, *ends))
 
 
 @pytest.mark.usefixtures("float64")

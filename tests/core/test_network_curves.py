@@ -8,7 +8,7 @@ import pytest
 
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import fourier_basis, spline_basis, with_terms
-from behavior_learning.core.features import BSpline, Product, Ramp
+from behavior_learning.core.features import BSpline, Clip, Product, Ramp
 from tests import oracle
 from tests.conftest import random_network, rng
 
@@ -16,6 +16,7 @@ FEATURES, CLASSES = 3, 3
 
 BASES = {
     "ramps": lambda x, m: spline_basis(x, m, knots=5),
+    "ramps beside lines": lambda x, m: spline_basis(x, m, knots=3, straight=True),
     "cubic": lambda x, m: spline_basis(x, m, knots=4, degree=3),
     "waves": lambda x, m: fourier_basis(x, m, frequencies=2),
     "ramps with named terms": lambda x, m: with_terms(
@@ -31,6 +32,8 @@ def curve_value(function, z):
     value = z[function.column]
     if isinstance(function, Ramp):
         return min(max((value - function.low) / (function.high - function.low), 0.0), 1.0)
+    if isinstance(function, Clip):
+        return (min(max(value, function.low), function.high) - function.zero) / function.unit
     if isinstance(function, BSpline):
         inside = min(max(value, function.low), math.nextafter(function.high, function.low))
         return bspline_value(inside, function.knots)

@@ -39,6 +39,7 @@ BASES = {
     "affine": lambda x, m: affine_basis(x.shape[1], m),
     "polynomial": lambda x, m: polynomial_basis(x.shape[1], m, degree=2),
     "ramps": lambda x, m: spline_basis(x, m, knots=4),
+    "clips": lambda x, m: spline_basis(x, m, knots=3, straight=True),
     "cubic": lambda x, m: spline_basis(x, m, knots=3, degree=3),
     "transforms": lambda x, m: _transforms(x, m),
     "waves": lambda x, m: fourier_basis(x, m, frequencies=2),

@@ -23,6 +23,8 @@ from behavior_learning.core.features import (
     Monomials,
     Pair,
     Product,
+    Clip,
+    Clips,
     Ramp,
     Ramps,
     Wave,
@@ -50,6 +52,9 @@ __all__ = [
 
 ONE = -1
 """Index of the constant function 1 in a pairing."""
+
+TAIL = 0.005
+"""Share of the training rows, on each side, beyond which a column that stands beside its curves is level."""
 
 ROWS_PER_KNOT = 100
 """Rows per distinct value of a column from which a spline has a knot at each (Adult: .2934 to .2800 nats)."""
@@ -301,13 +306,21 @@ def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1, straight
     knots : per column, the ends included; repeated ones are merged. Columns with `ROWS_PER_KNOT` rows per value have
         one at each value.
     degree : 1 for piecewise-linear ramps, 3 for cubic B-splines.
-    straight : whether a column stands beside its curves too.
+    straight : whether a column stands beside its curves too, level beyond the bulk of the training rows: a few rows that
+        are far away would not tell its slope from that of their own curve.
     """
     curve_type, feature_map = {1: (Ramp, Ramps), 3: (BSpline, BSplines)}[degree]
     curved = _curved(x)
     curves = [curve for j in curved for curve in curve_type.between(j, _knots(x[:, j], knots))]
-    kept = Monomials(tuple((j,) for j in range(x.shape[1]) if straight or j not in curved))
-    return _paired((kept, feature_map(tuple(curves))), Monomials(_monomials(m, 1)), 1)
+    kept = Monomials(tuple((j,) for j in range(x.shape[1]) if j not in curved))
+    beside = [Clips(tuple(Clip(j, *_bulk(x[:, j])) for j in curved))] if straight and curved else []
+    return _paired((kept, *beside, feature_map(tuple(curves))), Monomials(_monomials(m, 1)), 1)
+
+
+def _bulk(values: Float[np.ndarray, " n"]) -> tuple[float, float]:
+    """The range of all but `TAIL` of the rows on each side, or of all where that is a single value."""
+    low, high = np.quantile(values, (TAIL, 1 - TAIL))
+    return (float(low), float(high)) if low < high else (float(values.min()), float(values.max()))
 
 
 def _knots(values: Float[np.ndarray, " n"], count: int) -> np.ndarray:

@@ -164,7 +164,8 @@ class Spline(BasisFamily):
     """Curves of each column of x between its quantiles, straight pieces (degree 1) or cubic ones (degree 3).
 
     Knots are quantiles in which rows and distinct values count half each, or all values of a column with a hundred rows
-    per distinct value. `straight` keeps the columns beside their curves, so that a ridge draws curves towards lines.
+    per distinct value. `straight` keeps the columns beside their curves, up to where the bulk of the training rows
+    ends, so that a ridge draws curves towards lines.
 
     Examples
     --------

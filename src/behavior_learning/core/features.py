@@ -24,6 +24,8 @@ from behavior_learning.options import built, from_plain
 __all__ = [
     "BSpline",
     "BSplines",
+    "Clip",
+    "Clips",
     "Curve",
     "Curves",
     "FeatureMap",
@@ -97,6 +99,31 @@ class Ramp(_OfOneColumn):
 
 
 @dataclass(frozen=True)
+class Clip(_OfOneColumn):
+    """(z − zero)/unit for z between `low` and `high`, and level beyond."""
+
+    column: int
+    low: float
+    high: float
+    zero: float = 0.0
+    unit: float = 1.0
+
+    def name(self, columns: Sequence[str], digits: int = 4) -> str:
+        inside, of = columns[self.column], [self.low, self.high]
+        if (self.zero, self.unit) != (0.0, 1.0):
+            inside, of = f"({inside} - {self.zero:.{digits}g})/{self.unit:.{digits}g}", self._ends
+        return f"clip({inside}, {', '.join(f'{end:.{digits}g}' for end in of)})"
+
+    @property
+    def _ends(self) -> list[float]:
+        return [(end - self.zero) / self.unit for end in (self.low, self.high)]
+
+    def rescaled(self, center: float, scale: float) -> "Clip":
+        low, high, zero = (center + scale * z for z in (self.low, self.high, self.zero))
+        return Clip(self.column, low, high, zero, scale * self.unit)
+
+
+@dataclass(frozen=True)
 class BSpline(_OfOneColumn):
     """The cubic B-spline on five consecutive knots, constant beyond the end knots of its column."""
 
@@ -165,7 +192,7 @@ class Transform(_OfOneColumn):
         return Transform(self.column, self.function, zero, scale * self.unit, low)
 
 
-Curve = Ramp | BSpline | Wave | Transform
+Curve = Ramp | Clip | BSpline | Wave | Transform
 """A function of one column that is no monomial."""
 
 Function = Product | Curve
@@ -310,6 +337,19 @@ class Ramps(Curves):
         column = np.array([ramp.column for ramp in self.functions], dtype=int)
         low, high = np.array([(ramp.low, ramp.high) for ramp in self.functions]).reshape(-1, 2).T.astype(z.dtype)
         return jnp.clip((z[..., column] - low) * (1 / (high - low)), 0.0, 1.0)
+
+
+@register_feature_map
+class Clips(Curves):
+    """Columns that end where the bulk of the training rows does: what is far outside says no more than its edge."""
+
+    kind = Clip
+
+    def __call__(self, z: Float[Array, "*batch columns"]) -> Float[Array, "*batch functions"]:
+        column = np.array([clip.column for clip in self.functions], dtype=int)
+        numbers = [(clip.low, clip.high, clip.zero, clip.unit) for clip in self.functions]
+        low, high, zero, unit = np.array(numbers).reshape(-1, 4).T.astype(z.dtype)
+        return (jnp.clip(z[..., column], low, high) - zero) / unit
 
 
 @register_feature_map

@@ -137,8 +137,7 @@ def flexible(model: LearnedModel, rows: Rows, seed: int) -> FitResult:
     encoded = EncodedRows(model.encoder, model.response, model.columns, rows.x, rows.y, None)
     draw = drawing(chosen, make_architecture(chosen, "scalar", asked), encoded, np.arange(n))
     starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
-    order, count = rng.permutation(n), int(n * chosen.validation_fraction)
-    turns = list(in_turn(order[count:], order[:count], order[:0], rng, len(starts)))
+    turns = list(in_turn(rows.y, np.array([], int), rng, count=len(starts), most=int(n * chosen.validation_fraction)))
     return average_from(
         starts,
         stages_of(chosen, encoded, np.arange(n)),

@@ -9,7 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from behavior_learning.core.features import BSpline, BSplines, Curve, Ramp, Ramps, Transform, Transforms, Wave, Waves
+from behavior_learning.core.features import (
+    BSpline,
+    BSplines,
+    Clip,
+    Clips,
+    Curve,
+    Ramp,
+    Ramps,
+    Transform,
+    Transforms,
+    Wave,
+    Waves,
+)
 from behavior_learning.core.heads import ROLES
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
 from behavior_learning.symbolic.sources import read_variables
@@ -25,7 +37,7 @@ __all__ = [
 
 Values = Mapping[str, np.ndarray]
 
-_MAPS = {Ramp: Ramps, BSpline: BSplines, Wave: Waves, Transform: Transforms}
+_MAPS = {Ramp: Ramps, Clip: Clips, BSpline: BSplines, Wave: Waves, Transform: Transforms}
 
 
 def table_values(blocks: Iterable[Block], table: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -50,7 +62,7 @@ def table_values(blocks: Iterable[Block], table: Mapping[str, Any]) -> dict[str,
 
 
 def curve_at(curve: Curve, column: Array) -> Array:
-    """A ramp, B-spline, wave or transform at the values of its column, in their precision."""
+    """A ramp, clip, B-spline, wave or transform at the values of its column, in their precision."""
     return _MAPS[type(curve)]((replace(curve, column=0),))(column[..., None])[..., 0]
 
 

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from textwrap import indent, wrap
 
-from behavior_learning.core.features import BSpline, Curve, Ramp, Transform, Wave
+from behavior_learning.core.features import BSpline, Clip, Curve, Ramp, Transform, Wave
 from behavior_learning.core.heads import ROLES, Head, registered_heads
 from behavior_learning.errors import DataError
 from behavior_learning.symbolic.forms import NumPy, by_name
@@ -176,6 +176,11 @@ def _ramp(ramp: Ramp, column: str, names: Mapping[str, str]) -> str:
     return f"ramp({names[column]}, {float(ramp.low)!r}, {float(ramp.high)!r})"
 
 
+def _clip(curve: Clip, column: str, names: Mapping[str, str]) -> str:
+    inside = f"np.clip({names[column]}, {float(curve.low)!r}, {float(curve.high)!r})"
+    return f"({inside} - {float(curve.zero)!r}) / {float(curve.unit)!r}"
+
+
 def _bspline(curve: BSpline, column: str, names: Mapping[str, str]) -> str:
     knots = tuple(map(float, curve.knots))
     return f"bspline({names[column]}, {knots!r}, {float(curve.low)!r}, {float(curve.high)!r})"
@@ -193,6 +198,7 @@ def _transform(curve: Transform, column: str, names: Mapping[str, str]) -> str:
 
 _CURVES: dict[type[Curve], Callable[..., str]] = {
     Ramp: _ramp,
+    Clip: _clip,
     BSpline: _bspline,
     Wave: _wave,
     Transform: _transform,

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from behavior_learning.core.features import BSpline, Ramp, Transform, Wave
+from behavior_learning.core.features import BSpline, Clip, Ramp, Transform, Wave
 from behavior_learning.symbolic.polynomials import Polynomial
 from behavior_learning.symbolic.problem import Problem
 
@@ -12,7 +12,7 @@ __all__ = ["CURVES", "FORMAT", "problem_json"]
 
 FORMAT = "behavior_learning problem 2"
 
-CURVES = {"ramp": Ramp, "bspline": BSpline, "wave": Wave, "transform": Transform}
+CURVES = {"ramp": Ramp, "clip": Clip, "bspline": BSpline, "wave": Wave, "transform": Transform}
 
 
 def problem_json(problem: Problem) -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import sympy
 
-from behavior_learning.core.features import BSpline, Curve, Ramp, Transform, Wave
+from behavior_learning.core.features import BSpline, Clip, Curve, Ramp, Transform, Wave
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.symbolic.polynomials import Monomial, Polynomial
 from behavior_learning.symbolic.problem import Block, HeadTerm, Problem
@@ -47,6 +47,11 @@ def _ramp(curve: Ramp, z: sympy.Expr) -> sympy.Expr:
     return sympy.Min(1, sympy.Max(0, (z - curve.low) / (curve.high - curve.low), evaluate=False), evaluate=False)
 
 
+def _clip(curve: Clip, z: sympy.Expr) -> sympy.Expr:
+    inside = sympy.Min(curve.high, sympy.Max(curve.low, z, evaluate=False), evaluate=False)
+    return (inside - curve.zero) / curve.unit
+
+
 def _wave(curve: Wave, z: sympy.Expr) -> sympy.Expr:
     angle = sympy.pi * curve.frequency * (z - curve.low) / (curve.high - curve.low)
     return sympy.sin(angle) if curve.function == "sin" else sympy.cos(angle)
@@ -70,6 +75,7 @@ def _transform(curve: Transform, z: sympy.Expr) -> sympy.Expr:
 
 _CURVES: dict[type[Curve], Callable[..., sympy.Expr]] = {
     Ramp: _ramp,
+    Clip: _clip,
     Wave: _wave,
     BSpline: _bspline,
     Transform: _transform,
