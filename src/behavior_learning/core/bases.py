@@ -18,13 +18,13 @@ from jaxtyping import Array, Float
 from behavior_learning.core.features import (
     BSpline,
     BSplines,
+    Clip,
+    Clips,
     FeatureMap,
     Function,
     Monomials,
     Pair,
     Product,
-    Clip,
-    Clips,
     Ramp,
     Ramps,
     Wave,
@@ -306,8 +306,8 @@ def spline_basis(x: np.ndarray, m: int, *, knots: int, degree: int = 1, straight
     knots : per column, the ends included; repeated ones are merged. Columns with `ROWS_PER_KNOT` rows per value have
         one at each value.
     degree : 1 for piecewise-linear ramps, 3 for cubic B-splines.
-    straight : whether a column stands beside its curves too, level beyond the bulk of the training rows: a few rows that
-        are far away would not tell its slope from that of their own curve.
+    straight : whether a column stands beside its curves too, level beyond the bulk of the training rows: what is far
+        outside says no more than its edge.
     """
     curve_type, feature_map = {1: (Ramp, Ramps), 3: (BSpline, BSplines)}[degree]
     curved = _curved(x)
