@@ -44,7 +44,7 @@ def test_straight_columns_stand_beside_their_curves():
     assert names[3:] == spline_basis(training_rows(), 1, knots=3).names("abc", "y")[1:]
 
 
-@pytest.mark.parametrize(("rows", "ends"), [(np.arange(1001.0), (5, 995)), ([0.0] * 998 + [-1.0, 7.0], (-1, 7))])
+@pytest.mark.parametrize(("rows", "ends"), [(np.arange(2001.0), (1, 1999)), ([0.0] * 4998 + [-1.0, 7.0], (-1, 7))])
 def test_a_straight_column_is_level_beyond_the_bulk_of_the_rows(rows, ends):
     basis = spline_basis(np.array(rows)[:, None], 0, knots=3, straight=True)
     at = np.linspace(-2000, 2000, 9)

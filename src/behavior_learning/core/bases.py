@@ -53,7 +53,7 @@ __all__ = [
 ONE = -1
 """Index of the constant function 1 in a pairing."""
 
-TAIL = 0.005
+TAIL = 0.0005
 """Share of the training rows, on each side, beyond which a column that stands beside its curves is level."""
 
 ROWS_PER_KNOT = 100
