@@ -10,6 +10,7 @@ import numpy as np
 
 from behavior_learning.core.architecture import LayerInputs
 from behavior_learning.core.arrays import to_device
+from behavior_learning.core.bases import united
 from behavior_learning.core.block import NONNEGATIVE, Layer, Rows, Rule, Weight
 from behavior_learning.core.heads import ROLES
 from behavior_learning.core.network import BehaviorNetwork, Readout, weight_value
@@ -19,6 +20,9 @@ __all__ = ["biases_of", "mean_of", "member_of"]
 
 def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
     """The network whose utility is the mean of those of networks of one shape, their blocks in this order.
+
+    Their bases may differ in the curves of x: the mean has all of them, and coefficients that are zero where a network
+    does without.
 
     Examples
     --------
@@ -32,10 +36,12 @@ def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
     shape = first.architecture
     readout = "nonnegative" if shape.readout == "identity" else shape.readout
     wide = replace(shape, layers=tuple(count * width for width in shape.layers), readout=readout)
+    basis, places = united([network.basis for network in networks])
 
     def heads(network: BehaviorNetwork, member: int, number: int) -> dict[str, Rows]:
-        at = _columns(wide.inputs(number), network.basis.size, member, count)
-        size = wide.inputs(number).n_terms(network.basis.size) + len(wide.inputs(number).blocks)
+        at = _columns(wide.inputs(number), basis.size, member, count)
+        terms = wide.inputs(number).n_terms(basis.size)
+        at, size = np.concatenate([places[member][:terms], at[terms:]]), terms + len(wide.inputs(number).blocks)
         rows = network.layers[number].heads.items()
         return {r: Rows(_within(own.coef, at, size), own.intercept, own.multiplier, own.head) for r, own in rows}
 
@@ -57,7 +63,7 @@ def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
     weight = Weight.from_value(np.concatenate(values, axis=1) / count, rule)
     bias = None if biases[0] is None else Weight.from_value(np.mean([weight_value(own) for own in biases], axis=0))
     return BehaviorNetwork(
-        first.basis,
+        basis,
         tuple(map(layer, range(len(shape.layers)))),
         tuple(map(projection, range(len(first.projections)))),
         Readout(weight, bias),

@@ -20,6 +20,7 @@ from behavior_learning.core.features import (
     BSplines,
     Clip,
     Clips,
+    Curves,
     FeatureMap,
     Function,
     Monomials,
@@ -45,6 +46,7 @@ __all__ = [
     "polynomial_basis",
     "position",
     "spline_basis",
+    "united",
     "with_bends",
     "with_terms",
     "without_pure_x",
@@ -372,6 +374,30 @@ def with_bends(basis: Basis, x: Float[np.ndarray, "n d"], count: int) -> Basis:
     places = len(basis.x_functions) + np.arange(len(bends))
     pairs = (*basis.pairing.pairs, *((int(i), ONE) for i in places))
     return Basis((*basis.x_maps, Ramps(tuple(bends))), basis.y_maps, Pairing.ordered(pairs)) if bends else basis
+
+
+def united(bases: Sequence[Basis]) -> tuple[Basis, list[np.ndarray]]:
+    """A basis with the terms of all of these, which differ in curves of x alone, and where each has its own among them.
+
+    Examples
+    --------
+    >>> x = np.arange(9.0)[:, None]
+    >>> both, places = united([spline_basis(x, 1, knots=knots) for knots in (2, 3)])
+    >>> both.names(["x"], ["y"]), [own.tolist() for own in places]
+    (['ramp(x, 0, 8)', 'ramp(x, 0, 4)', 'ramp(x, 4, 8)', 'y'], [[0, 3], [1, 2, 3]])
+    """
+    first = bases[0]
+    functions, maps = [*first.x_functions], [*first.x_maps]
+    for own in (curves for basis in bases[1:] for curves in basis.x_maps if isinstance(curves, Curves)):
+        new = tuple(curve for curve in own.functions if curve not in functions)
+        functions, maps = [*functions, *new], [*maps, *([type(own)(new)] if new else [])]
+    pairs = [
+        [(position(x, functions), j) for (x, _), (_, j) in zip(basis.terms, basis.pairing.pairs, strict=True)]
+        for basis in bases
+    ]
+    pairing = Pairing.ordered(list(dict.fromkeys(pair for own in pairs for pair in own)))
+    at = {pair: place for place, pair in enumerate(pairing.pairs)}
+    return Basis(tuple(maps), first.y_maps, pairing), [np.array([at[pair] for pair in own]) for own in pairs]
 
 
 def position(function: Function, functions: Sequence[Function]) -> int:

@@ -219,13 +219,14 @@ class BehaviorEstimator(FittedEstimator):
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
         tried = pilots(chosen, self, len(train), len(held_out), response.labelled) if present is None else []
         with suited(0):  # Training in it goes elsewhere where that pays.
+            bases: list[Any] = []
             if tried:
-                pilot, task = chosen_by_pilots(tried, task, random)
-                chosen = SimpleNamespace(**vars(chosen) | {"basis": pilot.basis})
+                bases, task = chosen_by_pilots(tried, task, random)
+                chosen = SimpleNamespace(**vars(chosen) | {"basis": bases[0]})
+            found = learned(chosen, task, random, bases if chosen.average else ())
             if plain and chosen.heads == "auto":
-                model, loss, _ = self._ahead_of_plainer(asked, chosen, response, task, random)
-            else:
-                model, loss, _ = learned(chosen, task, random)
+                found = self._ahead_of_plainer(found, asked, chosen, task, random)
+            model, loss, _ = found
         self._adopt(model, named=is_named(X))
         bears, ahead = plain or chosen.average or present is not None, plain and self.model_.members > 1
         examine_fit(self.model_, loss, bears=bears, ahead=ahead)
@@ -281,11 +282,10 @@ class BehaviorEstimator(FittedEstimator):
         return Opened.read(X, target, weights, labelled=self._stated_response(None).labelled, fraction=fraction)
 
     def _ahead_of_plainer(
-        self, asked: Any, chosen: Any, response: Response, task: Task, random: np.random.RandomState
+        self, found: Learned, asked: Any, chosen: Any, task: Task, random: np.random.RandomState
     ) -> Learned:
-        """What is learned, or a plainer problem where it is not ahead of that on rows that were held out."""
-        found = learned(chosen, task, random)
-        plainer = self._plainer(asked, chosen, response, len(task.train))
+        """What was learned, or a plainer problem where it is not ahead of that on rows that were held out."""
+        plainer = self._plainer(asked, chosen, task.encoded.response, len(task.train))
         additive = plainer.basis is not asked.basis
         allowed = loss_of_plainer(*found, additive=additive, group=task.rows.group)
         other = None if allowed is None else learned(plainer, task, random)

@@ -4,12 +4,14 @@ import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.basis_families import BasisFamily
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, ConvergenceWarning, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.groups import filled
@@ -30,13 +32,13 @@ from behavior_learning.training.multistart import average_from, fit_from, in_tur
 from behavior_learning.training.settings import Settings
 from behavior_learning.training.weights import standard_error
 
-__all__ = ["Task", "ahead_beyond_doubt", "chosen_by_pilots", "drawing", "learned", "stages_of"]
+__all__ = ["Task", "chosen_by_pilots", "drawing", "learned", "level_with_best", "stages_of"]
 
 MANY_ROWS = 5_000
 """Training rows from which the quadrature of a single number begins coarse, to be refined where it must."""
 
 DOUBT = 2
-"""Standard errors by which a pilot has to be ahead of the first."""
+"""Standard errors by which a pilot that is left out is behind the best."""
 
 
 class Task(NamedTuple):
@@ -81,8 +83,13 @@ class Learned(NamedTuple):
     held_out: Sequence[np.ndarray]
 
 
-def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
-    """What is learned with checked hyperparameters."""
+def learned(chosen: Any, task: Task, random: np.random.RandomState, bases: Sequence[BasisFamily | str] = ()) -> Learned:
+    """What is learned with checked hyperparameters.
+
+    Parameters
+    ----------
+    bases : those of the networks of a mean by turns; by default all have that of the hyperparameters.
+    """
     rows, encoded, train, held_out, stream, present = task[:6]
     architecture = task.architecture(chosen) if present is None else present.network.architecture
     settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
@@ -90,8 +97,9 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
     stages = stages_of(chosen, encoded, train)
     rng = np.random.default_rng(random.randint(2**31))
     if present is None:
-        draw = drawing(chosen, architecture, encoded, train)
-        starts = [draw(rng) for _ in range(chosen.n_restarts.n)]
+        kinds = [SimpleNamespace(**vars(chosen) | {"basis": basis}) for basis in bases or [chosen.basis]]
+        draws = [drawing(kind, architecture, encoded, train) for kind in kinds]
+        draw, starts = draws[0], [draws[number % len(draws)](rng) for number in range(chosen.n_restarts.n)]
     else:
         starts = [present.member(number).network for number in range(present.members)]
         draw = partial(drawn_like, starts[0], **chosen.n_restarts.scales)
@@ -129,6 +137,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
                 checkpoint=task.kept,
             )
             outs = [held_out]
+    made = Fitting(starts[: len(bases) or 1])
     model = LearnedModel(
         network=result.network,
         encoder=encoded.encoder,
@@ -141,14 +150,16 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState) -> Learned:
         restarts=restarts(result),
         l2=result.l2,
         biases=result.biases,
-        procedure=Fitting(starts[0]) if settings.penalty.sparse or chosen.average else present and present.procedure,
+        procedure=made if settings.penalty.sparse or chosen.average else present and present.procedure,
         **_said_of(present),
     )
     return Learned(model, result.held_out_loss, outs)
 
 
-def chosen_by_pilots(pilots: Sequence[Any], task: Task, random: np.random.RandomState) -> tuple[Any, Task]:
-    """The checked hyperparameters of the first pilot, or of one that is ahead beyond doubt, and the task to go on with.
+def chosen_by_pilots(
+    pilots: Sequence[Any], task: Task, random: np.random.RandomState
+) -> tuple[list[BasisFamily | str], Task]:
+    """The bases of the pilots that are not behind the best beyond doubt, and the task to go on with.
 
     A pilot without a finite loss is left out. Where training is to end meanwhile it is the first, and the task ends at
     once.
@@ -163,23 +174,26 @@ def chosen_by_pilots(pilots: Sequence[Any], task: Task, random: np.random.Random
             with suppress(ConvergenceError):
                 log_prob[:] = by_rows(Gibbs.log_prob, learned(pilot, quiet, random).model.gibbs(), rows)
             if interrupted():
-                return pilots[0], task._replace(progress=lambda done, loss: True)
+                return [pilots[0].basis], task._replace(progress=lambda done, loss: True)
     group = None if task.rows.group is None else task.rows.group[out]
-    return pilots[from_first(lambda: ahead_beyond_doubt(told, weight, group))], task
+    return [pilots[number].basis for number in from_first(lambda: level_with_best(told, weight, group))], task
 
 
-def ahead_beyond_doubt(
+def level_with_best(
     log_prob: Float[np.ndarray, "models rows"],
     weight: Float[np.ndarray, " rows"],
     group: Int[np.ndarray, " rows"] | None = None,
-) -> int:
-    """Which model tells the rows better than the first by most, less `DOUBT` standard errors; the first if none does.
+) -> list[int]:
+    """The models that tell the rows no worse than the best by `DOUBT` standard errors; the first if none has a loss.
 
     The error is that of rows, or of their groups: what another seed would bring is not in it.
     """
-    ahead = log_prob - log_prob[0]
-    sure = ahead @ weight / weight.sum() - DOUBT * standard_error(ahead, weight, group)
-    return int(np.argmax(np.nan_to_num(sure, nan=-np.inf)))
+    means = np.nan_to_num(log_prob @ weight, nan=-np.inf)
+    if not np.isfinite(means.max()):
+        return [0]
+    behind = log_prob[np.argmax(means)] - log_prob
+    doubt = DOUBT * standard_error(behind, weight, group)
+    return [number for number in range(len(means)) if behind[number] @ weight / weight.sum() <= doubt[number]]
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

@@ -1,6 +1,6 @@
 """Make a model again from samples of rows: all that made it, selection included, with its encoding kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -36,28 +36,29 @@ class Fitting:
 
     Attributes
     ----------
-    template : a network of the shape that training started from.
+    templates : networks of the shapes that training started from by turns, which differ in their bases.
     """
 
-    template: BehaviorNetwork
+    templates: Sequence[BehaviorNetwork]
 
     def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
         recipe, xy = model.recipe, in_single((rows.x, rows.y))
         train, validation = np.flatnonzero(~rows.held_out), np.flatnonzero(rows.held_out)
 
-        def draw(rng: np.random.Generator = rng) -> BehaviorNetwork:
-            return drawn_like(self.template, rng, **recipe.initialization.scales)
+        def draw(rng: np.random.Generator = rng, number: int = 0) -> BehaviorNetwork:
+            template = self.templates[number % len(self.templates)]
+            return drawn_like(template, rng, **recipe.initialization.scales)
 
         objective = model.objective.on(model.space, recipe.temperature)
         part = chosen_rows(xy, rows.weight, train), chosen_rows(xy, rows.weight, validation)
         alone = model.members == 1 and not recipe.settings.penalty.sparse
-        if model.l2 is not None and alone and not few_blocks(self.template):
+        if model.l2 is not None and alone and not few_blocks(self.templates[0]):
             [own] = rng.spawn(1)  # What training draws does not depend on whether this was tried.
             many, l2 = [draw(own) for _ in range(STARTS)], recipe.settings.penalty.l2
             found = from_random(many, objective, data=part[0], validation=part[1], l2=l2)
             if found is not None:
                 return self._made(model, rows, found.network, objective, found.l2)
-        starts, seed = [draw() for _ in range(recipe.initialization.n)], int(rng.integers(2**31))
+        starts, seed = [draw(number=n) for n in range(recipe.initialization.n)], int(rng.integers(2**31))
         stages = [objective]
         if model.members > 1:
             result = average_from(starts, stages, parts=[part], rows=len(train), settings=recipe.settings, seed=seed)
@@ -97,7 +98,7 @@ class Forgotten:
 
 def procedure_of(model: LearnedModel) -> Procedure:
     """How a model was made: by a fit of its own shape, or of that of each network whose mean it is, unless it says."""
-    return model.procedure or Fitting(model.member(0).network)
+    return model.procedure or Fitting([model.member(0).network])
 
 
 def samples(rows: TrainingRows, n: int, kind: str, seed: int, share: float) -> Iterator[TrainingRows]:
