@@ -6,6 +6,7 @@ import pytest
 
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.averaging import biases_of, mean_of, member_of
+from behavior_learning.core.bases import spline_basis
 from behavior_learning.core.block import Weight
 from behavior_learning.core.network import BehaviorNetwork, with_arrays
 from tests.conftest import rng
@@ -22,9 +23,14 @@ SHAPES = {
 RESPONSE = 2
 
 
-def members(shape, count=3):
+def members(shape, count=3, knots=()):
+    """Networks on columns, or on curves of so many knots each."""
     generator = rng("members")
-    drawn = [BehaviorNetwork.random(generator, SHAPES[shape], features=4, response=RESPONSE) for _ in range(count)]
+    x, m = generator.normal(size=(30, 4)), 0 if shape == "vector" else RESPONSE
+    bases = [spline_basis(x, m, knots=own, straight=True) for own in knots] or [None] * count
+    drawn = [
+        BehaviorNetwork.random(generator, SHAPES[shape], features=4, response=RESPONSE, basis=basis) for basis in bases
+    ]
     return [with_arrays(net, [Weight(generator.normal(size=w.raw.shape), w.rule) for w in net.arrays]) for net in drawn]
 
 
@@ -34,9 +40,13 @@ def rows():
     return x, jnp.asarray(generator.normal(size=(1, 6, RESPONSE)), jnp.float32)
 
 
+every_kind = pytest.mark.parametrize("knots", [(), (3, 5, 3), (2, 9, 4)], ids=["columns", "two kinds", "three kinds"])
+
+
+@every_kind
 @pytest.mark.parametrize("shape", SHAPES)
-def test_utility_of_the_mean_is_the_mean_of_utilities(shape):
-    own = members(shape)
+def test_utility_of_the_mean_is_the_mean_of_utilities(shape, knots):
+    own = members(shape, knots=knots)
     expected = np.mean([network(*rows()) for network in own], axis=0)
     np.testing.assert_allclose(mean_of(own)(*rows()), expected, rtol=1e-4, atol=1e-5)
 
@@ -46,17 +56,19 @@ def test_the_mean_of_one_network_is_that_network():
     np.testing.assert_allclose(mean_of(own)(*rows()), own[0](*rows()), rtol=1e-5)
 
 
+@every_kind
 @pytest.mark.parametrize("shape", SHAPES)
-def test_each_member_can_be_taken_out(shape):
-    own = members(shape)
+def test_each_member_can_be_taken_out(shape, knots):
+    own = members(shape, knots=knots)
     for i, network in enumerate(own):
         taken = member_of(mean_of(own), i, biases_of(own))
         np.testing.assert_allclose(taken(*rows()), network(*rows()), rtol=1e-4, atol=1e-5)
 
 
+@every_kind
 @pytest.mark.parametrize("shape", SHAPES)
-def test_no_member_learns_from_the_blocks_of_another(shape):
-    own = members(shape)
+def test_no_member_learns_from_the_blocks_or_the_curves_of_another(shape, knots):
+    own = members(shape, knots=knots)
     extra = 3 if SHAPES[shape].readout == "identity" else 0
     pooled = (3 - 1) * RESPONSE if SHAPES[shape].readout_bias else 0
     assert mean_of(own).n_parameters == sum(network.n_parameters for network in own) + extra - pooled

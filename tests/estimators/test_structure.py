@@ -13,7 +13,7 @@ from behavior_learning.core.network import BehaviorNetwork
 from behavior_learning.errors import ConvergenceError, DataError, OptionError, TrainingWarning
 from behavior_learning.estimators import learning, structure
 from behavior_learning.estimators.classifier import BLClassifier
-from behavior_learning.estimators.learning import ahead_beyond_doubt
+from behavior_learning.estimators.learning import level_with_best
 from behavior_learning.estimators.regressor import BLRegressor
 from behavior_learning.estimators.structure import (
     LINEAR,
@@ -397,37 +397,64 @@ def test_objectives_without_a_likelihood_have_no_pilots():
     assert not pilots(chosen, estimator, 2_000, 400, labels=False)
 
 
-def test_a_pilot_wins_beyond_doubt_alone():
-    noise = rng("doubt").normal(size=(2, 400))
-    noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
-    ahead = lambda errors: np.stack([np.zeros(400), *(noise + np.array(errors)[:, None] / 20)])  # √400 = 20
-    weight = np.ones(400)
-    assert [ahead_beyond_doubt(ahead(errors), weight) for errors in ([1.9, 0], [2.1, 0], [2.1, 2.2])] == [0, 1, 2]
-    assert ahead_beyond_doubt(np.zeros((3, 400)), weight) == 0
-    unknown = ahead([np.nan, 3])
-    assert ahead_beyond_doubt(unknown, weight) == 2
-    assert ahead_beyond_doubt(unknown[[1, 0, 2]], weight) == 0
+def told_by_pilots(errors, rows=400):
+    """Log-densities of a first model and of others, each by so many standard errors ahead of it."""
+    noise = rng("doubt").normal(size=(len(errors), rows))
+    noise = (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, ddof=1, keepdims=True)
+    return np.stack([np.zeros(rows), *(noise + np.array(errors)[:, None] / rows**0.5)])
+
+
+@pytest.mark.parametrize(
+    ("errors", "kept"),
+    [
+        ([1.9], [0, 1]),
+        ([2.1], [1]),
+        ([-1.9], [0, 1]),
+        ([-2.1], [0]),
+        ([5, 5], [1, 2]),
+        ([5, -5], [1]),
+        ([np.nan, 3], [2]),
+    ],
+)
+def test_pilots_stay_that_are_not_behind_the_best_beyond_doubt(errors, kept):
+    assert level_with_best(told_by_pilots(errors), np.ones(400)) == kept
+
+
+def test_of_equal_pilots_all_stay_and_without_any_the_first():
+    assert level_with_best(np.zeros((3, 400)), np.ones(400)) == [0, 1, 2]
+    assert level_with_best(np.full((3, 400), np.nan), np.ones(400)) == [0]
 
 
 def test_rows_that_weigh_twice_are_rows_with_a_larger_error():
     noise = rng("doubt").normal(size=200)
     told, weight = np.stack([np.zeros(200), noise - noise.mean() + 0.15]), np.repeat([0.05, 1.95], 100)
     mean = np.average(told[1], weights=weight)
-    error = np.sqrt(np.sum((weight * (told[1] - mean)) ** 2)) / weight.sum()
+    error = np.sqrt(np.sum((weight * (told[1] - mean)) ** 2) * 200 / 199) / weight.sum()
     told[1] += 2.01 * error - mean
-    assert ahead_beyond_doubt(told, weight) == 1
+    assert level_with_best(told, weight) == [1]
     told[1] -= 0.02 * error
-    assert ahead_beyond_doubt(told, weight) == 0
+    assert level_with_best(told, weight) == [0, 1]
 
 
 def test_rows_of_one_group_say_as_much_as_one_row():
-    noise = rng("doubt").normal(size=50)
-    told = np.stack([np.zeros(50), noise - noise.mean() + 2.5 * noise.std() / 50**0.5])
-    group, wide = np.arange(200) % 50, np.tile(told, 4)
-    assert ahead_beyond_doubt(told, np.ones(50)) == ahead_beyond_doubt(wide, np.ones(200), group) == 1
-    told[1] -= 0.6 * noise.std() / 50**0.5
-    wide = np.tile(told, 4)
-    assert [ahead_beyond_doubt(wide, np.ones(200), own) for own in (None, group)] == [1, 0]
+    told, group = np.tile(told_by_pilots([2.5], rows=50), 4), np.arange(200) % 50
+    assert level_with_best(told, np.ones(200), group) == [1]
+    told[1] -= 0.1
+    assert [level_with_best(told, np.ones(200), own) for own in (None, group)] == [[1], [0, 1]]
+
+
+def test_the_networks_of_a_mean_have_the_curves_of_all_pilots_that_stay_by_turns(monkeypatch):
+    monkeypatch.setattr(structure, "PILOTED_ROWS", 500)
+    x = rng("kinds").normal(size=(700, 2))
+    y = np.where(x.sum(axis=1) + rng("noise").normal(size=700) > 0, "up", "down")
+    found = {}
+    for stay in ([0], [0, 2]):
+        monkeypatch.setattr(learning, "level_with_best", lambda *told, stay=stay: stay)
+        model = BLClassifier(random_state=0, average=True, n_restarts=4, max_epochs=3).fit(x, y).model_
+        used = [np.any(np.asarray(model.member(n).network.layers[0].coef.raw) != 0, axis=1).sum() for n in range(4)]
+        assert model.procedure.templates[0].basis.size == 2 * (1 + 15)
+        found[len(stay)] = sorted(int(count) for count in used)
+    assert found == {1: [32] * 4, 2: [32, 32, 2 * (1 + 63), 2 * (1 + 63)]}
 
 
 @pytest.mark.parametrize(("waves", "knots"), [pytest.param(0, (4, 16), marks=pytest.mark.slow), (20, (64,))])
@@ -440,21 +467,27 @@ def test_curves_are_as_fine_as_held_out_rows_ask_for(waves, knots, monkeypatch):
     assert len(ramps) + 1 in knots
 
 
-@pytest.mark.parametrize("fails", [(), (0,), (2,), (0, 1, 2)])
+@pytest.mark.parametrize("fails", [(), (0,), (2,), (1, 2)])
 def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
     def learned(pilot, task, random):
-        if pilot in fails:
+        if pilot.basis in fails:
             raise ConvergenceError("no finite loss")
-        return SimpleNamespace(model=SimpleNamespace(gibbs=lambda: pilot))
+        return SimpleNamespace(model=SimpleNamespace(gibbs=lambda: pilot.basis))
 
     monkeypatch.setattr(learning, "learned", learned)
     monkeypatch.setattr(learning, "by_rows", lambda function, pilot, rows: np.linspace(0, 0.1, 50) + pilot)
+    monkeypatch.setattr(
+        learning, "level_with_best", lambda told, *rows: [n for n in range(3) if np.isfinite(told[n, 0])]
+    )
     encoded = SimpleNamespace(x=np.zeros((50, 1)), y=np.zeros((50, 1)), weight=None)
     task = learning.Task(*[None] * len(learning.Task._fields))
     rows = learning.ReadRows(None, np.zeros(50), None)
     task = task._replace(rows=rows, encoded=encoded, held_out=np.arange(50), keep=False)
-    found, went_on = learning.chosen_by_pilots([0, 1, 2], task, np.random.RandomState(0))
-    assert (found, went_on) == ({(): 2, (0,): 0, (2,): 1, (0, 1, 2): 0}[fails], task)
+    pilots = [SimpleNamespace(basis=number) for number in range(3)]
+    assert learning.chosen_by_pilots(pilots, task, np.random.RandomState(0)) == (
+        [n for n in range(3) if n not in fails],
+        task,
+    )
 
 
 def test_what_is_stated_of_an_average_stays():
