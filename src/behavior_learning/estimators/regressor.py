@@ -42,9 +42,9 @@ class BLRegressor(RegressorMixin, PartsEstimator):
     basis : ``bl.Affine()``, with `common_scale` for columns of one kind, ``bl.Polynomial(degree=2)`` over (x, y),
         ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
         as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where
-        all is left open (`layers`): of 8 knots (labels and 2,000 training rows or more 16) unless, from 2,000 on,
-        another of three pilots, single networks of 16, 4 and 8 (labels 64) knots, those of labels trained for a third
-        of the epochs, is ahead of the first on held-out rows by two standard errors.
+        all is left open (`layers`): of 8 knots (labels 16) below 2,000 training rows. From there on three pilots,
+        single networks of 16, 4 and 8 (labels 64) knots, are compared on held-out rows: the networks of a mean have, by turns, the knots of all that are not behind the best
+        by two standard errors, and a single network those of the first of them.
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
@@ -83,8 +83,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         where the members, each on the rows that it has not seen, are not ahead of it. Without `validation_data` the
         held-out rows take turns, so that every row trains, and each is held out once at most. With True what is left
         open is chosen to predict: for one number and 250 training rows or more
-        ``basis=bl.Spline(knots=8, straight=True)`` (16 from 2,000 rows on) up to 200 columns, or of the knots that
-        pilots say (`basis`), Adam with a cosine schedule in up to 8,000 steps or 200 epochs, and
+        ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, from 2,000 rows on of the knots that pilots say
+        (`basis`), Adam with a cosine schedule in up to 8,000 steps or 200 epochs, and
         ``bl.Penalty(l2=10_000 / rows)`` between 3 and 1; for labels in vector output and 500 rows or more 16 knots,
         ``layers=(32, 8)`` and such a ridge between 20 and 1.
     warm_start : whether a further `fit` begins at the present network, of an average at each of them, and not at random

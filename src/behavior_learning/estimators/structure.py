@@ -75,10 +75,6 @@ wants many, EEG few (`benchmarks/LOG.md`)."""
 PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
 """Training rows from which pilots say how many knots curves have, and held-out rows that they need."""
 
-BRIEFER = {False: 1, True: 3}
-"""By which pilots divide the epochs, by whether y is a label: brief ones of a number had eight knots .08 nats behind on
-one split of California, others .04 ahead on another."""
-
 AVERAGED_STARTS = 8
 """Networks of an average of labels, or of few numbers: more of them take out noise (steel plates: .016 nats, auto MPG:
 .037, electricity: .007)."""
@@ -200,13 +196,12 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
 def pilots(chosen: Any, estimator: Any, rows: int, held_out: int, labels: bool) -> list[Any]:
     """The checked hyperparameters of single networks that say how fine curves are where it is left open.
 
-    Those of labels are trained for a third of the epochs; where that is less than one there are none.
+    They are trained as long as a member of a mean is: brief ones chose wrongly where differences show late (EEG).
     """
-    epochs = chosen.max_epochs // BRIEFER[labels]
     known = estimator.basis != "auto" or chosen.basis == "auto" or not chosen.objective.likelihood
-    if known or rows < PILOTED_ROWS or held_out < JUDGING_ROWS or epochs < 1:
+    if known or rows < PILOTED_ROWS or held_out < JUDGING_ROWS:
         return []
-    alone = {"average": False, "n_restarts": Initialization(1), "max_epochs": epochs}
+    alone = {"average": False, "n_restarts": Initialization(1)}
     bases = [replace(cast(Spline, chosen.basis), knots=knots) for knots in KNOTS[labels]]
     return [SimpleNamespace(**vars(chosen) | alone | {"basis": basis}) for basis in bases]
 
