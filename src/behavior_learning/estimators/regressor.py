@@ -43,8 +43,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         ``bl.Spline(knots=8, degree=1)`` or ``bl.Fourier(frequencies=3)`` of each numeric column, or a short name such
         as ``"spline"``; ``"auto"`` is affine, polynomial where `degrees` or `identifiable` ask for it, and curves where
         all is left open (`layers`): of 8 knots (labels 16) below 2,000 training rows. From there on three pilots,
-        single networks of 16, 4 and 8 (labels 64) knots, are compared on held-out rows: the networks of a mean have, by turns, the knots of all that are not behind the best
-        by two standard errors, and a single network those of the first of them.
+        single networks of 16, 4 and 8 (labels 64) knots, are compared on held-out rows: the networks of a mean have, by
+        turns, the knots of all that are not behind the best by two standard errors, a single one those of the first.
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.
