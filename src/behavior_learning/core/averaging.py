@@ -41,7 +41,8 @@ def mean_of(networks: Sequence[BehaviorNetwork]) -> BehaviorNetwork:
     def heads(network: BehaviorNetwork, member: int, number: int) -> dict[str, Rows]:
         at = _columns(wide.inputs(number), basis.size, member, count)
         terms = wide.inputs(number).n_terms(basis.size)
-        at, size = np.concatenate([places[member][:terms], at[terms:]]), terms + len(wide.inputs(number).blocks)
+        at = np.concatenate([places[member][:terms], at[terms:]])
+        size = terms + len(wide.inputs(number).blocks)
         rows = network.layers[number].heads.items()
         return {r: Rows(_within(own.coef, at, size), own.intercept, own.multiplier, own.head) for r, own in rows}
 
@@ -135,7 +136,7 @@ def _columns(seen: LayerInputs, terms: int, member: int, count: int) -> np.ndarr
 def _within(weight: Weight, at: np.ndarray, size: int) -> Weight:
     """A weight at some of so many last columns, and zeros that are not learned in the others."""
     own = np.shape(weight.raw)
-    if own[-1] == size:
+    if np.array_equal(at, np.arange(size)):
         return weight
     raw, signs, numbers = (np.zeros((*own[:-1], size), kind) for kind in (np.float32, int, float))
     signs[..., at], numbers[..., at] = weight.rule.wide(own)

@@ -387,12 +387,13 @@ def united(bases: Sequence[Basis]) -> tuple[Basis, list[np.ndarray]]:
     (['ramp(x, 0, 8)', 'ramp(x, 0, 4)', 'ramp(x, 4, 8)', 'y'], [[0, 3], [1, 2, 3]])
     """
     first = bases[0]
-    functions, maps = [*first.x_functions], [*first.x_maps]
+    maps, places = [*first.x_maps], {function: place for place, function in enumerate(first.x_functions)}
     for own in (curves for basis in bases[1:] for curves in basis.x_maps if isinstance(curves, Curves)):
-        new = tuple(curve for curve in own.functions if curve not in functions)
-        functions, maps = [*functions, *new], [*maps, *([type(own)(new)] if new else [])]
+        new = tuple(curve for curve in own.functions if curve not in places)
+        maps += [type(own)(new)] if new else []
+        places |= {curve: len(places) + number for number, curve in enumerate(new)}
     pairs = [
-        [(position(x, functions), j) for (x, _), (_, j) in zip(basis.terms, basis.pairing.pairs, strict=True)]
+        [(places[x] if x.degree else ONE, j) for (x, _), (_, j) in zip(basis.terms, basis.pairing.pairs, strict=True)]
         for basis in bases
     ]
     pairing = Pairing.ordered(list(dict.fromkeys(pair for own in pairs for pair in own)))

@@ -118,7 +118,7 @@ def search(
     judging = None if group is None else group[np.concatenate([held_out for _, held_out in parts])]
     judged: list[_Judged] = []
 
-    kept = None if checkpoint is None else _Kept.of(checkpoint, estimator, X, y, parts, seed)
+    kept = None if checkpoint is None else _Kept.of(checkpoint, estimator, X, y, (parts, group), seed)
 
     def judge_one(candidate: BehaviorEstimator, choice: Choice) -> _Judged:
         find = lambda: _judge(candidate, choice, X, y, parts, seed, group)
@@ -209,7 +209,7 @@ class _Kept:
 
     @classmethod
     def of(
-        cls, folder: str | PathLike[str], estimator: BehaviorEstimator, X: Any, y: Any, parts: Sequence[Any], seed: int
+        cls, folder: str | PathLike[str], estimator: BehaviorEstimator, X: Any, y: Any, parts: Any, seed: int
     ) -> "_Kept":
         if getattr(estimator, "random_state", None) is None:
             raise OptionError("checkpoint= needs a random_state of the estimator, so that its fits can be repeated.")
