@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from behavior_learning.core.block import Layer, Weight
-from behavior_learning.core.features import BSplines, Monomials, Ramps, Transforms, Waves
+from behavior_learning.core.features import BSplines, Clips, Monomials, Ramps, Transforms, Waves
 from behavior_learning.core.heads import ROLES, Head
 from behavior_learning.errors import OptionError
 from behavior_learning.learned.model import LearnedModel
@@ -181,6 +181,13 @@ def _(feature_map: Monomials, z: Tensor) -> Tensor:
 def _(feature_map: Ramps, z: Tensor) -> Tensor:
     low, high = torch.tensor([(ramp.low, ramp.high) for ramp in feature_map.functions], dtype=z.dtype).T
     return ((z[..., [ramp.column for ramp in feature_map.functions]] - low) / (high - low)).clamp(0.0, 1.0)
+
+
+@values.register
+def _(feature_map: Clips, z: Tensor) -> Tensor:
+    clips = feature_map.functions
+    low, high, zero, unit = torch.tensor([(c.low, c.high, c.zero, c.unit) for c in clips], dtype=z.dtype).T
+    return (z[..., [clip.column for clip in clips]].clamp(low, high) - zero) / unit
 
 
 @values.register
