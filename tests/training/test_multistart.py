@@ -122,3 +122,11 @@ def test_no_more_groups_are_held_out_at_a_time_than_are_asked_for():
     group = np.arange(200) // 5
     found = list(in_turn(np.zeros(200), np.array([], int), rng("turns"), count=8, most=10, group=group))
     assert [len(out) for _, out in found] == [10] * 8
+
+
+@pytest.mark.parametrize("large", [60, 5_000])
+def test_a_group_of_most_rows_trains_unless_there_is_no_other(large):
+    group = np.repeat([0, 1, 2], [large, 10, 30])
+    for fixed, expected in (([], [10, 30]), ([large], [30]), ([large, large + 10], [large])):
+        found = in_turn(np.zeros(large + 40), np.array(fixed, int), rng("turns"), count=8, most=10, group=group)
+        assert sorted(len(out) for _, out in found) == expected

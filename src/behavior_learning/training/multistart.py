@@ -184,7 +184,7 @@ def in_turn(
     """Rows that train and rows that validate, so many times: all but `fixed` are held out in turn, each but once.
 
     Every part has its share of each class, and of large and small numbers, so that one is judged as another is. Groups
-    are held out as a whole, so that of few of them there are fewer parts.
+    are held out as a whole, so that of few of them there are fewer parts; one of more than half of the rows trains.
 
     Parameters
     ----------
@@ -199,11 +199,12 @@ def in_turn(
         size = min(most, max(len(order) // count, 1))
         parts = [order[number % (len(order) // size) :: len(order) // size][:size] for number in range(count)]
     else:
-        order = rng.permutation(np.setdiff1d(group, group[fixed]))
-        sizes = np.bincount(group)[order]
-        ends = np.cumsum(sizes)
-        turn = (ends - sizes / 2) // min(most, ends[-1] / count)
-        parts = [np.flatnonzero(np.isin(group, order[turn == own])) for own in np.unique(turn[turn < count])]
+        sizes, free = np.bincount(group), np.setdiff1d(group, group[fixed])
+        small = free[2 * sizes[free] <= len(group)]
+        order = rng.permutation(small if len(small) else free)
+        ends = np.cumsum(sizes[order])
+        turn = (ends - sizes[order] / 2) // min(most, ends[-1] / count)
+        parts = [np.flatnonzero(np.isin(group, order[turn == own])) for own in np.unique(turn)[:count]]
     for out in parts:
         yield np.setdiff1d(every, out), out
 
