@@ -6,7 +6,7 @@ import pytest
 
 import behavior_learning as bl
 from behavior_learning.errors import DataError
-from behavior_learning.estimators import learning
+from behavior_learning.estimators import base, learning, structure
 from behavior_learning.estimators.groups import check_groups, split_by_groups
 from behavior_learning.estimators.search import _folds
 from tests.conftest import rng
@@ -153,3 +153,16 @@ def test_folds_of_a_search_are_whole_groups_and_so_is_what_each_fit_holds_out(mo
     assert alone.table["std_error"].notna().all()
     with pytest.raises(DataError, match="3 folds of whole groups need as many groups, two at least; got 2"):
         bl.search(model, X, y, {"layers": [(1,)]}, groups=GROUP < 5)
+
+
+def test_pilots_and_plainer_problems_are_compared_by_groups(monkeypatch):
+    monkeypatch.setattr(structure, "PILOTED_ROWS", 100)
+    x = rng("compared").normal(size=(700, 2))
+    y, group, told = np.where(x[:, 0] > 0, "up", "down"), np.arange(700) // 7, {}
+    level_with_best, loss_of_plainer = learning.level_with_best, base.loss_of_plainer
+    monkeypatch.setattr(learning, "level_with_best", lambda *own: told.update(pilots=own[2]) or level_with_best(*own))
+    monkeypatch.setattr(base, "loss_of_plainer", lambda *own, **how: told.update(how) or loss_of_plainer(*own, **how))
+    held_out = bl.BLClassifier(random_state=0, max_epochs=2).fit(x, y, groups=group).model_.rows.held_out
+    np.testing.assert_array_equal(told["group"], group)
+    assert len(told["pilots"]) > 100
+    assert not held_out.any() or set(told["pilots"]) == set(group[held_out])
