@@ -151,7 +151,7 @@ def test_folds_of_a_search_are_whole_groups_and_so_is_what_each_fit_holds_out(mo
     alone = bl.search(model, X, y, {"layers": [(1,), (2,)]}, folds=2, groups=np.arange(ROWS))
     assert found.table["std_error"].notna().all()
     assert alone.table["std_error"].notna().all()
-    with pytest.raises(DataError, match="3 folds of whole groups need as many groups, two at least; got 2"):
+    with pytest.raises(DataError, match="3 folds of whole groups need as many groups, three at least; got 2"):
         bl.search(model, X, y, {"layers": [(1,)]}, groups=GROUP < 5)
 
 

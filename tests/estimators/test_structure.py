@@ -416,6 +416,11 @@ def test_pilots_stay_that_are_not_behind_the_best_beyond_doubt(errors, kept):
 def test_of_equal_pilots_all_stay_and_without_any_the_first():
     assert level_with_best(np.zeros((3, 400)), np.ones(400)) == [0, 1, 2]
     assert level_with_best(np.full((3, 400), np.nan), np.ones(400)) == [0]
+    impossible = told_by_pilots([0.0, 0.0])
+    impossible[[0, 2], 7] = -np.inf
+    assert level_with_best(impossible, np.ones(400)) == [1]
+    impossible[1, 7] = -np.inf
+    assert level_with_best(impossible, np.ones(400)) == [0]
 
 
 def test_rows_that_weigh_twice_are_rows_with_a_larger_error():

@@ -109,14 +109,11 @@ class Clip(_OfOneColumn):
     unit: float = 1.0
 
     def name(self, columns: Sequence[str], digits: int = 4) -> str:
-        inside, of = columns[self.column], [self.low, self.high]
+        low, high = ((end - self.zero) / self.unit for end in (self.low, self.high))
+        inside = columns[self.column]
         if (self.zero, self.unit) != (0.0, 1.0):
-            inside, of = f"({inside} - {self.zero:.{digits}g})/{self.unit:.{digits}g}", self._ends
-        return f"clip({inside}, {', '.join(f'{end:.{digits}g}' for end in of)})"
-
-    @property
-    def _ends(self) -> list[float]:
-        return [(end - self.zero) / self.unit for end in (self.low, self.high)]
+            inside = f"({inside} - {self.zero:.{digits}g})/{self.unit:.{digits}g}"
+        return f"clip({inside}, {low:.{digits}g}, {high:.{digits}g})"
 
     def rescaled(self, center: float, scale: float) -> "Clip":
         low, high, zero = (center + scale * z for z in (self.low, self.high, self.zero))

@@ -188,12 +188,13 @@ def level_with_best(
 
     The error is that of rows, or of their groups: what another seed would bring is not in it.
     """
-    means = np.nan_to_num(log_prob @ weight, nan=-np.inf)
-    if not np.isfinite(means.max()):
+    means = log_prob @ weight / weight.sum()
+    finite = np.flatnonzero(np.isfinite(means))
+    if not len(finite):
         return [0]
-    behind = log_prob[np.argmax(means)] - log_prob
-    doubt = DOUBT * standard_error(behind, weight, group)
-    return [number for number in range(len(means)) if behind[number] @ weight / weight.sum() <= doubt[number]]
+    behind = log_prob[finite[np.argmax(means[finite])]] - log_prob[finite]
+    level = behind @ weight / weight.sum() <= DOUBT * standard_error(behind, weight, group)
+    return finite[level].tolist()
 
 
 def stages_of(chosen: Any, encoded: EncodedRows, train: np.ndarray) -> Sequence[Objective]:

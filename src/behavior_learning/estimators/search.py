@@ -301,8 +301,10 @@ def _folds(
             raise DataError(f"A single held-out fifth needs at least {4 * parts} rows; got {rows}. Use folds=2 or 3.")
         raise DataError(f"{folds} folds need at least {4 * parts} rows; got {rows}. Use fewer folds.")
     if group is not None:
-        if group.max() + 1 < max(folds, 2):
-            raise DataError(f"{folds} folds of whole groups need as many groups, two at least; got {group.max() + 1}.")
+        if group.max() + 1 < max(folds, 3):
+            raise DataError(
+                f"{folds} folds of whole groups need as many groups, three at least; got {group.max() + 1}."
+            )
         rng, nothing = np.random.default_rng(seed), np.array([], int)
         turns = in_turn(np.arange(rows), nothing, rng, count=parts, most=rows, group=group)
         yield from islice(turns, folds)
