@@ -26,12 +26,12 @@ OTHER = {
     "sigma": (0.5, 0.2), "draws": 4, "gauss_hermite": True,
     "continuous": bl.ScoreMatching(), "discrete_weight": 0.5, "continuous_weight": 2.0, "learning_rate": 0.1,
     "batch_size": 16, "clip": 3.0, "averaging": 0.0, "schedule": "cosine", "memory": 5, "l2": 1.0, "l1": 2.0,
-    "group_l2": 3.0, "groups": "block", "n": 2, "coef_scale": 0.5, "multiplier_scale": 2.0,
+    "group_l2": 3.0, "groups": "block", "dropout": 0.25, "n": 2, "coef_scale": 0.5, "multiplier_scale": 2.0,
 }  # fmt: skip
 """A value of every parameter that is not its default."""
 
 DEFAULTS = {
-    "penalty": {"l2": 10.0, "l1": 0.0, "group_l2": 0.0, "groups": "row"},
+    "penalty": {"l2": 10.0, "l1": 0.0, "group_l2": 0.0, "groups": "row", "dropout": 0.0},
     "initialization": {"n": 4, "coef_scale": None, "multiplier_scale": None},
     "affine": {"common_scale": False},
     "polynomial": {"degree": 2, "products": True, "bends": 0},
@@ -155,7 +155,10 @@ def test_nested_parameters_leave_options_of_other_estimators_alone():
     [
         ({"basis__knots": 4}, "basis='auto' has no parameters of its own. Set basis to an option that has first"),
         ({"objective__sigma": 4}, r"bl\.Likelihood has no parameter 'sigma'\. Its parameters: none"),
-        ({"penalty__alpha": 4}, r"bl\.Penalty has no parameter 'alpha'\. Its parameters: l2, l1, group_l2, groups"),
+        (
+            {"penalty__alpha": 4},
+            r"bl\.Penalty has no parameter 'alpha'\. Its parameters: l2, l1, group_l2, groups, dropout",
+        ),
         ({"penalties__l2": 4}, "Invalid parameter 'penalties'"),
     ],
 )

@@ -17,7 +17,7 @@ from behavior_learning.core import sums
 from behavior_learning.core.architecture import Architecture
 from behavior_learning.core.bases import polynomial_basis
 from behavior_learning.core.block import FREE, NONNEGATIVE, Rule, Weight
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, Thinned, with_head
 from behavior_learning.core.sums import FIRST, LAST, for_each_row
 from behavior_learning.errors import OptionError
 from tests import oracle
@@ -101,6 +101,29 @@ def test_rows_of_m_may_lie_first_or_last(heads, skip, monkeypatch):
         loss = lambda network, y: jnp.sum(jnp.sin(network(jnp.asarray(x), y)))
         gradients.append(ravel_pytree(jax.grad(loss, argnums=(0, 1))(network, jnp.asarray(y)))[0])
     np.testing.assert_allclose(*gradients, rtol=1e-9, atol=1e-12)
+
+
+@double
+@pytest.mark.parametrize("candidates", CANDIDATES)
+@pytest.mark.parametrize("skip", [None, "dense", "residual"])
+@pytest.mark.parametrize(
+    ("layers", "output"), [((3,), "scalar"), ((3, 2), "scalar"), ((3,), "vector"), ((3, 2), "vector")]
+)
+def test_a_row_that_does_without_blocks_is_the_formula_without_them(layers, output, skip, candidates):
+    """Multipliers of zero leave a block out, and others of λ/(1 − dropout) make up for it."""
+    generator = rng("thinned", layers, output, skip, candidates)
+    one_hot = output == "vector" or candidates.startswith("one_hot")
+    x, y = problem(candidates if candidates.startswith("one_hot") or output == "scalar" else "one_hot", generator)
+    network = build(Architecture(layers, (2, 1, 2), skip=skip, output=output), one_hot=one_hot, generator=generator)
+    seen = np.array([[True, False, True], [False, False, False], [True, True, True]])
+    found = Thinned(network, jnp.asarray(seen), 0.25)(jnp.asarray(x), jnp.asarray(y))
+    for row in range(N):
+        alone = network
+        for role, rows in network.layers[0].heads.items():
+            louder = Weight(rows.multiplier.value * (seen[row] / 0.75)[:, None])
+            alone = with_head(alone, 0, role, multiplier=louder)
+        own = y[row : row + 1] if len(y) > 1 else y
+        np.testing.assert_allclose(found[row], alone(x[row : row + 1], own)[0], rtol=1e-9, atol=1e-9)
 
 
 @double

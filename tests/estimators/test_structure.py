@@ -23,10 +23,10 @@ from behavior_learning.estimators.structure import (
     by_curves,
     draws_curves,
     for_many_rows,
+    kinds_of_curves,
     make_architecture,
     make_basis,
     named_products,
-    pilots,
 )
 from behavior_learning.learned.outcome import CROWDED
 from behavior_learning.options import checked_parameters
@@ -253,7 +253,7 @@ def test_networks_of_an_average_of_labels_are_sized_by_the_rows(rows, l2, batch_
     estimator = BLClassifier(average=True)
     found = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, 20, labels=True)
     assert (found.layers, found.basis) == ((32, 8), bl.Spline(knots=16, straight=True))
-    assert found.penalty == bl.Penalty(l2=l2)
+    assert found.penalty == bl.Penalty(l2=l2, dropout=0.1)
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=batch_size, schedule="cosine")
     assert found.max_epochs == epochs
     assert found.n_restarts.n == 8
@@ -366,28 +366,33 @@ def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, ro
     assert plainer.basis == (chosen.basis if curved else "auto")
 
 
-@pytest.mark.parametrize(("kind", "knots"), [(BLRegressor, [16, 4, 8]), (BLClassifier, [16, 4, 64])])
+@pytest.mark.parametrize(("kind", "knots"), [(BLRegressor, [16, 4, 16]), (BLClassifier, [16, 4, 64])])
 @pytest.mark.parametrize("average", [True, False])
-def test_pilots_differ_in_knots_alone(kind, knots, average):
+def test_pilots_differ_in_knots_and_dropout(kind, knots, average):
     def tried(rows=2_000, held_out=100, columns=20, **options):
         estimator, labels = kind(average=average, **options), kind is BLClassifier
         chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, rows, columns, labels)
-        return chosen, pilots(chosen, estimator, rows, held_out, labels)
+        return chosen, kinds_of_curves(chosen, estimator, rows, held_out, labels)
 
     chosen, found = tried()
-    assert [pilot.basis for pilot in found] == [bl.Spline(knots=count, straight=True) for count in knots]
-    assert found[0].basis == chosen.basis
-    assert {pilot.max_epochs for pilot in found} == {chosen.max_epochs}
-    assert {(pilot.average, pilot.n_restarts.n, pilot.layers) for pilot in found} == {(False, 1, chosen.layers)}
+    assert vars(chosen) == vars(chosen) | found[0]
+    drops, ridge = average or kind is BLClassifier, 5.0 if kind is BLClassifier else 3.0
+    bases = [bl.Spline(knots=count, straight=True) for count in (knots if drops else knots[:2])]
+    assert [own["basis"] for own in found] == bases
+    if drops:
+        assert [own["penalty"] for own in found] == [bl.Penalty(l2=ridge, dropout=share) for share in (0.1, 0.1, 0)]
+    without = [tried(penalty=bl.Penalty(l2=3.0)), tried(optimizer="lbfgs"), tried(basis=bl.Spline(), columns=5)]
+    assert [{name for own in found for name in own} for _, found in without] == [{"basis"}, {"basis"}, set()]
+    assert [chosen.penalty.dropout for chosen, _ in without[:2]] == [0, 0]
     none = [{"rows": 1_999}, {"held_out": 99}, {"columns": 201}, {"basis": "affine"}]
-    assert not any(tried(**other)[1] for other in none)
+    assert all(tried(**other)[1] == [{}] for other in none)
 
 
 def test_objectives_without_a_likelihood_have_no_pilots():
     estimator = BLRegressor(average=True, objective="dsm")
     chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 2_000, 20, labels=False)
     assert chosen.basis == bl.Spline(knots=16, straight=True)
-    assert not pilots(chosen, estimator, 2_000, 400, labels=False)
+    assert kinds_of_curves(chosen, estimator, 2_000, 400, labels=False) == [{}]
 
 
 def told_by_pilots(errors, rows=400):
@@ -449,6 +454,8 @@ def test_the_networks_of_a_mean_have_the_curves_of_all_pilots_that_stay_by_turns
     for stay in ([0], [0, 2]):
         monkeypatch.setattr(learning, "level_with_best", lambda *told, stay=stay: stay)
         model = BLClassifier(random_state=0, average=True, n_restarts=4, max_epochs=3).fit(x, y).model_
+        shares = [own.penalty.dropout for own in model.procedure.settings]
+        assert shares == [0.1, 0.0][: len(stay)]
         used = [np.any(np.asarray(model.member(n).network.layers[0].coef.raw) != 0, axis=1).sum() for n in range(4)]
         assert model.procedure.templates[0].basis.size == 2 * (1 + 15)
         found[len(stay)] = sorted(int(count) for count in used)
@@ -467,10 +474,12 @@ def test_curves_are_as_fine_as_held_out_rows_ask_for(waves, knots, monkeypatch):
 
 @pytest.mark.parametrize("fails", [(), (0,), (2,), (1, 2)])
 def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
-    def learned(pilot, task, random):
-        if pilot.basis in fails:
+    def learned(chosen, task, random, kinds):
+        assert (chosen.average, chosen.n_restarts.n) == (False, 1)
+        ((number,),) = (kind.values() for kind in kinds)
+        if number in fails:
             raise ConvergenceError("no finite loss")
-        return SimpleNamespace(model=SimpleNamespace(gibbs=lambda: pilot.basis))
+        return SimpleNamespace(model=SimpleNamespace(gibbs=lambda: number))
 
     monkeypatch.setattr(learning, "learned", learned)
     monkeypatch.setattr(learning, "by_rows", lambda function, pilot, rows: np.linspace(0, 0.1, 50) + pilot)
@@ -481,9 +490,9 @@ def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
     task = learning.Task(*[None] * len(learning.Task._fields))
     rows = learning.ReadRows(None, np.zeros(50), None)
     task = task._replace(rows=rows, encoded=encoded, held_out=np.arange(50), keep=False)
-    pilots = [SimpleNamespace(basis=number) for number in range(3)]
-    assert learning.chosen_by_pilots(pilots, task, np.random.RandomState(0)) == (
-        [n for n in range(3) if n not in fails],
+    kinds, chosen = [{"basis": number} for number in range(3)], SimpleNamespace(average=True)
+    assert learning.chosen_by_pilots(kinds, chosen, task, np.random.RandomState(0)) == (
+        [kind for kind in kinds if kind["basis"] not in fails],
         task,
     )
 
@@ -498,7 +507,16 @@ def test_what_is_stated_of_an_average_stays():
 
 def test_tables_of_many_columns_draw_no_curves():
     estimator = BLClassifier(average=True)
-    assert by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, 500, labels=True).basis == "auto"
+    chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 700, 500, labels=True)
+    assert (chosen.basis, chosen.penalty.dropout) == ("auto", 0)
+
+
+@pytest.mark.parametrize("options", [{"layers": (2, 1)}, {"optimizer": "lbfgs"}, {"basis": bl.Spline()}])
+def test_few_blocks_full_batches_and_stated_curves_leave_no_block_out(options):
+    estimator = BLClassifier(average=True, **options)
+    chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 3_000, 5, labels=True)
+    kinds = kinds_of_curves(chosen, estimator, 3_000, 400, labels=True)
+    assert {kind.get("penalty", chosen.penalty).dropout for kind in kinds} == {0}
 
 
 def test_an_average_of_few_rows_has_the_networks_of_a_single_fit():
@@ -516,7 +534,8 @@ def test_networks_of_an_average_of_a_number_draw_curves_unless_products_are_aske
     chosen = SimpleNamespace(**checked_parameters(estimator))
     found = by_curves(chosen, estimator, 700, 20, labels=False)
     assert (found.basis, found.layers, found.penalty, found.n_restarts.n) == (basis, None, bl.Penalty(l2=3.0), 8)
-    assert by_curves(chosen, estimator, 5_000, 20, labels=False).penalty == bl.Penalty(l2=2.0)
+    larger = by_curves(chosen, estimator, 5_000, 20, labels=False)
+    assert larger.penalty == bl.Penalty(l2=2.0, dropout=0.0 if basis == "auto" else 0.1)
     single = SimpleNamespace(**vars(chosen) | {"average": False})
     assert by_curves(single, estimator, 700, 20, labels=False).penalty == chosen.penalty
     assert found.optimizer == bl.Adam(learning_rate=0.02, batch_size=64, schedule="cosine")

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from behavior_learning.core.architecture import Architecture
+from behavior_learning.core.arrays import make_key
 from behavior_learning.core.block import Rule
-from behavior_learning.core.network import BehaviorNetwork, RowRules
+from behavior_learning.core.network import BehaviorNetwork, RowRules, Thinned
 from behavior_learning.core.products import Product
 from behavior_learning.core.spaces import Categories, Interval
 from behavior_learning.objectives import (
@@ -23,10 +24,28 @@ from behavior_learning.training import fit as module
 from behavior_learning.training.fit import CHUNK, ValidationLoss, _Schedule, fit, mean_in_batches, rows_at_once
 from behavior_learning.training.minimize import Feed
 from behavior_learning.training.optimizers import Adam
+from behavior_learning.training.packing import Packing
 from behavior_learning.training.settings import Penalty, Settings
 from tests.conftest import rng
 
 HYBRID = Product([Categories(3), Interval(-1.0, 1.0)])
+
+
+def test_rows_that_train_do_without_a_share_of_blocks_and_rows_that_validate_see_all():
+    network = BehaviorNetwork.random(rng("seen"), Architecture((5, 2)), features=2, response=1)
+    generator, settings = rng("rows"), Settings(Adam(), Penalty(dropout=0.3), max_epochs=1, patience=1)
+    rows = tuple(jnp.asarray(values, jnp.float32) for values in (generator.normal(size=(4_000, 2)), np.zeros(4_000)))
+    objective, packing = Likelihood().on(Interval(-1.0, 1.0, 8)), Packing.of(network)
+    losses = module.losses_of(objective, packing=packing, data=rows, validation=rows, settings=settings, rows=4_000)
+    (*given, seen), (*_, other) = losses.noise(make_key(0), rows), losses.noise(make_key(1), rows)
+    assert len(given) == len(losses.held_out_noise(make_key(0), rows)) == 2
+    assert seen.shape == (4_000, 5)
+    np.testing.assert_allclose(np.mean(seen, axis=0), 0.7, atol=0.03)
+    assert np.mean(seen == other) == pytest.approx(0.7**2 + 0.3**2, abs=0.02)
+    params, ridge = packing.packed(network), 10.0 / (2 * 4_000) * packing.squared(packing.packed(network))
+    thinned = jnp.mean(objective(Thinned(network, seen, 0.3), *rows)) + ridge
+    assert losses.train(params, (*rows, seen)) == pytest.approx(float(thinned), rel=1e-5)
+    assert losses.train(params, (*rows, seen)) != pytest.approx(float(losses.train(params, (*rows, other))), rel=1e-5)
 
 
 @pytest.mark.usefixtures("float64")

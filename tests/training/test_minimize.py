@@ -242,7 +242,7 @@ def test_refining_after_the_last_epoch_loses_nothing():
 @pytest.mark.parametrize("chunk", [1, 4, 25])
 def test_chunks_of_any_length_draw_the_same_orders_and_noise(chunk):
     noise = lambda key, data: (data[0] + 0.1 * jax.random.normal(key, data[0].shape), data[1])
-    losses = Losses(logistic_loss, logistic_loss, noise)
+    losses = Losses(logistic_loss, logistic_loss, noise, noise)
     rows = logistic_data("chunks")
     optimizer, starts = full_batch_adam(batch_size=16), starting_points("chunks")
     options = {"data": rows, "validation": rows, "seed": 3, "max_epochs": 12, "patience": 12}
@@ -411,7 +411,7 @@ def test_noise_is_fresh_every_epoch_only_for_stochastic_optimizers(stochastic):
     optimizer.stochastic = stochastic
     noise = lambda key, data: (*data, jax.random.normal(key, (1, 1)))
     validation = lambda params, data: data[-1].ravel()[0] + 0 * params[0]
-    losses = Losses(distance_to(0.0), validation, noise)
+    losses = Losses(distance_to(0.0), validation, noise, noise)
     rows = (jnp.zeros((1, 1)),)
     _, trace, _ = minimize(
         jnp.zeros((2, 1)),

@@ -72,4 +72,4 @@ def test_layers_at_an_optimum_are_made_again_by_descents_and_other_models_by_tra
     assert again.l2 == 2 * stated
     for model in (trained, few):
         with pytest.raises(pytest.fail.Exception, match="trained"):
-            Fitting([model.network])(model, model.rows, np.random.default_rng(0))
+            Fitting([model.network], [model.recipe.settings])(model, model.rows, np.random.default_rng(0))

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from behavior_learning.core.architecture import SENSES, Architecture
 from behavior_learning.core.bases import Basis, affine_basis
@@ -21,6 +21,7 @@ __all__ = [
     "BehaviorNetwork",
     "Readout",
     "RowRules",
+    "Thinned",
     "Traced",
     "drawn_like",
     "in_double",
@@ -107,10 +108,22 @@ class BehaviorNetwork(eqx.Module):
             return _rows_last(self, x, y)
         return self.along(FIRST if scalar and narrow else LAST, x, y)
 
-    def along(self, axis: int, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
-        """BL(x, y) by rows of M along an axis, `FIRST` or `LAST`."""
-        absorbed, turned = self._readout_is_absorbed, axis == FIRST and y.shape[-1] > 1 and device_count() == 1
-        outputs = self.readout(self._trace(x, y, axis, absorbed, turned)[-1].utility, axis, absorbed)
+    def along(
+        self,
+        axis: int,
+        x: Float[Array, "n d"],
+        y: Float[Array, "#n k m"],
+        factors: Float[Array, "n blocks"] | None = None,
+    ) -> Float[Array, "n k"]:
+        """BL(x, y) by rows of M along an axis, `FIRST` or `LAST`.
+
+        Parameters
+        ----------
+        factors : of the first layer's blocks in every row of data; one by default.
+        """
+        turned = axis == FIRST and y.shape[-1] > 1 and device_count() == 1
+        absorbed = self._readout_is_absorbed and (factors is None or len(self.layers) > 1)
+        outputs = self.readout(self._trace(x, y, axis, absorbed, turned, factors)[-1].utility, axis, absorbed)
         if self.architecture.output == "vector":
             return jnp.matmul(outputs, jnp.swapaxes(y, 1, 2))[:, 0, :]
         only = outputs[..., 0] if axis == LAST else outputs[0].T if turned else outputs[0]
@@ -127,7 +140,13 @@ class BehaviorNetwork(eqx.Module):
         return self._trace(x, y, LAST, absorbed=False)
 
     def _trace(
-        self, x: Float[Array, "n d"], y: Float[Array, "#n k m"], axis: int, absorbed: bool, turned: bool = False
+        self,
+        x: Float[Array, "n d"],
+        y: Float[Array, "#n k m"],
+        axis: int,
+        absorbed: bool,
+        turned: bool = False,
+        factors: Float[Array, "n blocks"] | None = None,
     ) -> tuple[Traced, ...]:
         """Every layer with rows of M along an axis; the last one gives W·s where it absorbs the readout."""
         terms = self.basis(x, y[:1, :1, :0] if self.architecture.output == "vector" else y, turned)
@@ -138,6 +157,8 @@ class BehaviorNetwork(eqx.Module):
             z = BlockInput(terms if inputs.terms else None, _concatenated(below, axis) if below else None, axis)
             last = absorbed and number == len(self.layers) - 1
             own = layer(z, self.readout.weight.value if last and self.readout.weight is not None else None)
+            if factors is not None and not number:
+                own = own * _beside_blocks(factors, axis, turned)
             shortcut = self._shortcut(number, below[-1], axis) if number else None
             seen.append(Traced(z, shortcut, own if shortcut is None else own + shortcut))
         return tuple(seen)
@@ -313,6 +334,26 @@ class _Draw:
         return Readout(Weight.from_value(self.rng.standard_normal(shape) / shape[1] ** 0.5), bias)
 
 
+class Thinned(eqx.Module):
+    """A utility whose rows of data see some blocks of the first layer only, and those the louder.
+
+    Source: Srivastava et al. (2014), for units. Deviation: a block is left out as a whole, with its three heads.
+
+    Attributes
+    ----------
+    seen : the blocks that every row sees.
+    dropout : the share that is left out; the others are divided by 1 − dropout, so that their sum is right on average.
+    """
+
+    network: BehaviorNetwork
+    seen: Bool[Array, "n blocks"]
+    dropout: float = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
+        axis = FIRST if self.network.architecture.output == "scalar" else LAST
+        return self.network.along(axis, x, y, self.seen / (1 - self.dropout))
+
+
 @eqx.filter_custom_jvp
 def _rows_last(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array, "#n k m"]) -> Float[Array, "n k"]:
     return network.along(LAST, x, y)
@@ -321,6 +362,11 @@ def _rows_last(network: BehaviorNetwork, x: Float[Array, "n d"], y: Float[Array,
 @_rows_last.def_jvp
 def _(at: tuple[Any, ...], moved: tuple[Any, ...]) -> tuple[Float[Array, "n k"], Float[Array, "n k"]]:
     return eqx.filter_jvp(lambda network, x, y: network.along(FIRST, x, y), at, moved)
+
+
+def _beside_blocks(factors: Float[Array, "n blocks"], axis: int, turned: bool) -> Array:
+    """Factors of blocks where the utilities of these lie."""
+    return factors[:, None] if axis == LAST else factors.T[:, None] if turned else factors.T[..., None]
 
 
 def _concatenated(parts: list[Array], axis: int) -> Array:

@@ -34,9 +34,9 @@ from behavior_learning.estimators.structure import (
     by_curves,
     draws_curves,
     for_many_rows,
+    kinds_of_curves,
     left_open,
     make_architecture,
-    pilots,
 )
 from behavior_learning.gibbs.distribution import Gibbs
 from behavior_learning.learned.columns import columns_of
@@ -217,13 +217,12 @@ class BehaviorEstimator(FittedEstimator):
         encoded.check_alike()
         make = lambda chosen: make_architecture(chosen, self._output, self)
         task = Task(rows, encoded, train, held_out, stream, present, turns, kept, progress, self.verbose, keep, make)
-        tried = pilots(chosen, self, len(train), len(held_out), response.labelled) if present is None else []
+        kinds = kinds_of_curves(chosen, self, len(train), len(held_out), response.labelled) if present is None else [{}]
         with suited(0):  # Training in it goes elsewhere where that pays.
-            bases: list[Any] = []
-            if tried:
-                bases, task = chosen_by_pilots(tried, task, random)
-                chosen = SimpleNamespace(**vars(chosen) | {"basis": bases[0]})
-            found = learned(chosen, task, random, bases if chosen.average else ())
+            if len(kinds) > 1:
+                kinds, task = chosen_by_pilots(kinds, chosen, task, random)
+                chosen = SimpleNamespace(**vars(chosen) | kinds[0])
+            found = learned(chosen, task, random, kinds if chosen.average else kinds[:1])
             if plain and chosen.heads == "auto":
                 found = self._ahead_of_plainer(found, asked, chosen, task, random)
             model, loss, _ = found

@@ -1,7 +1,7 @@
 """From rows and checked hyperparameters to a learned model."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from types import SimpleNamespace
@@ -11,7 +11,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from behavior_learning.core.architecture import Architecture
-from behavior_learning.core.basis_families import BasisFamily
 from behavior_learning.core.network import BehaviorNetwork, drawn_like
 from behavior_learning.errors import ConvergenceError, ConvergenceWarning, ExtrapolationWarning, OptionError
 from behavior_learning.estimators.groups import filled
@@ -29,7 +28,7 @@ from behavior_learning.streams import Opened
 from behavior_learning.training.checkpoint import Checkpoint
 from behavior_learning.training.minimize import Feed, Progress
 from behavior_learning.training.multistart import average_from, fit_from, in_turn
-from behavior_learning.training.settings import Settings
+from behavior_learning.training.settings import Initialization, Settings
 from behavior_learning.training.weights import standard_error
 
 __all__ = ["Task", "chosen_by_pilots", "drawing", "learned", "level_with_best", "stages_of"]
@@ -83,22 +82,27 @@ class Learned(NamedTuple):
     held_out: Sequence[np.ndarray]
 
 
-def learned(chosen: Any, task: Task, random: np.random.RandomState, bases: Sequence[BasisFamily | str] = ()) -> Learned:
+Kind = Mapping[str, Any]
+"""Hyperparameters in which one network differs from others."""
+
+
+def learned(chosen: Any, task: Task, random: np.random.RandomState, kinds: Sequence[Kind] = ({},)) -> Learned:
     """What is learned with checked hyperparameters.
 
     Parameters
     ----------
-    bases : those of the networks of a mean by turns; by default all have that of the hyperparameters.
+    kinds : of the networks, which are of a mean and have them by turns where there are several.
     """
     rows, encoded, train, held_out, stream, present = task[:6]
+    chosen, *others = (SimpleNamespace(**vars(chosen) | kind) for kind in kinds)
     architecture = task.architecture(chosen) if present is None else present.network.architecture
-    settings = Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)
+    each = [Settings(own.optimizer, own.penalty, own.max_epochs, own.patience) for own in (chosen, *others)]
+    settings = each[0]
     _warn_of_kinks(architecture, settings)
     stages = stages_of(chosen, encoded, train)
     rng = np.random.default_rng(random.randint(2**31))
     if present is None:
-        kinds = [SimpleNamespace(**vars(chosen) | {"basis": basis}) for basis in bases or [chosen.basis]]
-        draws = [drawing(kind, architecture, encoded, train) for kind in kinds]
+        draws = [drawing(own, architecture, encoded, train) for own in (chosen, *others)]
         draw, starts = draws[0], [draws[number % len(draws)](rng) for number in range(chosen.n_restarts.n)]
     else:
         starts = [present.member(number).network for number in range(present.members)]
@@ -117,7 +121,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState, bases: Seque
             alike = ([filled(own, size, rng) for own, size in zip(turn, sizes, strict=True)] for turn in turns)
             parts = ((encoded.at(own), encoded.at(out)) for own, out in alike)
             result = average_from(
-                starts, stages, parts=parts, rows=len(train), settings=settings, seed=seed, progress=watch
+                starts, stages, parts=parts, rows=len(train), settings=each, seed=seed, progress=watch
             )
             outs = [turns[number % len(turns)][1] for number in result.parts]
         else:
@@ -137,7 +141,7 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState, bases: Seque
                 checkpoint=task.kept,
             )
             outs = [held_out]
-    made = Fitting(starts[: len(bases) or 1])
+    made = Fitting(starts[: len(kinds)], each)
     model = LearnedModel(
         network=result.network,
         encoder=encoded.encoder,
@@ -157,26 +161,27 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState, bases: Seque
 
 
 def chosen_by_pilots(
-    pilots: Sequence[Any], task: Task, random: np.random.RandomState
-) -> tuple[list[BasisFamily | str], Task]:
-    """The bases of the pilots that are not behind the best beyond doubt, and the task to go on with.
+    kinds: Sequence[Kind], chosen: Any, task: Task, random: np.random.RandomState
+) -> tuple[Sequence[Kind], Task]:
+    """The kinds of network whose pilots are not behind the best beyond doubt, and the task to go on with.
 
     A pilot without a finite loss is left out. Where training is to end meanwhile it is the first, and the task ends at
     once.
     """
     out, encoded = task.held_out, task.encoded
     weight = np.ones(len(out)) if encoded.weight is None else encoded.weight[out]
-    rows, told = (encoded.x[out], encoded.y[out]), np.full((len(pilots), len(out)), np.nan)
+    rows, told = (encoded.x[out], encoded.y[out]), np.full((len(kinds), len(out)), np.nan)
+    alone = SimpleNamespace(**vars(chosen) | {"average": False, "n_restarts": Initialization(1)})
     with interruptible(task.keep) as interrupted, warnings.catch_warnings(action="ignore"):
         ended = lambda done, loss: _goes_on(task.progress, interrupted, 0, loss)
         quiet = task._replace(turns=False, kept=None, progress=ended, verbose=False, keep=False)
-        for pilot, log_prob in zip(pilots, told, strict=True):
+        for kind, log_prob in zip(kinds, told, strict=True):
             with suppress(ConvergenceError):
-                log_prob[:] = by_rows(Gibbs.log_prob, learned(pilot, quiet, random).model.gibbs(), rows)
+                log_prob[:] = by_rows(Gibbs.log_prob, learned(alone, quiet, random, [kind]).model.gibbs(), rows)
             if interrupted():
-                return [pilots[0].basis], task._replace(progress=lambda done, loss: True)
+                return kinds[:1], task._replace(progress=lambda done, loss: True)
     group = None if task.rows.group is None else task.rows.group[out]
-    return [pilots[number].basis for number in from_first(lambda: level_with_best(told, weight, group))], task
+    return [kinds[number] for number in from_first(lambda: level_with_best(told, weight, group))], task
 
 
 def level_with_best(

@@ -34,10 +34,10 @@ __all__ = [
     "by_curves",
     "draws_curves",
     "for_many_rows",
+    "kinds_of_curves",
     "left_open",
     "make_architecture",
     "make_basis",
-    "pilots",
 ]
 
 DEFAULT_LAYERS = (16, 4)
@@ -68,9 +68,10 @@ CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 CURVED_COLUMNS = 200
 """Columns up to which curves are drawn."""
 
-FEW_KNOTS, KNOTS = 8, {False: (16, 4, 8), True: (16, 4, 64)}
-"""Knots of curves of a few numbers, and of many or of labels by whether y is one, the usual number first: electricity
-wants many, EEG few (`benchmarks/LOG.md`)."""
+FEW_KNOTS = (8, 0.0)
+KNOTS = {False: ((16, 0.1), (4, 0.1), (16, 0.0)), True: ((16, 0.1), (4, 0.1), (64, 0.0))}
+"""Knots of curves, and the dropout beside them, of a few numbers, and of many or of labels by whether y is one, the
+usual ones first: electricity wants many knots and no dropout, EEG few (`benchmarks/LOG.md`)."""
 
 PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
 """Training rows from which pilots say how many knots curves have, and held-out rows that they need."""
@@ -173,7 +174,8 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if rows < CURVED_FEW[labels]:
         return chosen
     few, many = rows < CURVED_ROWS, rows >= MANY_ROWS and not chosen.average
-    curved = not (chosen.structure or chosen.degrees or chosen.identifiable)
+    stated = chosen.structure or chosen.degrees or chosen.identifiable or estimator.basis != "auto"
+    knots, dropout = KNOTS[labels][0] if labels or rows >= PILOTED_ROWS else FEW_KNOTS
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
     steps = STEPS if many else CURVED_STEPS
     most = BRIEF_EPOCHS if labels and few else CURVED_EPOCHS
@@ -181,29 +183,36 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     suited: dict[str, Any] = {}
     if labels and estimator.layers is None:
         suited |= {"layers": (32, 8)}
-    if estimator.basis == "auto" and columns <= CURVED_COLUMNS and curved:
-        knots = KNOTS[labels][0] if labels or rows >= PILOTED_ROWS else FEW_KNOTS
+    if columns <= CURVED_COLUMNS and not stated:
         suited |= {"basis": Spline(knots=knots, straight=True)}
     if estimator.optimizer == "auto":
         suited |= {"optimizer": optimizer, "max_epochs": epochs}
     if estimator.n_restarts == "auto" and (many or (chosen.average and (few or labels))):
         suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
     if (labels or chosen.average) and estimator.penalty == "ridge":
-        suited |= {"penalty": Penalty(l2=float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels])))}
+        drops = "basis" in suited and _may_drop(chosen, estimator)
+        ridge = float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels]))
+        suited |= {"penalty": Penalty(l2=ridge, dropout=dropout if drops else 0.0)}
     return SimpleNamespace(**vars(chosen) | suited)
 
 
-def pilots(chosen: Any, estimator: Any, rows: int, held_out: int, labels: bool) -> list[Any]:
-    """The checked hyperparameters of single networks that say how fine curves are where it is left open.
+def kinds_of_curves(chosen: Any, estimator: Any, rows: int, held_out: int, labels: bool) -> list[dict[str, Any]]:
+    """Hyperparameters that pilots are to choose from, which say how fine curves are where that is left open.
 
-    They are trained as long as a member of a mean is: brief ones chose wrongly where differences show late (EEG).
+    Pilots are trained as long as a member of a mean is: brief ones chose wrongly where differences show late (EEG).
     """
     known = estimator.basis != "auto" or chosen.basis == "auto" or not chosen.objective.likelihood
     if known or rows < PILOTED_ROWS or held_out < JUDGING_ROWS:
-        return []
-    alone = {"average": False, "n_restarts": Initialization(1)}
-    bases = [replace(cast(Spline, chosen.basis), knots=knots) for knots in KNOTS[labels]]
-    return [SimpleNamespace(**vars(chosen) | alone | {"basis": basis}) for basis in bases]
+        return [{}]
+    each = [(replace(cast(Spline, chosen.basis), knots=knots), dropout) for knots, dropout in KNOTS[labels]]
+    if (labels or chosen.average) and estimator.penalty == "ridge" and _may_drop(chosen, estimator):
+        return [{"basis": basis, "penalty": replace(chosen.penalty, dropout=dropout)} for basis, dropout in each]
+    return [{"basis": basis} for basis in dict.fromkeys(basis for basis, _ in each)]
+
+
+def _may_drop(chosen: Any, estimator: Any) -> bool:
+    """Whether blocks may be left out in training: they are many, and there are steps to leave them out of."""
+    return estimator.layers is None and (estimator.optimizer == "auto" or chosen.optimizer.stochastic)
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:

@@ -16,6 +16,7 @@ from behavior_learning.objectives import Objective
 from behavior_learning.training.checkpoint import fingerprint
 from behavior_learning.training.multistart import average_from, few_blocks, fit_from
 from behavior_learning.training.optima import STARTS, from_random
+from behavior_learning.training.settings import Settings
 from behavior_learning.training.weights import chosen_rows
 
 __all__ = ["KINDS", "Fitting", "Forgotten", "Keep", "procedure_of", "refits", "samples"]
@@ -37,9 +38,11 @@ class Fitting:
     Attributes
     ----------
     templates : networks of the shapes that training started from by turns, which differ in their bases.
+    settings : of these by turns.
     """
 
     templates: Sequence[BehaviorNetwork]
+    settings: Sequence[Settings]
 
     def __call__(self, model: LearnedModel, rows: TrainingRows, rng: np.random.Generator) -> LearnedModel:
         recipe, xy = model.recipe, in_single((rows.x, rows.y))
@@ -61,7 +64,7 @@ class Fitting:
         starts, seed = [draw(number=n) for n in range(recipe.initialization.n)], int(rng.integers(2**31))
         stages = [objective]
         if model.members > 1:
-            result = average_from(starts, stages, parts=[part], rows=len(train), settings=recipe.settings, seed=seed)
+            result = average_from(starts, stages, parts=[part], rows=len(train), settings=self.settings, seed=seed)
         else:
             data, validation = part
             result = fit_from(
@@ -98,7 +101,7 @@ class Forgotten:
 
 def procedure_of(model: LearnedModel) -> Procedure:
     """How a model was made: by a fit of its own shape, or of that of each network whose mean it is, unless it says."""
-    return model.procedure or Fitting([model.member(0).network])
+    return model.procedure or Fitting([model.member(0).network], [model.recipe.settings])
 
 
 def samples(rows: TrainingRows, n: int, kind: str, seed: int, share: float) -> Iterator[TrainingRows]:

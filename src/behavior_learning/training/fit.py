@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from behavior_learning.core.arrays import to_device
 from behavior_learning.core.batches import by_batches
-from behavior_learning.core.network import BehaviorNetwork
+from behavior_learning.core.network import BehaviorNetwork, Thinned
 from behavior_learning.devices import platform, suited
 from behavior_learning.errors import ConvergenceError
 from behavior_learning.mesh import by_rows, device_count
@@ -85,14 +85,20 @@ class FitResult:
 
 
 class PenalizedLoss(eqx.Module):
-    """Mean loss plus ridge·‖M, λ, Π, W‖², as a function of the packed numbers of a network."""
+    """Mean loss plus ridge·‖M, λ, Π, W‖², as a function of the packed numbers of a network.
+
+    With dropout the last column of the data says which blocks of the first layer a row sees.
+    """
 
     objective: Objective
     packing: Packing
     ridge: Float[Array, ""]
+    dropout: float = eqx.field(static=True, default=0.0)
 
     def __call__(self, params: Params, data: Data) -> Float[Array, ""]:
-        loss = jnp.mean(self.objective(self.packing.evaluated(params), *by_rows(data)))
+        network, rows = self.packing.evaluated(params), by_rows(data)
+        utility = Thinned(network, rows[-1], self.dropout) if self.dropout else network
+        loss = jnp.mean(self.objective(utility, *(rows[:-1] if self.dropout else rows)))
         return loss + self.ridge * self.packing.squared(params)
 
     def with_slope(self, data: Data, vector: Float[Array, " p"]) -> tuple[Float[Array, ""], Float[Array, " p"]]:
@@ -174,12 +180,17 @@ class OnNetwork(eqx.Module):
 
 
 class WithNoise(eqx.Module):
-    """Rows with the noise that an objective takes."""
+    """Rows with the noise that an objective takes, and with dropout the blocks of the first layer that each sees."""
 
     objective: Objective
+    dropout: float = eqx.field(static=True, default=0.0)
+    blocks: int = eqx.field(static=True, default=0)
 
     def __call__(self, key: PRNGKeyArray, data: Data) -> Data:
-        return (*data, *self.objective.noise(key, data[1]))
+        rows = (*data, *self.objective.noise(key, data[1]))
+        if not self.dropout:
+            return rows
+        return *rows, jax.random.bernoulli(jax.random.fold_in(key, 1), 1 - self.dropout, (len(data[0]), self.blocks))
 
 
 def rows_at_once(evaluations: int, width: int) -> int:
@@ -328,9 +339,10 @@ def losses_of(
 ) -> Losses:
     """What is lowered, and what decides, on rows (x, y) or (x, y, weight), of as many in all."""
     ridge = to_device(0.0 if settings.optimizer.decoupled else settings.penalty.l2 / (2 * rows))
-    train = PenalizedLoss(Weighted.where(objective, data), packing, ridge)
+    dropout, blocks = settings.penalty.dropout, packing.blank.layers[0].n_blocks
+    train = PenalizedLoss(Weighted.where(objective, data), packing, ridge, dropout)
     held_out = ValidationLoss.of(Weighted.where(objective, validation), packing)
-    return Losses(train, held_out, WithNoise(objective))
+    return Losses(train, held_out, WithNoise(objective, dropout, blocks), WithNoise(objective))
 
 
 def can_be_refined(objective: Objective) -> bool:

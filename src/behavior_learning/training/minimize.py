@@ -64,11 +64,16 @@ class Losses(NamedTuple):
 
     A validation loss that is not finite is never kept. Noise is drawn anew in every epoch of a stochastic optimiser;
     full-batch ones and the validation rows keep theirs.
+
+    Attributes
+    ----------
+    noise, held_out_noise : of the rows that train and of those that validate.
     """
 
     train: Loss
     validation: Loss
     noise: Noise = noiseless
+    held_out_noise: Noise = noiseless
 
 
 class Change(NamedTuple):
@@ -350,7 +355,7 @@ def _epoch(
         losses.train, state.params, state.optimizer, rows, chance.order, elapsed
     )
     candidate = optimizer.kept(params, optimizer_state)
-    validation_loss = losses.validation(candidate, losses.noise(chance.fixed, validation))
+    validation_loss = losses.validation(candidate, losses.held_out_noise(chance.fixed, validation))
     train_loss, validation_loss = (loss.astype(state.best_loss.dtype) for loss in (train_loss, validation_loss))
     better = state.active & (validation_loss < state.best_loss)
     epoch = state.epoch + 1

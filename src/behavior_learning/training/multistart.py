@@ -101,7 +101,7 @@ def average_from(
     *,
     parts: Iterable[Part],
     rows: int,
-    settings: Settings,
+    settings: Sequence[Settings],
     seed: int,
     progress: Progress | None = None,
 ) -> FitResult:
@@ -114,6 +114,7 @@ def average_from(
     parts : the rows of each start, from the first again where there are fewer; parts of one size share a compiled
         program.
     rows : how many train in a part.
+    settings : of the starts by turns.
 
     Raises
     ------
@@ -122,7 +123,7 @@ def average_from(
     """
     told = None if progress is None else _Together(progress, len(starts))
 
-    def trained(number: int, start: BehaviorNetwork, part: Part) -> FitResult | ConvergenceError:
+    def trained(number: int, start: BehaviorNetwork, part: Part, settings: Settings) -> FitResult | ConvergenceError:
         data, validation = part
         try:
             return fit(
@@ -137,7 +138,10 @@ def average_from(
         except ConvergenceError as error:
             return error
 
-    calls = (partial(trained, number, *own) for number, own in enumerate(zip(starts, cycle(parts), strict=False)))
+    calls = (
+        partial(trained, number, *own)
+        for number, own in enumerate(zip(starts, cycle(parts), cycle(settings), strict=False))
+    )
     ends = list(in_threads(calls, rows))
     found = [(number, end) for number, end in enumerate(ends) if isinstance(end, FitResult)]
     if not found:

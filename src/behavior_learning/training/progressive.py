@@ -149,7 +149,7 @@ def _passed(
     fresh: PRNGKeyArray,
     fixed: PRNGKeyArray,
 ) -> _Pass:
-    held_out, rows = losses.noise(fixed, data), losses.noise(fresh, data)
+    held_out, rows = losses.held_out_noise(fixed, data), losses.noise(fresh, data)
 
     def one(params: Params, state: PyTree) -> _Pass:
         before = losses.validation(optimizer.kept(params, state), held_out)

@@ -25,18 +25,22 @@ class Penalty(Option):
     l1 : makes exact zeros of coefficients.
     group_l2 : makes exact zeros of whole groups g of coefficients.
     groups : ``"row"``, the rows of heads, or ``"block"``.
+    dropout : share of the first layer's blocks that each row does without in a step of a stochastic optimiser.
+
+    Source: Srivastava et al. (2014) for dropout, of units. Deviation: a block is left out with all its heads.
 
     Examples
     --------
     >>> import behavior_learning as bl
     >>> bl.BLRegressor(penalty=bl.Penalty(l2=1.0)).set_params(penalty__l1=5.0).penalty
-    Penalty(l2=1.0, l1=5.0, group_l2=0.0, groups='row')
+    Penalty(l2=1.0, l1=5.0, group_l2=0.0, groups='row', dropout=0.0)
     """
 
     l2: float = parameter(10.0, check_number, inclusive=True)
     l1: float = parameter(0.0, check_number, inclusive=True)
     group_l2: float = parameter(0.0, check_number, inclusive=True)
     groups: Groups = parameter("row", check_choice, valid=get_args(Groups))
+    dropout: float = parameter(0.0, check_number, inclusive=True, below=1.0)
 
     @property
     def sparse(self) -> bool:
@@ -106,7 +110,7 @@ class Settings(Option):
     Raises
     ------
     OptionError
-        If exact zeros are asked of an optimiser that cannot make them.
+        If exact zeros or dropout are asked of an optimiser that cannot make them.
     """
 
     optimizer: Optimizer
@@ -119,4 +123,9 @@ class Settings(Option):
             name = self.optimizer.short_name
             raise OptionError(
                 f"l1 and group_l2 make zeros by proximal steps, which optimizer={name!r} lacks. Use 'adam'."
+            )
+        if self.penalty.dropout and not self.optimizer.stochastic:
+            raise OptionError(
+                f"dropout={self.penalty.dropout:g} leaves blocks out step by step, and "
+                f"optimizer={self.optimizer.short_name!r} takes all rows at once. Use 'adam'."
             )
