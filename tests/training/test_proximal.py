@@ -126,8 +126,18 @@ def test_too_strong_penalties_are_refused():
             {"optimizer": "lbfgs", "heads": ("tanh", "softplus", "square"), "penalty": bl.Penalty(l1=1.0)},
             "optimizer='lbfgs' lacks",
         ),
+        (
+            {"optimizer": "lbfgs", "heads": ("tanh", "softplus", "square"), "penalty": bl.Penalty(dropout=0.1)},
+            "dropout=0.1 leaves blocks out step by step, and optimizer='lbfgs' takes all rows at once. Use 'adam'",
+        ),
+        ({"penalty": bl.Penalty(dropout=1.0)}, r"dropout of bl\.Penalty must be a number at least 0 and below 1"),
     ],
 )
 def test_bad_penalties_are_refused(options, complaint):
     with pytest.raises(OptionError, match=complaint):
         bl.BLRegressor(random_state=0, **options).fit(*rows(20))
+
+
+def test_dropout_needs_columns_of_x():
+    with pytest.raises(OptionError, match="without X all rows have one distribution"):
+        bl.BLDensity(layers=(2, 1), penalty=bl.Penalty(dropout=0.1)).fit(rows(40)[1])

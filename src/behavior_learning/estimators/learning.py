@@ -98,6 +98,11 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState, kinds: Seque
     architecture = task.architecture(chosen) if present is None else present.network.architecture
     each = [Settings(own.optimizer, own.penalty, own.max_epochs, own.patience) for own in (chosen, *others)]
     settings = each[0]
+    if settings.penalty.dropout and not encoded.x.shape[1]:
+        raise OptionError(
+            f"dropout={settings.penalty.dropout:g} leaves out other blocks in every row, and without X all rows have one "
+            "distribution. Leave it at 0."
+        )
     _warn_of_kinks(architecture, settings)
     stages = stages_of(chosen, encoded, train)
     rng = np.random.default_rng(random.randint(2**31))
