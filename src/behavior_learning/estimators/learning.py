@@ -100,8 +100,8 @@ def learned(chosen: Any, task: Task, random: np.random.RandomState, kinds: Seque
     settings = each[0]
     if settings.penalty.dropout and not encoded.x.shape[1]:
         raise OptionError(
-            f"dropout={settings.penalty.dropout:g} leaves out other blocks in every row, and without X all rows have one "
-            "distribution. Leave it at 0."
+            f"dropout={settings.penalty.dropout:g} leaves out other blocks in every row, and without X all rows have "
+            "one distribution. Leave it at 0."
         )
     _warn_of_kinks(architecture, settings)
     stages = stages_of(chosen, encoded, train)

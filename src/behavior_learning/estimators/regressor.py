@@ -68,7 +68,7 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         20,000 training rows ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps (8,000
         below 20,000 rows, in smaller batches, and 50 epochs of labels of 500 to 8,000 rows), or fewer where
         `max_epochs` says so.
-    penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups)`` with other
+    penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups, dropout)`` with other
         strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop, which restart wins and how fine curves are.
@@ -84,7 +84,7 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         where the members, each on the rows that it has not seen, are not ahead of it. Without `validation_data` the
         held-out rows take turns, so that every row trains, and each is held out once at most. With True what is left
         open is chosen to predict: for one number and 250 training rows or more
-        ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, from 2,000 rows on of the knots that pilots say
+        ``basis=bl.Spline(knots=8, straight=True)`` up to 200 columns, from 2,000 rows on of the kinds that pilots say
         (`basis`), Adam with a cosine schedule in up to 8,000 steps or 200 epochs, and
         ``bl.Penalty(l2=10_000 / rows)`` between 3 and 1; for labels in vector output and 500 rows or more 16 knots,
         ``layers=(32, 8)``, such a ridge between 20 and 1 and, where layers are left open too, ``dropout=0.1``.
