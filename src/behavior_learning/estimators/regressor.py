@@ -68,8 +68,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         20,000 training rows ``bl.Adam(learning_rate=0.02, batch_size=256, schedule="cosine")`` in 5,000 steps (8,000
         below 20,000 rows, in smaller batches, and 50 epochs of labels of 500 to 8,000 rows), or fewer where
         `max_epochs` says so.
-    penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups, dropout)`` with other
-        strengths, on standardised columns.
+    penalty : ``"ridge"``, which is ``bl.Penalty(l2=10.0)``, or ``bl.Penalty(l2, l1, group_l2, groups, dropout)`` with
+        other strengths, on standardised columns.
     max_epochs, patience : epochs at most, and epochs without a better validation loss.
     validation_fraction : share of the rows that decides when to stop, which restart wins and how fine curves are.
     n_restarts : random starts, trained side by side; the best by validation loss is kept, or the mean of all.
