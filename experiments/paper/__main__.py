@@ -13,7 +13,7 @@ from importlib import import_module
 
 from experiments.paper.records import measured
 
-SECTIONS = ("prediction", "copies", "days", "regression", "dimensions", "boston", "enforcement", "theory")
+SECTIONS = ("prediction", "copies", "days", "regression", "dimensions", "goals", "boston", "enforcement", "theory")
 
 
 def main() -> None:

@@ -172,8 +172,7 @@ def render() -> None:
         return
     parts = [HEADING, run_by_table(records)]
     for score, larger in SCORES.items():
-        wide = records.pivot_table(score, ["data", "seed"], "model").reindex(columns=EVERY)
-        wide = wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
+        wide = wide_of(records, score)
         parts += [f"## {score}"]
         if score == TIME:  # Fits of a search are shared.
             wide = wide[[name for name in MODELS if name in wide]]
@@ -181,9 +180,23 @@ def render() -> None:
             means = wide[[name for name in names if name in wide]].dropna(how="all").groupby("data", sort=False).mean()
             lines = ([name, *line] for name, line in means.iterrows())
             parts += [f"{said}:" * (said != ""), markdown(["set", *means], lines)] if len(means) else []
-        parts += [compared(wide, score, larger, kind) for kind in GROUPS]
+        parts += [compared(wide, score, kind) for kind in GROUPS]
         parts += [distances(wide, larger)] if score in ("AUC", "NLL", "macro F1") else []
     write(SECTION, "\n\n".join(part for part in parts if part))
+
+
+def wide_of(records: pd.DataFrame, score: str) -> pd.DataFrame:
+    """A score by split and model."""
+    wide = records.pivot_table(score, ["data", "seed"], "model").reindex(columns=EVERY)
+    return wide.dropna(axis=1, how="all").reindex(TABLES, level="data")
+
+
+def ranks_in(wide: pd.DataFrame, score: str, kind: str) -> Ranks | None:
+    """Mean ranks of a group on the splits that all of it have; None of fewer than three models or two sets."""
+    common = wide[[name for name in GROUPS[kind] if name in wide]].dropna()
+    if common.shape[1] < 3 or common.index.get_level_values("data").nunique() < 2:
+        return None
+    return ranks_of(common.groupby("data", sort=False).mean(), larger_is_better=SCORES[score])
 
 
 HEADING = """# Standard prediction (Section 3.1, Tables 4 to 8, Figure 3)
@@ -204,12 +217,11 @@ def run_by_table(records: pd.DataFrame) -> str:
     return f"Seeds run, of {len(SEEDS)}:\n\n" + markdown(["model", *order], rows)
 
 
-def compared(wide: pd.DataFrame, score: str, larger: bool, kind: str) -> str:
+def compared(wide: pd.DataFrame, score: str, kind: str) -> str:
     """Mean ranks and tests of a group."""
-    common = wide[[name for name in GROUPS[kind] if name in wide]].dropna()
-    if common.shape[1] < 3 or common.index.get_level_values("data").nunique() < 2:
+    ranks = ranks_in(wide, score, kind)
+    if ranks is None:
         return ""
-    ranks = ranks_of(common.groupby("data", sort=False).mean(), larger_is_better=larger)
     picture, best = f"{SECTION}-{score}-{kind}.svg".replace(" ", "-"), ranks.mean.index[0]
     lines = [["mean rank", *ranks.mean], [f"Wilcoxon p, beside {best}", *ranks.against.loc[best]]]
     parts = [f"**{kind[0].upper()}{kind[1:]}**, {said(ranks)}:", markdown(["", *ranks.mean.index], lines)]
