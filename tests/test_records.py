@@ -6,7 +6,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
-from experiments.paper import records
+from experiments.paper import goals, records
 from experiments.paper.__main__ import SECTIONS
 from experiments.paper.ranks import ranks_of, tied
 from experiments.paper.records import Case, measured, table_of
@@ -89,6 +89,26 @@ def test_every_case_of_every_section_has_a_file_of_its_own():
     assert len(paths) > 1000
     assert len(set(paths)) == len(paths)
     assert {path.parents[1].name for path in paths} == set(SECTIONS)
+
+
+@pytest.mark.parametrize(
+    ("reached", "larger", "behind"), [(0.98, True, 0.01), (0.98, False, -0.01), (1.0, True, -0.01)]
+)
+def test_a_goal_is_missed_by_what_lies_between_it_and_its_bar(reached, larger, behind):
+    assert goals.Goal("AUC", reached, 0.99, larger).behind == pytest.approx(behind)
+
+
+def test_the_page_of_goals_is_of_the_records_and_says_what_was_tried_of_all_that_is_missed(monkeypatch):
+    written = {}
+    monkeypatch.setattr(goals, "write", written.__setitem__)
+    goals.render()
+    (page,) = written.values()
+    assert page.strip() + "\n" == (records.RESULTS / "goals.md").read_text(encoding="utf-8")
+    table, missed = page.split("## Where it is less")
+    said = [line.split("**") for line in missed.splitlines() if line.startswith("**")]
+    assert all(text.strip() for _, _, text in said)
+    named = {name for _, asked, _ in said for name in asked.rstrip(".").split("; ")}
+    assert named == {row.split(" | ")[0][2:].split(", depth")[0] for row in table.splitlines() if "missed by" in row}
 
 
 def test_density_between_quantiles_integrates_to_one():

@@ -11,9 +11,10 @@ import argparse
 import warnings
 from importlib import import_module
 
+from experiments.paper import goals
 from experiments.paper.records import measured
 
-SECTIONS = ("prediction", "copies", "days", "regression", "dimensions", "goals", "boston", "enforcement", "theory")
+SECTIONS = ("prediction", "copies", "days", "regression", "dimensions", "boston", "enforcement", "theory")
 
 
 def main() -> None:
@@ -31,6 +32,7 @@ def main() -> None:
                 for case in section.cases(arguments.data, arguments.models, arguments.seeds):
                     measured(case, section.measure)
         section.render()
+    goals.render()
 
 
 if __name__ == "__main__":

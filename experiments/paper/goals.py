@@ -3,14 +3,14 @@
 Nothing is run here: all is read from the records of the other sections.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import pandas as pd
 from experiments.paper.prediction import SECTION as PREDICTION
 from experiments.paper.prediction import ranks_in, wide_of
 from experiments.paper.ranks import Ranks
-from experiments.paper.records import Case, markdown, table_of, write
+from experiments.paper.records import markdown, table_of, write
 from experiments.paper.regression import TABLES as NUMBERS
 
 SECTION = "goals"
@@ -36,14 +36,6 @@ class Goal(NamedTuple):
     def behind(self) -> float:
         """By how much the bar is missed; zero or less where it is not."""
         return self.bar - self.reached if self.larger else self.reached - self.bar
-
-
-def cases(data: Sequence[str] | None, models: Sequence[str] | None, seeds: Sequence[int] | None) -> Iterator[Case]:
-    yield from ()
-
-
-def measure(case: Case) -> dict[str, Any]:
-    raise ValueError("nothing is run for this page")
 
 
 def render() -> None:

@@ -1,5 +1,6 @@
 """Claims about screened starts: who takes part, who goes on, and that a single start stays one."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -83,6 +84,23 @@ def test_screenings_that_fail_have_no_start(race):
     last = set(calls[-1][0])
     assert found <= last
     assert last - found <= set(calls[0][0])
+
+
+def test_the_networks_of_a_mean_have_parts_and_settings_by_turns(monkeypatch):
+    seen = {}
+
+    def fit(starts, stages, *, data, settings, **options):
+        seen[float(first_numbers(starts)[0])] = (data, settings)
+        raise ConvergenceError("not asked")
+
+    monkeypatch.setattr(multistart, "fit", fit)
+    generator = rng("turns of settings")
+    starts = [BehaviorNetwork.random(generator, Architecture((2,)), features=2, response=1) for _ in range(5)]
+    settings = [SETTINGS, replace(SETTINGS, penalty=Penalty(dropout=0.1)), replace(SETTINGS, max_epochs=3)]
+    with pytest.raises(ConvergenceError, match="not asked"):
+        multistart.average_from(starts, [], parts=[("a", ()), ("b", ())], rows=8, settings=settings, seed=0)
+    turns = [(data, settings[number % 3]) for number, data in enumerate("ababa")]
+    assert [seen[number] for number in first_numbers(starts)] == turns
 
 
 @pytest.mark.parametrize(("count", "most", "each"), [(2, 5, 5), (3, 9, 6), (4, 9, 4), (8, 9, 2), (9, 1, 1)])
