@@ -141,8 +141,9 @@ not reach it either; copies moved by a pixel, of which both may learn, pass it a
 STRANGE = """By the largest probability, where seeds differ by .004 to .018; by the entropy of the probabilities, which
 `ood_score(method="entropy")` is, every depth has .953 and more."""
 TEXTS = """By a thousandth, where seeds differ by as much."""
-TIME = """MNIST's times are of today's code, Fashion-MNIST's of an earlier one. An epoch takes 1.05 to 1.1 times E-MLP's; reading and compiling make the rest. Tried: columns laid
-together sixteen at a time, rows of a batch taken in its step, heads of all blocks side by side in one product."""
+TIME = """MNIST's times are of today's code, Fashion-MNIST's of an earlier one. An epoch takes 1.05 to 1.1 times
+E-MLP's; reading and compiling make the rest. Tried: columns laid together sixteen at a time, rows of a batch taken
+in its step, heads of all blocks side by side in one product."""
 BARS = (
     ("eeg_eye_state", "AUC", 0.99, ""),
     ("adult", "NLL", 0.29, ""),
