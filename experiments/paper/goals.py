@@ -120,12 +120,13 @@ def of_images(records: pd.DataFrame) -> Iterator[Goal]:
             yield Goal(f"{data}, training time over E-MLP's, depth {depth}", own / other, 1.2, False, TIME)
 
 
-CATBOOST = """CatBoost is ahead on German credit, wine, steel plates, MAGIC, electricity and, by a ten-thousandth,
-adult; of wine's rows that are no copies of rows that train it is not ("Rows that stand twice"). What brought the
-default here: curves, means of eight networks, knots that pilots choose, members of several kinds, ends of lines,
-dropout. What did not: other ridges, a smoothness penalty, curves that begin flat, curves of principal components,
-finer curves, temperatures, means of probabilities, longer and shorter training, wider networks, a single network
-that learns what the mean says."""
+CATBOOST = """CatBoost is ahead on German credit, wine, steel plates, MAGIC, electricity and, by .0002 and less,
+bank and adult, behind on the others by more, so that its mean over the tables is .441 nats and the default's .428;
+of wine's rows that are no copies of rows that train it is not ("Rows that stand twice"). What brought the default
+here: curves, means of eight networks, knots that pilots choose, members of several kinds, ends of lines, dropout.
+What did not: other ridges, a smoothness penalty, curves that begin flat, curves of principal components, finer
+curves, temperatures, means of probabilities, longer and shorter training, wider networks, a single network that
+learns what the mean says."""
 COPIES = """A quarter of the test rows of wine stand among those that train, and there trees remember them; of the
 others no model has more than .343 (logistic regression; "Rows that stand twice"). Class weights, offsets per class
 and the class with the highest expected score bring .34 on development splits, at the price of likelihood, so that
