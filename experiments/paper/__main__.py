@@ -11,7 +11,7 @@ import argparse
 import warnings
 from importlib import import_module
 
-from experiments.paper import goals
+from experiments.paper.goals import render as render_goals
 from experiments.paper.records import measured
 
 SECTIONS = ("prediction", "copies", "days", "regression", "dimensions", "boston", "enforcement", "theory")
@@ -32,7 +32,7 @@ def main() -> None:
                 for case in section.cases(arguments.data, arguments.models, arguments.seeds):
                     measured(case, section.measure)
         section.render()
-    goals.render()
+    render_goals()
 
 
 if __name__ == "__main__":
