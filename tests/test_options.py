@@ -59,6 +59,7 @@ def test_defaults_are_the_stated_ones(name):
 
 def test_a_penalty_makes_zeros_by_either_of_two_strengths():
     made = {(l1, group): Penalty(l1=l1, group_l2=group).sparse for l1 in (0.0, 0.5) for group in (0.0, 0.5)}
+    assert Penalty(l2=3.0, l1=1.0, group_l2=1.0, dropout=0.5).ridge == Penalty(l2=3.0)
     assert made == {(0.0, 0.0): False, (0.0, 0.5): True, (0.5, 0.0): True, (0.5, 0.5): True}
 
 

@@ -104,7 +104,7 @@ def test_rows_of_m_may_lie_first_or_last(heads, skip, monkeypatch):
 
 
 @double
-@pytest.mark.parametrize("candidates", CANDIDATES)
+@pytest.mark.parametrize("candidates", [*CANDIDATES, "continuous_of_one", "continuous_per_row_of_one"])
 @pytest.mark.parametrize("skip", [None, "dense", "residual"])
 @pytest.mark.parametrize(
     ("layers", "output"), [((3,), "scalar"), ((3, 2), "scalar"), ((3,), "vector"), ((3, 2), "vector")]
@@ -113,8 +113,11 @@ def test_a_row_that_does_without_blocks_is_the_formula_without_them(layers, outp
     """Multipliers of zero leave a block out, and others of λ/(1 − dropout) make up for it."""
     generator = rng("thinned", layers, output, skip, candidates)
     one_hot = output == "vector" or candidates.startswith("one_hot")
-    x, y = problem(candidates if candidates.startswith("one_hot") or output == "scalar" else "one_hot", generator)
-    network = build(Architecture(layers, (2, 1, 2), skip=skip, output=output), one_hot=one_hot, generator=generator)
+    kind = "one_hot" if output == "vector" else candidates.removesuffix("_of_one")
+    x, y = problem(kind, generator)
+    y = y[..., :1] if candidates.endswith("_of_one") and output == "scalar" else y  # Which lie otherwise.
+    shape, response = Architecture(layers, (2, 1, 2), skip=skip, output=output), y.shape[-1]
+    network = build(shape, one_hot=one_hot, response=response, generator=generator)
     seen = np.array([[True, False, True], [False, False, False], [True, True, True]])
     found = Thinned(network, jnp.asarray(seen), 0.25)(jnp.asarray(x), jnp.asarray(y))
     for row in range(N):

@@ -362,6 +362,8 @@ def test_the_plainer_problem_is_additive_for_few_labels_of_two_kinds(classes, ro
     asked = SimpleNamespace(**checked_parameters(estimator))
     chosen = by_curves(asked, estimator, rows, 20, labels=classes is not None)
     plainer = as_plainer(asked, chosen, "ridge", rows, classes)
+    stated = SimpleNamespace(**vars(asked) | {"penalty": bl.Penalty(l2=2.0, dropout=0.1)})
+    assert as_plainer(stated, chosen, stated.penalty, rows, classes).penalty == bl.Penalty(l2=2.0)
     assert (plainer.layers, plainer.heads) == ((max((classes or 2) - 1, 1),), LINEAR[classes is not None])
     assert plainer.basis == (chosen.basis if curved else "auto")
 
@@ -377,7 +379,7 @@ def test_pilots_differ_in_knots_and_dropout(kind, knots, average):
     chosen, found = tried()
     assert vars(chosen) == vars(chosen) | found[0]
     drops, ridge = average or kind is BLClassifier, 5.0 if kind is BLClassifier else 3.0
-    bases = [bl.Spline(knots=count, straight=True) for count in (knots if drops else knots[:2])]
+    bases = [bl.Spline(knots=count, straight=True) for count in (knots if drops else [16, 4, 8])]
     assert [own["basis"] for own in found] == bases
     if drops:
         assert [own["penalty"] for own in found] == [bl.Penalty(l2=ridge, dropout=share) for share in (0.1, 0.1, 0)]
@@ -393,6 +395,7 @@ def test_objectives_without_a_likelihood_have_no_pilots():
     chosen = by_curves(SimpleNamespace(**checked_parameters(estimator)), estimator, 2_000, 20, labels=False)
     assert chosen.basis == bl.Spline(knots=16, straight=True)
     assert kinds_of_curves(chosen, estimator, 2_000, 400, labels=False) == [{}]
+    assert chosen.penalty.dropout == 0
 
 
 def told_by_pilots(errors, rows=400):
@@ -495,6 +498,16 @@ def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
         [kind for kind in kinds if kind["basis"] not in fails],
         task,
     )
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_a_warm_start_has_the_dropout_that_pilots_chose(share, monkeypatch):
+    monkeypatch.setattr(structure, "KNOTS", {**structure.KNOTS, True: ((16, share),)})
+    x = rng("warm").normal(size=(700, 2))
+    y = np.where(x.sum(axis=1) + rng("noise").normal(size=700) > 0, "up", "down")
+    clf = BLClassifier(random_state=0, average=True, n_restarts=2, max_epochs=2, warm_start=True).fit(x, y)
+    monkeypatch.undo()
+    assert clf.fit(x, y).model_.recipe.settings.penalty.dropout == share
 
 
 def test_what_is_stated_of_an_average_stays():

@@ -66,6 +66,18 @@ def test_screened_starts_are_trained_in_full(race):
     np.testing.assert_allclose(np.sort(last), best[:3])
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_what_dropout_led_to_is_not_led_back_to_the_optimum_of_the_ridge(dropout, monkeypatch):
+    monkeypatch.setattr(multistart, "fit", lambda starts, stages, **options: "trained")
+    monkeypatch.setattr(multistart, "settled", lambda result, **options: "settled")
+    start = BehaviorNetwork.random(rng("led back"), Architecture((4, 2)), features=2, response=1)
+    how = {"data": (np.zeros(80),), "validation": (), "seed": 0}
+    found = multistart.fit_from(
+        [start], lambda: start, [], settings=replace(SETTINGS, penalty=Penalty(dropout=dropout)), **how
+    )
+    assert found == ("trained" if dropout else "settled")
+
+
 @pytest.mark.parametrize(("layers", "count"), [((1,), 1), ((4,), 3), ((2, 1), 3)], ids=str)
 def test_single_starts_and_many_blocks_are_not_screened(race, layers, count):
     ((losses, epochs),) = race(layers, count)

@@ -143,6 +143,6 @@ def flexible(model: LearnedModel, rows: Rows, seed: int) -> FitResult:
         stages_of(chosen, encoded, np.arange(n)),
         parts=((encoded.at(own), encoded.at(out)) for own, out in turns),
         rows=len(turns[0][0]),
-        settings=[Settings(chosen.optimizer, chosen.penalty, chosen.max_epochs, chosen.patience)],
+        settings=[Settings(chosen.optimizer, chosen.penalty.ridge, chosen.max_epochs, chosen.patience)],
         seed=seed,
     )

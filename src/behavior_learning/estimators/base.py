@@ -207,6 +207,8 @@ class BehaviorEstimator(FittedEstimator):
             chosen.average = several if present is None else present.members > 1
         asked = chosen
         chosen = self._suited(asked, response, *size, stream is not None, present)
+        if present is not None and self.penalty == "ridge":
+            chosen.penalty = replace(chosen.penalty, dropout=present.recipe.settings.penalty.dropout)
         others = {"penalties that make zeros": chosen.penalty.sparse, "streams": stream, "checkpoints": kept}
         given = [name for name, value in others.items() if value]
         if chosen.average and given:

@@ -74,7 +74,7 @@ KNOTS = {False: ((16, 0.1), (4, 0.1), (16, 0.0)), True: ((16, 0.1), (4, 0.1), (6
 usual ones first: electricity wants many knots and no dropout, EEG few (`benchmarks/LOG.md`)."""
 
 PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
-"""Training rows from which pilots say how many knots curves have, and held-out rows that they need."""
+"""Training rows from which pilots say what kind of network is learned, and held-out rows that they need."""
 
 AVERAGED_STARTS = 8
 """Networks of an average of labels, or of few numbers: more of them take out noise (steel plates: .016 nats, auto MPG:
@@ -138,7 +138,7 @@ def as_plainer(asked: Any, chosen: Any, penalty: Any, rows: int, classes: int | 
     ----------
     chosen : the hyperparameters of the problem that it stands beside.
     """
-    alone = vars(asked) | {"average": False}
+    alone = vars(asked) | {"average": False, "penalty": replace(asked.penalty, dropout=0.0)}  # It has few blocks.
     if classes is None:
         ridge = {"penalty": Penalty(l2=0.01)} if penalty == "ridge" else {}
         return SimpleNamespace(**alone | {"layers": (1,), "heads": LINEAR[False]} | ridge)
@@ -207,12 +207,14 @@ def kinds_of_curves(chosen: Any, estimator: Any, rows: int, held_out: int, label
     each = [(replace(cast(Spline, chosen.basis), knots=knots), dropout) for knots, dropout in KNOTS[labels]]
     if (labels or chosen.average) and estimator.penalty == "ridge" and _may_drop(chosen, estimator):
         return [{"basis": basis, "penalty": replace(chosen.penalty, dropout=dropout)} for basis, dropout in each]
-    return [{"basis": basis} for basis in dict.fromkeys(basis for basis, _ in each)]
+    bases = [basis for basis, _ in each]
+    return [{"basis": basis} for basis in (bases if labels else [*bases[:2], replace(bases[0], knots=FEW_KNOTS[0])])]
 
 
 def _may_drop(chosen: Any, estimator: Any) -> bool:
     """Whether blocks may be left out in training: they are many, and there are steps to leave them out of."""
-    return estimator.layers is None and (estimator.optimizer == "auto" or chosen.optimizer.stochastic)
+    stochastic = estimator.optimizer == "auto" or chosen.optimizer.stochastic
+    return estimator.layers is None and chosen.objective.likelihood and stochastic
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:

@@ -86,7 +86,7 @@ def fit_from(
         starts = best + list(starts)[: count - len(best)]
     own: dict[str, Any] = {"settings": settings, "seed": seed, "progress": progress, "feed": feed}
     result = fit(starts, stages, data=data, validation=validation, checkpoint=checkpoint, **own)
-    if feed is not None:
+    if feed is not None or settings.penalty.dropout:  # The optimum of the ridge alone is what dropout leads away from.
         return result
     return settled(result, data=data, validation=validation, l2=settings.penalty.l2)
 

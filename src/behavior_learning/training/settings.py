@@ -25,7 +25,8 @@ class Penalty(Option):
     l1 : makes exact zeros of coefficients.
     group_l2 : makes exact zeros of whole groups g of coefficients.
     groups : ``"row"``, the rows of heads, or ``"block"``.
-    dropout : share of the first layer's blocks that each row does without in a step of a stochastic optimiser.
+    dropout : probability with which a row does without a block of the first layer in a step of a stochastic optimiser;
+        the other blocks are divided by 1 − dropout. It adds nothing to the loss.
 
     Source: Srivastava et al. (2014) for dropout, of units. Deviation: a block is left out with all its heads.
 
@@ -49,8 +50,8 @@ class Penalty(Option):
 
     @property
     def ridge(self) -> "Penalty":
-        """The part that makes no zeros."""
-        return replace(self, l1=0.0, group_l2=0.0)
+        """The part that makes no zeros and leaves no block out."""
+        return replace(self, l1=0.0, group_l2=0.0, dropout=0.0)
 
 
 def _check_scale(name: str, value: float | None) -> float | None:
