@@ -502,7 +502,7 @@ def test_a_pilot_that_fails_is_left_out(fails, monkeypatch):
 
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_a_warm_start_has_the_dropout_that_pilots_chose(share, monkeypatch):
-    monkeypatch.setattr(structure, "KNOTS", {**structure.KNOTS, True: ((16, share),)})
+    monkeypatch.setattr(structure, "KINDS", {**structure.KINDS, True: ((16, share),)})
     x = rng("warm").normal(size=(700, 2))
     y = np.where(x.sum(axis=1) + rng("noise").normal(size=700) > 0, "up", "down")
     clf = BLClassifier(random_state=0, average=True, n_restarts=2, max_epochs=2, warm_start=True).fit(x, y)

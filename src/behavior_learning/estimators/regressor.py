@@ -45,7 +45,8 @@ class BLRegressor(RegressorMixin, PartsEstimator):
         all is left open (`layers`): of 8 knots (labels 16) below 2,000 training rows. From there on three pilots,
         single networks of 16 and 4 knots with a dropout of a tenth and of 16 (labels 64) without, are compared on
         held-out rows: the networks of a mean are made, by turns, like all that are not behind the best by two standard
-        errors, a single one like the first. A single network of a number has no dropout.
+        errors, a single one like the first. A single network of a number has no dropout, and
+        its third pilot 8 knots.
     degrees : a total degree for every row of each head, which also sets the number of rows:
         ``((2,), (2, 2, 2), (2, 2))`` is the paper's BL(Single); or by head, ``{"utility": (2,)}``.
     extra_terms : products to add to the basis, such as ``["RM:MEDV", "LSTAT^2"]``.

@@ -68,10 +68,12 @@ CURVED_FEW, CURVED_ROWS = {False: 250, True: 500}, 8_000
 CURVED_COLUMNS = 200
 """Columns up to which curves are drawn."""
 
-FEW_KNOTS = (8, 0.0)
-KNOTS = {False: ((16, 0.1), (4, 0.1), (16, 0.0)), True: ((16, 0.1), (4, 0.1), (64, 0.0))}
-"""Knots of curves, and the dropout beside them, of a few numbers, and of many or of labels by whether y is one, the
-usual ones first: electricity wants many knots and no dropout, EEG few (`benchmarks/LOG.md`)."""
+FEW_KIND = (8, 0.0)
+"""Knots of curves of a few numbers, and the dropout beside them."""
+
+KINDS = {False: ((16, 0.1), (4, 0.1), (16, 0.0)), True: ((16, 0.1), (4, 0.1), (64, 0.0))}
+"""The same of many numbers and of labels, by whether y is one, the usual kind first: electricity wants many
+knots and no dropout, EEG few (`benchmarks/LOG.md`)."""
 
 PILOTED_ROWS, JUDGING_ROWS = 2_000, 100
 """Training rows from which pilots say what kind of network is learned, and held-out rows that they need."""
@@ -175,7 +177,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
         return chosen
     few, many = rows < CURVED_ROWS, rows >= MANY_ROWS and not chosen.average
     stated = chosen.structure or chosen.degrees or chosen.identifiable or estimator.basis != "auto"
-    knots, dropout = KNOTS[labels][0] if labels or rows >= PILOTED_ROWS else FEW_KNOTS
+    knots, dropout = KINDS[labels][0] if labels or rows >= PILOTED_ROWS else FEW_KIND
     optimizer = Adam(learning_rate=0.02, batch_size=256 if not few else 128 if labels else 64, schedule="cosine")
     steps = STEPS if many else CURVED_STEPS
     most = BRIEF_EPOCHS if labels and few else CURVED_EPOCHS
@@ -190,7 +192,7 @@ def by_curves(chosen: Any, estimator: Any, rows: int, columns: int, labels: bool
     if estimator.n_restarts == "auto" and (many or (chosen.average and (few or labels))):
         suited |= {"n_restarts": Initialization(1 if many else AVERAGED_STARTS)}
     if (labels or chosen.average) and estimator.penalty == "ridge":
-        drops = "basis" in suited and _may_drop(chosen, estimator)
+        drops = "basis" in suited and _may_drop(chosen, estimator, labels)
         ridge = float(np.clip(RIDGED_ROWS / rows, 1.0, MOST_RIDGE[labels]))
         suited |= {"penalty": Penalty(l2=ridge, dropout=dropout if drops else 0.0)}
     return SimpleNamespace(**vars(chosen) | suited)
@@ -204,17 +206,17 @@ def kinds_of_curves(chosen: Any, estimator: Any, rows: int, held_out: int, label
     known = estimator.basis != "auto" or chosen.basis == "auto" or not chosen.objective.likelihood
     if known or rows < PILOTED_ROWS or held_out < JUDGING_ROWS:
         return [{}]
-    each = [(replace(cast(Spline, chosen.basis), knots=knots), dropout) for knots, dropout in KNOTS[labels]]
-    if (labels or chosen.average) and estimator.penalty == "ridge" and _may_drop(chosen, estimator):
+    each = [(replace(cast(Spline, chosen.basis), knots=knots), dropout) for knots, dropout in KINDS[labels]]
+    if _may_drop(chosen, estimator, labels):
         return [{"basis": basis, "penalty": replace(chosen.penalty, dropout=dropout)} for basis, dropout in each]
     bases = [basis for basis, _ in each]
-    return [{"basis": basis} for basis in (bases if labels else [*bases[:2], replace(bases[0], knots=FEW_KNOTS[0])])]
+    return [{"basis": basis} for basis in (bases if labels else [*bases[:2], replace(bases[0], knots=FEW_KIND[0])])]
 
 
-def _may_drop(chosen: Any, estimator: Any) -> bool:
-    """Whether blocks may be left out in training: they are many, and there are steps to leave them out of."""
-    stochastic = estimator.optimizer == "auto" or chosen.optimizer.stochastic
-    return estimator.layers is None and chosen.objective.likelihood and stochastic
+def _may_drop(chosen: Any, estimator: Any, labels: bool) -> bool:
+    """Whether blocks may be left out in training: nothing is asked of them, and training is in steps."""
+    left = (labels or chosen.average) and estimator.penalty == "ridge" and estimator.layers is None
+    return left and chosen.objective.likelihood and (estimator.optimizer == "auto" or chosen.optimizer.stochastic)
 
 
 def make_architecture(chosen: Any, output: Output, estimator: Any) -> Architecture:
